@@ -1,0 +1,27 @@
+"""crewe: randomised controlled trials of public services, from randomisation to report."""
+
+from __future__ import annotations
+
+from crewe import exceptions
+from crewe._core import __version__
+from crewe.exceptions import (
+    ConvergenceError,
+    CreweError,
+    DesignError,
+    InputError,
+    LedgerError,
+    RankError,
+    SeparationError,
+)
+
+__all__ = [
+    "ConvergenceError",
+    "CreweError",
+    "DesignError",
+    "InputError",
+    "LedgerError",
+    "RankError",
+    "SeparationError",
+    "__version__",
+    "exceptions",
+]

@@ -1,0 +1,212 @@
+"""Data frames of every kind in, one canonical form inside, the same kind out.
+
+Backends disagree on the reference level of a dictionary column, on what a boolean term is called and on which
+values are missing. So the columns that are used are brought to one form first, before any formula sees them:
+
+* numbers and booleans become float64, and NaN, null and None all become NaN;
+* text and categories become a pandas Categorical. The levels that a pandas Categorical, a polars Enum or an
+  ordered Arrow dictionary declares are kept in their order; everything else is sorted.
+"""
+
+from __future__ import annotations
+
+import difflib
+import unicodedata
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import narwhals as nw
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from crewe.exceptions import InputError, fault
+
+
+class Source:
+    """A user's data frame, read column by column.
+
+    Attributes
+    ----------
+    names : list of str
+        The columns.
+    n : int
+        The number of rows.
+    """
+
+    def __init__(self, frame: Any) -> None:
+        if isinstance(frame, Source):
+            self.__dict__.update(frame.__dict__)
+            return
+        try:
+            wrapped: Any = nw.from_native(frame)
+        except TypeError as error:
+            raise fault(
+                InputError,
+                f"{type(frame).__name__} is not a data frame that crewe can read",
+                remedy="Pass a pandas, polars, pyarrow or DuckDB table",
+            ) from error
+        self._lazy = isinstance(wrapped, nw.LazyFrame)
+        self._implementation = wrapped.implementation
+        if self._lazy:
+            # DuckDB relations have no eager form of their own: Arrow carries them.
+            eager = "polars" if self._implementation.is_polars() else "pyarrow"
+            wrapped = wrapped.collect(backend=eager)
+        self._frame: nw.DataFrame[Any] = wrapped
+        self.names: list[str] = [str(name) for name in wrapped.columns]
+        self.n: int = len(wrapped)
+        self._cache: dict[str, pd.Series[Any]] = {}
+
+    def require(self, name: str) -> None:
+        """Refuse a column that is not there, with the nearest names."""
+        if name not in self.names:
+            near = difflib.get_close_matches(name, self.names, n=3, cutoff=0.5)
+            raise fault(
+                InputError,
+                f"there is no column '{name}'",
+                column=name,
+                remedy=f"Did you mean {' or '.join(repr(n) for n in near)}"
+                if near
+                else f"The columns are {', '.join(self.names)}",
+            )
+
+    def column(self, name: str) -> pd.Series[Any]:
+        """One column in canonical form, indexed by the position of its row."""
+        self.require(name)
+        if name not in self._cache:
+            self._cache[name] = _canonical(self._frame[name], name)
+        return self._cache[name]
+
+    def columns(self, names: Sequence[str]) -> pd.DataFrame:
+        """Several columns in canonical form."""
+        return pd.DataFrame({name: self.column(name) for name in names}, index=range(self.n))
+
+    def ids(self, name: str) -> tuple[NDArray[np.uint32], list[str]]:
+        """Identifiers as codes and canonical text (integers in decimal, text as NFC).
+
+        Labels come in order of first appearance. Missing and fractional identifiers are refused.
+        """
+        self.require(name)
+        series = self._frame[name]
+        dtype = series.dtype
+        missing = np.flatnonzero(series.is_null().to_numpy())
+        if dtype.is_float():
+            missing = np.flatnonzero(np.isnan(_floats(series)))
+        if len(missing):
+            raise fault(
+                InputError,
+                f"identifiers are missing in {len(missing)} of {self.n} rows",
+                column=name,
+                rows=[int(row) for row in missing],
+                remedy="Every row needs to say which unit it belongs to: fill the identifier in "
+                "or drop these rows before the analysis",
+            )
+        if dtype.is_float() or dtype.is_decimal():
+            raise fault(
+                InputError,
+                "identifiers are decimal numbers, which do not compare safely",
+                column=name,
+                remedy=f"Convert them first, for instance data['{name}'].astype('int64')",
+            )
+        if dtype.is_integer() or dtype == nw.Boolean:
+            values = series.to_numpy()
+            codes, unique = pd.factorize(values)
+            return codes.astype(np.uint32), [str(int(value)) for value in unique]
+        values = np.array([str(value) for value in series.to_list()], dtype=object)
+        codes, unique = pd.factorize(values)
+        labels = [unicodedata.normalize("NFC", text) for text in unique]
+        if len(set(labels)) < len(labels):
+            again, unique = pd.factorize(np.array(labels, dtype=object))
+            codes, labels = again[codes], list(unique)
+        return codes.astype(np.uint32), labels
+
+    def like(self, columns: Mapping[str, Any]) -> Any:
+        """Build a frame of the user's own kind from columns."""
+        return build(columns, self._implementation, lazy=self._lazy)
+
+    def with_columns(self, columns: Mapping[str, Any]) -> Any:
+        """Give the user's frame with columns added or replaced, as the same kind."""
+        backend = self._frame.implementation
+        series = [
+            nw.new_series(name, _plain(values), backend=backend) for name, values in columns.items()
+        ]
+        return _native(self._frame.with_columns(*series), self._implementation, self._lazy)
+
+
+def build(columns: Mapping[str, Any], implementation: Any = None, *, lazy: bool = False) -> Any:
+    """Build a frame from columns: of the implementation named, else pandas."""
+    plain = {name: _plain(values) for name, values in columns.items()}
+    if implementation is None or implementation.is_pandas_like():
+        return pd.DataFrame(plain)
+    backend = "polars" if implementation.is_polars() else "pyarrow"
+    return _native(nw.from_dict(plain, backend=backend), implementation, lazy)
+
+
+def _native(frame: nw.DataFrame[Any], implementation: Any, lazy: bool) -> Any:
+    native = frame.to_native()
+    if lazy and implementation.is_polars():
+        return native.lazy()
+    if implementation.is_duckdb():
+        import duckdb
+
+        return duckdb.from_arrow(native)
+    return native
+
+
+def _plain(values: Any) -> Any:
+    """Columns as every backend takes them: categories as text, arrays as they are."""
+    if isinstance(values, pd.Series):
+        values = values.array
+    if isinstance(values, pd.Categorical):
+        return [None if value != value else value for value in values.astype(object)]
+    return values if isinstance(values, np.ndarray) and values.dtype != object else list(values)
+
+
+def _floats(series: nw.Series[Any]) -> NDArray[np.float64]:
+    values = series.cast(nw.Float64).to_numpy()
+    return np.asarray(values, dtype=np.float64)
+
+
+def _canonical(series: nw.Series[Any], name: str) -> pd.Series[Any]:
+    dtype = series.dtype
+    if dtype.is_numeric() or dtype == nw.Boolean:
+        return pd.Series(_floats(series), name=name)
+    if dtype.is_temporal():
+        raise fault(
+            InputError,
+            "dates cannot enter a model as they are",
+            column=name,
+            remedy="Turn them into numbers first, for instance days since the start of the trial",
+        )
+    values = pd.Series(series.to_list(), dtype=object)
+    missing = values.isna().to_numpy()
+    kept = values[~missing]
+    if len(kept) and all(isinstance(value, bool | np.bool_) for value in kept):
+        return values.astype("float64").rename(name)
+    if len(kept) and all(
+        isinstance(value, int | float | np.integer | np.floating) for value in kept
+    ):
+        return values.astype("float64").rename(name)
+    text = [None if gone else str(value) for value, gone in zip(values, missing, strict=True)]
+    present = {value for value in text if value is not None}
+    declared = _declared_levels(series)
+    levels = (
+        [level for level in declared if level in present]
+        if declared is not None
+        else sorted(present)
+    )
+    return pd.Series(pd.Categorical(text, categories=levels), name=name)
+
+
+def _declared_levels(series: nw.Series[Any]) -> list[str] | None:
+    """The levels whose order the user has declared, or None where the order is an accident."""
+    native = series.to_native()
+    if isinstance(native, pd.Series) and isinstance(native.dtype, pd.CategoricalDtype):
+        return [str(level) for level in native.dtype.categories]
+    if series.dtype == nw.Enum:
+        return [str(level) for level in series.dtype.categories]  # type: ignore[attr-defined]
+    kind = getattr(native, "type", None)
+    if kind is not None and getattr(kind, "ordered", False):
+        chunk = native.unify_dictionaries().chunk(0) if hasattr(native, "chunk") else native
+        return [str(level) for level in chunk.dictionary.to_pylist()]
+    return None

@@ -1,0 +1,38 @@
+//! Conversions that every capability shares.
+
+use numpy::PyReadonlyArray1;
+use pyo3::exceptions::PyValueError;
+use pyo3::prelude::*;
+
+/// A dictionary of results: `record!(py, "coef" => array, "n" => 12)`.
+macro_rules! record {
+    ($py:expr, $($name:literal => $value:expr),+ $(,)?) => {{
+        let dict = pyo3::types::PyDict::new($py);
+        $(dict.set_item($name, $value)?;)+
+        dict
+    }};
+}
+pub(crate) use record;
+
+/// The slice of a one-dimensional array, which the package always passes contiguous.
+pub fn slice<'a, T: numpy::Element>(array: &'a PyReadonlyArray1<'_, T>) -> PyResult<&'a [T]> {
+    array.as_slice().map_err(|_| PyValueError::new_err("the array must be contiguous"))
+}
+
+/// A seed as Python gives it: an integer from 0 to 2^64 - 1, or 32 bytes of a key.
+#[derive(FromPyObject)]
+pub enum SeedLike {
+    /// A reproducible seed.
+    Integer(u64),
+    /// A secret key.
+    Key([u8; 32]),
+}
+
+impl From<SeedLike> for crewe::rng::Seed {
+    fn from(seed: SeedLike) -> Self {
+        match seed {
+            SeedLike::Integer(value) => Self::Integer(value),
+            SeedLike::Key(key) => Self::Key(key),
+        }
+    }
+}

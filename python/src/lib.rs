@@ -1,0 +1,16 @@
+//! Python bindings of `crewe`: convert, call the core once with the GIL released, convert back.
+//! No arithmetic and no decisions live here.
+
+use pyo3::prelude::*;
+
+mod convert;
+mod error;
+mod random;
+
+/// The compiled core of crewe; use the package `crewe`, which wraps it.
+#[pymodule(gil_used = false)]
+fn _core(m: &Bound<'_, PyModule>) -> PyResult<()> {
+    m.add("__version__", env!("CARGO_PKG_VERSION"))?;
+    random::register(m)?;
+    Ok(())
+}

@@ -1,0 +1,175 @@
+//! What can go wrong, said so that an evaluator can act on it.
+//!
+//! There is one [`Fault`] (what is wrong, where, and what to do) and an [`Error`] that says which kind of
+//! mistake it is. Python turns each kind into a class of its own and keeps the facts as attributes.
+
+use std::fmt;
+
+/// The facts of a mistake: the problem in words, the column, rows and values it was seen in, the remedy.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Fault {
+    /// What is wrong, a sentence without its full stop.
+    pub problem: String,
+    /// The column of the user's data that is at fault.
+    pub column: Option<String>,
+    /// Positions of the rows at fault, counted from 0, in the order of the data as given.
+    pub rows: Vec<usize>,
+    /// The offending values or names, as text.
+    pub values: Vec<String>,
+    /// What to do about it, a sentence without its full stop.
+    pub remedy: String,
+}
+
+impl Fault {
+    /// Starts a fault from the sentence that says what is wrong.
+    pub fn new(problem: impl Into<String>) -> Self {
+        Self { problem: problem.into(), ..Self::default() }
+    }
+
+    /// Names the column.
+    #[must_use]
+    pub fn column(mut self, column: impl Into<String>) -> Self {
+        self.column = Some(column.into());
+        self
+    }
+
+    /// Lists the rows, counted from 0.
+    #[must_use]
+    pub fn rows(mut self, rows: impl IntoIterator<Item = usize>) -> Self {
+        self.rows = rows.into_iter().collect();
+        self
+    }
+
+    /// Lists the offending values.
+    #[must_use]
+    pub fn values<S: Into<String>>(mut self, values: impl IntoIterator<Item = S>) -> Self {
+        self.values = values.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// Says what to do.
+    #[must_use]
+    pub fn remedy(mut self, remedy: impl Into<String>) -> Self {
+        self.remedy = remedy.into();
+        self
+    }
+
+    /// The mistake is in the data or the arguments.
+    pub fn input(self) -> Error {
+        Error::Input(Box::new(self))
+    }
+
+    /// The mistake is in the design of the trial, or the data contradict it.
+    pub fn design(self) -> Error {
+        Error::Design(Box::new(self))
+    }
+
+    /// The model has columns that are combinations of others.
+    pub fn rank(self) -> Error {
+        Error::Rank(Box::new(self))
+    }
+
+    /// A variable predicts the outcome perfectly, so that its coefficient is infinite.
+    pub fn separation(self) -> Error {
+        Error::Separation(Box::new(self))
+    }
+
+    /// An iteration did not reach its answer.
+    pub fn convergence(self) -> Error {
+        Error::Convergence(Box::new(self))
+    }
+
+    /// The register of a rolling trial refused a request or does not verify.
+    pub fn ledger(self) -> Error {
+        Error::Ledger(Box::new(self))
+    }
+}
+
+/// How many rows or values a message lists before it only counts the rest.
+const SHOWN: usize = 5;
+
+fn listed<T: fmt::Display>(items: &[T]) -> String {
+    let mut text = items.iter().take(SHOWN).map(ToString::to_string).collect::<Vec<_>>().join(", ");
+    if items.len() > SHOWN {
+        text.push_str(&format!(" and {} more", items.len() - SHOWN));
+    }
+    text
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.problem)?;
+        let mut facts = Vec::new();
+        if let Some(column) = &self.column {
+            facts.push(format!("column '{column}'"));
+        }
+        match self.rows.len() {
+            0 => {}
+            1 => facts.push(format!("row {}", self.rows[0])),
+            _ => facts.push(format!("rows {}", listed(&self.rows))),
+        }
+        if !self.values.is_empty() {
+            facts.push(format!("seen: {}", listed(&self.values)));
+        }
+        if !facts.is_empty() {
+            write!(f, " ({})", facts.join("; "))?;
+        }
+        f.write_str(".")?;
+        if !self.remedy.is_empty() {
+            write!(f, " {}.", self.remedy)?;
+        }
+        Ok(())
+    }
+}
+
+/// Every error of the crate; each kind carries the same facts.
+///
+/// ```
+/// use crewe::{Error, Fault};
+/// let error = Fault::new("cluster ids are missing").column("family_id").rows([3, 8]).input();
+/// assert!(matches!(error, Error::Input(_)));
+/// assert_eq!(error.to_string(), "cluster ids are missing (column 'family_id'; rows 3, 8).");
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The data or the arguments.
+    #[error("{0}")]
+    Input(Box<Fault>),
+    /// The trial's design.
+    #[error("{0}")]
+    Design(Box<Fault>),
+    /// Collinear columns.
+    #[error("{0}")]
+    Rank(Box<Fault>),
+    /// Perfect prediction.
+    #[error("{0}")]
+    Separation(Box<Fault>),
+    /// No convergence.
+    #[error("{0}")]
+    Convergence(Box<Fault>),
+    /// The trial's register.
+    #[error("{0}")]
+    Ledger(Box<Fault>),
+    /// The user stopped a long computation.
+    #[error("stopped by the user")]
+    Interrupted,
+}
+
+impl Error {
+    /// The facts, where the error has any ([`Error::Interrupted`] has none).
+    pub fn fault(&self) -> Option<&Fault> {
+        match self {
+            Self::Input(f)
+            | Self::Design(f)
+            | Self::Rank(f)
+            | Self::Separation(f)
+            | Self::Convergence(f)
+            | Self::Ledger(f) => Some(f),
+            Self::Interrupted => None,
+        }
+    }
+}
+
+/// The crate's result type.
+pub type Result<T> = std::result::Result<T, Error>;

@@ -1,0 +1,8 @@
+//! Randomised controlled trials of public services, from randomisation to estimate.
+
+pub mod dist;
+mod error;
+pub mod progress;
+pub mod rng;
+
+pub use error::{Error, Fault, Result};
