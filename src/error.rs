@@ -89,11 +89,8 @@ impl Fault {
 const SHOWN: usize = 5;
 
 fn listed<T: fmt::Display>(items: &[T]) -> String {
-    let mut text = items.iter().take(SHOWN).map(ToString::to_string).collect::<Vec<_>>().join(", ");
-    if items.len() > SHOWN {
-        text.push_str(&format!(" and {} more", items.len() - SHOWN));
-    }
-    text
+    let shown = items.iter().take(SHOWN).map(ToString::to_string).collect::<Vec<_>>().join(", ");
+    if items.len() > SHOWN { format!("{shown} and {} more", items.len() - SHOWN) } else { shown }
 }
 
 impl fmt::Display for Fault {

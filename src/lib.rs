@@ -2,7 +2,10 @@
 
 pub mod dist;
 mod error;
+pub mod inference;
+pub mod linalg;
 pub mod progress;
+pub mod regression;
 pub mod rng;
 
 pub use error::{Error, Fault, Result};

@@ -1,0 +1,211 @@
+//! Bias-reduced linearisation (CR2), CR3 and Satterthwaite degrees of freedom, in k x k algebra.
+//!
+//! With whitened rows Z_g of cluster g (n_g x k) and `L_g = Z_g' Z_g`, the hat block is `H_gg = Z_g Z_g'` and
+//! `Z_g' (I - H_gg)^{-p} = (I - L_g)^{-p} Z_g'`. So the adjusted score is `B_g t_g` with `t_g = Z_g' e_g` and
+//! `B_g = (I - L_g)^{-p}`, p = 1/2 for CR2 and 1 for CR3, from one k x k (or, in small clusters, n_g x n_g) symmetric
+//! eigenproblem; eigenvalues of `I - H_gg` below 1e-12 are taken as 0 and their inverse powers too (Moore-Penrose).
+//!
+//! For a contrast whose whitened form is u the variance is `sum_g (u' B_g t_g)^2`. Under the working model with
+//! independent errors its moments follow from `Gamma_gh = [g = h] d_g - q_g' q_h` with `d_g = u' B_g L_g B_g u` and
+//! `q_g = L_g B_g u`, and the Satterthwaite degrees of freedom are `(tr Gamma)^2 / sum_gh Gamma_gh^2`, where
+//! `sum_gh Gamma_gh^2 = sum_g (d_g^2 - 2 d_g q_g'q_g) + || sum_g q_g q_g' ||^2`: no n_g x n_g, no G x G.
+//!
+//! Bell and McCaffrey (2002); Pustejovsky and Tipton (2018), doi:10.1080/07350015.2016.1247004, section 4.
+
+use nalgebra::{DMatrix, DVector, SymmetricEigen};
+use ndarray::Array2;
+use rayon::prelude::*;
+
+use super::scores::whiten;
+use super::{Clusters, Estimates};
+use crate::linalg::DesignMatrix;
+
+/// The inverse power of `I - H_gg` that adjusts the residuals of a cluster.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Power {
+    /// CR2.
+    Half,
+    /// CR3 and the jackknife.
+    One,
+}
+
+/// Eigenvalues of `I - H_gg` below this are zero.
+const SINGULAR: f64 = 1e-12;
+/// Clusters in a chunk of work.
+const CHUNK: usize = 256;
+
+/// The middle of the sandwich of adjusted scores, in whitened columns.
+pub(super) struct AdjustedMeat {
+    /// `sum_g s_g s_g'`, k x k.
+    pub meat: Array2<f64>,
+    /// Satterthwaite degrees of freedom, one a contrast.
+    pub df: Vec<f64>,
+    /// Clusters whose hat block has an eigenvalue of 1.
+    pub degenerate: usize,
+}
+
+/// One cluster in whitened columns.
+pub(super) struct Block {
+    /// `B_g t_g`, length k.
+    score: DVector<f64>,
+    /// `B_g L_g B_g`, k x k.
+    pub(super) spread: DMatrix<f64>,
+    /// `L_g B_g`, k x k.
+    pub(super) reach: DMatrix<f64>,
+    degenerate: bool,
+}
+
+/// The adjusted meat and the degrees of freedom of `contrasts` (whitened).
+pub(super) fn adjusted_meat(
+    x: &DesignMatrix<'_>,
+    estimates: &Estimates,
+    clusters: &Clusters,
+    power: Power,
+    contrasts: &[Vec<f64>],
+) -> AdjustedMeat {
+    let k = estimates.k();
+    let total = accumulate(x, estimates, clusters, power, contrasts, k);
+    AdjustedMeat {
+        meat: Array2::from_shape_fn((k, k), |(a, b)| total.meat[(a, b)]),
+        df: total.moments.iter().map(Moments::df).collect(),
+        degenerate: total.degenerate,
+    }
+}
+
+/// The Satterthwaite degrees of freedom of contrasts given in whitened form, under CR2.
+pub(super) fn satterthwaite(
+    x: &DesignMatrix<'_>,
+    estimates: &Estimates,
+    clusters: &Clusters,
+    contrasts: &[Vec<f64>],
+) -> Vec<f64> {
+    let total = accumulate(x, estimates, clusters, Power::Half, contrasts, estimates.k());
+    total.moments.iter().map(Moments::df).collect()
+}
+
+/// The sums over clusters that a contrast's degrees of freedom need.
+struct Moments {
+    trace: f64,
+    squares: f64,
+    outer: DMatrix<f64>,
+}
+
+impl Moments {
+    fn df(&self) -> f64 {
+        self.trace * self.trace / (self.squares + self.outer.norm_squared())
+    }
+}
+
+struct Sums {
+    meat: DMatrix<f64>,
+    moments: Vec<Moments>,
+    degenerate: usize,
+}
+
+impl Sums {
+    fn zero(k: usize, contrasts: usize) -> Self {
+        let moments = (0..contrasts)
+            .map(|_| Moments { trace: 0.0, squares: 0.0, outer: DMatrix::zeros(k, k) })
+            .collect();
+        Self { meat: DMatrix::zeros(k, k), moments, degenerate: 0 }
+    }
+
+    fn add(mut self, other: &Self) -> Self {
+        self.meat += &other.meat;
+        for (mine, theirs) in self.moments.iter_mut().zip(&other.moments) {
+            mine.trace += theirs.trace;
+            mine.squares += theirs.squares;
+            mine.outer += &theirs.outer;
+        }
+        self.degenerate += other.degenerate;
+        self
+    }
+}
+
+fn accumulate(
+    x: &DesignMatrix<'_>,
+    estimates: &Estimates,
+    clusters: &Clusters,
+    power: Power,
+    contrasts: &[Vec<f64>],
+    k: usize,
+) -> Sums {
+    let contrasts: Vec<DVector<f64>> = contrasts.iter().map(|u| DVector::from_column_slice(u)).collect();
+    let chunk = |c: usize| {
+        let mut sums = Sums::zero(k, contrasts.len());
+        for g in c * CHUNK..clusters.count().min((c + 1) * CHUNK) {
+            let block = block(x, estimates, clusters.rows(g), power);
+            sums.meat.ger(1.0, &block.score, &block.score, 1.0);
+            sums.degenerate += usize::from(block.degenerate);
+            for (u, moments) in contrasts.iter().zip(&mut sums.moments) {
+                let d = u.dot(&(&block.spread * u));
+                let q = &block.reach * u;
+                let length = q.norm_squared();
+                moments.trace += d - length;
+                moments.squares += d * d - 2.0 * d * length;
+                moments.outer.ger(1.0, &q, &q, 1.0);
+            }
+        }
+        sums
+    };
+    let chunks = clusters.count().div_ceil(CHUNK);
+    let parts: Vec<Sums> = if chunks <= 1 || rayon::current_num_threads() == 1 {
+        (0..chunks).map(chunk).collect()
+    } else {
+        (0..chunks).into_par_iter().map(chunk).collect()
+    };
+    parts.iter().fold(Sums::zero(k, contrasts.len()), Sums::add)
+}
+
+/// The adjusted score of one cluster and what its degrees of freedom need.
+pub(super) fn block(x: &DesignMatrix<'_>, estimates: &Estimates, rows: &[u32], power: Power) -> Block {
+    let k = estimates.k();
+    let m = rows.len();
+    let mut row = vec![0.0; k];
+    let mut z = DMatrix::zeros(m, k);
+    let mut e = DVector::zeros(m);
+    for (i, &r) in rows.iter().enumerate() {
+        let r = r as usize;
+        x.row(r, &estimates.center, &mut row);
+        let weight = estimates.root_weights.as_ref().map_or(1.0, |w| w[r]);
+        for (j, value) in whiten(estimates, &row).enumerate() {
+            z[(i, j)] = weight * value;
+        }
+        // A row with weight 0 has no score either.
+        e[i] = if weight == 0.0 { 0.0 } else { estimates.residuals[r] / weight };
+    }
+    let exponent = |rest: f64| match power {
+        _ if rest <= SINGULAR => 0.0,
+        Power::Half => 1.0 / rest.sqrt(),
+        Power::One => 1.0 / rest,
+    };
+    if m < k {
+        // In the space of the rows: (I - Z Z')^{-p} is m x m.
+        let eigen = SymmetricEigen::new(&z * z.transpose());
+        let (adjust, degenerate) = power_of(&eigen, exponent);
+        let adjusted = &adjust * &z;
+        return Block {
+            score: z.transpose() * (&adjust * e),
+            spread: adjusted.transpose() * &adjusted,
+            reach: z.transpose() * adjusted,
+            degenerate,
+        };
+    }
+    let inner = z.transpose() * &z;
+    let eigen = SymmetricEigen::new(inner.clone());
+    let (adjust, degenerate) = power_of(&eigen, exponent);
+    let reach = &inner * &adjust;
+    Block { score: &adjust * (z.transpose() * e), spread: &adjust * &reach, reach, degenerate }
+}
+
+/// `U f(1 - l) U'` of a symmetric matrix with eigenvalues l, and whether any `1 - l` is zero.
+fn power_of(eigen: &SymmetricEigen<f64, nalgebra::Dyn>, f: impl Fn(f64) -> f64) -> (DMatrix<f64>, bool) {
+    let u = &eigen.eigenvectors;
+    let mut scaled = u.clone();
+    let mut degenerate = false;
+    for (mut column, &l) in scaled.column_iter_mut().zip(eigen.eigenvalues.iter()) {
+        degenerate |= 1.0 - l <= SINGULAR;
+        column *= f(1.0 - l);
+    }
+    (scaled * u.transpose(), degenerate)
+}

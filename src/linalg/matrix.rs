@@ -1,0 +1,137 @@
+//! A design matrix borrowed from the caller, with the intercept implied instead of stored.
+
+use ndarray::{ArrayView1, ArrayView2, ArrayViewMut2, Axis, Slice};
+
+use crate::{Error, Fault, Result};
+
+/// Columns of numbers, one row an observation; the intercept, where there is one, is column 0 and never stored.
+#[derive(Debug, Clone)]
+pub struct DesignMatrix<'a> {
+    columns: ArrayView2<'a, f64>,
+    intercept: bool,
+    names: Vec<String>,
+}
+
+impl<'a> DesignMatrix<'a> {
+    /// A design of `columns` (n x p), preceded by an intercept if `intercept`; terms are called `x1`, `x2`, ...
+    /// until [`DesignMatrix::named`] says better.
+    pub fn new(columns: ArrayView2<'a, f64>, intercept: bool) -> Self {
+        let names = (1..=columns.ncols()).map(|j| format!("x{j}"));
+        let names = intercept.then(|| "Intercept".to_owned()).into_iter().chain(names).collect();
+        Self { columns, intercept, names }
+    }
+
+    /// Names the stored columns, for error messages and results.
+    ///
+    /// # Errors
+    /// [`Error::Input`] when the number of names is not the number of columns.
+    pub fn named<S: Into<String>>(mut self, names: impl IntoIterator<Item = S>) -> Result<Self> {
+        let first = usize::from(self.intercept);
+        self.names.truncate(first);
+        self.names.extend(names.into_iter().map(Into::into));
+        if self.names.len() == self.k() {
+            return Ok(self);
+        }
+        Err(Fault::new(format!(
+            "{} names were given for {} columns",
+            self.names.len() - first,
+            self.columns.ncols()
+        ))
+        .remedy("Give one name for each column of X")
+        .input())
+    }
+
+    /// Observations.
+    pub fn n(&self) -> usize {
+        self.columns.nrows()
+    }
+
+    /// Coefficients, the intercept included.
+    pub fn k(&self) -> usize {
+        self.columns.ncols() + usize::from(self.intercept)
+    }
+
+    /// Whether column 0 is an implied intercept.
+    pub fn has_intercept(&self) -> bool {
+        self.intercept
+    }
+
+    /// The names of the terms, length k.
+    pub fn names(&self) -> &[String] {
+        &self.names
+    }
+
+    /// The stored columns.
+    pub fn columns(&self) -> ArrayView2<'a, f64> {
+        self.columns
+    }
+
+    /// The stored values of row `i`.
+    pub fn stored(&self, i: usize) -> ArrayView1<'_, f64> {
+        self.columns.row(i)
+    }
+
+    /// Writes rows `start..end` less `center` (length k; 0 for the intercept) into the first k columns of `block`.
+    pub fn fill(&self, start: usize, end: usize, center: &[f64], mut block: ArrayViewMut2<'_, f64>) {
+        let first = usize::from(self.intercept);
+        let k = self.k();
+        if self.intercept {
+            block.column_mut(0).fill(1.0);
+        }
+        let rows = self.columns.slice_axis(Axis(0), Slice::from(start..end));
+        let center = &center[first..k];
+        for (from, mut to) in rows.outer_iter().zip(block.outer_iter_mut()) {
+            match (from.as_slice(), to.as_slice_mut()) {
+                (Some(from), Some(to)) => {
+                    for ((to, &from), &c) in to[first..k].iter_mut().zip(from).zip(center) {
+                        *to = from - c;
+                    }
+                }
+                _ => {
+                    for ((to, &from), &c) in to.iter_mut().skip(first).zip(from.iter()).zip(center) {
+                        *to = from - c;
+                    }
+                }
+            }
+        }
+    }
+
+    /// Row `i` less `center` into `row` (length k).
+    pub fn row(&self, i: usize, center: &[f64], row: &mut [f64]) {
+        let first = usize::from(self.intercept);
+        if self.intercept {
+            row[0] = 1.0;
+        }
+        for ((to, &from), &c) in row[first..].iter_mut().zip(self.columns.row(i).iter()).zip(&center[first..])
+        {
+            *to = from - c;
+        }
+    }
+
+    /// The error for values that are not finite numbers, if there are any in the columns.
+    pub fn not_finite(&self) -> Option<Error> {
+        let first = usize::from(self.intercept);
+        self.columns.columns().into_iter().enumerate().find_map(|(j, column)| {
+            let rows: Vec<usize> = bad_rows(column);
+            (!rows.is_empty()).then(|| not_finite(&self.names[first + j], column, &rows))
+        })
+    }
+}
+
+/// Positions of the values that are NaN or infinite.
+pub(crate) fn bad_rows(values: ArrayView1<'_, f64>) -> Vec<usize> {
+    values.iter().enumerate().filter(|(_, v)| !v.is_finite()).map(|(i, _)| i).collect()
+}
+
+/// The error for NaN or infinite values of a column.
+pub(crate) fn not_finite(name: &str, values: ArrayView1<'_, f64>, rows: &[usize]) -> Error {
+    let mut kinds: Vec<String> = rows.iter().map(|&i| values[i].to_string()).collect();
+    kinds.sort();
+    kinds.dedup();
+    Fault::new(format!("{} of {} values are missing or infinite", rows.len(), values.len()))
+        .column(name)
+        .rows(rows.iter().copied())
+        .values(kinds)
+        .remedy("Drop or repair these rows: infinite values usually come from a log of 0 or a division by 0")
+        .input()
+}
