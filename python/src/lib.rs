@@ -6,11 +6,13 @@ use pyo3::prelude::*;
 mod convert;
 mod error;
 mod random;
+mod regression;
 
 /// The compiled core of crewe; use the package `crewe`, which wraps it.
 #[pymodule(gil_used = false)]
 fn _core(m: &Bound<'_, PyModule>) -> PyResult<()> {
     m.add("__version__", env!("CARGO_PKG_VERSION"))?;
     random::register(m)?;
+    regression::register(m)?;
     Ok(())
 }

@@ -1,0 +1,330 @@
+"""Formulas in R style, over columns that are already in canonical form.
+
+formulaic parses and expands the formula; what differs between backends (reference levels, booleans, missing values)
+is settled before it sees a column, so the names of the terms and the bits of the design are the same for every kind
+of data frame.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from formulaic import Formula
+from formulaic.errors import FormulaicError
+from formulaic.transforms import C as _formulaic_c
+from numpy.typing import NDArray
+
+from crewe._frames import Source
+from crewe.exceptions import InputError, fault
+
+Floats = NDArray[np.float64]
+
+
+@dataclass
+class Dropped:
+    """Rows left out for missing values.
+
+    Attributes
+    ----------
+    n : int
+        How many.
+    total : int
+        Of how many.
+    by_column : dict of str to int
+        How many of them are missing in each column.
+    """
+
+    n: int = 0
+    total: int = 0
+    by_column: dict[str, int] = field(default_factory=dict)
+
+    def note(self) -> str:
+        """Say it in a sentence."""
+        columns = ", ".join(f"{name} {count:,}" for name, count in self.by_column.items())
+        return f"{self.n:,} of {self.total:,} rows dropped for missing values ({columns})"
+
+
+@dataclass
+class Design:
+    """The design matrix of the right-hand side of a formula.
+
+    Attributes
+    ----------
+    x : array (n, p)
+        The columns without the intercept, by rows.
+    names : list of str
+        Their names.
+    intercept : bool
+        Whether the formula has an intercept.
+    frame : pandas.DataFrame
+        The variables in canonical form, kept rows only.
+    rows : array
+        The positions of the kept rows in the data as given.
+    spec : formulaic.ModelSpec
+        What rebuilds the columns for other values.
+    dropped : Dropped
+        The rows left out.
+    """
+
+    x: Floats
+    names: list[str]
+    intercept: bool
+    frame: pd.DataFrame
+    rows: NDArray[np.int64]
+    spec: Any
+    dropped: Dropped
+    notes: list[str] = field(default_factory=list)
+
+    def columns_at(self, frame: pd.DataFrame) -> Floats:
+        """Give the design matrix, the intercept included, at other values of the variables."""
+        matrix = self.spec.get_model_matrix(
+            frame, context=_CONTEXT, na_action="ignore", output="numpy"
+        )
+        return np.asarray(matrix, dtype=np.float64)
+
+    def rows_at_means(self, fixed: Sequence[dict[str, Any]]) -> Floats:
+        """Give one row of the design for each setting, all other variables at their means.
+
+        Numbers stand at their mean; a category stands at its observed shares; transformed columns and interactions
+        are recomputed from these. Each term is linear in the shares of its categories, so it is evaluated on the
+        levels of its own categories only and averaged.
+        """
+        frame = self.frame
+        categories = {
+            name for name in frame if isinstance(frame[name].dtype, pd.CategoricalDtype)
+        }
+        wrapped = _category_factors(self.spec)
+        base = {
+            name: frame[name].cat.categories[0] if name in categories else frame[name].mean()
+            for name in frame
+        }
+        for name in wrapped:
+            base[name] = frame[name].iloc[0]
+        out = np.empty((len(fixed), len(self.spec.column_names)))
+        for i, setting in enumerate(fixed):
+            for term, columns in self.spec.term_slices.items():
+                used = _variables(term, frame)
+                spread = [
+                    v for v in used if (v in categories or v in wrapped) and v not in setting
+                ]
+                grid, weights = _grid(frame, spread)
+                rows = {name: [base[name]] * len(weights) for name in frame}
+                rows.update({name: [value] * len(weights) for name, value in setting.items()})
+                rows.update(grid)
+                block = self.columns_at(_typed(rows, frame))[:, columns]
+                out[i, columns] = weights @ block
+        return out
+
+
+def _category(data: Any, *args: Any, **kwargs: Any) -> Any:
+    """`C()` whose levels print alike whether a backend holds whole numbers as integers or floats."""
+    series = pd.Series(data)
+    if series.dtype.kind == "f" and bool((series == series.round()).all()):
+        data = series.astype("int64")
+    return _formulaic_c(data, *args, **kwargs)
+
+
+_CONTEXT = {"C": _category}
+
+
+def parse(text: str) -> tuple[str, str]:
+    """Split a formula into its two sides."""
+    left, tilde, right = text.partition("~")
+    if not tilde or not left.strip() or not right.strip():
+        raise fault(
+            InputError,
+            f"'{text}' is not a formula",
+            remedy="Write it as 'outcome ~ arm + covariate'",
+        )
+    return left.strip(), right.strip()
+
+
+def variables(expression: str) -> list[str]:
+    """Name the columns that one side of a formula needs."""
+    return sorted(str(name) for name in _parsed(expression).required_variables)
+
+
+def _parsed(expression: str) -> Any:
+    try:
+        return Formula(expression)
+    except FormulaicError as error:
+        text = str(error).split("\n")[0]
+        raise fault(InputError, f"the formula '{expression}' cannot be read: {text}") from error
+
+
+def design(
+    source: Source,
+    right: str,
+    *,
+    also: Iterable[str] = (),
+    missing: str = "drop",
+    keep: Iterable[str] = (),
+    levels: dict[str, list[str]] | None = None,
+) -> Design:
+    """Build the design of a right-hand side over the rows without missing values.
+
+    Parameters
+    ----------
+    source : Source
+        The data.
+    right : str
+        The right-hand side.
+    also : iterable of str
+        Further columns whose missing values drop a row (those of the left-hand side).
+    missing : {"drop", "indicator"}
+        `"indicator"` fills a missing covariate with its mean (a category with a level of its own) and adds a column
+        that says so (White and Thompson 2005, doi:10.1002/sim.1981).
+    keep : iterable of str
+        Columns that `"indicator"` must not fill: the arm.
+    levels : dict
+        Levels of text columns in their order, the reference first.
+    """
+    if missing not in ("drop", "indicator"):
+        raise fault(
+            InputError, f"missing={missing!r} is unknown", remedy="Use 'drop' or 'indicator'"
+        )
+    needed = variables(right)
+    outcome = [name for name in also if name not in needed]
+    frame = source.columns([*needed, *outcome])
+    if source.n == 0:
+        raise fault(
+            InputError,
+            "there are no rows to analyse",
+            remedy="Check the filter that came before",
+        )
+    for name, order in (levels or {}).items():
+        if name in frame and isinstance(frame[name].dtype, pd.CategoricalDtype):
+            frame[name] = frame[name].cat.set_categories(
+                [*order, *[v for v in frame[name].cat.categories if v not in order]]
+            )
+    notes: list[str] = []
+    if missing == "indicator":
+        frame, right, filled = _fill(frame, right, [n for n in needed if n not in set(keep)])
+        notes += filled
+    gone = frame.isna()
+    lost = gone.any(axis=1).to_numpy()
+    dropped = Dropped(
+        n=int(lost.sum()),
+        total=source.n,
+        by_column={str(k): int(v) for k, v in gone.sum().items() if v},
+    )
+    rows = np.flatnonzero(~lost)
+    if not len(rows):
+        raise fault(
+            InputError,
+            "every row has a missing value in one of the columns of the model",
+            values=[f"{k}: {v} missing" for k, v in dropped.by_column.items()],
+            remedy="Leave the emptiest column out of the model",
+        )
+    kept = frame.iloc[rows].reset_index(drop=True)
+    for name in kept:
+        if isinstance(kept[name].dtype, pd.CategoricalDtype):
+            kept[name] = kept[name].cat.remove_unused_categories()
+    matrix, spec = _materialise(right, kept)
+    names = [str(name) for name in spec.column_names]
+    for term, columns in spec.term_slices.items():
+        if columns.start == columns.stop:
+            raise fault(
+                InputError,
+                f"'{term}' has the same value in every row that is analysed",
+                column=str(term),
+                remedy="Leave it out of the model: there is nothing to compare",
+            )
+    intercept = bool(names) and names[0] == "Intercept"
+    x = np.ascontiguousarray(matrix[:, 1:] if intercept else matrix)
+    return Design(
+        x, names[1:] if intercept else names, intercept, kept, rows, spec, dropped, notes
+    )
+
+
+def left_values(left: str, frame: pd.DataFrame) -> Floats:
+    """Evaluate a numeric left-hand side over kept rows."""
+    matrix, spec = _materialise(f"{left} - 1", frame)
+    if matrix.shape[1] != 1:
+        levels = ", ".join(str(name) for name in spec.column_names)
+        raise fault(
+            InputError,
+            f"the outcome '{left}' is not one column of numbers",
+            column=left,
+            values=levels.split(", "),
+            remedy="Turn it into numbers first, for instance 1 for yes and 0 for no",
+        )
+    return np.ascontiguousarray(matrix[:, 0])
+
+
+def _materialise(expression: str, frame: pd.DataFrame) -> tuple[Floats, Any]:
+    try:
+        matrix = _parsed(expression).get_model_matrix(
+            frame, context=_CONTEXT, na_action="ignore", output="numpy"
+        )
+    except FormulaicError as error:
+        text = str(error).split("\n")[0]
+        raise fault(InputError, f"the formula '{expression}' cannot be worked out: {text}") from error
+    return np.asarray(matrix, dtype=np.float64), matrix.model_spec
+
+
+def _fill(
+    frame: pd.DataFrame, right: str, names: Sequence[str]
+) -> tuple[pd.DataFrame, str, list[str]]:
+    notes = []
+    frame = frame.copy()
+    for name in names:
+        gone = frame[name].isna()
+        if not gone.any():
+            continue
+        notes.append(
+            f"{int(gone.sum()):,} missing values of {name} filled in, with an indicator column"
+        )
+        if isinstance(frame[name].dtype, pd.CategoricalDtype):
+            frame[name] = frame[name].cat.add_categories("missing").fillna("missing")
+        else:
+            frame[name] = frame[name].fillna(frame[name].mean())
+            frame[f"{name}_missing"] = gone.astype("float64")
+            right += f" + {name}_missing"
+    return frame, right, notes
+
+
+def _variables(term: Any, frame: pd.DataFrame) -> list[str]:
+    names: list[str] = []
+    for factor in term.factors:
+        if str(factor) != "1":
+            names += [str(v) for v in Formula(f"{factor} - 1").required_variables]
+    return [name for name in dict.fromkeys(names) if name in frame]
+
+
+def _category_factors(spec: Any) -> set[str]:
+    """Name the variables that only enter through `C()`: numbers used as categories."""
+    inside: set[str] = set()
+    for term in spec.terms:
+        for factor in term.factors:
+            if str(factor).startswith("C("):
+                inside |= {str(v) for v in Formula(f"{factor} - 1").required_variables}
+    return inside
+
+
+def _grid(frame: pd.DataFrame, names: Sequence[str]) -> tuple[dict[str, list[Any]], Floats]:
+    grid: dict[str, list[Any]] = {}
+    weights = np.ones(1)
+    for name in names:
+        shares = frame[name].value_counts(normalize=True, sort=False).sort_index()
+        levels, share = list(shares.index), shares.to_numpy(dtype=np.float64)
+        grid = {key: [v for v in values for _ in levels] for key, values in grid.items()}
+        grid[name] = [level for _ in range(len(weights)) for level in levels]
+        weights = np.outer(weights, share).ravel()
+    return grid, weights
+
+
+def _typed(rows: dict[str, list[Any]], like: pd.DataFrame) -> pd.DataFrame:
+    columns = {}
+    for name in like:
+        dtype = like[name].dtype
+        columns[name] = (
+            pd.Categorical(rows[name], categories=dtype.categories)
+            if isinstance(dtype, pd.CategoricalDtype)
+            else np.asarray(rows[name], dtype=np.float64)
+        )
+    return pd.DataFrame(columns)
