@@ -1,21 +1,22 @@
 """Write and check the eleven linear regression sets of NIST's Statistical Reference Datasets.
 
 Source: NIST/ITL, Statistical Reference Datasets (StRD), Linear Least Squares Regression,
-https://www.itl.nist.gov/div898/strd/lls/lls.shtml, doi:10.18434/T43G6C. A work of the United States
-government, in the public domain.
+https://www.itl.nist.gov/div898/strd/lls/lls.shtml, doi:10.18434/T43G6C. A work of the United
+States government, in the public domain.
 
-Run from the root of the repository: python tests/reference/nist.py (writes tests/reference/data/nist/*.json).
+Run from the root of the repository: python tests/reference/nist.py
+It writes tests/reference/data/nist/*.json.
 
 Each set holds the data, NIST's certified values and a second answer:
 
-* ``certified``: NIST's printed values (15 digits). Here they are recomputed in exact rational arithmetic
-  from the printed decimals, and the script stops unless they agree to 14 digits. So a slip of a digit in the
-  data or in the certified values cannot pass.
-* ``double_design``: the exact least-squares solution, again in rational arithmetic, of the design as a
-  double-precision program sees it: every datum rounded to the nearest double, the powers of x built by
-  repeated multiplication in doubles (p = 1; p = p * x; ...). A program that solves this design without further
-  error must land here; for Filip it differs from NIST in the eighth digit, since the design no longer
-  holds more.
+* ``certified``: NIST's printed values (15 digits). They are recomputed in exact rational
+  arithmetic from the printed decimals, and the script stops unless they agree to 14 digits, so a
+  slip of a digit in the data or in the certified values cannot pass.
+* ``double_design``: the exact least-squares solution, again in rational arithmetic, of the design
+  as a double-precision program sees it: every datum rounded to the nearest double, the powers of x
+  built by repeated multiplication in doubles (p = 1; p = p * x; ...). A program that solves this
+  design without further error must land here. For Filip it differs from NIST in the eighth digit,
+  since the design of doubles holds no more.
 """
 
 from __future__ import annotations
@@ -29,33 +30,38 @@ from pathlib import Path
 getcontext().prec = 60
 OUT = Path("tests/reference/data/nist")
 
-NORRIS = """0.1 0.2  338.8 337.4  118.1 118.2  888.0 884.6  9.2 10.1  228.1 226.5  668.5 666.3  998.5 996.3
-449.1 448.6  778.9 777.0  559.2 558.2  0.3 0.4  0.1 0.6  778.1 775.5  668.8 666.9  339.3 338.0  448.9 447.5
-10.8 11.6  557.7 556.0  228.3 228.1  998.0 995.8  888.8 887.6  119.6 120.2  0.3 0.3  0.6 0.3  557.6 556.8
-339.3 339.1  888.0 887.2  998.5 999.0  778.9 779.0  10.2 11.1  117.6 118.3  228.9 229.2  668.4 669.1
-449.2 448.9  0.2 0.5"""
+NORRIS = """\
+0.1 0.2 338.8 337.4 118.1 118.2 888.0 884.6 9.2 10.1 228.1 226.5 668.5 666.3 998.5 996.3 449.1
+448.6 778.9 777.0 559.2 558.2 0.3 0.4 0.1 0.6 778.1 775.5 668.8 666.9 339.3 338.0 448.9 447.5
+10.8 11.6 557.7 556.0 228.3 228.1 998.0 995.8 888.8 887.6 119.6 120.2 0.3 0.3 0.6 0.3 557.6
+556.8 339.3 339.1 888.0 887.2 998.5 999.0 778.9 779.0 10.2 11.1 117.6 118.3 228.9 229.2 668.4
+669.1 449.2 448.9 0.2 0.5"""
 
-PONTIUS_Y = """.11019 .21956 .32949 .43899 .54803 .65694 .76562 .87487 .98292 1.09146 1.20001 1.30822 1.41599
-1.52399 1.63194 1.73947 1.84646 1.95392 2.06128 2.16844 .11052 .22018 .32939 .43886 .54798 .65739 .76596
-.87474 .98300 1.09150 1.20004 1.30818 1.41613 1.52408 1.63159 1.73965 1.84696 1.95445 2.06177 2.16829"""
+PONTIUS_Y = """\
+.11019 .21956 .32949 .43899 .54803 .65694 .76562 .87487 .98292 1.09146 1.20001 1.30822 1.41599
+1.52399 1.63194 1.73947 1.84646 1.95392 2.06128 2.16844 .11052 .22018 .32939 .43886 .54798
+.65739 .76596 .87474 .98300 1.09150 1.20004 1.30818 1.41613 1.52408 1.63159 1.73965 1.84696
+1.95445 2.06177 2.16829"""
 
-FILIP = """0.8116 -6.860120914  0.9072 -4.324130045  0.9052 -4.358625055  0.9039 -4.358426747
-0.8053 -6.955852379  0.8377 -6.661145254  0.8667 -6.355462942  0.8809 -6.118102026  0.7975 -7.115148017
-0.8162 -6.815308569  0.8515 -6.519993057  0.8766 -6.204119983  0.8885 -5.853871964  0.8859 -6.109523091
-0.8959 -5.79832982  0.8913 -5.482672118  0.8959 -5.171791386  0.8971 -4.851705903  0.9021 -4.517126416
-0.909 -4.143573228  0.9139 -3.709075441  0.9199 -3.499489089  0.8692 -6.300769497  0.8872 -5.953504836
-0.89 -5.642065153  0.891 -5.031376979  0.8977 -4.680685696  0.9035 -4.329846955  0.9078 -3.928486195
-0.7675 -8.56735134  0.7705 -8.363211311  0.7713 -8.107682739  0.7736 -7.823908741  0.7775 -7.522878745
-0.7841 -7.218819279  0.7971 -6.920818754  0.8329 -6.628932138  0.8641 -6.323946875  0.8804 -5.991399828
-0.7668 -8.781464495  0.7633 -8.663140179  0.7678 -8.473531488  0.7697 -8.247337057  0.77 -7.971428747
-0.7749 -7.676129393  0.7796 -7.352812702  0.7897 -7.072065318  0.8131 -6.774174009  0.8498 -6.478861916
-0.8741 -6.159517513  0.8061 -6.835647144  0.846 -6.53165267  0.8751 -6.224098421  0.8856 -5.910094889
-0.8919 -5.598599459  0.8934 -5.290645224  0.894 -4.974284616  0.8957 -4.64454848  0.9047 -4.290560426
-0.9129 -3.885055584  0.9209 -3.408378962  0.9219 -3.13200249  0.7739 -8.726767166  0.7681 -8.66695597
-0.7665 -8.511026475  0.7703 -8.165388579  0.7702 -7.886056648  0.7761 -7.588043762  0.7809 -7.283412422
-0.7961 -6.995678626  0.8253 -6.691862621  0.8602 -6.392544977  0.8809 -6.067374056  0.8301 -6.684029655
-0.8664 -6.378719832  0.8834 -6.065855188  0.8898 -5.752272167  0.8964 -5.132414673  0.8963 -4.811352704
-0.9074 -4.098269308  0.9119 -3.66174277  0.9228 -3.2644011"""
+FILIP = """\
+0.8116 -6.860120914 0.9072 -4.324130045 0.9052 -4.358625055 0.9039 -4.358426747 0.8053
+-6.955852379 0.8377 -6.661145254 0.8667 -6.355462942 0.8809 -6.118102026 0.7975 -7.115148017
+0.8162 -6.815308569 0.8515 -6.519993057 0.8766 -6.204119983 0.8885 -5.853871964 0.8859
+-6.109523091 0.8959 -5.79832982 0.8913 -5.482672118 0.8959 -5.171791386 0.8971 -4.851705903
+0.9021 -4.517126416 0.909 -4.143573228 0.9139 -3.709075441 0.9199 -3.499489089 0.8692
+-6.300769497 0.8872 -5.953504836 0.89 -5.642065153 0.891 -5.031376979 0.8977 -4.680685696 0.9035
+-4.329846955 0.9078 -3.928486195 0.7675 -8.56735134 0.7705 -8.363211311 0.7713 -8.107682739
+0.7736 -7.823908741 0.7775 -7.522878745 0.7841 -7.218819279 0.7971 -6.920818754 0.8329
+-6.628932138 0.8641 -6.323946875 0.8804 -5.991399828 0.7668 -8.781464495 0.7633 -8.663140179
+0.7678 -8.473531488 0.7697 -8.247337057 0.77 -7.971428747 0.7749 -7.676129393 0.7796
+-7.352812702 0.7897 -7.072065318 0.8131 -6.774174009 0.8498 -6.478861916 0.8741 -6.159517513
+0.8061 -6.835647144 0.846 -6.53165267 0.8751 -6.224098421 0.8856 -5.910094889 0.8919
+-5.598599459 0.8934 -5.290645224 0.894 -4.974284616 0.8957 -4.64454848 0.9047 -4.290560426
+0.9129 -3.885055584 0.9209 -3.408378962 0.9219 -3.13200249 0.7739 -8.726767166 0.7681
+-8.66695597 0.7665 -8.511026475 0.7703 -8.165388579 0.7702 -7.886056648 0.7761 -7.588043762
+0.7809 -7.283412422 0.7961 -6.995678626 0.8253 -6.691862621 0.8602 -6.392544977 0.8809
+-6.067374056 0.8301 -6.684029655 0.8664 -6.378719832 0.8834 -6.065855188 0.8898 -5.752272167
+0.8964 -5.132414673 0.8963 -4.811352704 0.9074 -4.098269308 0.9119 -3.66174277 0.9228 -3.2644011"""
 
 LONGLEY = """60323 83.0 234289 2356 1590 107608 1947
 61122 88.5 259426 2325 1456 108632 1948
@@ -75,20 +81,26 @@ LONGLEY = """60323 83.0 234289 2356 1590 107608 1947
 70551 116.9 554894 4007 2827 130081 1962"""
 
 WAMPLER_Y = {
-    "Wampler1": """1 6 63 364 1365 3906 9331 19608 37449 66430 111111 177156 271453 402234 579195 813616
-1118481 1508598 2000719 2613660 3368421""",
-    "Wampler2": """1.00000 1.11111 1.24992 1.42753 1.65984 1.96875 2.38336 2.94117 3.68928 4.68559 6.00000
-7.71561 9.92992 12.75603 16.32384 20.78125 26.29536 33.05367 41.26528 51.16209 63.00000""",
-    "Wampler3": """760 -2042 2111 -1684 3888 1858 11379 17560 39287 64382 113159 175108 273291 400186 581243
-811568 1121004 1506550 2002767 2611612 3369180""",
-    "Wampler4": """75901 -204794 204863 -204436 253665 -200894 214131 -185192 221249 -138370 315911 -27644
-455253 197434 783995 608816 1370781 1303798 2205519 2408860 3444321""",
-    "Wampler5": """7590001 -20479994 20480063 -20479636 25231365 -20476094 20489331 -20460392 18417449
--20413570 20591111 -20302844 18651453 -20077766 21059195 -19666384 26348481 -18971402 22480719 -17866340
+    "Wampler1": """\
+1 6 63 364 1365 3906 9331 19608 37449 66430 111111 177156 271453 402234 579195 813616 1118481
+1508598 2000719 2613660 3368421""",
+    "Wampler2": """\
+1.00000 1.11111 1.24992 1.42753 1.65984 1.96875 2.38336 2.94117 3.68928 4.68559 6.00000 7.71561
+9.92992 12.75603 16.32384 20.78125 26.29536 33.05367 41.26528 51.16209 63.00000""",
+    "Wampler3": """\
+760 -2042 2111 -1684 3888 1858 11379 17560 39287 64382 113159 175108 273291 400186 581243 811568
+1121004 1506550 2002767 2611612 3369180""",
+    "Wampler4": """\
+75901 -204794 204863 -204436 253665 -200894 214131 -185192 221249 -138370 315911 -27644 455253
+197434 783995 608816 1370781 1303798 2205519 2408860 3444321""",
+    "Wampler5": """\
+7590001 -20479994 20480063 -20479636 25231365 -20476094 20489331 -20460392 18417449 -20413570
+20591111 -20302844 18651453 -20077766 21059195 -19666384 26348481 -18971402 22480719 -17866340
 10958421""",
 }
 
-# NIST's printed values: coefficients, their standard deviations, residual standard deviation, R squared, F.
+# NIST's printed values: coefficients; their standard deviations; residual standard deviation,
+# R squared and F.
 CERTIFIED = {
     "Norris": (
         "-0.262323073774029 1.00211681802045",
@@ -150,7 +162,7 @@ CERTIFIED = {
 
 
 def sets() -> dict[str, dict]:
-    """Each set as text: the outcome, the columns of predictors, the degree (polynomials), the intercept."""
+    """Each set as text: outcome, columns of predictors, degree (polynomials), intercept."""
 
     def pairs(text: str) -> tuple[list[str], list[list[str]]]:
         words = text.split()
@@ -174,7 +186,7 @@ def sets() -> dict[str, dict]:
 
 
 def design(predictors: list[list], degree: int, intercept: bool, unit) -> list[list]:
-    """The columns of the design; powers by repeated multiplication in the arithmetic of the entries."""
+    """The columns of the design; powers by repeated multiplication, in the entries' arithmetic."""
     columns = [[unit] * len(predictors[0])] if intercept else []
     if len(predictors) > 1:
         return columns + predictors
@@ -282,9 +294,10 @@ def main() -> int:
             return 1
         document = {
             "name": name,
-            "source": "NIST/ITL StRD, Linear Least Squares Regression, doi:10.18434/T43G6C; public domain",
-            "design": "intercept first where there is one; then the predictors, or the powers 1 to degree "
-            "of the only predictor by repeated multiplication in doubles",
+            "source": "NIST/ITL StRD, Linear Least Squares Regression, "
+            "doi:10.18434/T43G6C; public domain",
+            "design": "intercept first where there is one; then the predictors, or the powers 1 to "
+            "degree of the only predictor by repeated multiplication in doubles",
             "intercept": data["intercept"],
             "degree": data["degree"],
             "predictors": predictors,
@@ -298,7 +311,8 @@ def main() -> int:
             },
             "double_design": {key: plain(value) for key, value in double.items()},
         }
-        text = json.dumps(document, indent=1)
+        lines = [f"{json.dumps(key)}: {json.dumps(value)}" for key, value in document.items()]
+        text = "{\n" + ",\n".join(lines) + "\n}"
         (OUT / f"{name.lower()}.json").write_text(text + "\n", encoding="utf-8", newline="\n")
     return 0
 
