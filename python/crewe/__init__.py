@@ -13,8 +13,10 @@ from crewe.exceptions import (
     RankError,
     SeparationError,
 )
+from crewe.regression import OLS, ols
 
 __all__ = [
+    "OLS",
     "ConvergenceError",
     "CreweError",
     "DesignError",
@@ -24,4 +26,5 @@ __all__ = [
     "SeparationError",
     "__version__",
     "exceptions",
+    "ols",
 ]

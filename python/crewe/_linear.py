@@ -1,0 +1,410 @@
+"""What every linear predictor offers once it is fitted: tables, margins, contrasts, joint tests."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from crewe import _core, _formula
+from crewe._display import Table, number, p_value, stars
+from crewe._frames import Source, build
+from crewe._margins import Margins, margins
+from crewe.exceptions import InputError, fault
+
+Floats = NDArray[np.float64]
+
+DEFINITIONS = {
+    "iid": "classical standard errors: s²(X'X)⁻¹, t with n − k degrees of freedom",
+    "HC0": "heteroskedasticity-robust standard errors (HC0, White 1980), t with n − k df",
+    "HC1": "Huber-White standard errors (HC1: HC0 times n/(n − k), Stata's `robust`), "
+    "t with n − k df",
+    "HC2": "heteroskedasticity-robust standard errors (HC2, MacKinnon and White 1985), "
+    "t with Bell-McCaffrey degrees of freedom",
+    "HC3": "heteroskedasticity-robust standard errors (HC3: e²/(1 − h)², no further factor), "
+    "t with n − k df",
+    "CR0": "cluster-robust standard errors (CR0, no correction), t with G − 1 df",
+    "CR1": "cluster-robust standard errors (CR1: CR0 times G/(G − 1)), t with G − 1 df",
+    "CR1S": "cluster-robust standard errors (CR1S, Stata's: CR0 times G/(G − 1) · "
+    "(n − 1)/(n − k)), t with G − 1 df",
+    "CR2": "cluster-robust standard errors with bias-reduced linearisation (CR2, Bell and "
+    "McCaffrey 2002; Pustejovsky and Tipton 2018), t with Satterthwaite degrees of freedom",
+    "CR3": "cluster-robust standard errors (CR3 of clubSandwich: (I − H)⁻¹, no factor), "
+    "t with G − 1 df",
+    "jackknife": "leave-one-cluster-out jackknife standard errors ((G − 1)/G · Σ(b₍g₎ − b)²), "
+    "t with G − 1 df",
+}
+
+
+@dataclass
+class Data:
+    """What a fit needs to answer further questions; left out of pickles unless asked for."""
+
+    x: Floats
+    y: Floats
+    core: Any
+    groups: Any
+    design: _formula.Design | None
+    clusters: pd.Series[Any] | None = None
+
+
+@dataclass
+class Linear:
+    """A fitted linear predictor.
+
+    Attributes
+    ----------
+    coef, se, p_value : pandas.Series
+        By term.
+    cov : pandas.DataFrame
+        The covariance matrix of the coefficients.
+    n : int
+        Rows analysed.
+    clusters : int or None
+        Clusters, where they were given.
+    notes : list of str
+        What a reader of the result must know: dropped rows, few clusters, small degrees of freedom.
+    formula : str
+        The model as it was fitted.
+    vcov_name : str
+        Which covariance.
+    """
+
+    model: str
+    formula: str
+    terms: list[str]
+    n: int
+    clusters: int | None
+    cluster_name: str | None
+    level: float
+    df_residual: float
+    statistics: dict[str, float]
+    base_notes: list[str]
+    synthetic: bool
+    keep_data: bool
+    implementation: Any = field(repr=False)
+    data: Data | None = field(repr=False)
+    vcov_name: str = ""
+    df_rule: str = "default"
+    _cov: Floats = field(default_factory=lambda: np.empty((0, 0)), repr=False)
+    _record: dict[str, Any] = field(default_factory=dict, repr=False)
+    _tables: dict[float, dict[str, Floats]] = field(default_factory=dict, repr=False)
+
+    def _needs_data(self) -> Data:
+        if self.data is None:
+            raise fault(
+                InputError,
+                "this fit was loaded without its data",
+                remedy="Fit the model again, or pickle it with keep_data=True",
+            )
+        return self.data
+
+    # -- covariance ------------------------------------------------------------------------
+
+    def vcov(self, kind: str, df: str = "default") -> Any:
+        """Give the same fit with another covariance, without refitting.
+
+        Parameters
+        ----------
+        kind : str
+            `"iid"`, `"HC0"` to `"HC3"`, `"CR0"`, `"CR1"`, `"CR1S"`, `"CR2"`, `"CR3"` or `"jackknife"`.
+        df : {"default", "residual"}
+            `"residual"` refers every test to n − k degrees of freedom.
+        """
+        if df not in ("default", "residual"):
+            raise fault(InputError, f"df={df!r} is unknown", remedy="Use 'default' or 'residual'")
+        data = self._needs_data()
+        other = object.__new__(type(self))
+        other.__dict__.update(self.__dict__)
+        covariance = data.core.covariance(data.x, kind, data.groups, df == "residual")
+        record = covariance.record()
+        other.vcov_name = record["kind"]
+        other.df_rule = df
+        other._cov = record["matrix"]
+        other._record = {"covariance": covariance, "notes": record["notes"]}
+        other._tables = {self.level: data.core.coefficients(covariance, self.level)}
+        return other
+
+    def __getstate__(self) -> dict[str, Any]:
+        state = self.__dict__.copy()
+        state["_record"] = {"notes": self._record.get("notes", [])}
+        kept = None
+        if self.keep_data and self.data is not None:
+            kept = (self.data.x, self.data.y, self.data.clusters, self.data.design)
+        state["data"] = kept
+        return state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        kept = state.pop("data")
+        self.__dict__.update(state)
+        self.data = None
+        if kept is not None:
+            x, y, clusters, design = kept
+            self._refit(x, y, clusters, design)
+            restored = self.vcov(self.vcov_name, self.df_rule)
+            self.__dict__.update(restored.__dict__)
+
+    def _refit(
+        self, x: Floats, y: Floats, clusters: pd.Series[Any] | None, design: _formula.Design | None
+    ) -> None:
+        raise NotImplementedError
+
+    # -- numbers ---------------------------------------------------------------------------
+
+    def _table(self, level: float | None = None) -> dict[str, Floats]:
+        level = self.level if level is None else level
+        if level not in self._tables:
+            data = self._needs_data()
+            table = data.core.coefficients(self._record["covariance"], level)
+            self._tables = {**self._tables, level: table}
+        return self._tables[level]
+
+    def _series(self, key: str) -> pd.Series[Any]:
+        return pd.Series(self._table()[key], index=self.terms, name=key)
+
+    @property
+    def coef(self) -> pd.Series[Any]:
+        """The coefficients by term."""
+        return self._series("estimate")
+
+    @property
+    def se(self) -> pd.Series[Any]:
+        """Their standard errors by term."""
+        return self._series("std_error")
+
+    @property
+    def p_value(self) -> pd.Series[Any]:
+        """Two-sided p-values by term."""
+        return self._series("p_value")
+
+    @property
+    def df(self) -> pd.Series[Any]:
+        """Degrees of freedom by term."""
+        return self._series("df")
+
+    @property
+    def cov(self) -> pd.DataFrame:
+        """The covariance matrix of the coefficients."""
+        return pd.DataFrame(self._cov, index=self.terms, columns=self.terms)
+
+    @property
+    def notes(self) -> list[str]:
+        """What a reader of the result must know."""
+        return [*self.base_notes, *self._record.get("notes", [])]
+
+    def confint(self, level: float | None = None) -> Any:
+        """Give confidence intervals: `term, conf_low, conf_high`."""
+        table = self._table(level)
+        return self._build(
+            {"term": self.terms, "conf_low": table["conf_low"], "conf_high": table["conf_high"]}
+        )
+
+    def tidy(self, level: float | None = None) -> Any:
+        """Give the coefficients as a frame of the kind that the data came in.
+
+        Columns: `term, estimate, std_error, statistic, df, p_value, conf_low, conf_high`.
+        """
+        return self._build({"term": self.terms, **self._table(level)})
+
+    def glance(self) -> Any:
+        """Give one row about the whole fit."""
+        return self._build({key: [value] for key, value in self._glance().items()})
+
+    def _glance(self) -> dict[str, Any]:
+        return {
+            "model": self.model,
+            "n": self.n,
+            "clusters": np.nan if self.clusters is None else self.clusters,
+            "vcov": self.vcov_name,
+            "df_residual": self.df_residual,
+            **self.statistics,
+        }
+
+    def residuals(self) -> Floats:
+        """Residuals on the response scale, one for each analysed row."""
+        values: Floats = self._needs_data().core.residuals()
+        return values
+
+    def _build(self, columns: Mapping[str, Any]) -> Any:
+        return build(columns, self.implementation)
+
+    # -- questions -------------------------------------------------------------------------
+
+    def margins(
+        self,
+        term: str,
+        at: str = "means",
+        by: str | None = None,
+        values: Sequence[Any] | None = None,
+        level: float | None = None,
+    ) -> Margins:
+        """Give predicted levels of the outcome at each value of a term, and their differences.
+
+        At `"means"` (the report's "re-weighted means") every other variable stands at its mean over all analysed
+        rows of both arms: a category at its observed shares, transformed columns and interactions recomputed from
+        the set values. R's emmeans calls these proportional weights; its own default, equal weights over the
+        levels of every factor, answers another question. At `"observed"` the prediction is averaged over the rows
+        with the term set to each value (g-computation); for a linear model without transformed covariates the two
+        are the same number.
+
+        Covariate means are taken as fixed. Standard errors and degrees of freedom are those of the contrast that
+        each level is, under the covariance of this fit.
+
+        Parameters
+        ----------
+        term : str
+            The variable (a column of the data, not a dummy).
+        at : {"means", "observed"}
+        by : str, optional
+            A second variable, at each of whose values the levels are given (`at="observed"` then averages over
+            all rows with both set).
+        values : sequence, optional
+            The values of the term; needed for a number with more than ten.
+        level : float, optional
+            Of the intervals.
+        """
+        return margins(self, term, at=at, by=by, values=values, level=level)
+
+    def contrast(
+        self, weights: Mapping[str, float] | Sequence[float] | Floats, level: float | None = None
+    ) -> Any:
+        """Estimate linear combinations of coefficients.
+
+        Parameters
+        ----------
+        weights : mapping of term to weight, or array (k,) or (m, k)
+        level : float, optional
+            Of the intervals.
+
+        Returns
+        -------
+        frame
+            As `tidy()`, one row a combination.
+        """
+        matrix, labels = self._contrast_matrix(weights)
+        return self._build({"term": labels, **self._contrasts(matrix, level)})
+
+    def _contrasts(self, matrix: Floats, level: float | None) -> dict[str, Floats]:
+        data = self._needs_data()
+        level = self.level if level is None else level
+        matrix = np.ascontiguousarray(matrix, dtype=np.float64)
+        result: dict[str, Floats] = data.core.contrasts(
+            data.x, self._record["covariance"], data.groups, matrix, level
+        )
+        return result
+
+    def _contrast_matrix(
+        self, weights: Mapping[str, float] | Sequence[float] | Floats
+    ) -> tuple[Floats, list[str]]:
+        if isinstance(weights, Mapping):
+            row = np.zeros(len(self.terms))
+            for term, weight in weights.items():
+                row[self._position(term)] = weight
+            label = " + ".join(f"{weight:g}·{term}" for term, weight in weights.items())
+            return row[None, :], [label]
+        matrix = np.atleast_2d(np.asarray(weights, dtype=np.float64))
+        return matrix, [f"contrast {i + 1}" for i in range(len(matrix))]
+
+    def _position(self, term: str) -> int:
+        if term not in self.terms:
+            raise fault(
+                InputError,
+                f"the model has no term '{term}'",
+                remedy=f"Its terms are {', '.join(self.terms)}",
+            )
+        return self.terms.index(term)
+
+    def test(self, terms: Sequence[str] | Floats) -> Any:
+        """Test jointly that terms (or the rows of a matrix of contrasts) are all zero.
+
+        HTZ under CR2 and HC2 (Tipton and Pustejovsky 2015), F on (q, G − 1) under the other clustered kinds, F on
+        (q, n − k) otherwise.
+
+        Returns
+        -------
+        frame
+            One row: `test, statistic, df_num, df_denom, p_value`.
+        """
+        if isinstance(terms, str):
+            terms = [terms]
+        if len(terms) and isinstance(terms[0], str):
+            matrix = np.zeros((len(terms), len(self.terms)))
+            for i, term in enumerate(terms):
+                matrix[i, self._position(str(term))] = 1.0
+        else:
+            matrix = np.atleast_2d(np.asarray(terms, dtype=np.float64))
+        data = self._needs_data()
+        record = data.core.wald(data.x, self._record["covariance"], data.groups, matrix)
+        return self._build({key: [value] for key, value in record.items()})
+
+    # -- presentation ----------------------------------------------------------------------
+
+    def methods(self) -> list[str]:
+        """Say in plain sentences what was done, for the methods section of a report."""
+        text = [f"{self.model}: {self.formula}.", f"Uncertainty: {DEFINITIONS[self.vcov_name]}."]
+        if self.df_rule == "residual":
+            text.append("Degrees of freedom were set to n − k on request.")
+        if self.clusters is not None and self.cluster_name:
+            text.append(f"Clusters: {self.clusters:,} of {self.cluster_name}.")
+        return text
+
+    def _summary_table(self, level: float | None = None) -> Table:
+        level = self.level if level is None else level
+        table = self._table(level)
+        percent = f"{100 * level:g}%"
+        columns = [table[key] for key in ("estimate", "std_error", "statistic", "df", "p_value")]
+        rows = [
+            [
+                term,
+                number(b),
+                number(se),
+                number(t, 2),
+                number(df, 1),
+                p_value(p) + stars(p),
+                number(low),
+                number(high),
+            ]
+            for term, b, se, t, df, p, low, high in zip(
+                self.terms, *columns, table["conf_low"], table["conf_high"], strict=True
+            )
+        ]
+        size = f"{self.n:,} rows"
+        if self.clusters is not None:
+            size += f", {self.clusters:,} clusters ({self.cluster_name})"
+        fit = ", ".join(f"{key.replace('_', ' ')} {value:.4g}" for key, value in self.statistics.items())
+        notes = [f"{size}; {fit}.", f"{DEFINITIONS[self.vcov_name]}.", *self._sentences()]
+        header = ["term", "estimate", "std. error", "t", "df", "p", f"{percent} low", "high"]
+        title = f"{self.model}: {self.formula}" + (" (SYNTHETIC data)" if self.synthetic else "")
+        return Table(header, rows, title=title, notes=[n[:1].upper() + n[1:] for n in notes])
+
+    def _sentences(self) -> list[str]:
+        return [f"Note: {note}." for note in self.notes]
+
+    def summary(self, level: float | None = None) -> Table:
+        """Give the printed table."""
+        return self._summary_table(level)
+
+    def __repr__(self) -> str:
+        return self._summary_table().text()
+
+    def _repr_html_(self) -> str:
+        return self._summary_table().html()
+
+    def plot(self, **options: Any) -> Any:
+        """Draw the coefficients with their intervals; see :func:`crewe.coefplot`."""
+        from crewe.plots import coefplot
+
+        return coefplot(self, **options)
+
+
+def cluster_codes(
+    source: Source, cluster: str, rows: NDArray[np.int64]
+) -> tuple[NDArray[np.uint32], pd.Series[Any]]:
+    """Give the cluster of each kept row as a code, and as text."""
+    codes, labels = source.ids(cluster)
+    kept = codes[rows]
+    return kept, pd.Series(np.asarray(labels, dtype=object)[kept])

@@ -1,0 +1,236 @@
+"""Linear models of an outcome."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from crewe import _core, _formula
+from crewe._frames import Source
+from crewe._linear import Data, Linear, cluster_codes
+from crewe.exceptions import InputError, fault
+
+Floats = NDArray[np.float64]
+
+
+class OLS(Linear):
+    """A fitted ordinary least squares regression; made by :func:`ols`."""
+
+    def _refit(
+        self, x: Floats, y: Floats, clusters: pd.Series[Any] | None, design: _formula.Design | None
+    ) -> None:
+        outcome = self.formula.partition("~")[0].strip()
+        intercept = bool(self.terms) and self.terms[0] == "Intercept"
+        names = self.terms[1:] if intercept else self.terms
+        core, _ = _core.ols_fit(y, x, intercept, outcome, names)
+        groups = None
+        if clusters is not None:
+            groups = _core.Groups(pd.factorize(clusters)[0].astype(np.uint32))
+        self.data = Data(x, y, core, groups, design, clusters)
+
+
+def ols(
+    formula: Any,
+    data: Any = None,
+    design: Any = None,
+    cluster: Any = None,
+    vcov: str | None = None,
+    *,
+    df: str = "default",
+    missing: str = "drop",
+    level: float = 0.95,
+    intercept: bool = True,
+    strata_terms: bool = True,
+    names: Sequence[str] | None = None,
+    synthetic: bool = False,
+    keep_data: bool = False,
+) -> OLS:
+    """Fit a linear model by ordinary least squares.
+
+    Parameters
+    ----------
+    formula : str, or array (n,)
+        `"closed ~ arm + history"`, or the outcome as an array, with X in `data`.
+    data : data frame, or array (n, p)
+        pandas, polars (eager or lazy), pyarrow or DuckDB; or the columns of X without an intercept.
+    design : Assignment, optional
+        The trial: gives the clusters, the order of the arms and the strata, which are added as `C(stratum)` unless
+        the formula spans them already. Rows whose arm or stratum disagrees with the one drawn are refused.
+    cluster : str, or array of ids (n,)
+        The unit that was randomised.
+    vcov : str, optional
+        `"iid"`, `"HC0"` to `"HC3"`, `"CR0"`, `"CR1"`, `"CR1S"`, `"CR2"`, `"CR3"`, `"jackknife"`. Default: CR2 with
+        clusters, HC2 without.
+    df : {"default", "residual"}
+        Degrees of freedom: those of the covariance, or n − k.
+    missing : {"drop", "indicator"}
+        Rows with a missing covariate are dropped and counted, or filled with the mean beside an indicator.
+    level : float
+        Of the confidence intervals.
+    intercept : bool
+        With arrays: whether to add one.
+    strata_terms : bool
+        Whether `design` adds the strata.
+    names : sequence of str, optional
+        With arrays: the names of the columns of X.
+    synthetic : bool
+        Marks every table and figure as made from synthetic data.
+    keep_data : bool
+        Whether a pickle of the fit carries the rows.
+
+    Returns
+    -------
+    OLS
+
+    Raises
+    ------
+    InputError
+        A missing or infinite value, an unknown column, an empty frame, ids that are missing, clusters that are too
+        few; the message names the column and the rows.
+    RankError
+        A column that repeats others, named.
+
+    Examples
+    --------
+    >>> import crewe as cw
+    >>> trial = cw.datasets.achievement_awards()
+    >>> fit = cw.ols(
+    ...     "Bagrut_status ~ treated + girl + siblings",
+    ...     trial[trial["year"] == 2001],
+    ...     cluster="school_id",
+    ... )
+    >>> fit.vcov_name, fit.clusters
+    ('CR2', 39)
+    """
+    if not isinstance(formula, str):
+        return _from_arrays(
+            formula, data, cluster, vcov, df, level, intercept, names, synthetic, keep_data
+        )
+    if data is None:
+        raise fault(InputError, "a formula needs data", remedy="Pass the data frame second")
+    source = Source(data)
+    left, right = _formula.parse(formula)
+    trial = None
+    if design is not None:
+        from crewe._trial import join
+
+        trial = join(design, source, right, strata_terms=strata_terms)
+        right, cluster = trial.right, cluster or trial.cluster
+        synthetic = synthetic or trial.synthetic
+    synthetic = synthetic or bool(getattr(data, "attrs", {}).get("synthetic", False))
+    built = _formula.design(
+        source if trial is None else trial.source,
+        right,
+        also=_formula.variables(left),
+        missing=missing,
+        keep=[trial.arm] if trial is not None and trial.arm else [],
+        levels=trial.levels if trial is not None else None,
+    )
+    y = _formula.left_values(left, built.frame)
+    notes = list(built.notes)
+    if built.dropped.n:
+        notes.append(built.dropped.note())
+        if trial is not None:
+            notes.append(trial.dropped_by_arm(built.rows))
+    codes = labels = None
+    if cluster is not None:
+        codes, labels = cluster_codes(source, cluster, built.rows)
+        if built.dropped.n:
+            notes += _lost_clusters(source, cluster, built.rows)
+    if trial is not None:
+        trial.refuse_too_few(built.rows)
+    core, record = _core.ols_fit(y, built.x, built.intercept, left, built.names)
+    groups = None if codes is None else _core.Groups(codes)
+    fit = OLS(
+        model="OLS",
+        formula=f"{left} ~ {right}",
+        terms=record["names"],
+        n=record["n"],
+        clusters=None if groups is None else groups.count,
+        cluster_name=cluster if isinstance(cluster, str) else None,
+        level=level,
+        df_residual=record["df_residual"],
+        statistics=_statistics(record),
+        base_notes=notes,
+        synthetic=synthetic,
+        keep_data=keep_data,
+        implementation=source._implementation,
+        data=Data(built.x, y, core, groups, built, labels),
+    )
+    fitted: OLS = fit.vcov(vcov or ("HC2" if groups is None else "CR2"), df)
+    return fitted
+
+
+def _statistics(record: dict[str, Any]) -> dict[str, float]:
+    return {key: record[key] for key in ("r_squared", "adj_r_squared", "sigma")}
+
+
+def _lost_clusters(source: Source, cluster: str, rows: NDArray[np.int64]) -> list[str]:
+    codes, labels = source.ids(cluster)
+    left = np.zeros(len(labels), dtype=bool)
+    left[codes[rows]] = True
+    gone = int((~left).sum())
+    return [f"{gone} of {len(labels)} clusters lost all their rows"] if gone else []
+
+
+def _from_arrays(
+    y: Any,
+    x: Any,
+    cluster: Any,
+    vcov: str | None,
+    df: str,
+    level: float,
+    intercept: bool,
+    names: Sequence[str] | None,
+    synthetic: bool,
+    keep_data: bool,
+) -> OLS:
+    outcome = np.ascontiguousarray(y, dtype=np.float64)
+    if outcome.ndim != 1:
+        raise fault(InputError, f"y has {outcome.ndim} dimensions", remedy="Pass one column")
+    if x is None:
+        x = np.empty((len(outcome), 0))
+    if names is None and hasattr(x, "columns"):
+        names = [str(name) for name in x.columns]
+    columns = np.asarray(x, dtype=np.float64)
+    columns = columns[:, None] if columns.ndim == 1 else columns
+    if columns.ndim != 2:
+        raise fault(InputError, f"X has {columns.ndim} dimensions", remedy="Pass a matrix (n, p)")
+    labels = list(names) if names is not None else [f"x{j + 1}" for j in range(columns.shape[1])]
+    core, record = _core.ols_fit(outcome, columns, intercept, "y", labels)
+    groups = ids = None
+    if cluster is not None:
+        codes, ids = _array_clusters(cluster, len(outcome))
+        groups = _core.Groups(codes)
+    fit = OLS(
+        model="OLS",
+        formula="y ~ " + (" + ".join(labels) if labels else "1") + ("" if intercept else " - 1"),
+        terms=record["names"],
+        n=record["n"],
+        clusters=None if groups is None else groups.count,
+        cluster_name="cluster" if groups is not None else None,
+        level=level,
+        df_residual=record["df_residual"],
+        statistics=_statistics(record),
+        base_notes=[],
+        synthetic=synthetic,
+        keep_data=keep_data,
+        implementation=None,
+        data=Data(columns, outcome, core, groups, None, ids),
+    )
+    fitted: OLS = fit.vcov(vcov or ("HC2" if groups is None else "CR2"), df)
+    return fitted
+
+
+def _array_clusters(cluster: Any, n: int) -> tuple[NDArray[np.uint32], pd.Series[Any] | None]:
+    values = np.asarray(cluster)
+    if len(values) != n:
+        raise fault(InputError, f"{len(values)} cluster ids for {n} rows", column="cluster")
+    if values.dtype.kind in "iu" and values.size and 0 <= values.min() <= values.max() < 2**32 - 1:
+        return np.ascontiguousarray(values, dtype=np.uint32), pd.Series(values)
+    codes, _ = Source(pd.DataFrame({"cluster": values})).ids("cluster")
+    return codes, pd.Series(values)
