@@ -1,2 +1,82 @@
-# The commands of the project. Everything that Python needs is installed into .venv by `make setup`.
+# The commands of the project. Python's tools live in .venv, which the first command makes.
+#
+#   make demo        the main job, from a bare machine to out/report.html and out/project_crewe.ipynb
+#   make test        every check
+#   make bench       cargo bench
+#   make bench-peers ratios against other packages, in one run, written to docs/benchmarks.md
+#   make reference   the reference values again, from R
 PYTHON ?= python3
+VENV := $(CURDIR)/.venv
+BIN := $(VENV)/bin
+TARGET := $(or $(CARGO_TARGET_DIR),$(CURDIR)/target)
+export PYO3_PYTHON := $(BIN)/python
+export CARGO_TARGET_DIR := $(TARGET)
+export MPLBACKEND := agg
+
+.PHONY: demo test setup lint rust python types docs notebooks bench bench-peers reference clean
+
+$(BIN)/python:
+	@# Debian splits pip out of venv: without it, the pip that is there installs into the new environment.
+	$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); $(PYTHON) -m venv --without-pip $(VENV) && $(PYTHON) -m pip --python $(BIN)/python install -q pip; }
+	$(BIN)/python -m pip install -q --upgrade pip
+
+$(VENV)/.demo: $(BIN)/python pyproject.toml
+	$(BIN)/python -m pip install -q --group demo
+	@touch $@
+
+$(VENV)/.tools: $(BIN)/python pyproject.toml
+	$(BIN)/python -m pip install -q "maturin>=1.9.4,<2" --group test --group demo --group docs
+	@touch $@
+
+demo: $(VENV)/.demo
+	$(BIN)/python -m pip install -q .
+	mkdir -p out
+	$(BIN)/python -m jupytext --to ipynb --execute --run-path . --output out/project_crewe.ipynb examples/project_crewe.py
+	@echo "The report is out/report.html, the executed notebook out/project_crewe.ipynb."
+
+setup: $(VENV)/.tools
+	$(BIN)/maturin develop -q
+
+test: lint rust python types notebooks docs
+	@echo "Every check passed."
+
+lint: $(VENV)/.tools
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets --quiet -- -D warnings
+	$(BIN)/ruff check -q python tests benches examples
+	$(BIN)/ruff format -q --check python tests benches examples
+
+rust: $(VENV)/.tools
+	cargo test --quiet
+
+python: setup
+	$(BIN)/python -m pytest -q -n 2
+	@command -v chromium >/dev/null || command -v chromium-browser >/dev/null || \
+		echo "NOTE: the browser checks of the report were skipped, for there is no chromium on this machine."
+
+types: setup
+	cd python && $(BIN)/mypy
+	cd python && $(BIN)/python -m mypy.stubtest crewe._core --ignore-disjoint-bases
+	$(BIN)/pyright --pythonpath $(BIN)/python
+
+notebooks: setup
+	mkdir -p out
+	$(BIN)/python -m jupytext --to ipynb --execute --run-path . --output out/project_crewe.ipynb examples/project_crewe.py
+
+docs: setup
+	RUSTDOCFLAGS="-D warnings" cargo doc --no-deps --quiet
+	$(BIN)/mkdocs build --strict --quiet
+
+bench:
+	cargo bench
+
+bench-peers: $(VENV)/.tools
+	$(BIN)/python -m pip install -q --group bench
+	$(BIN)/maturin develop -q --release
+	$(BIN)/python benches/peers/run.py
+
+reference:
+	for script in tests/reference/*.R; do Rscript $$script || exit 1; done
+
+clean:
+	rm -rf $(VENV) out site

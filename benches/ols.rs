@@ -31,7 +31,8 @@ fn hc1(bencher: Bencher<'_, '_>, n: usize) {
 #[divan::bench(args = [10_000, 1_000_000], sample_count = 5)]
 fn cr1s(bencher: Bencher<'_, '_>, n: usize) {
     let (y, x, clusters) = data(n, 100);
-    bencher.bench(|| Ols::new(y.view(), x.view()).fit().and_then(|fit| fit.vcov(Vcov::Cr1s, Some(&clusters))));
+    bencher
+        .bench(|| Ols::new(y.view(), x.view()).fit().and_then(|fit| fit.vcov(Vcov::Cr1s, Some(&clusters))));
 }
 
 #[divan::bench(args = [1_000, 5_000], sample_count = 5)]

@@ -27,7 +27,8 @@ fn columns(case: &Value) -> HashMap<String, Vec<f64>> {
         let text = read(path.trim_start_matches("tests/reference/"));
         let mut lines = text.lines();
         let names: Vec<&str> = lines.next().unwrap().split(',').collect();
-        let mut columns: HashMap<String, Vec<f64>> = names.iter().map(|n| ((*n).to_owned(), vec![])).collect();
+        let mut columns: HashMap<String, Vec<f64>> =
+            names.iter().map(|n| ((*n).to_owned(), vec![])).collect();
         for line in lines {
             for (name, value) in names.iter().zip(line.split(',')) {
                 columns.get_mut(*name).unwrap().push(value.parse().unwrap());
@@ -82,7 +83,12 @@ fn build(recipe: &Value, data: &HashMap<String, Vec<f64>>, raw: &Value, n: usize
                     let level: f64 = level.parse().unwrap();
                     column.iter().map(|&v| f64::from(v == level)).collect()
                 }
-                None => raw[name].as_array().unwrap().iter().map(|v| f64::from(v.as_str() == Some(level))).collect(),
+                None => raw[name]
+                    .as_array()
+                    .unwrap()
+                    .iter()
+                    .map(|v| f64::from(v.as_str() == Some(level)))
+                    .collect(),
             },
             None => data[part].clone(),
         };
@@ -94,7 +100,8 @@ fn build(recipe: &Value, data: &HashMap<String, Vec<f64>>, raw: &Value, n: usize
 #[test]
 fn coefficients_and_every_covariance() {
     for case in cases() {
-        let fit = Ols::new(case.y.view(), case.x.view()).named("y", case.names.clone()).unwrap().fit().unwrap();
+        let fit =
+            Ols::new(case.y.view(), case.x.view()).named("y", case.names.clone()).unwrap().fit().unwrap();
         let want = numbers(&case.reference["coef"]);
         let scale = want.iter().fold(0.0_f64, |m, b| m.max(b.abs()));
         for (j, (&got, &want)) in fit.coef().iter().zip(&want).enumerate() {
@@ -110,7 +117,13 @@ fn coefficients_and_every_covariance() {
             let se = numbers(&want["se"]);
             for (a, row) in want["cov"].as_array().unwrap().iter().enumerate() {
                 for (b, &value) in numbers(row).iter().enumerate() {
-                    close_to(got.matrix[(a, b)], value, TOLERANCE, se[a] * se[b], &format!("{what} [{a},{b}]"));
+                    close_to(
+                        got.matrix[(a, b)],
+                        value,
+                        TOLERANCE,
+                        se[a] * se[b],
+                        &format!("{what} [{a},{b}]"),
+                    );
                 }
             }
             for (j, &df) in numbers(&want["df"]).iter().enumerate() {

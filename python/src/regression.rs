@@ -161,7 +161,9 @@ impl Linear {
         let design = self.design(&x).or_raise(py)?;
         let (matrix, clusters) = (matrix.as_array(), groups.map(|g| &g.inner));
         let result = py
-            .detach(|| inference::contrasts(&design, &self.estimates, &covariance.inner, clusters, matrix, level))
+            .detach(|| {
+                inference::contrasts(&design, &self.estimates, &covariance.inner, clusters, matrix, level)
+            })
             .or_raise(py)?;
         table(py, result)
     }

@@ -19,6 +19,7 @@ use rayon::prelude::*;
 use super::scores::whiten;
 use super::{Clusters, Estimates};
 use crate::linalg::DesignMatrix;
+use crate::linalg::gram::{cross_products, fill_chunks, over_chunks};
 
 /// The inverse power of `I - H_gg` that adjusts the residuals of a cluster.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -81,6 +82,43 @@ pub(super) fn satterthwaite(
 ) -> Vec<f64> {
     let total = accumulate(x, estimates, clusters, Power::Half, contrasts, estimates.k());
     total.moments.iter().map(Moments::df).collect()
+}
+
+/// The same where every row is its own cluster (Bell and McCaffrey's degrees of freedom of HC2), given the leverage
+/// of each row, all below 1: with `a_i = z_i' u (1 - h_i)^{-1/2}`, `d_i = a_i^2` and `q_i = a_i z_i`.
+pub(super) fn satterthwaite_of_rows(
+    x: &DesignMatrix<'_>,
+    estimates: &Estimates,
+    leverage: &[f64],
+    contrasts: &[Vec<f64>],
+) -> Vec<f64> {
+    let k = estimates.k();
+    let w = DMatrix::from_fn(k, k, |a, b| estimates.whitening[a][b]);
+    let weight = |i: usize| estimates.root_weights.as_ref().map_or(1.0, |w| w[i]);
+    contrasts
+        .iter()
+        .map(|u| {
+            let direction = &w * DVector::from_column_slice(u);
+            let scaled = fill_chunks(x.n(), |start, values| {
+                let mut row = vec![0.0; k];
+                for (value, i) in values.iter_mut().zip(start..) {
+                    x.row(i, &estimates.center, &mut row);
+                    let product: f64 = row.iter().zip(direction.iter()).map(|(x, d)| x * d).sum();
+                    *value = weight(i) * product / (1.0 - leverage[i]).sqrt();
+                }
+            });
+            let sum = |f: &(dyn Fn(usize) -> f64 + Sync)| -> f64 {
+                over_chunks(x.n(), |start, end| (start..end).map(f).sum::<f64>()).iter().sum()
+            };
+            let square = |i: usize| scaled[i] * scaled[i];
+            let trace = sum(&|i| square(i) * (1.0 - leverage[i]));
+            let squares = sum(&|i| square(i) * square(i) * (1.0 - 2.0 * leverage[i]));
+            let reach: Vec<f64> = (0..x.n()).map(|i| scaled[i] * weight(i)).collect();
+            let outer = cross_products(x, &estimates.center, None, Some(&reach));
+            let outer = DMatrix::from_fn(k, k, |a, b| outer[(a, b)]);
+            Moments { trace, squares, outer: w.transpose() * outer * &w }.df()
+        })
+        .collect()
 }
 
 /// The sums over clusters that a contrast's degrees of freedom need.

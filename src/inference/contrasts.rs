@@ -5,7 +5,8 @@
 
 use ndarray::ArrayView2;
 
-use super::cluster_adjusted::satterthwaite;
+use super::cluster_adjusted::{satterthwaite, satterthwaite_of_rows};
+use super::scores::leverage;
 use super::vcov::{Covariance, DfRule, Vcov};
 use super::{Clusters, Estimates};
 use crate::dist;
@@ -75,7 +76,7 @@ pub fn contrasts(
             c.dot(&covariance.matrix.dot(&c)).max(0.0).sqrt()
         })
         .collect();
-    let df = degrees(x, estimates, covariance, clusters, &rows)?;
+    let df = degrees(x, estimates, covariance, clusters, &rows);
     Contrasts::from_parts(estimate, std_error, df, level)
 }
 
@@ -86,16 +87,16 @@ pub(super) fn degrees(
     covariance: &Covariance,
     clusters: Option<&Clusters>,
     rows: &[Vec<f64>],
-) -> Result<Vec<f64>> {
+) -> Vec<f64> {
     let whitened = || rows.iter().map(|c| estimates.whitened(c)).collect::<Vec<_>>();
-    Ok(match (covariance.kind, covariance.rule, clusters) {
+    match (covariance.kind, covariance.rule, clusters) {
         (Vcov::Cr2, DfRule::Default, Some(g)) => satterthwaite(x, estimates, g, &whitened()),
         (Vcov::Hc2, DfRule::Default, _) => {
-            satterthwaite(x, estimates, &Clusters::singletons(estimates.n())?, &whitened())
+            satterthwaite_of_rows(x, estimates, &leverage(x, estimates), &whitened())
         }
         // Every other rule gives all contrasts the same degrees of freedom.
         _ => vec![covariance.df[0]; rows.len()],
-    })
+    }
 }
 
 pub(super) fn check_width(estimates: &Estimates, matrix: ArrayView2<'_, f64>) -> Result<()> {

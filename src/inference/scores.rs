@@ -4,7 +4,7 @@ use ndarray::{Array2, ArrayView2};
 
 use super::{Clusters, Estimates};
 use crate::linalg::DesignMatrix;
-use crate::linalg::gram::over_chunks;
+use crate::linalg::gram::fill_chunks;
 
 /// Turns the middle of a sandwich, in centred columns, into the covariance of the coefficients as the model has them:
 /// `T A M A' T'` with `A = W W'` and T the step from centred columns back (it only changes the intercept).
@@ -68,18 +68,14 @@ pub(super) fn cluster_scores(
 
 /// The leverage of every row, `h = z'z`, length n.
 pub fn leverage(x: &DesignMatrix<'_>, estimates: &Estimates) -> Vec<f64> {
-    let k = estimates.k();
-    over_chunks(x.n(), |start, end| {
-        let mut row = vec![0.0; k];
-        (start..end)
-            .map(|i| {
-                x.row(i, &estimates.center, &mut row);
-                let weight = estimates.root_weights.as_ref().map_or(1.0, |w| w[i] * w[i]);
-                weight * whiten(estimates, &row).map(|z| z * z).sum::<f64>()
-            })
-            .collect::<Vec<_>>()
+    fill_chunks(x.n(), |start, values| {
+        let mut row = vec![0.0; estimates.k()];
+        for (value, i) in values.iter_mut().zip(start..) {
+            x.row(i, &estimates.center, &mut row);
+            let weight = estimates.root_weights.as_ref().map_or(1.0, |w| w[i] * w[i]);
+            *value = weight * whiten(estimates, &row).map(|z| z * z).sum::<f64>();
+        }
     })
-    .concat()
 }
 
 /// The entries of `W' row` for a centred row, without the working weight.

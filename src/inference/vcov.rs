@@ -27,7 +27,7 @@ use std::str::FromStr;
 
 use ndarray::Array2;
 
-use super::cluster_adjusted::{Power, adjusted_meat, satterthwaite};
+use super::cluster_adjusted::{Power, adjusted_meat, satterthwaite_of_rows};
 use super::scores::{cluster_scores, leverage, root, sandwich};
 use super::{Clusters, Estimates};
 use crate::linalg::DesignMatrix;
@@ -175,8 +175,7 @@ pub fn covariance(
                 .map(|(e, h)| if kind == Vcov::Hc2 { e / (1.0 - h).sqrt() } else { e / (1.0 - h) })
                 .collect();
             if kind == Vcov::Hc2 && rule == DfRule::Default {
-                let singletons = Clusters::singletons(estimates.n())?;
-                df = satterthwaite(x, estimates, &singletons, &estimates.whitened_coefficients());
+                df = satterthwaite_of_rows(x, estimates, &leverage, &estimates.whitened_coefficients());
             }
             hc(&inflated)
         }

@@ -4,7 +4,6 @@
 //! number of threads. Columns are centred before they are multiplied wherever the model has an intercept: that is
 //! what keeps the fast path accurate for columns with large means.
 
-use ndarray::linalg::general_mat_mul;
 use ndarray::{Array2, ArrayView1, Axis, Slice};
 use rayon::prelude::*;
 
@@ -30,6 +29,20 @@ where
     (0..chunks).into_par_iter().map(|c| f(bounds(c).0, bounds(c).1)).collect()
 }
 
+/// Fills a vector of `n` values by chunks: `f` gets the first row of a chunk and its values.
+pub(crate) fn fill_chunks<F>(n: usize, f: F) -> Vec<f64>
+where
+    F: Fn(usize, &mut [f64]) + Sync,
+{
+    let mut values = vec![0.0; n];
+    if n <= CHUNK || rayon::current_num_threads() == 1 {
+        values.chunks_mut(CHUNK).enumerate().for_each(|(c, chunk)| f(c * CHUNK, chunk));
+    } else {
+        values.par_chunks_mut(CHUNK).enumerate().for_each(|(c, chunk)| f(c * CHUNK, chunk));
+    }
+    values
+}
+
 /// The sum over rows of `r r'`, r being the row of X less `center`, followed by the value of `extra`, and times the
 /// value of `scale`: (k + 1) x (k + 1) with `extra`, else k x k.
 pub fn cross_products(
@@ -40,9 +53,12 @@ pub fn cross_products(
 ) -> Array2<f64> {
     let k = x.k();
     let q = k + usize::from(extra.is_some());
+    // Rows are padded with zeros to whole tiles.
+    let width = q.next_multiple_of(TILE);
+    let arch = pulp::Arch::new();
     let partial = |start: usize, end: usize| {
-        let mut sum = Array2::zeros((q, q));
-        let mut block = Array2::<f64>::zeros((BLOCK, q));
+        let mut sum = vec![0.0; width * width];
+        let mut block = Array2::<f64>::zeros((BLOCK, width));
         for from in (start..end).step_by(BLOCK) {
             let to = end.min(from + BLOCK);
             let mut rows = block.slice_axis_mut(Axis(0), Slice::from(..to - from));
@@ -54,15 +70,68 @@ pub fn cross_products(
             }
             if let Some(scale) = scale {
                 for (mut row, &factor) in rows.outer_iter_mut().zip(&scale[from..to]) {
-                    row.mapv_inplace(|value| value * factor);
+                    row.iter_mut().for_each(|value| *value *= factor);
                 }
             }
-            let rows = rows.view();
-            general_mat_mul(1.0, &rows.t(), &rows, 1.0, &mut sum);
+            if let Some(rows) = rows.as_slice() {
+                arch.dispatch(|| add_cross_products(rows, width, &mut sum));
+            }
         }
         sum
     };
-    over_chunks(x.n(), partial).into_iter().fold(Array2::zeros((q, q)), |total, part| total + part)
+    let mut total = vec![0.0; width * width];
+    for part in over_chunks(x.n(), partial) {
+        total.iter_mut().zip(part).for_each(|(total, part)| *total += part);
+    }
+    Array2::from_shape_fn((q, q), |(a, b)| total[a.min(b) * width + a.max(b)])
+}
+
+/// Columns in a tile of the product.
+const TILE: usize = 4;
+
+/// Adds `r r'` of every row of `block` (rows of `width`, a multiple of [`TILE`]) to the upper tiles of `sum`.
+///
+/// Each entry is summed over the rows in their order and without fused operations, so the bits are the same however
+/// wide the vectors of the processor are.
+#[allow(clippy::inline_always)] // Vector instructions reach only what is inlined into the dispatch.
+#[inline(always)]
+fn add_cross_products(block: &[f64], width: usize, sum: &mut [f64]) {
+    for a in (0..width).step_by(TILE) {
+        let mut b = a;
+        while b < width {
+            // Up to three tiles side by side share the broadcast of the left one.
+            b += match width - b {
+                0..=4 => add_tiles::<1>(block, width, a, b, sum),
+                5..=8 => add_tiles::<2>(block, width, a, b, sum),
+                _ => add_tiles::<3>(block, width, a, b, sum),
+            };
+        }
+    }
+}
+
+/// One tile of rows against `W` tiles of columns; gives the number of columns.
+#[allow(clippy::inline_always)]
+#[inline(always)]
+fn add_tiles<const W: usize>(block: &[f64], width: usize, a: usize, b: usize, sum: &mut [f64]) -> usize {
+    let mut acc = [[[0.0_f64; TILE]; W]; TILE];
+    for row in block.chunks_exact(width) {
+        let left = &row[a..a + TILE];
+        let right = &row[b..b + W * TILE];
+        for (acc, &l) in acc.iter_mut().zip(left) {
+            for (acc, right) in acc.iter_mut().zip(right.chunks_exact(TILE)) {
+                for (acc, &r) in acc.iter_mut().zip(right) {
+                    *acc += l * r;
+                }
+            }
+        }
+    }
+    for (i, acc) in acc.iter().enumerate() {
+        let start = (a + i) * width + b;
+        for (total, part) in sum[start..start + W * TILE].iter_mut().zip(acc.as_flattened()) {
+            *total += part;
+        }
+    }
+    W * TILE
 }
 
 /// The cross-products of `[X, y]` in double-doubles, row by row: (k + 1) x (k + 1), lower triangle first.

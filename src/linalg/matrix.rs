@@ -71,7 +71,8 @@ impl<'a> DesignMatrix<'a> {
         self.columns.row(i)
     }
 
-    /// Writes rows `start..end` less `center` (length k; 0 for the intercept) into the first k columns of `block`.
+    /// Writes rows `start..end` less `center` (length k; 0 for the intercept) into the first k columns of `block`,
+    /// which may be wider.
     pub fn fill(&self, start: usize, end: usize, center: &[f64], mut block: ArrayViewMut2<'_, f64>) {
         let first = usize::from(self.intercept);
         let k = self.k();

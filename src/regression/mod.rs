@@ -2,4 +2,4 @@
 
 pub mod ols;
 
-pub use ols::{Ols, OlsFit};
+pub use ols::{Ols, OlsFit, OlsSummary};

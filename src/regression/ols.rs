@@ -17,7 +17,7 @@ use crate::inference::{
 };
 use crate::linalg::double::{Double, Scalar};
 use crate::linalg::factor::{Collinear, factor};
-use crate::linalg::gram::{centred, cross_products, over_chunks, precise_cross_products};
+use crate::linalg::gram::{centred, cross_products, fill_chunks, over_chunks, precise_cross_products};
 use crate::linalg::matrix::{DesignMatrix, bad_rows, not_finite};
 use crate::{Error, Fault, Result};
 
@@ -279,20 +279,16 @@ fn residuals(
     let k = x.k();
     let (slopes, center) = (&slopes[first..k], &center[first..k]);
     // The constant part of the centred fit is 0, since centred columns and y sum to 0.
-    let chunk = |start: usize, end: usize| {
-        (start..end)
-            .map(|i| {
-                let row = x.stored(i);
-                let fitted: f64 = match row.as_slice() {
-                    Some(row) => row.iter().zip(slopes).zip(center).map(|((v, b), c)| (v - c) * b).sum(),
-                    None => row.iter().zip(slopes).zip(center).map(|((v, b), c)| (v - c) * b).sum(),
-                };
-                (y[i] - y_mean) - fitted
-            })
-            .collect::<Vec<_>>()
-    };
-    let mut parts = over_chunks(x.n(), chunk);
-    if parts.len() == 1 { parts.swap_remove(0) } else { parts.concat() }
+    fill_chunks(x.n(), |start, values| {
+        for (value, i) in values.iter_mut().zip(start..) {
+            let row = x.stored(i);
+            let fitted: f64 = match row.as_slice() {
+                Some(row) => row.iter().zip(slopes).zip(center).map(|((v, b), c)| (v - c) * b).sum(),
+                None => row.iter().zip(slopes).zip(center).map(|((v, b), c)| (v - c) * b).sum(),
+            };
+            *value = (y[i] - y_mean) - fitted;
+        }
+    })
 }
 
 /// The double-double path, which also decides the rank.
@@ -316,20 +312,16 @@ fn precise(x: &DesignMatrix<'_>, y: ArrayView1<'_, f64>) -> Result<Solution> {
             *value = mean(j).value();
         }
     }
-    let residuals = over_chunks(x.n(), |start, end| {
+    let residuals = fill_chunks(x.n(), |start, values| {
         let mut row = vec![0.0; k];
         let zero = vec![0.0; k];
-        (start..end)
-            .map(|i| {
-                x.row(i, &zero, &mut row);
-                row.iter()
-                    .zip(&coef)
-                    .fold(Double::of(y[i]), |rest, (&value, &b)| rest - b * Double::of(value))
-                    .value()
-            })
-            .collect::<Vec<_>>()
-    })
-    .concat();
+        for (value, i) in values.iter_mut().zip(start..) {
+            x.row(i, &zero, &mut row);
+            let rest =
+                row.iter().zip(&coef).fold(Double::of(y[i]), |rest, (&v, &b)| rest - b * Double::of(v));
+            *value = rest.value();
+        }
+    });
     Ok(Solution {
         coef: coef.iter().map(|b| b.value()).collect(),
         center,

@@ -33,7 +33,10 @@ pub fn number(value: &Value) -> f64 {
 #[track_caller]
 pub fn close_to(got: f64, want: f64, tolerance: f64, scale: f64, what: &str) {
     let error = (got - want).abs() / want.abs().max(scale);
-    assert!(error <= tolerance || got == want, "{what}: got {got:e}, want {want:e}, relative error {error:.1e}");
+    assert!(
+        error <= tolerance || got == want,
+        "{what}: got {got:e}, want {want:e}, relative error {error:.1e}"
+    );
 }
 
 /// Fails unless `got` is within the relative `tolerance` of `want`.
