@@ -1,7 +1,7 @@
 """A table as a Word document.
 
-A .docx is a zip of three small XML files, so it is written here rather than through a dependency. The entries carry
-a fixed date: the same table gives the same bytes.
+A .docx is a zip of three small XML files, so it is written here rather than through a
+dependency. The entries carry a fixed date: the same table gives the same bytes.
 """
 
 from __future__ import annotations

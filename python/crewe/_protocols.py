@@ -1,7 +1,7 @@
 """What a result offers, so that tables, figures and reports take any result of any kind.
 
-Nothing here is inherited from. A table, a plot or a report asks whether an object has the methods it needs, so
-a model written outside crewe prints beside crewe's own.
+Nothing here is inherited from. A table, a plot or a report asks whether an object has the methods
+it needs, so a model written outside crewe prints beside crewe's own.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class Described(Protocol):
     """A result that can say in plain sentences how it was worked out."""
 
     def methods(self) -> Sequence[str]:
-        """Give the model, the definition of the variance, the degrees of freedom and the software."""
+        """Give the model, the definition of the variance, the degrees of freedom, the software."""
 
 
 @runtime_checkable
@@ -64,7 +64,7 @@ class Margins(Protocol):
     """Predicted levels (re-weighted means) of a term."""
 
     def tidy(self, level: float = 0.95) -> Any:
-        """Give a frame: level, by (where there is one), estimate, std_error, df, conf_low, conf_high."""
+        """Give a frame: level, by (if any), estimate, std_error, df, conf_low, conf_high."""
 
     def contrasts(self) -> Any:
         """Give the differences between the levels, with p_value."""

@@ -1,8 +1,8 @@
 """One printed style for every figure: sized for an A4 column, safe in black and white.
 
-Arms differ in lightness, marker, line and hatch at once, so a figure survives a photocopier and any kind of colour
-vision. The hues are those of Okabe and Ito (2008), "Color Universal Design", darkened until each stands out from
-white paper by at least 3:1.
+Arms differ in lightness, marker, line and hatch at once, so a figure survives a photocopier and any
+kind of colour vision. The hues are those of Okabe and Ito (2008), "Color Universal Design",
+darkened until each stands out from white paper by at least 3:1.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import io
 import re
 import xml.etree.ElementTree as ET
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -163,6 +163,58 @@ def figure(width_mm: float = WIDTH_MM, height_mm: float = 90.0, **axes: Any) -> 
     return made, panels
 
 
+def legend(
+    ax: Axes,
+    styles: Mapping[str, ArmStyle],
+    labels: Mapping[str, str] | None = None,
+    *,
+    bars: bool = False,
+    lines: bool = False,
+) -> None:
+    """Name the arms above the plot, on the left: markers, or filled boxes, or lines."""
+    from matplotlib.lines import Line2D
+    from matplotlib.patches import Patch
+
+    known = labels or {}
+    handles: list[Any] = []
+    for name, style in styles.items():
+        words = known.get(name, name)
+        if bars:
+            handles.append(
+                Patch(
+                    facecolor=style.fill,
+                    edgecolor=style.colour,
+                    hatch=style.hatch,
+                    linewidth=0.8,
+                    label=words,
+                )
+            )
+            continue
+        handles.append(
+            Line2D(
+                [],
+                [],
+                color=style.colour,
+                linestyle=style.line if lines else "none",
+                marker="" if lines else style.marker,
+                markerfacecolor=style.face,
+                markeredgecolor=style.colour,
+                label=words,
+            )
+        )
+    ax.legend(
+        handles=handles,
+        loc="lower left",
+        bbox_to_anchor=(0, 1),
+        ncols=min(len(handles), 3),
+        borderaxespad=0.3,
+        borderpad=0.1,
+        handlelength=2.4 if lines else 1.4,
+        handletextpad=0.4,
+        columnspacing=1.6,
+    )
+
+
 def figure_of(ax: Any) -> Figure:
     """Give the figure of an Axes, of an array of Axes or of a figure."""
     if hasattr(ax, "savefig"):
@@ -232,8 +284,8 @@ def is_synthetic(ax: Any) -> bool:
 def to_svg(fig: Any, title: str = "", desc: str = "", prefix: str = "figure") -> str:
     """Give a figure as SVG text to stand inside a page.
 
-    Letters are drawn as paths, so no font is needed. The same figure gives the same bytes. All ids begin with
-    `prefix`; pages that hold several figures give each its own.
+    Letters are drawn as paths, so no font is needed. The same figure gives the same bytes. All ids
+    begin with `prefix`; pages that hold several figures give each its own.
 
     Parameters
     ----------
@@ -280,8 +332,11 @@ def embed_svg(text: str, title: str, desc: str, prefix: str) -> str:
         root.set("viewBox", f"0 0 {width * 72 / 25.4:g} {height * 72 / 25.4:g}")
     root.set("role", "img")
     root.set("focusable", "false")
-    style = "stroke-linejoin:round;stroke-linecap:butt"
-    root.set("style", (f"width:{width:.1f}mm;" if width else "") + style)
+    root.set("style", "stroke-linejoin:round;stroke-linecap:butt")
+    if width:
+        # A page may enlarge it on screen; the variable tells it how wide the figure is on paper.
+        root.set("width", f"{width:.1f}mm")
+        root.set("style", f"--width:{width:.1f}mm;{root.get('style')}")
     for tag, words in (("desc", desc), ("title", title)):
         if words:
             named = ET.Element(tag, {"id": f"{prefix}-{tag}"})
@@ -304,7 +359,7 @@ def _millimetres(length: str | None) -> float:
 
 
 def _clean(element: ET.Element, prefix: str) -> None:
-    """Drop what may load or run, drop namespaces, and put `prefix` before every id and reference."""
+    """Drop what may load or run and all namespaces; put `prefix` before ids and references."""
     for child in list(element):
         tag = child.tag if isinstance(child.tag, str) else ""
         if not tag or tag.split("}")[-1] in _FORBIDDEN:

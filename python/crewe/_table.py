@@ -48,7 +48,8 @@ def table(
     Parameters
     ----------
     fits : fit, tidy frame, or a list or mapping of them
-        Anything with `tidy()`; `glance()` adds the lines under the estimates. The keys of a mapping name the models.
+        Anything with `tidy()`; `glance()` adds the lines under the estimates. The keys of a
+        mapping name the models.
     names : sequence of str, optional
         The models' names; (1), (2), … otherwise.
     labels : mapping, optional
@@ -131,7 +132,8 @@ def table(
         rows=rows,
         facts=_facts(models, tables, shown),
         title=title,
-        notes=[" ".join(said), *notes, *_model_notes(models, titles)],
+        remarks=[" ".join(said), *notes],
+        notes=_model_notes(models, titles),
         sources=models,
     )
 
@@ -157,8 +159,10 @@ class ModelTable:
         The lines under the estimates.
     title : str
         The caption.
+    remarks : list of str
+        What stands under the table on brackets and stars, and what the caller adds.
     notes : list of str
-        What stands under the table.
+        The models' own warnings, which stand under the table too.
     """
 
     names: list[str]
@@ -166,6 +170,7 @@ class ModelTable:
     rows: list[_Row]
     facts: list[tuple[str, list[str]]]
     title: str = ""
+    remarks: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     sources: list[Any] = field(default_factory=list, repr=False)
 
@@ -178,8 +183,11 @@ class ModelTable:
         """Whether any of the models rests on synthetic data."""
         return any(bool(getattr(fit, "synthetic", False)) for fit in self.sources)
 
+    def _under(self) -> list[str]:
+        return [*self.remarks, *self.notes]
+
     def _grid(self) -> list[list[str]]:
-        """The table as text cells, headings first."""
+        """Give the table as text cells, headings first."""
         grid = [["", *self.names]]
         if any(self.outcomes) and self.outcomes != self.names:
             grid.append(["Outcome", *self.outcomes])
@@ -217,7 +225,7 @@ class ModelTable:
         )
         foot = f'<tbody class="facts">{facts}</tbody>' if facts else ""
         caption = f"<caption>{html.escape(self.title)}</caption>" if self.title else ""
-        notes = "".join(f'<p class="crewe-note">{html.escape(note)}</p>' for note in self.notes)
+        notes = "".join(f'<p class="crewe-note">{html.escape(note)}</p>' for note in self._under())
         return (
             f'<table class="crewe models">{caption}<thead>{head}</thead>'
             f"<tbody>{body}</tbody>{foot}</table>{notes}"
@@ -238,7 +246,7 @@ class ModelTable:
 
         rule = "|:" + "-" * (widths[0] + 1) + "|"
         rule += "".join("-" * (width + 1) + ":|" for width in widths[1:])
-        notes = [note.replace("*", "\\*") for note in self.notes]
+        notes = [note.replace("*", "\\*") for note in self._under()]
         head = [f"**{self.title}**", ""] if self.title else []
         return "\n".join(
             [*head, line(grid[0]), rule, *map(line, grid[1:]), *(["", *notes] if notes else [])]
@@ -265,7 +273,10 @@ class ModelTable:
             *([r"\midrule", *lines[len(lines) - facts :]] if facts else []),
             r"\bottomrule",
             r"\end{tabular}",
-            *([r"\par\smallskip\footnotesize " + _latex(" ".join(self.notes))] * bool(self.notes)),
+            *(
+                [r"\par\smallskip\footnotesize " + _latex(" ".join(self._under()))]
+                * bool(self._under())
+            ),
             r"\end{table}",
         ]
         return "\n".join(parts)
@@ -282,7 +293,7 @@ class ModelTable:
         made = made.cols_align("right", columns[1:])
         if self.title:
             made = made.tab_header(self.title)
-        for note in self.notes:
+        for note in self._under():
             made = made.tab_source_note(note)
         return made
 
@@ -290,11 +301,11 @@ class ModelTable:
         """Write the table as a Word document and give its path."""
         from crewe._docx import write_table
 
-        return write_table(Path(path), self.title, self._grid(), self.notes)
+        return write_table(Path(path), self.title, self._grid(), self._under())
 
     def __repr__(self) -> str:
         grid = self._grid()
-        return Table(grid[0], grid[1:], title=self.title, notes=self.notes).text()
+        return Table(grid[0], grid[1:], title=self.title, notes=self._under()).text()
 
     def _repr_html_(self) -> str:
         return self.html
@@ -312,7 +323,8 @@ def _estimate(row: Mapping[str, Any] | None, star: bool, digits: int) -> str:
     if row is None or not _known(row["estimate"]):
         return ""
     p = row.get("p_value")
-    return _sign(number(float(row["estimate"]), digits)) + (stars(p) if star and _known(p) else "")
+    marks = stars(float(p)) if star and p is not None and _known(p) else ""
+    return _sign(number(float(row["estimate"]), digits)) + marks
 
 
 def _bracket(row: Mapping[str, Any] | None, show: str, digits: int) -> str:
@@ -334,7 +346,7 @@ def _bracket(row: Mapping[str, Any] | None, show: str, digits: int) -> str:
 def _facts(
     models: list[Any], tables: list[dict[str, Any]], shown: list[str]
 ) -> list[tuple[str, list[str]]]:
-    """The lines under the estimates: those that at least one model has."""
+    """Give the lines under the estimates: those that at least one model has."""
     glances = [_protocols.facts(fit) for fit in models]
     lines = []
     for key, label in _FACTS:
@@ -357,7 +369,7 @@ def _fact(value: Any) -> str:
 
 
 def _degrees(one: Mapping[str, Any], shown: Sequence[str]) -> str:
-    """The degrees of freedom of a model's terms: one number, or from least to most."""
+    """Give the degrees of freedom of a model's terms: one number, or from least to most."""
     known = [one[term].get("df") for term in shown if term in one]
     df = [float(value) for value in known if _known(value)]
     if not df:
@@ -370,7 +382,7 @@ def _degrees(one: Mapping[str, Any], shown: Sequence[str]) -> str:
 
 
 def _model_notes(models: list[Any], titles: list[str]) -> list[str]:
-    """The models' own warnings, each with the models that it concerns."""
+    """Gather the models' own warnings, each with the models that it concerns."""
     found: dict[str, list[str]] = {}
     for fit, title in zip(models, titles, strict=True):
         for note in _protocols.notes(fit):

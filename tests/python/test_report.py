@@ -1,4 +1,4 @@
-"""The printed face: tables, figures and the report, built here from small results worked out with numpy."""
+"""The printed face: tables, figures and the report, from results worked out here with numpy."""
 
 from __future__ import annotations
 
@@ -19,16 +19,15 @@ import matplotlib
 
 matplotlib.use("Agg")
 
+import crewe as cw
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
-from scipy import stats
-
-import crewe as cw
 from crewe import _protocols, _style, plots
 from crewe._display import Table
+from scipy import stats
 
 # --------------------------------------------------------------------------- results to print
 
@@ -166,7 +165,7 @@ class Assigned:
 
 
 def closed() -> tuple[Linear, Linear]:
-    """The closures by arm (29 of 45, 60 of 83) with a history for every other case, in two models."""
+    """Fit the closures by arm (29 of 45, 60 of 83), every other case with a history, twice."""
     treated = np.repeat([0.0, 1.0], [45, 83])
     y = np.concatenate([np.arange(45) < 29, np.arange(83) < 60]).astype(float)
     history = np.arange(128) % 2 * 1.0
@@ -225,8 +224,8 @@ def sample(synthetic: bool = True) -> cw.Report:
         synthetic=synthetic,
     )
     report.add_text(
-        "Of the cases assigned to Project Crewe **72%** had closed by the end, against **64%** of the "
-        "council's own. The difference, 8 percentage points, could well be chance."
+        "Of the cases assigned to Project Crewe **72%** had closed by the end, against **64%** of "
+        "the council's own. The difference, 8 percentage points, could well be chance."
     )
     report.add(
         Assigned(),
@@ -403,7 +402,7 @@ def test_coefplot_draws_the_estimates() -> None:
 def test_means_shows_levels_and_differences(kind: str) -> None:
     ax = plots.means(by_history(), percent=True, kind=kind, ylabel="Predicted share closed")
     under = [label.get_text() for label in ax.get_xticklabels()]
-    assert under[0] == "All cases\n+7.9 points (n.s.)"
+    assert under[0] == "All cases\n\n+7.9 points (n.s.)"
     assert [text.get_text() for text in ax.texts][:3].count("64%") >= 1
     alt = _style.alt_of(ax)
     assert "All cases: control 64%" in alt and "crewe 72%" in alt and "p = 0.3" in alt
@@ -561,8 +560,10 @@ def test_report_gathers_methods_notes_and_versions() -> None:
     page = sample().html
     methods = page.split('id="methods"')[1]
     for sentence in plain.methods()[1:]:
-        assert methods.count(html.escape(sentence)) == 1
-    assert "<code>closed ~ arm + history</code>" in methods
+        assert html.escape(sentence) in methods
+    assert methods.count("<code>closed ~ arm + history</code>") == 1
+    assert "<strong>Table 2.</strong> Ordinary least squares" in methods
+    assert "Standard errors in brackets" not in page.split('id="notes"')[1]
     assert "Table 2: Dropped 4 of 132 rows" in page
     for name, version in cw.versions().items():
         assert f"<dt>{name}</dt><dd>{version}</dd>" in page
@@ -674,7 +675,7 @@ class Opened:
 
 @pytest.fixture
 def opened(request: pytest.FixtureRequest, tmp_path: Path) -> Any:
-    """The saved report in headless Chromium, at the width asked for, with what it said and asked for."""
+    """Open the saved report in headless Chromium and keep what it says and asks for."""
     from playwright.sync_api import sync_playwright
 
     path = sample().save(tmp_path / "deep" / "report.html")

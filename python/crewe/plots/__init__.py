@@ -1,6 +1,7 @@
-"""Figures in the printed style, one a file. Each takes results or tidy frames and gives matplotlib Axes.
+"""Figures in the printed style, one a file.
 
-Alternative text is attached to each figure, with the numbers in it.
+Each takes results or tidy frames and gives matplotlib Axes. Alternative text is attached to each
+figure, with the numbers in it.
 """
 
 from __future__ import annotations

@@ -93,9 +93,8 @@ def _draw(
         height = 24 + len(shown) * (5.5 + 3.0 * len(tables))
         _, ax = _style.figure(height_mm=min(max(height, 42), 220))
     # One model is drawn as the treated arm is; several take the styles in turn.
-    keys = titles if several else ["", *titles]
-    styles = list(_style.arm_styles([f"{i}" for i in range(len(keys))]).values())
-    styles = styles if several else styles[1:]
+    count = len(titles) if several else 2
+    styles = list(_style.arm_styles([f"{i}" for i in range(count)]).values())[-len(titles) :]
     step = 0.62 / max(len(tables), 1)
     said = []
     for j, (table, title, style) in enumerate(zip(tables, titles, styles, strict=False)):
@@ -132,8 +131,7 @@ def _draw(
     interval = f"{100 * level:g}% confidence interval"
     ax.set_xlabel(f"{xlabel}, with {interval}" if xlabel else f"Estimate and {interval}")
     if several:
-        rows_of_legend = min(len(tables), 3)
-        ax.figure.legend(loc="outside upper left", ncols=rows_of_legend, handletextpad=0.3)
+        _style.legend(ax, dict(zip(titles, styles, strict=True)))
     _style.alt_text(
         ax,
         f"Coefficients with {interval}s; a vertical line marks no effect. " + "; ".join(said) + ".",

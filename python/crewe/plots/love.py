@@ -26,7 +26,8 @@ def love(
     Parameters
     ----------
     balance : balance table or tidy frame
-        With `term` and the column named by `difference`: the difference in means over the pooled standard deviation.
+        With `term` and the column named by `difference`: the difference in means over the pooled
+        standard deviation.
     difference : str
         The name of that column.
     labels : mapping, optional

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -38,15 +39,16 @@ def means(
 ) -> Axes:
     """Draw the predicted level of every arm with its confidence interval, group by group.
 
-    Under each group stand the difference from the first arm and its stars: *** for p < .01, ** for p < .05, * for
-    p < .10, as `contrasts()` of the margins gives them.
+    Under each group stand the difference from the first arm and its stars: *** for p < .01, ** for
+    p < .05, * for p < .10, as `contrasts()` of the margins gives them.
 
     Parameters
     ----------
     margins : margins, or a mapping of them
-        Anything with `tidy()` (level, by, estimate, conf_low, conf_high) and, for the stars, `contrasts()`. The keys
-        of a mapping name the groups, for instance ``{"All cases": all_cases, "By history": by_history}``; a `by`
-        column makes one group for each of its values.
+        Anything with `tidy()` (level, by, estimate, conf_low, conf_high) and, for the stars,
+        `contrasts()`. The keys of a mapping name the groups, for instance
+        ``{"All cases": all_cases, "By history": by_history}``; a `by` column makes one group for
+        each of its values.
     arms : sequence of str, optional
         The arms in order, the reference first; as they come otherwise.
     labels : mapping, optional
@@ -190,7 +192,7 @@ def _draw(groups: list[_Group], names: list[str], options: _Options, ax: Any) ->
                 fontweight="bold",
                 color=_style.INK,
             )
-    _axes(ax, groups, options, low_end)
+    _axes(ax, groups, styles, options, low_end)
     _style.alt_text(ax, _alt(groups, names, options))
     return ax  # type: ignore[no-any-return]
 
@@ -198,9 +200,15 @@ def _draw(groups: list[_Group], names: list[str], options: _Options, ax: Any) ->
 _CAPS: dict[str, Any] = {"elinewidth": 1.3, "capsize": 4, "capthick": 1.3}
 
 
-def _axes(ax: Any, groups: list[_Group], options: _Options, low_end: float) -> None:
+def _axes(
+    ax: Any,
+    groups: list[_Group],
+    styles: dict[str, _style.ArmStyle],
+    options: _Options,
+    low_end: float,
+) -> None:
     ax.set_xlim(-0.5, len(groups) - 0.5)
-    ax.set_xticks(range(len(groups)), ["\n".join(_under(group, options)) for group in groups])
+    ax.set_xticks(range(len(groups)), _under(groups, options))
     ax.tick_params(axis="x", length=0, pad=6, labelsize=8.5)
     if options.percent:
         top = max(row["conf_high"] for group in groups for row in group.levels)
@@ -217,16 +225,25 @@ def _axes(ax: Any, groups: list[_Group], options: _Options, low_end: float) -> N
     tested = options.significance and any(group.tests for group in groups)
     legend = "  * p < 0.10   ** p < 0.05   *** p < 0.01" if tested else ""
     ax.set_xlabel(interval + legend, fontsize=7.5, color=_style.QUIET, labelpad=8)
-    ax.figure.legend(loc="outside upper left", ncols=4, handletextpad=0.4)
+    _style.legend(ax, styles, options.labels, bars=options.kind == "bars")
 
 
-def _under(group: _Group, options: _Options) -> list[str]:
-    lines = [group.title]
-    if options.significance:
-        for test in group.tests:
-            star = stars(test["p_value"]) or "(n.s.)"
-            lines.append(f"{options.difference(test['estimate'])} {star}")
-    return lines
+def _under(groups: list[_Group], options: _Options) -> list[str]:
+    """Word the ticks: the groups' titles, wrapped to the same height, and their differences."""
+    titles = [
+        [part for line in group.title.split("\n") for part in textwrap.wrap(line, 24) or [""]]
+        for group in groups
+    ]
+    tall = max(len(lines) for lines in titles)
+    ticks = []
+    for group, title in zip(groups, titles, strict=True):
+        lines = title + [""] * (tall - len(title))
+        if options.significance:
+            for test in group.tests:
+                star = stars(test["p_value"]) or "(n.s.)"
+                lines.append(f"{options.difference(test['estimate'])} {star}")
+        ticks.append("\n".join(lines).rstrip("\n"))
+    return ticks
 
 
 def _alt(groups: list[_Group], names: list[str], options: _Options) -> str:

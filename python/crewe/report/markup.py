@@ -1,4 +1,4 @@
-"""Words and tables made fit for the page: a little Markdown in, and result HTML with only what is safe."""
+"""Words and tables made fit for the page: a little Markdown, and result HTML made safe."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import html
 import re
 from collections.abc import Callable
 from html.parser import HTMLParser
+
+from crewe._labels import MINUS
 
 _LINK = re.compile(r"\[([^\]]+)\]\((#[\w-]+|https?://[^\s)]+|mailto:[^\s)]+)\)")
 
@@ -33,14 +35,14 @@ def inline(text: str) -> str:
 
 
 def markdown(text: str) -> str:
-    """Turn a little Markdown into HTML: paragraphs, lists, `###` headings and what `inline` knows.
+    r"""Turn a little Markdown into HTML: paragraphs, lists, `###` headings and what `inline` knows.
 
     Headings of any depth become h3, since h1 and h2 are the report's own.
 
     Examples
     --------
-    >>> markdown("Two rules:\\n\\n- one\\n- two")
-    '<p>Two rules:</p>\\n<ul><li>one</li><li>two</li></ul>'
+    >>> markdown("Two rules:\n\n- one\n- two")
+    '<p>Two rules:</p>\n<ul><li>one</li><li>two</li></ul>'
     """
     blocks = []
     for block in re.split(r"\n\s*\n", text.strip()):
@@ -68,9 +70,12 @@ def markdown(text: str) -> str:
     return "\n".join(blocks)
 
 
-_KEPT = set(
-    "p br span div strong b em i code sup sub small ul ol li dl dt dd table caption colgroup col "
-    "thead tbody tfoot tr th td h1 h2 h3 h4 h5 h6 a abbr".split()
+_KEPT = frozenset(
+    re.findall(
+        r"\w+",
+        "p br span div strong b em i code sup sub small ul ol li dl dt dd table caption colgroup "
+        "col thead tbody tfoot tr th td h1 h2 h3 h4 h5 h6 a abbr",
+    )
 )
 _DROPPED = {"script", "style", "iframe", "object", "template", "head", "noscript", "svg", "math"}
 _VOID = {"br", "col"}
@@ -78,14 +83,15 @@ _ATTRIBUTES = {"class", "scope", "colspan", "rowspan", "lang", "title"}
 
 
 class _Cleaner(HTMLParser):
-    """Keep the tags of words and tables; give each table a numbered caption and a box to scroll in."""
+    """Keep the tags of words and tables; give tables a numbered caption and a box to scroll in."""
 
-    def __init__(self, caption: Callable[[str], str], default: str) -> None:
+    def __init__(self, caption: Callable[[str], str], title: str, fallback: str) -> None:
         super().__init__(convert_charrefs=True)
         self.out: list[str] = []
         self.skipping = 0
         self.caption = caption
-        self.default = default
+        self.title = title
+        self.fallback = fallback
         self.in_caption: list[str] | None = None
         self.owed: int | None = None
 
@@ -143,13 +149,15 @@ class _Cleaner(HTMLParser):
         if self.in_caption is not None:
             self.in_caption.append(data)
         else:
+            # A hyphen before a number in a cell is a minus.
+            data = re.sub(r"^(\s*[(\[]?)-(?=[\d.])", rf"\1{MINUS}", data)
             self.out.append(html.escape(data, quote=False))
 
     def _settle(self, title: str) -> None:
         """Put the caption at the head of the table that still owes one."""
         if self.owed is None:
             return
-        title = title or self.default
+        title, self.title = self.title or title or self.fallback, ""
         opening = self.out[self.owed - 1]
         label = html.escape(title or "Table")
         self.out[self.owed - 1] = opening.replace(
@@ -159,7 +167,7 @@ class _Cleaner(HTMLParser):
         self.owed = None
 
 
-def clean(text: str, caption: Callable[[str], str], default: str = "") -> str:
+def clean(text: str, caption: Callable[[str], str], title: str = "", fallback: str = "") -> str:
     """Give a result's HTML with only words and tables in it.
 
     Parameters
@@ -168,10 +176,12 @@ def clean(text: str, caption: Callable[[str], str], default: str = "") -> str:
         The HTML of a result.
     caption : callable
         From a title to a whole caption element; it numbers the tables.
-    default : str
-        The title of a table without one.
+    title : str
+        The title of the first table, in place of its own.
+    fallback : str
+        The title of a table that has none.
     """
-    cleaner = _Cleaner(caption, default)
+    cleaner = _Cleaner(caption, title, fallback)
     cleaner.feed(text)
     cleaner.close()
     return "".join(cleaner.out)

@@ -18,7 +18,7 @@ _POLICY = (
 
 @dataclass
 class Page:
-    """What stands on a page; sections, methods and notes each carry their heading and their anchor."""
+    """What stands on a page; sections, methods and notes carry their heading and their anchor."""
 
     title: str
     subtitle: str
@@ -27,7 +27,7 @@ class Page:
     iso_date: str
     synthetic: bool
     sections: Sequence[tuple[str, str, str]]
-    methods: Sequence[tuple[str, str, Sequence[str]]]
+    methods: Sequence[tuple[str, str, Sequence[tuple[str, Sequence[str]]]]]
     notes: Sequence[tuple[str, str, Sequence[str]]]
     software: Mapping[str, str]
 
@@ -128,9 +128,13 @@ def _section(count: str, heading: str, slug: str, body: str) -> str:
 
 def _methods(page: Page) -> str:
     parts = []
-    for heading, _, sentences in page.methods:
-        items = "".join(f"<li>{inline(sentence)}</li>" for sentence in sentences)
-        parts.append(f"<h3>{html.escape(heading or 'Summary')}</h3>\n<ul>{items}</ul>")
+    for heading, _, results in page.methods:
+        said = "".join(
+            f"<p>{f'<strong>{place}.</strong> ' if place else ''}"
+            f"{' '.join(inline(sentence) for sentence in sentences)}</p>"
+            for place, sentences in results
+        )
+        parts.append(f"<h3>{html.escape(heading or 'Summary')}</h3>\n{said}")
     return "\n".join(parts)
 
 
@@ -149,6 +153,6 @@ def _software(page: Page) -> str:
         for name, version in page.software.items()
     )
     return (
-        "<p>All numbers were worked out with these versions; the arithmetic is crewe's own, in "
-        f'its Rust core.</p>\n<dl class="card versions">{rows}</dl>'
+        "<p>The versions that made this report. The arithmetic of crewe is done in its Rust core."
+        f'</p>\n<dl class="card versions">{rows}</dl>'
     )

@@ -1,4 +1,4 @@
-"""The report: sections in the order in which they were added, and what every report needs by itself."""
+"""The report: sections in the order in which they were added, and what every report needs."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ import narwhals as nw
 from crewe import _protocols, _style
 from crewe._display import Table, number, p_value
 from crewe._labels import pretty
+from crewe._table import ModelTable
 from crewe._versions import versions
 from crewe.exceptions import InputError, fault
 from crewe.report import markup
@@ -27,16 +28,17 @@ class _Section:
     heading: str
     slug: str
     parts: list[str] = field(default_factory=list)
-    methods: list[str] = field(default_factory=list)
+    methods: list[tuple[str, list[str]]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
 
 class Report:
     """One self-contained HTML file made from results, in the order in which they are added.
 
-    The contents list, the methods with their definitions, the warnings of all results, the software and its versions,
-    and a banner where data are synthetic are put in by the report itself. The file loads nothing from anywhere,
-    prints on A4 and can be read by screen readers. The same input gives the same bytes.
+    The contents list, the methods with their definitions, the warnings of all results, the software
+    and its versions, and a banner where data are synthetic are put in by the report itself. The
+    file loads nothing from anywhere, prints on A4 and can be read by screen readers. The same input
+    gives the same bytes.
 
     Parameters
     ----------
@@ -47,8 +49,8 @@ class Report:
     date : date or str, optional
         The date to print; today otherwise.
     synthetic : bool
-        Whether the whole report rests on synthetic data: a banner then heads the page and every figure says so.
-        Results whose own `synthetic` is true bring the banner by themselves.
+        Whether the whole report rests on synthetic data: a banner then heads the page and every
+        figure says so. Results whose own `synthetic` is true bring the banner by themselves.
 
     Raises
     ------
@@ -111,9 +113,10 @@ class Report:
         text : str
             What to say before the table, in a little Markdown.
         caption : str
-            The title of the table, where it has none.
+            The title of the table, in place of its own.
         figure : bool, optional
-            Whether to draw the result. By default everything that has `plot()` is drawn but fitted models.
+            Whether to draw the result. By default everything that has `plot()` is drawn but
+            fitted models.
         figure_caption, alt : str
             The title of the figure and its alternative text, where `plot()` attaches none.
         synthetic : bool, optional
@@ -153,7 +156,7 @@ class Report:
         notes = _protocols.notes(result)
         if shown is not None:
             before = self._tables
-            shown = markup.clean(shown, self._caption, caption or section.heading)
+            shown = markup.clean(shown, self._caption, caption, section.heading)
             labels += [f"Table {i + 1}" for i in range(before, self._tables)]
             missing = [note for note in notes if html.escape(note, quote=False) not in shown]
             shown += "".join(f'<p class="crewe-note">{html.escape(note)}</p>' for note in missing)
@@ -162,8 +165,11 @@ class Report:
             self._draw(section, result, figure_caption or caption, alt, made_up)
             labels.append(f"Figure {self._figures}")
         place = ", ".join(labels)
-        for sentence in _protocols.methods(result):
-            section.methods.append(sentence)
+        if isinstance(result, ModelTable):
+            for name, source in zip(result.names, result.sources, strict=True):
+                section.methods.append((f"{place}, {name}", _protocols.methods(source)))
+        else:
+            section.methods.append((place, _protocols.methods(result)))
         section.notes += [f"{place}: {note}" if place else note for note in notes]
         return self
 
@@ -211,7 +217,7 @@ class Report:
         return self
 
     def add_text(self, text: str, *, heading: str = "") -> Report:
-        """Add words in a little Markdown: paragraphs, lists, `###` headings, bold, italic, code, links."""
+        """Add words in a little Markdown: paragraphs, lists, `###` headings, bold, code, links."""
         self._section(heading).parts.append(markup.markdown(text))
         return self
 
@@ -268,7 +274,7 @@ class Report:
         return f'<caption><span class="no">Table {self._tables}.</span>{words}</caption>'
 
     def _made_up(self, result: Any, synthetic: bool | None) -> bool:
-        """Whether this result is synthetic; the banner follows from any that is."""
+        """Say whether this result is synthetic; the banner follows from any that is."""
         if synthetic is None:
             synthetic = self.synthetic or bool(getattr(result, "synthetic", False))
         self.synthetic = self.synthetic or synthetic
@@ -309,13 +315,16 @@ class Report:
             f"</figcaption>{svg}</figure>"
         )
 
-    def _methods(self) -> list[tuple[str, str, list[str]]]:
-        """The sentences by section; one that stands under an earlier section is not repeated."""
+    def _methods(self) -> list[tuple[str, str, list[tuple[str, list[str]]]]]:
+        """Group the sentences by section; a result that says nothing new is left out."""
         said: set[str] = set()
         groups = []
         for section in self._sections:
-            fresh = [s for s in dict.fromkeys(section.methods) if s not in said]
-            said.update(fresh)
+            fresh = []
+            for place, sentences in section.methods:
+                if not said.issuperset(sentences):
+                    said.update(sentences)
+                    fresh.append((place, list(dict.fromkeys(sentences))))
             if fresh:
                 groups.append((section.heading, section.slug, fresh))
         return groups
@@ -323,7 +332,7 @@ class Report:
 
 def _svg_maker(made: Any, made_up: bool) -> Callable[[str, str, str], str]:
     def make(title: str, desc: str, prefix: str) -> str:
-        # The label goes into the drawing only for the time of drawing: the user's figure stays as it was.
+        # The label is there only while the SVG is made: the user's figure stays as it was.
         label = _style.label_synthetic(made) if made_up else None
         labelled = made_up or _style.is_synthetic(made)
         try:
@@ -368,7 +377,7 @@ _HEADS = {
 
 
 def _table_html(result: Any) -> str | None:
-    """A result's own HTML; a frame or a tidy result as a plain table; None where there is neither."""
+    """Give a result's own HTML, or a frame or tidy result as a table, or None."""
     if _is_frame(result) or isinstance(result, Mapping):
         return _frame_table(_protocols.rows(result))
     own = getattr(result, "_repr_html_", None)
@@ -404,7 +413,7 @@ def _plain_number(value: Any) -> str:
 
 
 def _design_card(result: Any) -> str:
-    """The design that was committed to, before any of its numbers."""
+    """Show the design that was committed to, before any of its numbers."""
     design = result.design
     facts: list[tuple[str, str]] = []
 
@@ -460,5 +469,5 @@ _MONTHS = (
 
 
 def _printed(date: datetime.date) -> str:
-    """The date as the British write it, whatever the machine's locale."""
+    """Write the date as the British do, whatever the machine's locale."""
     return f"{date.day} {_MONTHS[date.month - 1]} {date.year}"
