@@ -112,6 +112,24 @@ def tidy(result: Any, level: float = 0.95) -> list[dict[str, Any]]:
     return rows(result.tidy())
 
 
+def tidy_with(result: Any, columns: Sequence[str], level: float = 0.95) -> list[dict[str, Any]]:
+    """Give a result's tidy rows, and refuse them where a column that is needed is not there."""
+    found = tidy(result, level)
+    for name in columns:
+        if found and name not in found[0]:
+            raise fault(
+                InputError,
+                f"there is no column '{name}'",
+                column=name,
+                remedy=f"The columns are {', '.join(found[0])}",
+            )
+    return found
+
+
+INTERVAL = ("estimate", "conf_low", "conf_high")
+"""The columns of an estimate with its interval."""
+
+
 def facts(result: Any) -> dict[str, Any]:
     """Give what `glance()` says as one dict; empty where there is none."""
     glance = getattr(result, "glance", None)

@@ -101,7 +101,10 @@ def table(
             remedy=f"Use one of {', '.join(repr(name) for name in _SHOWN)}",
         )
     models, titles = model_names(fits, names)
-    tables = [{str(row["term"]): row for row in _protocols.tidy(fit, level)} for fit in models]
+    tables = [
+        {str(row["term"]): row for row in _protocols.tidy_with(fit, ("term", "estimate"), level)}
+        for fit in models
+    ]
     found = list(dict.fromkeys(term for one in tables for term in one))
     missing = [term for term in (terms or []) if term not in found]
     if missing:
@@ -213,7 +216,7 @@ class ModelTable:
         body = ""
         for row in self.rows:
             pairs = "".join(
-                f"<td>{html.escape(top)}"
+                f"<td>{_starred(top)}"
                 + (f'<br><span class="se">{html.escape(low)}</span>' if low else "")
                 + "</td>"
                 for top, low in zip(row.top, row.below, strict=True)
@@ -309,6 +312,13 @@ class ModelTable:
 
     def _repr_html_(self) -> str:
         return self.html
+
+
+def _starred(text: str) -> str:
+    """Let the stars hang, so that the numbers stand under each other."""
+    plain = text.rstrip("*")
+    marks = text[len(plain) :]
+    return html.escape(plain) + (f'<span class="stars">{marks}</span>' if marks else "")
 
 
 def _sign(text: str) -> str:

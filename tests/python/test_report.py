@@ -435,6 +435,9 @@ def test_forest_and_love_refuse_what_they_cannot_draw() -> None:
         plots.forest(frame, log=True)
     with pytest.raises(cw.InputError, match="std_difference"):
         plots.love(frame)
+    for draw in (cw.coefplot, plots.forest, plots.means):
+        with pytest.raises(cw.InputError, match="'conf_low'"):
+            draw(frame.rename(columns={"conf_low": "low"}).assign(level="a"))
 
 
 def test_svg_is_self_contained_and_the_same_each_time() -> None:

@@ -50,7 +50,7 @@ def coefplot(
     Raises
     ------
     InputError
-        Where no model has any of the terms.
+        Where no model has any of the terms, or a frame has no interval.
 
     Examples
     --------
@@ -61,7 +61,10 @@ def coefplot(
     'Estimate and 95% confidence interval'
     """
     models, titles = model_names(fits, names)
-    tables = [{row["term"]: row for row in _protocols.tidy(fit, level)} for fit in models]
+    need = ("term", *_protocols.INTERVAL)
+    tables = [
+        {row["term"]: row for row in _protocols.tidy_with(fit, need, level)} for fit in models
+    ]
     found = list(dict.fromkeys(term for table in tables for term in table))
     shown = [
         term

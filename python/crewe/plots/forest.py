@@ -53,7 +53,8 @@ def forest(
     Raises
     ------
     InputError
-        Where the frame is empty, or a logarithmic axis meets a value that is not positive.
+        Where the frame is empty or lacks a column, or a logarithmic axis meets a value that is not
+        positive.
 
     Examples
     --------
@@ -64,7 +65,7 @@ def forest(
     >>> plots.forest(ratios, null=1, log=True, xlabel="Hazard ratio").get_xscale()
     'log'
     """
-    rows = _protocols.tidy(frame, level)
+    rows = _protocols.tidy_with(frame, ("term", *_protocols.INTERVAL), level)
     if not rows:
         raise fault(InputError, "there is nothing to draw", remedy="Give at least one estimate")
     low = [row for row in rows if log and not min(row["conf_low"], row["estimate"]) > 0]

@@ -73,7 +73,7 @@ def means(
     Raises
     ------
     InputError
-        Where there is nothing to draw, or `kind` is unknown.
+        Where there is nothing to draw, a column is missing, or `kind` is unknown.
 
     Examples
     --------
@@ -117,7 +117,7 @@ def _groups(margins: Any, level: float, labels: dict[str, str]) -> list[_Group]:
         named = {"": margins}
     groups = []
     for title, result in named.items():
-        levels = _protocols.tidy(result, level)
+        levels = _protocols.tidy_with(result, ("level", *_protocols.INTERVAL), level)
         given = getattr(result, "contrasts", None)
         tests = _protocols.rows(given()) if callable(given) else []
         for value in dict.fromkeys(row.get("by") for row in levels):
