@@ -15,8 +15,8 @@ from crewe.exceptions import (
     RankError,
     SeparationError,
 )
-from crewe.regression import OLS, ols
 from crewe.plots import coefplot
+from crewe.regression import OLS, ols
 from crewe.report import Report
 
 __all__ = [

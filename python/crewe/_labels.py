@@ -29,6 +29,18 @@ def pretty(term: str) -> str:
     return " × ".join(parts)
 
 
+def sentence(text: str) -> str:
+    """Write a note as a sentence: a capital in front, a full stop behind.
+
+    Examples
+    --------
+    >>> sentence("4 of 132 rows dropped")
+    '4 of 132 rows dropped.'
+    """
+    text = text.strip()
+    return text[:1].upper() + text[1:] + ("" if text.endswith((".", "!", "?")) else ".")
+
+
 def _plain(name: str) -> str:
     return name.replace("_", " ")
 

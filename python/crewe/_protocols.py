@@ -103,16 +103,34 @@ def rows(frame: Any) -> list[dict[str, Any]]:
     return [{str(k): v for k, v in row.items()} for row in wrapped.rows(named=True)]
 
 
-def tidy(result: Any, level: float = 0.95) -> list[dict[str, Any]]:
-    """Give a result's tidy rows, with intervals at `level` where the result takes one."""
+def level_of(result: Any, level: float | None = None) -> float:
+    """Give the coverage of a result's intervals: what is asked for, else its own, else .95."""
+    if level is not None:
+        return level
+    own = getattr(result, "level", None) or getattr(result, "confidence", None)
+    return float(own) if isinstance(own, float) else 0.95
+
+
+def synthetic(result: Any) -> bool:
+    """Say whether a result rests on synthetic data, as it or the attributes of a frame say."""
+    attributes = getattr(result, "attrs", None)
+    marked = isinstance(attributes, Mapping) and bool(attributes.get("synthetic"))
+    own = getattr(result, "synthetic", False)
+    return marked or (isinstance(own, bool) and own)
+
+
+def tidy(result: Any, level: float | None = None) -> list[dict[str, Any]]:
+    """Give a result's tidy rows, with intervals at `level` where one is asked for."""
     if not isinstance(result, Tidy):
         return rows(result)
-    if "level" in inspect.signature(result.tidy).parameters:
+    if level is not None and "level" in inspect.signature(result.tidy).parameters:
         return rows(result.tidy(level=level))  # type: ignore[call-arg]
     return rows(result.tidy())
 
 
-def tidy_with(result: Any, columns: Sequence[str], level: float = 0.95) -> list[dict[str, Any]]:
+def tidy_with(
+    result: Any, columns: Sequence[str], level: float | None = None
+) -> list[dict[str, Any]]:
     """Give a result's tidy rows, and refuse them where a column that is needed is not there."""
     found = tidy(result, level)
     for name in columns:

@@ -11,7 +11,7 @@ from typing import Any
 
 from crewe import _protocols
 from crewe._display import Table, number, stars
-from crewe._labels import MINUS, model_names, outcome, pretty
+from crewe._labels import MINUS, model_names, outcome, pretty, sentence
 from crewe.exceptions import InputError, fault
 
 _SHOWN = {
@@ -39,7 +39,7 @@ def table(
     show: str = "std_error",
     star: bool = True,
     digits: int = 3,
-    level: float = 0.95,
+    level: float | None = None,
     title: str = "",
     notes: Sequence[str] = (),
 ) -> ModelTable:
@@ -64,8 +64,8 @@ def table(
         Whether *** marks p < .01, ** p < .05 and * p < .10.
     digits : int
         Decimals.
-    level : float
-        The coverage of the intervals.
+    level : float, optional
+        The coverage of the intervals; the models' own otherwise.
     title : str
         The caption.
     notes : sequence of str
@@ -126,7 +126,7 @@ def table(
         )
         for term in shown
     ]
-    said = [_SHOWN[show].format(level=f"{100 * level:g}")]
+    said = [_SHOWN[show].format(level=f"{100 * _protocols.level_of(models[0], level):g}")]
     if star:
         said.append("* p < 0.10, ** p < 0.05, *** p < 0.01.")
     return ModelTable(
@@ -184,7 +184,7 @@ class ModelTable:
     @property
     def synthetic(self) -> bool:
         """Whether any of the models rests on synthetic data."""
-        return any(bool(getattr(fit, "synthetic", False)) for fit in self.sources)
+        return any(_protocols.synthetic(fit) for fit in self.sources)
 
     def _under(self) -> list[str]:
         return [*self.remarks, *self.notes]
@@ -398,7 +398,7 @@ def _model_notes(models: list[Any], titles: list[str]) -> list[str]:
         for note in _protocols.notes(fit):
             found.setdefault(note, []).append(title)
     return [
-        note if len(whose) == len(models) else f"{', '.join(whose)}: {note}"
+        sentence(note) if len(whose) == len(models) else f"{', '.join(whose)}: {sentence(note)}"
         for note, whose in found.items()
     ]
 

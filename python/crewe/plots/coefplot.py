@@ -20,7 +20,7 @@ def coefplot(
     terms: Sequence[str] | None = None,
     labels: Mapping[str, str] | None = None,
     names: Sequence[str] | None = None,
-    level: float = 0.95,
+    level: float | None = None,
     xlabel: str | None = None,
     ax: Axes | None = None,
 ) -> Axes:
@@ -36,8 +36,8 @@ def coefplot(
         What to print in place of a term.
     names : sequence of str, optional
         The models' names.
-    level : float
-        The coverage of the intervals.
+    level : float, optional
+        The coverage of the intervals; the models' own otherwise.
     xlabel : str, optional
         What the coefficients measure.
     ax : matplotlib Axes, optional
@@ -78,7 +78,11 @@ def coefplot(
             values=[str(term) for term in (terms or found)],
             remedy=f"The models have the terms {', '.join(found) or 'none'}",
         )
-    return _draw(tables, titles, shown, dict(labels or {}), level, xlabel, ax)
+    coverage = _protocols.level_of(models[0], level)
+    drawn = _draw(tables, titles, shown, dict(labels or {}), coverage, xlabel, ax)
+    if any(_protocols.synthetic(fit) for fit in models):
+        _style.label_synthetic(drawn)
+    return drawn
 
 
 @_style.printed()

@@ -21,7 +21,7 @@ def forest(
     null: float = 0.0,
     log: bool = False,
     digits: int = 2,
-    level: float = 0.95,
+    level: float | None = None,
     xlabel: str = "Estimate",
     ax: Axes | None = None,
 ) -> Axes:
@@ -39,8 +39,8 @@ def forest(
         Whether the axis is logarithmic, as ratios want it.
     digits : int
         Decimals of the numbers on the right.
-    level : float
-        The coverage of the intervals, as the frame has them.
+    level : float, optional
+        The coverage of the intervals, as the frame has them; .95 otherwise.
     xlabel : str
         What is estimated.
     ax : matplotlib Axes, optional
@@ -66,6 +66,7 @@ def forest(
     'log'
     """
     rows = _protocols.tidy_with(frame, ("term", *_protocols.INTERVAL), level)
+    coverage = _protocols.level_of(frame, level)
     if not rows:
         raise fault(InputError, "there is nothing to draw", remedy="Give at least one estimate")
     low = [row for row in rows if log and not min(row["conf_low"], row["estimate"]) > 0]
@@ -77,7 +78,7 @@ def forest(
             remedy="Exponentiate the estimates first, or use log=False",
         )
     texts = [(dict(labels or {})).get(str(r["term"]), pretty(str(r["term"]))) for r in rows]
-    return _draw(rows, texts, (null, log, digits, level, xlabel), ax)
+    return _draw(rows, texts, (null, log, digits, coverage, xlabel), ax)
 
 
 @_style.printed()

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from crewe import _protocols, _style
 from crewe._display import p_value, stars
-from crewe._labels import signed
+from crewe._labels import MINUS, signed
 from crewe.exceptions import InputError, fault
 
 if TYPE_CHECKING:
@@ -31,9 +31,9 @@ def means(
     arms: Sequence[str] | None = None,
     labels: Mapping[str, str] | None = None,
     percent: bool = False,
-    ylabel: str = "Predicted level",
+    ylabel: str = "",
     kind: str = "points",
-    level: float = 0.95,
+    level: float | None = None,
     significance: bool = True,
     ax: Axes | None = None,
 ) -> Axes:
@@ -55,12 +55,12 @@ def means(
         What to print in place of an arm or of a value of `by`.
     percent : bool
         Whether the levels are shares, to be printed as per cent and differences as points.
-    ylabel : str
+    ylabel : str, optional
         What is predicted.
     kind : {"points", "bars"}
         Points with intervals, or bars with intervals.
-    level : float
-        The coverage of the intervals.
+    level : float, optional
+        The coverage of the intervals; the margins' own otherwise.
     significance : bool
         Whether differences and stars stand under the axis.
     ax : matplotlib Axes, optional
@@ -89,10 +89,23 @@ def means(
         raise fault(InputError, f"'{kind}' is no kind of figure", remedy="Use 'points' or 'bars'")
     groups = _groups(margins, level, dict(labels or {}))
     names = list(arms or dict.fromkeys(str(r["level"]) for g in groups for r in g.levels))
-    if not names:
+    if not names or not groups:
         raise fault(InputError, "there is nothing to draw", remedy="Give margins with levels")
-    options = _Options(percent, ylabel, kind, level, significance, dict(labels or {}))
-    return _draw(groups, names, options, ax)
+    first = _named(margins)
+    outcome = str(getattr(next(iter(first.values())), "outcome", "") or "level")
+    options = _Options(
+        percent=percent,
+        ylabel=ylabel or f"Predicted {outcome.replace('_', ' ')}",
+        kind=kind,
+        level=_protocols.level_of(next(iter(first.values())), level),
+        significance=significance,
+        labels=dict(labels or {}),
+        digits=2 if all(abs(r["estimate"]) < 10 for g in groups for r in g.levels) else 1,
+    )
+    drawn = _draw(groups, names, options, ax)
+    if any(_protocols.synthetic(result) for result in first.values()):
+        _style.label_synthetic(drawn)
+    return drawn
 
 
 @dataclass
@@ -103,20 +116,29 @@ class _Options:
     level: float
     significance: bool
     labels: dict[str, str]
+    digits: int
 
     def value(self, value: float) -> str:
-        return f"{100 * value:.0f}%" if self.percent else f"{value:.1f}"
+        return (
+            f"{100 * value:.0f}%"
+            if self.percent
+            else f"{value:.{self.digits}f}".replace("-", MINUS)
+        )
 
     def difference(self, value: float) -> str:
-        return f"{signed(100 * value)} points" if self.percent else signed(value, 2)
+        return f"{signed(100 * value)} points" if self.percent else signed(value, self.digits)
 
 
-def _groups(margins: Any, level: float, labels: dict[str, str]) -> list[_Group]:
-    named = margins if isinstance(margins, Mapping) else {"": margins}
-    if isinstance(margins, Mapping) and "level" in margins:
-        named = {"": margins}
+def _named(margins: Any) -> dict[str, Any]:
+    """Give margins by the title of their group; a mapping of columns is one result."""
+    if isinstance(margins, Mapping) and "level" not in margins:
+        return {str(title): result for title, result in margins.items()}
+    return {"": margins}
+
+
+def _groups(margins: Any, level: float | None, labels: dict[str, str]) -> list[_Group]:
     groups = []
-    for title, result in named.items():
+    for title, result in _named(margins).items():
         levels = _protocols.tidy_with(result, ("level", *_protocols.INTERVAL), level)
         given = getattr(result, "contrasts", None)
         tests = _protocols.rows(given()) if callable(given) else []

@@ -15,7 +15,7 @@ import narwhals as nw
 
 from crewe import _protocols, _style
 from crewe._display import Table, number, p_value
-from crewe._labels import pretty
+from crewe._labels import pretty, sentence
 from crewe._table import ModelTable
 from crewe._versions import versions
 from crewe.exceptions import InputError, fault
@@ -159,7 +159,9 @@ class Report:
             shown = markup.clean(shown, self._caption, caption, section.heading)
             labels += [f"Table {i + 1}" for i in range(before, self._tables)]
             missing = [note for note in notes if html.escape(note, quote=False) not in shown]
-            shown += "".join(f'<p class="crewe-note">{html.escape(note)}</p>' for note in missing)
+            shown += "".join(
+                f'<p class="crewe-note">{html.escape(sentence(n))}</p>' for n in missing
+            )
             section.parts.append(f'<div class="table">{shown}</div>')
         if drawn if figure is None and not _protocols.formula(result) else figure:
             self._draw(section, result, figure_caption or caption, alt, made_up)
@@ -170,7 +172,9 @@ class Report:
                 section.methods.append((f"{place}, {name}", _protocols.methods(source)))
         else:
             section.methods.append((place, _protocols.methods(result)))
-        section.notes += [f"{place}: {note}" if place else note for note in notes]
+        section.notes += [
+            f"{place}: {sentence(note)}" if place else sentence(note) for note in notes
+        ]
         return self
 
     def add_figure(
@@ -276,7 +280,7 @@ class Report:
     def _made_up(self, result: Any, synthetic: bool | None) -> bool:
         """Say whether this result is synthetic; the banner follows from any that is."""
         if synthetic is None:
-            synthetic = self.synthetic or bool(getattr(result, "synthetic", False))
+            synthetic = self.synthetic or _protocols.synthetic(result) or _labelled(result)
         self.synthetic = self.synthetic or synthetic
         return synthetic
 
@@ -354,6 +358,10 @@ def _is_figure(result: Any) -> bool:
 def _is_frame(result: Any) -> bool:
     wrapped = nw.from_native(result, pass_through=True)
     return isinstance(wrapped, nw.DataFrame | nw.LazyFrame)
+
+
+def _labelled(result: Any) -> bool:
+    return _is_figure(result) and _style.is_synthetic(result)
 
 
 def _svg_of(result: Any) -> str | None:
