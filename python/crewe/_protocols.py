@@ -103,20 +103,33 @@ def rows(frame: Any) -> list[dict[str, Any]]:
     return [{str(k): v for k, v in row.items()} for row in wrapped.rows(named=True)]
 
 
+def is_frame(result: Any) -> bool:
+    """Say whether an object is a data frame."""
+    wrapped = nw.from_native(result, pass_through=True)
+    return isinstance(wrapped, nw.DataFrame | nw.LazyFrame)
+
+
+def attribute(result: Any, name: str) -> Any:
+    """Give what a result says of itself; a frame says nothing, since its attributes are columns."""
+    return None if is_frame(result) else getattr(result, name, None)
+
+
 def level_of(result: Any, level: float | None = None) -> float:
     """Give the coverage of a result's intervals: what is asked for, else its own, else .95."""
     if level is not None:
         return level
-    own = getattr(result, "level", None) or getattr(result, "confidence", None)
-    return float(own) if isinstance(own, float) else 0.95
+    for name in ("level", "confidence"):
+        own = attribute(result, name)
+        if isinstance(own, float):
+            return own
+    return 0.95
 
 
 def synthetic(result: Any) -> bool:
     """Say whether a result rests on synthetic data, as it or the attributes of a frame say."""
     attributes = getattr(result, "attrs", None)
     marked = isinstance(attributes, Mapping) and bool(attributes.get("synthetic"))
-    own = getattr(result, "synthetic", False)
-    return marked or (isinstance(own, bool) and own)
+    return marked or attribute(result, "synthetic") is True
 
 
 def tidy(result: Any, level: float | None = None) -> list[dict[str, Any]]:
@@ -150,7 +163,7 @@ INTERVAL = ("estimate", "conf_low", "conf_high")
 
 def facts(result: Any) -> dict[str, Any]:
     """Give what `glance()` says as one dict; empty where there is none."""
-    glance = getattr(result, "glance", None)
+    glance = attribute(result, "glance")
     if glance is None:
         return {}
     said = rows(glance())
@@ -159,15 +172,15 @@ def facts(result: Any) -> dict[str, Any]:
 
 def formula(result: Any) -> str:
     """Give the formula of a model, or nothing."""
-    return str(getattr(result, "formula", "") or "")
+    return str(attribute(result, "formula") or "")
 
 
 def notes(result: Any) -> list[str]:
     """Give the warnings of a result."""
-    return [str(note) for note in getattr(result, "notes", None) or []]
+    return [str(note) for note in attribute(result, "notes") or []]
 
 
 def methods(result: Any) -> list[str]:
     """Give the sentences that say how a result was worked out."""
-    said = getattr(result, "methods", None)
+    said = attribute(result, "methods")
     return [str(sentence) for sentence in said()] if callable(said) else []

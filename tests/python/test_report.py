@@ -26,6 +26,7 @@ import pandas as pd
 import polars as pl
 import pytest
 from crewe import _protocols, _style, plots
+from crewe.report import markup
 
 # --------------------------------------------------------------------------- results to print
 
@@ -508,6 +509,9 @@ def test_report_takes_frames_figures_and_svg() -> None:
         '<rect id="box" width="9" height="9"/></svg>',
         alt="132 families randomised",
     )
+    # Columns with the names of a result's attributes are only columns.
+    named = pd.DataFrame({name: ["x"] for name in ("design", "notes", "svg", "formula", "methods")})
+    assert "Table 1" in cw.Report("t").add(named, heading="Names").html
     fig, ax = _style.figure(80, 50)
     report = cw.Report("t", date="2016-11-01").add(flow, heading="Flow")
     report.add(pl.DataFrame({"arm": ["control"], "cases": [45]}), heading="Frame")

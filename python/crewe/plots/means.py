@@ -92,7 +92,7 @@ def means(
     if not names or not groups:
         raise fault(InputError, "there is nothing to draw", remedy="Give margins with levels")
     first = _named(margins)
-    outcome = str(getattr(next(iter(first.values())), "outcome", "") or "level")
+    outcome = str(_protocols.attribute(next(iter(first.values())), "outcome") or "level")
     options = _Options(
         percent=percent,
         ylabel=ylabel or f"Predicted {outcome.replace('_', ' ')}",
@@ -140,7 +140,7 @@ def _groups(margins: Any, level: float | None, labels: dict[str, str]) -> list[_
     groups = []
     for title, result in _named(margins).items():
         levels = _protocols.tidy_with(result, ("level", *_protocols.INTERVAL), level)
-        given = getattr(result, "contrasts", None)
+        given = _protocols.attribute(result, "contrasts")
         tests = _protocols.rows(given()) if callable(given) else []
         for value in dict.fromkeys(row.get("by") for row in levels):
             text = "" if value is None else labels.get(str(value), str(value))

@@ -11,8 +11,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import narwhals as nw
-
 from crewe import _protocols, _style
 from crewe._display import Table, number, p_value
 from crewe._labels import pretty, sentence
@@ -138,7 +136,7 @@ class Report:
             )
         made_up = self._made_up(result, synthetic)
         shown = _table_html(result)
-        drawn = not _is_frame(result) and (
+        drawn = not _protocols.is_frame(result) and (
             isinstance(result, _protocols.Plotted) or _svg_of(result) is not None
         )
         if shown is None and not drawn:
@@ -150,7 +148,7 @@ class Report:
         section = self._section(heading)
         if text:
             section.parts.append(markup.markdown(text))
-        if isinstance(result, _protocols.Designed):
+        if _protocols.attribute(result, "design") is not None:
             section.parts.append(_design_card(result))
         labels: list[str] = []
         notes = _protocols.notes(result)
@@ -350,14 +348,7 @@ def _svg_maker(made: Any, made_up: bool) -> Callable[[str, str, str], str]:
 
 
 def _is_figure(result: Any) -> bool:
-    return hasattr(result, "savefig") or (
-        hasattr(result, "figure") and hasattr(result, "transAxes")
-    )
-
-
-def _is_frame(result: Any) -> bool:
-    wrapped = nw.from_native(result, pass_through=True)
-    return isinstance(wrapped, nw.DataFrame | nw.LazyFrame)
+    return any(_protocols.attribute(result, name) is not None for name in ("savefig", "transAxes"))
 
 
 def _labelled(result: Any) -> bool:
@@ -365,7 +356,7 @@ def _labelled(result: Any) -> bool:
 
 
 def _svg_of(result: Any) -> str | None:
-    svg = getattr(result, "svg", None)
+    svg = _protocols.attribute(result, "svg")
     svg = svg() if callable(svg) else svg
     return svg if isinstance(svg, str) else None
 
@@ -386,7 +377,7 @@ _HEADS = {
 
 def _table_html(result: Any) -> str | None:
     """Give a result's own HTML, or a frame or tidy result as a table, or None."""
-    if _is_frame(result) or isinstance(result, Mapping):
+    if _protocols.is_frame(result) or isinstance(result, Mapping):
         return _frame_table(_protocols.rows(result))
     own = getattr(result, "_repr_html_", None)
     if callable(own):
