@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from crewe import exceptions
+from crewe import exceptions, plots
 from crewe._core import __version__
+from crewe._table import ModelTable, table
+from crewe._versions import show_versions, versions
 from crewe.exceptions import (
     ConvergenceError,
     CreweError,
@@ -13,7 +15,9 @@ from crewe.exceptions import (
     RankError,
     SeparationError,
 )
+from crewe.plots import coefplot
 from crewe.regression import OLS, ols
+from crewe.report import Report
 
 __all__ = [
     "OLS",
@@ -22,9 +26,16 @@ __all__ = [
     "DesignError",
     "InputError",
     "LedgerError",
+    "ModelTable",
     "RankError",
+    "Report",
     "SeparationError",
     "__version__",
+    "coefplot",
     "exceptions",
     "ols",
+    "plots",
+    "show_versions",
+    "table",
+    "versions",
 ]

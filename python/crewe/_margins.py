@@ -108,10 +108,10 @@ class Margins:
         return self._table().html()
 
     def plot(self, **options: Any) -> Any:
-        """Draw the levels with their intervals; see :func:`crewe.plots.margins_plot`."""
-        from crewe.plots import margins_plot
+        """Draw the levels with their intervals; see :func:`crewe.plots.means`."""
+        from crewe.plots import means
 
-        return margins_plot(self, **options)
+        return means(self, **options)
 
 
 def margins(

@@ -100,6 +100,4 @@ def fault(
     message = problem + (f" ({'; '.join(facts)})" if facts else "") + "."
     if remedy:
         message += f" {remedy}."
-    return kind(
-        message, problem=problem, column=column, rows=rows, values=values, remedy=remedy
-    )
+    return kind(message, problem=problem, column=column, rows=rows, values=values, remedy=remedy)

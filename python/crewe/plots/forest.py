@@ -1,0 +1,149 @@
+"""A forest plot: one estimate a line with its interval, drawn and written out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from crewe import _protocols, _style
+from crewe._display import number
+from crewe._labels import pretty
+from crewe.exceptions import InputError, fault
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+
+def forest(
+    frame: Any,
+    *,
+    labels: Mapping[str, str] | None = None,
+    null: float = 0.0,
+    log: bool = False,
+    digits: int = 2,
+    level: float | None = None,
+    xlabel: str = "Estimate",
+    ax: Axes | None = None,
+) -> Axes:
+    """Draw estimates of several subgroups, outcomes or trials under each other.
+
+    Parameters
+    ----------
+    frame : tidy frame or result
+        With `term`, `estimate`, `conf_low` and `conf_high`, on the scale that is drawn.
+    labels : mapping, optional
+        What to print in place of a term.
+    null : float
+        Where there is no effect: 0 for differences, 1 for ratios.
+    log : bool
+        Whether the axis is logarithmic, as ratios want it.
+    digits : int
+        Decimals of the numbers on the right.
+    level : float, optional
+        The coverage of the intervals, as the frame has them; .95 otherwise.
+    xlabel : str
+        What is estimated.
+    ax : matplotlib Axes, optional
+        Where to draw; a figure of its own otherwise.
+
+    Returns
+    -------
+    matplotlib Axes
+
+    Raises
+    ------
+    InputError
+        Where the frame is empty or lacks a column, or a logarithmic axis meets a value that is not
+        positive.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from crewe import plots
+    >>> ratios = pd.DataFrame({"term": ["fin", "age"], "estimate": [0.68, 0.94],
+    ...                        "conf_low": [0.47, 0.90], "conf_high": [1.00, 0.99]})
+    >>> plots.forest(ratios, null=1, log=True, xlabel="Hazard ratio").get_xscale()
+    'log'
+    """
+    rows = _protocols.tidy_with(frame, ("term", *_protocols.INTERVAL), level)
+    coverage = _protocols.level_of(frame, level)
+    if not rows:
+        raise fault(InputError, "there is nothing to draw", remedy="Give at least one estimate")
+    low = [row for row in rows if log and not min(row["conf_low"], row["estimate"]) > 0]
+    if low:
+        raise fault(
+            InputError,
+            "a logarithmic axis has no place for values that are not positive",
+            values=[str(row["term"]) for row in low],
+            remedy="Exponentiate the estimates first, or use log=False",
+        )
+    texts = [(dict(labels or {})).get(str(r["term"]), pretty(str(r["term"]))) for r in rows]
+    return _draw(rows, texts, (null, log, digits, coverage, xlabel), ax)
+
+
+@_style.printed()
+def _draw(
+    rows: list[dict[str, Any]],
+    texts: list[str],
+    options: tuple[float, bool, int, float, str],
+    ax: Any,
+) -> Axes:
+    null, log, digits, level, xlabel = options
+    if ax is None:
+        _, ax = _style.figure(height_mm=min(max(26 + 7 * len(rows), 44), 230))
+    style = _style.arm_styles(["", "treated"])["treated"]
+    said = []
+    for i, (row, text) in enumerate(zip(rows, texts, strict=True)):
+        ends = [[row["estimate"] - row["conf_low"]], [row["conf_high"] - row["estimate"]]]
+        ax.errorbar(
+            [row["estimate"]],
+            [i],
+            xerr=ends,
+            fmt=style.marker,
+            color=style.colour,
+            elinewidth=1.2,
+            capsize=2.2,
+        )
+        numbers = (
+            f"{number(row['estimate'], digits)} "
+            f"({number(row['conf_low'], digits)} to {number(row['conf_high'], digits)})"
+        ).replace("-", "\N{MINUS SIGN}")
+        ax.annotate(
+            numbers,
+            (1.0, i),
+            xycoords=("axes fraction", "data"),
+            xytext=(8, 0),
+            textcoords="offset points",
+            va="center",
+            fontsize=8,
+            annotation_clip=False,
+        )
+        said.append(f"{text}: {numbers}")
+    if log:
+        _log_axis(ax, rows)
+    ax.axvline(null, color=_style.INK, linewidth=0.7, zorder=0)
+    ax.set_yticks(range(len(rows)), texts)
+    ax.set_ylim(len(rows) - 0.4, -0.6)
+    ax.tick_params(axis="y", length=0)
+    ax.spines["left"].set_visible(False)
+    ax.grid(axis="x")
+    ax.set_xlabel(f"{xlabel}, with {100 * level:g}% confidence interval")
+    _style.alt_text(
+        ax,
+        f"{xlabel} with {100 * level:g}% confidence intervals; a vertical line marks no effect "
+        f"at {null:g}. " + "; ".join(said) + ".",
+    )
+    return ax  # type: ignore[no-any-return]
+
+
+def _log_axis(ax: Any, rows: list[dict[str, Any]]) -> None:
+    """Ratios at round numbers, since powers of ten are too far apart for them."""
+    ax.set_xscale("log")
+    least = min(row["conf_low"] for row in rows)
+    most = max(row["conf_high"] for row in rows)
+    places = [0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100]
+    if most / least < 6:
+        places = [0.2, 0.3, 0.4, 0.5, 0.6, 0.8, 1, 1.25, 1.5, 2, 2.5, 3, 4]
+    shown = [place for place in places if least * 0.9 <= place <= most * 1.1] or [1]
+    ax.set_xticks(shown, [f"{place:g}" for place in shown])
+    ax.minorticks_off()

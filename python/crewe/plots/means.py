@@ -1,0 +1,290 @@
+"""Predicted levels by arm (re-weighted means) with their intervals, and stars under the axis."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from crewe import _protocols, _style
+from crewe._display import p_value, stars
+from crewe._labels import MINUS, signed
+from crewe.exceptions import InputError, fault
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+
+@dataclass
+class _Group:
+    """One place on the horizontal axis: the levels of every arm and the tests between them."""
+
+    title: str
+    levels: list[dict[str, Any]]
+    tests: list[dict[str, Any]]
+
+
+def means(
+    margins: Any,
+    *,
+    arms: Sequence[str] | None = None,
+    labels: Mapping[str, str] | None = None,
+    percent: bool = False,
+    ylabel: str = "",
+    kind: str = "points",
+    level: float | None = None,
+    significance: bool = True,
+    ax: Axes | None = None,
+) -> Axes:
+    """Draw the predicted level of every arm with its confidence interval, group by group.
+
+    Under each group stand the difference from the first arm and its stars: *** for p < .01, ** for
+    p < .05, * for p < .10, as `contrasts()` of the margins gives them.
+
+    Parameters
+    ----------
+    margins : margins, or a mapping of them
+        Anything with `tidy()` (level, by, estimate, conf_low, conf_high) and, for the stars,
+        `contrasts()`. The keys of a mapping name the groups, for instance
+        ``{"All cases": all_cases, "By history": by_history}``; a `by` column makes one group for
+        each of its values.
+    arms : sequence of str, optional
+        The arms in order, the reference first; as they come otherwise.
+    labels : mapping, optional
+        What to print in place of an arm or of a value of `by`.
+    percent : bool
+        Whether the levels are shares, to be printed as per cent and differences as points.
+    ylabel : str, optional
+        What is predicted.
+    kind : {"points", "bars"}
+        Points with intervals, or bars with intervals.
+    level : float, optional
+        The coverage of the intervals; the margins' own otherwise.
+    significance : bool
+        Whether differences and stars stand under the axis.
+    ax : matplotlib Axes, optional
+        Where to draw; a figure of its own otherwise.
+
+    Returns
+    -------
+    matplotlib Axes
+
+    Raises
+    ------
+    InputError
+        Where there is nothing to draw, a column is missing, or `kind` is unknown.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from crewe import plots
+    >>> levels = pd.DataFrame({"level": ["control", "crewe"], "estimate": [0.64, 0.72],
+    ...                        "conf_low": [0.50, 0.62], "conf_high": [0.78, 0.82]})
+    >>> ax = plots.means(levels, percent=True, ylabel="Predicted share closed")
+    >>> [text.get_text() for text in ax.texts]
+    ['64%', '72%']
+    """
+    if kind not in {"points", "bars"}:
+        raise fault(InputError, f"'{kind}' is no kind of figure", remedy="Use 'points' or 'bars'")
+    groups = _groups(margins, level, dict(labels or {}))
+    names = list(arms or dict.fromkeys(str(r["level"]) for g in groups for r in g.levels))
+    if not names or not groups:
+        raise fault(InputError, "there is nothing to draw", remedy="Give margins with levels")
+    first = _named(margins)
+    outcome = str(_protocols.attribute(next(iter(first.values())), "outcome") or "level")
+    options = _Options(
+        percent=percent,
+        ylabel=ylabel or f"Predicted {outcome.replace('_', ' ')}",
+        kind=kind,
+        level=_protocols.level_of(next(iter(first.values())), level),
+        significance=significance,
+        labels=dict(labels or {}),
+        digits=2 if all(abs(r["estimate"]) < 10 for g in groups for r in g.levels) else 1,
+    )
+    drawn = _draw(groups, names, options, ax)
+    if any(_protocols.synthetic(result) for result in first.values()):
+        _style.label_synthetic(drawn)
+    return drawn
+
+
+@dataclass
+class _Options:
+    percent: bool
+    ylabel: str
+    kind: str
+    level: float
+    significance: bool
+    labels: dict[str, str]
+    digits: int
+
+    def value(self, value: float) -> str:
+        return (
+            f"{100 * value:.0f}%"
+            if self.percent
+            else f"{value:.{self.digits}f}".replace("-", MINUS)
+        )
+
+    def difference(self, value: float) -> str:
+        return f"{signed(100 * value)} points" if self.percent else signed(value, self.digits)
+
+
+def _named(margins: Any) -> dict[str, Any]:
+    """Give margins by the title of their group; a mapping of columns is one result."""
+    if isinstance(margins, Mapping) and "level" not in margins:
+        return {str(title): result for title, result in margins.items()}
+    return {"": margins}
+
+
+def _groups(margins: Any, level: float | None, labels: dict[str, str]) -> list[_Group]:
+    groups = []
+    for title, result in _named(margins).items():
+        levels = _protocols.tidy_with(result, ("level", *_protocols.INTERVAL), level)
+        given = _protocols.attribute(result, "contrasts")
+        tests = _protocols.rows(given()) if callable(given) else []
+        for value in dict.fromkeys(row.get("by") for row in levels):
+            text = "" if value is None else labels.get(str(value), str(value))
+            groups.append(
+                _Group(
+                    title=text or str(title),
+                    levels=[row for row in levels if row.get("by") == value],
+                    tests=[row for row in tests if row.get("by") == value],
+                )
+            )
+    return groups
+
+
+@_style.printed()
+def _draw(groups: list[_Group], names: list[str], options: _Options, ax: Any) -> Axes:
+    if ax is None:
+        _, ax = _style.figure(width_mm=min(_style.WIDTH_MM, 70 + 36 * len(groups)), height_mm=92)
+    styles = _style.arm_styles(names)
+    bars = options.kind == "bars"
+    step = 0.36 if bars else 0.30
+    low_end = 0.0
+    for j, name in enumerate(names):
+        style = styles[name]
+        places = [
+            (g, row)
+            for g, group in enumerate(groups)
+            for row in group.levels
+            if str(row["level"]) == name
+        ]
+        x = [g + (j - (len(names) - 1) / 2) * step for g, _ in places]
+        y = [row["estimate"] for _, row in places]
+        low = [row["estimate"] - row["conf_low"] for _, row in places]
+        high = [row["conf_high"] - row["estimate"] for _, row in places]
+        low_end = min([low_end, *(row["conf_low"] for _, row in places)])
+        title = options.labels.get(name, name)
+        if bars:
+            ax.bar(
+                x,
+                y,
+                width=step * 0.92,
+                color=style.fill,
+                edgecolor=style.colour,
+                hatch=style.hatch,
+                linewidth=0.8,
+                label=title,
+            )
+            ax.errorbar(x, y, yerr=[low, high], fmt="none", ecolor=_style.INK, **_CAPS)
+        else:
+            ax.errorbar(
+                x,
+                y,
+                yerr=[low, high],
+                fmt=style.marker,
+                color=style.colour,
+                mfc=style.face,
+                mec=style.colour,
+                mew=1.3,
+                markersize=7,
+                label=title,
+                **_CAPS,
+            )
+        for at, row in zip(x, (row for _, row in places), strict=True):
+            ax.annotate(
+                options.value(row["estimate"]),
+                (at, row["conf_high"] if bars else row["estimate"]),
+                xytext=(0, 4) if bars else (7, 0),
+                textcoords="offset points",
+                ha="center" if bars else "left",
+                va="bottom" if bars else "center",
+                fontsize=8.5,
+                fontweight="bold",
+                color=_style.INK,
+            )
+    _axes(ax, groups, styles, options, low_end)
+    _style.alt_text(ax, _alt(groups, names, options))
+    return ax  # type: ignore[no-any-return]
+
+
+_CAPS: dict[str, Any] = {"elinewidth": 1.3, "capsize": 4, "capthick": 1.3}
+
+
+def _axes(
+    ax: Any,
+    groups: list[_Group],
+    styles: dict[str, _style.ArmStyle],
+    options: _Options,
+    low_end: float,
+) -> None:
+    ax.set_xlim(-0.5, len(groups) - 0.5)
+    ax.set_xticks(range(len(groups)), _under(groups, options))
+    ax.tick_params(axis="x", length=0, pad=6, labelsize=8.5)
+    if options.percent:
+        top = max(row["conf_high"] for group in groups for row in group.levels)
+        ax.set_ylim(min(low_end, 0), max(top * 1.06, 1.0))
+        ticks = [tick / 5 for tick in range(6)]
+        ax.set_yticks(ticks, [f"{100 * tick:.0f}%" for tick in ticks])
+    elif low_end >= 0:
+        ax.set_ylim(bottom=0)
+    else:
+        ax.axhline(0, color=_style.INK, linewidth=0.7)
+    ax.grid(axis="y")
+    ax.set_ylabel(options.ylabel)
+    interval = f"Bars: {100 * options.level:g}% confidence intervals."
+    tested = options.significance and any(group.tests for group in groups)
+    legend = "  * p < 0.10   ** p < 0.05   *** p < 0.01" if tested else ""
+    ax.set_xlabel(interval + legend, fontsize=7.5, color=_style.QUIET, labelpad=8)
+    _style.legend(ax, styles, options.labels, bars=options.kind == "bars")
+
+
+def _under(groups: list[_Group], options: _Options) -> list[str]:
+    """Word the ticks: the groups' titles, wrapped to the same height, and their differences."""
+    titles = [
+        [part for line in group.title.split("\n") for part in textwrap.wrap(line, 24) or [""]]
+        for group in groups
+    ]
+    tall = max(len(lines) for lines in titles)
+    ticks = []
+    for group, title in zip(groups, titles, strict=True):
+        lines = title + [""] * (tall - len(title))
+        if options.significance:
+            for test in group.tests:
+                star = stars(test["p_value"]) or "(n.s.)"
+                lines.append(f"{options.difference(test['estimate'])} {star}")
+        ticks.append("\n".join(lines).rstrip("\n"))
+    return ticks
+
+
+def _alt(groups: list[_Group], names: list[str], options: _Options) -> str:
+    said = []
+    for group in groups:
+        by_name = {str(row["level"]): row for row in group.levels}
+        parts = [
+            f"{options.labels.get(name, name)} {options.value(row['estimate'])} "
+            f"({options.value(row['conf_low'])} to {options.value(row['conf_high'])})"
+            for name in names
+            if (row := by_name.get(name)) is not None
+        ]
+        parts += [
+            f"difference {options.difference(test['estimate'])}, p = {p_value(test['p_value'])}"
+            for test in group.tests
+        ]
+        said.append((f"{group.title}: " if group.title else "") + "; ".join(parts))
+    return (
+        f"{options.ylabel} by arm with {100 * options.level:g}% confidence intervals. "
+        + ". ".join(said)
+        + "."
+    ).replace("p = <", "p < ")
