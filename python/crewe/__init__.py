@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from crewe import exceptions, plots
+from crewe import datasets, exceptions, plots
 from crewe._core import __version__
 from crewe._table import ModelTable, table
 from crewe._versions import show_versions, versions
@@ -32,6 +32,7 @@ __all__ = [
     "SeparationError",
     "__version__",
     "coefplot",
+    "datasets",
     "exceptions",
     "ols",
     "plots",
