@@ -43,9 +43,9 @@ pub(super) fn smallest(
     target: f64,
 ) -> Result<u64, Ceiling> {
     let enough = |n: u64| power(n) >= target;
-    if least > most || !enough(most) {
-        let at = most.max(least);
-        return Err(Ceiling { power: power(at), at: at as f64 });
+    let out_of_reach = |n: u64| Err(Ceiling { power: power(n), at: n as f64 });
+    if least > most {
+        return out_of_reach(least);
     }
     if enough(least) {
         return Ok(least);
@@ -53,6 +53,9 @@ pub(super) fn smallest(
     // Doubling keeps the search where the numbers are small: short of `no`, enough at `yes`.
     let (mut no, mut yes) = (least, most.min(2 * least));
     while !enough(yes) {
+        if yes == most {
+            return out_of_reach(most);
+        }
         no = yes;
         yes = most.min(2 * yes);
     }
