@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from crewe import datasets, exceptions, plots
+from crewe import cost, datasets, exceptions, plots, power
 from crewe._core import __version__
 from crewe._table import ModelTable, table
 from crewe._versions import show_versions, versions
@@ -32,10 +32,12 @@ __all__ = [
     "SeparationError",
     "__version__",
     "coefplot",
+    "cost",
     "datasets",
     "exceptions",
     "ols",
     "plots",
+    "power",
     "show_versions",
     "table",
     "versions",
