@@ -3,7 +3,9 @@
 pub mod dist;
 mod error;
 pub mod inference;
+pub mod instruments;
 pub mod linalg;
+pub mod power;
 pub mod progress;
 pub mod regression;
 pub mod rng;

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+<<<<<<< HEAD
 from crewe import datasets, exceptions, plots
+=======
+from crewe import cost, exceptions, power
+>>>>>>> power
 from crewe._core import __version__
 from crewe._table import ModelTable, table
 from crewe._versions import show_versions, versions
@@ -31,6 +35,7 @@ __all__ = [
     "Report",
     "SeparationError",
     "__version__",
+<<<<<<< HEAD
     "coefplot",
     "datasets",
     "exceptions",
@@ -39,4 +44,10 @@ __all__ = [
     "show_versions",
     "table",
     "versions",
+=======
+    "cost",
+    "exceptions",
+    "ols",
+    "power",
+>>>>>>> power
 ]

@@ -55,3 +55,25 @@ class Linear:
 def ols_fit(
     y: _Floats, x: _Floats, intercept: bool, y_name: str, names: Sequence[str]
 ) -> tuple[Linear, dict[str, Any]]: ...
+
+# -- power and costs -------------------------------------------------------------------------
+
+def power_binary(
+    *,
+    baseline: float,
+    method: str,
+    direction: str | None,
+    distribution: str,
+    effect: float | None,
+    clusters: int | None,
+    power: float | None,
+    icc: float | None,
+    cluster_size: float | list[int] | None,
+    cv: float,
+    allocation: float,
+    alpha: float,
+    r2: float,
+) -> dict[str, Any]: ...
+def cost_lines(
+    inputs: list[tuple[str, str]], lines: list[tuple[str, str, str | None]]
+) -> list[dict[str, Any]]: ...

@@ -4,7 +4,9 @@
 use pyo3::prelude::*;
 
 mod convert;
+mod cost;
 mod error;
+mod power;
 mod random;
 mod regression;
 
@@ -12,6 +14,8 @@ mod regression;
 #[pymodule(gil_used = false)]
 fn _core(m: &Bound<'_, PyModule>) -> PyResult<()> {
     m.add("__version__", env!("CARGO_PKG_VERSION"))?;
+    power::register(m)?;
+    cost::register(m)?;
     random::register(m)?;
     regression::register(m)?;
     Ok(())

@@ -1,0 +1,40 @@
+//! Cost-benefit lines.
+
+use crewe::instruments::cost::{Input, Line, work_out};
+use pyo3::prelude::*;
+use pyo3::types::PyDict;
+
+use crate::convert::record;
+use crate::error::OrRaise;
+
+/// Works out lines (name, formula, printed) from inputs (name, value), all as text; one record a line.
+#[pyfunction]
+fn cost_lines<'py>(
+    py: Python<'py>,
+    inputs: Vec<(String, String)>,
+    lines: Vec<(String, String, Option<String>)>,
+) -> PyResult<Vec<Bound<'py, PyDict>>> {
+    let inputs: Vec<Input> = inputs.into_iter().map(|(name, value)| Input { name, value }).collect();
+    let lines: Vec<Line> =
+        lines.into_iter().map(|(name, formula, printed)| Line { name, formula, printed }).collect();
+    let worked = py.detach(|| work_out(&inputs, &lines)).or_raise(py)?;
+    worked
+        .into_iter()
+        .map(|line| {
+            Ok(record!(py,
+                "name" => line.name,
+                "value" => line.value.to_f64(),
+                "exact" => line.value.to_string(),
+                "shown" => line.shown,
+                "printed" => line.printed.map(|p| p.to_f64()),
+                "agreement" => line.agreement.map(|a| a.words()),
+                "uses" => line.uses,
+            ))
+        })
+        .collect()
+}
+
+/// Adds this file's names to the module.
+pub fn register(m: &Bound<'_, PyModule>) -> PyResult<()> {
+    m.add_function(wrap_pyfunction!(cost_lines, m)?)
+}

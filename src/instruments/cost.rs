@@ -1,0 +1,428 @@
+//! Cost-benefit lines worked out exactly from named inputs, each compared with what a report printed.
+//!
+//! A line is an expression over inputs and other lines: `+ - * /`, parentheses, numbers as printed (`0.54`, `14.3%`)
+//! and `round(x, places)`, half away from nil, for a report that went on with a rounded figure
+//! (`places` may be negative: `round(x, -2)` is to hundreds). Arithmetic is in exact fractions, so a value is right
+//! to the penny and a printed figure is known to be exact, rounded or cut off:
+//!
+//! ```text
+//! exact       printed = value
+//! rounded     printed = value rounded to the decimals that are printed, halves away from nil
+//! cut off     printed = value without its further decimals
+//! either      both of these
+//! differs     none of these
+//! ```
+//!
+//! Source of the worked example: C. Heal, M. Nolan and M. Sanders, *Project Crewe: research report*, Department for
+//! Education, DFE-RR580, 2017, Appendix 9.
+
+use std::collections::HashMap;
+
+pub use super::exact::Exact;
+use crate::{Error, Fault, Result};
+
+/// An input: a number with a name.
+#[derive(Debug, Clone)]
+pub struct Input {
+    /// The name that formulas use: a letter, then letters, digits and underscores.
+    pub name: String,
+    /// The number as text, as its source prints it: `68.05`, `34,464`, `14.3%`.
+    pub value: String,
+}
+
+/// A line to work out.
+#[derive(Debug, Clone)]
+pub struct Line {
+    /// Its name, by which other lines may use it.
+    pub name: String,
+    /// Its expression.
+    pub formula: String,
+    /// What the report printed, as text: its decimals are the precision of the comparison.
+    pub printed: Option<String>,
+}
+
+/// How a printed figure agrees with the exact value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Agreement {
+    /// The very value.
+    Exact,
+    /// The value rounded, and not the value cut off.
+    Rounded,
+    /// The value cut off, and not the value rounded.
+    CutOff,
+    /// The value rounded, which is also the value cut off.
+    Either,
+    /// Neither.
+    Differs,
+}
+
+impl Agreement {
+    /// In words.
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::Exact => "exact",
+            Self::Rounded => "rounded",
+            Self::CutOff => "cut off",
+            Self::Either => "rounded or cut off alike",
+            Self::Differs => "differs",
+        }
+    }
+}
+
+/// A line worked out.
+#[derive(Debug, Clone)]
+pub struct Worked {
+    /// Its name.
+    pub name: String,
+    /// The exact value.
+    pub value: Exact,
+    /// The value rounded to the printed decimals (2 where nothing was printed).
+    pub shown: String,
+    /// The number that was printed.
+    pub printed: Option<Exact>,
+    /// Whether the two agree, and how.
+    pub agreement: Option<Agreement>,
+    /// The inputs and lines that its formula uses, in order, each once.
+    pub uses: Vec<String>,
+}
+
+/// Works out all lines, in whatever order they refer to each other; the results come in the order given.
+///
+/// # Errors
+/// Input errors for a name that is not one or is used twice, a number that cannot be read, a formula with a mistake
+/// or an unknown name, lines that refer to each other in a circle, division by nil, or numbers beyond 128 bits.
+///
+/// ```
+/// use crewe::instruments::cost::{Agreement, Input, Line, work_out};
+/// let inputs = [("saving", "3,800"), ("cases", "128")].map(|(name, value)| Input { name: name.into(), value: value.into() });
+/// let line = Line { name: "per_case".into(), formula: "saving / cases".into(), printed: Some("29.68".into()) };
+/// let worked = work_out(&inputs, &[line])?;
+/// assert_eq!(worked[0].agreement, Some(Agreement::CutOff));
+/// assert_eq!(worked[0].value.decimal(4).unwrap(), "29.6875");
+/// # Ok::<(), crewe::Error>(())
+/// ```
+pub fn work_out(inputs: &[Input], lines: &[Line]) -> Result<Vec<Worked>> {
+    let mut values: HashMap<&str, Exact> = HashMap::new();
+    for input in inputs {
+        checked_name(&input.name)?;
+        let value =
+            Exact::parse(&input.value).ok_or_else(|| unreadable("input", &input.name, &input.value))?;
+        if values.insert(&input.name, value).is_some() {
+            return Err(twice(&input.name));
+        }
+    }
+    let mut parsed = Vec::with_capacity(lines.len());
+    for (i, line) in lines.iter().enumerate() {
+        checked_name(&line.name)?;
+        if values.contains_key(line.name.as_str()) || lines[..i].iter().any(|other| other.name == line.name) {
+            return Err(twice(&line.name));
+        }
+        let expression = Parser::new(line).whole()?;
+        let mut uses = Vec::new();
+        expression.names(&mut uses);
+        for name in &uses {
+            let known = inputs.iter().map(|i| i.name.as_str()).chain(lines.iter().map(|l| l.name.as_str()));
+            if !known.clone().any(|n| n == name) {
+                return Err(Fault::new(format!(
+                    "the formula of '{}' uses '{name}', which is neither an input nor a line",
+                    line.name
+                ))
+                .values([line.formula.clone()])
+                .remedy(format!("The names are {}", known.collect::<Vec<_>>().join(", ")))
+                .input());
+            }
+        }
+        parsed.push((expression, uses));
+    }
+    // A line is worked out once all that it uses is; what is left when nothing moves is a circle.
+    let mut done = vec![false; lines.len()];
+    loop {
+        let mut moved = false;
+        for (i, line) in lines.iter().enumerate() {
+            let (expression, uses) = &parsed[i];
+            if !done[i] && uses.iter().all(|name| values.contains_key(name.as_str())) {
+                values.insert(&line.name, expression.value(&values, line)?);
+                (done[i], moved) = (true, true);
+            }
+        }
+        if !moved {
+            break;
+        }
+    }
+    let circle = || lines.iter().zip(&done).filter(|(_, done)| !**done).map(|(line, _)| line.name.clone());
+    if circle().next().is_some() {
+        return Err(Fault::new("these lines refer to each other in a circle")
+            .values(circle())
+            .remedy("Let every line use inputs, or lines that do not depend on it")
+            .input());
+    }
+    lines
+        .iter()
+        .zip(parsed)
+        .map(|(line, (_, uses))| compared(line, values[line.name.as_str()], uses))
+        .collect()
+}
+
+fn compared(line: &Line, value: Exact, uses: Vec<String>) -> Result<Worked> {
+    let places = line.printed.as_deref().map_or(2, Exact::places);
+    let (rounded, cut) = (value.round(places), value.cut_off(places));
+    let (Some(rounded), Some(cut), Some(shown)) = (rounded, cut, value.decimal(places)) else {
+        return Err(too_large(line));
+    };
+    let printed = match &line.printed {
+        None => None,
+        Some(text) => {
+            Some(Exact::parse(text).ok_or_else(|| unreadable("printed figure of", &line.name, text))?)
+        }
+    };
+    let agreement = printed.map(|printed| match (printed == rounded, printed == cut) {
+        _ if printed == value => Agreement::Exact,
+        (true, true) => Agreement::Either,
+        (true, false) => Agreement::Rounded,
+        (false, true) => Agreement::CutOff,
+        (false, false) => Agreement::Differs,
+    });
+    Ok(Worked { name: line.name.clone(), value, shown, printed, agreement, uses })
+}
+
+fn checked_name(name: &str) -> Result<()> {
+    let mut letters = name.chars();
+    let fits = letters.next().is_some_and(|c| c.is_alphabetic() || c == '_')
+        && letters.all(|c| c.is_alphanumeric() || c == '_')
+        && name != "round";
+    if fits {
+        return Ok(());
+    }
+    Err(Fault::new(format!("'{name}' cannot be the name of an input or a line"))
+        .remedy("Use a letter, then letters, digits and underscores; 'round' is taken")
+        .input())
+}
+
+fn twice(name: &str) -> Error {
+    Fault::new(format!("the name '{name}' is used twice"))
+        .remedy("Give every input and line a name of its own")
+        .input()
+}
+
+fn unreadable(what: &str, name: &str, value: &str) -> Error {
+    Fault::new(format!("the {what} '{name}' is not a number"))
+        .values([value])
+        .remedy("Write a plain decimal such as 68.05, 34,464 or 14.3%")
+        .input()
+}
+
+fn too_large(line: &Line) -> Error {
+    Fault::new(format!("the line '{}' has more digits than can be carried exactly", line.name))
+        .values([line.formula.clone()])
+        .remedy("Give its inputs with fewer digits")
+        .input()
+}
+
+/// A formula read.
+enum Expression {
+    Number(Exact),
+    Name(String),
+    Negative(Box<Expression>),
+    Binary(char, Box<Expression>, Box<Expression>),
+    Round(Box<Expression>, i32),
+}
+
+impl Expression {
+    fn names(&self, found: &mut Vec<String>) {
+        match self {
+            Self::Number(_) => {}
+            Self::Name(name) if found.contains(name) => {}
+            Self::Name(name) => found.push(name.clone()),
+            Self::Negative(inner) | Self::Round(inner, _) => inner.names(found),
+            Self::Binary(_, left, right) => {
+                left.names(found);
+                right.names(found);
+            }
+        }
+    }
+
+    /// The value, once every name has one.
+    fn value(&self, values: &HashMap<&str, Exact>, line: &Line) -> Result<Exact> {
+        let result = match self {
+            Self::Number(number) => Some(*number),
+            Self::Name(name) => values.get(name.as_str()).copied(),
+            Self::Negative(inner) => Some(inner.value(values, line)?.neg()),
+            Self::Round(inner, places) => inner.value(values, line)?.round(*places),
+            Self::Binary(sign, left, right) => {
+                let (left, right) = (left.value(values, line)?, right.value(values, line)?);
+                match sign {
+                    '+' => left.add(right),
+                    '-' => left.sub(right),
+                    '*' => left.mul(right),
+                    _ if right.to_f64() == 0.0 => {
+                        return Err(Fault::new(format!("the line '{}' divides by 0", line.name))
+                            .values([line.formula.clone()])
+                            .remedy("Check the inputs under the stroke")
+                            .input());
+                    }
+                    _ => left.div(right),
+                }
+            }
+        };
+        result.ok_or_else(|| too_large(line))
+    }
+}
+
+/// How deep parentheses and signs may nest: far beyond any formula, short of the stack.
+const DEEPEST: usize = 100;
+
+/// A formula being read, by recursive descent.
+struct Parser<'a> {
+    line: &'a Line,
+    rest: &'a str,
+    depth: usize,
+}
+
+impl<'a> Parser<'a> {
+    fn new(line: &'a Line) -> Self {
+        Self { line, rest: line.formula.trim_start(), depth: 0 }
+    }
+
+    fn wrong(&self, expected: &str) -> Error {
+        let seen = if self.rest.is_empty() { "the end" } else { self.rest };
+        Fault::new(format!(
+            "the formula of '{}' cannot be read: {expected} was expected before {seen:?}",
+            self.line.name
+        ))
+        .values([self.line.formula.clone()])
+        .remedy("Use names, numbers, + - * /, parentheses and round(x, places)")
+        .input()
+    }
+
+    fn whole(mut self) -> Result<Expression> {
+        let expression = self.sum()?;
+        if self.rest.is_empty() { Ok(expression) } else { Err(self.wrong("an operator")) }
+    }
+
+    fn take(&mut self, signs: &[char]) -> Option<char> {
+        let sign = self.rest.chars().next().filter(|c| signs.contains(c))?;
+        self.rest = self.rest[sign.len_utf8()..].trim_start();
+        Some(sign)
+    }
+
+    fn need(&mut self, sign: char) -> Result<()> {
+        self.take(&[sign]).map(|_| ()).ok_or_else(|| self.wrong(&format!("'{sign}'")))
+    }
+
+    fn sum(&mut self) -> Result<Expression> {
+        let mut left = self.product()?;
+        while let Some(sign) = self.take(&['+', '-']) {
+            left = Expression::Binary(sign, Box::new(left), Box::new(self.product()?));
+        }
+        Ok(left)
+    }
+
+    fn product(&mut self) -> Result<Expression> {
+        let mut left = self.factor()?;
+        while let Some(sign) = self.take(&['*', '/']) {
+            left = Expression::Binary(sign, Box::new(left), Box::new(self.factor()?));
+        }
+        Ok(left)
+    }
+
+    fn factor(&mut self) -> Result<Expression> {
+        self.depth += 1;
+        if self.depth > DEEPEST {
+            return Err(self.wrong("a shallower formula"));
+        }
+        let factor = self.atom();
+        self.depth -= 1;
+        factor
+    }
+
+    fn atom(&mut self) -> Result<Expression> {
+        if self.take(&['-']).is_some() {
+            return Ok(Expression::Negative(Box::new(self.factor()?)));
+        }
+        if self.take(&['(']).is_some() {
+            let inner = self.sum()?;
+            self.need(')')?;
+            return Ok(inner);
+        }
+        let word = |c: char| c.is_alphanumeric() || c == '_';
+        let length = |fits: &dyn Fn(char) -> bool| self.rest.find(|c| !fits(c)).unwrap_or(self.rest.len());
+        let number = |c: char| c.is_ascii_digit() || c == '.';
+        if self.rest.starts_with(number) {
+            let mut end = length(&number);
+            if self.rest[end..].starts_with('%') {
+                end += 1;
+            }
+            let value = Exact::parse(&self.rest[..end]).ok_or_else(|| self.wrong("a number"))?;
+            self.rest = self.rest[end..].trim_start();
+            return Ok(Expression::Number(value));
+        }
+        let end = length(&word);
+        let name = &self.rest[..end];
+        if name.is_empty() {
+            return Err(self.wrong("a name, a number or '('"));
+        }
+        self.rest = self.rest[end..].trim_start();
+        if name != "round" {
+            return Ok(Expression::Name(name.to_owned()));
+        }
+        self.need('(')?;
+        let inner = self.sum()?;
+        self.need(',')?;
+        let negative = self.take(&['-']).is_some();
+        let digits = self.rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(self.rest.len());
+        let places: i32 = self.rest[..digits]
+            .parse()
+            .ok()
+            .filter(|p| (0..=18).contains(p))
+            .ok_or_else(|| self.wrong("a whole number of decimals, at most 18,"))?;
+        self.rest = self.rest[digits..].trim_start();
+        self.need(')')?;
+        Ok(Expression::Round(Box::new(inner), if negative { -places } else { places }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn value(formula: &str) -> Result<String> {
+        let input = Input { name: "x".into(), value: "2.5".into() };
+        let line = Line { name: "y".into(), formula: formula.into(), printed: None };
+        Ok(work_out(&[input], &[line])?[0].value.to_string())
+    }
+
+    #[test]
+    fn formulas_bind_as_usual() {
+        for (formula, expected) in [
+            ("1 - 2 - 3", "-4"),
+            ("12 / 4 / 3", "1"),
+            ("1 + 2 * x", "6"),
+            ("-(1 + x) * 2", "-7"),
+            ("14.3% * 1000", "143"),
+            ("round(x * 15.4, -1) + round(-x, 0)", "37"),
+        ] {
+            assert_eq!(value(formula).unwrap(), expected, "{formula}");
+        }
+    }
+
+    #[test]
+    fn mistakes_are_named() {
+        for (formula, says) in [
+            ("1 +", "before \"the end\""),
+            ("(1", "')' was expected"),
+            ("1 2", "an operator was expected"),
+            ("z + 1", "neither an input nor a line"),
+            ("x / (1 - 1)", "divides by 0"),
+            ("y + 1", "in a circle"),
+            ("1.2.3", "a number was expected"),
+            ("round(x, 99)", "whole number of decimals"),
+            ("x $ 2", "an operator was expected"),
+            ("", "a name, a number"),
+        ] {
+            let error = value(formula).unwrap_err().to_string();
+            assert!(error.contains(says), "{formula}: {error}");
+        }
+        assert!(value(&"(".repeat(100_000)).unwrap_err().to_string().contains("shallower"));
+        assert!(value(&"-".repeat(100_000)).is_err());
+    }
+}
