@@ -4,6 +4,7 @@
 use pyo3::prelude::*;
 
 mod convert;
+mod design;
 mod error;
 mod random;
 
@@ -12,5 +13,6 @@ mod random;
 fn _core(m: &Bound<'_, PyModule>) -> PyResult<()> {
     m.add("__version__", env!("CARGO_PKG_VERSION"))?;
     random::register(m)?;
+    design::register(m)?;
     Ok(())
 }
