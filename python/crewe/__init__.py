@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 <<<<<<< HEAD
+<<<<<<< HEAD
 from crewe import datasets, exceptions, plots
 =======
 from crewe import cost, exceptions, power
@@ -10,6 +11,14 @@ from crewe import cost, exceptions, power
 from crewe._core import __version__
 from crewe._table import ModelTable, table
 from crewe._versions import show_versions, versions
+=======
+from crewe import exceptions
+from crewe._assignment import Assignment, Joined
+from crewe._balance import Balance
+from crewe._consort import Consort, consort
+from crewe._core import __version__
+from crewe.design import Commitment, Complete, Design, Key, Simple, new_key
+>>>>>>> design
 from crewe.exceptions import (
     ConvergenceError,
     CreweError,
@@ -39,6 +48,7 @@ __all__ = [
     "coefplot",
     "datasets",
     "exceptions",
+<<<<<<< HEAD
     "ols",
     "plots",
     "show_versions",
@@ -50,4 +60,17 @@ __all__ = [
     "ols",
     "power",
 >>>>>>> power
+=======
+    "Assignment",
+    "Balance",
+    "Commitment",
+    "Complete",
+    "Consort",
+    "Design",
+    "Joined",
+    "Key",
+    "Simple",
+    "consort",
+    "new_key",
+>>>>>>> design
 ]

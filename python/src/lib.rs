@@ -4,7 +4,11 @@
 use pyo3::prelude::*;
 
 mod convert;
+<<<<<<< HEAD
 mod cost;
+=======
+mod design;
+>>>>>>> design
 mod error;
 mod power;
 mod random;
@@ -17,6 +21,10 @@ fn _core(m: &Bound<'_, PyModule>) -> PyResult<()> {
     power::register(m)?;
     cost::register(m)?;
     random::register(m)?;
+<<<<<<< HEAD
     regression::register(m)?;
+=======
+    design::register(m)?;
+>>>>>>> design
     Ok(())
 }
