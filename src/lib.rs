@@ -1,5 +1,6 @@
 //! Randomised controlled trials of public services, from randomisation to estimate.
 
+pub mod design;
 pub mod dist;
 mod error;
 pub mod inference;

@@ -60,6 +60,19 @@ impl Seed {
         Ok(Self::Integer(word >> 11))
     }
 
+    /// A secret key drawn from the operating system.
+    ///
+    /// # Errors
+    /// When the operating system has no randomness to give.
+    pub fn new_key() -> Result<Self> {
+        use rand::TryRng;
+        let mut key = [0_u8; 32];
+        rand::rngs::SysRng.try_fill_bytes(&mut key).map_err(|_| {
+            Fault::new("the operating system gave no random key").remedy("Try again later").input()
+        })?;
+        Ok(Self::Key(key))
+    }
+
     /// The bytes that enter hashes: a type byte, then 8 (little-endian) or 32 bytes.
     pub(crate) fn bytes(&self) -> Vec<u8> {
         match self {
@@ -98,6 +111,16 @@ impl Stream {
         }
         let mut chacha = ChaCha20Rng::from_seed(hash.finalize().into());
         chacha.set_stream(index);
+        Self { chacha }
+    }
+
+    /// The stream of the same name with another number, from its beginning: what [`Stream::new`] gives, without
+    /// hashing the name again.
+    #[must_use]
+    pub fn at(&self, index: u64) -> Self {
+        let mut chacha = self.chacha.clone();
+        chacha.set_stream(index);
+        chacha.set_word_pos(0);
         Self { chacha }
     }
 
@@ -273,6 +296,9 @@ mod tests {
         assert_ne!(base, first(&seed, "draws", &["ab", "c"], 0));
         assert_ne!(base, first(&Seed::Integer(6), "assign", &["ab", "c"], 0));
         assert_eq!(format!("{:?}", Seed::Key([7; 32])), "Seed::Key(redacted)");
+        let mut used = Stream::new(&seed, "assign", &["ab", "c"], 0);
+        used.below(5);
+        assert_eq!(used.at(3).next_u64(), first(&seed, "assign", &["ab", "c"], 3));
     }
 
     /// Wichura's own check values (AS 241).

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from crewe import cost, datasets, exceptions, plots, power
+from crewe._assignment import Assignment, Joined
+from crewe._balance import Balance
+from crewe._consort import Consort, consort
 from crewe._core import __version__
 from crewe._table import ModelTable, table
 from crewe._versions import show_versions, versions
+from crewe.design import Commitment, Complete, Design, Key, Simple, new_key
 from crewe.exceptions import (
     ConvergenceError,
     CreweError,
@@ -21,20 +25,31 @@ from crewe.report import Report
 
 __all__ = [
     "OLS",
+    "Assignment",
+    "Balance",
+    "Commitment",
+    "Complete",
+    "Consort",
     "ConvergenceError",
     "CreweError",
+    "Design",
     "DesignError",
     "InputError",
+    "Joined",
+    "Key",
     "LedgerError",
     "ModelTable",
     "RankError",
     "Report",
     "SeparationError",
+    "Simple",
     "__version__",
     "coefplot",
+    "consort",
     "cost",
     "datasets",
     "exceptions",
+    "new_key",
     "ols",
     "plots",
     "power",

@@ -5,6 +5,7 @@ use pyo3::prelude::*;
 
 mod convert;
 mod cost;
+mod design;
 mod error;
 mod power;
 mod random;
@@ -18,5 +19,6 @@ fn _core(m: &Bound<'_, PyModule>) -> PyResult<()> {
     cost::register(m)?;
     random::register(m)?;
     regression::register(m)?;
+    design::register(m)?;
     Ok(())
 }

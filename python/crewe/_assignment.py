@@ -1,0 +1,310 @@
+"""Assignments: who got which arm, drawn here or observed in a trial that was randomised elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from crewe._balance import Balance
+from crewe._columns import identifiers, labels
+from crewe._display import Table
+from crewe._frames import Source, build
+from crewe.exceptions import DesignError, fault
+
+if TYPE_CHECKING:
+    from crewe.design import Commitment, Design
+
+ADDED = ("arm", "stratum", "probability")
+"""The columns that an assignment adds to the user's data."""
+
+
+@dataclass(frozen=True)
+class Joined:
+    """The rows of a data frame matched to the units of an assignment.
+
+    Attributes
+    ----------
+    unit : array of uint32, shape (rows,)
+        The unit of each row, an index into `units`: the cluster codes of a fit.
+    units : list of str
+        The canonical identifiers of all units of the assignment, in order.
+    stratum : array of uint32, shape (rows,)
+        The stratum of each row, an index into `strata`.
+    strata : list of str
+        The names of all strata of the assignment.
+    arm : array of uint8, shape (rows,)
+        The arm that was drawn for each row, an index into `arms`.
+    arms : list of str
+        The names of the arms, the reference first.
+    """
+
+    unit: NDArray[np.uint32]
+    units: list[str]
+    stratum: NDArray[np.uint32]
+    strata: list[str]
+    arm: NDArray[np.uint8]
+    arms: list[str]
+
+
+class Assignment:
+    """The arms of all units of a trial, from ``design.assign`` or ``design.observe``.
+
+    Attributes
+    ----------
+    design : Design
+        The design that it follows.
+    commitment : Commitment or None
+        The hash of design and seed, for an assignment that was drawn here.
+    possible : int or None
+        The exact number of assignments that the procedure could have given, where it was drawn here.
+    notes : list of str
+        What a reader should know.
+
+    Notes
+    -----
+    Pickles hold the units, not the rows of the user's data, unless ``keep_data=True`` was asked for.
+    """
+
+    def __init__(
+        self,
+        design: Design,
+        source: Source,
+        drawn: dict[str, Any],
+        *,
+        commitment: Commitment | None = None,
+        possible: int | None = None,
+        arm_column: str | None = None,
+        keep_data: bool = False,
+    ) -> None:
+        self.design = design
+        self.commitment = commitment
+        self.possible = possible
+        self.notes: list[str] = list(drawn["notes"])
+        self._labels: list[str] = drawn["labels"]
+        self._stratum: NDArray[np.uint32] = drawn["stratum"]
+        self._strata: list[list[str]] = drawn["strata"]
+        self._rows: NDArray[np.uint32] = drawn["rows"]
+        self._arm: NDArray[np.uint8] = drawn["arm"]
+        self._probability: NDArray[np.float64] = drawn["probability"]
+        self._counts: list[int] = drawn["counts"]
+        self._table: NDArray[np.uint64] = drawn["table"]
+        self._source: Source | None = source
+        self._arm_column = arm_column
+        self._kind = (source._implementation, source._lazy)
+        self._integers = bool(source._frame[design.id_column].dtype.is_integer())
+        self._keep_data = keep_data
+
+    @property
+    def cluster(self) -> str | None:
+        """The column that names the clusters, or None where individuals were randomised."""
+        return self.design.cluster
+
+    @property
+    def arms(self) -> list[str]:
+        """The names of the arms, the reference first."""
+        return list(self.design.arms)
+
+    @property
+    def clusters(self) -> dict[str, str]:
+        """The arm of each unit by its canonical identifier."""
+        arms = self.arms
+        return {label: arms[arm] for label, arm in zip(self._labels, self._arm, strict=True)}
+
+    @property
+    def strata(self) -> list[str]:
+        """The name of each stratum: its values, joined by " / "."""
+        return [" / ".join(values) if values else "all" for values in self._strata]
+
+    @property
+    def probability(self) -> NDArray[np.float64]:
+        """The probability of each arm for each unit, shape (units, arms)."""
+        return self._probability
+
+    def counts(self) -> dict[str, int]:
+        """Count the units in each arm."""
+        return dict(zip(self.arms, self._counts, strict=True))
+
+    @property
+    def units(self) -> Any:
+        """One row a unit, in canonical order: identifier, strata, arm, stratum, probability, rows.
+
+        The probability is that of the arm which the unit has, as inverse-probability weights need it.
+        """
+        ids: list[Any] = [int(label) for label in self._labels] if self._integers else self._labels
+        columns: dict[str, Any] = {self.design.id_column: ids}
+        for place, name in enumerate(self.design.strata):
+            columns[name] = [self._strata[stratum][place] for stratum in self._stratum]
+        columns |= self._added(np.arange(len(ids)))
+        columns["rows"] = np.bincount(self._rows, minlength=len(ids))
+        return build(columns, self._kind[0], lazy=self._kind[1])
+
+    @property
+    def frame(self) -> Any:
+        """The user's rows with the columns arm, stratum and probability, as the same kind of frame."""
+        return self._data().with_columns(self._added(self._rows))
+
+    def join(self, frame: Any) -> Any:
+        """Add arm, stratum and probability to other data of the same units, such as outcomes.
+
+        Raises
+        ------
+        DesignError
+            For rows of units that were not randomised, rows whose stratum is not the one drawn, and columns of
+            those names that are there already.
+        """
+        source = Source(frame)
+        taken = [name for name in ADDED if name in source.names and name not in self.design.strata]
+        if taken:
+            raise fault(
+                DesignError,
+                "the data already have columns that an assignment adds",
+                values=taken,
+                remedy="Rename them; assignment.check(frame, arm=...) compares arms that are there already",
+            )
+        return source.with_columns(self._added(self.check(source).unit))
+
+    def check(self, source: Source | Any, arm: str | None = None) -> Joined:
+        """Match the rows of `source` to the units by identifier, and refuse rows that contradict the assignment.
+
+        This is what every fit with ``design=assignment`` calls. The strata columns of the design are compared
+        wherever `source` has them, and the arms in the column `arm` where it is named.
+
+        Parameters
+        ----------
+        source : Source or data frame
+            The data of an analysis, in any row order, also with only some of the units.
+        arm : str, optional
+            The column with the arms: their names or, with two arms, 0 and 1.
+
+        Raises
+        ------
+        InputError
+            For missing identifiers or arms and values that are no arm.
+        DesignError
+            For rows of units that were not randomised, and rows whose stratum or arm is not the one drawn.
+        """
+        source = Source(source)
+        design = self.design
+        ids = identifiers(source, design.id_column)
+        strata = [labels(source, name, "stratum") for name in design.strata if name in source.names]
+        given = None if arm is None else labels(source, arm, "arm")
+        joined = design._core().join(
+            self._labels, self._stratum, self._strata, self._arm, ids, strata, given
+        )
+        unit: NDArray[np.uint32] = joined["unit"]
+        return Joined(
+            unit, self._labels, self._stratum[unit], self.strata, self._arm[unit], self.arms
+        )
+
+    def balance(
+        self, covariates: Sequence[str], *, frame: Any = None, members: str = "children"
+    ) -> Balance:
+        """Compare covariates between the arms, by unit (family) and by row (child).
+
+        Parameters
+        ----------
+        covariates : sequence of str
+            Columns; numbers as they are, text and categories as one share for each level.
+        frame : data frame, optional
+            Data of the same units in place of the rows that were randomised.
+        members : str
+            What a row is called.
+
+        Returns
+        -------
+        Balance
+            Means (shares), standard deviations and standardised differences against the first arm.
+        """
+        covariates = [covariates] if isinstance(covariates, str) else list(covariates)
+        source = self._data() if frame is None else Source(frame)
+        rows = self._rows if frame is None else self.check(source).unit
+        return Balance.measure(
+            source,
+            rows,
+            self._arm,
+            self.arms,
+            covariates,
+            unit=self.noun,
+            members=members if self.design.cluster is not None else None,
+        )
+
+    @property
+    def noun(self) -> str:
+        """What the units are called, from their column: "families" for ``family_id``."""
+        return plural(self.design.id_column)
+
+    def table(self) -> Table:
+        """Units by stratum and arm."""
+        ratio = ":".join(str(share) for share in self.design.arms.values())
+        rows: list[list[Any]] = [
+            [name, *(int(count) for count in counts), int(counts.sum())]
+            for name, counts in zip(self.strata, self._table, strict=True)
+        ]
+        if len(rows) > 1:
+            rows.append(["all strata", *self._counts, sum(self._counts)])
+        shares = [f"{100 * share / sum(self._counts):.1f}%" for share in self._counts]
+        rows.append([f"share of {self.noun}", *shares, ""])
+        name = " / ".join(self.design.strata) or "stratum"
+        how = "randomised" if self.commitment is not None else "observed"
+        notes = list(self.notes)
+        if self.commitment is not None:
+            notes.append(f"commitment {self.commitment}")
+        return Table(
+            [name, *self.arms, "total"],
+            rows,
+            title=f"{self.design.name}: {sum(self._counts)} {self.noun} {how} at {ratio}",
+            notes=notes,
+        )
+
+    def __len__(self) -> int:
+        return len(self._labels)
+
+    def __repr__(self) -> str:
+        return self.table().text()
+
+    def _repr_html_(self) -> str:
+        return self.table().html()
+
+    def _added(self, unit: NDArray[Any]) -> dict[str, Any]:
+        arm = self._arm[unit]
+        names, strata = np.array(self.arms, dtype=object), np.array(self.strata, dtype=object)
+        return {
+            "arm": names[arm],
+            "stratum": strata[self._stratum[unit]],
+            "probability": self._probability[unit, arm],
+        }
+
+    def _data(self) -> Source:
+        if self._source is None:
+            raise fault(
+                DesignError,
+                "the rows of the data were left out of the pickle",
+                remedy="Call assignment.join(frame) with the data, or keep them: assign(frame, keep_data=True)",
+            )
+        return self._source
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_source": self._source if self._keep_data else None}
+
+
+def plural(column: str) -> str:
+    """Make a noun of an identifier's column: families of family_id, schools of school_id."""
+    noun = column.lower()
+    for end in ("_id", "_no", "_key", "_code", " id", "_number"):
+        noun = noun.removesuffix(end)
+    noun = noun.replace("_", " ").strip()
+    if noun in ("", "id", "unit"):
+        return "units"
+    if noun == "child":
+        return "children"
+    if noun in ("person", "people"):
+        return "people"
+    if noun.endswith("y") and noun[-2:-1] not in tuple("aeiou"):
+        return noun[:-1] + "ies"
+    if noun.endswith(("s", "x", "ch", "sh")):
+        return noun + "es"
+    return noun + "s"

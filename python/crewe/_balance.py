@@ -1,0 +1,184 @@
+"""Balance of covariates between the arms, by family and by child."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from crewe import _core
+from crewe._display import Table
+from crewe._frames import Source, build
+from crewe.exceptions import InputError, fault
+
+_NOTE = (
+    "Standardised difference from {first}: difference in means over the root of the mean of the two variances "
+    "(Austin 2009). Shares in per cent, other covariates as mean (SD). No p-values: arms that were randomised "
+    "differ by chance."
+)
+
+
+class Balance:
+    """Covariates compared between the arms.
+
+    Attributes
+    ----------
+    terms : list of str
+        The covariates; levels of a category as ``name[level]``.
+    arms : list of str
+        The arms, the reference first.
+    notes : list of str
+        What a reader should know.
+
+    Notes
+    -----
+    The standardised difference is ``(m_j - m_1) / sqrt((s_j^2 + s_1^2) / 2)``, with the sample variance, or
+    ``p (1 - p)`` where all values at that level are 0 or 1 (Austin 2009, doi:10.1002/sim.3697). By family, a value
+    is the mean over the family's children.
+    """
+
+    def __init__(
+        self, terms: list[str], arms: list[str], levels: dict[str, dict[str, Any]], kind: Any
+    ) -> None:
+        self.terms = terms
+        self.arms = arms
+        self._levels = levels
+        self._kind = kind
+        self.notes = [_NOTE.format(first=arms[0])]
+        for name, level in levels.items():
+            gone = level["missing"].sum(axis=1)
+            told = [f"{term} {int(n)}" for term, n in zip(terms, gone, strict=True) if n]
+            if told:
+                self.notes.append(f"Missing by {name}: {', '.join(told)}.")
+
+    @classmethod
+    def measure(
+        cls,
+        source: Source,
+        rows: NDArray[np.uint32],
+        arm: NDArray[np.uint8],
+        arms: list[str],
+        covariates: Sequence[str],
+        *,
+        unit: str,
+        members: str | None,
+    ) -> Balance:
+        """Compute the balance of columns of `source`, whose rows belong to the units `rows`."""
+        columns: dict[str, NDArray[np.float64]] = {}
+        for name in covariates:
+            columns |= _numbers(source, name)
+        if not columns:
+            raise fault(
+                InputError, "no covariates were named", remedy='Name columns, for instance ["age", "girl"]'
+            )
+        values = np.ascontiguousarray(np.stack(list(columns.values())))
+        made = _core.balance(rows, arm, len(arms), list(columns), values)
+        levels = {unit: made["unit"]}
+        if members is not None:
+            levels[members] = made["row"]
+        return cls(list(columns), arms, levels, (source._implementation, source._lazy))
+
+    def tidy(self) -> Any:
+        """Give one row for each level, covariate and arm: n, missing, mean, sd and std_difference."""
+        rows = [
+            {
+                "level": name,
+                "term": term,
+                "arm": arm,
+                "n": int(level["n"][k, j]),
+                "missing": int(level["missing"][k, j]),
+                "mean": float(level["mean"][k, j]),
+                "sd": float(level["sd"][k, j]),
+                "std_difference": float(level["difference"][k, j]),
+            }
+            for name, level in self._levels.items()
+            for k, term in enumerate(self.terms)
+            for j, arm in enumerate(self.arms)
+        ]
+        columns = {key: [row[key] for row in rows] for key in rows[0]}
+        return build(columns, self._kind[0], lazy=self._kind[1])
+
+    def tables(self) -> list[Table]:
+        """Give the panels: by family and by child."""
+        header = [""]
+        for arm in self.arms:
+            header += [arm, "n", "missing"]
+        others = self.arms[1:]
+        header += ["std. diff."] if len(others) == 1 else [f"std. diff. {arm}" for arm in others]
+        panels = []
+        for place, (name, level) in enumerate(self._levels.items()):
+            rows = []
+            for k, term in enumerate(self.terms):
+                row: list[Any] = [term]
+                for j in range(len(self.arms)):
+                    mean, sd = level["mean"][k, j], level["sd"][k, j]
+                    shown = f"{100 * mean:.1f}%" if level["share"][k] else f"{mean:.2f} ({sd:.2f})"
+                    shown = "–" if np.isnan(mean) else shown
+                    row += [shown, int(level["n"][k, j]), int(level["missing"][k, j])]
+                row += [f"{d:.3f}" if d == d else "–" for d in level["difference"][k, 1:]]
+                rows.append(row)
+            last = place == len(self._levels) - 1
+            panels.append(
+                Table(header, rows, title=f"Balance by {name}", notes=self.notes if last else [])
+            )
+        return panels
+
+    def plot(self, ax: Any = None) -> Any:
+        """Draw the standardised differences (a Love plot); returns the matplotlib Axes."""
+        import matplotlib.pyplot as plt
+
+        if ax is None:
+            _, ax = plt.subplots(figsize=(6.4, 1.2 + 0.32 * len(self.terms)), layout="constrained")
+        marks = [("o", "black"), ("o", "white"), ("s", "black"), ("s", "white"), ("^", "black")]
+        place = np.arange(len(self.terms))[::-1]
+        series = [
+            (name if len(self.arms) == 2 else f"{arm}, {name}", level["difference"][:, j])
+            for j, arm in enumerate(self.arms)
+            if j
+            for name, level in self._levels.items()
+        ]
+        widest = 0.3
+        for k, (label, difference) in enumerate(series):
+            marker, fill = marks[k % len(marks)]
+            ax.plot(
+                difference, place, linestyle="none", marker=marker, color="black",
+                markerfacecolor=fill, markersize=7, label=f"by {label}", zorder=3 + k,
+            )  # fmt: skip
+            finite = np.abs(difference[np.isfinite(difference)])
+            widest = max(widest, float(finite.max()) * 1.1) if len(finite) else widest
+        for at in (-0.1, 0.1):
+            ax.axvline(at, color="0.6", linestyle=":", linewidth=1)
+        ax.axvline(0, color="black", linewidth=0.8)
+        ax.set_xlim(-widest, widest)
+        ax.set_ylim(-0.6, len(self.terms) - 0.4)
+        ax.set_yticks(place, self.terms)
+        ax.set_xlabel(f"standardised difference from {self.arms[0]}")
+        ax.grid(axis="y", color="0.9")
+        ax.set_axisbelow(True)
+        for side in ("top", "right", "left"):
+            ax.spines[side].set_visible(False)
+        ax.tick_params(axis="y", length=0)
+        if len(series) > 1:
+            ax.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2, frameon=False)
+        return ax
+
+    def __repr__(self) -> str:
+        return "\n\n".join(table.text() for table in self.tables())
+
+    def _repr_html_(self) -> str:
+        return "".join(table.html() for table in self.tables())
+
+
+def _numbers(source: Source, name: str) -> dict[str, NDArray[np.float64]]:
+    """A column as numbers: itself, or one dummy for each level, missing where the category is."""
+    series = source.column(name)
+    if not isinstance(series.dtype, pd.CategoricalDtype):
+        return {name: np.asarray(series, dtype=np.float64)}
+    codes = np.asarray(series.cat.codes, dtype=np.int64)
+    return {
+        f"{name}[{level}]": np.where(codes < 0, np.nan, (codes == k).astype(np.float64))
+        for k, level in enumerate(series.cat.categories)
+    }

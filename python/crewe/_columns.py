@@ -1,0 +1,48 @@
+"""Columns of labels as the core takes them: identifiers, strata and arms."""
+
+from __future__ import annotations
+
+import unicodedata
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from crewe._frames import Source
+from crewe.exceptions import InputError, fault
+
+Labels = tuple[str, NDArray[np.uint32], list[str]]
+"""Name, one code a row (2^32 - 1 is missing), one canonical label a code."""
+
+MISSING = np.uint32(2**32 - 1)
+
+
+def identifiers(source: Source, name: str) -> Labels:
+    """Read identifiers; missing and fractional ones are refused."""
+    codes, text = source.ids(name)
+    return name, np.ascontiguousarray(codes, dtype=np.uint32), text
+
+
+def labels(source: Source, name: str, what: str) -> Labels:
+    """Read a column of strata or arms: text in NFC, booleans and whole numbers in decimal, missing kept."""
+    series = source.column(name)
+    if isinstance(series.dtype, pd.CategoricalDtype):
+        codes = np.asarray(series.cat.codes, dtype=np.int64)
+        text = [unicodedata.normalize("NFC", str(level)) for level in series.cat.categories]
+    else:
+        values = np.asarray(series, dtype=np.float64)
+        missing = np.isnan(values)
+        fractional = np.flatnonzero(~missing & (values != np.floor(values)))
+        if len(fractional):
+            raise fault(
+                InputError,
+                f"the {what} is a decimal number, which has no safe label",
+                column=name,
+                rows=[int(row) for row in fractional],
+                values=sorted({str(values[row]) for row in fractional}),
+                remedy="Cut it into bands first, and give the bands names",
+            )
+        codes, unique = pd.factorize(values)
+        text = [str(int(value)) for value in unique]
+    codes = np.where(codes < 0, MISSING, codes)
+    return name, np.ascontiguousarray(codes, dtype=np.uint32), text

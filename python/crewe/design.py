@@ -1,0 +1,524 @@
+"""Declaring a trial: who is randomised, to which arms, in which ratio, within which strata, by which seed."""
+
+from __future__ import annotations
+
+import json
+import operator
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, ClassVar, NoReturn
+
+import numpy as np
+from numpy.typing import NDArray
+
+from crewe import _core
+from crewe._assignment import ADDED, Assignment
+from crewe._columns import Labels, identifiers, labels
+from crewe._display import Table
+from crewe._frames import Source
+from crewe.exceptions import DesignError, fault
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:  # pragma: no cover
+    import tomli as tomllib
+
+ALGORITHM = "crewe/1"
+
+
+@dataclass(frozen=True)
+class Complete:
+    """Complete randomisation: every stratum is split between the arms in the ratio.
+
+    Where a stratum of n units does not divide by the ratio, arm j gets floor(n r_j / R) places, and the places left
+    over are drawn so that every unit's probability of arm j is exactly r_j / R. All arithmetic is in whole numbers.
+    """
+
+    name: ClassVar[str] = "complete"
+
+
+@dataclass(frozen=True)
+class Simple:
+    """Simple randomisation: every unit draws for itself; the sizes of the arms are left to chance."""
+
+    name: ClassVar[str] = "simple"
+
+
+Method = Complete | Simple
+_METHODS: dict[str, type[Complete] | type[Simple]] = {"complete": Complete, "simple": Simple}
+
+
+class Key:
+    """A secret of 256 bits in place of a seed, which conceals the allocation from who holds the design.
+
+    It is redacted in print and cannot be pickled. Keep :meth:`reveal` apart from the design: without it the
+    assignment cannot be drawn again, and with it anybody can compute it.
+
+    Examples
+    --------
+    >>> import crewe as cw
+    >>> cw.Key.from_hex("00" * 32)
+    Key(redacted)
+    """
+
+    __slots__ = ("_secret",)
+
+    def __init__(self, secret: bytes) -> None:
+        if not isinstance(secret, bytes) or len(secret) != 32:
+            raise fault(
+                DesignError, "a key is 32 bytes", remedy="Make one with crewe.new_key()"
+            )
+        self._secret = secret
+
+    @classmethod
+    def from_hex(cls, text: str) -> Key:
+        """Give the key that :meth:`reveal` wrote down."""
+        try:
+            secret = bytes.fromhex(text.strip())
+        except ValueError:
+            secret = b""
+        return cls(secret)
+
+    def reveal(self) -> str:
+        """Give the secret as 64 hexadecimal digits, to be kept safe."""
+        return self._secret.hex()
+
+    def __repr__(self) -> str:
+        return "Key(redacted)"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Key) and self._secret == other._secret
+
+    def __hash__(self) -> int:
+        return hash(self._secret)
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("a crewe Key is left out of pickles; use reveal() and from_hex()")
+
+    def __copy__(self) -> Key:
+        return self
+
+    def __deepcopy__(self, memo: object) -> Key:
+        return self
+
+
+def new_key() -> Key:
+    """Draw a secret key from the operating system."""
+    return Key(_core.new_key())
+
+
+@dataclass(frozen=True)
+class Commitment:
+    """A hash that fixes the design and its seed, to be lodged before the first unit is randomised.
+
+    Attributes
+    ----------
+    digest : str
+        SHA-256 over the design in canonical JSON and the seed, 64 hexadecimal digits.
+    label : str
+        "concealed by a 256-bit key", or "reproducible, not concealed" for an integer seed, since who holds the
+        design can try all small integers until the hash fits.
+    design : str
+        The canonical JSON, which never holds the seed.
+    """
+
+    digest: str
+    label: str
+    design: str = field(repr=False)
+
+    def __str__(self) -> str:
+        return f"{self.digest} ({self.label})"
+
+
+@dataclass(frozen=True, init=False, repr=False)
+class Design:
+    """The design of a randomised trial, declared once and used everywhere.
+
+    Parameters
+    ----------
+    name : str
+        The name of the trial.
+    arms : mapping of str to int
+        Each arm's whole-number share of the allocation ratio. The first arm is the reference.
+    cluster : str, optional
+        The column that names the clusters: all rows of a cluster get one arm.
+    unit : str, optional
+        Instead of `cluster`, the column that names the individuals, where every row is randomised for itself.
+    strata : sequence of str
+        Columns whose values together form the strata.
+    method : Complete or Simple
+        The procedure.
+    seed : int or Key, optional
+        An integer from 0 to 2^64 - 1 makes the draw reproducible; a :class:`Key` also conceals it. Without one,
+        an integer is drawn from the operating system; read it in ``design.seed``.
+
+    Raises
+    ------
+    DesignError
+        For fewer than two arms, shares that are not whole numbers of at least 1, no unit of randomisation, or
+        columns named twice.
+
+    Examples
+    --------
+    >>> import crewe as cw, pandas as pd
+    >>> design = cw.Design("Project Crewe", arms={"control": 1, "crewe": 2}, cluster="family_id", seed=2017)
+    >>> families = pd.DataFrame({"family_id": [1, 2, 2, 3, 4, 5, 6]})
+    >>> design.assign(families).counts()
+    {'control': 2, 'crewe': 4}
+    """
+
+    name: str
+    _arms: tuple[tuple[str, int], ...]
+    cluster: str | None
+    unit: str | None
+    strata: tuple[str, ...]
+    method: Method
+    seed: int | Key | None
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        arms: Mapping[str, int],
+        cluster: str | None = None,
+        unit: str | None = None,
+        strata: Sequence[str] = (),
+        method: Method | None = None,
+        seed: int | Key | None = None,
+    ) -> None:
+        if not isinstance(arms, Mapping):
+            raise fault(
+                DesignError,
+                "arms must name every arm with its share of the ratio",
+                values=[str(arms)],
+                remedy='Write for instance arms={"control": 1, "crewe": 2}',
+            )
+        if (cluster is None) == (unit is None):
+            raise fault(
+                DesignError,
+                "a design randomises either clusters or individuals",
+                remedy='Pass cluster="family_id" (all rows of a family get one arm) or unit="child_id"',
+            )
+        method = Complete() if method is None else method
+        if not isinstance(method, Complete | Simple):
+            raise fault(
+                DesignError,
+                "the method is no procedure of randomisation",
+                values=[str(method)],
+                remedy="Use crewe.Complete() or crewe.Simple()",
+            )
+        put = object.__setattr__
+        put(self, "name", str(name))
+        put(self, "_arms", tuple((str(arm), _share(arm, ratio)) for arm, ratio in arms.items()))
+        put(self, "cluster", cluster)
+        put(self, "unit", unit)
+        put(self, "strata", (strata,) if isinstance(strata, str) else tuple(strata))
+        put(self, "method", method)
+        put(self, "seed", _core.system_seed() if seed is None else _seed(seed))
+        self._core()
+
+    def _core(self) -> _core.Design:
+        seed = self.seed._secret if isinstance(self.seed, Key) else self.seed
+        return _core.Design(
+            self.name,
+            list(self._arms),
+            self.cluster,
+            self.unit,
+            list(self.strata),
+            self.method.name,
+            seed,
+        )
+
+    @property
+    def arms(self) -> dict[str, int]:
+        """The arms and their shares of the ratio, the reference first."""
+        return dict(self._arms)
+
+    @property
+    def id_column(self) -> str:
+        """The column that names the units."""
+        return self.cluster or self.unit or ""
+
+    def probabilities(self) -> dict[str, float]:
+        """Each arm's probability, exactly its share of the ratio, the same for every unit."""
+        total = sum(ratio for _, ratio in self._arms)
+        return {arm: ratio / total for arm, ratio in self._arms}
+
+    def assign(self, frame: Any, *, keep_data: bool = False) -> Assignment:
+        """Draw the arms.
+
+        The arm of a unit depends on the seed, on the identifiers in its stratum, and on nothing else: neither on
+        the order of rows, nor on the type of the identifier, nor on the locale, nor on other strata.
+
+        Parameters
+        ----------
+        frame : data frame
+            One row a unit, or one row a child of a cluster.
+        keep_data : bool
+            Whether pickles of the result hold the rows of `frame`.
+
+        Raises
+        ------
+        InputError
+            For an empty frame, unknown columns, missing identifiers or strata, and identifiers that come twice
+            where individuals are randomised.
+        DesignError
+            For a cluster in several strata, fewer units than arms, and a frame that already has a column named
+            arm, stratum or probability.
+        """
+        source = Source(frame)
+        taken = [name for name in ADDED if name in source.names and name not in self.strata]
+        if taken:
+            raise fault(
+                DesignError,
+                "the data already have columns that an assignment adds, so units may be randomised already",
+                values=taken,
+                remedy="Read arms that were drawn before with design.observe(frame, arm=...), or rename the "
+                "columns",
+            )
+        ids, strata = self._read(source)
+        drawn = self._core().assign(ids, strata)
+        possible = self._core().possible(ids, strata)
+        return Assignment(
+            self,
+            source,
+            drawn,
+            commitment=Commitment(**drawn["commitment"]),
+            possible=None if possible is None else int.from_bytes(possible, "little"),
+            keep_data=keep_data,
+        )
+
+    def observe(self, frame: Any, arm: str, *, keep_data: bool = False) -> Assignment:
+        """Read the arms of a trial that was randomised elsewhere.
+
+        Parameters
+        ----------
+        frame : data frame
+            The data of the trial.
+        arm : str
+            The column with the arms: their names or, with two arms, 0 (or False) for the first and 1 (or True)
+            for the second.
+        keep_data : bool
+            Whether pickles of the result hold the rows of `frame`.
+
+        Returns
+        -------
+        Assignment
+            As :meth:`assign` gives it, without commitment; the probabilities are those that the design declares.
+
+        Raises
+        ------
+        InputError
+            For missing arms and values that are no arm.
+        DesignError
+            For clusters in several arms or strata, and fewer than two units in an arm.
+        """
+        source = Source(frame)
+        ids, strata = self._read(source)
+        drawn = self._core().observe(ids, strata, labels(source, arm, "arm"))
+        return Assignment(self, source, drawn, arm_column=arm, keep_data=keep_data)
+
+    def draws(
+        self, frame: Any, n: int, *, seed: int | Key | None = None
+    ) -> NDArray[np.uint8]:
+        """Draw the procedure again and again: its permutation distribution.
+
+        Replicate i has a random stream of its own, so it is the same for any `n`, machine and number of threads.
+
+        Parameters
+        ----------
+        frame : data frame
+            As for :meth:`assign`.
+        n : int
+            The number of replicates.
+        seed : int or Key, optional
+            Instead of the design's own.
+
+        Returns
+        -------
+        array of shape (n, units)
+            The arm of each unit (0 is the first arm), units in canonical order as in ``assignment.units``.
+        """
+        n = operator.index(n)
+        if n < 1:
+            raise fault(
+                DesignError, "the number of draws must be at least 1", values=[str(n)], remedy="Ask for more"
+            )
+        ids, strata = self._read(Source(frame))
+        given = None if seed is None else _seed(seed)
+        return self._core().draws(
+            ids, strata, n, given._secret if isinstance(given, Key) else given
+        )
+
+    def commitment(self) -> Commitment:
+        """Give the hash to lodge before the first unit is randomised."""
+        self._need_seed()
+        return Commitment(**self._core().commitment())
+
+    def _read(self, source: Source) -> tuple[Labels, list[Labels]]:
+        self._need_seed()
+        source.require(self.id_column)
+        strata = [labels(source, name, "stratum") for name in self.strata] if source.n else []
+        return identifiers(source, self.id_column), strata
+
+    def _need_seed(self) -> None:
+        if self.seed is None:
+            raise fault(
+                DesignError,
+                "this design has no seed: a key is left out of pickles and files",
+                remedy="Declare the design again with seed=crewe.Key.from_hex(...)",
+            )
+
+    def to_toml(self, path: str | os.PathLike[str] | None = None) -> str:
+        """Write the design as TOML, to `path` as well where it is given. The seed is never written."""
+
+        def text(value: str) -> str:
+            # JSON's escapes are TOML's; only DEL must be escaped in TOML alone.
+            return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+
+        lines = [f'algorithm = "{ALGORITHM}"', f"name = {text(self.name)}"]
+        if self.cluster is not None:
+            lines.append(f"cluster = {text(self.cluster)}")
+        if self.unit is not None:
+            lines.append(f"unit = {text(self.unit)}")
+        lines.append(f"strata = [{', '.join(text(name) for name in self.strata)}]")
+        lines += ["", "[method]", f"name = {text(self.method.name)}"]
+        for arm, ratio in self._arms:
+            lines += ["", "[[arms]]", f"name = {text(arm)}", f"ratio = {ratio}"]
+        written = "\n".join(lines) + "\n"
+        if path is not None:
+            Path(path).write_text(written, encoding="utf-8", newline="\n")
+        return written
+
+    @classmethod
+    def from_toml(
+        cls, source: str | os.PathLike[str], seed: int | Key | None = None
+    ) -> Design:
+        """Read a design from TOML: a path (``pathlib.Path``) or the text itself.
+
+        Raises
+        ------
+        DesignError
+            For text that is no TOML, entries that are unknown or missing, and another algorithm.
+        """
+        content = source if isinstance(source, str) else Path(source).read_text(encoding="utf-8")
+        try:
+            table = tomllib.loads(content)
+        except tomllib.TOMLDecodeError as error:
+            raise fault(
+                DesignError,
+                f"this is not TOML: {error}",
+                remedy="Pass the text that to_toml() wrote, or a pathlib.Path to its file",
+            ) from error
+        known = {"algorithm", "name", "cluster", "unit", "strata", "method", "arms"}
+        wrong = sorted(set(table) - known) + sorted({"algorithm", "name", "arms"} - set(table))
+        if wrong:
+            raise fault(
+                DesignError,
+                "entries of the file are unknown or missing",
+                values=wrong,
+                remedy=f"A design has the entries {', '.join(sorted(known))}; the seed is passed as seed=",
+            )
+        if table["algorithm"] != ALGORITHM:
+            raise fault(
+                DesignError,
+                "the design was written for another algorithm of randomisation",
+                values=[str(table["algorithm"])],
+                remedy=f"This version draws {ALGORITHM}; use the version of crewe that wrote the file",
+            )
+        method = table.get("method", {"name": "complete"})
+        if not isinstance(method, dict) or set(method) != {"name"} or method["name"] not in _METHODS:
+            raise fault(
+                DesignError,
+                "the method is no procedure of randomisation",
+                values=[str(method)],
+                remedy=f"The procedures are {', '.join(_METHODS)}, without further entries",
+            )
+        arms = table["arms"]
+        if not isinstance(arms, list) or any(
+            not isinstance(arm, dict) or set(arm) != {"name", "ratio"} for arm in arms
+        ):
+            raise fault(
+                DesignError,
+                "every arm needs a name and a ratio, and nothing else",
+                values=[str(arms)],
+                remedy="Write [[arms]] with name and ratio for each arm",
+            )
+        names = [arm["name"] for arm in arms]
+        if len(set(names)) < len(names):
+            raise fault(
+                DesignError, "two arms have the same name", values=names, remedy="Rename one of them"
+            )
+        return cls(
+            table["name"],
+            arms={arm["name"]: arm["ratio"] for arm in arms},
+            cluster=table.get("cluster"),
+            unit=table.get("unit"),
+            strata=table.get("strata", ()),
+            method=_METHODS[method["name"]](),
+            seed=seed,
+        )
+
+    def _table(self) -> Table:
+        ratio = " : ".join(str(share) for _, share in self._arms)
+        kind = "clusters" if self.cluster is not None else "individuals"
+        seed = (
+            f"{self.seed} (reproducible, not concealed)" if isinstance(self.seed, int)
+            else "key (redacted; concealed)" if self.seed is not None
+            else "left out"
+        )  # fmt: skip
+        rows = [
+            ["arms", f"{' : '.join(arm for arm, _ in self._arms)} = {ratio}"],
+            ["randomised", f"{kind}, named by {self.id_column}"],
+            ["strata", ", ".join(self.strata) or "none"],
+            ["method", self.method.name],
+            ["seed", seed],
+        ]
+        if self.seed is not None:
+            rows.append(["commitment", self.commitment().digest])
+        return Table(["design", self.name], rows)
+
+    def __repr__(self) -> str:
+        return self._table().text()
+
+    def _repr_html_(self) -> str:
+        return self._table().html()
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "seed": None if isinstance(self.seed, Key) else self.seed}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+
+    def __copy__(self) -> Design:
+        return self
+
+    def __deepcopy__(self, memo: object) -> Design:
+        return self
+
+
+def _share(arm: object, ratio: object) -> int:
+    if isinstance(ratio, int | np.integer) and not isinstance(ratio, bool) and 1 <= ratio < 2**32:
+        return int(ratio)
+    raise fault(
+        DesignError,
+        "an arm's share of the ratio must be a whole number of at least 1",
+        values=[f"{arm}: {ratio!r}"],
+        remedy='Write the ratio in whole numbers, for instance {"control": 3, "crewe": 7} for 30% and 70%',
+    )
+
+
+def _seed(seed: object) -> int | Key:
+    if isinstance(seed, Key):
+        return seed
+    if isinstance(seed, int | np.integer) and not isinstance(seed, bool) and 0 <= seed < 2**64:
+        return int(seed)
+    # The value itself is not shown: it may be a secret.
+    raise fault(
+        DesignError,
+        f"a seed is an integer from 0 to 2^64 - 1 or a Key, not this {type(seed).__name__}",
+        remedy="Pass seed=2017, or seed=crewe.new_key() for a trial that must conceal its allocation",
+    )

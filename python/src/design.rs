@@ -1,0 +1,283 @@
+//! Designs, assignments, balance and flow.
+
+use crewe::design as core;
+use crewe::progress::Monitor;
+use crewe::rng::Seed;
+use numpy::{IntoPyArray, PyArray2, PyReadonlyArray1, PyReadonlyArray2};
+use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyDict};
+
+use crate::convert::{SeedLike, record, slice};
+use crate::error::OrRaise;
+
+/// A column as the package passes it: name, codes (2^32 - 1 is missing), labels.
+type Labels<'py> = (String, PyReadonlyArray1<'py, u32>, Vec<String>);
+
+fn column(labels: Labels<'_>) -> PyResult<core::Column> {
+    let codes = slice(&labels.1)?.to_vec();
+    Ok(core::Column::new(&labels.0, codes, labels.2))
+}
+
+fn columns(labels: Vec<Labels<'_>>) -> PyResult<Vec<core::Column>> {
+    labels.into_iter().map(column).collect()
+}
+
+/// Stops a long computation when Python has a signal waiting.
+struct Signals;
+
+impl Monitor for Signals {
+    fn tick(&self, _done: u64, _total: u64) -> bool {
+        Python::attach(|py| py.check_signals().is_ok())
+    }
+}
+
+/// A trial's design, checked.
+#[pyclass(module = "crewe._core", frozen)]
+struct Design {
+    inner: core::Design,
+}
+
+#[pymethods]
+impl Design {
+    #[new]
+    #[expect(clippy::too_many_arguments, reason = "the package passes every field by name")]
+    fn new(
+        py: Python<'_>,
+        name: &str,
+        arms: Vec<(String, u32)>,
+        cluster: Option<&str>,
+        unit: Option<&str>,
+        strata: Vec<String>,
+        method: &str,
+        seed: Option<SeedLike>,
+    ) -> PyResult<Self> {
+        let mut inner =
+            core::Design::new(name).strata(strata).method(core::Method::from_name(method).or_raise(py)?);
+        for (name, ratio) in arms {
+            inner = inner.arm(&name, ratio);
+        }
+        if let Some(column) = cluster {
+            inner = inner.cluster(column);
+        } else if let Some(column) = unit {
+            inner = inner.individual(column);
+        }
+        if let Some(seed) = seed {
+            inner = inner.seed(Seed::from(seed));
+        }
+        inner.check().or_raise(py)?;
+        Ok(Self { inner })
+    }
+
+    fn canonical_json(&self, py: Python<'_>) -> PyResult<String> {
+        self.inner.canonical_json().or_raise(py)
+    }
+
+    fn commitment<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        let made = self.inner.commitment().or_raise(py)?;
+        Ok(record!(py, "digest" => made.digest, "label" => made.label, "design" => made.design))
+    }
+
+    fn assign<'py>(
+        &self,
+        py: Python<'py>,
+        ids: Labels<'py>,
+        strata: Vec<Labels<'py>>,
+    ) -> PyResult<Bound<'py, PyDict>> {
+        let (ids, strata) = (column(ids)?, columns(strata)?);
+        let assignment = py.detach(|| self.inner.assign(&self.units(&ids, &strata)?)).or_raise(py)?;
+        result(py, assignment)
+    }
+
+    fn observe<'py>(
+        &self,
+        py: Python<'py>,
+        ids: Labels<'py>,
+        strata: Vec<Labels<'py>>,
+        arms: Labels<'py>,
+    ) -> PyResult<Bound<'py, PyDict>> {
+        let (ids, strata, arms) = (column(ids)?, columns(strata)?, column(arms)?);
+        let assignment = py.detach(|| self.inner.observe(&self.units(&ids, &strata)?, &arms)).or_raise(py)?;
+        result(py, assignment)
+    }
+
+    fn draws<'py>(
+        &self,
+        py: Python<'py>,
+        ids: Labels<'py>,
+        strata: Vec<Labels<'py>>,
+        n: usize,
+        seed: Option<SeedLike>,
+    ) -> PyResult<Bound<'py, PyArray2<u8>>> {
+        let (ids, strata) = (column(ids)?, columns(strata)?);
+        let seed = seed.map(Seed::from);
+        let drawn = py
+            .detach(|| self.inner.draws(&self.units(&ids, &strata)?, n, seed.as_ref(), &Signals))
+            .or_raise(py)?;
+        Ok(drawn.into_pyarray(py))
+    }
+
+    /// The number of possible assignments as little-endian bytes, or nothing.
+    fn possible<'py>(
+        &self,
+        py: Python<'py>,
+        ids: Labels<'py>,
+        strata: Vec<Labels<'py>>,
+    ) -> PyResult<Option<Bound<'py, PyBytes>>> {
+        let (ids, strata) = (column(ids)?, columns(strata)?);
+        let possible = py.detach(|| self.inner.possible(&self.units(&ids, &strata)?)).or_raise(py)?;
+        Ok(possible.map(|count| PyBytes::new(py, &count.to_bytes_le())))
+    }
+
+    /// Matches the rows of other data to an assignment, given as `assign` returned it.
+    #[expect(clippy::too_many_arguments, reason = "an assignment comes back in its parts")]
+    fn join<'py>(
+        &self,
+        py: Python<'py>,
+        labels: Vec<String>,
+        stratum: PyReadonlyArray1<'py, u32>,
+        strata: Vec<Vec<String>>,
+        arm: PyReadonlyArray1<'py, u8>,
+        ids: Labels<'py>,
+        given_strata: Vec<Labels<'py>>,
+        given_arm: Option<Labels<'py>>,
+    ) -> PyResult<Bound<'py, PyDict>> {
+        let assignment = self.rebuilt(py, labels, slice(&stratum)?, &strata, slice(&arm)?)?;
+        let (ids, given) = (column(ids)?, columns(given_strata)?);
+        let given_arm = given_arm.map(column).transpose()?;
+        let joined = py.detach(|| assignment.join(&ids, &given, given_arm.as_ref())).or_raise(py)?;
+        Ok(record!(py, "unit" => joined.unit.into_pyarray(py)))
+    }
+}
+
+impl Design {
+    fn units(&self, ids: &core::Column, strata: &[core::Column]) -> crewe::Result<core::Units> {
+        core::Units::from_rows(self.inner.unit()?, ids, strata)
+    }
+
+    /// The assignment whose parts Python holds: its units are rows of their own.
+    fn rebuilt(
+        &self,
+        py: Python<'_>,
+        labels: Vec<String>,
+        stratum: &[u32],
+        strata: &[Vec<String>],
+        arm: &[u8],
+    ) -> PyResult<core::Assignment> {
+        let codes = (0..labels.len() as u32).collect();
+        let unit = self.inner.unit().or_raise(py)?;
+        let ids = core::Column::new(unit.column(), codes, labels);
+        let columns: Vec<core::Column> = self
+            .inner
+            .strata_columns()
+            .iter()
+            .enumerate()
+            .map(|(place, name)| {
+                let values = strata.iter().map(|labels| labels[place].clone()).collect();
+                core::Column::new(name, stratum.to_vec(), values)
+            })
+            .collect();
+        let units = core::Units::from_rows(unit, &ids, &columns).or_raise(py)?;
+        let (arms, arm) = (self.inner.arm_names(), arm.to_vec());
+        let probability = numpy::ndarray::Array2::zeros((0, 0));
+        Ok(core::Assignment { units, arms, arm, probability, commitment: None, notes: vec![] })
+    }
+}
+
+fn result(py: Python<'_>, assignment: core::Assignment) -> PyResult<Bound<'_, PyDict>> {
+    let units = &assignment.units;
+    let commitment = assignment
+        .commitment
+        .as_ref()
+        .map(|c| -> PyResult<_> { Ok(record!(py, "digest" => &c.digest, "label" => c.label, "design" => &c.design)) })
+        .transpose()?;
+    Ok(record!(py,
+        "labels" => units.labels().to_vec(),
+        "stratum" => units.stratum().to_vec().into_pyarray(py),
+        "strata" => units.strata().to_vec(),
+        "rows" => units.rows().to_vec().into_pyarray(py),
+        "counts" => assignment.counts(),
+        "table" => assignment.table().mapv(|count| count as u64).into_pyarray(py),
+        "arm" => assignment.arm.clone().into_pyarray(py),
+        "probability" => assignment.probability.clone().into_pyarray(py),
+        "commitment" => commitment,
+        "notes" => assignment.notes.clone(),
+    ))
+}
+
+/// Balance by unit and by row; `values` is covariates x rows.
+#[pyfunction]
+fn balance<'py>(
+    py: Python<'py>,
+    rows: PyReadonlyArray1<'py, u32>,
+    arm: PyReadonlyArray1<'py, u8>,
+    arms: usize,
+    names: Vec<String>,
+    values: PyReadonlyArray2<'py, f64>,
+) -> PyResult<Bound<'py, PyDict>> {
+    let (rows, arm) = (slice(&rows)?, slice(&arm)?);
+    let table = values.as_array();
+    let columns: Vec<Vec<f64>> = table.rows().into_iter().map(|row| row.to_vec()).collect();
+    let made = py
+        .detach(|| {
+            let covariates: Vec<core::Covariate<'_>> =
+                names.iter().zip(&columns).map(|(name, values)| core::Covariate { name, values }).collect();
+            core::balance(rows, arm, arms, &covariates)
+        })
+        .or_raise(py)?;
+    let level = |level: core::Level| -> PyResult<_> {
+        Ok(record!(py,
+            "n" => level.n.into_pyarray(py),
+            "missing" => level.missing.into_pyarray(py),
+            "mean" => level.mean.into_pyarray(py),
+            "sd" => level.sd.into_pyarray(py),
+            "difference" => level.difference.into_pyarray(py),
+            "share" => level.share,
+        ))
+    };
+    Ok(record!(py, "unit" => level(made.unit)?, "row" => level(made.row)?))
+}
+
+/// The counts of the flow diagram; `reason` is -1 where a row has none.
+#[pyfunction]
+fn flow<'py>(
+    py: Python<'py>,
+    rows: PyReadonlyArray1<'py, u32>,
+    arm: PyReadonlyArray1<'py, u8>,
+    arms: usize,
+    reasons: usize,
+    reason: Vec<i64>,
+    analysed: Vec<bool>,
+) -> PyResult<Vec<Bound<'py, PyDict>>> {
+    let (rows, arm) = (slice(&rows)?, slice(&arm)?);
+    let reason: Vec<Option<usize>> = reason.iter().map(|&r| usize::try_from(r).ok()).collect();
+    let made = py.detach(|| core::flow(rows, arm, arms, reasons, &reason, &analysed)).or_raise(py)?;
+    let pair = |count: core::Count| (count.units, count.rows);
+    made.arms
+        .into_iter()
+        .map(|arm| {
+            Ok(record!(py,
+                "allocated" => pair(arm.allocated),
+                "excluded" => arm.excluded.into_iter().map(pair).collect::<Vec<_>>(),
+                "unexplained" => pair(arm.unexplained),
+                "analysed" => pair(arm.analysed),
+            ))
+        })
+        .collect()
+}
+
+/// A secret key of 32 bytes from the operating system.
+#[pyfunction]
+fn new_key(py: Python<'_>) -> PyResult<Bound<'_, PyBytes>> {
+    match Seed::new_key().or_raise(py)? {
+        Seed::Key(key) => Ok(PyBytes::new(py, &key)),
+        Seed::Integer(value) => Ok(PyBytes::new(py, &value.to_le_bytes())),
+    }
+}
+
+/// Adds this file's names to the module.
+pub fn register(m: &Bound<'_, PyModule>) -> PyResult<()> {
+    m.add_class::<Design>()?;
+    m.add_function(wrap_pyfunction!(balance, m)?)?;
+    m.add_function(wrap_pyfunction!(flow, m)?)?;
+    m.add_function(wrap_pyfunction!(new_key, m)?)
+}

@@ -1,0 +1,166 @@
+//! Balance of covariates between the arms, by unit and by row.
+//!
+//! For each arm: the number observed and missing, the mean (for a column of 0 and 1, the share) and the standard
+//! deviation; and against the first arm the standardised difference
+//!
+//! d = (m_j - m_1) / sqrt((s_j^2 + s_1^2) / 2),
+//!
+//! where s^2 is the sample variance with n - 1, or p (1 - p) where all values at that level are 0 or 1. At the level
+//! of units a value is the mean over the unit's rows that have one. There are no p-values: whether randomised arms
+//! differ by chance is not in question, and rows within a cluster are not independent.
+//!
+//! P. C. Austin (2009), Balance diagnostics for comparing the distribution of baseline covariates between treatment
+//! groups, Statistics in Medicine 28, 3083-3107, doi:10.1002/sim.3697.
+
+use ndarray::Array2;
+
+use crate::{Fault, Result};
+
+/// A covariate: one value a row, NaN where it is missing.
+#[derive(Debug, Clone, Copy)]
+pub struct Covariate<'a> {
+    /// Its name, for errors.
+    pub name: &'a str,
+    /// The values.
+    pub values: &'a [f64],
+}
+
+/// The balance at one level.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Level {
+    /// Observed values; covariates x arms.
+    pub n: Array2<u64>,
+    /// Missing values; covariates x arms.
+    pub missing: Array2<u64>,
+    /// Means or shares; covariates x arms, NaN where nothing is observed.
+    pub mean: Array2<f64>,
+    /// Standard deviations; covariates x arms, NaN where they are not defined.
+    pub sd: Array2<f64>,
+    /// Standardised differences from the first arm; covariates x arms, the first column NaN. Where neither arm
+    /// varies it is 0 for equal means and NaN for others.
+    pub difference: Array2<f64>,
+    /// Whether the covariate is a share at this level (all values 0 or 1).
+    pub share: Vec<bool>,
+}
+
+/// The balance by unit and by row.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Balance {
+    /// By unit: the means of each unit's rows.
+    pub unit: Level,
+    /// By row.
+    pub row: Level,
+}
+
+/// Compares the covariates between the arms.
+///
+/// `rows` holds the unit of each row and `arm` the arm of each unit, of which there are `arms`.
+///
+/// ```
+/// use crewe::design::{Covariate, balance};
+/// let age = Covariate { name: "age", values: &[4.0, 6.0, 9.0, f64::NAN] };
+/// let result = balance(&[0, 0, 1, 2], &[0, 1, 1], 2, &[age])?;
+/// assert_eq!(result.row.mean[[0, 0]], 5.0);
+/// assert_eq!(result.unit.n[[0, 0]], 1);
+/// assert_eq!(result.unit.missing[[0, 1]], 1);
+/// # Ok::<(), crewe::Error>(())
+/// ```
+///
+/// # Errors
+/// [`crate::Error::Input`] for a covariate of another length or with infinite values.
+pub fn balance(rows: &[u32], arm: &[u8], arms: usize, covariates: &[Covariate<'_>]) -> Result<Balance> {
+    for covariate in covariates {
+        if covariate.values.len() != rows.len() {
+            return Err(Fault::new("the columns have different numbers of rows")
+                .column(covariate.name)
+                .values([rows.len().to_string(), covariate.values.len().to_string()])
+                .remedy("Pass columns of one data frame")
+                .input());
+        }
+        let infinite: Vec<usize> =
+            (0..rows.len()).filter(|&row| covariate.values[row].is_infinite()).collect();
+        if !infinite.is_empty() {
+            return Err(Fault::new("the covariate has infinite values")
+                .column(covariate.name)
+                .rows(infinite)
+                .remedy("Correct them or set them to missing")
+                .input());
+        }
+    }
+    let of_row: Vec<u8> = rows.iter().map(|&unit| arm[unit as usize]).collect();
+    let by_unit: Vec<Vec<f64>> =
+        covariates.iter().map(|covariate| unit_means(rows, arm.len(), covariate.values)).collect();
+    let by_unit: Vec<&[f64]> = by_unit.iter().map(Vec::as_slice).collect();
+    let by_row: Vec<&[f64]> = covariates.iter().map(|covariate| covariate.values).collect();
+    Ok(Balance { unit: level(&by_unit, arm, arms), row: level(&by_row, &of_row, arms) })
+}
+
+fn unit_means(rows: &[u32], units: usize, values: &[f64]) -> Vec<f64> {
+    let mut sums = vec![0.0; units];
+    let mut counts = vec![0_u32; units];
+    for (&unit, &value) in rows.iter().zip(values) {
+        if !value.is_nan() {
+            sums[unit as usize] += value;
+            counts[unit as usize] += 1;
+        }
+    }
+    // 0 / 0 is NaN: a unit without any value is missing.
+    sums.iter().zip(&counts).map(|(sum, &count)| sum / f64::from(count)).collect()
+}
+
+fn level(columns: &[&[f64]], arm: &[u8], arms: usize) -> Level {
+    let shape = (columns.len(), arms);
+    let mut level = Level {
+        n: Array2::zeros(shape),
+        missing: Array2::zeros(shape),
+        mean: Array2::zeros(shape),
+        sd: Array2::zeros(shape),
+        difference: Array2::from_elem(shape, f64::NAN),
+        share: Vec::with_capacity(columns.len()),
+    };
+    for (k, values) in columns.iter().enumerate() {
+        let share = values.iter().all(|&x| x.is_nan() || x == 0.0 || x == 1.0);
+        level.share.push(share);
+        for (&value, &arm) in values.iter().zip(arm) {
+            let at = [k, usize::from(arm)];
+            if value.is_nan() {
+                level.missing[at] += 1;
+            } else {
+                level.n[at] += 1;
+                level.mean[at] += value;
+            }
+        }
+        for j in 0..arms {
+            level.mean[[k, j]] /= level.n[[k, j]] as f64;
+        }
+        let mut squares = vec![0.0; arms];
+        for (&value, &arm) in values.iter().zip(arm).filter(|(value, _)| !value.is_nan()) {
+            squares[usize::from(arm)] += (value - level.mean[[k, usize::from(arm)]]).powi(2);
+        }
+        let variance: Vec<f64> = (0..arms)
+            .map(|j| {
+                let (n, mean) = (level.n[[k, j]] as f64, level.mean[[k, j]]);
+                if share {
+                    mean * (1.0 - mean)
+                } else if n > 1.0 {
+                    squares[j] / (n - 1.0)
+                } else {
+                    f64::NAN
+                }
+            })
+            .collect();
+        for j in 0..arms {
+            level.sd[[k, j]] = variance[j].sqrt();
+            if j > 0 {
+                let gap = level.mean[[k, j]] - level.mean[[k, 0]];
+                let spread = ((variance[j] + variance[0]) / 2.0).sqrt();
+                level.difference[[k, j]] = match (gap == 0.0, spread > 0.0) {
+                    (_, true) => gap / spread,
+                    (true, false) if spread == 0.0 => 0.0,
+                    _ => f64::NAN,
+                };
+            }
+        }
+    }
+    level
+}

@@ -1,0 +1,131 @@
+//! The commitment: a hash to lodge (in a registry, an email, a newspaper) before the first unit is randomised.
+//!
+//! The design is written as canonical JSON: UTF-8, text in NFC, no white space, keys in bytewise order, arms as an
+//! array in their order, whole numbers only, with the algorithm's tag. The commitment is
+//! SHA-256(field(tag) || field(json) || field(seed)), where field(x) is the length of x in bytes as a little-endian
+//! 64-bit number and then x; tag is "crewe/1 commitment"; the seed is the byte 1 and 8 little-endian bytes, or the
+//! byte 2 and the 32 bytes of a key.
+//!
+//! Who holds the design can search small integers until the hash fits, so only a key conceals the allocation.
+
+use serde::Serialize;
+use sha2::{Digest, Sha256};
+
+use super::{Design, Unit};
+use crate::Result;
+use crate::rng::{Seed, TAG};
+
+/// A commitment to a design and its seed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Commitment {
+    /// SHA-256 of the design and the seed, 64 hexadecimal digits.
+    pub digest: String,
+    /// What the commitment is worth: "concealed by a 256-bit key" or "reproducible, not concealed".
+    pub label: &'static str,
+    /// The canonical JSON of the design, which never holds the seed.
+    pub design: String,
+}
+
+/// The design as it enters the hash; the fields stand in bytewise order of their names.
+#[derive(Serialize)]
+struct Canonical<'a> {
+    algorithm: &'a str,
+    arms: Vec<(&'a str, u32)>,
+    method: Method<'a>,
+    name: &'a str,
+    strata: &'a [String],
+    unit: CanonicalUnit<'a>,
+}
+
+#[derive(Serialize)]
+struct Method<'a> {
+    name: &'a str,
+}
+
+#[derive(Serialize)]
+struct CanonicalUnit<'a> {
+    column: &'a str,
+    kind: &'a str,
+}
+
+impl Design {
+    /// The design as canonical JSON, without the seed.
+    ///
+    /// # Errors
+    /// [`crate::Error::Design`] when the design cannot be carried out.
+    pub fn canonical_json(&self) -> Result<String> {
+        self.check()?;
+        let unit = self.unit()?;
+        let kind = if matches!(unit, Unit::Cluster(_)) { "cluster" } else { "individual" };
+        let canonical = Canonical {
+            algorithm: TAG,
+            arms: self.arms().iter().map(|arm| (arm.name.as_str(), arm.ratio)).collect(),
+            method: Method { name: self.the_method().name() },
+            name: self.name(),
+            strata: self.strata_columns(),
+            unit: CanonicalUnit { column: unit.column(), kind },
+        };
+        serde_json::to_string(&canonical).map_err(|error| {
+            crate::Fault::new(format!("the design cannot be written as JSON: {error}"))
+                .remedy("Use plain text for names")
+                .design()
+        })
+    }
+
+    /// The commitment to this design and its seed.
+    ///
+    /// ```
+    /// use crewe::design::Design;
+    /// let design = Design::new("t").arm("a", 1).arm("b", 1).cluster("id").seed(1);
+    /// let commitment = design.commitment()?;
+    /// assert_eq!(commitment.digest.len(), 64);
+    /// assert_eq!(commitment.label, "reproducible, not concealed");
+    /// # Ok::<(), crewe::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`crate::Error::Design`] when the design cannot be carried out or has no seed.
+    pub fn commitment(&self) -> Result<Commitment> {
+        let design = self.canonical_json()?;
+        let seed = self.the_seed()?;
+        let mut hash = Sha256::new();
+        let tag = format!("{TAG} commitment");
+        for field in [tag.as_bytes(), design.as_bytes(), &seed.bytes()] {
+            hash.update((field.len() as u64).to_le_bytes());
+            hash.update(field);
+        }
+        let digest = hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+        let label = match seed {
+            Seed::Integer(_) => "reproducible, not concealed",
+            Seed::Key(_) => "concealed by a 256-bit key",
+        };
+        Ok(Commitment { digest, label, design })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn json_is_canonical() {
+        let design = Design::new("Projet \"Cre\u{301}we\"")
+            .arm("b", 2)
+            .arm("a", 1)
+            .individual("id")
+            .strata(["x", "a"]);
+        let json = "{\"algorithm\":\"crewe/1\",\"arms\":[[\"b\",2],[\"a\",1]],\"method\":{\"name\":\"complete\"},\
+                    \"name\":\"Projet \\\"Cr\u{e9}we\\\"\",\"strata\":[\"x\",\"a\"],\
+                    \"unit\":{\"column\":\"id\",\"kind\":\"individual\"}}";
+        assert_eq!(design.canonical_json().as_deref(), Ok(json));
+    }
+
+    #[test]
+    fn commitment_depends_on_the_seed_and_hides_a_key() {
+        let design = Design::new("t").arm("a", 1).arm("b", 1).cluster("id");
+        assert!(design.commitment().is_err());
+        let of = |seed: Seed| design.clone().seed(seed).commitment().map(|c| (c.digest, c.label));
+        assert_ne!(of(Seed::Integer(1)), of(Seed::Integer(2)));
+        assert!(of(Seed::Key([1; 32])).is_ok_and(|c| c.1.starts_with("concealed")));
+    }
+}

@@ -1,0 +1,365 @@
+//! Declaring a trial and randomising it.
+//!
+//! A [`Design`] says once who is randomised to what: the arms and their integer ratio, the unit that is
+//! randomised (a cluster such as a family, or an individual), the strata, the procedure and the seed. From it
+//! come the [`Assignment`], the permutation distribution ([`Design::draws`]) and the [`Commitment`] that is
+//! lodged before the first unit is randomised.
+//!
+//! # The draw, exactly
+//! 1. Identifiers and strata are canonical text: integers in decimal, text in Unicode NFC, compared as UTF-8
+//!    bytes. Rows of one cluster are collapsed to one unit. Neither the order of the rows, nor the type of the
+//!    identifier, nor the locale can enter.
+//! 2. Every stratum has a stream of its own, `Stream::new(seed, "assign", labels, 0)`, where `labels` are the
+//!    stratum's values in the order of the design's strata (none without strata). No stratum can change another.
+//! 3. Within the stratum the units stand in bytewise order of their identifiers, the ratio is divided by its
+//!    greatest common divisor, and the procedure ([`complete`], [`simple`]) draws one arm for each.
+//!
+//! Every procedure lives in a file of its own, where `assign` stands beside the `probabilities` that it gives.
+//!
+//! ```
+//! use crewe::design::{Column, Design, Method, Units};
+//! let design = Design::new("Project Crewe")
+//!     .arm("control", 1)
+//!     .arm("crewe", 2)
+//!     .cluster("family_id")
+//!     .strata(["history"])
+//!     .method(Method::Complete)
+//!     .seed(2017);
+//! // Seven children of six families; both children of family 12 get the same arm.
+//! let families = Column::from_values("family_id", ["3", "12", "12", "7", "9", "1", "20"]);
+//! let history = Column::from_values("history", ["0", "1", "1", "0", "0", "1", "1"]);
+//! let units = Units::from_rows(design.unit()?, &families, &[history])?;
+//! let assignment = design.assign(&units)?;
+//! assert_eq!(assignment.counts(), [2, 4]);
+//! assert_eq!(assignment.probability[[0, 1]], 2.0 / 3.0);
+//! # Ok::<(), crewe::Error>(())
+//! ```
+
+mod assignment;
+mod balance;
+mod column;
+mod commitment;
+pub mod complete;
+mod consort;
+mod draws;
+mod join;
+mod observe;
+pub mod simple;
+mod units;
+
+use std::collections::BTreeSet;
+
+use num_bigint::BigUint;
+
+use crate::rng::{Seed, Stream};
+use crate::{Fault, Result};
+
+pub use assignment::Assignment;
+pub use balance::{Balance, Covariate, Level, balance};
+pub use column::Column;
+pub use commitment::Commitment;
+pub use consort::{ArmFlow, Count, Flow, flow};
+pub use join::Joined;
+pub use units::Units;
+
+/// One arm of a trial.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Arm {
+    /// Its name, in Unicode NFC.
+    pub name: String,
+    /// Its share of the allocation ratio, at least 1.
+    pub ratio: u32,
+}
+
+/// What is randomised.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Unit {
+    /// Clusters, named by this column: all rows of a cluster get one arm.
+    Cluster(String),
+    /// Individuals, named by this column: every row is a unit.
+    Individual(String),
+}
+
+impl Unit {
+    /// The column that holds the identifiers.
+    pub fn column(&self) -> &str {
+        match self {
+            Self::Cluster(column) | Self::Individual(column) => column,
+        }
+    }
+}
+
+/// The procedure that draws the arms.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum Method {
+    /// Every stratum is split in the ratio: [`complete`].
+    #[default]
+    Complete,
+    /// Every unit draws for itself: [`simple`].
+    Simple,
+}
+
+impl Method {
+    /// The name in commitments and files.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Complete => "complete",
+            Self::Simple => "simple",
+        }
+    }
+
+    /// The method of this name.
+    ///
+    /// # Errors
+    /// [`crate::Error::Design`] for a name that is no procedure.
+    pub fn from_name(name: &str) -> Result<Self> {
+        match name {
+            "complete" => Ok(Self::Complete),
+            "simple" => Ok(Self::Simple),
+            _ => Err(Fault::new(format!("'{name}' is not a procedure of randomisation"))
+                .remedy("Use complete or simple")
+                .design()),
+        }
+    }
+
+    pub(crate) fn assign(self, n: usize, ratio: &Ratio, stream: &mut Stream) -> Vec<u8> {
+        match self {
+            Self::Complete => complete::assign(n, ratio, stream),
+            Self::Simple => simple::assign(n, ratio, stream),
+        }
+    }
+
+    pub(crate) fn probabilities(self, ratio: &Ratio) -> Vec<f64> {
+        match self {
+            Self::Complete => complete::probabilities(ratio),
+            Self::Simple => simple::probabilities(ratio),
+        }
+    }
+
+    pub(crate) fn possible(self, n: usize, ratio: &Ratio) -> Option<BigUint> {
+        match self {
+            Self::Complete => complete::possible(n, ratio),
+            Self::Simple => Some(simple::possible(n, ratio)),
+        }
+    }
+}
+
+/// An allocation ratio in lowest terms.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ratio {
+    /// The share of each arm.
+    pub shares: Vec<u64>,
+    /// Their sum.
+    pub total: u64,
+}
+
+impl Ratio {
+    /// The ratio of these shares, divided by their greatest common divisor.
+    ///
+    /// ```
+    /// use crewe::design::Ratio;
+    /// assert_eq!(Ratio::new(&[30, 70]), Ratio::new(&[3, 7]));
+    /// ```
+    pub fn new(shares: &[u32]) -> Self {
+        fn gcd(a: u64, b: u64) -> u64 {
+            if b == 0 { a } else { gcd(b, a % b) }
+        }
+        let common = shares.iter().fold(0, |d, &s| gcd(d, u64::from(s))).max(1);
+        let shares: Vec<u64> = shares.iter().map(|&s| u64::from(s) / common).collect();
+        Self { total: shares.iter().sum(), shares }
+    }
+}
+
+/// The design of a trial, built step by step and checked when it is used.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Design {
+    name: String,
+    arms: Vec<Arm>,
+    unit: Option<Unit>,
+    strata: Vec<String>,
+    method: Method,
+    seed: Option<Seed>,
+}
+
+impl Design {
+    /// A design of this name, complete randomisation, without arms yet.
+    pub fn new(name: &str) -> Self {
+        let (arms, strata) = (Vec::new(), Vec::new());
+        Self { name: column::nfc(name), arms, unit: None, strata, method: Method::default(), seed: None }
+    }
+
+    /// Adds an arm with its integer share of the ratio; the first arm is the reference.
+    #[must_use]
+    pub fn arm(mut self, name: &str, ratio: u32) -> Self {
+        self.arms.push(Arm { name: column::nfc(name), ratio });
+        self
+    }
+
+    /// Randomises clusters, which this column names.
+    #[must_use]
+    pub fn cluster(mut self, column: &str) -> Self {
+        self.unit = Some(Unit::Cluster(column::nfc(column)));
+        self
+    }
+
+    /// Randomises individuals, which this column names.
+    #[must_use]
+    pub fn individual(mut self, column: &str) -> Self {
+        self.unit = Some(Unit::Individual(column::nfc(column)));
+        self
+    }
+
+    /// Randomises within the strata that these columns form together.
+    #[must_use]
+    pub fn strata<S: AsRef<str>>(mut self, columns: impl IntoIterator<Item = S>) -> Self {
+        self.strata = columns.into_iter().map(|c| column::nfc(c.as_ref())).collect();
+        self
+    }
+
+    /// Chooses the procedure.
+    #[must_use]
+    pub fn method(mut self, method: Method) -> Self {
+        self.method = method;
+        self
+    }
+
+    /// Sets the seed: an integer for a reproducible draw, [`Seed::Key`] for a concealed one.
+    #[must_use]
+    pub fn seed(mut self, seed: impl Into<Seed>) -> Self {
+        self.seed = Some(seed.into());
+        self
+    }
+
+    /// Draws a seed from the operating system unless there is one already; read it with [`Design::the_seed`].
+    ///
+    /// # Errors
+    /// When the operating system has no randomness to give.
+    pub fn seeded(mut self) -> Result<Self> {
+        if self.seed.is_none() {
+            self.seed = Some(Seed::from_system()?);
+        }
+        Ok(self)
+    }
+
+    /// The name of the trial.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The arms in order, the reference first.
+    pub fn arms(&self) -> &[Arm] {
+        &self.arms
+    }
+
+    /// The names of the arms in order.
+    pub fn arm_names(&self) -> Vec<String> {
+        self.arms.iter().map(|arm| arm.name.clone()).collect()
+    }
+
+    /// The columns that form the strata.
+    pub fn strata_columns(&self) -> &[String] {
+        &self.strata
+    }
+
+    /// The procedure.
+    pub fn the_method(&self) -> Method {
+        self.method
+    }
+
+    /// The allocation ratio in lowest terms.
+    pub fn ratio(&self) -> Ratio {
+        Ratio::new(&self.arms.iter().map(|arm| arm.ratio).collect::<Vec<_>>())
+    }
+
+    /// What is randomised.
+    ///
+    /// # Errors
+    /// [`crate::Error::Design`] when the design does not say.
+    pub fn unit(&self) -> Result<&Unit> {
+        self.unit.as_ref().ok_or_else(|| {
+            Fault::new("the design does not say what is randomised")
+                .remedy("Name the column of the clusters or of the individuals")
+                .design()
+        })
+    }
+
+    /// The seed.
+    ///
+    /// # Errors
+    /// [`crate::Error::Design`] when there is none.
+    pub fn the_seed(&self) -> Result<&Seed> {
+        self.seed.as_ref().ok_or_else(|| {
+            Fault::new("the design has no seed")
+                .remedy("Give it one, or let the operating system draw one (seeded)")
+                .design()
+        })
+    }
+
+    /// Checks that the design can be carried out; everything that uses a design calls this first.
+    ///
+    /// # Errors
+    /// [`crate::Error::Design`] for fewer than two or more than 255 arms, an arm without a name or with a share
+    /// of 0, two arms of one name, no unit of randomisation, or a column that is named twice.
+    pub fn check(&self) -> Result<()> {
+        let refuse = |problem: &str, values: Vec<String>, remedy: &str| {
+            Err(Fault::new(problem).values(values).remedy(remedy).design())
+        };
+        if self.name.is_empty() {
+            return refuse("the trial has no name", vec![], "Name it, since the commitment holds its name");
+        }
+        let names = self.arm_names();
+        if names.len() < 2 {
+            return refuse("a trial needs at least two arms", names, "Declare the control arm too");
+        }
+        if names.len() > usize::from(u8::MAX) {
+            return refuse(
+                "a trial has at most 255 arms",
+                vec![names.len().to_string()],
+                "Declare fewer arms",
+            );
+        }
+        if names.iter().any(String::is_empty) {
+            return refuse("an arm has no name", names, "Name every arm");
+        }
+        let zero: Vec<String> =
+            self.arms.iter().filter(|arm| arm.ratio == 0).map(|arm| arm.name.clone()).collect();
+        if !zero.is_empty() {
+            return refuse("an arm has a share of 0", zero, "Give every arm a whole number of at least 1");
+        }
+        let distinct: BTreeSet<&String> = names.iter().collect();
+        if distinct.len() < names.len() {
+            return refuse("two arms have the same name", names, "Rename one of them");
+        }
+        let unit = self.unit()?.column();
+        if unit.is_empty() {
+            return refuse("the column of the units has no name", vec![], "Name the column");
+        }
+        let strata: BTreeSet<&str> = self.strata.iter().map(String::as_str).collect();
+        if strata.len() < self.strata.len() || strata.contains(unit) || strata.contains("") {
+            let mut columns = self.strata.clone();
+            columns.push(unit.to_owned());
+            return refuse(
+                "the columns of strata and units must differ from one another",
+                columns,
+                "Name each column once; the identifier cannot be a stratum",
+            );
+        }
+        Ok(())
+    }
+
+    /// Checks that the units were built for this design.
+    pub(crate) fn check_units(&self, units: &Units) -> Result<()> {
+        self.check()?;
+        if units.unit() != self.unit()? || units.strata_columns() != self.strata {
+            return Err(Fault::new("the units were not built for this design")
+                .values([
+                    format!("{:?} in strata {:?}", units.unit(), units.strata_columns()),
+                    format!("design: {:?} in strata {:?}", self.unit()?, self.strata),
+                ])
+                .remedy("Pass the identifiers and the strata that the design names, in its order")
+                .design());
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,62 @@
+//! Simple randomisation: every unit draws for itself.
+//!
+//! In canonical order, each unit draws a uniform whole number x in 0..R, R = r_1 + ... + r_J in lowest terms, and
+//! goes to the first arm j with x < r_1 + ... + r_j. The sizes of the arms are left to chance; the probability of
+//! arm j is exactly r_j / R.
+
+use num_bigint::BigUint;
+
+use super::Ratio;
+use crate::rng::Stream;
+
+/// The arms of the units of one stratum, in canonical order of the units.
+///
+/// ```
+/// use crewe::design::{Ratio, simple};
+/// use crewe::rng::{Seed, Stream};
+/// let mut stream = Stream::new::<&str>(&Seed::Integer(1), "assign", &[], 0);
+/// assert_eq!(simple::assign(20, &Ratio::new(&[1, 1]), &mut stream).len(), 20);
+/// ```
+pub fn assign(n: usize, ratio: &Ratio, stream: &mut Stream) -> Vec<u8> {
+    (0..n)
+        .map(|_| {
+            let mut left = stream.below(ratio.total);
+            let mut arm = 0;
+            // Ends before the last arm, since the draw is below the sum of the shares.
+            while left >= ratio.shares[arm] {
+                left -= ratio.shares[arm];
+                arm += 1;
+            }
+            arm as u8
+        })
+        .collect()
+}
+
+/// Each arm's probability, the same for every unit.
+pub fn probabilities(ratio: &Ratio) -> Vec<f64> {
+    ratio.shares.iter().map(|&share| share as f64 / ratio.total as f64).collect()
+}
+
+/// How many different assignments the procedure can give to n units: J to the power of n.
+pub fn possible(n: usize, ratio: &Ratio) -> BigUint {
+    BigUint::from(ratio.shares.len()).pow(n as u32)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rng::Seed;
+
+    #[test]
+    fn shares_follow_the_ratio() {
+        let ratio = Ratio::new(&[1, 2, 3]);
+        let mut stream = Stream::new::<&str>(&Seed::Integer(3), "test", &[], 0);
+        let mut counts = [0_u32; 3];
+        for arm in assign(60_000, &ratio, &mut stream) {
+            counts[usize::from(arm)] += 1;
+        }
+        let chi: f64 = counts.iter().zip([1e4, 2e4, 3e4]).map(|(&c, e)| (f64::from(c) - e).powi(2) / e).sum();
+        assert!(chi < 13.8, "{counts:?}"); // chi-squared, 2 df, p = .001
+        assert_eq!(possible(4, &ratio), BigUint::from(81_u32));
+    }
+}

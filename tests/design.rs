@@ -1,0 +1,367 @@
+//! Designs and assignments: golden vectors, exact probabilities, refusals, balance and flow.
+
+use crewe::design::{Assignment, Column, Count, Covariate, Design, Method, Unit, Units, balance, flow};
+use crewe::progress::{Monitor, NoMonitor};
+use crewe::rng::Seed;
+use crewe::{Error, Fault};
+use proptest::prelude::*;
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+
+type Outcome = std::result::Result<(), Box<dyn std::error::Error>>;
+
+fn golden() -> std::result::Result<Value, Box<dyn std::error::Error>> {
+    Ok(serde_json::from_str(include_str!("reference/expected/golden_assignments.json"))?)
+}
+
+fn text(value: &Value) -> String {
+    value.as_str().unwrap_or_default().to_owned()
+}
+
+fn design_of(case: &Value) -> Design {
+    let mut design = Design::new(&text(&case["name"])).cluster(&text(&case["cluster"]));
+    for arm in case["arms"].as_array().into_iter().flatten() {
+        design = design.arm(&text(&arm[0]), arm[1].as_u64().unwrap_or_default() as u32);
+    }
+    let strata: Vec<String> = case["strata"].as_array().into_iter().flatten().map(text).collect();
+    let seed = match case["key"].as_str() {
+        Some(hex) => Seed::Key(std::array::from_fn(|i| {
+            u8::from_str_radix(&hex[2 * i..2 * i + 2], 16).unwrap_or_default()
+        })),
+        None => Seed::Integer(case["seed"].as_u64().unwrap_or_default()),
+    };
+    design.strata(strata).method(Method::from_name(&text(&case["method"])).unwrap_or_default()).seed(seed)
+}
+
+fn units_of(case: &Value, design: &Design) -> crewe::Result<Units> {
+    let empty = serde_json::Map::new();
+    let units = case["units"].as_object().unwrap_or(&empty);
+    let ids = Column::from_values("family", units.keys());
+    let strata: Vec<Column> = design
+        .strata_columns()
+        .iter()
+        .enumerate()
+        .map(|(place, name)| Column::from_values(name, units.values().map(|labels| text(&labels[place]))))
+        .collect();
+    Units::from_rows(design.unit()?, &ids, &strata)
+}
+
+fn named(assignment: &Assignment) -> Vec<(String, String)> {
+    assignment
+        .units
+        .labels()
+        .iter()
+        .zip(&assignment.arm)
+        .map(|(unit, &arm)| (unit.clone(), assignment.arms[usize::from(arm)].clone()))
+        .collect()
+}
+
+#[test]
+fn golden_assignments() -> Outcome {
+    let golden = golden()?;
+    let cases = golden["cases"].as_array().ok_or("no cases")?;
+    assert_eq!(cases.len(), 7);
+    for case in cases {
+        let design = design_of(case);
+        let units = units_of(case, &design)?;
+        let assignment = design.assign(&units)?;
+        for (unit, arm) in named(&assignment) {
+            assert_eq!(case["assigned"][&unit], arm.as_str(), "{} {unit}", case["case"]);
+        }
+        assert_eq!(assignment.units.len(), case["assigned"].as_object().map_or(0, serde_json::Map::len));
+        let draws = design.draws(&units, 4, None, &NoMonitor)?;
+        for (unit, &arm) in units.labels().iter().zip(draws.row(3)) {
+            assert_eq!(case["draws_3"][unit], assignment.arms[usize::from(arm)].as_str());
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn ten_thousand_families() -> Outcome {
+    let design = Design::new("ten thousand")
+        .arm("control", 1)
+        .arm("crewe", 2)
+        .cluster("family")
+        .strata(["site"])
+        .seed(20_170_701);
+    // Backwards, and two rows a family.
+    let order: Vec<u64> = (0..10_000).rev().chain(0..10_000).collect();
+    let ids = Column::from_values("family", order.iter().map(ToString::to_string));
+    let site = Column::from_values("site", order.iter().map(|i| format!("site {}", i * i % 7)));
+    let units = Units::from_rows(design.unit()?, &ids, &[site])?;
+    let mut hash = Sha256::new();
+    for (unit, arm) in named(&design.assign(&units)?) {
+        hash.update(format!("{unit}\t{arm}\n"));
+    }
+    let digest: String = hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+    assert_eq!(golden()?["ten_thousand"]["sha256"], digest.as_str());
+    Ok(())
+}
+
+#[test]
+fn draws_do_not_depend_on_threads_or_on_one_another() -> Outcome {
+    let case = &golden()?["cases"][2];
+    let design = design_of(case);
+    let units = units_of(case, &design)?;
+    let on = |threads: usize, n: usize| -> std::result::Result<_, Box<dyn std::error::Error>> {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build()?;
+        Ok(pool.install(|| design.draws(&units, n, None, &NoMonitor))?)
+    };
+    let one = on(1, 5_000)?;
+    assert_eq!(one, on(8, 5_000)?);
+    assert_eq!(one.row(17), on(2, 18)?.row(17));
+    assert_ne!(one.row(0), one.row(1));
+    let other = design.draws(&units, 1, Some(&Seed::Integer(9)), &NoMonitor)?;
+    assert_ne!(one.row(0), other.row(0));
+    Ok(())
+}
+
+/// The share of draws in which each unit gets each arm, against the probability that is reported.
+#[test]
+fn reported_probabilities_are_the_realised_ones() -> Outcome {
+    for method in [Method::Complete, Method::Simple] {
+        let design = Design::new("t").arm("a", 1).arm("b", 2).arm("c", 3).method(method).cluster("id").seed(4);
+        // Strata of 1, 2, 4 and 7 units, none of which divides by 6.
+        let sizes = [1, 2, 4, 7];
+        let rows: Vec<(usize, usize)> =
+            sizes.iter().enumerate().flat_map(|(s, &n)| (0..n).map(move |i| (s, i))).collect();
+        let ids = Column::from_values("id", rows.iter().map(|(s, i)| format!("{s}-{i}")));
+        let strata = Column::from_values("site", rows.iter().map(|(s, _)| s.to_string()));
+        let design = design.strata(["site"]);
+        let units = Units::from_rows(design.unit()?, &ids, &[strata])?;
+        let probability = design.assign(&units)?.probability;
+        let n = 60_000;
+        let draws = design.draws(&units, n, None, &NoMonitor)?;
+        for unit in 0..units.len() {
+            for arm in 0..3 {
+                let p = probability[[unit, arm]];
+                let share = draws.column(unit).iter().filter(|&&a| usize::from(a) == arm).count() as f64 / n as f64;
+                // 84 comparisons: 4.5 standard errors.
+                assert!((share - p).abs() < 4.5 * (p * (1.0 - p) / n as f64).sqrt(), "{unit} {arm} {share} {p}");
+            }
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn a_monitor_stops_the_draws() -> Outcome {
+    struct Stop;
+    impl Monitor for Stop {
+        fn tick(&self, done: u64, _total: u64) -> bool {
+            done == 0
+        }
+    }
+    let case = &golden()?["cases"][0];
+    let design = design_of(case);
+    let units = units_of(case, &design)?;
+    assert_eq!(design.draws(&units, 100_000, None, &Stop), Err(Error::Interrupted));
+    Ok(())
+}
+
+fn two_arms() -> Design {
+    Design::new("t").arm("control", 1).arm("crewe", 1).cluster("family").seed(1)
+}
+
+fn fault_of<T: std::fmt::Debug>(result: crewe::Result<T>) -> std::result::Result<Fault, String> {
+    match result {
+        Err(error) => error.fault().cloned().ok_or_else(|| error.to_string()),
+        Ok(value) => Err(format!("no error but {value:?}")),
+    }
+}
+
+#[test]
+fn impossible_designs_are_refused() -> Outcome {
+    let base = Design::new("t").arm("a", 1).cluster("id").seed(1);
+    let designs = [
+        (base.clone(), "two arms"),
+        (base.clone().arm("b", 0), "share of 0"),
+        (base.clone().arm("a", 2), "same name"),
+        (base.clone().arm("", 2), "no name"),
+        (base.clone().arm("b", 1).strata(["id"]), "differ from one another"),
+        (base.clone().arm("b", 1).strata(["x", "x"]), "differ from one another"),
+        (Design::new("").arm("a", 1).arm("b", 1).cluster("id"), "no name"),
+        (Design::new("t").arm("a", 1).arm("b", 1), "does not say what is randomised"),
+        ((0..256).fold(base.clone(), |d, i| d.arm(&format!("arm {i}"), 1)), "at most 255"),
+    ];
+    for (design, problem) in designs {
+        assert!(matches!(design.check(), Err(Error::Design(_))));
+        let fault = fault_of(design.check())?;
+        assert!(fault.problem.contains(problem), "{}", fault.problem);
+        assert!(!fault.remedy.is_empty());
+    }
+    let seedless = Design::new("t").arm("a", 1).arm("b", 1).cluster("id");
+    assert!(fault_of(seedless.commitment())?.problem.contains("no seed"));
+    assert!(seedless.seeded()?.commitment().is_ok());
+    Ok(())
+}
+
+#[test]
+fn data_that_contradict_the_design_are_refused() -> Outcome {
+    let cluster = Unit::Cluster("family".to_owned());
+    let ids = Column::from_values("family", ["1", "1", "2", "3"]);
+    let fault = fault_of(Units::from_rows(&cluster, &Column::from_values("family", [""; 0]), &[]))?;
+    assert!(fault.problem.contains("no rows"));
+    let holes = Column::from_options("family", [Some("1"), None, None]);
+    let fault = fault_of(Units::from_rows(&cluster, &holes, &[]))?;
+    assert_eq!((fault.rows, fault.column.as_deref()), (vec![1, 2], Some("family")));
+    let strata = Column::from_options("history", [Some("0"), Some("0"), None, Some("1")]);
+    let fault = fault_of(Units::from_rows(&cluster, &ids, &[strata]))?;
+    assert_eq!((fault.rows, fault.column.as_deref()), (vec![2], Some("history")));
+    let strata = Column::from_values("history", ["0", "1", "1", "1"]);
+    let fault = fault_of(Units::from_rows(&cluster, &ids, &[strata]))?;
+    assert_eq!((fault.rows, fault.values), (vec![0, 1], vec!["family 1".to_owned()]));
+    let fault = fault_of(Units::from_rows(&Unit::Individual("family".to_owned()), &ids, &[]))?;
+    assert_eq!((fault.rows, fault.values), (vec![0, 1], vec!["1".to_owned()]));
+    let short = Column::from_values("history", ["0"]);
+    assert!(fault_of(Units::from_rows(&cluster, &ids, &[short]))?.problem.contains("different numbers"));
+
+    let one = Units::from_rows(&cluster, &Column::from_values("family", ["1", "1"]), &[])?;
+    assert!(fault_of(two_arms().assign(&one))?.problem.contains("1 units for 2 arms"));
+    assert!(fault_of(two_arms().strata(["history"]).assign(&one))?.problem.contains("not built for this design"));
+    Ok(())
+}
+
+#[test]
+fn observed_arms() -> Outcome {
+    let design = two_arms();
+    let ids = Column::from_values("family", ["1", "1", "2", "3", "4"]);
+    let units = Units::from_rows(design.unit()?, &ids, &[])?;
+    let observe = |values: [&str; 5]| design.observe(&units, &Column::from_values("treated", values));
+    let by_name = observe(["crewe", "crewe", "control", "control", "crewe"])?;
+    let by_number = observe(["1", "1", "0", "0", "1"])?;
+    assert_eq!(by_name, by_number);
+    assert_eq!((by_name.arm.as_slice(), by_name.commitment.is_none()), (&[1, 0, 0, 1][..], true));
+
+    assert_eq!(fault_of(observe(["0", "1", "0", "0", "1"]))?.rows, vec![0, 1]);
+    let fault = fault_of(observe(["crewe", "crewe", "Control", "control", "crew"]))?;
+    assert_eq!(fault.rows, vec![2, 4]);
+    assert!(fault.remedy.contains("Did you mean 'control' or 'crewe'?"), "{}", fault.remedy);
+    assert!(fault_of(observe(["1"; 5]))?.problem.contains("in one arm"));
+    assert!(fault_of(observe(["1", "1", "0", "1", "1"]))?.problem.contains("fewer than two clusters"));
+    let holes = Column::from_options("treated", [Some("1"), Some("1"), None, Some("0"), Some("0")]);
+    assert_eq!(fault_of(design.observe(&units, &holes))?.rows, vec![2]);
+    let three = two_arms().arm("third", 1);
+    let fault = fault_of(three.observe(&units, &Column::from_values("arm", ["1", "1", "0", "0", "2"])))?;
+    assert_eq!(fault.values, vec!["0", "1", "2"]);
+    Ok(())
+}
+
+#[test]
+fn joining_other_data() -> Outcome {
+    let design = two_arms().strata(["site"]);
+    let ids = Column::from_values("family", ["1", "2", "3", "4"]);
+    let site = Column::from_values("site", ["n", "n", "s", "s"]);
+    let units = Units::from_rows(design.unit()?, &ids, &[site])?;
+    let assignment = design.observe(&units, &Column::from_values("arm", ["0", "1", "0", "1"]))?;
+    let ids = Column::from_values("family", ["4", "1", "4"]);
+    let join = |site: [&str; 3], arm: [&str; 3]| {
+        let (site, arm) = (Column::from_values("site", site), Column::from_values("arm", arm));
+        assignment.join(&ids, &[site], Some(&arm))
+    };
+    assert_eq!(join(["s", "n", "s"], ["1", "0", "1"])?.unit, [3, 0, 3]);
+    let fault = fault_of(join(["n", "n", "s"], ["1", "0", "1"]))?;
+    assert_eq!((fault.rows, fault.values), (vec![0], vec!["family 4: randomised as s".to_owned()]));
+    let fault = fault_of(join(["s", "n", "s"], ["1", "0", "0"]))?;
+    assert_eq!((fault.rows, fault.values), (vec![2], vec!["family 4: drawn crewe".to_owned()]));
+    let fault = fault_of(assignment.join(&Column::from_values("family", ["1", "9"]), &[], None))?;
+    assert_eq!((fault.rows, fault.values), (vec![1], vec!["9".to_owned()]));
+    let holes = Column::from_options("family", [Some("1"), None]);
+    assert_eq!(fault_of(assignment.join(&holes, &[], None))?.rows, vec![1]);
+    Ok(())
+}
+
+/// Worked by hand: ages 2, 4 | 6 of two families in the first arm, 5 | 9, 11 in the second.
+#[test]
+fn balance_by_hand() -> Outcome {
+    let rows = [0, 0, 1, 2, 3, 3];
+    let arm = [0, 0, 1, 1];
+    let age = Covariate { name: "age", values: &[2.0, 4.0, 6.0, 5.0, 9.0, 11.0] };
+    let girl = Covariate { name: "girl", values: &[1.0, 0.0, 1.0, f64::NAN, 0.0, 0.0] };
+    let result = balance(&rows, &arm, 2, &[age, girl])?;
+    // By family the ages are 3, 6 | 5, 10; variances 4.5 and 12.5.
+    assert_eq!(result.unit.mean.row(0).to_vec(), [4.5, 7.5]);
+    assert!((result.unit.difference[[0, 1]] - 3.0 / 8.5_f64.sqrt()).abs() < 1e-15);
+    // By child 4 and 25/3; variances 4 and 28/3.
+    assert!((result.row.sd[[0, 1]] - (28.0_f64 / 3.0).sqrt()).abs() < 1e-15);
+    assert!((result.row.difference[[0, 1]] - (13.0 / 3.0) / (20.0_f64 / 3.0).sqrt()).abs() < 1e-15);
+    // Girls by child: 2/3 and 0 of 2, one missing; p (1 - p) is 2/9 and 0. By family .5, 1 | missing, 0.
+    assert_eq!((result.row.share[1], result.unit.share[1]), (true, false));
+    assert_eq!((result.row.n[[1, 1]], result.row.missing[[1, 1]]), (2, 1));
+    assert!((result.row.difference[[1, 1]] + (2.0 / 3.0) / (1.0_f64 / 9.0).sqrt()).abs() < 1e-15);
+    assert_eq!((result.unit.n[[1, 1]], result.unit.missing[[1, 1]]), (1, 1));
+    assert!(result.unit.sd[[1, 1]].is_nan() && result.unit.difference[[1, 1]].is_nan());
+    assert!(result.unit.difference[[0, 0]].is_nan());
+
+    let bad = Covariate { name: "age", values: &[f64::INFINITY, 0.0, 0.0, 0.0, 0.0, 0.0] };
+    assert_eq!(fault_of(balance(&rows, &arm, 2, &[bad]))?.rows, vec![0]);
+    let same = Covariate { name: "one", values: &[1.0; 6] };
+    assert_eq!(balance(&rows, &arm, 2, &[same])?.row.difference[[0, 1]], 0.0);
+    Ok(())
+}
+
+#[test]
+fn flow_refuses_rows_analysed_and_excluded() -> Outcome {
+    let fault = fault_of(flow(&[0, 1], &[0, 1], 2, 1, &[Some(0), None], &[true, true]))?;
+    assert_eq!(fault.rows, vec![0]);
+    Ok(())
+}
+
+proptest! {
+    /// Units and rows both add up, in every arm and whatever was left out.
+    #[test]
+    fn flow_adds_up(rows in prop::collection::vec((0_u32..20, prop::option::of(0_usize..3), any::<bool>()), 1..80)) {
+        let unit: Vec<u32> = rows.iter().map(|r| r.0).collect();
+        let arm: Vec<u8> = (0..20).map(|i| i % 3).collect();
+        let reason: Vec<Option<usize>> = rows.iter().map(|r| r.1).collect();
+        let analysed: Vec<bool> = rows.iter().map(|r| r.1.is_none() && r.2).collect();
+        let made = flow(&unit, &arm, 3, 3, &reason, &analysed)?;
+        let mut allocated = Count::default();
+        for arm in &made.arms {
+            let parts: Vec<Count> = arm.excluded.iter().copied().chain([arm.unexplained, arm.analysed]).collect();
+            prop_assert_eq!(parts.iter().map(|c| c.units).sum::<u64>(), arm.allocated.units);
+            prop_assert_eq!(parts.iter().map(|c| c.rows).sum::<u64>(), arm.allocated.rows);
+            allocated.rows += arm.allocated.rows;
+        }
+        prop_assert_eq!(allocated.rows, rows.len() as u64);
+    }
+
+    /// Neither the order of rows nor units of other strata move a unit, and every stratum keeps the ratio.
+    #[test]
+    fn rows_and_strata_do_not_matter(
+        sizes in prop::collection::vec(1_usize..9, 1..5),
+        shares in prop::collection::vec(1_u32..5, 2..4),
+        seed in any::<u64>(),
+        turn in 0_usize..50,
+    ) {
+        let mut design = Design::new("t").cluster("id").strata(["site"]).seed(seed);
+        for (arm, share) in shares.iter().enumerate() {
+            design = design.arm(&format!("arm {arm}"), *share);
+        }
+        let mut rows: Vec<(usize, usize)> =
+            sizes.iter().enumerate().flat_map(|(s, &n)| (0..n).map(move |i| (s, i))).collect();
+        prop_assume!(rows.len() >= shares.len());
+        let assign = |rows: &[(usize, usize)]| -> crewe::Result<Assignment> {
+            let ids = Column::from_values("id", rows.iter().map(|(s, i)| format!("{s}-{i}")));
+            let site = Column::from_values("site", rows.iter().map(|(s, _)| s.to_string()));
+            design.assign(&Units::from_rows(design.unit()?, &ids, &[site])?)
+        };
+        let before = assign(&rows)?;
+        let ratio = design.ratio();
+        for (stratum, counts) in before.table().rows().into_iter().enumerate() {
+            let n = sizes[stratum] as u64;
+            for (arm, &count) in counts.iter().enumerate() {
+                let floor = n * ratio.shares[arm] / ratio.total;
+                prop_assert!(count as u64 == floor || (count as u64 == floor + 1 && n * ratio.shares[arm] % ratio.total > 0));
+            }
+        }
+        let middle = turn % rows.len();
+        rows.rotate_left(middle);
+        rows.extend((0..7).map(|i| (99, i)));
+        let after = named(&assign(&rows)?);
+        for pair in named(&before) {
+            prop_assert!(after.contains(&pair));
+        }
+    }
+}
