@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from crewe import exceptions
+from crewe import datasets, exceptions
 from crewe._core import __version__
 from crewe.exceptions import (
     ConvergenceError,
@@ -25,6 +25,7 @@ __all__ = [
     "RankError",
     "SeparationError",
     "__version__",
+    "datasets",
     "exceptions",
     "ols",
 ]

@@ -1,0 +1,11 @@
+"""Trials to learn on: two real ones, shipped with crewe.
+
+The numbers belong to the studies that published them, not to crewe's licence; each function's
+documentation names the study, the way the data came here and every column.
+"""
+
+from __future__ import annotations
+
+from crewe.datasets._real import achievement_awards, rossi
+
+__all__ = ["achievement_awards", "rossi"]
