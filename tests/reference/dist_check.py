@@ -66,11 +66,17 @@ def main() -> int:
     bad = 0
     for name, (column, function) in exact.items():
         table = tables[name]
-        rows = [dict(zip(table, values, strict=True)) for values in zip(*table.values(), strict=True)]
+        rows = [
+            dict(zip(table, values, strict=True)) for values in zip(*table.values(), strict=True)
+        ]
         worst = (0.0, "")
         for row in rows:
             truth = function(row)
-            error = float(abs(mp.mpf(row[column]) - truth) / abs(truth)) if truth != 0 else abs(row[column])
+            error = (
+                float(abs(mp.mpf(row[column]) - truth) / abs(truth))
+                if truth != 0
+                else abs(row[column])
+            )
             worst = max(worst, (error, str(row)), key=lambda pair: pair[0])
             if "-v" in sys.argv and error > 2e-13:
                 print("   ", row, error)
