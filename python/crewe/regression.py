@@ -131,7 +131,7 @@ def ols(
         levels=trial.levels if trial is not None else None,
     )
     y = _formula.left_values(left, built.frame)
-    notes = list(built.notes)
+    notes = [*(trial.notes if trial is not None else []), *built.notes]
     if built.dropped.n:
         notes.append(built.dropped.note())
         if trial is not None:

@@ -230,6 +230,18 @@ pub fn covariance(
             ));
         }
     }
+    let unknown: Vec<&str> = (0..k)
+        .filter(|&j| {
+            kind.is_clustered() && matrix[(j, j)] <= 1e-24 * matrix.diag().iter().copied().fold(0.0, f64::max)
+        })
+        .map(|j| estimates.names[j].as_str())
+        .collect();
+    if !unknown.is_empty() {
+        notes.push(format!(
+            "no uncertainty can be estimated for {}: their own cluster fits them exactly",
+            unknown.join(", ")
+        ));
+    }
     Ok(Covariance { kind, rule, matrix, df, clusters: groups.map(Clusters::count), notes })
 }
 
