@@ -49,7 +49,7 @@ PROTECTIONS = {
     "family_supportive_network",
 }
 ENGAGEMENT = {"engagement_parent", "engagement_child"}
-GOLDEN = "758943eb2d9f01cf5e817212852b1aa357f97987eec585e05a0ca0f2b147d5bb"
+GOLDEN = "2aa2f04b0ab51d1916314469de18b2d7e4382b1fe9449348c7092177a58c6e48"
 
 
 @pytest.fixture(scope="module", params=SEEDS)

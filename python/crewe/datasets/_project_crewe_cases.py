@@ -62,7 +62,7 @@ BACK_AFTER = 30
 
 INDEX_AGES = range(1, 17)
 INDEX_AGE_WEIGHTS = (3, 3, 3, 4, 5, 5, 6, 6, 6, 6, 7, 7, 7, 7, 6, 4)
-SIBLING_AGE_WEIGHTS = (2, 2, 2, 2, 3, 5, 5, 5, 5, 5, 5, 3, 3, 3, 3, 3, 1, 1)
+SIBLING_AGE_WEIGHTS = (6, 5, 4, 3, 3, 5, 5, 5, 5, 5, 5, 3, 3, 3, 3, 3, 1, 1)
 PRIMARY_AGES = range(5, 11)
 SECONDARY_AGES = range(11, 16)
 PRIMARY_PUPILS = 109
@@ -336,7 +336,7 @@ def _sizes(seed: int, families: int) -> list[int]:
         sizes = sizes[:2] + inner
         variance = families * sum(m * m for m in sizes) / CHILDREN**2 - 1
         if 0.52**2 < variance < 0.68**2:
-            return draws.shuffled(sizes)
+            return Draws(seed, "order of family sizes").shuffled(sizes)
     raise AssertionError("family sizes that meet every marginal were not found")
 
 
