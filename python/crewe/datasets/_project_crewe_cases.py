@@ -430,9 +430,9 @@ def case_columns(cases: Sequence[Record]) -> list[Record]:
 
     return [
         {
-            **{
-                name: case[name] for name in ("case_id", "family_id", "child_id", "arm", "analysed")
-            },
+            **{name: case[name] for name in ("case_id", "family_id", "child_id", "arm")},
+            "analysed": case["analysed"],
+            "exclusion": None if case["analysed"] else "outcome incomplete",
             **{name: case.get(name) for name in ("closed", "days", "event", "re_referred")},
             "escalated": case["escalated"],
             "weeks_open": round(case["days"] / 7, 2) if case["analysed"] else None,
