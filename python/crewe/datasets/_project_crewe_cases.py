@@ -405,14 +405,12 @@ def _dates(seed: int, cases: list[Record]) -> None:
     for case in draws.sample(cases, MISSING_ACCOMMODATION):
         case["accommodation"] = None
 
-    # Events that the window leaves out: closures and re-referrals after its end, and a further
-    # contact about a case that was still open.
+    # Events that the window leaves out: closures and re-referrals after its end.
     still = [c for c in cases if c["analysed"] and not c["event"] and not c["escalated"]]
-    late = draws.sample(still, 5)
-    for case in late[:4]:
+    late = draws.sample(still, 4)
+    for case in late:
         case["closure"] = WINDOW_END + timedelta(draws.between(3, 50))
     late[0]["back"] = late[0]["closure"] + timedelta(draws.between(20, 40))
-    late[4]["back"] = late[4]["start"] + timedelta(draws.between(40, late[4]["follow_up"] - 20))
     for case in draws.sample([c for c in cases if c["closed"]], 2):
         case["back"] = WINDOW_END + timedelta(draws.between(4, 60))
     for case in cases:
