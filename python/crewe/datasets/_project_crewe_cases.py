@@ -62,7 +62,7 @@ BACK_AFTER = 30
 
 INDEX_AGES = range(1, 17)
 INDEX_AGE_WEIGHTS = (3, 3, 3, 4, 5, 5, 6, 6, 6, 6, 7, 7, 7, 7, 6, 4)
-SIBLING_AGE_WEIGHTS = (2, 2, 2, 2, 3, 5, 5, 5, 5, 5, 5, 3, 3, 3, 3, 3, 1, 1)
+SIBLING_AGE_WEIGHTS = (6, 5, 4, 3, 3, 5, 5, 5, 5, 5, 5, 3, 3, 3, 3, 3, 1, 1)
 PRIMARY_AGES = range(5, 11)
 SECONDARY_AGES = range(11, 16)
 PRIMARY_PUPILS = 109
@@ -336,7 +336,7 @@ def _sizes(seed: int, families: int) -> list[int]:
         sizes = sizes[:2] + inner
         variance = families * sum(m * m for m in sizes) / CHILDREN**2 - 1
         if 0.52**2 < variance < 0.68**2:
-            return draws.shuffled(sizes)
+            return Draws(seed, "order of family sizes").shuffled(sizes)
     raise AssertionError("family sizes that meet every marginal were not found")
 
 
@@ -405,14 +405,12 @@ def _dates(seed: int, cases: list[Record]) -> None:
     for case in draws.sample(cases, MISSING_ACCOMMODATION):
         case["accommodation"] = None
 
-    # Events that the window leaves out: closures and re-referrals after its end, and a further
-    # contact about a case that was still open.
+    # Events that the window leaves out: closures and re-referrals after its end.
     still = [c for c in cases if c["analysed"] and not c["event"] and not c["escalated"]]
-    late = draws.sample(still, 5)
-    for case in late[:4]:
+    late = draws.sample(still, 4)
+    for case in late:
         case["closure"] = WINDOW_END + timedelta(draws.between(3, 50))
     late[0]["back"] = late[0]["closure"] + timedelta(draws.between(20, 40))
-    late[4]["back"] = late[4]["start"] + timedelta(draws.between(40, late[4]["follow_up"] - 20))
     for case in draws.sample([c for c in cases if c["closed"]], 2):
         case["back"] = WINDOW_END + timedelta(draws.between(4, 60))
     for case in cases:
@@ -430,9 +428,9 @@ def case_columns(cases: Sequence[Record]) -> list[Record]:
 
     return [
         {
-            **{
-                name: case[name] for name in ("case_id", "family_id", "child_id", "arm", "analysed")
-            },
+            **{name: case[name] for name in ("case_id", "family_id", "child_id", "arm")},
+            "analysed": case["analysed"],
+            "exclusion": None if case["analysed"] else "outcome incomplete",
             **{name: case.get(name) for name in ("closed", "days", "event", "re_referred")},
             "escalated": case["escalated"],
             "weeks_open": round(case["days"] / 7, 2) if case["analysed"] else None,

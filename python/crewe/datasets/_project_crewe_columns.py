@@ -42,6 +42,7 @@ FRAMES: dict[str, tuple[str, dict[str, tuple[str, str]]]] = {
             "child_id": ("Index child", "invented"),
             "arm": ('"control" or "crewe"', "calibrated"),
             "analysed": ("Whether the outcome is complete: 83 crewe and 45 control", "calibrated"),
+            "exclusion": ("Why a case is not analysed: empty but for four of crewe", "calibrated"),
             "closed": (
                 "1 if stepped down by 1 November 2016 and not re-referred, else 0",
                 "calibrated",

@@ -74,6 +74,14 @@ PROTECTIONS = {
     "family_supportive_partner": 3,
     "family_supportive_network": 5,
 }
+# What lasts longer than the rest.
+LASTING = {
+    "parent_mental_health": 4,
+    "parent_personality_disorder": 5,
+    "parent_substance_abuse": 3,
+    "family_substance_abuse": 3,
+    "social_dangerous_neighbourhood": 3,
+}
 ENGAGEMENT = ("engagement_parent", "engagement_child")
 LEVELS = (-2, -1, 1, 2)
 RISK_SAMPLE = 15
@@ -323,8 +331,10 @@ def _risk_arm(
     first |= {cells[k] for k in chosen}
     # Most of what was open to change is gone at the end; a little is new.
     new = draws.sample([cell for cell in cells if cell not in first], 2)
-    kept = draws.sample(sorted(first), RISKS_PRESENT[arm][1] - len(fixed) - len(new))
-    risks = (fixed | first, fixed | set(kept) | set(new))
+    old = sorted(first)
+    lasting = [LASTING.get(code, 1) for _, code in old]
+    stays = draws.weighted_sample(lasting, RISKS_PRESENT[arm][1] - len(fixed) - len(new))
+    risks = (fixed | first, fixed | {old[k] for k in stays} | set(new))
 
     cells = [(i, code) for i in everyone for code in PROTECTIONS]
     before, after = PROTECTIONS_PRESENT[arm]
