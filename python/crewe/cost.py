@@ -30,7 +30,7 @@ from crewe.exceptions import InputError, fault
 if sys.version_info >= (3, 11):
     import tomllib
 else:
-    import tomli as tomllib
+    import tomli as tomllib  # type: ignore[import-not-found,unused-ignore]
 
 __all__ = ["CostBenefit", "Input", "Line", "Trace", "Worked", "project_crewe"]
 
@@ -44,9 +44,11 @@ class Input:
     name : str
         The name that formulas use.
     value : str
-        The number as its source prints it: ``"68.05"``, ``"34,464"``, ``"14.3%"``. Numbers are taken too.
+        The number as its source prints it: ``"68.05"``, ``"34,464"``, ``"14.3%"``. Numbers are
+        taken too.
     label, unit, source, note : str
-        What it is, in what (``"GBP"``, ``"%"`` or other words), where it stands, what to know about it.
+        What it is, in what (``"GBP"``, ``"%"`` or other words), where it stands, what to know
+        about it.
     """
 
     name: str
@@ -66,10 +68,11 @@ class Line:
     name : str
         Its name, by which other lines may use it.
     formula : str
-        An expression over inputs and lines: ``+ - * /``, parentheses, numbers and ``round(x, places)``,
-        half away from nil (``round(x, -2)`` is to hundreds).
+        An expression over inputs and lines: ``+ - * /``, parentheses, numbers and ``round(x,
+        places)``, half away from nil (``round(x, -2)`` is to hundreds).
     label, words, arm, unit, source, note : str
-        What it is, its formula in words, the arm it belongs to, in what, where it is printed, what to know.
+        What it is, its formula in words, the arm it belongs to, in what, where it is printed, what
+        to know.
     printed : str
         The figure printed, if any; its decimals are the precision of the comparison.
     """
@@ -96,11 +99,13 @@ class Worked:
     exact : Fraction
         Its value, without any rounding.
     shown : str
-        The value rounded to the decimals that are printed (2 where nothing is printed), with its unit.
+        The value rounded to the decimals that are printed (2 where nothing is printed), with its
+        unit.
     printed : str
         The figure printed, with its unit; empty if none.
     agreement : str or None
-        How the printed figure agrees: "exact", "rounded", "cut off", "rounded or cut off alike" or "differs".
+        How the printed figure agrees: "exact", "rounded", "cut off", "rounded or cut off alike" or
+        "differs".
     uses : tuple of str
         The inputs and lines of its formula.
     """
@@ -124,21 +129,24 @@ class CostBenefit:
     Parameters
     ----------
     inputs : frame, sequence of Input or mapping, or mapping of name to number
-        What is known. A frame has columns `name` and `value`, and may have `label`, `unit`, `source`, `note`.
+        What is known. A frame has columns `name` and `value`, and may have `label`, `unit`,
+        `source`, `note`.
     lines : frame, sequence of Line or mapping, or mapping of name to formula
-        What follows. A frame has columns `name` and `formula`, and may have the other fields of `Line`.
+        What follows. A frame has columns `name` and `formula`, and may have the other fields of
+        `Line`.
     title, source : str
         The caption, and where the figures were printed.
 
     Raises
     ------
     InputError
-        For a number or formula that cannot be read, a name unknown or used twice, lines that refer to each
-        other in a circle, or division by nil; the message names the line.
+        For a number or formula that cannot be read, a name unknown or used twice, lines that refer
+        to each other in a circle, or division by nil; the message names the line.
 
     Notes
     -----
-    Values are fractions, so 34,464 is 34,464 and whether a printed figure was rounded or cut off is known.
+    Values are fractions, so 34,464 is 34,464 and whether a printed figure was rounded or cut off
+    is known.
 
     Examples
     --------
@@ -148,10 +156,13 @@ class CostBenefit:
     (Fraction(12249, 5), 2449.8)
     """
 
-    def __init__(self, inputs: Any, lines: Any, *, title: str = "Costs and benefits", source: str = "") -> None:
+    def __init__(
+        self, inputs: Any, lines: Any, *, title: str = "Costs and benefits", source: str = ""
+    ) -> None:
         self.title = title
         self.source = source
-        self.inputs: dict[str, Input] = {item.name: item for item in (given := _declared(Input, inputs, "value"))}
+        given: list[Input] = _declared(Input, inputs, "value")
+        self.inputs: dict[str, Input] = {item.name: item for item in given}
         declared = _declared(Line, lines, "formula")
         answers = _core.cost_lines(
             [(item.name, item.value) for item in given],
@@ -197,7 +208,9 @@ class CostBenefit:
             content = tomllib.loads(text, parse_float=str)
         except tomllib.TOMLDecodeError as error:
             raise fault(
-                InputError, f"the file '{path}' is not TOML: {error}", remedy="Mend it at the place named"
+                InputError,
+                f"the file '{path}' is not TOML: {error}",
+                remedy="Mend it at the place named",
             ) from error
         unknown = set(content) - {"title", "source", "input", "line"}
         if unknown:
@@ -261,7 +274,9 @@ class CostBenefit:
         ]
         lines = [replace(worked.line, printed="", note="") for worked in self.lines.values()]
         changed = ", ".join(values)
-        return CostBenefit(inputs, lines, title=f"{self.title}, with other {changed}", source=self.source)
+        return CostBenefit(
+            inputs, lines, title=f"{self.title}, with other {changed}", source=self.source
+        )
 
     @property
     def notes(self) -> list[str]:
@@ -281,7 +296,7 @@ class CostBenefit:
         return notes
 
     def tidy(self) -> pd.DataFrame:
-        """Give a row a line: name, label, arm, value, unit, shown, printed, agreement, formula, words, note."""
+        """Give a row a line: value, printed figure, agreement, formula, source and note."""
         return pd.DataFrame(
             [
                 {
@@ -348,13 +363,14 @@ class CostBenefit:
         Returns
         -------
         Trace
-            Its formula in words, in names and in numbers, and the same for every line that it uses, down to
-            the inputs with their sources.
+            Its formula in words, in names and in numbers, and the same for every line that it
+            uses, down to the inputs with their sources.
 
         Examples
         --------
         >>> import crewe as cw
-        >>> print(cw.cost.project_crewe().trace("escalation_saving_per_case").text().splitlines()[0])
+        >>> trace = cw.cost.project_crewe().trace("escalation_saving_per_case")
+        >>> print(trace.text().splitlines()[0])
         Escalation saving per case (PC) = £74.98795…
         """
         self._require(name, self.lines)
@@ -420,7 +436,8 @@ class Trace:
     name : str
         The line.
     frame : pandas.DataFrame
-        A row a line or input, the line itself first, each followed by what it uses; `depth` is how far down.
+        A row a line or input, the line itself first, each followed by what it uses; `depth` is how
+        far down.
     """
 
     name: str
@@ -459,7 +476,11 @@ class Trace:
         return Table(
             header=["Line or input", "Value", "How"],
             rows=[
-                ["\u2003" * row["depth"] + row["label"], row["value"], "; ".join(self._details(row))]
+                [
+                    "\u2003" * row["depth"] + row["label"],
+                    row["value"],
+                    "; ".join(self._details(row)),
+                ]
                 for row in self.frame.to_dict("records")
             ],
             title=f"Where {self.name} comes from",
@@ -478,10 +499,14 @@ def project_crewe() -> CostBenefit:
     Returns
     -------
     CostBenefit
-        Tables 6 to 9 of Heal, Nolan and Sanders, *Project Crewe: research report*, Department for Education,
-        DFE-RR580, 2017, Appendix 9: each line with the figure printed and how it agrees.
+        Tables 6 to 9 of Heal, Nolan and Sanders, *Project Crewe: research report*, Department for
+        Education, DFE-RR580, 2017, Appendix 9: each line with the figure printed and how it agrees.
     """
-    text = resources.files("crewe").joinpath("data/project_crewe_costs.toml").read_text(encoding="utf-8")
+    text = (
+        resources.files("crewe")
+        .joinpath("data/project_crewe_costs.toml")
+        .read_text(encoding="utf-8")
+    )
     return CostBenefit._of_toml(text, "project_crewe_costs.toml")
 
 
@@ -511,7 +536,9 @@ def _declared(kind: Any, given: Any, second: str) -> list[Any]:
         absent = [name for name in ("name", second) if row.get(name) in (None, "")]
         if unknown or absent:
             problem = (
-                f"has the unknown field {unknown[0]!r}" if unknown else f"lacks its {' and '.join(absent)}"
+                f"has the unknown field {unknown[0]!r}"
+                if unknown
+                else f"lacks its {' and '.join(absent)}"
             )
             raise fault(
                 InputError,
@@ -519,7 +546,9 @@ def _declared(kind: Any, given: Any, second: str) -> list[Any]:
                 rows=[position],
                 remedy=f"The fields are {', '.join(known)}",
             )
-        declared.append(kind(**{name: _text(value) for name, value in row.items() if value is not None}))
+        declared.append(
+            kind(**{name: _text(value) for name, value in row.items() if value is not None})
+        )
     return declared
 
 
@@ -548,7 +577,7 @@ def _text(value: Any) -> str:
 
 
 def _full(value: Fraction) -> str:
-    """Give a fraction as a decimal, cut off after five decimals with an ellipsis where it goes on."""
+    """Give a fraction as a decimal; an ellipsis where it goes on after five."""
     if value.denominator == 1:
         return str(value.numerator)
     scaled = abs(value) * 10**5

@@ -7,8 +7,8 @@ Every function takes a trial on paper with exactly one quantity left out, and so
 >>> round(100 * plan.effect, 1)
 11.2
 
-Effects are signed differences (0.112 is a rise of 11.2 percentage points), `clusters` counts both arms
-together, and `allocation` is the treated share of the clusters (2:1 is 2/3).
+Effects are signed differences (0.112 is a rise of 11.2 percentage points), `clusters` counts both
+arms together, and `allocation` is the treated share of the clusters (2:1 is 2/3).
 """
 
 from __future__ import annotations
@@ -76,19 +76,20 @@ def binary(
 ) -> BinaryPower:
     """Solve the power calculation of a binary outcome in a trial that randomises clusters.
 
-    Exactly one of `effect`, `clusters`, `power`, `icc` and `cluster_size` is left out and solved for.
-    The test is two-sided and both of its tails count as power.
+    Exactly one of `effect`, `clusters`, `power`, `icc` and `cluster_size` is left out and solved
+    for. The test is two-sided and both of its tails count as power.
 
     Parameters
     ----------
     baseline : float
         The control arm's rate, between 0 and 1.
     icc : float, optional
-        The intra-cluster correlation of the outcome as observed (not on a latent scale). 1 is legal:
-        then each cluster counts as one unit. It may be negative, above -1/(m - 1).
+        The intra-cluster correlation of the outcome as observed (not on a latent scale). 1 is
+        legal: then each cluster counts as one unit. It may be negative, above -1/(m - 1).
     cluster_size : float or sequence of int, optional
-        The mean number of units a cluster, or the list of sizes, whose own sums then give the design
-        effect (the list need not be as long as `clusters`: it stands for the sizes to be expected).
+        The mean number of units a cluster, or the list of sizes, whose own sums then give the
+        design effect (the list need not be as long as `clusters`: it stands for the sizes to be
+        expected).
     clusters : int, optional
         The number of clusters in both arms together; at least 2 an arm.
     power : float, optional
@@ -96,8 +97,8 @@ def binary(
     effect : float, optional
         The treated rate less the baseline: 0.112 for a rise, -0.112 for a fall of 11.2 points.
     cv : float
-        The coefficient of variation of the cluster sizes, with a mean size: their standard deviation
-        (divisor n) over their mean.
+        The coefficient of variation of the cluster sizes, with a mean size: their standard
+        deviation (divisor n) over their mean.
     allocation : float
         The treated share of the clusters. It is not rounded in the formulas; the result shows the
         nearest whole split beside it.
@@ -110,24 +111,27 @@ def binary(
     distribution : {"z", "t"}
         Normal, or Student's t with (clusters - 2) degrees of freedom, noncentral under the effect.
     r2 : float
-        The share of the outcome's variance, within and between clusters alike, that covariates explain.
+        The share of the outcome's variance, within and between clusters alike, that covariates
+        explain.
 
     Returns
     -------
     BinaryPower
-        All quantities, the formula's name and source, and the ceiling where the power is unattainable.
+        All quantities, the formula's name and source, and the ceiling where the power is
+        unattainable.
 
     Raises
     ------
     InputError
-        For more or fewer than one unknown, a rate or share outside 0 to 1, an effect that leaves 0 to 1,
-        an ICC that clusters of this size cannot have, a size below 1, or fewer than 2 clusters an arm.
+        For more or fewer than one unknown, a rate or share outside 0 to 1, an effect that leaves 0
+        to 1, an ICC that clusters of this size cannot have, a size below 1, or fewer than 2
+        clusters an arm.
 
     Notes
     -----
-    With design effect D = 1 + ((1 + cv²) m - 1) ICC each arm counts for n = share × clusters × m / (D (1 - r2))
-    independent units. The arcsine formula is power = P(|Z + h / sqrt(1/n₁ + 1/n₀)| > z), with
-    h = 2 asin √p₁ - 2 asin √p₀.
+    With design effect D = 1 + ((1 + cv²) m - 1) ICC each arm counts for
+    n = share × clusters × m / (D (1 - r2)) independent units. The arcsine formula is power = P(|Z
+    + h / sqrt(1/n₁ + 1/n₀)| > z), with h = 2 asin √p₁ - 2 asin √p₀.
 
     Examples
     --------
@@ -229,7 +233,8 @@ class BinaryPower:
     target : float or None
         The power asked for.
     clusters, clusters_treated, clusters_control : int or None
-        The number in both arms, and the nearest whole split by the allocation (a half goes to the treated).
+        The number in both arms, and the nearest whole split by the allocation (a half goes to the
+        treated).
     icc, cluster_size, cv, design_effect : float or None
         The clustering; for a list of sizes its mean and coefficient of variation.
     effective : float or None
@@ -241,8 +246,8 @@ class BinaryPower:
     power_one_fewer : float or None
         The power with one cluster (or one unit a cluster) fewer, where that was solved for.
     ceiling, ceiling_at : float or None
-        Where the power asked for is unattainable: the highest power within reach, and the value of the
-        unknown that gives it (infinite where it is only approached).
+        Where the power asked for is unattainable: the highest power within reach, and the value of
+        the unknown that gives it (infinite where it is only approached).
     df, noncentrality : float or None
         The degrees of freedom (infinite for the normal) and the effect in standard errors.
     """
@@ -303,7 +308,9 @@ class BinaryPower:
             if self.distribution == "z"
             else "Noncentral t with (clusters − 2) degrees of freedom"
         )
-        notes.append(f"{law}, two-sided {_percent(self.alpha, 0)} level; both tails count as power.")
+        notes.append(
+            f"{law}, two-sided {_percent(self.alpha, 0)} level; both tails count as power."
+        )
         if self.ceiling is not None:
             notes.append(self._out_of_reach())
         if self.power_one_fewer is not None and self.power is not None:
@@ -318,12 +325,15 @@ class BinaryPower:
                 f"{_percent(self.target)} asked for: any ICC will do."
             )
         elif self.solved == "icc" and self.icc is not None and self.icc < 0:
-            notes.append("Only a negative ICC would leave that power: plan for less, or for more clusters.")
+            notes.append(
+                "Only a negative ICC would leave that power: plan for less, or for more clusters."
+            )
         if self.clusters is not None:
             treated = self.allocation * self.clusters
             if abs(treated - round(treated)) > 1e-6:
                 notes.append(
-                    f"The share is not rounded: {self.clusters} clusters count as {treated:.2f} treated and "
+                    f"The share is not rounded: {self.clusters} clusters count as {treated:.2f} "
+                    "treated and "
                     f"{self.clusters - treated:.2f} control. The nearest whole split is "
                     f"{self.clusters_treated} and {self.clusters_control}."
                 )
@@ -346,7 +356,8 @@ class BinaryPower:
         wanted = _percent(self.target)
         if self.solved == "effect":
             return (
-                f"Unattainable: even a {self.direction} to {_percent(self.baseline + self.ceiling_at)} would be "
+                f"Unattainable: even a {self.direction} to "
+                f"{_percent(self.baseline + self.ceiling_at)} would be "
                 f"found with power {best} at most, not {wanted}. More clusters are needed."
             )
         if self.solved == "cluster_size":
@@ -356,11 +367,13 @@ class BinaryPower:
                 else f"even with {self.ceiling_at:.0f} units a cluster"
             )
             return (
-                f"Unattainable: {size}, the power stays below {wanted} (it reaches {best}), since units of one "
+                f"Unattainable: {size}, the power stays below {wanted} (it reaches {best}), "
+                "since units of one "
                 "cluster resemble each other. More clusters are needed."
             )
         if self.solved == "clusters":
-            return f"Unattainable: even {self.ceiling_at:,.0f} clusters have power {best}, not {wanted}."
+            most = f"{self.ceiling_at:,.0f}"
+            return f"Unattainable: even {most} clusters have power {best}, not {wanted}."
         return f"Unattainable: even at the lowest possible ICC the power is {best}, not {wanted}."
 
     def _table(self) -> Table:
@@ -370,7 +383,8 @@ class BinaryPower:
             else f" ({self.clusters_treated} treated, {self.clusters_control} control)"
         )
         rates = (
-            f" ({_percent(self.baseline)} → {_percent(self.treated)}, {100 * self.relative:+.0f}% of the baseline)"
+            f" ({_percent(self.baseline)} → {_percent(self.treated)}, "
+            f"{100 * self.relative:+.0f}% of the baseline)"
             if self.effect is not None and self.relative is not None
             else ""
         )
@@ -396,7 +410,9 @@ class BinaryPower:
             for name in _QUANTITIES
         ]
         if self.units is not None and self.effective is not None:
-            rows.append(["Units", f"{self.units:,.0f}, worth {self.effective:,.1f} independent ones"])
+            rows.append(
+                ["Units", f"{self.units:,.0f}, worth {self.effective:,.1f} independent ones"]
+            )
         if self.r2 > 0:
             rows.append(["R² of covariates", f"{self.r2:.4g}"])
         return Table(
@@ -432,12 +448,13 @@ class BinaryPower:
         over : str
             The quantity along the axis: effect, clusters, power, icc or cluster_size.
         of : str, optional
-            The quantity solved for at each point. By default the one that this answer solved for, and
-            the power where that is `over` itself.
+            The quantity solved for at each point. By default the one that this answer solved for,
+            and the power where that is `over` itself.
         values : iterable of float, optional
             The points; by default a range around this answer.
         **lines
-            At most one argument of `binary` with several values, a line for each: ``icc=[0, 0.36, 1]``.
+            At most one argument of `binary` with several values, a line for each: ``icc=[0, 0.36,
+            1]``.
 
         Returns
         -------
@@ -447,7 +464,8 @@ class BinaryPower:
         Examples
         --------
         >>> import crewe as cw
-        >>> plan = cw.power.binary(baseline=0.226, icc=0.36, cluster_size=3, clusters=132, power=0.8)
+        >>> known = {"baseline": 0.226, "icc": 0.36, "cluster_size": 3}
+        >>> plan = cw.power.binary(**known, clusters=132, power=0.8)
         >>> curve = plan.curve(over="clusters", values=[132, 286], icc=[0.36, 1])
         >>> [round(100 * effect, 1) for effect in curve.frame["effect"]]
         [16.9, 11.2, 22.9, 15.1]
@@ -472,18 +490,23 @@ class BinaryPower:
                 InputError,
                 "a curve has lines for one argument of the calculation other than its two axes",
                 values=list(lines),
-                remedy=f"Give one of {', '.join(n for n in self.asked if n not in (over, of))} with its values",
+                remedy=f"Give one of {', '.join(n for n in self.asked if n not in (over, of))} "
+                "with its values",
             )
-        base = {**self.asked, **{name: self._given(name) for name in _QUANTITIES}}
+        base: dict[str, Any] = dict(self.asked)
+        base.update((name, self._given(name)) for name in _QUANTITIES)
         if of != "power":
             base["power"] = self.target if self.target is not None else self.power
         base[of] = None
         base[over] = None
-        missing = [q for q in _QUANTITIES if q not in (over, of) and q not in lines and base[q] is None]
+        missing = [
+            q for q in _QUANTITIES if q not in (over, of) and q not in lines and base[q] is None
+        ]
         if missing:
             raise fault(
                 InputError,
-                f"there is no curve of {of} over {over}: the {missing[0]} of this answer is unattainable",
+                f"there is no curve of {of} over {over}: the {missing[0]} of this answer is "
+                "unattainable",
                 remedy=f"Follow the {missing[0]} itself, with of='{missing[0]}'",
             )
         line, options = next(iter(lines.items()), (None, [None]))
@@ -536,7 +559,14 @@ def _named(option: Any) -> Any:
     return f"{len(option)} sizes, mean {np.mean(option):.2f}"
 
 
-_DASHES: tuple[Any, ...] = ("-", (0, (5, 2)), (0, (1, 1.5)), (0, (6, 2, 1, 2)), (0, (8, 2)), (0, (3, 1)))
+_DASHES: tuple[Any, ...] = (
+    "-",
+    (0, (5, 2)),
+    (0, (1, 1.5)),
+    (0, (6, 2, 1, 2)),
+    (0, (8, 2)),
+    (0, (3, 1)),
+)
 _GREYS = ("#000000", "#444444", "#666666", "#000000", "#444444", "#666666")
 
 
@@ -547,7 +577,8 @@ class Curve:
     Attributes
     ----------
     frame : pandas.DataFrame
-        A row a point: the line (where there are several), `over` and `of`; unattainable points are missing.
+        A row a point: the line (where there are several), `over` and `of`; unattainable points are
+        missing.
     over, of : str
         The two quantities.
     line : str or None
@@ -614,10 +645,16 @@ class Curve:
             _, ax = plt.subplots(figsize=(6.3, 3.9), layout="constrained")
         scale = {name: 100.0 if name == "effect" else 1.0 for name in (self.over, self.of)}
         groups = (
-            [(None, self.frame)] if self.line is None else list(self.frame.groupby(self.line, sort=False))
+            [(None, self.frame)]
+            if self.line is None
+            else list(self.frame.groupby(self.line, sort=False))
         )
         for i, (value, part) in enumerate(groups):
-            label = None if self.line is None else f"{_LABELS.get(self.line, self.line)} = {_short(value)}"
+            label = (
+                None
+                if self.line is None
+                else f"{_LABELS.get(self.line, self.line)} = {_short(value)}"
+            )
             ax.plot(
                 scale[self.over] * part[self.over],
                 scale[self.of] * part[self.of],
@@ -646,11 +683,15 @@ class Curve:
             if self.of == "power":
                 ax.set_ylim(0, 1.02)
                 if target is not None:
-                    ax.axhline(target, color="#888888", linewidth=0.8, linestyle=(0, (2, 2)), zorder=0)
+                    ax.axhline(
+                        target, color="#888888", linewidth=0.8, linestyle=(0, (2, 2)), zorder=0
+                    )
         ax.set_xlabel(_LABELS[self.over])
         ax.set_ylabel(_LABELS[self.of])
         ax.set_title(
-            f"Baseline {_percent(self.answer.baseline)}, {self.answer.method} formula", loc="left", fontsize=10
+            f"Baseline {_percent(self.answer.baseline)}, {self.answer.method} formula",
+            loc="left",
+            fontsize=10,
         )
         for side in ("top", "right"):
             ax.spines[side].set_visible(False)
@@ -702,9 +743,9 @@ def table(**arguments: Any) -> Comparison:
     Parameters
     ----------
     **arguments
-        Those of `binary`. A list stands for several values, and a mapping for several values with labels
-        (the way to compare lists of sizes: ``cluster_size={"mean 3": 3, "as recruited": [1, 4, 2]}``).
-        A list given as `cluster_size` is one list of sizes.
+        Those of `binary`. A list stands for several values, and a mapping for several values with
+        labels (the way to compare lists of sizes: ``cluster_size={"mean 3": 3, "as recruited": [1,
+        4, 2]}``). A list given as `cluster_size` is one list of sizes.
 
     Returns
     -------
@@ -714,7 +755,8 @@ def table(**arguments: Any) -> Comparison:
     Examples
     --------
     >>> import crewe as cw
-    >>> grid = cw.power.table(baseline=0.226, icc=[0.36, 1], cluster_size=3, clusters=286, power=0.8)
+    >>> known = {"baseline": 0.226, "cluster_size": 3, "power": 0.8}
+    >>> grid = cw.power.table(**known, icc=[0.36, 1], clusters=286)
     >>> [round(100 * effect, 1) for effect in grid.frame["effect"]]
     [11.2, 15.1]
     """
@@ -734,7 +776,9 @@ def table(**arguments: Any) -> Comparison:
         answers.append(answer)
         rows.append({**_summary(answer), **labels})
     if not rows:
-        raise fault(InputError, "an argument has no values", remedy="Give each list at least one value")
+        raise fault(
+            InputError, "an argument has no values", remedy="Give each list at least one value"
+        )
     frame = pd.DataFrame(rows)
     varied = [name for name, options in choices.items() if len(options) > 1]
     solved = answers[0].solved
@@ -791,15 +835,15 @@ _FAMILIES, _CHILDREN, _CASES = 132, 326, 126
 def project_crewe(sizes: Sequence[int] | None = None) -> Comparison:
     """Show the power calculation of Project Crewe: as printed, and for the trial that happened.
 
-    The report (Heal, Nolan and Sanders, DfE RR580, 2017, Appendix 6) prints four smallest detectable
-    effects. Only the arcsine formula and a rise fit all four, with 286 or 287 families at 1:1 (322 or
-    323 at 2:1): more than twice the 132 families that were recruited.
+    The report (Heal, Nolan and Sanders, DfE RR580, 2017, Appendix 6) prints four smallest
+    detectable effects. Only the arcsine formula and a rise fit all four, with 286 or 287 families
+    at 1:1 (322 or 323 at 2:1): more than twice the 132 families that were recruited.
 
     Parameters
     ----------
     sizes : sequence of int, optional
-        The number of children in each family, where they are at hand. The report does not print them;
-        without them the mean sizes 3 (as planned) and 326/132 (as recruited) are shown.
+        The number of children in each family, where they are at hand. The report does not print
+        them; without them the mean sizes 3 (as planned) and 326/132 (as recruited) are shown.
 
     Returns
     -------
@@ -840,7 +884,10 @@ def project_crewe(sizes: Sequence[int] | None = None) -> Comparison:
                 )
                 cells.append(_plain_points(answer))
         printed.append(cells)
-    choices: dict[str, Any] = {"mean 3": 3, f"mean {_CHILDREN / _FAMILIES:.2f}": _CHILDREN / _FAMILIES}
+    choices: dict[str, Any] = {
+        "mean 3": 3,
+        f"mean {_CHILDREN / _FAMILIES:.2f}": _CHILDREN / _FAMILIES,
+    }
     if sizes is not None:
         given = _sizes(sizes)
         if not isinstance(given, list):
@@ -880,7 +927,12 @@ def project_crewe(sizes: Sequence[int] | None = None) -> Comparison:
         for label, units in ((f"{_CHILDREN} children", children), (f"{_CASES} index cases", cases)):
             for way in ("rise", "fall"):
                 answer = solve(
-                    "index cases", label, baseline=baseline, allocation=2 / 3, direction=way, **units
+                    "index cases",
+                    label,
+                    baseline=baseline,
+                    allocation=2 / 3,
+                    direction=way,
+                    **units,
                 )
                 cells.append(_plain_points(answer))
         index.append(cells)
@@ -889,7 +941,8 @@ def project_crewe(sizes: Sequence[int] | None = None) -> Comparison:
         Table(
             header=["Baseline", "printed", *by_method],
             rows=printed,
-            title="Smallest detectable rise in points at 80% power, families of 3: printed and worked out",
+            title="Smallest detectable rise in points at 80% power, families of 3: printed and "
+            "worked out",
         ),
         Table(
             header=["Trial at 2:1, baseline 22.6%"]
@@ -905,15 +958,19 @@ def project_crewe(sizes: Sequence[int] | None = None) -> Comparison:
                 for way in ("rise", "fall")
             ],
             rows=index,
-            title="Children (ICC 0.36) and index cases (one a family), arcsine, 2:1, points at 80% power",
+            title="Children (ICC 0.36) and index cases (one a family), arcsine, 2:1, points at "
+            "80% power",
         ),
     ]
     notes = [
-        "Two-sided 5% level, normal distribution, both tails counted as power. — : no rate between 0 and "
+        "Two-sided 5% level, normal distribution, both tails counted as power. — : no rate "
+        "between 0 and "
         "100% would be found with 80% power.",
-        "Of the three formulas only arcsine, and of the two directions only a rise, fits all four printed "
+        "Of the three formulas only arcsine, and of the two directions only a rise, fits all "
+        "four printed "
         "effects: with 286 or 287 families at 1:1, 322 or 323 at 2:1, 340 or 341 at 70:30.",
-        "That the report's 132 cases are families with 326 children is an inference; it does not print the "
+        "That the report's 132 cases are families with 326 children is an inference; it does "
+        "not print the "
         "size of each family.",
     ]
     return Comparison(frame=pd.DataFrame(rows), tables=tables, notes=notes)
