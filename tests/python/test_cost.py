@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import pickle
+import re
 from fractions import Fraction
+from pathlib import Path
 
 import crewe as cw
 import pandas as pd
@@ -171,3 +173,12 @@ def test_arithmetic_is_that_of_fractions(a, b, c) -> None:
     assert costs["x"].exact == exact
     sign = -1 if exact < 0 else 1
     assert costs["y"].exact == sign * Fraction(int(abs(exact) * 100 + Fraction(1, 2)), 100)
+
+
+def test_the_code_of_the_methods_page_runs(capsys) -> None:
+    page = Path(__file__).parents[2] / "docs" / "methods" / "cost.md"
+    blocks = re.findall(r"```python\n(.*?)```", page.read_text("utf-8"), flags=re.DOTALL)
+    assert blocks
+    exec(compile("\n".join(blocks), str(page), "exec"), {})
+    out = capsys.readouterr().out
+    assert "£2,450" in out and "finance ledger" in out

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import pickle
+import re
 from pathlib import Path
 from typing import Any
 
@@ -240,3 +241,12 @@ def test_bad_curves_and_tables_are_refused() -> None:
                           direction="fall")  # fmt: skip
     with pytest.raises(cw.InputError, match="unattainable"):
         out.curve(over="clusters", of="power")
+
+
+def test_the_code_of_the_methods_page_runs(capsys) -> None:
+    page = Path(__file__).parents[2] / "docs" / "methods" / "power.md"
+    blocks = re.findall(r"```python\n(.*?)```", page.read_text("utf-8"), flags=re.DOTALL)
+    assert blocks
+    exec(compile("\n".join(blocks), str(page), "exec"), {})
+    out = capsys.readouterr().out
+    assert "+16.9 pp" in out

@@ -1,21 +1,12 @@
-"""Cost-benefit lines worked out exactly from named inputs, each traceable to its source.
-
->>> import crewe as cw
->>> crewe = cw.cost.project_crewe()
->>> crewe["earnings_pc"].exact
-Fraction(34464, 1)
->>> crewe["escalation_saving_per_case"].agreement
-'cut off'
-"""
+"""A cost-benefit analysis: inputs, and the lines that follow from them."""
 
 from __future__ import annotations
 
 import difflib
 import re
 import sys
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields, replace
-from decimal import Decimal
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from importlib import resources
 from pathlib import Path
@@ -25,6 +16,8 @@ import pandas as pd
 
 from crewe import _core
 from crewe._display import Table
+from crewe.cost._declare import Input, Line, declared, text_of
+from crewe.cost._trace import Trace, full, money
 from crewe.exceptions import InputError, fault
 
 if sys.version_info >= (3, 11):
@@ -32,60 +25,9 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib  # type: ignore[import-not-found,unused-ignore]
 
-__all__ = ["CostBenefit", "Input", "Line", "Trace", "Worked", "project_crewe"]
 
-
-@dataclass(frozen=True)
-class Input:
-    """A number that a cost-benefit analysis starts from.
-
-    Attributes
-    ----------
-    name : str
-        The name that formulas use.
-    value : str
-        The number as its source prints it: ``"68.05"``, ``"34,464"``, ``"14.3%"``. Numbers are
-        taken too.
-    label, unit, source, note : str
-        What it is, in what (``"GBP"``, ``"%"`` or other words), where it stands, what to know
-        about it.
-    """
-
-    name: str
-    value: str
-    label: str = ""
-    unit: str = ""
-    source: str = ""
-    note: str = ""
-
-
-@dataclass(frozen=True)
-class Line:
-    """A line to be worked out.
-
-    Attributes
-    ----------
-    name : str
-        Its name, by which other lines may use it.
-    formula : str
-        An expression over inputs and lines: ``+ - * /``, parentheses, numbers and ``round(x,
-        places)``, half away from nil (``round(x, -2)`` is to hundreds).
-    label, words, arm, unit, source, note : str
-        What it is, its formula in words, the arm it belongs to, in what, where it is printed, what
-        to know.
-    printed : str
-        The figure printed, if any; its decimals are the precision of the comparison.
-    """
-
-    name: str
-    formula: str
-    label: str = ""
-    words: str = ""
-    arm: str = ""
-    unit: str = ""
-    source: str = ""
-    printed: str = ""
-    note: str = ""
+# Decimals of a value that nothing was printed for: pence, and hundredths of a per cent.
+_PLACES = {"%": 4}
 
 
 @dataclass(frozen=True)
@@ -99,7 +41,7 @@ class Worked:
     exact : Fraction
         Its value, without any rounding.
     shown : str
-        The value rounded to the decimals that are printed (2 where nothing is printed), with its
+        The value rounded to the decimals that are printed (to pence where nothing is), with its
         unit.
     printed : str
         The figure printed, with its unit; empty if none.
@@ -161,23 +103,26 @@ class CostBenefit:
     ) -> None:
         self.title = title
         self.source = source
-        given: list[Input] = _declared(Input, inputs, "value")
+        given: list[Input] = declared(Input, inputs, "value")
         self.inputs: dict[str, Input] = {item.name: item for item in given}
-        declared = _declared(Line, lines, "formula")
+        lines_given = declared(Line, lines, "formula")
         answers = _core.cost_lines(
             [(item.name, item.value) for item in given],
-            [(line.name, line.formula, line.printed or None) for line in declared],
+            [
+                (line.name, line.formula, line.printed or None, _PLACES.get(line.unit, 2))
+                for line in lines_given
+            ],
         )
         self.lines: dict[str, Worked] = {
             line.name: Worked(
                 line=line,
                 exact=Fraction(answer["exact"]),
-                shown=_money(answer["shown"], line.unit),
-                printed=_money(line.printed, line.unit) if line.printed else "",
+                shown=money(answer["shown"], line.unit),
+                printed=money(line.printed, line.unit) if line.printed else "",
                 agreement=answer["agreement"],
                 uses=tuple(answer["uses"]),
             )
-            for line, answer in zip(declared, answers, strict=True)
+            for line, answer in zip(lines_given, answers, strict=True)
         }
 
     @classmethod
@@ -267,7 +212,7 @@ class CostBenefit:
         for name in values:
             self._require(name, self.inputs)
         inputs = [
-            replace(item, value=_text(values[name]), source="changed by the user", note="")
+            replace(item, value=text_of(values[name]), source="changed by the user", note="")
             if name in values
             else item
             for name, item in self.inputs.items()
@@ -387,7 +332,7 @@ class CostBenefit:
                     "name": name,
                     "kind": "input",
                     "label": item.label or name,
-                    "value": _money(item.value, item.unit),
+                    "value": money(item.value, item.unit),
                     "words": "",
                     "formula": "",
                     "numbers": "",
@@ -405,7 +350,7 @@ class CostBenefit:
             word = match.group(0)
             if word in self.inputs:
                 return self.inputs[word].value
-            return _full(self.lines[word].exact) if word in self.lines else word
+            return full(self.lines[word].exact) if word in self.lines else word
 
         rows.append(
             {
@@ -413,7 +358,7 @@ class CostBenefit:
                 "name": name,
                 "kind": "line",
                 "label": (line.label or name) + (f" ({line.arm})" if line.arm else ""),
-                "value": _money(_full(worked.exact), line.unit),
+                "value": money(full(worked.exact), line.unit),
                 "words": line.words,
                 "formula": line.formula,
                 "numbers": re.sub(r"[^\W\d]\w*", number, line.formula),
@@ -425,72 +370,6 @@ class CostBenefit:
         )
         for used in worked.uses:
             self._walk(used, depth + 1, rows)
-
-
-@dataclass(frozen=True, repr=False)
-class Trace:
-    """A line of a cost-benefit analysis followed back to its inputs.
-
-    Attributes
-    ----------
-    name : str
-        The line.
-    frame : pandas.DataFrame
-        A row a line or input, the line itself first, each followed by what it uses; `depth` is how
-        far down.
-    """
-
-    name: str
-    frame: pd.DataFrame
-
-    def tidy(self) -> pd.DataFrame:
-        """Give the frame."""
-        return self.frame
-
-    @staticmethod
-    def _details(row: Mapping[str, str]) -> list[str]:
-        details = []
-        if row["words"]:
-            details.append(row["words"])
-        if row["formula"]:
-            details.append(f"{row['formula']}  =  {row['numbers']}")
-        if row["printed"]:
-            details.append(f"printed {row['printed']}: {row['agreement']}")
-        if row["source"]:
-            details.append(f"source: {row['source']}")
-        if row["note"]:
-            details.append(f"note: {row['note']}")
-        return details
-
-    def text(self) -> str:
-        """Give the trace for a terminal, what a line uses indented under it."""
-        lines = []
-        for row in self.frame.to_dict("records"):
-            indent = "    " * row["depth"]
-            lines.append(f"{indent}{row['label']} = {row['value']}")
-            lines.extend(f"{indent}  {detail}" for detail in self._details(row))
-        return "\n".join(lines)
-
-    def html(self) -> str:
-        """Give the trace as an HTML table."""
-        return Table(
-            header=["Line or input", "Value", "How"],
-            rows=[
-                [
-                    "\u2003" * row["depth"] + row["label"],
-                    row["value"],
-                    "; ".join(self._details(row)),
-                ]
-                for row in self.frame.to_dict("records")
-            ],
-            title=f"Where {self.name} comes from",
-        ).html()
-
-    def __repr__(self) -> str:
-        return self.text()
-
-    def _repr_html_(self) -> str:
-        return self.html()
 
 
 def project_crewe() -> CostBenefit:
@@ -508,94 +387,3 @@ def project_crewe() -> CostBenefit:
         .read_text(encoding="utf-8")
     )
     return CostBenefit._of_toml(text, "project_crewe_costs.toml")
-
-
-def _declared(kind: Any, given: Any, second: str) -> list[Any]:
-    """Bring inputs or lines in any form to a list of `kind`."""
-    known = [item.name for item in fields(kind)]
-    if isinstance(given, Mapping):
-        rows: list[Any] = [{"name": name, second: value} for name, value in given.items()]
-    elif isinstance(given, Sequence) and not isinstance(given, str):
-        rows = list(given)
-    else:
-        rows = _frame_rows(given)
-    declared = []
-    for position, row in enumerate(rows):
-        if isinstance(row, kind):
-            declared.append(replace(row, **{second: _text(getattr(row, second))}))
-            continue
-        if not isinstance(row, Mapping):
-            raise fault(
-                InputError,
-                f"{kind.__name__.lower()}s must be {kind.__name__} objects or mappings",
-                rows=[position],
-                values=[type(row).__name__],
-                remedy=f"Give each its name and {second}",
-            )
-        unknown = sorted(set(row) - set(known))
-        absent = [name for name in ("name", second) if row.get(name) in (None, "")]
-        if unknown or absent:
-            problem = (
-                f"has the unknown field {unknown[0]!r}"
-                if unknown
-                else f"lacks its {' and '.join(absent)}"
-            )
-            raise fault(
-                InputError,
-                f"{kind.__name__.lower()} {row.get('name', '')!r} {problem}",
-                rows=[position],
-                remedy=f"The fields are {', '.join(known)}",
-            )
-        declared.append(
-            kind(**{name: _text(value) for name, value in row.items() if value is not None})
-        )
-    return declared
-
-
-def _frame_rows(frame: Any) -> list[dict[str, Any]]:
-    import narwhals as nw
-
-    from crewe._frames import Source
-
-    Source(frame)  # refuses what is not a frame, in the words that every function uses
-    native: Any = nw.from_native(frame)
-    if isinstance(native, nw.LazyFrame):
-        native = native.collect()
-    rows = native.rows(named=True)
-    return [{k: v for k, v in row.items() if v is not None and v == v} for row in rows]
-
-
-def _text(value: Any) -> str:
-    """Give a number as the decimal that was typed; text as it is."""
-    if isinstance(value, str):
-        return value
-    if hasattr(value, "item"):
-        value = value.item()
-    if isinstance(value, float):
-        return format(Decimal(repr(value)), "f")
-    return str(value)
-
-
-def _full(value: Fraction) -> str:
-    """Give a fraction as a decimal; an ellipsis where it goes on after five."""
-    if value.denominator == 1:
-        return str(value.numerator)
-    scaled = abs(value) * 10**5
-    digits = f"{scaled.numerator // scaled.denominator:06d}"
-    more = "…" if scaled.denominator != 1 else ""
-    part = digits[-5:] if more else digits[-5:].rstrip("0")
-    return f"{'-' if value < 0 else ''}{digits[:-5]}.{part}{more}"
-
-
-def _money(text: str, unit: str) -> str:
-    """Give a decimal with its unit: pounds with thousands separated, a share as a percentage."""
-    more = "…" if text.endswith("…") else ""
-    plain = text.removesuffix("…").replace(",", "")
-    if unit == "%":
-        if plain.endswith("%"):
-            return plain
-        return f"{Decimal(plain).scaleb(2):f}{more}%"
-    if unit == "GBP":
-        sign = "−" if plain.startswith("-") else ""
-        return f"{sign}£{Decimal(plain.lstrip('-')):,f}{more}"
-    return text
