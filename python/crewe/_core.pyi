@@ -75,5 +75,5 @@ def power_binary(
     r2: float,
 ) -> dict[str, Any]: ...
 def cost_lines(
-    inputs: list[tuple[str, str]], lines: list[tuple[str, str, str | None]]
+    inputs: list[tuple[str, str]], lines: list[tuple[str, str, str | None, int]]
 ) -> list[dict[str, Any]]: ...

@@ -7,16 +7,18 @@ use pyo3::types::PyDict;
 use crate::convert::record;
 use crate::error::OrRaise;
 
-/// Works out lines (name, formula, printed) from inputs (name, value), all as text; one record a line.
+/// Works out lines (name, formula, printed, decimals) from inputs (name, value); one record a line.
 #[pyfunction]
 fn cost_lines<'py>(
     py: Python<'py>,
     inputs: Vec<(String, String)>,
-    lines: Vec<(String, String, Option<String>)>,
+    lines: Vec<(String, String, Option<String>, i32)>,
 ) -> PyResult<Vec<Bound<'py, PyDict>>> {
     let inputs: Vec<Input> = inputs.into_iter().map(|(name, value)| Input { name, value }).collect();
-    let lines: Vec<Line> =
-        lines.into_iter().map(|(name, formula, printed)| Line { name, formula, printed }).collect();
+    let lines: Vec<Line> = lines
+        .into_iter()
+        .map(|(name, formula, printed, places)| Line { name, formula, printed, places })
+        .collect();
     let worked = py.detach(|| work_out(&inputs, &lines)).or_raise(py)?;
     worked
         .into_iter()

@@ -39,6 +39,8 @@ pub struct Line {
     pub formula: String,
     /// What the report printed, as text: its decimals are the precision of the comparison.
     pub printed: Option<String>,
+    /// The decimals to show where nothing was printed.
+    pub places: i32,
 }
 
 /// How a printed figure agrees with the exact value.
@@ -76,7 +78,7 @@ pub struct Worked {
     pub name: String,
     /// The exact value.
     pub value: Exact,
-    /// The value rounded to the printed decimals (2 where nothing was printed).
+    /// The value rounded to the printed decimals, or to the line's own where nothing was printed.
     pub shown: String,
     /// The number that was printed.
     pub printed: Option<Exact>,
@@ -95,7 +97,7 @@ pub struct Worked {
 /// ```
 /// use crewe::instruments::cost::{Agreement, Input, Line, work_out};
 /// let inputs = [("saving", "3,800"), ("cases", "128")].map(|(name, value)| Input { name: name.into(), value: value.into() });
-/// let line = Line { name: "per_case".into(), formula: "saving / cases".into(), printed: Some("29.68".into()) };
+/// let line = Line { name: "per_case".into(), formula: "saving / cases".into(), printed: Some("29.68".into()), places: 2 };
 /// let worked = work_out(&inputs, &[line])?;
 /// assert_eq!(worked[0].agreement, Some(Agreement::CutOff));
 /// assert_eq!(worked[0].value.decimal(4).unwrap(), "29.6875");
@@ -164,7 +166,7 @@ pub fn work_out(inputs: &[Input], lines: &[Line]) -> Result<Vec<Worked>> {
 }
 
 fn compared(line: &Line, value: Exact, uses: Vec<String>) -> Result<Worked> {
-    let places = line.printed.as_deref().map_or(2, Exact::places);
+    let places = line.printed.as_deref().map_or(line.places, Exact::places);
     let (rounded, cut) = (value.round(places), value.cut_off(places));
     let (Some(rounded), Some(cut), Some(shown)) = (rounded, cut, value.decimal(places)) else {
         return Err(too_large(line));
@@ -246,21 +248,21 @@ impl Expression {
         let result = match self {
             Self::Number(number) => Some(*number),
             Self::Name(name) => values.get(name.as_str()).copied(),
-            Self::Negative(inner) => Some(inner.value(values, line)?.neg()),
+            Self::Negative(inner) => Some(inner.value(values, line)?.negated()),
             Self::Round(inner, places) => inner.value(values, line)?.round(*places),
             Self::Binary(sign, left, right) => {
                 let (left, right) = (left.value(values, line)?, right.value(values, line)?);
                 match sign {
-                    '+' => left.add(right),
-                    '-' => left.sub(right),
-                    '*' => left.mul(right),
+                    '+' => left.plus(right),
+                    '-' => left.minus(right),
+                    '*' => left.times(right),
                     _ if right.to_f64() == 0.0 => {
                         return Err(Fault::new(format!("the line '{}' divides by 0", line.name))
                             .values([line.formula.clone()])
                             .remedy("Check the inputs under the stroke")
                             .input());
                     }
-                    _ => left.div(right),
+                    _ => left.over(right),
                 }
             }
         };
@@ -387,7 +389,7 @@ mod tests {
 
     fn value(formula: &str) -> Result<String> {
         let input = Input { name: "x".into(), value: "2.5".into() };
-        let line = Line { name: "y".into(), formula: formula.into(), printed: None };
+        let line = Line { name: "y".into(), formula: formula.into(), printed: None, places: 2 };
         Ok(work_out(&[input], &[line])?[0].value.to_string())
     }
 

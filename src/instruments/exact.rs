@@ -60,25 +60,25 @@ impl Exact {
     }
 
     /// Sum.
-    pub fn add(self, other: Self) -> Option<Self> {
+    pub fn plus(self, other: Self) -> Option<Self> {
         let left = self.numerator.checked_mul(other.denominator)?;
         let right = other.numerator.checked_mul(self.denominator)?;
         Self::new(left.checked_add(right)?, self.denominator.checked_mul(other.denominator)?)
     }
 
     /// Difference.
-    pub fn sub(self, other: Self) -> Option<Self> {
-        self.add(other.neg())
+    pub fn minus(self, other: Self) -> Option<Self> {
+        self.plus(other.negated())
     }
 
     /// The same size with the other sign.
     #[must_use]
-    pub fn neg(self) -> Self {
+    pub fn negated(self) -> Self {
         Self { numerator: -self.numerator, ..self }
     }
 
     /// Product.
-    pub fn mul(self, other: Self) -> Option<Self> {
+    pub fn times(self, other: Self) -> Option<Self> {
         Self::new(
             self.numerator.checked_mul(other.numerator)?,
             self.denominator.checked_mul(other.denominator)?,
@@ -86,14 +86,14 @@ impl Exact {
     }
 
     /// Quotient.
-    pub fn div(self, other: Self) -> Option<Self> {
-        self.mul(Self::new(other.denominator, other.numerator)?)
+    pub fn over(self, other: Self) -> Option<Self> {
+        self.times(Self::new(other.denominator, other.numerator)?)
     }
 
     /// Rounded to so many decimals (negative: to tens, hundreds ...), halves away from nil.
     pub fn round(self, places: i32) -> Option<Self> {
         let half = Self { numerator: self.numerator.signum(), denominator: 2 };
-        self.scaled(places)?.add(half)?.whole().unscaled(places)
+        self.scaled(places)?.plus(half)?.whole().unscaled(places)
     }
 
     /// Cut off after so many decimals.
@@ -108,7 +108,7 @@ impl Exact {
 
     fn scaled(self, places: i32) -> Option<Self> {
         let ten = Self { numerator: 10_i128.checked_pow(places.unsigned_abs())?, denominator: 1 };
-        if places >= 0 { self.mul(ten) } else { self.div(ten) }
+        if places >= 0 { self.times(ten) } else { self.over(ten) }
     }
 
     fn unscaled(self, places: i32) -> Option<Self> {
@@ -178,7 +178,7 @@ mod tests {
     #[test]
     fn overflow_and_division_by_nil_are_seen() {
         let huge = exact("99999999999999999999999999999999999999");
-        assert!(huge.mul(huge).is_none());
-        assert!(huge.div(exact("0")).is_none());
+        assert!(huge.times(huge).is_none());
+        assert!(huge.over(exact("0")).is_none());
     }
 }

@@ -1,0 +1,389 @@
+"""A cost-benefit analysis: inputs, and the lines that follow from them."""
+
+from __future__ import annotations
+
+import difflib
+import re
+import sys
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from crewe import _core
+from crewe._display import Table
+from crewe.cost._declare import Input, Line, declared, text_of
+from crewe.cost._trace import Trace, full, money
+from crewe.exceptions import InputError, fault
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib  # type: ignore[import-not-found,unused-ignore]
+
+
+# Decimals of a value that nothing was printed for: pence, and hundredths of a per cent.
+_PLACES = {"%": 4}
+
+
+@dataclass(frozen=True)
+class Worked:
+    """A line worked out.
+
+    Attributes
+    ----------
+    line : Line
+        As declared.
+    exact : Fraction
+        Its value, without any rounding.
+    shown : str
+        The value rounded to the decimals that are printed (to pence where nothing is), with its
+        unit.
+    printed : str
+        The figure printed, with its unit; empty if none.
+    agreement : str or None
+        How the printed figure agrees: "exact", "rounded", "cut off", "rounded or cut off alike" or
+        "differs".
+    uses : tuple of str
+        The inputs and lines of its formula.
+    """
+
+    line: Line
+    exact: Fraction
+    shown: str
+    printed: str
+    agreement: str | None
+    uses: tuple[str, ...]
+
+    @property
+    def value(self) -> float:
+        """The value as a double."""
+        return float(self.exact)
+
+
+class CostBenefit:
+    """A cost-benefit analysis: inputs, and the lines that follow from them, exact to the penny.
+
+    Parameters
+    ----------
+    inputs : frame, sequence of Input or mapping, or mapping of name to number
+        What is known. A frame has columns `name` and `value`, and may have `label`, `unit`,
+        `source`, `note`.
+    lines : frame, sequence of Line or mapping, or mapping of name to formula
+        What follows. A frame has columns `name` and `formula`, and may have the other fields of
+        `Line`.
+    title, source : str
+        The caption, and where the figures were printed.
+
+    Raises
+    ------
+    InputError
+        For a number or formula that cannot be read, a name unknown or used twice, lines that refer
+        to each other in a circle, or division by nil; the message names the line.
+
+    Notes
+    -----
+    Values are fractions, so 34,464 is 34,464 and whether a printed figure was rounded or cut off
+    is known.
+
+    Examples
+    --------
+    >>> import crewe as cw
+    >>> costs = cw.cost.CostBenefit({"weekly": "68.05", "weeks": 36}, {"case": "weekly * weeks"})
+    >>> costs["case"].exact, costs["case"].value
+    (Fraction(12249, 5), 2449.8)
+    """
+
+    def __init__(
+        self, inputs: Any, lines: Any, *, title: str = "Costs and benefits", source: str = ""
+    ) -> None:
+        self.title = title
+        self.source = source
+        given: list[Input] = declared(Input, inputs, "value")
+        self.inputs: dict[str, Input] = {item.name: item for item in given}
+        lines_given = declared(Line, lines, "formula")
+        answers = _core.cost_lines(
+            [(item.name, item.value) for item in given],
+            [
+                (line.name, line.formula, line.printed or None, _PLACES.get(line.unit, 2))
+                for line in lines_given
+            ],
+        )
+        self.lines: dict[str, Worked] = {
+            line.name: Worked(
+                line=line,
+                exact=Fraction(answer["exact"]),
+                shown=money(answer["shown"], line.unit),
+                printed=money(line.printed, line.unit) if line.printed else "",
+                agreement=answer["agreement"],
+                uses=tuple(answer["uses"]),
+            )
+            for line, answer in zip(lines_given, answers, strict=True)
+        }
+
+    @classmethod
+    def from_toml(cls, path: str | Path) -> CostBenefit:
+        """Read an analysis from a TOML file with tables `[[input]]` and `[[line]]`.
+
+        Parameters
+        ----------
+        path : str or Path
+            The file. Numbers may be written as text, which keeps them as printed.
+
+        Returns
+        -------
+        CostBenefit
+        """
+        try:
+            text = Path(path).read_text(encoding="utf-8")
+        except OSError as error:
+            raise fault(
+                InputError, f"the file '{path}' cannot be read", remedy="Check the path"
+            ) from error
+        return cls._of_toml(text, str(path))
+
+    @classmethod
+    def _of_toml(cls, text: str, path: str) -> CostBenefit:
+        try:
+            # Decimals as text: nothing passes through binary.
+            content = tomllib.loads(text, parse_float=str)
+        except tomllib.TOMLDecodeError as error:
+            raise fault(
+                InputError,
+                f"the file '{path}' is not TOML: {error}",
+                remedy="Mend it at the place named",
+            ) from error
+        unknown = set(content) - {"title", "source", "input", "line"}
+        if unknown:
+            raise fault(
+                InputError,
+                f"the file '{path}' has parts that a cost-benefit analysis does not know",
+                values=sorted(unknown),
+                remedy="Use title, source, [[input]] and [[line]]",
+            )
+        return cls(
+            content.get("input", []),
+            content.get("line", []),
+            title=content.get("title", "Costs and benefits"),
+            source=content.get("source", ""),
+        )
+
+    def __getitem__(self, name: str) -> Worked:
+        self._require(name, self.lines)
+        return self.lines[name]
+
+    def _require(self, name: str, names: Iterable[str]) -> None:
+        known = list(names)
+        if name not in known:
+            near = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
+            raise fault(
+                InputError,
+                f"there is no '{name}' in this analysis",
+                remedy=f"Did you mean {' or '.join(repr(n) for n in near)}"
+                if near
+                else f"There are {', '.join(known)}",
+            )
+
+    def with_inputs(self, **values: Any) -> CostBenefit:
+        """Work the lines out with other inputs.
+
+        The printed figures are left out of the result: they belong to the inputs that were printed.
+
+        Parameters
+        ----------
+        **values
+            New numbers by name of input.
+
+        Returns
+        -------
+        CostBenefit
+
+        Examples
+        --------
+        >>> import crewe as cw
+        >>> other = cw.cost.project_crewe().with_inputs(weeks_open_pc="30")
+        >>> other["cost_per_case_pc"].shown
+        '£2,041.50'
+        """
+        for name in values:
+            self._require(name, self.inputs)
+        inputs = [
+            replace(item, value=text_of(values[name]), source="changed by the user", note="")
+            if name in values
+            else item
+            for name, item in self.inputs.items()
+        ]
+        lines = [replace(worked.line, printed="", note="") for worked in self.lines.values()]
+        changed = ", ".join(values)
+        return CostBenefit(
+            inputs, lines, title=f"{self.title}, with other {changed}", source=self.source
+        )
+
+    @property
+    def notes(self) -> list[str]:
+        """The notes of inputs and lines, and how many printed figures agree."""
+        compared = [worked for worked in self.lines.values() if worked.agreement is not None]
+        notes = [f"Source: {self.source}."] if self.source else []
+        if compared:
+            agree = sum(worked.agreement != "differs" for worked in compared)
+            notes.append(f"{agree} of {len(compared)} printed figures follow from the inputs.")
+        for item in self.inputs.values():
+            if item.note:
+                notes.append(f"{item.label or item.name}: {item.note}")
+        for worked in self.lines.values():
+            if worked.line.note:
+                arm = f" ({worked.line.arm})" if worked.line.arm else ""
+                notes.append(f"{worked.line.label or worked.line.name}{arm}: {worked.line.note}")
+        return notes
+
+    def tidy(self) -> pd.DataFrame:
+        """Give a row a line: value, printed figure, agreement, formula, source and note."""
+        return pd.DataFrame(
+            [
+                {
+                    "line": name,
+                    "label": worked.line.label or name,
+                    "arm": worked.line.arm,
+                    "value": worked.value,
+                    "unit": worked.line.unit,
+                    "shown": worked.shown,
+                    "printed": worked.printed,
+                    "agreement": worked.agreement or "",
+                    "formula": worked.line.formula,
+                    "words": worked.line.words,
+                    "source": worked.line.source,
+                    "note": worked.line.note,
+                }
+                for name, worked in self.lines.items()
+            ]
+        )
+
+    def _table(self) -> Table:
+        rows = []
+        for name, worked in self.lines.items():
+            agreement = worked.agreement or ""
+            rows.append(
+                [
+                    worked.line.label or name,
+                    worked.line.arm,
+                    worked.shown,
+                    worked.printed,
+                    agreement + ("*" if worked.line.note else ""),
+                    worked.line.words or worked.line.formula,
+                ]
+            )
+        return Table(
+            header=["Line", "Arm", "Worked out", "Printed", "Agreement", "Formula"],
+            rows=rows,
+            title=self.title,
+            notes=self.notes,
+        )
+
+    def text(self) -> str:
+        """Give the lines as a table for a terminal."""
+        return self._table().text()
+
+    def html(self) -> str:
+        """Give the lines as an HTML table."""
+        return self._table().html()
+
+    def __repr__(self) -> str:
+        return self.text()
+
+    def _repr_html_(self) -> str:
+        return self.html()
+
+    def trace(self, name: str) -> Trace:
+        """Follow a line back to its inputs.
+
+        Parameters
+        ----------
+        name : str
+            The line.
+
+        Returns
+        -------
+        Trace
+            Its formula in words, in names and in numbers, and the same for every line that it
+            uses, down to the inputs with their sources.
+
+        Examples
+        --------
+        >>> import crewe as cw
+        >>> trace = cw.cost.project_crewe().trace("escalation_saving_per_case")
+        >>> print(trace.text().splitlines()[0])
+        Escalation saving per case (PC) = £74.98795…
+        """
+        self._require(name, self.lines)
+        rows: list[dict[str, Any]] = []
+        self._walk(name, 0, rows)
+        return Trace(name=name, frame=pd.DataFrame(rows))
+
+    def _walk(self, name: str, depth: int, rows: list[dict[str, Any]]) -> None:
+        if name in self.inputs:
+            item = self.inputs[name]
+            rows.append(
+                {
+                    "depth": depth,
+                    "name": name,
+                    "kind": "input",
+                    "label": item.label or name,
+                    "value": money(item.value, item.unit),
+                    "words": "",
+                    "formula": "",
+                    "numbers": "",
+                    "printed": "",
+                    "agreement": "",
+                    "source": item.source,
+                    "note": item.note,
+                }
+            )
+            return
+        worked = self.lines[name]
+        line = worked.line
+
+        def number(match: re.Match[str]) -> str:
+            word = match.group(0)
+            if word in self.inputs:
+                return self.inputs[word].value
+            return full(self.lines[word].exact) if word in self.lines else word
+
+        rows.append(
+            {
+                "depth": depth,
+                "name": name,
+                "kind": "line",
+                "label": (line.label or name) + (f" ({line.arm})" if line.arm else ""),
+                "value": money(full(worked.exact), line.unit),
+                "words": line.words,
+                "formula": line.formula,
+                "numbers": re.sub(r"[^\W\d]\w*", number, line.formula),
+                "printed": worked.printed,
+                "agreement": worked.agreement or "",
+                "source": line.source,
+                "note": line.note,
+            }
+        )
+        for used in worked.uses:
+            self._walk(used, depth + 1, rows)
+
+
+def project_crewe() -> CostBenefit:
+    """Give the cost-benefit analysis of Project Crewe from its printed inputs.
+
+    Returns
+    -------
+    CostBenefit
+        Tables 6 to 9 of Heal, Nolan and Sanders, *Project Crewe: research report*, Department for
+        Education, DFE-RR580, 2017, Appendix 9: each line with the figure printed and how it agrees.
+    """
+    text = (
+        resources.files("crewe")
+        .joinpath("data/project_crewe_costs.toml")
+        .read_text(encoding="utf-8")
+    )
+    return CostBenefit._of_toml(text, "project_crewe_costs.toml")

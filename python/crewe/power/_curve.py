@@ -1,0 +1,269 @@
+"""One quantity of a power calculation followed over another."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from crewe import _style
+from crewe._display import Table
+from crewe.exceptions import InputError, fault
+from crewe.power._binary import BinaryPower, binary
+from crewe.power._quantities import (
+    LABELS,
+    QUANTITIES,
+    Quantity,
+    named,
+    percent,
+    points,
+    short,
+)
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+
+def follow(
+    answer: BinaryPower,
+    over: Quantity,
+    of: Quantity | None,
+    values: Iterable[float] | None,
+    lines: Mapping[str, Sequence[Any]],
+) -> Curve:
+    """Follow one quantity as another changes, all else as in an answer."""
+    if of is None:
+        of = answer.solved if answer.solved != over else ("effect" if over == "power" else "power")
+    for name in (over, of):
+        if name not in QUANTITIES:
+            raise fault(
+                InputError,
+                f"there is no quantity '{name}' to follow",
+                remedy=f"Choose among {', '.join(QUANTITIES)}",
+            )
+    if over == of:
+        raise fault(
+            InputError,
+            f"'{over}' cannot be followed over itanswer",
+            remedy="Give another quantity as of=",
+        )
+    if len(lines) > 1 or any(name in (over, of) or name not in answer.asked for name in lines):
+        raise fault(
+            InputError,
+            "a curve has lines for one argument of the calculation other than its two axes",
+            values=list(lines),
+            remedy=f"Give one of {', '.join(n for n in answer.asked if n not in (over, of))} "
+            "with its values",
+        )
+    base: dict[str, Any] = dict(answer.asked)
+    base.update((name, _given(answer, name)) for name in QUANTITIES)
+    if of != "power":
+        base["power"] = answer.target if answer.target is not None else answer.power
+    base[of] = None
+    base[over] = None
+    missing = [q for q in QUANTITIES if q not in (over, of) and q not in lines and base[q] is None]
+    if missing:
+        raise fault(
+            InputError,
+            f"there is no curve of {of} over {over}: the {missing[0]} of this answer is "
+            "unattainable",
+            remedy=f"Follow the {missing[0]} itanswer, with of='{missing[0]}'",
+        )
+    line, options = next(iter(lines.items()), (None, [None]))
+    points = list(values) if values is not None else _range(answer, over)
+    columns: dict[str, list[Any]] = {name: [] for name in ([line] if line else []) + [over, of]}
+    for option, point in itertools.product(options, points):
+        asked = {**base, over: point}
+        if line is not None:
+            asked[line] = option
+        if asked["effect"] is not None:
+            asked["direction"] = None
+        found = binary(**asked)
+        if line is not None:
+            columns[line].append(named(option))
+        columns[over].append(point)
+        columns[of].append(getattr(found, of) if found.attainable else None)
+    frame = pd.DataFrame(columns)
+    frame[of] = pd.to_numeric(frame[of])
+    return Curve(frame=frame, over=over, of=of, line=line, answer=answer)
+
+
+def _given(answer: BinaryPower, name: Quantity) -> Any:
+    """Give the value of a quantity as it was given or found."""
+    return answer.asked[name] if answer.asked[name] is not None else getattr(answer, name)
+
+
+def _range(answer: BinaryPower, over: Quantity) -> list[float]:
+    """Give points around this answer."""
+    if over == "power":
+        return [round(0.5 + 0.01 * i, 2) for i in range(46)]
+    if over == "icc":
+        return [round(0.02 * i, 2) for i in range(51)]
+    if over == "cluster_size":
+        top = max(8, math.ceil(2 * (answer.cluster_size or 4)))
+        first = 1.0 if answer.cv == 0 else 1.25
+        return [float(x) for x in np.linspace(first, top, 57)]
+    if over == "clusters":
+        middle = answer.clusters or 200
+        least = math.ceil(2 / min(answer.allocation, 1 - answer.allocation) - 1e-9)
+        low, high = max(least, middle // 4), max(2 * middle, least + 20)
+        return sorted({int(x) for x in np.linspace(low, high, 61)})
+    room = 1 - answer.baseline if answer.direction == "rise" else answer.baseline
+    sign = 1 if answer.direction == "rise" else -1
+    reach = min(2 * abs(answer.effect), 0.999 * room) if answer.effect is not None else 0.999 * room
+    return [float(sign * x) for x in np.linspace(reach / 60, reach, 60)]
+
+
+@dataclass(frozen=True, repr=False)
+class Curve:
+    """One quantity of a power calculation followed over another.
+
+    Attributes
+    ----------
+    frame : pandas.DataFrame
+        A row a point: the line (where there are several), `over` and `of`; unattainable points are
+        missing.
+    over, of : str
+        The two quantities.
+    line : str or None
+        The argument that tells the lines apart.
+    answer : BinaryPower
+        The calculation that the curve belongs to.
+    """
+
+    frame: pd.DataFrame
+    over: Quantity
+    of: Quantity
+    line: str | None
+    answer: BinaryPower
+
+    def tidy(self) -> pd.DataFrame:
+        """Give the frame."""
+        return self.frame
+
+    def methods(self) -> list[str]:
+        """Say in plain sentences which formula and which distribution were used."""
+        if self.line in ("method", "distribution"):
+            return [f"A line for each {LABELS[self.line]}."]
+        return self.answer.methods()
+
+    def _table(self) -> Table:
+        step = max(1, len(self.frame) // 20)
+        shown = self.frame.iloc[::step]
+        return Table(
+            header=[LABELS.get(str(name), str(name)) for name in shown.columns],
+            rows=[[self._cell(n, v) for n, v in row.items()] for _, row in shown.iterrows()],
+            title=f"{LABELS[self.of]} over {LABELS[self.over].lower()}",
+            notes=self.methods(),
+        )
+
+    @staticmethod
+    def _cell(name: Any, value: Any) -> str:
+        if isinstance(value, str):
+            return value
+        if value is None or value != value:
+            return "unattainable"
+        return f"{100 * value:+.2f}" if name == "effect" else f"{value:.4g}"
+
+    def __repr__(self) -> str:
+        return self._table().text()
+
+    def _repr_html_(self) -> str:
+        return self._table().html()
+
+    def plot(self, ax: Axes | None = None) -> Axes:
+        """Draw the curve: lines told apart by dashes, the calculation's own point marked.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, optional
+            Where to draw; a new figure by default.
+
+        Returns
+        -------
+        matplotlib Axes
+        """
+        with _style.printed():
+            return self._drawn(ax)
+
+    def _drawn(self, ax: Axes | None) -> Axes:
+        from matplotlib.lines import Line2D
+        from matplotlib.ticker import PercentFormatter
+
+        if ax is None:
+            _, ax = _style.figure()
+        scale: dict[str, float] = {
+            name: 100.0 if name == "effect" else 1.0 for name in (self.over, self.of)
+        }
+        parts = {"": self.frame}
+        if self.line is not None:
+            parts = {
+                f"{LABELS.get(self.line, self.line)} {short(value)}": part
+                for value, part in self.frame.groupby(self.line, sort=False)
+            }
+        styles = _style.arm_styles(list(parts))
+        for (label, part), style in zip(parts.items(), styles.values(), strict=True):
+            ax.plot(
+                scale[self.over] * part[self.over],
+                scale[self.of] * part[self.of],
+                color=style.colour,
+                linestyle=style.line if self.line is not None else "-",
+                label=label,
+            )
+        said = self._mark(ax, scale)
+        for name, axis in ((self.over, ax.xaxis), (self.of, ax.yaxis)):
+            if name == "power":
+                axis.set_major_formatter(PercentFormatter(1.0, decimals=0))
+        if self.of == "power":
+            ax.set_ylim(0, 1.02)
+            if self.answer.target is not None:
+                ax.axhline(
+                    self.answer.target,
+                    color=_style.QUIET,
+                    linewidth=0.8,
+                    linestyle=(0, (1, 2)),
+                    zorder=0,
+                )
+        ax.set_xlabel(LABELS[self.over])
+        ax.set_ylabel(LABELS[self.of])
+        handles = [
+            Line2D([], [], color=style.colour, linestyle=style.line, label=label)
+            for label, style in styles.items()
+            if label
+        ]
+        if handles:
+            ax.legend(handles=handles, handlelength=3.2)
+        lines = f" One line for each of {', '.join(parts)}." if self.line is not None else ""
+        _style.alt_text(ax, f"{LABELS[self.of]} against {LABELS[self.over].lower()}.{lines} {said}")
+        return ax
+
+    def _mark(self, ax: Axes, scale: Mapping[str, float]) -> str:
+        """Mark the calculation that the curve belongs to, and say it in words."""
+        x, y = self._point(self.over), self._point(self.of)
+        low, high = self.frame[self.over].min(), self.frame[self.over].max()
+        if x is None or y is None or not low <= x <= high:
+            return ""
+        ax.plot(
+            [scale[self.over] * x],
+            [scale[self.of] * y],
+            "o",
+            color=_style.INK,
+            markerfacecolor="#ffffff",
+            zorder=3,
+        )
+        shown = {
+            "effect": points(self.answer.effect),
+            "power": percent(self.answer.power),
+            "clusters": f"{self.answer.clusters} clusters",
+            "icc": f"ICC {self.answer.icc}",
+            "cluster_size": f"mean size {self.answer.cluster_size}",
+        }
+        return f"A circle marks {shown[self.over]} with {shown[self.of]}."
+
+    def _point(self, name: Quantity) -> float | None:
+        return None if not self.answer.attainable else getattr(self.answer, name)
