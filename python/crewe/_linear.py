@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,7 +15,7 @@ from crewe import _core, _formula
 from crewe._display import Table, number, p_value, stars
 from crewe._frames import Source, build
 from crewe._margins import Margins, margins
-from crewe.exceptions import InputError, fault
+from crewe.exceptions import CreweError, InputError, fault
 
 Floats = NDArray[np.float64]
 
@@ -399,6 +400,25 @@ class Linear:
         from crewe.plots import coefplot
 
         return coefplot(self, **options)
+
+
+@contextmanager
+def rows_of_the_data(rows: NDArray[np.int64]) -> Iterator[None]:
+    """Let an error count rows as the user's data do, and not as the rows that were kept."""
+    try:
+        yield
+    except CreweError as error:
+        if not error.rows or len(rows) == rows[-1] + 1:
+            raise
+        places = [int(rows[row]) for row in error.rows]
+        raise fault(
+            type(error),
+            error.problem,
+            column=error.column,
+            rows=places,
+            values=error.values,
+            remedy=error.remedy,
+        ) from None
 
 
 def cluster_codes(

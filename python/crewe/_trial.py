@@ -111,7 +111,7 @@ def join(assignment: Any, source: Source, right: str, *, strata_terms: bool) -> 
         _unit=joined.unit,
         _arm=joined.arm,
         _arms=list(joined.arms),
-        _noun=assignment.noun() if callable(assignment.noun) else assignment.noun,
+        _noun=assignment.noun,
     )
 
 

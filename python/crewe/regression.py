@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from crewe import _core, _formula
 from crewe._frames import Source
-from crewe._linear import Data, Linear, cluster_codes
+from crewe._linear import Data, Linear, cluster_codes, rows_of_the_data
 from crewe.exceptions import InputError, fault
 
 Floats = NDArray[np.float64]
@@ -143,7 +143,8 @@ def ols(
             notes += _lost_clusters(source, cluster, built.rows)
     if trial is not None:
         trial.refuse_too_few(built.rows)
-    core, record = _core.ols_fit(y, built.x, built.intercept, left, built.names)
+    with rows_of_the_data(built.rows):
+        core, record = _core.ols_fit(y, built.x, built.intercept, left, built.names)
     groups = None if codes is None else _core.Groups(codes)
     fit = OLS(
         model="OLS",
@@ -161,7 +162,8 @@ def ols(
         implementation=source._implementation,
         data=Data(built.x, y, core, groups, built, labels),
     )
-    fitted: OLS = fit.vcov(vcov or ("HC2" if groups is None else "CR2"), df)
+    with rows_of_the_data(built.rows):
+        fitted: OLS = fit.vcov(vcov or ("HC2" if groups is None else "CR2"), df)
     return fitted
 
 

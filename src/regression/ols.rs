@@ -389,7 +389,7 @@ fn rank_error(x: &DesignMatrix<'_>, lost: &[Collinear]) -> Error {
     }
     let with: Vec<&str> = first.with.iter().map(|&j| names[j].as_str()).collect();
     let others = lost[1..].iter().map(|c| format!("'{}'", names[c.column])).collect::<Vec<_>>();
-    let more = if others.is_empty() { String::new() } else { format!("; so do {}", others.join(", ")) };
+    let more = if others.is_empty() { String::new() } else { format!("; so are {}", others.join(", ")) };
     let problem = if with.is_empty() {
         format!("'{name}' is 0 in every row{more}")
     } else {
