@@ -42,7 +42,7 @@ class Assigned:
             strata=["history"],
             method="Complete randomisation within strata",
             commitment=lambda: SimpleNamespace(
-                hash="9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+                digest="9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
                 label="reproducible, not concealed",
             ),
         )
@@ -342,6 +342,24 @@ def test_forest_and_love_refuse_what_they_cannot_draw() -> None:
             draw(frame.rename(columns={"conf_low": "low"}).assign(level="a"))
 
 
+def test_love_tells_levels_apart() -> None:
+    balance = pd.DataFrame(
+        {
+            "level": ["family", "family", "child", "child"] * 2,
+            "term": ["age", "age", "age", "age", "girl", "girl", "girl", "girl"],
+            "arm": ["control", "crewe"] * 4,
+            "std_difference": [np.nan, 0.1, np.nan, 0.2, np.nan, -0.4, np.nan, 0.3],
+        }
+    )
+    ax = plots.love(balance)
+    assert [label.get_text() for label in ax.get_yticklabels()] == ["girl", "age"]
+    assert [text.get_text() for text in ax.get_legend().get_texts()] == ["family", "child"]
+    drawn = [list(line.get_xdata()) for line in ax.lines if len(line.get_xdata()) == 2]
+    assert [0.1, -0.4] in drawn and [0.2, 0.3] in drawn
+    assert "child, age: +0.20" in _style.alt_of(ax)
+    plt.close("all")
+
+
 def test_svg_is_self_contained_and_the_same_each_time() -> None:
     def make(prefix: str) -> str:
         ax = plots.means(by_history(), kind="bars", percent=True)
@@ -376,7 +394,9 @@ def test_embedded_svg_cannot_load_or_run() -> None:
     for word in ("script", "image", "http://a", "onclick", "xlink"):
         assert word not in out
     assert 'href="#p-r"' in out and "url(#p-g)" in out and "words" in out
-    assert 'viewBox="0 0 75 37.5"' in out
+    assert 'viewBox="0 0 75 37.5"' in out and "SYNTHETIC" not in out
+    labelled = _style.embed_svg(svg, "t", "d", "p", synthetic=True)
+    assert 'viewBox="0 -2.5 75 40"' in labelled and ">SYNTHETIC DATA</text>" in labelled
 
 
 def test_synthetic_label_is_in_the_drawing_only_where_it_should_be() -> None:

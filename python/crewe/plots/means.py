@@ -157,7 +157,7 @@ def _groups(margins: Any, level: float | None, labels: dict[str, str]) -> list[_
 @_style.printed()
 def _draw(groups: list[_Group], names: list[str], options: _Options, ax: Any) -> Axes:
     if ax is None:
-        _, ax = _style.figure(width_mm=min(_style.WIDTH_MM, 70 + 36 * len(groups)), height_mm=92)
+        _, ax = _style.figure(width_mm=min(_style.WIDTH_MM, 70 + 36 * len(groups)), height_mm=86)
     styles = _style.arm_styles(names)
     bars = options.kind == "bars"
     step = 0.36 if bars else 0.30
