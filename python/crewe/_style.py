@@ -331,6 +331,9 @@ def embed_svg(text: str, title: str, desc: str, prefix: str, *, synthetic: bool 
     for name in [name for name in root.attrib if name not in {"viewBox"}]:
         del root.attrib[name]
     root.set("xmlns", "http://www.w3.org/2000/svg")
+    if box is not None and not width:
+        # Without a size of its own a drawing is as wide as its units are CSS pixels.
+        width = min(_millimetres(re.split(r"[\s,]+", box.strip())[2]), WIDTH_MM)
     if box is None and width and height:
         root.set("viewBox", f"0 0 {width * 72 / 25.4:g} {height * 72 / 25.4:g}")
     root.set("role", "img")

@@ -256,14 +256,15 @@ def _under(groups: list[_Group], options: _Options) -> list[str]:
         [part for line in group.title.split("\n") for part in textwrap.wrap(line, 24) or [""]]
         for group in groups
     ]
-    tall = max(len(lines) for lines in titles)
+    tall = max(len(lines) for lines in titles) if any(group.title for group in groups) else 0
     ticks = []
     for group, title in zip(groups, titles, strict=True):
-        lines = title + [""] * (tall - len(title))
+        lines = title[:tall] + [""] * (tall - len(title))
         if options.significance:
             for test in group.tests:
                 star = stars(test["p_value"]) or "(n.s.)"
-                lines.append(f"{options.difference(test['estimate'])} {star}")
+                words = "" if tall else "Difference "
+                lines.append(f"{words}{options.difference(test['estimate'])} {star}")
         ticks.append("\n".join(lines).rstrip("\n"))
     return ticks
 
