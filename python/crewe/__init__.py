@@ -3,19 +3,28 @@
 from __future__ import annotations
 
 from crewe import cost, datasets, exceptions, plots, power
-from crewe._core import __version__
 from crewe._assignment import Assignment, Joined
 from crewe._balance import Balance
 from crewe._consort import Consort, consort
+from crewe._core import __version__
 from crewe._table import ModelTable, table
 from crewe._versions import show_versions, versions
 from crewe.design import Commitment, Complete, Design, Key, Simple, new_key
+from crewe.exceptions import (
+    ConvergenceError,
+    CreweError,
+    DesignError,
+    InputError,
+    LedgerError,
+    RankError,
+    SeparationError,
+)
 from crewe.plots import coefplot
 from crewe.regression import OLS, ols
 from crewe.report import Report
-from crewe.exceptions import ConvergenceError, CreweError, DesignError, InputError, LedgerError, RankError, SeparationError
 
 __all__ = [
+    "OLS",
     "Assignment",
     "Balance",
     "Commitment",
@@ -30,7 +39,6 @@ __all__ = [
     "Key",
     "LedgerError",
     "ModelTable",
-    "OLS",
     "RankError",
     "Report",
     "SeparationError",

@@ -114,6 +114,15 @@ def attribute(result: Any, name: str) -> Any:
     return None if is_frame(result) else getattr(result, name, None)
 
 
+def description(result: Any) -> str:
+    """Give a result's own words for its figure: `alt`, or what `describe()` says."""
+    alt = attribute(result, "alt")
+    if isinstance(alt, str):
+        return alt
+    describe = attribute(result, "describe")
+    return str(describe()) if callable(describe) else ""
+
+
 def level_of(result: Any, level: float | None = None) -> float:
     """Give the coverage of a result's intervals: what is asked for, else its own, else .95."""
     if level is not None:

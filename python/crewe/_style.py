@@ -27,6 +27,7 @@ WIDTH_MM = 160.0
 INK = "#1a1a1a"
 QUIET = "#595959"
 RULE = "#dcdcdc"
+WARNING = "#8a2b00"
 
 RC: dict[str, Any] = {
     "font.family": "sans-serif",
@@ -266,9 +267,9 @@ def label_synthetic(ax: Axes) -> Any:
         va="bottom",
         fontsize=6.5,
         fontweight="bold",
-        color="#8a2b00",
+        color=WARNING,
         fontfamily="DejaVu Sans",
-        bbox={"boxstyle": "round,pad=0.35", "fc": "#ffffff", "ec": "#8a2b00", "lw": 0.7},
+        bbox={"boxstyle": "round,pad=0.35", "fc": "#ffffff", "ec": WARNING, "lw": 0.7},
         annotation_clip=False,
         gid="crewe-synthetic",
     )
@@ -309,7 +310,7 @@ _XLINK = "{http://www.w3.org/1999/xlink}href"
 _FORBIDDEN = {"script", "foreignObject", "image", "metadata", "iframe", "style", "title", "desc"}
 
 
-def embed_svg(text: str, title: str, desc: str, prefix: str) -> str:
+def embed_svg(text: str, title: str, desc: str, prefix: str, *, synthetic: bool = False) -> str:
     """Make SVG text fit to stand inside a page: own ids, own texts, nothing fetched, nothing run.
 
     Parameters
@@ -320,6 +321,8 @@ def embed_svg(text: str, title: str, desc: str, prefix: str) -> str:
         The name and the alternative text.
     prefix : str
         What every id begins with.
+    synthetic : bool
+        Whether to write "Synthetic data" above the drawing.
     """
     root = ET.fromstring(re.sub(r"<!DOCTYPE[^>]*>|<\?xml[^>]*\?>", "", text))
     _clean(root, prefix)
@@ -328,6 +331,9 @@ def embed_svg(text: str, title: str, desc: str, prefix: str) -> str:
     for name in [name for name in root.attrib if name not in {"viewBox"}]:
         del root.attrib[name]
     root.set("xmlns", "http://www.w3.org/2000/svg")
+    if box is not None and not width:
+        # Without a size of its own a drawing is as wide as its units are CSS pixels.
+        width = min(_millimetres(re.split(r"[\s,]+", box.strip())[2]), WIDTH_MM)
     if box is None and width and height:
         root.set("viewBox", f"0 0 {width * 72 / 25.4:g} {height * 72 / 25.4:g}")
     root.set("role", "img")
@@ -337,6 +343,10 @@ def embed_svg(text: str, title: str, desc: str, prefix: str) -> str:
         # A page may enlarge it on screen; the variable tells it how wide the figure is on paper.
         root.set("width", f"{width:.1f}mm")
         root.set("style", f"--width:{width:.1f}mm;{root.get('style')}")
+    if synthetic:
+        _label_svg(root)
+    if any(element.tag == "text" for element in root.iter()):
+        root.set("style", f"{root.get('style')};font-family:sans-serif")
     for tag, words in (("desc", desc), ("title", title)):
         if words:
             named = ET.Element(tag, {"id": f"{prefix}-{tag}"})
@@ -347,6 +357,29 @@ def embed_svg(text: str, title: str, desc: str, prefix: str) -> str:
     if desc:
         root.set("aria-describedby", f"{prefix}-desc")
     return ET.tostring(root, encoding="unicode")
+
+
+def _label_svg(root: ET.Element) -> None:
+    """Make room above a drawing and write there that its data are synthetic."""
+    box = [float(part) for part in re.split(r"[\s,]+", (root.get("viewBox") or "").strip()) if part]
+    if len(box) != 4:
+        return
+    x, y, width, height = box
+    size = width / 60
+    root.set("viewBox", f"{x:g} {y - 2 * size:g} {width:g} {height + 2 * size:g}")
+    label = ET.SubElement(
+        root,
+        "text",
+        {
+            "x": f"{x + width:g}",
+            "y": f"{y - 0.7 * size:g}",
+            "text-anchor": "end",
+            "font-size": f"{size:g}",
+            "font-weight": "bold",
+            "fill": WARNING,
+        },
+    )
+    label.text = "SYNTHETIC DATA"
 
 
 def _millimetres(length: str | None) -> float:

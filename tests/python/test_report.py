@@ -31,36 +31,6 @@ from crewe.report import markup
 # --------------------------------------------------------------------------- results to print
 
 
-class Assigned:
-    """An assignment with its design and its commitment."""
-
-    def __init__(self) -> None:
-        self.design = SimpleNamespace(
-            name="Project Crewe",
-            arms={"control": 1, "crewe": 2},
-            cluster="family_id",
-            strata=["history"],
-            method="Complete randomisation within strata",
-            commitment=lambda: SimpleNamespace(
-                hash="9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
-                label="reproducible, not concealed",
-            ),
-        )
-
-    def tidy(self) -> pd.DataFrame:
-        return pd.DataFrame(
-            {
-                "arm": ["control", "crewe"],
-                "families": [45, 87],
-                "children": [112, 214],
-                "share": [45 / 132, 87 / 132],
-            }
-        )
-
-    def methods(self) -> list[str]:
-        return ["Families were randomised 2:1 within strata of history of social care."]
-
-
 def cases() -> pd.DataFrame:
     """The analysed cases by arm (29 of 45 and 60 of 83 closed), and 4 whose outcome is missing."""
     closed = np.concatenate([np.arange(45) < 29, np.arange(83) < 60]).astype(float)
@@ -89,18 +59,24 @@ def by_history() -> dict[str, Any]:
 GROUPS = {"1": "History of social care", "0": "No history"}
 
 
+def trial() -> tuple[cw.Assignment, cw.Assignment]:
+    """Draw a fresh assignment of the synthetic trial's families, and read the one that was used."""
+    made = cw.datasets.project_crewe(1)
+    arms = {"control": 1, "crewe": 2}
+    told: dict[str, Any] = {"arms": arms, "cluster": "family_id", "strata": ["history"]}
+    children = made.children.merge(made.families[["family_id", "arm"]], on="family_id")
+    drawn = cw.Design("Project Crewe", seed=20150801, **told).assign(made.children)
+    return drawn, cw.Design("Project Crewe", **told).observe(children, arm="arm")
+
+
 def sample(synthetic: bool = True) -> cw.Report:
     plain, crossed = closed()
     labels = {**GROUPS, "control": "Cheshire East Council", "crewe": "Project Crewe"}
     figure_1 = plots.means(
         by_history(), percent=True, ylabel="Predicted share closed", labels=labels
     )
-    balance = pd.DataFrame(
-        {
-            "term": ["age", "girl", "disability", "history"],
-            "std_difference": [0.04, -0.12, 0.08, 0.02],
-        }
-    )
+    drawn, observed = trial()
+    left_out = ["F001", "F060", "F072", "F083"]
     ratios = pd.DataFrame(
         {
             "term": ["arm[T.crewe]", "history"],
@@ -122,15 +98,16 @@ def sample(synthetic: bool = True) -> cw.Report:
         "the council's own. The difference, 8 percentage points, could well be chance."
     )
     report.add(
-        Assigned(),
+        drawn,
         heading="Design and randomisation",
         text="The unit of randomisation is the *family*; siblings share an arm.\n\n"
         "- two thirds to Project Crewe\n- one third to the council's service",
         caption="Families and children by arm",
     )
-    report.add_figure(
-        plots.love(balance), heading="Balance", caption="Standardised differences between the arms"
+    report.add(
+        cw.consort(observed, excluded={"outcome incomplete": left_out}), heading="Flow of the trial"
     )
+    report.add(observed.balance(["age", "gender", "disability"]), heading="Balance")
     report.add(
         plain,
         heading="Primary outcome",
@@ -342,6 +319,24 @@ def test_forest_and_love_refuse_what_they_cannot_draw() -> None:
             draw(frame.rename(columns={"conf_low": "low"}).assign(level="a"))
 
 
+def test_love_tells_levels_apart() -> None:
+    balance = pd.DataFrame(
+        {
+            "level": ["family", "family", "child", "child"] * 2,
+            "term": ["age", "age", "age", "age", "girl", "girl", "girl", "girl"],
+            "arm": ["control", "crewe"] * 4,
+            "std_difference": [np.nan, 0.1, np.nan, 0.2, np.nan, -0.4, np.nan, 0.3],
+        }
+    )
+    ax = plots.love(balance)
+    assert [label.get_text() for label in ax.get_yticklabels()] == ["girl", "age"]
+    assert [text.get_text() for text in ax.get_legend().get_texts()] == ["family", "child"]
+    drawn = [list(line.get_xdata()) for line in ax.lines if len(line.get_xdata()) == 2]
+    assert [0.1, -0.4] in drawn and [0.2, 0.3] in drawn
+    assert "child, age: +0.20" in _style.alt_of(ax)
+    plt.close("all")
+
+
 def test_svg_is_self_contained_and_the_same_each_time() -> None:
     def make(prefix: str) -> str:
         ax = plots.means(by_history(), kind="bars", percent=True)
@@ -376,7 +371,9 @@ def test_embedded_svg_cannot_load_or_run() -> None:
     for word in ("script", "image", "http://a", "onclick", "xlink"):
         assert word not in out
     assert 'href="#p-r"' in out and "url(#p-g)" in out and "words" in out
-    assert 'viewBox="0 0 75 37.5"' in out
+    assert 'viewBox="0 0 75 37.5"' in out and "SYNTHETIC" not in out
+    labelled = _style.embed_svg(svg, "t", "d", "p", synthetic=True)
+    assert 'viewBox="0 -2.5 75 40"' in labelled and ">SYNTHETIC DATA</text>" in labelled
 
 
 def test_synthetic_label_is_in_the_drawing_only_where_it_should_be() -> None:
@@ -442,10 +439,10 @@ def test_report_is_well_formed_and_linked() -> None:
     for landmark in ("header", "nav", "main", "footer"):
         assert tags.count(landmark) == 1
     assert dict(page.tags)["html"] == {"lang": "en-GB"}
-    assert tags.count("table") == tags.count("caption") == 3
+    assert tags.count("table") == tags.count("caption") == 6
     assert all(found.get("scope") for tag, found in page.tags if tag == "th")
     pictures = [found for tag, found in page.tags if tag == "svg"]
-    assert len(pictures) == 4
+    assert len(pictures) == 5
     assert all(
         p["role"] == "img" and p["aria-labelledby"] and p["aria-describedby"] for p in pictures
     )
@@ -467,12 +464,15 @@ def test_report_gathers_methods_notes_and_versions() -> None:
     for sentence in plain.methods()[1:]:
         assert markup.inline(sentence) in methods
     assert methods.count("OLS: closed ~ arm + history.") == 1
-    assert "<strong>Table 2.</strong> OLS" in methods
+    assert "<strong>Table 5.</strong> OLS" in methods
     assert "Standard errors in brackets" not in page.split('id="notes"')[1]
-    assert "Table 2: 4 of 132 rows dropped" in page
+    assert "Table 5: 4 of 132 rows dropped" in page
     for name, version in cw.versions().items():
         assert f"<dt>{name}</dt><dd>{version}</dd>" in page
-    assert "9f86d081884c7d65" in page and "reproducible, not concealed" in page
+    drawn, observed = trial()
+    assert drawn.commitment is not None and observed.commitment is None
+    assert f"<code>{drawn.commitment.digest}</code><br>{drawn.commitment.label}" in page
+    assert "Commitment" not in cw.Report("t").add(observed).html
 
 
 def test_banner_follows_the_data() -> None:
@@ -546,7 +546,7 @@ def test_protocols_hold_for_the_sample() -> None:
     plain, _ = closed()
     assert isinstance(plain, _protocols.Fit) and isinstance(plain, _protocols.Described)
     assert isinstance(by_history()["All cases"], _protocols.Margins)
-    assert isinstance(Assigned(), _protocols.Designed)
+    assert isinstance(trial()[0], _protocols.Designed)
     assert not isinstance(object(), _protocols.Tidy)
 
 
@@ -610,7 +610,7 @@ class TestBrowser:
         assert page.locator("h1").inner_text().startswith("Project Crewe")
         assert page.locator("h2").all_inner_texts()[-1].endswith("Software")
         boxes = [svg.bounding_box() for svg in page.locator("svg").all()]
-        assert len(boxes) == 4
+        assert len(boxes) == 5
         assert all(box and box["width"] > 300 and box["height"] > 100 for box in boxes)
         assert all(svg.is_visible() for svg in page.locator("svg").all())
 
@@ -621,7 +621,7 @@ class TestBrowser:
             "main",
             "contentinfo",
             'navigation "Contents"',
-            'img "Figure 2. Predicted share',
+            'img "Figure 3. Predicted share',
             'link "Skip to the report"',
         ):
             assert part in tree, part

@@ -27,7 +27,8 @@ def love(
     ----------
     balance : balance table or tidy frame
         With `term` and the column named by `difference`: the difference in means over the pooled
-        standard deviation.
+        standard deviation. Several arms (`arm`) or levels (`level`, as families and children) are
+        told apart by their markers.
     difference : str
         The name of that column.
     labels : mapping, optional
@@ -65,23 +66,49 @@ def love(
         )
     rows = [row for row in rows if row[difference] is not None]
     rows = [row for row in rows if row[difference] == row[difference]]
-    rows.sort(key=lambda row: -abs(row[difference]))
+    split = [name for name in ("arm", "level") if len({row.get(name) for row in rows}) > 1]
+    series: dict[str, dict[str, float]] = {}
+    for row in rows:
+        title = ", ".join(str(row[name]) for name in split)
+        series.setdefault(title, {})[str(row["term"])] = float(row[difference])
+    largest: dict[str, float] = {}
+    for values in series.values():
+        for term, value in values.items():
+            largest[term] = max(largest.get(term, 0.0), abs(value))
+    terms = sorted(largest, key=lambda term: -largest[term])
     known = dict(labels or {})
-    texts = [known.get(str(row["term"]), pretty(str(row["term"]))) for row in rows]
-    return _draw([float(row[difference]) for row in rows], texts, mark, ax)
+    return _draw(series, terms, [known.get(term, pretty(term)) for term in terms], mark, ax)
 
 
 @_style.printed()
-def _draw(values: list[float], texts: list[str], mark: float, ax: Any) -> Axes:
+def _draw(
+    series: dict[str, dict[str, float]], terms: list[str], texts: list[str], mark: float, ax: Any
+) -> Axes:
     if ax is None:
-        _, ax = _style.figure(height_mm=min(max(26 + 6 * len(values), 44), 230))
-    style = _style.arm_styles(["", "treated"])["treated"]
-    ax.plot(values, range(len(values)), style.marker, color=style.colour, zorder=3)
-    ax.hlines(range(len(values)), 0, values, color=style.colour, linewidth=0.9)
+        _, ax = _style.figure(height_mm=min(max(26 + 6 * len(terms), 44), 230))
+    # One series is drawn as the treated arm is; several take the styles in turn.
+    names = list(series)
+    keys = names if len(names) > 1 else ["", *names]
+    every = list(_style.arm_styles([f"{i}" for i in range(len(keys))]).values())
+    styles = dict(zip(names, every[-len(names) :] if names else [], strict=True))
+    place = {term: i for i, term in enumerate(terms)}
+    said = []
+    for name, values in series.items():
+        style = styles[name]
+        y = [place[term] for term in values]
+        x = list(values.values())
+        if len(names) == 1:
+            ax.hlines(y, 0, x, color=style.colour, linewidth=0.9)
+        ax.plot(x, y, style.marker, color=style.colour, mfc=style.face, mec=style.colour, zorder=3)
+        said += [
+            (f"{name}, " if name else "") + f"{texts[place[term]]}: {signed(value, 2)}"
+            for term, value in values.items()
+        ]
     ax.axvline(0, color=_style.INK, linewidth=0.7, zorder=0)
     for side in (-mark, mark):
         ax.axvline(side, color=_style.QUIET, linewidth=0.8, linestyle=(0, (1, 2)), zorder=0)
-    reach = 1.15 * max([2 * mark, *(abs(value) for value in values)])
+    sizes = [abs(value) for values in series.values() for value in values.values()]
+    reach = 1.15 * max([2 * mark, *sizes])
     ax.set_xlim(-reach, reach)
     ax.set_yticks(range(len(texts)), texts)
     ax.set_ylim(len(texts) - 0.4, -0.6)
@@ -89,6 +116,7 @@ def _draw(values: list[float], texts: list[str], mark: float, ax: Any) -> Axes:
     ax.spines["left"].set_visible(False)
     ax.grid(axis="x")
     ax.set_xlabel(f"Standardised difference in means (dotted: ±{mark:g})")
-    said = "; ".join(f"{t}: {signed(v, 2)}" for t, v in zip(texts, values, strict=True))
-    _style.alt_text(ax, f"Standardised difference in means of each covariate. {said}.")
+    if len(names) > 1:
+        _style.legend(ax, styles)
+    _style.alt_text(ax, f"Standardised difference in means of each covariate. {'; '.join(said)}.")
     return ax  # type: ignore[no-any-return]

@@ -157,7 +157,7 @@ def _groups(margins: Any, level: float | None, labels: dict[str, str]) -> list[_
 @_style.printed()
 def _draw(groups: list[_Group], names: list[str], options: _Options, ax: Any) -> Axes:
     if ax is None:
-        _, ax = _style.figure(width_mm=min(_style.WIDTH_MM, 70 + 36 * len(groups)), height_mm=92)
+        _, ax = _style.figure(width_mm=min(_style.WIDTH_MM, 70 + 36 * len(groups)), height_mm=86)
     styles = _style.arm_styles(names)
     bars = options.kind == "bars"
     step = 0.36 if bars else 0.30
@@ -256,14 +256,15 @@ def _under(groups: list[_Group], options: _Options) -> list[str]:
         [part for line in group.title.split("\n") for part in textwrap.wrap(line, 24) or [""]]
         for group in groups
     ]
-    tall = max(len(lines) for lines in titles)
+    tall = max(len(lines) for lines in titles) if any(group.title for group in groups) else 0
     ticks = []
     for group, title in zip(groups, titles, strict=True):
-        lines = title + [""] * (tall - len(title))
+        lines = title[:tall] + [""] * (tall - len(title))
         if options.significance:
             for test in group.tests:
                 star = stars(test["p_value"]) or "(n.s.)"
-                lines.append(f"{options.difference(test['estimate'])} {star}")
+                words = "" if tall else "Difference "
+                lines.append(f"{words}{options.difference(test['estimate'])} {star}")
         ticks.append("\n".join(lines).rstrip("\n"))
     return ticks
 

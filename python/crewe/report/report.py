@@ -6,7 +6,7 @@ import datetime
 import html
 import re
 import unicodedata
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -162,7 +162,7 @@ class Report:
             )
             section.parts.append(f'<div class="table">{shown}</div>')
         if drawn if figure is None and not _protocols.formula(result) else figure:
-            self._draw(section, result, figure_caption or caption, alt, made_up)
+            self._draw(section, result, figure_caption or caption, alt, made_up, labels)
             labels.append(f"Figure {self._figures}")
         place = ", ".join(labels)
         if isinstance(result, ModelTable):
@@ -282,21 +282,28 @@ class Report:
         self.synthetic = self.synthetic or synthetic
         return synthetic
 
-    def _draw(self, section: _Section, result: Any, caption: str, alt: str, made_up: bool) -> None:
+    def _draw(
+        self,
+        section: _Section,
+        result: Any,
+        caption: str,
+        alt: str,
+        made_up: bool,
+        tables: Sequence[str],
+    ) -> None:
+        caption = caption or section.heading
+        alt = alt or _protocols.description(result)
         ready = _svg_of(result)
-        if ready is not None and not isinstance(result, _protocols.Plotted):
-            self._figure(
-                section,
-                lambda title, desc, prefix: _style.embed_svg(ready, title, desc, prefix),
-                caption or section.heading,
-                alt or str(getattr(result, "alt", "") or ""),
-            )
+        if ready is not None:
+            self._figure(section, _svg_embedder(ready, made_up), caption, alt)
             return
         import matplotlib.pyplot as plt
 
         made = _style.figure_of(result.plot())
-        maker = _svg_maker(made, made_up)
-        self._figure(section, maker, caption or section.heading, alt or _style.alt_of(made))
+        alt = alt or _style.alt_of(made)
+        if not alt and tables:
+            alt = f"{caption}. The numbers are in {' and '.join(tables)}."
+        self._figure(section, _svg_maker(made, made_up), caption, alt)
         plt.close(made)
 
     def _figure(
@@ -343,6 +350,14 @@ def _svg_maker(made: Any, made_up: bool) -> Callable[[str, str, str], str]:
         finally:
             if label is not None:
                 label.remove()
+
+    return make
+
+
+def _svg_embedder(ready: str, made_up: bool) -> Callable[[str, str, str], str]:
+    def make(title: str, desc: str, prefix: str) -> str:
+        words = f"Synthetic data. {desc}" if made_up else desc
+        return _style.embed_svg(ready, title, words, prefix, synthetic=made_up)
 
     return make
 
@@ -427,21 +442,27 @@ def _design_card(result: Any) -> str:
 
     fact("Trial", getattr(design, "name", None))
     fact("Arms (ratio)", getattr(design, "arms", None))
-    fact("Unit randomised", getattr(design, "cluster", None))
+    unit = getattr(design, "cluster", None) or getattr(design, "unit", None)
+    fact("Unit randomised", unit)
     fact("Strata", getattr(design, "strata", None))
-    fact("Procedure", getattr(design, "method", None))
-    commit = getattr(design, "commitment", None)
-    if callable(commit):
-        made = commit()
-        code = next(
-            (str(v) for v in (getattr(made, k, None) for k in ("hash", "digest", "value")) if v),
-            str(made),
-        )
+    method = getattr(design, "method", None)
+    fact("Procedure", getattr(method, "name", method))
+    made = _commitment(result)
+    if made is not None:
+        code = str(getattr(made, "digest", made))
         label = str(getattr(made, "label", "") or "")
         words = f"<code>{html.escape(code)}</code>"
         facts.append(("Commitment", words + (f"<br>{html.escape(label)}" if label else "")))
     pairs = "".join(f"<div><dt>{label}</dt><dd>{value}</dd></div>" for label, value in facts)
     return f'<dl class="card">{pairs}</dl>'
+
+
+def _commitment(result: Any) -> Any:
+    """Give the commitment that was drawn with, or that of the design; None for observed trials."""
+    if hasattr(result, "commitment"):
+        return result.commitment
+    commit = getattr(result.design, "commitment", None)
+    return commit() if callable(commit) else commit
 
 
 def _date(date: datetime.date | str | None) -> datetime.date:
