@@ -118,6 +118,8 @@ def test_frames_mappings_and_toml_agree(tmp_path) -> None:
         cw.cost.CostBenefit({"weekly": 68.05, "weeks": 36}, [{k: v[0] for k, v in lines.items()}]),
         cw.cost.CostBenefit.from_toml(path),
     ]
+    assert isinstance(made[0].tidy(), pd.DataFrame) and isinstance(made[3].tidy(), pd.DataFrame)
+    assert isinstance(made[1].tidy(), pl.LazyFrame)
     for costs in made:
         assert costs["case"].exact == Fraction("2449.8")
         assert costs["case"].agreement == "rounded"

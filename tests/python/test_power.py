@@ -173,6 +173,13 @@ def test_curves_leave_gaps_where_nothing_is_attainable() -> None:
     assert "unattainable" in repr(curve)
 
 
+def test_a_curve_over_size_keeps_the_variation_of_a_list() -> None:
+    listed = {**PLAN, "cluster_size": [1, 2, 3, 6]}
+    plan = cw.power.binary(**listed, clusters=132, power=0.8)
+    curve = plan.curve(over="cluster_size", values=[3])
+    assert curve.frame["effect"][0] == pytest.approx(plan.effect, rel=1e-12)
+
+
 def test_a_table_takes_every_combination() -> None:
     grid = cw.power.table(
         baseline=[0.226, 0.113], icc=[1, 0.36], cluster_size={"three": 3, "as listed": [1, 2, 6]},
@@ -249,4 +256,4 @@ def test_the_code_of_the_methods_page_runs(capsys) -> None:
     assert blocks
     exec(compile("\n".join(blocks), str(page), "exec"), {})
     out = capsys.readouterr().out
-    assert "+16.9 pp" in out
+    assert "+18.0 pp" in out and "Clusters, both arms" in out

@@ -16,7 +16,8 @@ import pandas as pd
 
 from crewe import _core
 from crewe._display import Table
-from crewe.cost._declare import Input, Line, declared, text_of
+from crewe._frames import build
+from crewe.cost._declare import Input, Line, declared, frame_kind, text_of
 from crewe.cost._trace import Trace, full, money
 from crewe.exceptions import InputError, fault
 
@@ -106,6 +107,7 @@ class CostBenefit:
         given: list[Input] = declared(Input, inputs, "value")
         self.inputs: dict[str, Input] = {item.name: item for item in given}
         lines_given = declared(Line, lines, "formula")
+        self._kind = frame_kind(lines)
         answers = _core.cost_lines(
             [(item.name, item.value) for item in given],
             [
@@ -240,27 +242,29 @@ class CostBenefit:
                 notes.append(f"{worked.line.label or worked.line.name}{arm}: {worked.line.note}")
         return notes
 
-    def tidy(self) -> pd.DataFrame:
-        """Give a row a line: value, printed figure, agreement, formula, source and note."""
-        return pd.DataFrame(
-            [
-                {
-                    "line": name,
-                    "label": worked.line.label or name,
-                    "arm": worked.line.arm,
-                    "value": worked.value,
-                    "unit": worked.line.unit,
-                    "shown": worked.shown,
-                    "printed": worked.printed,
-                    "agreement": worked.agreement or "",
-                    "formula": worked.line.formula,
-                    "words": worked.line.words,
-                    "source": worked.line.source,
-                    "note": worked.line.note,
-                }
-                for name, worked in self.lines.items()
-            ]
-        )
+    def tidy(self) -> Any:
+        """Give a row a line: value, printed figure, agreement, formula, source and note.
+
+        Returns
+        -------
+        frame
+            Of the kind that the lines came in; pandas where they did not come as a frame.
+        """
+        worked = self.lines.values()
+        columns: dict[str, list[Any]] = {
+            "line": list(self.lines),
+            "label": [item.line.label or item.line.name for item in worked],
+            "arm": [item.line.arm for item in worked],
+            "value": [item.value for item in worked],
+            "unit": [item.line.unit for item in worked],
+            "shown": [item.shown for item in worked],
+            "printed": [item.printed for item in worked],
+            "agreement": [item.agreement or "" for item in worked],
+        }
+        for name in ("formula", "words", "source", "note"):
+            columns[name] = [getattr(item.line, name) for item in worked]
+        implementation, lazy = self._kind
+        return build(columns, implementation, lazy=lazy)
 
     def _table(self) -> Table:
         rows = []

@@ -118,6 +118,16 @@ def _frame_rows(frame: Any) -> list[dict[str, Any]]:
     return [{k: v for k, v in row.items() if v is not None and v == v} for row in rows]
 
 
+def frame_kind(given: Any) -> tuple[Any, bool]:
+    """Say which kind of frame lines came in, and whether lazy, so that results go out alike."""
+    import narwhals as nw
+
+    frame: Any = nw.from_native(given, pass_through=True)
+    if isinstance(frame, nw.DataFrame | nw.LazyFrame):
+        return frame.implementation, isinstance(frame, nw.LazyFrame)
+    return None, False
+
+
 def text_of(value: Any) -> str:
     """Give a number as the decimal that was typed; text as it is."""
     if isinstance(value, str):

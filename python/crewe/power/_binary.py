@@ -399,7 +399,7 @@ class BinaryPower:
         >>> plan = cw.power.binary(**known, clusters=132, power=0.8)
         >>> curve = plan.curve(over="clusters", values=[132, 286], icc=[0.36, 1])
         >>> [round(100 * effect, 1) for effect in curve.frame["effect"]]
-        [16.9, 11.2, 22.9, 15.1]
+        [16.9, 11.2, 22.8, 15.1]
         """
         from crewe.power._curve import follow
 

@@ -49,7 +49,7 @@ def follow(
     if over == of:
         raise fault(
             InputError,
-            f"'{over}' cannot be followed over itanswer",
+            f"'{over}' cannot be followed over itself",
             remedy="Give another quantity as of=",
         )
     if len(lines) > 1 or any(name in (over, of) or name not in answer.asked for name in lines):
@@ -64,6 +64,8 @@ def follow(
     base.update((name, _given(answer, name)) for name in QUANTITIES)
     if of != "power":
         base["power"] = answer.target if answer.target is not None else answer.power
+    if "cluster_size" in (over, of):
+        base["cv"] = answer.cv  # a list of sizes is given up for its mean and variation
     base[of] = None
     base[over] = None
     missing = [q for q in QUANTITIES if q not in (over, of) and q not in lines and base[q] is None]
@@ -72,7 +74,7 @@ def follow(
             InputError,
             f"there is no curve of {of} over {over}: the {missing[0]} of this answer is "
             "unattainable",
-            remedy=f"Follow the {missing[0]} itanswer, with of='{missing[0]}'",
+            remedy=f"Follow the {missing[0]} itself, with of='{missing[0]}'",
         )
     line, options = next(iter(lines.items()), (None, [None]))
     points = list(values) if values is not None else _range(answer, over)
