@@ -431,8 +431,9 @@ def _design_card(result: Any) -> str:
     fact("Strata", getattr(design, "strata", None))
     fact("Procedure", getattr(design, "method", None))
     commit = getattr(design, "commitment", None)
-    if callable(commit):
-        made = commit()
+    # A trial that was randomised elsewhere has a design, but nobody committed to it here.
+    if callable(commit) and getattr(result, "commitment", commit) is not None:
+        made = getattr(result, "commitment", None) or commit()
         code = next(
             (str(v) for v in (getattr(made, k, None) for k in ("hash", "digest", "value")) if v),
             str(made),
