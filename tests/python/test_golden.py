@@ -174,8 +174,8 @@ def golden() -> dict:
         "written_by": "tests/python/test_golden.py",
         "cases": small,
         "ten_thousand": {
-            "about": "units '0' to '9999', stratum 'site ' + (i * i % 7), arms control 1 and crewe 2, seed "
-            "20170701; SHA-256 over 'id TAB arm NEWLINE' in bytewise order of the ids",
+            "about": "units '0' to '9999', stratum 'site ' + (i * i % 7), arms control 1 and "
+            "crewe 2, seed 20170701; SHA-256 over 'id TAB arm NEWLINE' in bytewise order of the ids",
             "sha256": digest(oracle(ten_thousand())),
         },
     }
