@@ -121,7 +121,8 @@ fn draws_do_not_depend_on_threads_or_on_one_another() -> Outcome {
 #[test]
 fn reported_probabilities_are_the_realised_ones() -> Outcome {
     for method in [Method::Complete, Method::Simple] {
-        let design = Design::new("t").arm("a", 1).arm("b", 2).arm("c", 3).method(method).cluster("id").seed(4);
+        let design =
+            Design::new("t").arm("a", 1).arm("b", 2).arm("c", 3).method(method).cluster("id").seed(4);
         // Strata of 1, 2, 4 and 7 units, none of which divides by 6.
         let sizes = [1, 2, 4, 7];
         let rows: Vec<(usize, usize)> =
@@ -136,9 +137,13 @@ fn reported_probabilities_are_the_realised_ones() -> Outcome {
         for unit in 0..units.len() {
             for arm in 0..3 {
                 let p = probability[[unit, arm]];
-                let share = draws.column(unit).iter().filter(|&&a| usize::from(a) == arm).count() as f64 / n as f64;
+                let share =
+                    draws.column(unit).iter().filter(|&&a| usize::from(a) == arm).count() as f64 / n as f64;
                 // 84 comparisons: 4.5 standard errors.
-                assert!((share - p).abs() < 4.5 * (p * (1.0 - p) / n as f64).sqrt(), "{unit} {arm} {share} {p}");
+                assert!(
+                    (share - p).abs() < 4.5 * (p * (1.0 - p) / n as f64).sqrt(),
+                    "{unit} {arm} {share} {p}"
+                );
             }
         }
     }
@@ -219,7 +224,9 @@ fn data_that_contradict_the_design_are_refused() -> Outcome {
 
     let one = Units::from_rows(&cluster, &Column::from_values("family", ["1", "1"]), &[])?;
     assert!(fault_of(two_arms().assign(&one))?.problem.contains("1 units for 2 arms"));
-    assert!(fault_of(two_arms().strata(["history"]).assign(&one))?.problem.contains("not built for this design"));
+    assert!(
+        fault_of(two_arms().strata(["history"]).assign(&one))?.problem.contains("not built for this design")
+    );
     Ok(())
 }
 

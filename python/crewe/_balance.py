@@ -51,7 +51,7 @@ class Balance:
         self.arms = arms
         self._levels = levels
         self._kind = kind
-        self.notes = [_NOTE.format(first=arms[0])]
+        self.notes: list[str] = []
         for name, level in levels.items():
             gone = level["missing"].sum(axis=1)
             told = [f"{term} {int(n)}" for term, n in zip(terms, gone, strict=True) if n]
@@ -136,7 +136,12 @@ class Balance:
                 rows.append(row)
             last = place == len(self._levels) - 1
             panels.append(
-                Table(header, rows, title=f"Balance by {name}", notes=self.notes if last else [])
+                Table(
+                    header,
+                    rows,
+                    title=f"Balance by {name}",
+                    notes=[_NOTE.format(first=self.arms[0]), *self.notes] if last else [],
+                )
             )
         return panels
 
