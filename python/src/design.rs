@@ -188,7 +188,9 @@ fn result(py: Python<'_>, assignment: core::Assignment) -> PyResult<Bound<'_, Py
     let commitment = assignment
         .commitment
         .as_ref()
-        .map(|c| -> PyResult<_> { Ok(record!(py, "digest" => &c.digest, "label" => c.label, "design" => &c.design)) })
+        .map(|c| -> PyResult<_> {
+            Ok(record!(py, "digest" => &c.digest, "label" => c.label, "design" => &c.design))
+        })
         .transpose()?;
     Ok(record!(py,
         "labels" => units.labels().to_vec(),
