@@ -175,8 +175,8 @@ class Design:
     Examples
     --------
     >>> import crewe as cw, pandas as pd
-    >>> design = cw.Design("Project Crewe", arms={"control": 1, "crewe": 2}, cluster="family_id",
-    seed=2017)
+    >>> arms = {"control": 1, "crewe": 2}
+    >>> design = cw.Design("Project Crewe", arms=arms, cluster="family_id", seed=2017)
     >>> families = pd.DataFrame({"family_id": [1, 2, 2, 3, 4, 5, 6]})
     >>> design.assign(families).counts()
     {'control': 2, 'crewe': 4}
