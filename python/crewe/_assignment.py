@@ -166,8 +166,7 @@ class Assignment:
         ------
         DesignError
             For rows of units that were not randomised, rows whose stratum is not the one drawn, and
-            columns of
-            those names that are there already.
+            columns of those names that are there already.
         """
         source = Source(frame)
         taken = [name for name in ADDED if name in source.names and name not in self.design.strata]
@@ -185,8 +184,7 @@ class Assignment:
         """Match rows to the units by identifier, and refuse those that contradict them.
 
         This is what every fit with ``design=assignment`` calls. The strata columns of the design
-        are compared
-        wherever `source` has them, and the arms in the column `arm` where it is named.
+        are compared wherever `source` has them, and the arms in the column `arm` where it is named.
 
         Parameters
         ----------

@@ -38,10 +38,8 @@ class Balance:
     Notes
     -----
     The standardised difference is ``(m_j - m_1) / sqrt((s_j^2 + s_1^2) / 2)``, with the sample
-    variance, or
-    ``p (1 - p)`` where all values at that level are 0 or 1 (Austin 2009, doi:10.1002/sim.3697). By
-    family, a value
-    is the mean over the family's children.
+    variance, or ``p (1 - p)`` where all values at that level are 0 or 1 (Austin 2009,
+    doi:10.1002/sim.3697). By family, a value is the mean over the family's children.
     """
 
     def __init__(

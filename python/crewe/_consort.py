@@ -42,23 +42,18 @@ def consort(
         The trial.
     excluded : mapping of str to selection, optional
         Why units or rows were left out: for each reason the name of a 0/1 column of the randomised
-        data, a
-        sequence of 0/1 with one entry a randomised row (as a boolean array), a sequence of
-        identifiers of units,
-        or a data frame that holds those left out. A row with several reasons counts under the
-        first.
+        data, true or false for each randomised row, a sequence of identifiers of units, or a data
+        frame that holds those left out. A row with several reasons counts under the first.
     analysed : selection, optional
         The rows analysed, given in the same ways, for instance the data frame of the analysis; by
-        default
-        everything that was not excluded.
+        default everything that was not excluded.
     assessed : (int, int), optional
         Units and rows assessed for eligibility.
     not_randomised : mapping of str to (int, int), optional
         Units and rows not randomised, by reason.
     member : str, optional
         The column that names a row (a child), by which data frames are matched; without it a data
-        frame stands
-        for all rows of the units that it holds.
+        frame stands for all rows of the units that it holds.
     members : str
         What a row is called.
 
@@ -157,6 +152,12 @@ class _Selector:
             hasattr(selection, "to_numpy") and not hasattr(selection, "columns")
         ):
             selection = selection.to_numpy()
+        if (
+            isinstance(selection, list)
+            and selection
+            and all(isinstance(x, bool) for x in selection)
+        ):
+            selection = np.array(selection)
         if isinstance(selection, np.ndarray) and selection.dtype == np.bool_:
             if len(selection) != len(rows):
                 raise fault(

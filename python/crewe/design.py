@@ -34,9 +34,8 @@ class Complete:
     """Complete randomisation: every stratum is split between the arms in the ratio.
 
     Where a stratum of n units does not divide by the ratio, arm j gets floor(n r_j / R) places, and
-    the places left
-    over are drawn so that every unit's probability of arm j is exactly r_j / R. All arithmetic is
-    in whole numbers.
+    the places left over are drawn so that every unit's probability of arm j is exactly r_j / R. All
+    arithmetic is in whole numbers.
     """
 
     name: ClassVar[str] = "complete"
@@ -63,8 +62,7 @@ class Key:
     """A secret of 256 bits in place of a seed, which conceals the allocation.
 
     It is redacted in print and cannot be pickled. Keep :meth:`reveal` apart from the design:
-    without it the
-    assignment cannot be drawn again, and with it anybody can compute it.
+    without it the assignment cannot be drawn again, and with it anybody can compute it.
 
     Examples
     --------
@@ -127,8 +125,7 @@ class Commitment:
         SHA-256 over the design in canonical JSON and the seed, 64 hexadecimal digits.
     label : str
         "concealed by a 256-bit key", or "reproducible, not concealed" for an integer seed, since
-        who holds the
-        design can try all small integers until the hash fits.
+        who holds the design can try all small integers until the hash fits.
     design : str
         The canonical JSON, which never holds the seed.
     """
@@ -162,15 +159,13 @@ class Design:
         The procedure.
     seed : int or Key, optional
         An integer from 0 to 2^64 - 1 makes the draw reproducible; a :class:`Key` also conceals it.
-        Without one,
-        an integer is drawn from the operating system; read it in ``design.seed``.
+        Without one, an integer is drawn from the operating system; read it in ``design.seed``.
 
     Raises
     ------
     DesignError
         For fewer than two arms, shares that are not whole numbers of at least 1, no unit of
-        randomisation, or
-        columns named twice.
+        randomisation, or columns named twice.
 
     Examples
     --------
@@ -263,9 +258,8 @@ class Design:
         """Draw the arms.
 
         The arm of a unit depends on the seed, on the identifiers in its stratum, and on nothing
-        else: neither on
-        the order of rows, nor on the type of the identifier, nor on the locale, nor on other
-        strata.
+        else: neither on the order of rows, nor on the type of the identifier, nor on the locale,
+        nor on other strata.
 
         Parameters
         ----------
@@ -278,12 +272,10 @@ class Design:
         ------
         InputError
             For an empty frame, unknown columns, missing identifiers or strata, and identifiers that
-            come twice
-            where individuals are randomised.
+            come twice where individuals are randomised.
         DesignError
             For a cluster in several strata, fewer units than arms, and a frame that already has a
-            column named
-            arm, stratum or probability.
+            column named arm, stratum or probability.
         """
         source = Source(frame)
         taken = [name for name in ADDED if name in source.names and name not in self.strata]
@@ -316,8 +308,7 @@ class Design:
             The data of the trial.
         arm : str
             The column with the arms: their names or, with two arms, 0 (or False) for the first and
-            1 (or True)
-            for the second.
+            1 (or True) for the second.
         keep_data : bool
             Whether pickles of the result hold the rows of `frame`.
 

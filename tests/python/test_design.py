@@ -503,7 +503,8 @@ def test_consort_by_the_data_that_were_analysed() -> None:
     assert sum(arm.analysed[0] for arm in by_family.flow) == analysed["family_id"].nunique()
     assert any("member=" in note for note in by_family.notes)
     mask = (children()["age"] > 6).to_numpy()
-    assert cw.consort(assignment, analysed=mask).flow == by_child.flow
+    for given_mask in (mask, list(map(bool, mask)), pl.Series(mask), pd.Series(mask)):
+        assert cw.consort(assignment, analysed=given_mask).flow == by_child.flow
 
 
 @pytest.mark.parametrize(
