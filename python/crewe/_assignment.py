@@ -1,4 +1,4 @@
-"""Assignments: who got which arm, drawn here or observed in a trial that was randomised elsewhere."""
+"""Assignments: who got which arm, drawn here or read from a trial randomised elsewhere."""
 
 from __future__ import annotations
 
@@ -59,14 +59,13 @@ class Assignment:
         The design that it follows.
     commitment : Commitment or None
         The hash of design and seed, for an assignment that was drawn here.
-    possible : int or None
-        The exact number of assignments that the procedure could have given, where it was drawn here.
     notes : list of str
         What a reader should know.
 
     Notes
     -----
-    Pickles hold the units, not the rows of the user's data, unless ``keep_data=True`` was asked for.
+    Pickles hold the units, not the rows of the user's data, unless ``keep_data=True`` was asked
+    for.
     """
 
     def __init__(
@@ -76,13 +75,11 @@ class Assignment:
         drawn: dict[str, Any],
         *,
         commitment: Commitment | None = None,
-        possible: int | None = None,
         arm_column: str | None = None,
         keep_data: bool = False,
     ) -> None:
         self.design = design
         self.commitment = commitment
-        self.possible = possible
         self.notes: list[str] = list(drawn["notes"])
         self._labels: list[str] = drawn["labels"]
         self._stratum: NDArray[np.uint32] = drawn["stratum"]
@@ -124,6 +121,20 @@ class Assignment:
         """The probability of each arm for each unit, shape (units, arms)."""
         return self._probability
 
+    @property
+    def possible(self) -> int | None:
+        """The exact number of assignments that the procedure can give to these units.
+
+        None where more than eight arms share the places left over in a stratum.
+        """
+        every = np.arange(len(self._labels), dtype=np.uint32)
+        strata = [
+            (name, self._stratum, [values[place] for values in self._strata])
+            for place, name in enumerate(self.design.strata)
+        ]
+        count = self.design._core().possible((self.design.id_column, every, self._labels), strata)
+        return None if count is None else int.from_bytes(count, "little")
+
     def counts(self) -> dict[str, int]:
         """Count the units in each arm."""
         return dict(zip(self.arms, self._counts, strict=True))
@@ -132,7 +143,8 @@ class Assignment:
     def units(self) -> Any:
         """One row a unit, in canonical order: identifier, strata, arm, stratum, probability, rows.
 
-        The probability is that of the arm which the unit has, as inverse-probability weights need it.
+        The probability is that of the arm which the unit has, as inverse-probability weights need
+        it.
         """
         ids: list[Any] = [int(label) for label in self._labels] if self._integers else self._labels
         columns: dict[str, Any] = {self.design.id_column: ids}
@@ -144,7 +156,7 @@ class Assignment:
 
     @property
     def frame(self) -> Any:
-        """The user's rows with the columns arm, stratum and probability, as the same kind of frame."""
+        """The user's rows with arm, stratum and probability, as the same kind of frame."""
         return self._data().with_columns(self._added(self._rows))
 
     def join(self, frame: Any) -> Any:
@@ -153,8 +165,8 @@ class Assignment:
         Raises
         ------
         DesignError
-            For rows of units that were not randomised, rows whose stratum is not the one drawn, and columns of
-            those names that are there already.
+            For rows of units that were not randomised, rows whose stratum is not the one drawn, and
+            columns of those names that are there already.
         """
         source = Source(frame)
         taken = [name for name in ADDED if name in source.names and name not in self.design.strata]
@@ -163,15 +175,16 @@ class Assignment:
                 DesignError,
                 "the data already have columns that an assignment adds",
                 values=taken,
-                remedy="Rename them; assignment.check(frame, arm=...) compares arms that are there already",
+                remedy="Rename them; assignment.check(frame, arm=...) compares arms that are there "
+                "already",
             )
         return source.with_columns(self._added(self.check(source).unit))
 
     def check(self, source: Source | Any, arm: str | None = None) -> Joined:
-        """Match the rows of `source` to the units by identifier, and refuse rows that contradict the assignment.
+        """Match rows to the units by identifier, and refuse those that contradict them.
 
-        This is what every fit with ``design=assignment`` calls. The strata columns of the design are compared
-        wherever `source` has them, and the arms in the column `arm` where it is named.
+        This is what every fit with ``design=assignment`` calls. The strata columns of the design
+        are compared wherever `source` has them, and the arms in the column `arm` where it is named.
 
         Parameters
         ----------
@@ -185,7 +198,8 @@ class Assignment:
         InputError
             For missing identifiers or arms and values that are no arm.
         DesignError
-            For rows of units that were not randomised, and rows whose stratum or arm is not the one drawn.
+            For rows of units that were not randomised, and rows whose stratum or arm is not the one
+            drawn.
         """
         source = Source(source)
         design = self.design
@@ -228,8 +242,8 @@ class Assignment:
             self._arm,
             self.arms,
             covariates,
-            unit=self.noun,
-            members=members if self.design.cluster is not None else None,
+            unit=singular(self.noun),
+            members=singular(members) if self.design.cluster is not None else None,
         )
 
     @property
@@ -260,6 +274,22 @@ class Assignment:
             notes=notes,
         )
 
+    def methods(self) -> list[str]:
+        """Say how the units were randomised."""
+        ratio = ":".join(str(share) for share in self.design.arms.values())
+        within = f" within strata of {', '.join(self.design.strata)}" if self.design.strata else ""
+        if self.commitment is None:
+            return [
+                f"The {self.noun} were randomised before; crewe read their arms. The declared "
+                "procedure is "
+                f"{self.design.method} at {ratio}{within}."
+            ]
+        return [
+            f"The {self.noun} were randomised by {self.design.method} at {ratio}{within}, with "
+            "ChaCha20 under the "
+            "algorithm crewe/1; every unit's probability of an arm is exactly the ratio.",
+        ]
+
     def __len__(self) -> int:
         return len(self._labels)
 
@@ -283,7 +313,8 @@ class Assignment:
             raise fault(
                 DesignError,
                 "the rows of the data were left out of the pickle",
-                remedy="Call assignment.join(frame) with the data, or keep them: assign(frame, keep_data=True)",
+                remedy="Call assignment.join(frame) with the data, or keep them: assign(frame, "
+                "keep_data=True)",
             )
         return self._source
 
@@ -308,3 +339,13 @@ def plural(column: str) -> str:
     if noun.endswith(("s", "x", "ch", "sh")):
         return noun + "es"
     return noun + "s"
+
+
+def singular(noun: str) -> str:
+    """Make one of many: family of families, child of children."""
+    known = {"children": "child", "people": "person"}
+    if noun in known:
+        return known[noun]
+    if noun.endswith("ies"):
+        return noun[:-3] + "y"
+    return noun[:-2] if noun.endswith(("ses", "xes", "ches", "shes")) else noun.removesuffix("s")

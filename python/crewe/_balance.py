@@ -9,14 +9,16 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from crewe import _core
+from crewe import _core, _style
 from crewe._display import Table
 from crewe._frames import Source, build
 from crewe.exceptions import InputError, fault
 
 _NOTE = (
-    "Standardised difference from {first}: difference in means over the root of the mean of the two variances "
-    "(Austin 2009). Shares in per cent, other covariates as mean (SD). No p-values: arms that were randomised "
+    "Standardised difference from {first}: difference in means over the root of the mean of the "
+    "two variances "
+    "(Austin 2009). Shares in per cent, with their SD between units where it is given; other "
+    "covariates as mean (SD). No p-values: arms that were randomised "
     "differ by chance."
 )
 
@@ -35,9 +37,9 @@ class Balance:
 
     Notes
     -----
-    The standardised difference is ``(m_j - m_1) / sqrt((s_j^2 + s_1^2) / 2)``, with the sample variance, or
-    ``p (1 - p)`` where all values at that level are 0 or 1 (Austin 2009, doi:10.1002/sim.3697). By family, a value
-    is the mean over the family's children.
+    The standardised difference is ``(m_j - m_1) / sqrt((s_j^2 + s_1^2) / 2)``, with the sample
+    variance, or ``p (1 - p)`` where all values at that level are 0 or 1 (Austin 2009,
+    doi:10.1002/sim.3697). By family, a value is the mean over the family's children.
     """
 
     def __init__(
@@ -47,7 +49,7 @@ class Balance:
         self.arms = arms
         self._levels = levels
         self._kind = kind
-        self.notes = [_NOTE.format(first=arms[0])]
+        self.notes: list[str] = []
         for name, level in levels.items():
             gone = level["missing"].sum(axis=1)
             told = [f"{term} {int(n)}" for term, n in zip(terms, gone, strict=True) if n]
@@ -72,7 +74,9 @@ class Balance:
             columns |= _numbers(source, name)
         if not columns:
             raise fault(
-                InputError, "no covariates were named", remedy='Name columns, for instance ["age", "girl"]'
+                InputError,
+                "no covariates were named",
+                remedy='Name columns, for instance ["age", "girl"]',
             )
         values = np.ascontiguousarray(np.stack(list(columns.values())))
         made = _core.balance(rows, arm, len(arms), list(columns), values)
@@ -82,7 +86,7 @@ class Balance:
         return cls(list(columns), arms, levels, (source._implementation, source._lazy))
 
     def tidy(self) -> Any:
-        """Give one row for each level, covariate and arm: n, missing, mean, sd and std_difference."""
+        """Give a row for each level, covariate and arm: n, missing, mean, sd, std_difference."""
         rows = [
             {
                 "level": name,
@@ -109,61 +113,102 @@ class Balance:
         others = self.arms[1:]
         header += ["std. diff."] if len(others) == 1 else [f"std. diff. {arm}" for arm in others]
         panels = []
+        # Over families a share of children is a mean of shares, so it is printed as one too.
+        shares = list(self._levels.values())[-1]["share"]
         for place, (name, level) in enumerate(self._levels.items()):
             rows = []
             for k, term in enumerate(self.terms):
                 row: list[Any] = [term]
                 for j in range(len(self.arms)):
                     mean, sd = level["mean"][k, j], level["sd"][k, j]
-                    shown = f"{100 * mean:.1f}%" if level["share"][k] else f"{mean:.2f} ({sd:.2f})"
-                    shown = "–" if np.isnan(mean) else shown
+                    if np.isnan(mean):
+                        shown = "–"
+                    elif level["share"][k]:
+                        shown = f"{100 * mean:.1f}%"
+                    elif shares[k]:
+                        shown = f"{100 * mean:.1f}% ({100 * sd:.1f})"
+                    else:
+                        shown = f"{mean:.2f} ({sd:.2f})"
                     row += [shown, int(level["n"][k, j]), int(level["missing"][k, j])]
                 row += [f"{d:.3f}" if d == d else "–" for d in level["difference"][k, 1:]]
                 rows.append(row)
             last = place == len(self._levels) - 1
             panels.append(
-                Table(header, rows, title=f"Balance by {name}", notes=self.notes if last else [])
+                Table(
+                    header,
+                    rows,
+                    title=f"Balance by {name}",
+                    notes=[_NOTE.format(first=self.arms[0]), *self.notes] if last else [],
+                )
             )
         return panels
 
     def plot(self, ax: Any = None) -> Any:
         """Draw the standardised differences (a Love plot); returns the matplotlib Axes."""
-        import matplotlib.pyplot as plt
-
-        if ax is None:
-            _, ax = plt.subplots(figsize=(6.4, 1.2 + 0.32 * len(self.terms)), layout="constrained")
         marks = [("o", "black"), ("o", "white"), ("s", "black"), ("s", "white"), ("^", "black")]
         place = np.arange(len(self.terms))[::-1]
         series = [
-            (name if len(self.arms) == 2 else f"{arm}, {name}", level["difference"][:, j])
+            (
+                f"by {name}" if len(self.arms) == 2 else f"{arm}, by {name}",
+                level["difference"][:, j],
+            )
             for j, arm in enumerate(self.arms)
             if j
             for name, level in self._levels.items()
         ]
-        widest = 0.3
-        for k, (label, difference) in enumerate(series):
-            marker, fill = marks[k % len(marks)]
-            ax.plot(
-                difference, place, linestyle="none", marker=marker, color="black",
-                markerfacecolor=fill, markersize=7, label=f"by {label}", zorder=3 + k,
-            )  # fmt: skip
-            finite = np.abs(difference[np.isfinite(difference)])
-            widest = max(widest, float(finite.max()) * 1.1) if len(finite) else widest
-        for at in (-0.1, 0.1):
-            ax.axvline(at, color="0.6", linestyle=":", linewidth=1)
-        ax.axvline(0, color="black", linewidth=0.8)
-        ax.set_xlim(-widest, widest)
-        ax.set_ylim(-0.6, len(self.terms) - 0.4)
-        ax.set_yticks(place, self.terms)
-        ax.set_xlabel(f"standardised difference from {self.arms[0]}")
-        ax.grid(axis="y", color="0.9")
-        ax.set_axisbelow(True)
-        for side in ("top", "right", "left"):
-            ax.spines[side].set_visible(False)
-        ax.tick_params(axis="y", length=0)
-        if len(series) > 1:
-            ax.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2, frameon=False)
+        with _style.printed():
+            if ax is None:
+                _, ax = _style.figure(130, 28 + 7 * len(self.terms))
+            widest = 0.3
+            for k, (label, difference) in enumerate(series):
+                marker, fill = marks[k % len(marks)]
+                ax.plot(
+                    difference,
+                    place,
+                    linestyle="none",
+                    marker=marker,
+                    color="black",
+                    markerfacecolor=fill,
+                    markersize=6,
+                    label=label,
+                    zorder=3 + k,
+                )
+                finite = np.abs(difference[np.isfinite(difference)])
+                widest = max(widest, float(finite.max()) * 1.1) if len(finite) else widest
+            for at in (-0.1, 0.1):
+                ax.axvline(at, color="0.6", linestyle=":", linewidth=1)
+            ax.axvline(0, color="black", linewidth=0.8)
+            ax.set_xlim(-widest, widest)
+            ax.set_ylim(-0.6, len(self.terms) - 0.4)
+            ax.set_yticks(place, self.terms)
+            ax.set_xlabel(f"standardised difference from {self.arms[0]}")
+            ax.grid(axis="y", color="0.9")
+            ax.set_axisbelow(True)
+            for side in ("top", "right", "left"):
+                ax.spines[side].set_visible(False)
+            ax.tick_params(axis="y", length=0)
+            if len(series) > 1:
+                ax.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2, frameon=False)
+            _style.alt_text(ax, self._describe(series))
         return ax
+
+    def _describe(self, series: list[tuple[str, NDArray[np.float64]]]) -> str:
+        told = [
+            f"{label}: "
+            + ", ".join(
+                f"{term} {d:.2f}" for term, d in zip(self.terms, difference, strict=True) if d == d
+            )
+            for label, difference in series
+        ]
+        return f"Standardised differences from {self.arms[0]}. " + "; ".join(told) + "."
+
+    def methods(self) -> list[str]:
+        """Say how balance was measured."""
+        return [
+            "Balance is described by standardised differences, the difference in means over the "
+            "root of the mean of "
+            "the two variances, with p (1 - p) for shares (Austin 2009); it is not tested.",
+        ]
 
     def __repr__(self) -> str:
         return "\n\n".join(table.text() for table in self.tables())
@@ -173,7 +218,7 @@ class Balance:
 
 
 def _numbers(source: Source, name: str) -> dict[str, NDArray[np.float64]]:
-    """A column as numbers: itself, or one dummy for each level, missing where the category is."""
+    """Give a column as numbers: itself, or a dummy for each level, missing as it is."""
     series = source.column(name)
     if not isinstance(series.dtype, pd.CategoricalDtype):
         return {name: np.asarray(series, dtype=np.float64)}

@@ -24,7 +24,7 @@ def identifiers(source: Source, name: str) -> Labels:
 
 
 def labels(source: Source, name: str, what: str) -> Labels:
-    """Read a column of strata or arms: text in NFC, booleans and whole numbers in decimal, missing kept."""
+    """Read strata or arms: text in NFC, booleans and whole numbers in decimal."""
     series = source.column(name)
     if isinstance(series.dtype, pd.CategoricalDtype):
         codes = np.asarray(series.cat.codes, dtype=np.int64)

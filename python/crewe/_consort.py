@@ -1,4 +1,4 @@
-"""The CONSORT flow of a trial of clusters: families and children allocated, not analysed and why, analysed."""
+"""The CONSORT flow of a trial of clusters: allocated, not analysed and why, analysed."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from crewe import _core
-from crewe._assignment import Assignment
+from crewe import _core, _style
+from crewe._assignment import Assignment, singular
 from crewe._columns import identifiers
 from crewe._display import Table
 from crewe._frames import Source, build
@@ -41,19 +41,19 @@ def consort(
     assignment : Assignment
         The trial.
     excluded : mapping of str to selection, optional
-        Why units or rows were left out: for each reason the name of a 0/1 column of the randomised data, a
-        sequence of 0/1 with one entry a randomised row (as a boolean array), a sequence of identifiers of units,
-        or a data frame that holds those left out. A row with several reasons counts under the first.
+        Why units or rows were left out: for each reason the name of a 0/1 column of the randomised
+        data, true or false for each randomised row, a sequence of identifiers of units, or a data
+        frame that holds those left out. A row with several reasons counts under the first.
     analysed : selection, optional
-        The rows analysed, given in the same ways, for instance the data frame of the analysis; by default
-        everything that was not excluded.
+        The rows analysed, given in the same ways, for instance the data frame of the analysis; by
+        default everything that was not excluded.
     assessed : (int, int), optional
         Units and rows assessed for eligibility.
     not_randomised : mapping of str to (int, int), optional
         Units and rows not randomised, by reason.
     member : str, optional
-        The column that names a row (a child), by which data frames are matched; without it a data frame stands
-        for all rows of the units that it holds.
+        The column that names a row (a child), by which data frames are matched; without it a data
+        frame stands for all rows of the units that it holds.
     members : str
         What a row is called.
 
@@ -65,7 +65,8 @@ def consort(
     Raises
     ------
     InputError
-        For rows both analysed and excluded, identifiers that were not randomised, and numbers that do not add up.
+        For rows both analysed and excluded, identifiers that were not randomised, and numbers that
+        do not add up.
 
     References
     ----------
@@ -136,7 +137,10 @@ class _Selector:
         rows = self.assignment._rows
         if isinstance(selection, str):
             values = self.assignment._data().column(selection)
-            if isinstance(values.dtype, pd.CategoricalDtype) or not values.dropna().isin([0, 1]).all():
+            if (
+                isinstance(values.dtype, pd.CategoricalDtype)
+                or not values.dropna().isin([0, 1]).all()
+            ):
                 raise fault(
                     InputError,
                     "a selection must be a column of 0 and 1",
@@ -148,6 +152,12 @@ class _Selector:
             hasattr(selection, "to_numpy") and not hasattr(selection, "columns")
         ):
             selection = selection.to_numpy()
+        if (
+            isinstance(selection, list)
+            and selection
+            and all(isinstance(x, bool) for x in selection)
+        ):
+            selection = np.array(selection)
         if isinstance(selection, np.ndarray) and selection.dtype == np.bool_:
             if len(selection) != len(rows):
                 raise fault(
@@ -173,7 +183,8 @@ class _Selector:
         if self.member is None:
             if self.assignment.cluster is not None:
                 self._note(
-                    "A data frame counts for all rows of the units that it holds, as no member= was given."
+                    "A data frame counts for all rows of the units that it holds, as no member= "
+                    "was given."
                 )
             return np.isin(rows, self.assignment.check(source).unit)
         _, codes, names = identifiers(source, self.member)
@@ -186,7 +197,8 @@ class _Selector:
                 f"{len(strangers)} rows were not randomised",
                 column=self.member,
                 values=strangers,
-                remedy="Leave them out, or name the column that identifies rows in both data frames",
+                remedy="Leave them out, or name the column that identifies rows in both data "
+                "frames",
             )
         chosen = np.array([name in wanted for name in names])
         found: NDArray[np.bool_] = chosen[codes]
@@ -219,7 +231,8 @@ class _Box:
     x: float
     y: float
     width: float
-    lines: list[tuple[str, bool]]
+    lines: list[tuple[str, bool, float]]
+    """Text, whether bold, indent."""
 
     @property
     def height(self) -> float:
@@ -229,6 +242,7 @@ class _Box:
 _LINE = 17.0
 _COLUMN = 216.0
 _GAP = 24.0
+_DEEP = "\t"
 
 
 @dataclass(frozen=True)
@@ -279,7 +293,10 @@ class Consort:
 
         reasons = [why for why in self.flow[0].excluded]
         rows = [["allocated", *(cell(arm.allocated) for arm in self.flow)]]
-        rows += [[f"not analysed: {why}", *(cell(arm.excluded[why]) for arm in self.flow)] for why in reasons]
+        rows += [
+            [f"not analysed: {why}", *(cell(arm.excluded[why]) for arm in self.flow)]
+            for why in reasons
+        ]
         if any(any(arm.unexplained) for arm in self.flow):
             rows.append(
                 ["not analysed: no reason given", *(cell(arm.unexplained) for arm in self.flow)]
@@ -294,17 +311,19 @@ class Consort:
         )
 
     def svg(self) -> str:
-        """Draw the flow diagram as SVG, in black and white, with a title and a description for screen readers."""
+        """Draw the flow as SVG in black and white, with words for screen readers."""
         boxes, arrows, width, height = self._layout()
         name = "crewe-" + hashlib.sha256(repr((self.trial, boxes)).encode()).hexdigest()[:8]
         parts = [
-            f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:g} {height:g}" role="img" '
+            '<svg xmlns="http://www.w3.org/2000/svg" role="img" '
+            f'viewBox="0 0 {width:g} {height:g}" '
             f'aria-labelledby="{name}-t {name}-d" '
             f'style="width:100%;max-width:{width * 1.35:g}px;height:auto;font-family:sans-serif">',
             f'<title id="{name}-t">{html.escape(self.trial)}: CONSORT flow diagram</title>',
             f'<desc id="{name}-d">{html.escape(self.describe())}</desc>',
             f'<defs><marker id="{name}-a" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="8" '
-            'markerHeight="8" orient="auto"><path d="M0 0 L8 4 L0 8 z" fill="#000"/></marker></defs>',
+            'markerHeight="8" orient="auto">'
+            '<path d="M0 0 L8 4 L0 8 z" fill="#000"/></marker></defs>',
             f'<rect width="{width:g}" height="{height:g}" fill="#fff"/>',
         ]
         for x1, y1, x2, y2 in arrows:
@@ -317,40 +336,65 @@ class Consort:
                 f'<rect x="{box.x:g}" y="{box.y:g}" width="{box.width:g}" height="{box.height:g}" '
                 'fill="#fff" stroke="#000" stroke-width="1.2"/>'
             )
-            for k, (line, strong) in enumerate(box.lines):
+            for k, (line, strong, indent) in enumerate(box.lines):
                 weight = ' font-weight="bold"' if strong else ""
                 parts.append(
-                    f'<text x="{box.x + 10:g}" y="{box.y + 20 + k * _LINE:g}" font-size="13" '
+                    f'<text x="{box.x + 10 + indent:g}" y="{box.y + 20 + k * _LINE:g}" '
+                    'font-size="13" '
                     f'fill="#000"{weight}>{html.escape(line)}</text>'
                 )
         return "".join(parts) + "</svg>"
 
     def plot(self, ax: Any = None) -> Any:
         """Draw the flow diagram with matplotlib; returns the Axes."""
-        import matplotlib.pyplot as plt
-
         boxes, arrows, width, height = self._layout()
-        if ax is None:
-            _, ax = plt.subplots(figsize=(width / 66, height / 66), layout="constrained")
-        ax.set_xlim(0, width)
-        ax.set_ylim(height, 0)
-        ax.set_aspect("equal")
-        ax.axis("off")
-        for x1, y1, x2, y2 in arrows:
-            ax.annotate(
-                "", xy=(x2, y2), xytext=(x1, y1),
-                arrowprops={"arrowstyle": "-|>", "color": "black", "shrinkA": 0, "shrinkB": 0},
-            )  # fmt: skip
-        for box in boxes:
-            ax.add_patch(
-                plt.Rectangle((box.x, box.y), box.width, box.height, facecolor="white", edgecolor="black")
-            )
-            for k, (line, strong) in enumerate(box.lines):
-                ax.text(
-                    box.x + 10, box.y + 20 + k * _LINE, line, fontsize=9,
-                    weight="bold" if strong else "normal", color="black",
-                )  # fmt: skip
+        with _style.printed():
+            if ax is None:
+                # 13 units of the layout are 9 points.
+                _, ax = _style.figure(width * 0.2443, height * 0.2443)
+                ax.set_position((0, 0, 1, 1))
+            ax.set_xlim(0, width)
+            ax.set_ylim(height, 0)
+            ax.set_aspect("equal")
+            ax.axis("off")
+            for x1, y1, x2, y2 in arrows:
+                ax.annotate(
+                    "",
+                    xy=(x2, y2),
+                    xytext=(x1, y1),
+                    arrowprops={"arrowstyle": "-|>", "color": "black", "shrinkA": 0, "shrinkB": 0},
+                )
+            for box in boxes:
+                ax.fill(
+                    [box.x, box.x + box.width, box.x + box.width, box.x],
+                    [box.y, box.y, box.y + box.height, box.y + box.height],
+                    facecolor="white",
+                    edgecolor="black",
+                    linewidth=0.8,
+                )
+                for k, (line, strong, indent) in enumerate(box.lines):
+                    ax.text(
+                        box.x + 10 + indent,
+                        box.y + 20 + k * _LINE,
+                        line,
+                        fontsize=9,
+                        weight="bold" if strong else "normal",
+                        color="black",
+                    )
+            _style.alt_text(ax, self.describe())
         return ax
+
+    def methods(self) -> list[str]:
+        """Say how the flow was counted."""
+        sentences = [
+            "The flow diagram follows the CONSORT extension to cluster randomised trials (Campbell "
+            "et al. 2012)."
+        ]
+        if self.members is not None:
+            sentences.append(
+                f"A {singular(self.unit)} counts as analysed when any of its {self.members} is."
+            )
+        return sentences
 
     def describe(self) -> str:
         """Say the flow in words."""
@@ -368,17 +412,19 @@ class Consort:
     def _before(self) -> list[str]:
         if self.assessed is None:
             return []
-        lost = "; ".join(f"{why}: {self._count(count)}" for why, count in self.not_randomised.items())
+        lost = "; ".join(
+            f"{why}: {self._count(count)}" for why, count in self.not_randomised.items()
+        )
         return [
             f"Assessed for eligibility: {self._count(self.assessed)}."
             + (f" Not randomised: {lost}." if lost else "")
         ]
 
     def _count(self, count: Count) -> str:
-        units = f"{count[0]:,} {_singular(self.unit, count[0])}"
+        units = _of(count[0], self.unit)
         if self.members is None:
             return units
-        return f"{units}, {count[1]:,} {_singular(self.members, count[1])}"
+        return f"{units}, {_of(count[1], self.members)}"
 
     def _layout(self) -> tuple[list[_Box], list[tuple[float, float, float, float]], float, float]:
         """Place the boxes and arrows: assessed, randomised, then one column an arm."""
@@ -390,11 +436,13 @@ class Consort:
         y = 8.0
         if self.assessed is not None:
             half = (inner - _GAP) / 2
-            first = self._box(left, y, half, "Assessed for eligibility", [self._count(self.assessed)])
+            first = self._box(
+                left, y, half, "Assessed for eligibility", [self._count(self.assessed)]
+            )
             boxes.append(first)
             bottom = first.y + first.height
             if self.not_randomised:
-                told = [f"{why}: {self._count(count)}" for why, count in self.not_randomised.items()]
+                told = self._reasons(self.not_randomised)
                 side = self._box(left + half + _GAP, y, half, "Not randomised", told)
                 boxes.append(side)
                 middle = y + min(first.height, side.height) / 2
@@ -409,17 +457,12 @@ class Consort:
         starts = [left + k * (width + _GAP) for k in range(n)]
         stages = [
             [(f"Allocated to {arm.arm}", [self._count(arm.allocated)]) for arm in self.flow],
-            [
-                ("Not analysed", [f"{why}: {self._count(c)}" for why, c in arm.lost.items()] or ["none"])
-                for arm in self.flow
-            ],
+            [("Not analysed", self._reasons(arm.lost) or ["none"]) for arm in self.flow],
             [("Analysed", [self._count(arm.analysed)]) for arm in self.flow],
         ]
         above = [top] * n
         for stage in stages:
-            row = [
-                self._box(x, y, width, *text) for x, text in zip(starts, stage, strict=True)
-            ]
+            row = [self._box(x, y, width, *text) for x, text in zip(starts, stage, strict=True)]
             for box, upper in zip(row, above, strict=True):
                 middle = box.x + width / 2
                 arrows.append((middle, upper.y + upper.height, middle, box.y))
@@ -428,14 +471,20 @@ class Consort:
             y += max(box.height for box in row) + 30
         return boxes, arrows, inner + 2 * left, y - 30 + 8
 
+    def _reasons(self, reasons: Mapping[str, Count]) -> list[str]:
+        return [
+            line for why, count in reasons.items() for line in (why, _DEEP + self._count(count))
+        ]
+
     @staticmethod
     def _box(x: float, y: float, width: float, head: str, body: Sequence[str]) -> _Box:
-        # 13-point sans serif is about 6.6 units wide on average, bold a little more.
-        def wrap(line: str, space: float) -> list[str]:
-            return textwrap.wrap(line, max(8, int((width - 20) / space)), subsequent_indent="  ") or [""]
-
-        lines = [(line, True) for line in wrap(head, 7.4)]
-        return _Box(x, y, width, lines + [(part, False) for line in body for part in wrap(line, 6.6)])
+        lines: list[tuple[str, bool, float]] = []
+        for line, strong in [(head, True), *((text, False) for text in body)]:
+            indent = 12.0 if line.startswith(_DEEP) else 0.0
+            # 13-point sans serif is about 6.6 units wide on average, bold a little more.
+            fit = max(8, int((width - 20 - indent) / (7.4 if strong else 6.6)))
+            lines += [(part, strong, indent) for part in textwrap.wrap(line.strip(), fit) or [""]]
+        return _Box(x, y, width, lines)
 
     def __repr__(self) -> str:
         return self.table().text()
@@ -444,10 +493,5 @@ class Consort:
         return self.svg() + self.table().html()
 
 
-def _singular(noun: str, count: int) -> str:
-    if count != 1:
-        return noun
-    known = {"children": "child", "people": "person"}
-    if noun in known:
-        return known[noun]
-    return noun[:-3] + "y" if noun.endswith("ies") else noun.removesuffix("s")
+def _of(count: int, noun: str) -> str:
+    return f"{count:,} {singular(noun) if count == 1 else noun}"

@@ -23,6 +23,59 @@ class Stream:
 
 def system_seed() -> int: ...
 
+# -- design ----------------------------------------------------------------------------------
+
+_Labels = tuple[str, NDArray[np.uint32], list[str]]
+
+class Design:
+    def __new__(
+        cls,
+        name: str,
+        arms: Sequence[tuple[str, int]],
+        cluster: str | None,
+        unit: str | None,
+        strata: Sequence[str],
+        method: str,
+        seed: int | bytes | None,
+    ) -> Design: ...
+    def canonical_json(self) -> str: ...
+    def commitment(self) -> dict[str, str]: ...
+    def assign(self, ids: _Labels, strata: Sequence[_Labels]) -> dict[str, Any]: ...
+    def observe(
+        self, ids: _Labels, strata: Sequence[_Labels], arms: _Labels
+    ) -> dict[str, Any]: ...
+    def draws(
+        self, ids: _Labels, strata: Sequence[_Labels], n: int, seed: int | bytes | None
+    ) -> NDArray[np.uint8]: ...
+    def possible(self, ids: _Labels, strata: Sequence[_Labels]) -> bytes | None: ...
+    def join(
+        self,
+        labels: Sequence[str],
+        stratum: NDArray[np.uint32],
+        strata: Sequence[Sequence[str]],
+        arm: NDArray[np.uint8],
+        ids: _Labels,
+        given_strata: Sequence[_Labels],
+        given_arm: _Labels | None,
+    ) -> dict[str, NDArray[np.uint32]]: ...
+
+def balance(
+    rows: NDArray[np.uint32],
+    arm: NDArray[np.uint8],
+    arms: int,
+    names: Sequence[str],
+    values: _Floats,
+) -> dict[str, dict[str, Any]]: ...
+def flow(
+    rows: NDArray[np.uint32],
+    arm: NDArray[np.uint8],
+    arms: int,
+    reasons: int,
+    reason: Sequence[int],
+    analysed: Sequence[bool],
+) -> list[dict[str, Any]]: ...
+def new_key() -> bytes: ...
+
 # -- regression ------------------------------------------------------------------------------
 
 class Groups:

@@ -1,4 +1,4 @@
-"""Declaring a trial: who is randomised, to which arms, in which ratio, within which strata, by which seed."""
+"""Declaring a trial: who is randomised, to which arms, at which ratio, in which strata."""
 
 from __future__ import annotations
 
@@ -33,18 +33,25 @@ ALGORITHM = "crewe/1"
 class Complete:
     """Complete randomisation: every stratum is split between the arms in the ratio.
 
-    Where a stratum of n units does not divide by the ratio, arm j gets floor(n r_j / R) places, and the places left
-    over are drawn so that every unit's probability of arm j is exactly r_j / R. All arithmetic is in whole numbers.
+    Where a stratum of n units does not divide by the ratio, arm j gets floor(n r_j / R) places, and
+    the places left over are drawn so that every unit's probability of arm j is exactly r_j / R. All
+    arithmetic is in whole numbers.
     """
 
     name: ClassVar[str] = "complete"
 
+    def __str__(self) -> str:
+        return "complete randomisation"
+
 
 @dataclass(frozen=True)
 class Simple:
-    """Simple randomisation: every unit draws for itself; the sizes of the arms are left to chance."""
+    """Simple randomisation: every unit draws for itself, so the arms' sizes are chance."""
 
     name: ClassVar[str] = "simple"
+
+    def __str__(self) -> str:
+        return "simple randomisation"
 
 
 Method = Complete | Simple
@@ -52,10 +59,10 @@ _METHODS: dict[str, type[Complete] | type[Simple]] = {"complete": Complete, "sim
 
 
 class Key:
-    """A secret of 256 bits in place of a seed, which conceals the allocation from who holds the design.
+    """A secret of 256 bits in place of a seed, which conceals the allocation.
 
-    It is redacted in print and cannot be pickled. Keep :meth:`reveal` apart from the design: without it the
-    assignment cannot be drawn again, and with it anybody can compute it.
+    It is redacted in print and cannot be pickled. Keep :meth:`reveal` apart from the design:
+    without it the assignment cannot be drawn again, and with it anybody can compute it.
 
     Examples
     --------
@@ -68,9 +75,7 @@ class Key:
 
     def __init__(self, secret: bytes) -> None:
         if not isinstance(secret, bytes) or len(secret) != 32:
-            raise fault(
-                DesignError, "a key is 32 bytes", remedy="Make one with crewe.new_key()"
-            )
+            raise fault(DesignError, "a key is 32 bytes", remedy="Make one with crewe.new_key()")
         self._secret = secret
 
     @classmethod
@@ -119,8 +124,8 @@ class Commitment:
     digest : str
         SHA-256 over the design in canonical JSON and the seed, 64 hexadecimal digits.
     label : str
-        "concealed by a 256-bit key", or "reproducible, not concealed" for an integer seed, since who holds the
-        design can try all small integers until the hash fits.
+        "concealed by a 256-bit key", or "reproducible, not concealed" for an integer seed, since
+        who holds the design can try all small integers until the hash fits.
     design : str
         The canonical JSON, which never holds the seed.
     """
@@ -146,25 +151,27 @@ class Design:
     cluster : str, optional
         The column that names the clusters: all rows of a cluster get one arm.
     unit : str, optional
-        Instead of `cluster`, the column that names the individuals, where every row is randomised for itself.
+        Instead of `cluster`, the column that names the individuals, where every row is randomised
+        for itself.
     strata : sequence of str
         Columns whose values together form the strata.
     method : Complete or Simple
         The procedure.
     seed : int or Key, optional
-        An integer from 0 to 2^64 - 1 makes the draw reproducible; a :class:`Key` also conceals it. Without one,
-        an integer is drawn from the operating system; read it in ``design.seed``.
+        An integer from 0 to 2^64 - 1 makes the draw reproducible; a :class:`Key` also conceals it.
+        Without one, an integer is drawn from the operating system; read it in ``design.seed``.
 
     Raises
     ------
     DesignError
-        For fewer than two arms, shares that are not whole numbers of at least 1, no unit of randomisation, or
-        columns named twice.
+        For fewer than two arms, shares that are not whole numbers of at least 1, no unit of
+        randomisation, or columns named twice.
 
     Examples
     --------
     >>> import crewe as cw, pandas as pd
-    >>> design = cw.Design("Project Crewe", arms={"control": 1, "crewe": 2}, cluster="family_id", seed=2017)
+    >>> arms = {"control": 1, "crewe": 2}
+    >>> design = cw.Design("Project Crewe", arms=arms, cluster="family_id", seed=2017)
     >>> families = pd.DataFrame({"family_id": [1, 2, 2, 3, 4, 5, 6]})
     >>> design.assign(families).counts()
     {'control': 2, 'crewe': 4}
@@ -200,7 +207,7 @@ class Design:
             raise fault(
                 DesignError,
                 "a design randomises either clusters or individuals",
-                remedy='Pass cluster="family_id" (all rows of a family get one arm) or unit="child_id"',
+                remedy='Pass cluster="family_id" (a family gets one arm) or unit="child_id"',
             )
         method = Complete() if method is None else method
         if not isinstance(method, Complete | Simple):
@@ -250,8 +257,9 @@ class Design:
     def assign(self, frame: Any, *, keep_data: bool = False) -> Assignment:
         """Draw the arms.
 
-        The arm of a unit depends on the seed, on the identifiers in its stratum, and on nothing else: neither on
-        the order of rows, nor on the type of the identifier, nor on the locale, nor on other strata.
+        The arm of a unit depends on the seed, on the identifiers in its stratum, and on nothing
+        else: neither on the order of rows, nor on the type of the identifier, nor on the locale,
+        nor on other strata.
 
         Parameters
         ----------
@@ -263,31 +271,31 @@ class Design:
         Raises
         ------
         InputError
-            For an empty frame, unknown columns, missing identifiers or strata, and identifiers that come twice
-            where individuals are randomised.
+            For an empty frame, unknown columns, missing identifiers or strata, and identifiers that
+            come twice where individuals are randomised.
         DesignError
-            For a cluster in several strata, fewer units than arms, and a frame that already has a column named
-            arm, stratum or probability.
+            For a cluster in several strata, fewer units than arms, and a frame that already has a
+            column named arm, stratum or probability.
         """
         source = Source(frame)
         taken = [name for name in ADDED if name in source.names and name not in self.strata]
         if taken:
             raise fault(
                 DesignError,
-                "the data already have columns that an assignment adds, so units may be randomised already",
+                "the data already have columns that an assignment adds, so units may be randomised "
+                "already",
                 values=taken,
-                remedy="Read arms that were drawn before with design.observe(frame, arm=...), or rename the "
+                remedy="Read arms that were drawn before with design.observe(frame, arm=...), or "
+                "rename the "
                 "columns",
             )
         ids, strata = self._read(source)
         drawn = self._core().assign(ids, strata)
-        possible = self._core().possible(ids, strata)
         return Assignment(
             self,
             source,
             drawn,
             commitment=Commitment(**drawn["commitment"]),
-            possible=None if possible is None else int.from_bytes(possible, "little"),
             keep_data=keep_data,
         )
 
@@ -299,15 +307,16 @@ class Design:
         frame : data frame
             The data of the trial.
         arm : str
-            The column with the arms: their names or, with two arms, 0 (or False) for the first and 1 (or True)
-            for the second.
+            The column with the arms: their names or, with two arms, 0 (or False) for the first and
+            1 (or True) for the second.
         keep_data : bool
             Whether pickles of the result hold the rows of `frame`.
 
         Returns
         -------
         Assignment
-            As :meth:`assign` gives it, without commitment; the probabilities are those that the design declares.
+            As :meth:`assign` gives it, without commitment; the probabilities are those that the
+            design declares.
 
         Raises
         ------
@@ -321,12 +330,11 @@ class Design:
         drawn = self._core().observe(ids, strata, labels(source, arm, "arm"))
         return Assignment(self, source, drawn, arm_column=arm, keep_data=keep_data)
 
-    def draws(
-        self, frame: Any, n: int, *, seed: int | Key | None = None
-    ) -> NDArray[np.uint8]:
+    def draws(self, frame: Any, n: int, *, seed: int | Key | None = None) -> NDArray[np.uint8]:
         """Draw the procedure again and again: its permutation distribution.
 
-        Replicate i has a random stream of its own, so it is the same for any `n`, machine and number of threads.
+        Replicate i has a random stream of its own, so it is the same for any `n`, machine and
+        number of threads.
 
         Parameters
         ----------
@@ -340,12 +348,16 @@ class Design:
         Returns
         -------
         array of shape (n, units)
-            The arm of each unit (0 is the first arm), units in canonical order as in ``assignment.units``.
+            The arm of each unit (0 is the first arm), units in canonical order as in
+            ``assignment.units``.
         """
         n = operator.index(n)
         if n < 1:
             raise fault(
-                DesignError, "the number of draws must be at least 1", values=[str(n)], remedy="Ask for more"
+                DesignError,
+                "the number of draws must be at least 1",
+                values=[str(n)],
+                remedy="Ask for more",
             )
         ids, strata = self._read(Source(frame))
         given = None if seed is None else _seed(seed)
@@ -373,7 +385,7 @@ class Design:
             )
 
     def to_toml(self, path: str | os.PathLike[str] | None = None) -> str:
-        """Write the design as TOML, to `path` as well where it is given. The seed is never written."""
+        """Write the design as TOML, to `path` too where it is given, never with the seed."""
 
         def text(value: str) -> str:
             # JSON's escapes are TOML's; only DEL must be escaped in TOML alone.
@@ -394,9 +406,7 @@ class Design:
         return written
 
     @classmethod
-    def from_toml(
-        cls, source: str | os.PathLike[str], seed: int | Key | None = None
-    ) -> Design:
+    def from_toml(cls, source: str | os.PathLike[str], seed: int | Key | None = None) -> Design:
         """Read a design from TOML: a path (``pathlib.Path``) or the text itself.
 
         Raises
@@ -420,17 +430,23 @@ class Design:
                 DesignError,
                 "entries of the file are unknown or missing",
                 values=wrong,
-                remedy=f"A design has the entries {', '.join(sorted(known))}; the seed is passed as seed=",
+                remedy=f"A design has the entries {', '.join(sorted(known))}; the seed is passed "
+                "as seed=",
             )
         if table["algorithm"] != ALGORITHM:
             raise fault(
                 DesignError,
                 "the design was written for another algorithm of randomisation",
                 values=[str(table["algorithm"])],
-                remedy=f"This version draws {ALGORITHM}; use the version of crewe that wrote the file",
+                remedy=f"This version draws {ALGORITHM}; use the version of crewe that wrote the "
+                "file",
             )
         method = table.get("method", {"name": "complete"})
-        if not isinstance(method, dict) or set(method) != {"name"} or method["name"] not in _METHODS:
+        if (
+            not isinstance(method, dict)
+            or set(method) != {"name"}
+            or method["name"] not in _METHODS
+        ):
             raise fault(
                 DesignError,
                 "the method is no procedure of randomisation",
@@ -450,7 +466,10 @@ class Design:
         names = [arm["name"] for arm in arms]
         if len(set(names)) < len(names):
             raise fault(
-                DesignError, "two arms have the same name", values=names, remedy="Rename one of them"
+                DesignError,
+                "two arms have the same name",
+                values=names,
+                remedy="Rename one of them",
             )
         return cls(
             table["name"],
@@ -474,7 +493,7 @@ class Design:
             ["arms", f"{' : '.join(arm for arm, _ in self._arms)} = {ratio}"],
             ["randomised", f"{kind}, named by {self.id_column}"],
             ["strata", ", ".join(self.strata) or "none"],
-            ["method", self.method.name],
+            ["method", str(self.method)],
             ["seed", seed],
         ]
         if self.seed is not None:
@@ -482,7 +501,9 @@ class Design:
         return Table(["design", self.name], rows)
 
     def __repr__(self) -> str:
-        return self._table().text()
+        return "\n".join(
+            f"{name!s:<12}{value}" for name, value in [("design", self.name), *self._table().rows]
+        )
 
     def _repr_html_(self) -> str:
         return self._table().html()
@@ -507,7 +528,7 @@ def _share(arm: object, ratio: object) -> int:
         DesignError,
         "an arm's share of the ratio must be a whole number of at least 1",
         values=[f"{arm}: {ratio!r}"],
-        remedy='Write the ratio in whole numbers, for instance {"control": 3, "crewe": 7} for 30% and 70%',
+        remedy='Write it in whole numbers, for instance {"control": 3, "crewe": 7} for 30% and 70%',
     )
 
 
@@ -520,5 +541,6 @@ def _seed(seed: object) -> int | Key:
     raise fault(
         DesignError,
         f"a seed is an integer from 0 to 2^64 - 1 or a Key, not this {type(seed).__name__}",
-        remedy="Pass seed=2017, or seed=crewe.new_key() for a trial that must conceal its allocation",
+        remedy="Pass seed=2017, or seed=crewe.new_key() for a trial that must conceal its "
+        "allocation",
     )

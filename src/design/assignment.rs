@@ -64,7 +64,7 @@ impl Design {
             }
         }
         let commitment = Some(self.commitment()?);
-        self.assignment(units, arm, commitment)
+        Ok(self.assignment(units, arm, commitment))
     }
 
     /// The number of different assignments that the procedure can give to these units, as an exact integer;
@@ -94,7 +94,7 @@ impl Design {
         units: &Units,
         arm: Vec<u8>,
         commitment: Option<Commitment>,
-    ) -> Result<Assignment> {
+    ) -> Assignment {
         let shares = self.the_method().probabilities(&self.ratio());
         let probability = Array2::from_shape_fn((units.len(), shares.len()), |(_, arm)| shares[arm]);
         let mut assignment = Assignment {
@@ -108,14 +108,14 @@ impl Design {
         if assignment.commitment.is_some() {
             assignment.notes = self.notes(&assignment);
         }
-        Ok(assignment)
+        assignment
     }
 
     fn notes(&self, assignment: &Assignment) -> Vec<String> {
         let mut notes = Vec::new();
         let ratio = self.ratio();
         let sizes: Vec<usize> = assignment.units.members().iter().map(Vec::len).collect();
-        let misfits = sizes.iter().filter(|&&n| n as u64 % ratio.total > 0).count();
+        let misfits = sizes.iter().filter(|&&n| !(n as u64).is_multiple_of(ratio.total)).count();
         if misfits > 0 && self.the_method() == super::Method::Complete {
             let shares: Vec<String> = ratio.shares.iter().map(ToString::to_string).collect();
             notes.push(format!(

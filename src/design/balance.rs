@@ -153,7 +153,7 @@ fn level(columns: &[&[f64]], arm: &[u8], arms: usize) -> Level {
             level.sd[[k, j]] = variance[j].sqrt();
             if j > 0 {
                 let gap = level.mean[[k, j]] - level.mean[[k, 0]];
-                let spread = ((variance[j] + variance[0]) / 2.0).sqrt();
+                let spread = f64::midpoint(variance[j], variance[0]).sqrt();
                 level.difference[[k, j]] = match (gap == 0.0, spread > 0.0) {
                     (_, true) => gap / spread,
                     (true, false) if spread == 0.0 => 0.0,

@@ -8,6 +8,8 @@
 //!
 //! Who holds the design can search small integers until the hash fits, so only a key conceals the allocation.
 
+use std::fmt::Write;
+
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
@@ -94,7 +96,11 @@ impl Design {
             hash.update((field.len() as u64).to_le_bytes());
             hash.update(field);
         }
-        let digest = hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+        let mut digest = String::with_capacity(64);
+        for byte in hash.finalize() {
+            // Writing to a String never fails.
+            let _ = write!(digest, "{byte:02x}");
+        }
         let label = match seed {
             Seed::Integer(_) => "reproducible, not concealed",
             Seed::Key(_) => "concealed by a 256-bit key",

@@ -65,7 +65,7 @@ impl Design {
                 .remedy("Pass the whole trial; every arm of the design needs at least two")
                 .design());
         }
-        self.assignment(units, arm, None)
+        Ok(self.assignment(units, arm, None))
     }
 
     fn unit_column(&self) -> &str {

@@ -1,6 +1,7 @@
-"""Golden assignments, against an independent implementation of the published algorithm in plain Python.
+"""Golden assignments, against an independent implementation in plain Python.
 
-Run this file to write the golden vectors again: ``python tests/python/test_golden.py``. A changed vector is a
+Run this file to write the golden vectors again: ``python tests/python/test_golden.py``. A changed
+vector is a
 breaking change, and gets a new algorithm tag.
 """
 
@@ -142,7 +143,8 @@ def cases() -> list[dict]:
         {**plain, "case": "whole numbers in two strata"},
         {**plain, "case": "locales sort these differently", "strata": [],
          "units": {nfc("NFC", word): [] for word in words}},
-        {**plain, "case": "three arms, misfits in every stratum", "arms": [["b", 1], ["c", 2], ["a", 3]],
+        {**plain, "case": "three arms, misfits in every stratum",
+         "arms": [["b", 1], ["c", 2], ["a", 3]],
          "strata": ["site", "sex"], "seed": 2**64 - 1,
          "units": {f"F{i:03}": [["north", "südwest"][i % 2], str(i % 3 // 2)] for i in range(40)}},
         {**plain, "case": "a ratio not in lowest terms", "arms": [["x", 30], ["y", 70]], "seed": 0},
@@ -162,7 +164,9 @@ def ten_thousand() -> dict:
 
 
 def golden() -> dict:
-    small = [{**case, "assigned": oracle(case), "draws_3": oracle(case, "draws", 3)} for case in cases()]
+    small = [
+        {**case, "assigned": oracle(case), "draws_3": oracle(case, "draws", 3)} for case in cases()
+    ]
     for case in small:
         case.pop("seed" if "key" in case else "key", None)
     return {
@@ -170,8 +174,8 @@ def golden() -> dict:
         "written_by": "tests/python/test_golden.py",
         "cases": small,
         "ten_thousand": {
-            "about": "units '0' to '9999', stratum 'site ' + (i * i % 7), arms control 1 and crewe 2, seed "
-            "20170701; SHA-256 over 'id TAB arm NEWLINE' in bytewise order of the ids",
+            "about": "units '0' to '9999', stratum 'site ' + (i * i % 7), arms control 1 and "
+            "crewe 2, seed 20170701; SHA-256 over 'id TAB arm NEWLINE' in bytewise order of the ids",
             "sha256": digest(oracle(ten_thousand())),
         },
     }
@@ -184,12 +188,12 @@ if __name__ == "__main__":
     sys.exit()
 
 
-# -- tests -------------------------------------------------------------------------------------------
-
-import pandas as pd  # noqa: E402
-import polars as pl  # noqa: E402
+# -- tests
+# -------------------------------------------------------------------------------------------
 
 import crewe as cw  # noqa: E402
+import pandas as pd  # noqa: E402
+import polars as pl  # noqa: E402
 
 COMMITTED = json.loads(GOLDEN.read_text(encoding="utf-8"))
 SMALL = COMMITTED["cases"]
@@ -290,7 +294,8 @@ import test_golden as g
 case = g.ten_thousand()
 made = g.design(case)
 data = g.frame(case)
-print(g.digest(made.assign(data).clusters), hashlib.sha256(made.draws(data, 40).tobytes()).hexdigest())
+print(g.digest(made.assign(data).clusters), hashlib.sha256(made.draws(data,
+40).tobytes()).hexdigest())
 words = g.SMALL[1]
 print(g.design(words).assign(g.frame(words)).clusters == words["assigned"])
 """
