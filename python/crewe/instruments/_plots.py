@@ -34,7 +34,7 @@ def boxes(
     ax = _axes(ax)
     width = 0.8 / len(groups)
     handles = []
-    for g, name in enumerate(groups):
+    for g in range(len(groups)):
         drawn = ax.boxplot(
             [np.asarray(x) for x in values[g]],
             positions=[t + (g - (len(groups) - 1) / 2) * width for t in range(len(times))],

@@ -9,8 +9,8 @@ The rules are those of the Project Crewe report, for any window and any column n
 3. a re-referral counts only if the case was closed and re-referred inside the window;
 4. ``closed`` means stepped down by the end of the window and not re-referred by then.
 
-The event of a survival analysis is the first closure, re-referred cases included; a case open at the
-end is censored there. Both ends belong to the window.
+The event of a survival analysis is the first closure, re-referred cases included; a case open at
+the end is censored there. Both ends belong to the window.
 
 Heal, J., Nolan, M. and Sanders, M. (2017), Project Crewe: research report, Department for
 Education, DFE-RR580.
@@ -45,11 +45,11 @@ class Cases:
     ----------
     frame : data frame
         The rows kept, of the kind given, with the columns ``history``, ``closed``, ``re_referred``,
-        ``event``, ``censored`` (0 or 1), ``days`` (whole days from the origin to the first closure or
-        the end) and ``referral_recoded`` (text, year-month-day).
+        ``event``, ``censored`` (0 or 1), ``days`` (whole days from the origin to the first closure
+        or the end) and ``referral_recoded`` (text, year-month-day).
     log : data frame
-        One line a recode: ``rule`` (0 for censoring), ``recode``, ``n``, ``rows`` (counted from 0 in the frame
-        as given) and ``cases``, the last two as text.
+        One line a recode: ``rule`` (0 for censoring), ``recode``, ``n``, ``rows`` (counted from 0
+        in the frame as given) and ``cases``, the last two as text.
     excluded : dict of str to list of str
         The ids of the cases that are not kept, by reason: what a CONSORT flow takes.
     notes : list of str
@@ -114,8 +114,8 @@ def prepare(
     start, end : date or str
         The first and the last day of the window.
     referral, closure, rereferral : str
-        The columns of the dates: ISO text, dates or timestamps; empty where there is none. A referral is
-        needed for every case.
+        The columns of the dates: ISO text, dates or timestamps; empty where there is none. A
+        referral is needed for every case.
     cin_start : str, optional
         The column of the date on which support first began. Without it there is no ``history``;
         an empty cell means no earlier support.
@@ -130,8 +130,8 @@ def prepare(
     extracted : date or str, optional
         The day on which the data were extracted; later dates are then refused.
     incomplete : str, optional
-        A column that marks cases with incomplete outcomes, which are excluded and counted: true or false, or the
-        reason as text (empty where complete).
+        A column that marks cases with incomplete outcomes, which are excluded and counted: true or
+        false, or the reason as text (empty where complete).
 
     Returns
     -------
@@ -140,9 +140,10 @@ def prepare(
     Raises
     ------
     InputError
-        Where identifiers are missing or repeated, dates cannot be read, or dates are impossible (a closure before
-        the referral or the randomisation, a re-referral before or without a closure, a date after the extraction, a
-        randomisation outside the window, siblings randomised on different days); all such rows are listed.
+        Where identifiers are missing or repeated, dates cannot be read, or dates are impossible (a
+        closure before the referral or the randomisation, a re-referral before or without a closure,
+        a date after the extraction, a randomisation outside the window, siblings randomised on
+        different days); all such rows are listed.
 
     Examples
     --------
@@ -295,7 +296,8 @@ def _notes(
         notes.append("No column of earlier support is named, so there is no history.")
     if seen is None:
         notes.append(
-            "No date of extraction is given, so dates in the future are not looked for: pass extracted=."
+            "No date of extraction is given, so dates in the future are not looked for: "
+            "pass extracted=."
         )
     off = [name for name, on in zip(RULES, flags, strict=True) if not on]
     if off:
@@ -303,8 +305,9 @@ def _notes(
     early = [days for days in out["days_before_randomisation"] if days > 0]
     if origin == "referral" and early:
         notes.append(
-            f"In {len(early)} cases time starts before randomisation, by {sum(early) / len(early):.1f} days on "
-            "average: in these days no case could be closed by either service, which pulls the arms together."
+            f"In {len(early)} cases time starts before randomisation, by "
+            f"{sum(early) / len(early):.1f} days on average: in these days no case could be closed "
+            "by either service, which pulls the arms together."
         )
     same_day = [e and d == 0 for e, d in zip(out["event"], out["days"], strict=True)]
     if any(same_day):

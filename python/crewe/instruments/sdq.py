@@ -4,12 +4,13 @@ Notes
 -----
 Items are answered 0, 1 or 2; items 7, 11, 14, 21 and 25 are reversed. Scales are the sums of five
 items: emotional (3, 8, 13, 16, 24), conduct (5, 7, 12, 18, 22), hyperactivity (2, 10, 15, 21, 25),
-peer (6, 11, 14, 19, 23), prosocial (1, 4, 9, 17, 20). A scale with three or four answers is five times
-their mean, rounded to the nearest whole number, halves up; with fewer it is missing. Total
+peer (6, 11, 14, 19, 23), prosocial (1, 4, 9, 17, 20). A scale with three or four answers is five
+times their mean, rounded to the nearest whole number, halves up; with fewer it is missing. Total
 difficulties are the first four scales together, missing if one of them is.
 
 Goodman, R. (1997), The Strengths and Difficulties Questionnaire: a research note,
-doi:10.1111/j.1469-7610.1997.tb01545.x. The questionnaire's wording is under copyright and is not here.
+doi:10.1111/j.1469-7610.1997.tb01545.x. The questionnaire's wording is under copyright and is not
+here.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ SCALES = ("emotional", "conduct", "hyperactivity", "peer", "prosocial")
 _LABELS = {"not true": 0.0, "somewhat true": 1.0, "certainly true": 2.0}
 _FOUR = ("close to average", "slightly raised", "high", "very high")
 _THREE = ("normal", "borderline", "abnormal")
-# The upper ends of the bands of total difficulties by who answered, for the version for ages 4 to 17.
+# The upper ends of the bands of total difficulties by informant, ages 4 to 17.
 _BANDS: dict[tuple[str, str], tuple[float, ...]] = {
     ("parent", "four"): (13, 16, 19, 40),
     ("parent", "three"): (13, 16, 40),
@@ -49,9 +50,9 @@ class Scores:
     Attributes
     ----------
     frame : data frame
-        The frame given, of the same kind, with ``emotional``, ``conduct``, ``hyperactivity``, ``peer``,
-        ``prosocial`` (0 to 10), ``total_difficulties`` (0 to 40), ``band`` (empty where no bands are known),
-        ``sdq_answered`` (items of 25) and ``sdq_prorated`` (scales of 5).
+        The frame given, of the same kind, with ``emotional``, ``conduct``, ``hyperactivity``,
+        ``peer``, ``prosocial`` (0 to 10), ``total_difficulties`` (0 to 40), ``band`` (empty where
+        no bands are known), ``sdq_answered`` (items of 25) and ``sdq_prorated`` (scales of 5).
     notes : list of str
         What a reader should know.
     """
@@ -99,9 +100,9 @@ def score(
     frame : data frame
         One row a questionnaire.
     items : sequence of str, optional
-        The 25 columns in the order of the questionnaire; else those named ``prefix`` and 1 to 25 (or 01
-        to 25). Answers are 0, 1, 2, or "not true", "somewhat true", "certainly true"; empty where
-        there is none.
+        The 25 columns in the order of the questionnaire; else those named ``prefix`` and 1 to 25
+        (or 01 to 25). Answers are 0, 1, 2, or "not true", "somewhat true", "certainly true"; empty
+        where there is none.
     prefix : str
         What the items' names start with.
     informant : {"parent", "teacher", "practitioner", "self"}
@@ -109,8 +110,8 @@ def score(
     version : {"4-17", "2-4"}
         The ages of the version used. Both score alike; bands are known for 4 to 17.
     bands : {"four", "three"}
-        Close to average, slightly raised, high, very high (a parent's total of 0-13, 14-16, 17-19, 20-40), or
-        the original normal, borderline, abnormal (0-13, 14-16, 17-40).
+        Close to average, slightly raised, high, very high (a parent's total of 0-13, 14-16, 17-19,
+        20-40), or the original normal, borderline, abnormal (0-13, 14-16, 17-40).
 
     Returns
     -------
@@ -119,7 +120,8 @@ def score(
     Raises
     ------
     InputError
-        Where there are not 25 items, or an answer is off the scale; rows and nearest labels are given.
+        Where there are not 25 items, or an answer is off the scale; rows and nearest labels are
+        given.
 
     Examples
     --------
@@ -196,7 +198,8 @@ def _notes(
     prorated = sum(1 for scales in out["prorated"] if scales)
     if prorated:
         notes.append(
-            f"{prorated} questionnaires have scales pro-rated from three or four answers (halves rounded up)."
+            f"{prorated} questionnaires have scales pro-rated from three or four answers "
+            "(halves rounded up)."
         )
     missing = int(np.isnan(out["total"]).sum())
     if missing:
@@ -205,7 +208,8 @@ def _notes(
         )
     if upper is None:
         notes.append(
-            f"No bands are known here for the {informant} version for ages {version}: none are given."
+            f"No bands are known here for the {informant} version for ages {version}: "
+            "none are given."
         )
     return notes
 

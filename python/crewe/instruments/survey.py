@@ -3,10 +3,12 @@
 Notes
 -----
 An answer x on a scale from a to b is reversed as a + b - x. A person's mean runs over the items
-answered; the total is that mean times the number of items. Both are missing where fewer than `needed` of the
-items are answered (half of them by default). Cronbach's alpha runs over complete rows.
+answered; the total is that mean times the number of items. Both are missing where fewer than
+`needed` of the items are answered (half of them by default). Cronbach's alpha runs over complete
+rows.
 
-Cronbach, L. J. (1951), Coefficient alpha and the internal structure of tests, doi:10.1007/BF02310555.
+Cronbach, L. J. (1951), Coefficient alpha and the internal structure of tests,
+doi:10.1007/BF02310555.
 """
 
 from __future__ import annotations
@@ -32,8 +34,8 @@ class Scores:
     Attributes
     ----------
     frame : data frame
-        The frame given, of the same kind, with ``score_mean``, ``score_total`` and ``score_answered`` (or
-        another name than ``score``).
+        The frame given, of the same kind, with ``score_mean``, ``score_total`` and
+        ``score_answered`` (or another name than ``score``).
     alpha : float
         Cronbach's alpha over the complete rows; NaN where it is not defined.
     items : list of str
@@ -62,8 +64,8 @@ class Scores:
         Returns
         -------
         data frame
-            ``group, n, missing, mean, sd, min, q1, median, q3, max``, quartiles by Hyndman and Fan's
-            definition 7.
+            ``group, n, missing, mean, sd, min, q1, median, q3, max``, quartiles by Hyndman and
+            Fan's definition 7.
         """
         labels, records, _ = self._by(by, of)
         columns = {"group": labels}
@@ -155,8 +157,8 @@ def score(
     Raises
     ------
     InputError
-        Where an answer is off the scale, a word is unknown (the nearest are given), or a reversed item is not among
-        the items.
+        Where an answer is off the scale, a word is unknown (the nearest are given), or a reversed
+        item is not among the items.
 
     Examples
     --------
@@ -199,14 +201,16 @@ def score(
     )
     least = math.ceil(needed * len(names) - 1e-9)
     notes = [
-        f"Missing answers: scored from the items answered where at least {least} of {len(names)} are; "
-        "the total is the mean answer times the number of items."
+        "Missing answers: scored from the items answered where at least "
+        f"{least} of {len(names)} are; the total is the mean answer times the number of items."
     ]
     short = int(np.isnan(out["total"]).sum())
     if short:
         notes.append(f"{short} people answered fewer items and have no score.")
     if not math.isnan(out["alpha"]):
-        notes.append(f"Cronbach's alpha is {out['alpha']:.2f} over {out['complete']} complete rows.")
+        notes.append(
+            f"Cronbach's alpha is {out['alpha']:.2f} over {out['complete']} complete rows."
+        )
     return Scores(
         frame=source.with_columns(
             dict(zip(added, (out["mean"], out["total"], out["answered"]), strict=True))
