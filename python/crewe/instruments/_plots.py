@@ -1,4 +1,4 @@
-"""Figures of scores: box plots, lines of means, distributions. They survive a photocopier."""
+"""Figures of scores: box plots, lines of means, distributions, in the printed style."""
 
 from __future__ import annotations
 
@@ -8,19 +8,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-_FILLS = ("white", "0.6", "0.85", "0.35")
-_HATCHES = ("//", "", "..", "xx")
-_LINES = ("-", "--", ":", "-.")
-_MARKERS = ("o", "s", "^", "D")
+from crewe import _style
 
 
 def _axes(ax: Any) -> Any:
-    if ax is None:
-        import matplotlib.pyplot as plt
-
-        _, ax = plt.subplots(figsize=(6.3, 3.6), layout="constrained")
-    ax.spines[["top", "right"]].set_visible(False)
-    return ax
+    return _style.figure(height_mm=80)[1] if ax is None else ax
 
 
 def boxes(
@@ -31,27 +23,56 @@ def boxes(
     ax: Any,
 ) -> Any:
     """Draw box plots, whiskers at 1.5 interquartile ranges: `values[group][time]`."""
-    ax = _axes(ax)
-    width = 0.8 / len(groups)
-    handles = []
-    for g in range(len(groups)):
-        drawn = ax.boxplot(
-            [np.asarray(x) for x in values[g]],
-            positions=[t + (g - (len(groups) - 1) / 2) * width for t in range(len(times))],
-            widths=0.8 * width,
-            whis=1.5,
-            patch_artist=True,
-            medianprops={"color": "black", "linewidth": 1.6},
-            flierprops={"marker": "o", "markersize": 4, "markerfacecolor": "white"},
-            manage_ticks=False,
-        )
-        for box in drawn["boxes"]:
-            box.set(facecolor=_FILLS[g % 4], hatch=_HATCHES[g % 4], edgecolor="black")
-        handles.append(drawn["boxes"][0])
-    ax.set_xticks(range(len(times)), times)
-    ax.set_ylabel(label)
-    ax.legend(handles, groups, frameon=False)
+    with _style.printed():
+        ax = _axes(ax)
+        styles = _style.arm_styles(groups)
+        width = 0.7 / len(groups)
+        for g, name in enumerate(groups):
+            style = styles[name]
+            drawn = ax.boxplot(
+                [np.asarray(x) for x in values[g]],
+                positions=[t + (g - (len(groups) - 1) / 2) * width for t in range(len(times))],
+                widths=0.8 * width,
+                whis=1.5,
+                patch_artist=True,
+                medianprops={"color": _style.INK, "linewidth": 2.4},
+                whiskerprops={"color": style.colour},
+                capprops={"color": style.colour},
+                flierprops={
+                    "marker": style.marker,
+                    "markersize": 4,
+                    "markerfacecolor": style.face,
+                    "markeredgecolor": style.colour,
+                },
+                manage_ticks=False,
+            )
+            for box in drawn["boxes"]:
+                box.set(facecolor=style.fill, hatch=style.hatch, edgecolor=style.colour)
+            # A white line inside the dark one, so that the median is seen on a dark box too.
+            for line in drawn["medians"]:
+                x, y = line.get_data()
+                ax.plot(x, y, color="white", linewidth=1.0, zorder=line.get_zorder() + 1)
+        ax.set_xticks(range(len(times)), times)
+        ax.set_ylabel(label)
+        _style.legend(ax, styles, bars=True)
+        _style.alt_text(ax, _boxes_in_words(times, groups, values, label))
     return ax
+
+
+def _boxes_in_words(
+    times: Sequence[str],
+    groups: Sequence[str],
+    values: Sequence[Sequence[NDArray[np.float64]]],
+    label: str,
+) -> str:
+    parts = [
+        f"{name}, {time}: median {np.median(x):.1f}, middle half {np.percentile(x, 25):.1f} to "
+        f"{np.percentile(x, 75):.1f}, {len(x)} cases"
+        for g, name in enumerate(groups)
+        for time, x in zip(times, values[g], strict=True)
+        if len(x)
+    ]
+    return f"Box plots of the {label}. {'; '.join(parts)}."
 
 
 def lines(
@@ -62,21 +83,29 @@ def lines(
     ax: Any,
 ) -> Any:
     """Draw the means at each time, a line a group: `means[group][time]`."""
-    ax = _axes(ax)
-    for g, name in enumerate(groups):
-        ax.plot(
-            range(len(times)),
-            means[g],
-            color="0.35" if g % 2 else "black",
-            linestyle=_LINES[g % 4],
-            marker=_MARKERS[g % 4],
-            markerfacecolor=_FILLS[g % 4],
-            label=name,
-        )
-    ax.set_xticks(range(len(times)), times)
-    ax.set_xlim(-0.3, len(times) - 0.7)
-    ax.set_ylabel(label)
-    ax.legend(frameon=False)
+    with _style.printed():
+        ax = _axes(ax)
+        styles = _style.arm_styles(groups)
+        for g, name in enumerate(groups):
+            style = styles[name]
+            ax.plot(
+                range(len(times)),
+                means[g],
+                color=style.colour,
+                linestyle=style.line,
+                marker=style.marker,
+                markerfacecolor=style.face,
+                label=name,
+            )
+        ax.set_xticks(range(len(times)), times)
+        ax.set_xlim(-0.3, len(times) - 0.7)
+        ax.set_ylabel(label)
+        _style.legend(ax, styles)
+        parts = [
+            f"{name} from {means[g][0]:.2f} at {times[0]} to {means[g][-1]:.2f} at {times[-1]}"
+            for g, name in enumerate(groups)
+        ]
+        _style.alt_text(ax, f"Lines of the {label}: {'; '.join(parts)}.")
     return ax
 
 
@@ -84,28 +113,36 @@ def distribution(
     groups: Sequence[str], values: Sequence[NDArray[np.float64]], label: str, ax: Any
 ) -> Any:
     """Draw how many people have each score, groups side by side as shares of their own number."""
-    ax = _axes(ax)
-    everything = np.concatenate([np.asarray(x) for x in values])
-    if len(everything) == 0:
+    with _style.printed():
+        ax = _axes(ax)
         ax.set_xlabel(label)
-        return ax
-    low, high = np.floor(everything.min()), np.ceil(everything.max())
-    step = max(1.0, np.ceil((high - low + 1) / 12))
-    edges = np.arange(low - 0.5, high + step + 0.5, step)
-    width = step * 0.8 / len(groups)
-    for g, (name, x) in enumerate(zip(groups, values, strict=True)):
-        counts, _ = np.histogram(x, edges)
-        place = edges[:-1] + step / 2 + (g - (len(groups) - 1) / 2) * width
-        ax.bar(
-            place,
-            100 * counts / max(len(x), 1),
-            width,
-            color=_FILLS[g % 4],
-            hatch=_HATCHES[g % 4],
-            edgecolor="black",
-            label=f"{name} (n = {len(x)})",
-        )
-    ax.set_xlabel(label)
-    ax.set_ylabel("% of the group")
-    ax.legend(frameon=False)
+        ax.set_ylabel("% of the group")
+        everything = np.concatenate([np.asarray(x) for x in values])
+        if len(everything) == 0:
+            return ax
+        low, high = np.floor(everything.min()), np.ceil(everything.max())
+        step = int(max(1.0, np.ceil((high - low + 1) / 10)))
+        edges = np.arange(low, high + step + 0.5, step)
+        width = 0.8 / len(groups)
+        names = [f"{name} (n = {len(x)})" for name, x in zip(groups, values, strict=True)]
+        styles = _style.arm_styles(names)
+        parts = []
+        for g, x in enumerate(values):
+            style = styles[names[g]]
+            counts, _ = np.histogram(x, edges - 1e-9)
+            ax.bar(
+                np.arange(len(counts)) + (g - (len(groups) - 1) / 2) * width,
+                100 * counts / max(len(x), 1),
+                width,
+                facecolor=style.fill,
+                hatch=style.hatch,
+                edgecolor=style.colour,
+                linewidth=0.8,
+            )
+            if len(x):
+                parts.append(f"{names[g]} from {x.min():g} to {x.max():g}, median {np.median(x):g}")
+        labels = [f"{a:g}" if step == 1 else f"{a:g} to under {a + step:g}" for a in edges[:-1]]
+        ax.set_xticks(range(len(labels)), labels, rotation=0 if step == 1 else 30)
+        _style.legend(ax, styles, bars=True)
+        _style.alt_text(ax, f"Columns of the {label}: {'; '.join(parts)}.")
     return ax
