@@ -19,6 +19,7 @@ from crewe.exceptions import (
     RankError,
     SeparationError,
 )
+from crewe.instruments import cases, risk, sdq, survey
 from crewe.plots import coefplot
 from crewe.regression import OLS, ols
 from crewe.report import Report
@@ -44,6 +45,7 @@ __all__ = [
     "SeparationError",
     "Simple",
     "__version__",
+    "cases",
     "coefplot",
     "consort",
     "cost",
@@ -53,7 +55,10 @@ __all__ = [
     "ols",
     "plots",
     "power",
+    "risk",
+    "sdq",
     "show_versions",
+    "survey",
     "table",
     "versions",
 ]

@@ -130,3 +130,44 @@ def power_binary(
 def cost_lines(
     inputs: list[tuple[str, str]], lines: list[tuple[str, str, str | None, int]]
 ) -> list[dict[str, Any]]: ...
+
+# -- instruments -----------------------------------------------------------------------------
+
+def prepare_cases(
+    referral: Sequence[int | None],
+    closure: Sequence[int | None],
+    rereferral: Sequence[int | None],
+    support: Sequence[int | None] | None,
+    randomised: Sequence[int | None] | None,
+    family: Sequence[int],
+    set_aside: Sequence[bool],
+    names: Sequence[str],
+    window: tuple[int, int, int | None],
+    origin: str,
+    rules: Sequence[bool],
+) -> dict[str, Any]: ...
+def risk_score(
+    values: _Floats, kinds: Sequence[str], weights: _Floats, alternatives: _Floats
+) -> dict[str, Any]: ...
+def risk_change(
+    before: _Floats, after: _Floats, arm: NDArray[np.uint32], arms: int
+) -> dict[str, Any]: ...
+def risk_bounds(
+    change: _Floats,
+    kinds: Sequence[str],
+    weights: _Floats,
+    alternatives: _Floats,
+    arm: NDArray[np.uint32],
+    arms: int,
+) -> list[tuple[float, float]]: ...
+def sdq_score(items: _Floats, upper: Sequence[float]) -> dict[str, Any]: ...
+def likert_score(
+    items: _Floats,
+    names: Sequence[str],
+    reversed: Sequence[bool],
+    scale: tuple[float, float],
+    needed: float,
+) -> dict[str, Any]: ...
+def summarise_scores(
+    scores: _Floats, group: NDArray[np.uint32], groups: int
+) -> list[dict[str, Any]]: ...

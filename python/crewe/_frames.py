@@ -124,6 +124,14 @@ class Source:
         """Build a frame of the user's own kind from columns."""
         return build(columns, self._implementation, lazy=self._lazy)
 
+    def take(self, rows: Sequence[int]) -> Source:
+        """Give the same frame with only these rows, in this order."""
+        part = Source(self)
+        part._frame = self._frame[list(rows)]
+        part.n = len(part._frame)
+        part._cache = {}
+        return part
+
     def with_columns(self, columns: Mapping[str, Any]) -> Any:
         """Give the user's frame with columns added or replaced, as the same kind."""
         backend = self._frame.implementation

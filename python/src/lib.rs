@@ -8,6 +8,7 @@ mod cost;
 mod design;
 mod error;
 mod power;
+mod instruments;
 mod random;
 mod regression;
 
@@ -17,6 +18,7 @@ fn _core(m: &Bound<'_, PyModule>) -> PyResult<()> {
     m.add("__version__", env!("CARGO_PKG_VERSION"))?;
     power::register(m)?;
     cost::register(m)?;
+    instruments::register(m)?;
     random::register(m)?;
     regression::register(m)?;
     design::register(m)?;

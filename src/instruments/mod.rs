@@ -1,4 +1,8 @@
-//! The instruments of evaluators: counts, scores and costs as reports on public services use them.
+//! What an evaluator of social care measures with: case records, risk matrices, questionnaires, costs.
 
+pub mod cases;
 pub mod cost;
 mod exact;
+pub mod likert;
+pub mod risk;
+pub mod sdq;

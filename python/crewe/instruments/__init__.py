@@ -1,0 +1,1 @@
+"""What evaluators of social care measure with: case records, risk matrices, questionnaires."""

@@ -1,0 +1,315 @@
+"""From the dates of case records to the outcomes of a trial, by four window rules.
+
+Notes
+-----
+The rules are those of the Project Crewe report, for any window and any column names:
+
+1. a referral before the start of the window is moved to the start;
+2. support that began before the start sets ``history``;
+3. a re-referral counts only if the case was closed and re-referred inside the window;
+4. ``closed`` means stepped down by the end of the window and not re-referred by then.
+
+The event of a survival analysis is the first closure, re-referred cases included; a case open at
+the end is censored there. Both ends belong to the window.
+
+Heal, J., Nolan, M. and Sanders, M. (2017), Project Crewe: research report, Department for
+Education, DFE-RR580.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from crewe import _core
+from crewe._display import Table
+from crewe._frames import Source
+from crewe.exceptions import InputError, fault
+from crewe.instruments import _columns
+
+RULES = ("move_referral", "history", "re_referral_in_window", "re_referred_not_closed")
+"""The rules' names, in order."""
+
+_ADDED = ("history", "closed", "re_referred", "event", "days", "censored", "referral_recoded")
+
+
+@dataclass(eq=False)
+class Cases:
+    """Case records recoded by the window rules.
+
+    Attributes
+    ----------
+    frame : data frame
+        The rows kept, of the kind given, with the columns ``history``, ``closed``, ``re_referred``,
+        ``event``, ``censored`` (0 or 1), ``days`` (whole days from the origin to the first closure
+        or the end) and ``referral_recoded`` (text, year-month-day).
+    log : data frame
+        One line a recode: ``rule`` (0 for censoring), ``recode``, ``n``, ``rows`` (counted from 0
+        in the frame as given) and ``cases``, the last two as text.
+    excluded : dict of str to list of str
+        The ids of the cases that are not kept, by reason: what a CONSORT flow takes.
+    notes : list of str
+        What a reader should know.
+    """
+
+    frame: Any
+    log: Any
+    excluded: dict[str, list[str]]
+    notes: list[str]
+    _summary: dict[str, Any]
+
+    def tidy(self) -> Any:
+        """Give the log of recodes."""
+        return self.log
+
+    def _tables(self) -> list[Table]:
+        s = self._summary
+        counts = Table(
+            ["", "cases"],
+            [[label, value] for label, value in s["counts"]],
+            title=f"Cases from {s['start']} to {s['end']}, time from {s['origin']}",
+        )
+        log = Table(
+            ["rule", "recode", "cases"],
+            [[str(r) if r else "", what, n] for r, what, n in s["log"]],
+            title="Recodes",
+            notes=self.notes,
+        )
+        return [counts, log]
+
+    def __repr__(self) -> str:
+        return "\n\n".join(table.text() for table in self._tables())
+
+    def _repr_html_(self) -> str:
+        return "".join(table.html() for table in self._tables())
+
+
+def prepare(
+    frame: Any,
+    start: Any = "2015-08-01",
+    end: Any = "2016-11-01",
+    *,
+    referral: str = "referral",
+    closure: str = "closure",
+    rereferral: str = "rereferral",
+    cin_start: str | None = None,
+    randomised: str | None = None,
+    case: str = "case_id",
+    family: str = "family_id",
+    rules: Collection[str] = RULES,
+    origin: str = "randomisation",
+    extracted: Any = None,
+    incomplete: str | None = None,
+) -> Cases:
+    """Recode case records into outcomes, and say which rule changed which rows.
+
+    Parameters
+    ----------
+    frame : data frame
+        One row a case (a child).
+    start, end : date or str
+        The first and the last day of the window.
+    referral, closure, rereferral : str
+        The columns of the dates: ISO text, dates or timestamps; empty where there is none. A
+        referral is needed for every case.
+    cin_start : str, optional
+        The column of the date on which support first began. Without it there is no ``history``;
+        an empty cell means no earlier support.
+    randomised : str, optional
+        The column of the date of randomisation; needed for the default origin.
+    case, family : str
+        The columns of the identifiers; a case occurs once.
+    rules : collection of str
+        The rules in force, from :data:`RULES`; all by default.
+    origin : {"randomisation", "referral"}
+        The day from which time is counted: randomisation, or the referral as recoded by rule 1.
+    extracted : date or str, optional
+        The day on which the data were extracted; later dates are then refused.
+    incomplete : str, optional
+        A column that marks cases with incomplete outcomes, which are excluded and counted: true or
+        false, or the reason as text (empty where complete).
+
+    Returns
+    -------
+    Cases
+
+    Raises
+    ------
+    InputError
+        Where identifiers are missing or repeated, dates cannot be read, or dates are impossible (a
+        closure before the referral or the randomisation, a re-referral before or without a closure,
+        a date after the extraction, a randomisation outside the window, siblings randomised on
+        different days); all such rows are listed.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> import crewe as cw
+    >>> data = pd.DataFrame({
+    ...     "case_id": [1, 2], "family_id": [1, 2],
+    ...     "referral": ["2015-07-01", "2015-09-01"], "closure": ["2015-12-01", None],
+    ...     "rereferral": ["2016-03-01", None], "cin_start": ["2014-01-01", None],
+    ...     "randomised": ["2015-08-11", "2015-09-11"],
+    ... })
+    >>> cases = cw.cases.prepare(data, cin_start="cin_start", randomised="randomised")
+    >>> cases.frame[["history", "closed", "re_referred", "event", "days"]].values.tolist()
+    [[1, 0, 1, 1, 112], [0, 0, 0, 0, 417]]
+    """
+    source = Source(frame)
+    flags = _rules(rules)
+    if origin not in ("randomisation", "referral"):
+        raise fault(
+            InputError,
+            f"'{origin}' is no origin of time",
+            values=[str(origin)],
+            remedy="Use 'randomisation' or 'referral'",
+        )
+    if origin == "randomisation" and randomised is None:
+        raise fault(
+            InputError,
+            "time is counted from randomisation, but no column of randomisation is named",
+            remedy="Pass randomised='…', or origin='referral'",
+        )
+    ids = _case_ids(source, case)
+    families, _ = source.ids(family)
+    reasons = _reasons(source, incomplete)
+    clash = [name for name in _ADDED if name in source.names]
+    if clash:
+        raise fault(
+            InputError,
+            "the frame already has columns of the names to be added",
+            values=clash,
+            remedy="Rename or drop them first",
+        )
+    first, last = _columns.window_day(start, "start"), _columns.window_day(end, "end")
+    seen = None if extracted is None else _columns.window_day(extracted, "extracted")
+    out = _core.prepare_cases(
+        _columns.days(source, referral),
+        _columns.days(source, closure),
+        _columns.days(source, rereferral),
+        None if cin_start is None else _columns.days(source, cin_start),
+        None if randomised is None else _columns.days(source, randomised),
+        [int(code) for code in families],
+        [reason is not None for reason in reasons],
+        [referral, closure, rereferral, cin_start or "", randomised or ""],
+        (first, last, seen),
+        origin,
+        flags,
+    )
+    excluded: dict[str, list[str]] = {}
+    for row, reason in out["excluded"]:
+        excluded.setdefault(reasons[row] or reason, []).append(ids[row])
+    log = [(rule, what, rows) for rule, what, rows in out["recodes"]]
+    return Cases(
+        frame=_frame(source, out),
+        log=source.like(
+            {
+                "rule": [rule for rule, _, _ in log],
+                "recode": [what for _, what, _ in log],
+                "n": [len(rows) for _, _, rows in log],
+                "rows": [", ".join(str(row) for row in rows) for _, _, rows in log],
+                "cases": [", ".join(ids[row] for row in rows) for _, _, rows in log],
+            }
+        ),
+        excluded=excluded,
+        notes=_notes(out, cin_start, seen, origin, flags),
+        _summary={
+            "start": dt.date.fromordinal(first).isoformat(),
+            "end": dt.date.fromordinal(last).isoformat(),
+            "origin": origin,
+            "counts": [
+                ("rows given", source.n),
+                *((f"excluded: {reason}", len(who)) for reason, who in excluded.items()),
+                ("kept", len(out["rows"])),
+                ("closed", sum(out["closed"])),
+                ("re-referred", sum(out["re_referred"])),
+                ("open, censored at the end", out["event"].count(False)),
+            ],
+            "log": [(rule, what, len(rows)) for rule, what, rows in log],
+        },
+    )
+
+
+def _rules(rules: Collection[str]) -> list[bool]:
+    named = [rules] if isinstance(rules, str) else list(rules)
+    for rule in named:
+        if rule not in RULES:
+            raise fault(
+                InputError,
+                f"there is no rule '{rule}'",
+                values=[str(rule)],
+                remedy=_columns.nearest(rule, RULES),
+            )
+    return [rule in named for rule in RULES]
+
+
+def _case_ids(source: Source, case: str) -> list[str]:
+    codes, labels = source.ids(case)
+    repeated = pd.Series(codes).duplicated(keep=False).to_numpy().nonzero()[0]
+    if len(repeated):
+        raise fault(
+            InputError,
+            "cases occur more than once",
+            column=case,
+            rows=[int(row) for row in repeated],
+            values=list(dict.fromkeys(labels[codes[row]] for row in repeated)),
+            remedy="Keep one row a case: its first closure and first re-referral",
+        )
+    return [labels[code] for code in codes]
+
+
+def _reasons(source: Source, incomplete: str | None) -> list[str | None]:
+    if incomplete is None:
+        return [None] * source.n
+    out: list[str | None] = []
+    for cell in _columns.raw(source, incomplete):
+        if cell is None or (isinstance(cell, str) and _columns.YES.get(_columns.plain(cell)) == 0):
+            out.append(None)
+        elif isinstance(cell, str) and _columns.YES.get(_columns.plain(cell)) is None:
+            out.append(cell.strip())
+        else:
+            out.append("incomplete outcomes" if isinstance(cell, str) or bool(cell) else None)
+    return out
+
+
+def _frame(source: Source, out: dict[str, Any]) -> Any:
+    columns: dict[str, Any] = {}
+    if out["history"] is not None:
+        columns["history"] = [int(value) for value in out["history"]]
+    for name in ("closed", "re_referred", "event"):
+        columns[name] = [int(value) for value in out[name]]
+    columns["days"] = out["days"]
+    columns["censored"] = [int(not value) for value in out["event"]]
+    columns["referral_recoded"] = [dt.date.fromordinal(d).isoformat() for d in out["referral"]]
+    return source.take(out["rows"]).with_columns(columns)
+
+
+def _notes(
+    out: dict[str, Any], cin_start: str | None, seen: int | None, origin: str, flags: list[bool]
+) -> list[str]:
+    notes = []
+    if cin_start is None and flags[1]:
+        notes.append("No column of earlier support is named, so there is no history.")
+    if seen is None:
+        notes.append(
+            "No date of extraction is given, so dates in the future are not looked for: "
+            "pass extracted=."
+        )
+    off = [name for name, on in zip(RULES, flags, strict=True) if not on]
+    if off:
+        notes.append(f"Rules left out: {', '.join(off)}.")
+    early = [days for days in out["days_before_randomisation"] if days > 0]
+    if origin == "referral" and early:
+        notes.append(
+            f"In {len(early)} cases time starts before randomisation, by "
+            f"{sum(early) / len(early):.1f} days on average: in these days no case could be closed "
+            "by either service, which pulls the arms together."
+        )
+    same_day = [e and d == 0 for e, d in zip(out["event"], out["days"], strict=True)]
+    if any(same_day):
+        notes.append(f"{sum(same_day)} cases are closed on the day from which time is counted.")
+    return notes

@@ -1,0 +1,223 @@
+"""Rating scales of a survey, such as staff stress: scores, alpha, distribution by arm.
+
+Notes
+-----
+An answer x on a scale from a to b is reversed as a + b - x. A person's mean runs over the items
+answered; the total is that mean times the number of items. Both are missing where fewer than
+`needed` of the items are answered (half of them by default). Cronbach's alpha runs over complete
+rows.
+
+Cronbach, L. J. (1951), Coefficient alpha and the internal structure of tests,
+doi:10.1007/BF02310555.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from crewe import _core
+from crewe._display import Table
+from crewe._frames import Source
+from crewe.exceptions import InputError, fault
+from crewe.instruments import _columns, _plots
+
+
+@dataclass(eq=False)
+class Scores:
+    """A scored rating scale.
+
+    Attributes
+    ----------
+    frame : data frame
+        The frame given, of the same kind, with ``score_mean``, ``score_total`` and
+        ``score_answered`` (or another name than ``score``).
+    alpha : float
+        Cronbach's alpha over the complete rows; NaN where it is not defined.
+    items : list of str
+        The columns scored.
+    notes : list of str
+        The rule for missing answers and what else a reader should know.
+    """
+
+    frame: Any
+    alpha: float
+    items: list[str]
+    notes: list[str]
+    _name: str
+    _range: tuple[float, float]
+
+    def summary(self, by: str | None = None, of: str = "total") -> Any:
+        """Describe the scores, by group if one is named.
+
+        Parameters
+        ----------
+        by : str, optional
+            The column of the group, for instance the arm.
+        of : {"total", "mean"}
+            Which score.
+
+        Returns
+        -------
+        data frame
+            ``group, n, missing, mean, sd, min, q1, median, q3, max``, quartiles by Hyndman and
+            Fan's definition 7.
+        """
+        labels, records, _ = self._by(by, of)
+        columns = {"group": labels}
+        columns.update({key: [record[key] for record in records] for key in records[0]})
+        return Source(self.frame).like(columns)
+
+    def tidy(self) -> Any:
+        """Give the summary of the totals."""
+        return self.summary()
+
+    def plot(self, by: str | None = None, of: str = "total", ax: Any = None) -> Any:
+        """Draw the distribution of the scores, a row of columns for each group.
+
+        Returns
+        -------
+        matplotlib.axes.Axes
+        """
+        labels, _, values = self._by(by, of)
+        return _plots.distribution(labels, values, f"{of} score", ax)
+
+    def _by(
+        self, by: str | None, of: str
+    ) -> tuple[list[str], list[dict[str, Any]], list[np.ndarray[Any, Any]]]:
+        if of not in ("total", "mean"):
+            raise fault(InputError, f"there is no score '{of}'", remedy="Use 'total' or 'mean'")
+        source = Source(self.frame)
+        scores = np.ascontiguousarray(source.column(f"{self._name}_{of}").to_numpy(dtype=float))
+        if by is None:
+            codes, labels = np.zeros(source.n, dtype=np.uint32), ["all"]
+        else:
+            codes, labels = _columns.groups(source, by)
+        records = _core.summarise_scores(scores, np.ascontiguousarray(codes), len(labels))
+        kept = [scores[(codes == g) & ~np.isnan(scores)] for g in range(len(labels))]
+        return labels, records, kept
+
+    def _table(self) -> Table:
+        records = self._by(None, "total")[1] + self._by(None, "mean")[1]
+        return Table(
+            ["", "n", "missing", "mean", "SD", "min", "median", "max"],
+            [
+                [label, *(r[k] for k in ("n", "missing", "mean", "sd", "min", "median", "max"))]
+                for label, r in zip(("total", "mean answer"), records, strict=True)
+            ],
+            title=f"Rating scale of {len(self.items)} items",
+            notes=self.notes,
+            digits=2,
+        )
+
+    def __repr__(self) -> str:
+        return self._table().text()
+
+    def _repr_html_(self) -> str:
+        return self._table().html()
+
+
+def score(
+    frame: Any,
+    items: Sequence[str],
+    *,
+    reverse: Sequence[str] = (),
+    scale: tuple[int, int] = (1, 5),
+    labels: Mapping[str, int] | None = None,
+    needed: float = 0.5,
+    name: str = "score",
+) -> Scores:
+    """Score a rating (Likert) scale.
+
+    Parameters
+    ----------
+    frame : data frame
+        One row a person.
+    items : sequence of str
+        The columns of the answers: whole numbers, or words that `labels` explains.
+    reverse : sequence of str
+        The items where a high answer means a low score.
+    scale : (int, int)
+        The lowest and the highest answer.
+    labels : mapping of str to int, optional
+        What words are worth, for instance ``{"never": 1, "always": 5}``.
+    needed : float
+        The share of the items that must be answered.
+    name : str
+        What the added columns' names start with.
+
+    Returns
+    -------
+    Scores
+
+    Raises
+    ------
+    InputError
+        Where an answer is off the scale, a word is unknown (the nearest are given), or a reversed
+        item is not among the items.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> import crewe as cw
+    >>> data = pd.DataFrame({"tense": [4, 5, 2], "calm": [2, 1, 5], "arm": ["a", "b", "b"]})
+    >>> stress = cw.survey.score(data, ["tense", "calm"], reverse=["calm"])
+    >>> stress.frame["score_total"].tolist()
+    [8.0, 10.0, 3.0]
+    >>> stress.summary(by="arm")["mean"].tolist()
+    [8.0, 6.5]
+    """
+    source = Source(frame)
+    names = [items] if isinstance(items, str) else list(items)
+    turned = {reverse} if isinstance(reverse, str) else set(reverse)
+    for item in sorted(turned - set(names)):
+        raise fault(
+            InputError,
+            f"the reversed item '{item}' is not among the items",
+            column=item,
+            remedy=_columns.nearest(item, names),
+        )
+    added = [f"{name}_{part}" for part in ("mean", "total", "answered")]
+    clash = [column for column in added if column in source.names]
+    if clash:
+        raise fault(
+            InputError,
+            "the frame already has columns of the names to be added",
+            values=clash,
+            remedy="Pass another name=",
+        )
+    words = {label: float(value) for label, value in (labels or {}).items()}
+    values = [_columns.answers(_columns.raw(source, item), item, words) for item in names]
+    out = _core.likert_score(
+        np.ascontiguousarray(np.column_stack(values)) if values else np.empty((source.n, 0)),
+        names,
+        [item in turned for item in names],
+        (float(scale[0]), float(scale[1])),
+        needed,
+    )
+    least = math.ceil(needed * len(names) - 1e-9)
+    notes = [
+        "Missing answers: scored from the items answered where at least "
+        f"{least} of {len(names)} are; the total is the mean answer times the number of items."
+    ]
+    short = int(np.isnan(out["total"]).sum())
+    if short:
+        notes.append(f"{short} people answered fewer items and have no score.")
+    if not math.isnan(out["alpha"]):
+        notes.append(
+            f"Cronbach's alpha is {out['alpha']:.2f} over {out['complete']} complete rows."
+        )
+    return Scores(
+        frame=source.with_columns(
+            dict(zip(added, (out["mean"], out["total"], out["answered"]), strict=True))
+        ),
+        alpha=out["alpha"],
+        items=names,
+        notes=notes,
+        _name=name,
+        _range=(float(scale[0]), float(scale[1])),
+    )
