@@ -51,7 +51,9 @@ side_by_side = cw.table(
 side_by_side
 
 # %%
-awards_effect = {name: fit.vcov(kind) for name, kind in [("HC1", "HC1"), ("CR1S", "CR1S"), ("CR2", "CR2")]}
+awards_effect = {
+    name: fit.vcov(kind) for name, kind in [("HC1", "HC1"), ("CR1S", "CR1S"), ("CR2", "CR2")]
+}
 cw.coefplot(awards_effect, terms=["treated"])
 
 # %% [markdown]
@@ -110,10 +112,16 @@ flow
 
 # %%
 primary = cw.ols(
-    "closed ~ arm + gender + C(age) + disability + history", analysed, cluster="family_id", synthetic=True
+    "closed ~ arm + gender + C(age) + disability + history",
+    analysed,
+    cluster="family_id",
+    synthetic=True,
 )
 interacted = cw.ols(
-    "closed ~ arm * history + gender + C(age) + disability", analysed, cluster="family_id", synthetic=True
+    "closed ~ arm * history + gender + C(age) + disability",
+    analysed,
+    cluster="family_id",
+    synthetic=True,
 )
 cw.table({"Closed": primary, "With history": interacted}, terms=["arm[T.crewe]", "history[T.yes]"])
 
@@ -124,7 +132,12 @@ figure_1 = cw.plots.means(
     {"All cases": closed, "": closed_by_history},
     percent=True,
     ylabel="Predicted share closed",
-    labels={"control": "Council", "crewe": "Project Crewe", "no": "No history", "yes": "History of social care"},
+    labels={
+        "control": "Council",
+        "crewe": "Project Crewe",
+        "no": "No history",
+        "yes": "History of social care",
+    },
 )
 
 # %% [markdown]

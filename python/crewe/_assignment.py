@@ -175,8 +175,7 @@ class Assignment:
                 DesignError,
                 "the data already have columns that an assignment adds",
                 values=taken,
-                remedy="Rename them; assignment.check(frame, arm=...) compares arms that are there "
-                "already",
+                remedy="Rename them; assignment.check(frame, arm=...) compares arms that are there already",
             )
         return source.with_columns(self._added(self.check(source).unit))
 

@@ -183,8 +183,7 @@ class _Selector:
         if self.member is None:
             if self.assignment.cluster is not None:
                 self._note(
-                    "A data frame counts for all rows of the units that it holds, as no member= "
-                    "was given."
+                    "A data frame counts for all rows of the units that it holds, as no member= was given."
                 )
             return np.isin(rows, self.assignment.check(source).unit)
         _, codes, names = identifiers(source, self.member)
@@ -197,8 +196,7 @@ class _Selector:
                 f"{len(strangers)} rows were not randomised",
                 column=self.member,
                 values=strangers,
-                remedy="Leave them out, or name the column that identifies rows in both data "
-                "frames",
+                remedy="Leave them out, or name the column that identifies rows in both data frames",
             )
         chosen = np.array([name in wanted for name in names])
         found: NDArray[np.bool_] = chosen[codes]

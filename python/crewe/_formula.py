@@ -94,9 +94,7 @@ class Design:
         levels of its own categories only and averaged.
         """
         frame = self.frame
-        categories = {
-            name for name in frame if isinstance(frame[name].dtype, pd.CategoricalDtype)
-        }
+        categories = {name for name in frame if isinstance(frame[name].dtype, pd.CategoricalDtype)}
         wrapped = _category_factors(self.spec)
         base = {
             name: frame[name].cat.categories[0] if name in categories else frame[name].mean()
@@ -108,9 +106,7 @@ class Design:
         for i, setting in enumerate(fixed):
             for term, columns in self.spec.term_slices.items():
                 used = _variables(term, frame)
-                spread = [
-                    v for v in used if (v in categories or v in wrapped) and v not in setting
-                ]
+                spread = [v for v in used if (v in categories or v in wrapped) and v not in setting]
                 grid, weights = _grid(frame, spread)
                 rows = {name: [base[name]] * len(weights) for name in frame}
                 rows.update({name: [value] * len(weights) for name, value in setting.items()})
@@ -236,9 +232,7 @@ def design(
             )
     intercept = bool(names) and names[0] == "Intercept"
     x = np.ascontiguousarray(matrix[:, 1:] if intercept else matrix)
-    return Design(
-        x, names[1:] if intercept else names, intercept, kept, rows, spec, dropped, notes
-    )
+    return Design(x, names[1:] if intercept else names, intercept, kept, rows, spec, dropped, notes)
 
 
 def left_values(left: str, frame: pd.DataFrame) -> Floats:
@@ -263,7 +257,9 @@ def _materialise(expression: str, frame: pd.DataFrame) -> tuple[Floats, Any]:
         )
     except FormulaicError as error:
         text = str(error).split("\n")[0]
-        raise fault(InputError, f"the formula '{expression}' cannot be worked out: {text}") from error
+        raise fault(
+            InputError, f"the formula '{expression}' cannot be worked out: {text}"
+        ) from error
     return np.asarray(matrix, dtype=np.float64), matrix.model_spec
 
 

@@ -82,7 +82,7 @@ class Source:
         return pd.DataFrame({name: self.column(name) for name in names}, index=range(self.n))
 
     def ids(self, name: str) -> tuple[NDArray[np.uint32], list[str]]:
-        """Identifiers as codes and canonical text (integers in decimal, text as NFC).
+        """Give identifiers as codes and canonical text (integers in decimal, text as NFC).
 
         Labels come in order of first appearance. Missing and fractional identifiers are refused.
         """
@@ -207,7 +207,7 @@ def _canonical(series: nw.Series[Any], name: str) -> pd.Series[Any]:
 
 
 def _declared_levels(series: nw.Series[Any]) -> list[str] | None:
-    """The levels whose order the user has declared, or None where the order is an accident."""
+    """Give the levels whose order the user has declared, or None where the order is an accident."""
     native = series.to_native()
     if isinstance(native, pd.Series) and isinstance(native.dtype, pd.CategoricalDtype):
         return [str(level) for level in native.dtype.categories]

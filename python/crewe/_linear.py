@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from crewe import _core, _formula
+from crewe import _formula
 from crewe._display import Table, number, p_value, stars
 from crewe._frames import Source, build
 from crewe._margins import Margins, margins
@@ -22,20 +22,17 @@ Floats = NDArray[np.float64]
 DEFINITIONS = {
     "iid": "classical standard errors: s²(X'X)⁻¹, t with n − k degrees of freedom",
     "HC0": "heteroskedasticity-robust standard errors (HC0, White 1980), t with n − k df",
-    "HC1": "Huber-White standard errors (HC1: HC0 times n/(n − k), Stata's `robust`), "
-    "t with n − k df",
+    "HC1": "Huber-White standard errors (HC1: HC0 times n/(n − k), Stata's `robust`), t with n − k df",
     "HC2": "heteroskedasticity-robust standard errors (HC2, MacKinnon and White 1985), "
     "t with Bell-McCaffrey degrees of freedom",
-    "HC3": "heteroskedasticity-robust standard errors (HC3: e²/(1 − h)², no further factor), "
-    "t with n − k df",
+    "HC3": "heteroskedasticity-robust standard errors (HC3: e²/(1 − h)², no further factor), t with n − k df",
     "CR0": "cluster-robust standard errors (CR0, no correction), t with G − 1 df",
     "CR1": "cluster-robust standard errors (CR1: CR0 times G/(G − 1)), t with G − 1 df",
     "CR1S": "cluster-robust standard errors (CR1S, Stata's: CR0 times G/(G − 1) · "
     "(n − 1)/(n − k)), t with G − 1 df",
     "CR2": "cluster-robust standard errors with bias-reduced linearisation (CR2, Bell and "
     "McCaffrey 2002; Pustejovsky and Tipton 2018), t with Satterthwaite degrees of freedom",
-    "CR3": "cluster-robust standard errors (CR3 of clubSandwich: (I − H)⁻¹, no factor), "
-    "t with G − 1 df",
+    "CR3": "cluster-robust standard errors (CR3 of clubSandwich: (I − H)⁻¹, no factor), t with G − 1 df",
     "jackknife": "leave-one-cluster-out jackknife standard errors ((G − 1)/G · Σ(b₍g₎ − b)²), "
     "t with G − 1 df",
 }
@@ -376,7 +373,9 @@ class Linear:
         size = f"{self.n:,} rows"
         if self.clusters is not None:
             size += f", {self.clusters:,} clusters ({self.cluster_name})"
-        fit = ", ".join(f"{key.replace('_', ' ')} {value:.4g}" for key, value in self.statistics.items())
+        fit = ", ".join(
+            f"{key.replace('_', ' ')} {value:.4g}" for key, value in self.statistics.items()
+        )
         notes = [f"{size}; {fit}.", f"{DEFINITIONS[self.vcov_name]}.", *self._sentences()]
         header = ["term", "estimate", "std. error", "t", "df", "p", f"{percent} low", "high"]
         title = f"{self.model}: {self.formula}" + (" (SYNTHETIC data)" if self.synthetic else "")

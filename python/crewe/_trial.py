@@ -78,7 +78,8 @@ def join(assignment: Any, source: Source, right: str, *, strata_terms: bool) -> 
         )
     needed = _formula.variables(right)
     column = next(
-        (n for n in (assignment._arm_column, "arm") if n and n in needed and n in source.names), None
+        (n for n in (assignment._arm_column, "arm") if n and n in needed and n in source.names),
+        None,
     )
     joined = assignment.check(source, arm=column)
     names = np.asarray(joined.arms, dtype=object)[joined.arm]

@@ -282,8 +282,7 @@ class Design:
         if taken:
             raise fault(
                 DesignError,
-                "the data already have columns that an assignment adds, so units may be randomised "
-                "already",
+                "the data already have columns that an assignment adds, so units may be randomised already",
                 values=taken,
                 remedy="Read arms that were drawn before with design.observe(frame, arm=...), or "
                 "rename the "
@@ -430,16 +429,14 @@ class Design:
                 DesignError,
                 "entries of the file are unknown or missing",
                 values=wrong,
-                remedy=f"A design has the entries {', '.join(sorted(known))}; the seed is passed "
-                "as seed=",
+                remedy=f"A design has the entries {', '.join(sorted(known))}; the seed is passed as seed=",
             )
         if table["algorithm"] != ALGORITHM:
             raise fault(
                 DesignError,
                 "the design was written for another algorithm of randomisation",
                 values=[str(table["algorithm"])],
-                remedy=f"This version draws {ALGORITHM}; use the version of crewe that wrote the "
-                "file",
+                remedy=f"This version draws {ALGORITHM}; use the version of crewe that wrote the file",
             )
         method = table.get("method", {"name": "complete"})
         if (
@@ -541,6 +538,5 @@ def _seed(seed: object) -> int | Key:
     raise fault(
         DesignError,
         f"a seed is an integer from 0 to 2^64 - 1 or a Key, not this {type(seed).__name__}",
-        remedy="Pass seed=2017, or seed=crewe.new_key() for a trial that must conceal its "
-        "allocation",
+        remedy="Pass seed=2017, or seed=crewe.new_key() for a trial that must conceal its allocation",
     )

@@ -9,11 +9,11 @@ use crate::error::OrRaise;
 
 /// Works out lines (name, formula, printed, decimals) from inputs (name, value); one record a line.
 #[pyfunction]
-fn cost_lines<'py>(
-    py: Python<'py>,
+fn cost_lines(
+    py: Python<'_>,
     inputs: Vec<(String, String)>,
     lines: Vec<(String, String, Option<String>, i32)>,
-) -> PyResult<Vec<Bound<'py, PyDict>>> {
+) -> PyResult<Vec<Bound<'_, PyDict>>> {
     let inputs: Vec<Input> = inputs.into_iter().map(|(name, value)| Input { name, value }).collect();
     let lines: Vec<Line> = lines
         .into_iter()
@@ -28,8 +28,8 @@ fn cost_lines<'py>(
                 "value" => line.value.to_f64(),
                 "exact" => line.value.to_string(),
                 "shown" => line.shown,
-                "printed" => line.printed.map(|p| p.to_f64()),
-                "agreement" => line.agreement.map(|a| a.words()),
+                "printed" => line.printed.map(crewe::instruments::cost::Exact::to_f64),
+                "agreement" => line.agreement.map(crewe::instruments::cost::Agreement::words),
                 "uses" => line.uses,
             ))
         })

@@ -111,8 +111,7 @@ def sample(synthetic: bool = True) -> cw.Report:
     report.add(
         plain,
         heading="Primary outcome",
-        text="A case counts as *closed* when it was stepped down by 1 November 2016 and was not "
-        "re-referred.",
+        text="A case counts as *closed* when it was stepped down by 1 November 2016 and was not re-referred.",
         caption="Closure of cases, linear model",
     )
     report.add_figure(figure_1, caption="Predicted share of cases closed, by arm and history")

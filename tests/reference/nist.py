@@ -294,8 +294,7 @@ def main() -> int:
             return 1
         document = {
             "name": name,
-            "source": "NIST/ITL StRD, Linear Least Squares Regression, "
-            "doi:10.18434/T43G6C; public domain",
+            "source": "NIST/ITL StRD, Linear Least Squares Regression, doi:10.18434/T43G6C; public domain",
             "design": "intercept first where there is one; then the predictors, or the powers 1 to "
             "degree of the only predictor by repeated multiplication in doubles",
             "intercept": data["intercept"],

@@ -198,8 +198,7 @@ def _notes(
     prorated = sum(1 for scales in out["prorated"] if scales)
     if prorated:
         notes.append(
-            f"{prorated} questionnaires have scales pro-rated from three or four answers "
-            "(halves rounded up)."
+            f"{prorated} questionnaires have scales pro-rated from three or four answers (halves rounded up)."
         )
     missing = int(np.isnan(out["total"]).sum())
     if missing:
@@ -208,8 +207,7 @@ def _notes(
         )
     if upper is None:
         notes.append(
-            f"No bands are known here for the {informant} version for ages {version}: "
-            "none are given."
+            f"No bands are known here for the {informant} version for ages {version}: none are given."
         )
     return notes
 

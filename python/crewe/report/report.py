@@ -450,15 +450,6 @@ def _design_card(result: Any) -> str:
     made = _commitment(result)
     if made is not None:
         code = str(getattr(made, "digest", made))
-    fact("Procedure", getattr(design, "method", None))
-    commit = getattr(design, "commitment", None)
-    # A trial that was randomised elsewhere has a design, but nobody committed to it here.
-    if callable(commit) and getattr(result, "commitment", commit) is not None:
-        made = getattr(result, "commitment", None) or commit()
-        code = next(
-            (str(v) for v in (getattr(made, k, None) for k in ("hash", "digest", "value")) if v),
-            str(made),
-        )
         label = str(getattr(made, "label", "") or "")
         words = f"<code>{html.escape(code)}</code>"
         facts.append(("Commitment", words + (f"<br>{html.escape(label)}" if label else "")))
