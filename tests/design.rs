@@ -94,7 +94,7 @@ fn ten_thousand_families() -> Outcome {
     for (unit, arm) in named(&design.assign(&units)?) {
         hash.update(format!("{unit}\t{arm}\n"));
     }
-    let digest: String = hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+    let digest = hash.finalize().iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"));
     assert_eq!(golden()?["ten_thousand"]["sha256"], digest.as_str());
     Ok(())
 }
@@ -360,7 +360,8 @@ proptest! {
             let n = sizes[stratum] as u64;
             for (arm, &count) in counts.iter().enumerate() {
                 let floor = n * ratio.shares[arm] / ratio.total;
-                prop_assert!(count as u64 == floor || (count as u64 == floor + 1 && n * ratio.shares[arm] % ratio.total > 0));
+                let more = !(n * ratio.shares[arm]).is_multiple_of(ratio.total);
+                prop_assert!(count as u64 == floor || (more && count as u64 == floor + 1));
             }
         }
         let middle = turn % rows.len();

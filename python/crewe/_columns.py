@@ -32,11 +32,11 @@ def labels(source: Source, name: str, what: str) -> Labels:
     else:
         values = np.asarray(series, dtype=np.float64)
         missing = np.isnan(values)
-        fractional = np.flatnonzero(~missing & (values != np.floor(values)))
+        fractional = np.flatnonzero(~missing & ~(np.isfinite(values) & (values == np.floor(values))))
         if len(fractional):
             raise fault(
                 InputError,
-                f"the {what} is a decimal number, which has no safe label",
+                f"the {what} is not a whole number, which gives no safe label",
                 column=name,
                 rows=[int(row) for row in fractional],
                 values=sorted({str(values[row]) for row in fractional}),

@@ -1,5 +1,7 @@
 //! The units that are randomised, collapsed from the rows of the user's data.
 
+use std::sync::Arc;
+
 use super::Unit;
 use super::column::{Column, MISSING};
 use crate::{Fault, Result};
@@ -9,10 +11,11 @@ use crate::{Fault, Result};
 pub struct Units {
     unit: Unit,
     strata_columns: Vec<String>,
-    labels: Vec<String>,
-    stratum: Vec<u32>,
+    // Shared, so that an assignment can keep its units without copying a hundred thousand labels.
+    labels: Arc<[String]>,
+    stratum: Arc<[u32]>,
     strata: Vec<Vec<String>>,
-    rows: Vec<u32>,
+    rows: Arc<[u32]>,
 }
 
 impl Units {
@@ -101,7 +104,14 @@ impl Units {
             stratum = wide.iter().map(|w| present.partition_point(|p| p < w) as u32).collect();
         }
         let strata_columns = strata.iter().map(|column| column.name.clone()).collect();
-        Ok(Self { unit: unit.clone(), strata_columns, labels, stratum, strata: levels, rows })
+        Ok(Self {
+            unit: unit.clone(),
+            strata_columns,
+            labels: labels.into(),
+            stratum: stratum.into(),
+            strata: levels,
+            rows: rows.into(),
+        })
     }
 
     /// What is randomised.
