@@ -10,10 +10,7 @@ from dataclasses import dataclass
 
 from crewe.report.markup import inline
 
-_POLICY = (
-    "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; "
-    "form-action 'none'"
-)
+_POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'"
 
 
 @dataclass
@@ -112,8 +109,7 @@ def _contents(sections: Sequence[tuple[str, str, str, str]]) -> str:
         if heading
     )
     return (
-        '<nav aria-labelledby="contents"><h2 id="contents">Contents</h2>'
-        f'<ol role="list">{items}</ol></nav>'
+        f'<nav aria-labelledby="contents"><h2 id="contents">Contents</h2><ol role="list">{items}</ol></nav>'
     )
 
 
