@@ -95,9 +95,7 @@ def table(**arguments: Any) -> Comparison:
         answers.append(answer)
         rows.append({**_summary(answer), **labels})
     if not rows:
-        raise fault(
-            InputError, "an argument has no values", remedy="Give each list at least one value"
-        )
+        raise fault(InputError, "an argument has no values", remedy="Give each list at least one value")
     frame = pd.DataFrame(rows)
     varied = [name for name, options in choices.items() if len(options) > 1]
     solved = answers[0].solved
@@ -260,8 +258,7 @@ def project_crewe(sizes: Sequence[int] | None = None) -> Comparison:
         Table(
             header=["Baseline", "printed", *by_method],
             rows=printed,
-            title="Smallest detectable rise in points at 80% power, families of 3: printed and "
-            "worked out",
+            title="Smallest detectable rise in points at 80% power, families of 3: printed and worked out",
         ),
         Table(
             header=["Trial at 2:1, baseline 22.6%"]
@@ -277,8 +274,7 @@ def project_crewe(sizes: Sequence[int] | None = None) -> Comparison:
                 for way in ("rise", "fall")
             ],
             rows=index,
-            title="Children (ICC 0.36) and index cases (one a family), arcsine, 2:1, points at "
-            "80% power",
+            title="Children (ICC 0.36) and index cases (one a family), arcsine, 2:1, points at 80% power",
         ),
     ]
     notes = [

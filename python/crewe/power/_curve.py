@@ -57,8 +57,7 @@ def follow(
             InputError,
             "a curve has lines for one argument of the calculation other than its two axes",
             values=list(lines),
-            remedy=f"Give one of {', '.join(n for n in answer.asked if n not in (over, of))} "
-            "with its values",
+            remedy=f"Give one of {', '.join(n for n in answer.asked if n not in (over, of))} with its values",
         )
     base: dict[str, Any] = dict(answer.asked)
     base.update((name, _given(answer, name)) for name in QUANTITIES)
@@ -72,8 +71,7 @@ def follow(
     if missing:
         raise fault(
             InputError,
-            f"there is no curve of {of} over {over}: the {missing[0]} of this answer is "
-            "unattainable",
+            f"there is no curve of {of} over {over}: the {missing[0]} of this answer is unattainable",
             remedy=f"Follow the {missing[0]} itself, with of='{missing[0]}'",
         )
     line, options = next(iter(lines.items()), (None, [None]))
@@ -199,9 +197,7 @@ class Curve:
 
         if ax is None:
             _, ax = _style.figure()
-        scale: dict[str, float] = {
-            name: 100.0 if name == "effect" else 1.0 for name in (self.over, self.of)
-        }
+        scale: dict[str, float] = {name: 100.0 if name == "effect" else 1.0 for name in (self.over, self.of)}
         parts = {"": self.frame}
         if self.line is not None:
             parts = {
