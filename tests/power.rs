@@ -223,6 +223,21 @@ fn a_fall_is_not_the_mirror_of_a_rise_and_may_be_out_of_reach() {
 }
 
 #[test]
+fn an_effect_too_small_for_any_trial_is_said_to_be() {
+    for distribution in [Distribution::Z, Distribution::T] {
+        let answer = families(|asked| {
+            asked.plan.effect = Some(1e-6);
+            asked.plan.clusters = None;
+            asked.plan.distribution = distribution;
+        })
+        .unwrap()
+        .solution;
+        let ceiling = answer.unattainable.unwrap();
+        assert!(ceiling.at == 1e9 && ceiling.power < 0.8 && answer.clusters.is_none(), "{ceiling:?}");
+    }
+}
+
+#[test]
 fn larger_families_cannot_replace_more_of_them() {
     let small = |asked: &mut Binary| {
         asked.plan.cluster_size = None;
