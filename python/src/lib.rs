@@ -7,8 +7,8 @@ mod convert;
 mod cost;
 mod design;
 mod error;
-mod power;
 mod instruments;
+mod power;
 mod random;
 mod regression;
 

@@ -109,7 +109,7 @@ fn check(items: ArrayView2<'_, f64>, options: &Options<'_>) -> Result<()> {
         let off: Vec<usize> = (0..column.len())
             .filter(|&i| {
                 let x = column[i];
-                !x.is_nan() && !(whole(x) && x >= options.low && x <= options.high)
+                !(x.is_nan() || whole(x) && x >= options.low && x <= options.high)
             })
             .collect();
         if !off.is_empty() {

@@ -296,8 +296,7 @@ def _notes(
         notes.append("No column of earlier support is named, so there is no history.")
     if seen is None:
         notes.append(
-            "No date of extraction is given, so dates in the future are not looked for: "
-            "pass extracted=."
+            "No date of extraction is given, so dates in the future are not looked for: pass extracted=."
         )
     off = [name for name, on in zip(RULES, flags, strict=True) if not on]
     if off:
