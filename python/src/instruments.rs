@@ -191,17 +191,17 @@ fn risk_bounds<'py>(
     Ok(out.into_iter().map(|range| (range.low, range.high)).collect())
 }
 
-/// Scores the SDQ's 25 items; `upper` are the upper bounds of the bands of the total, in order.
+/// Scores the SDQ's 25 items; `upper` are the upper bounds of the bands of each row's total, in order.
 #[pyfunction]
 #[allow(clippy::needless_pass_by_value)]
 fn sdq_score<'py>(
     py: Python<'py>,
     items: PyReadonlyArray2<'py, f64>,
-    upper: Vec<f64>,
+    upper: Vec<Vec<f64>>,
 ) -> PyResult<Bound<'py, PyDict>> {
     let items = items.as_array();
     let out = py.detach(|| sdq::score(items)).or_raise(py)?;
-    let bands = sdq::band(&out.total, &upper);
+    let bands: Vec<_> = out.total.iter().zip(&upper).map(|(&total, upper)| sdq::band(total, upper)).collect();
     Ok(record!(py,
         "emotional" => out.emotional.into_pyarray(py),
         "conduct" => out.conduct.into_pyarray(py),

@@ -128,15 +128,15 @@ fn scale(sum: u32, answered: u32) -> f64 {
     f64::from((10 * sum + answered) / (2 * answered))
 }
 
-/// The band of each total: the index of the first upper bound that it does not exceed, `None` for NaN.
+/// The band of a total: the index of the first upper bound that it does not exceed, `None` for NaN.
 ///
 /// ```
 /// use crewe::instruments::sdq::band;
 /// let parent = [13.0, 16.0, 19.0, 40.0];
-/// assert_eq!(band(&[13.0, 14.0, 20.0, f64::NAN], &parent), [Some(0), Some(1), Some(3), None]);
+/// assert_eq!((band(13.0, &parent), band(20.0, &parent), band(f64::NAN, &parent)), (Some(0), Some(3), None));
 /// ```
-pub fn band(totals: &[f64], upper: &[f64]) -> Vec<Option<usize>> {
-    totals.iter().map(|total| upper.iter().position(|bound| total <= bound)).collect()
+pub fn band(total: f64, upper: &[f64]) -> Option<usize> {
+    upper.iter().position(|&bound| total <= bound)
 }
 
 #[cfg(test)]

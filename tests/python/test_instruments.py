@@ -16,9 +16,7 @@ import pyarrow as pa
 import pytest
 
 matplotlib.use("Agg")
-EXPECTED = json.loads(
-    (Path(__file__).parents[1] / "reference" / "expected" / "instruments.json").read_text()
-)
+EXPECTED = json.loads((Path(__file__).parents[1] / "reference" / "expected" / "instruments.json").read_text())
 
 
 def to_duckdb(columns):
@@ -46,9 +44,7 @@ def columns(frame):
     if isinstance(wrapped, nw.LazyFrame):
         wrapped = wrapped.collect()
     return {
-        name: [
-            None if value is None or value != value else value for value in wrapped[name].to_list()
-        ]
+        name: [None if value is None or value != value else value for value in wrapped[name].to_list()]
         for name in wrapped.columns
     }
 
@@ -176,9 +172,7 @@ def test_exclusions_are_counted_by_reason(build):
 def test_flags_mark_incomplete_cases():
     record = case_columns()
     record["gap"] = [i == 2 for i in range(len(record["case_id"]))]
-    assert prepare(pl.DataFrame(record), incomplete="gap").excluded == {
-        "incomplete outcomes": ["3"]
-    }
+    assert prepare(pl.DataFrame(record), incomplete="gap").excluded == {"incomplete outcomes": ["3"]}
 
 
 BASE = {
@@ -219,9 +213,7 @@ def test_all_impossibilities_come_at_once():
     record = {name: list(cells) for name, cells in BASE.items()}
     record["closure"] = ["2015-08-20", "2016-01-02", None]
     record["rereferral"] = ["2016-02-01", None, "2016-03-01"]
-    with pytest.raises(
-        cw.InputError, match=r"referred \(rows \[0\]\).*never closed \(rows \[2\]\)"
-    ):
+    with pytest.raises(cw.InputError, match=r"referred \(rows \[0\]\).*never closed \(rows \[2\]\)"):
         cw.cases.prepare(pd.DataFrame(record), randomised="randomised")
 
 
@@ -391,9 +383,7 @@ def risk_error(words, **changes):
 
 
 def test_bad_assessments_are_refused_with_rows_and_nearest_names():
-    error = risk_error(
-        "not in the framework", code=["family_stres", "engagement_parent", "parent_empathy"]
-    )
+    error = risk_error("not in the framework", code=["family_stres", "engagement_parent", "parent_empathy"])
     assert error.rows == [0] and "'family_stress'" in error.remedy
     error = risk_error("off the scale of 2, 1, -1, -2", value=["present", 3, "present"])
     assert error.rows == [1] and error.values == ["3"]
@@ -466,8 +456,7 @@ def sdq_columns(words=False):
     labels = {0: "not true", 1: "Somewhat true", 2: "certainly  true"}
     return {
         f"sdq_{j + 1}": [
-            None if row[j] is None else labels[row[j]] if words else int(row[j])
-            for row in SDQ["items"]
+            None if row[j] is None else labels[row[j]] if words else int(row[j]) for row in SDQ["items"]
         ]
         for j in range(25)
     }
@@ -528,8 +517,17 @@ def test_sdq_bands_by_informant():
     three = [band(points, bands="three") for points in (13, 14, 16, 17)]
     assert three == ["normal", "borderline", "borderline", "abnormal"]
     assert [band(points, informant="teacher") for points in (11, 12, 16, 19)] == list(WORDS)
+    both = pd.concat([total_of(16)] * 3, ignore_index=True)
+    both["who"] = ["parent", "Teacher", "practitioner"]
+    scored = cw.sdq.score(both, informant="who")
+    assert scored.frame["band"].tolist()[:2] == ["slightly raised", "high"]
+    assert scored.frame["band"].isna().tolist() == [False, False, True]
+    assert any(note.startswith("1 questionnaires have no band") for note in scored.notes)
+    with pytest.raises(cw.InputError, match="'parent'") as caught:
+        cw.sdq.score(both.replace("Teacher", "parents"), informant="who")
+    assert caught.value.rows == [1]
     unknown = cw.sdq.score(total_of(13), version="2-4")
-    assert unknown.frame["band"].isna().all() and any("No bands" in n for n in unknown.notes)
+    assert unknown.frame["band"].isna().all() and any("no band" in n for n in unknown.notes)
 
 
 def test_bad_sdq_answers_are_refused():
@@ -607,3 +605,51 @@ def test_distribution_of_stress_adds_up():
     assert heights == pytest.approx([100, 100])
     labels = [text.get_text() for text in ax.get_legend().get_texts()]
     assert labels == ["control (n = 9)", "crewe (n = 19)"]
+
+
+# ---- The synthetic trial ---------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def trial():
+    return cw.datasets.project_crewe()
+
+
+def test_the_rules_give_the_printed_closures_and_re_referrals(trial):
+    recoded = ["closed", "days", "event", "re_referred", "history"]
+    records = trial["cases"].drop(columns=recoded)
+    cases = cw.cases.prepare(
+        records,
+        referral="referral_date",
+        closure="closure_date",
+        rereferral="rereferral_date",
+        cin_start="support_date",
+        randomised="start_date",
+        incomplete="exclusion",
+    )
+    by_arm = cases.frame.groupby("arm")
+    assert by_arm.size().to_dict() == {"control": 45, "crewe": 83}
+    # 29/45 = 64% and 60/83 = 72% closed; 3 and 5 re-referred.
+    assert by_arm["closed"].sum().to_dict() == {"control": 29, "crewe": 60}
+    assert by_arm["re_referred"].sum().to_dict() == {"control": 3, "crewe": 5}
+    assert sum(len(ids) for ids in cases.excluded.values()) == 4
+
+
+def test_the_risk_sample_has_the_printed_prevalence(trial):
+    scores = CREWE.score(trial["risk"], code="code", value="value", times=["referral", "latest"])
+    found = scores.prevalence(
+        codes=["parent_domestic_abuse_victim", "parent_mental_health", "parent_substance_abuse"]
+    )
+    # Table 2: 46.7%, 33.3%, 23.3%.
+    assert found["count"].tolist() == [14, 10, 7]
+    assert found["n"].tolist() == [30, 30, 30]
+    assert not scores.missing
+    assert sorted(scores.change().frame["arm"].value_counts().tolist()) == [15, 15]
+
+
+def test_stress_of_both_services(trial):
+    items = [f"stress_{j}" for j in range(1, 6)]
+    stress = cw.survey.score(trial["survey"], items)
+    assert (stress.frame["score_total"] == stress.frame["stress_score"]).all()
+    summary = stress.summary(by="arm")
+    assert dict(zip(summary["group"], summary["n"], strict=True)) == {"control": 9, "crewe": 19}

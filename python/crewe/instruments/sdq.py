@@ -105,8 +105,9 @@ def score(
         where there is none.
     prefix : str
         What the items' names start with.
-    informant : {"parent", "teacher", "practitioner", "self"}
-        Who answered. Bands are known for parents and teachers.
+    informant : {"parent", "teacher", "practitioner", "self"} or str
+        Who answered, or the column that says so in these words. Bands are known for parents and
+        teachers.
     version : {"4-17", "2-4"}
         The ages of the version used. Both score alike; bands are known for 4 to 17.
     bands : {"four", "three"}
@@ -131,19 +132,16 @@ def score(
     >>> cw.sdq.score(data).frame[["emotional", "total_difficulties", "band"]].values.tolist()
     [[5.0, 20.0, 'very high']]
     """
-    _one_of("informant", informant, _INFORMANTS)
     _one_of("version", version, ("4-17", "2-4"))
     _one_of("bands", bands, ("four", "three"))
     source = Source(frame)
+    informants = _who(source, informant)
     names = _items(source, items, prefix)
     values = np.column_stack(
-        [
-            _columns.answers(_columns.raw(source, name), name, _LABELS, allowed=(0, 1, 2))
-            for name in names
-        ]
+        [_columns.answers(_columns.raw(source, name), name, _LABELS, allowed=(0, 1, 2)) for name in names]
     )
-    upper = _BANDS.get((informant, bands)) if version == "4-17" else None
-    out = _core.sdq_score(np.ascontiguousarray(values), list(upper or ()))
+    known = {who: _BANDS.get((who, bands)) if version == "4-17" else None for who in _INFORMANTS}
+    out = _core.sdq_score(np.ascontiguousarray(values), [list(known[who] or ()) for who in informants])
     words = _FOUR if bands == "four" else _THREE
     columns: dict[str, Any] = {name: out[name] for name in SCALES}
     columns["total_difficulties"] = out["total"]
@@ -160,7 +158,7 @@ def score(
         )
     return Scores(
         frame=source.with_columns(columns),
-        notes=_notes(out, upper, informant, version),
+        notes=_notes(out, [who for who in informants if known[who] is None], version),
         _summary=_describe(out),
     )
 
@@ -173,6 +171,26 @@ def _one_of(name: str, value: str, known: Sequence[str]) -> None:
             values=[str(value)],
             remedy=_columns.nearest(value, known),
         )
+
+
+def _who(source: Source, informant: str) -> list[str]:
+    """Give the informant of each row: the same for all, or read from a column."""
+    if informant in _INFORMANTS or informant not in source.names:
+        _one_of("informant", informant, _INFORMANTS)
+        return [informant] * source.n
+    cells = _columns.raw(source, informant)
+    words = ["" if cell is None else _columns.plain(cell) for cell in cells]
+    bad = [i for i, word in enumerate(words) if word not in _INFORMANTS]
+    if bad:
+        raise fault(
+            InputError,
+            f"informants are {', '.join(_INFORMANTS)}",
+            column=informant,
+            rows=bad,
+            values=[str(cells[i]) for i in bad],
+            remedy=_columns.nearest(words[bad[0]], _INFORMANTS),
+        )
+    return words
 
 
 def _items(source: Source, items: Sequence[str] | None, prefix: str) -> list[str]:
@@ -191,9 +209,7 @@ def _items(source: Source, items: Sequence[str] | None, prefix: str) -> list[str
     return names
 
 
-def _notes(
-    out: dict[str, Any], upper: tuple[float, ...] | None, informant: str, version: str
-) -> list[str]:
+def _notes(out: dict[str, Any], unbanded: list[str], version: str) -> list[str]:
     notes = []
     prorated = sum(1 for scales in out["prorated"] if scales)
     if prorated:
@@ -202,12 +218,16 @@ def _notes(
         )
     missing = int(np.isnan(out["total"]).sum())
     if missing:
+        notes.append(f"{missing} totals are missing: a scale has fewer than three of its five answers.")
+    if unbanded:
         notes.append(
             f"{missing} totals are missing: a scale has fewer than three of its five answers."
         )
     if upper is None:
         notes.append(
             f"No bands are known here for the {informant} version for ages {version}: none are given."
+            f"{len(unbanded)} questionnaires have no band: none is known here for the version for "
+            f"ages {version} answered by {' or '.join(sorted(set(unbanded)))}."
         )
     return notes
 
@@ -218,7 +238,5 @@ def _describe(out: dict[str, Any]) -> list[list[Any]]:
         values = np.ascontiguousarray(out[name])
         s = _core.summarise_scores(values, np.zeros(len(values), dtype=np.uint32), 1)[0]
         label = "total difficulties" if name == "total" else name
-        rows.append(
-            [label, s["n"], s["missing"], s["mean"], s["sd"], s["min"], s["median"], s["max"]]
-        )
+        rows.append([label, s["n"], s["missing"], s["mean"], s["sd"], s["min"], s["median"], s["max"]])
     return rows
