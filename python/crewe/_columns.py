@@ -32,7 +32,9 @@ def labels(source: Source, name: str, what: str) -> Labels:
     else:
         values = np.asarray(series, dtype=np.float64)
         missing = np.isnan(values)
-        fractional = np.flatnonzero(~missing & ~(np.isfinite(values) & (values == np.floor(values))))
+        fractional = np.flatnonzero(
+            ~missing & ~(np.isfinite(values) & (values == np.floor(values)))
+        )
         if len(fractional):
             raise fault(
                 InputError,

@@ -31,7 +31,9 @@ _RELATIONS = (
 _WORD = "http://schemas.openxmlformats.org/wordprocessingml/2006/main"
 
 
-def write_table(path: Path, title: str, grid: Sequence[Sequence[str]], notes: Sequence[str]) -> Path:
+def write_table(
+    path: Path, title: str, grid: Sequence[Sequence[str]], notes: Sequence[str]
+) -> Path:
     """Write a document with one table; the first row of `grid` is its heading."""
     columns = len(grid[0])
     # 160 mm in twentieths of a point; the labels take a wider first column.

@@ -81,7 +81,9 @@ def rows(frame: Any) -> list[dict[str, Any]]:
     """Give a frame of any kind (or a mapping of columns, or a list of rows) as a list of rows."""
     if isinstance(frame, Mapping):
         columns = {
-            str(name): values if isinstance(values, Sequence) and not isinstance(values, str) else [values]
+            str(name): values
+            if isinstance(values, Sequence) and not isinstance(values, str)
+            else [values]
             for name, values in frame.items()
         }
         n = max((len(values) for values in columns.values()), default=0)
@@ -148,7 +150,9 @@ def tidy(result: Any, level: float | None = None) -> list[dict[str, Any]]:
     return rows(result.tidy())
 
 
-def tidy_with(result: Any, columns: Sequence[str], level: float | None = None) -> list[dict[str, Any]]:
+def tidy_with(
+    result: Any, columns: Sequence[str], level: float | None = None
+) -> list[dict[str, Any]]:
     """Give a result's tidy rows, and refuse them where a column that is needed is not there."""
     found = tidy(result, level)
     for name in columns:

@@ -223,7 +223,8 @@ class ModelTable:
             )
             body += f"<tr>{cells('th', [row.label], 'row')}{pairs}</tr>"
         facts = "".join(
-            f"<tr>{cells('th', [label], 'row')}{cells('td', values)}</tr>" for label, values in self.facts
+            f"<tr>{cells('th', [label], 'row')}{cells('td', values)}</tr>"
+            for label, values in self.facts
         )
         foot = f'<tbody class="facts">{facts}</tbody>' if facts else ""
         caption = f"<caption>{html.escape(self.title)}</caption>" if self.title else ""
@@ -250,7 +251,9 @@ class ModelTable:
         rule += "".join("-" * (width + 1) + ":|" for width in widths[1:])
         notes = [note.replace("*", "\\*") for note in self._under()]
         head = [f"**{self.title}**", ""] if self.title else []
-        return "\n".join([*head, line(grid[0]), rule, *map(line, grid[1:]), *(["", *notes] if notes else [])])
+        return "\n".join(
+            [*head, line(grid[0]), rule, *map(line, grid[1:]), *(["", *notes] if notes else [])]
+        )
 
     @property
     def latex(self) -> str:
@@ -273,7 +276,10 @@ class ModelTable:
             *([r"\midrule", *lines[len(lines) - facts :]] if facts else []),
             r"\bottomrule",
             r"\end{tabular}",
-            *([r"\par\smallskip\footnotesize " + _latex(" ".join(self._under()))] * bool(self._under())),
+            *(
+                [r"\par\smallskip\footnotesize " + _latex(" ".join(self._under()))]
+                * bool(self._under())
+            ),
             r"\end{table}",
         ]
         return "\n".join(parts)
@@ -347,7 +353,9 @@ def _bracket(row: Mapping[str, Any] | None, show: str, digits: int) -> str:
     return f"({_sign(number(float(value), digits))})"  # type: ignore[arg-type]
 
 
-def _facts(models: list[Any], tables: list[dict[str, Any]], shown: list[str]) -> list[tuple[str, list[str]]]:
+def _facts(
+    models: list[Any], tables: list[dict[str, Any]], shown: list[str]
+) -> list[tuple[str, list[str]]]:
     """Give the lines under the estimates: those that at least one model has."""
     glances = [_protocols.facts(fit) for fit in models]
     lines = []

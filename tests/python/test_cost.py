@@ -51,7 +51,9 @@ def test_printed_to_the_penny(crewe: cw.cost.CostBenefit, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", DIFFERS)
-def test_inexact_figures_are_explained_where_they_appear(crewe: cw.cost.CostBenefit, name: str) -> None:
+def test_inexact_figures_are_explained_where_they_appear(
+    crewe: cw.cost.CostBenefit, name: str
+) -> None:
     line = crewe[name]
     assert line.agreement == "differs"
     assert (line.printed, line.shown) == DIFFERS[name]
@@ -63,9 +65,9 @@ def test_values_are_exact(crewe: cw.cost.CostBenefit) -> None:
     assert crewe["employment_pc"].exact == Fraction("0.0616044")
     assert crewe["tax_cec"].exact == Fraction("10229.76")
     assert crewe["rereferral_saving_per_case"].exact == Fraction(3800, 128)
-    assert crewe["rereferral_saving"].exact == (Fraction(5 * 2450, 82) - Fraction(3 * 1795, 45)) * Fraction(
-        128
-    )
+    assert crewe["rereferral_saving"].exact == (
+        Fraction(5 * 2450, 82) - Fraction(3 * 1795, 45)
+    ) * Fraction(128)
     assert crewe["escalation_saving_per_case"].exact == Fraction(6224, 83)
     assert crewe["rereferral_saving_rounded_rates"].exact == Fraction("26.735")
 
@@ -162,7 +164,9 @@ def test_unknown_names_and_files(crewe: cw.cost.CostBenefit, tmp_path) -> None:
         cw.cost.CostBenefit.from_toml(wrong)
 
 
-@given(st.decimals(-(10**6), 10**6, places=2), st.decimals(1, 10**4, places=3), st.integers(1, 9999))
+@given(
+    st.decimals(-(10**6), 10**6, places=2), st.decimals(1, 10**4, places=3), st.integers(1, 9999)
+)
 def test_arithmetic_is_that_of_fractions(a, b, c) -> None:
     costs = cw.cost.CostBenefit(
         {"a": str(a), "b": str(b), "c": c}, {"x": "(a - b) / c * 14.3% + -a", "y": "round(x, 2)"}

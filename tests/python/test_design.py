@@ -146,7 +146,9 @@ def test_a_key_conceals_and_never_shows() -> None:
 
 
 def test_toml_holds_the_design_and_not_the_seed(tmp_path) -> None:
-    made = design(arms={'quoted "arm"\\': 3, "südwest\n\x7f": 7}, strata=["a b", "ü"], method=cw.Simple())
+    made = design(
+        arms={'quoted "arm"\\': 3, "südwest\n\x7f": 7}, strata=["a b", "ü"], method=cw.Simple()
+    )
     text = made.to_toml(tmp_path / "design.toml")
     assert "2017" not in text
     assert cw.Design.from_toml(text, seed=2017) == made
@@ -352,7 +354,9 @@ def test_observed_trials() -> None:
         (data["arm"] == "crewe").astype(float),
         pd.Categorical(data["arm"], categories=["crewe", "control"]),
     ):
-        assert design().observe(data.assign(treated=treated), arm="treated").clusters == drawn.clusters
+        assert (
+            design().observe(data.assign(treated=treated), arm="treated").clusters == drawn.clusters
+        )
 
 
 @pytest.mark.parametrize(
@@ -427,7 +431,12 @@ def test_balance_is_pandas_arithmetic() -> None:
     balance = assignment.balance(["age", "ethnicity", "history"])
     tidy = balance.tidy().set_index(["level", "term", "arm"])
     child = frame.groupby("arm")["age"].agg(["mean", "std", "count"])
-    family = frame.groupby(["family_id", "arm"])["age"].mean().groupby("arm").agg(["mean", "std", "count"])
+    family = (
+        frame.groupby(["family_id", "arm"])["age"]
+        .mean()
+        .groupby("arm")
+        .agg(["mean", "std", "count"])
+    )
     for level, expected in (("child", child), ("family", family)):
         for arm in ARMS:
             row = tidy.loc[(level, "age", arm)]

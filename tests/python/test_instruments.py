@@ -16,7 +16,9 @@ import pyarrow as pa
 import pytest
 
 matplotlib.use("Agg")
-EXPECTED = json.loads((Path(__file__).parents[1] / "reference" / "expected" / "instruments.json").read_text())
+EXPECTED = json.loads(
+    (Path(__file__).parents[1] / "reference" / "expected" / "instruments.json").read_text()
+)
 
 
 def to_duckdb(columns):
@@ -44,7 +46,9 @@ def columns(frame):
     if isinstance(wrapped, nw.LazyFrame):
         wrapped = wrapped.collect()
     return {
-        name: [None if value is None or value != value else value for value in wrapped[name].to_list()]
+        name: [
+            None if value is None or value != value else value for value in wrapped[name].to_list()
+        ]
         for name in wrapped.columns
     }
 
@@ -172,7 +176,9 @@ def test_exclusions_are_counted_by_reason(build):
 def test_flags_mark_incomplete_cases():
     record = case_columns()
     record["gap"] = [i == 2 for i in range(len(record["case_id"]))]
-    assert prepare(pl.DataFrame(record), incomplete="gap").excluded == {"incomplete outcomes": ["3"]}
+    assert prepare(pl.DataFrame(record), incomplete="gap").excluded == {
+        "incomplete outcomes": ["3"]
+    }
 
 
 BASE = {
@@ -213,7 +219,9 @@ def test_all_impossibilities_come_at_once():
     record = {name: list(cells) for name, cells in BASE.items()}
     record["closure"] = ["2015-08-20", "2016-01-02", None]
     record["rereferral"] = ["2016-02-01", None, "2016-03-01"]
-    with pytest.raises(cw.InputError, match=r"referred \(rows \[0\]\).*never closed \(rows \[2\]\)"):
+    with pytest.raises(
+        cw.InputError, match=r"referred \(rows \[0\]\).*never closed \(rows \[2\]\)"
+    ):
         cw.cases.prepare(pd.DataFrame(record), randomised="randomised")
 
 
@@ -383,7 +391,9 @@ def risk_error(words, **changes):
 
 
 def test_bad_assessments_are_refused_with_rows_and_nearest_names():
-    error = risk_error("not in the framework", code=["family_stres", "engagement_parent", "parent_empathy"])
+    error = risk_error(
+        "not in the framework", code=["family_stres", "engagement_parent", "parent_empathy"]
+    )
     assert error.rows == [0] and "'family_stress'" in error.remedy
     error = risk_error("off the scale of 2, 1, -1, -2", value=["present", 3, "present"])
     assert error.rows == [1] and error.values == ["3"]
@@ -456,7 +466,8 @@ def sdq_columns(words=False):
     labels = {0: "not true", 1: "Somewhat true", 2: "certainly  true"}
     return {
         f"sdq_{j + 1}": [
-            None if row[j] is None else labels[row[j]] if words else int(row[j]) for row in SDQ["items"]
+            None if row[j] is None else labels[row[j]] if words else int(row[j])
+            for row in SDQ["items"]
         ]
         for j in range(25)
     }

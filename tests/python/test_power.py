@@ -116,7 +116,9 @@ def test_allocation_rounds_only_in_what_is_shown() -> None:
 
 
 def test_unattainable_is_a_result_with_its_ceiling() -> None:
-    plan = cw.power.binary(baseline=0.113, icc=0.36, cluster_size=3, clusters=20, power=0.8, direction="fall")
+    plan = cw.power.binary(
+        baseline=0.113, icc=0.36, cluster_size=3, clusters=20, power=0.8, direction="fall"
+    )
     assert not plan.attainable and plan.effect is None and plan.treated is None
     assert 0.05 < plan.ceiling < 0.8 and plan.ceiling_at == -0.113
     assert "unattainable" in repr(plan) and "even a fall to 0.0%" in repr(plan)

@@ -72,7 +72,9 @@ def trial() -> tuple[cw.Assignment, cw.Assignment]:
 def sample(synthetic: bool = True) -> cw.Report:
     plain, crossed = closed()
     labels = {**GROUPS, "control": "Cheshire East Council", "crewe": "Project Crewe"}
-    figure_1 = plots.means(by_history(), percent=True, ylabel="Predicted share closed", labels=labels)
+    figure_1 = plots.means(
+        by_history(), percent=True, ylabel="Predicted share closed", labels=labels
+    )
     drawn, observed = trial()
     left_out = ["F001", "F060", "F072", "F083"]
     ratios = pd.DataFrame(
@@ -102,7 +104,9 @@ def sample(synthetic: bool = True) -> cw.Report:
         "- two thirds to Project Crewe\n- one third to the council's service",
         caption="Families and children by arm",
     )
-    report.add(cw.consort(observed, excluded={"outcome incomplete": left_out}), heading="Flow of the trial")
+    report.add(
+        cw.consort(observed, excluded={"outcome incomplete": left_out}), heading="Flow of the trial"
+    )
     report.add(observed.balance(["age", "gender", "disability"]), heading="Balance")
     report.add(
         plain,
@@ -111,7 +115,9 @@ def sample(synthetic: bool = True) -> cw.Report:
         caption="Closure of cases, linear model",
     )
     report.add_figure(figure_1, caption="Predicted share of cases closed, by arm and history")
-    report.add(cw.table({"Closed": plain, "With interaction": crossed}, labels=terms, title="Both models"))
+    report.add(
+        cw.table({"Closed": plain, "With interaction": crossed}, labels=terms, title="Both models")
+    )
     report.add_figure(
         cw.coefplot({"Main effects": plain, "With interaction": crossed}, labels=terms),
         caption="Coefficients of both models",
@@ -169,7 +175,9 @@ def test_table_in_every_format(show: str, tmp_path: Path) -> None:
     assert "A &amp; B" in made.html and "50% of &lt;cases&gt;" in made.html
     assert r"A \& B & C\_1" in made.latex and r"50\% of" in made.latex
     assert made.latex.count("{") == made.latex.count("}")
-    columns = {len(row.replace(r"\&", "").split("&")) for row in made.latex.splitlines() if " & " in row}
+    columns = {
+        len(row.replace(r"\&", "").split("&")) for row in made.latex.splitlines() if " & " in row
+    }
     assert columns == {3}
     assert {row.count("|") for row in made.markdown.splitlines() if row.startswith("|")} == {4}
     assert "A &amp; B" in made.gt().as_raw_html()
@@ -264,7 +272,9 @@ def test_coefplot_draws_the_estimates() -> None:
 
 @pytest.mark.parametrize("kind", ["points", "bars"])
 def test_means_shows_levels_and_differences(kind: str) -> None:
-    ax = plots.means(by_history(), percent=True, kind=kind, ylabel="Predicted share closed", labels=GROUPS)
+    ax = plots.means(
+        by_history(), percent=True, kind=kind, ylabel="Predicted share closed", labels=GROUPS
+    )
     under = [label.get_text() for label in ax.get_xticklabels()]
     assert under == [
         "All cases\n+7.9 points (n.s.)",
@@ -432,7 +442,9 @@ def test_report_is_well_formed_and_linked() -> None:
     assert all(found.get("scope") for tag, found in page.tags if tag == "th")
     pictures = [found for tag, found in page.tags if tag == "svg"]
     assert len(pictures) == 5
-    assert all(p["role"] == "img" and p["aria-labelledby"] and p["aria-describedby"] for p in pictures)
+    assert all(
+        p["role"] == "img" and p["aria-labelledby"] and p["aria-describedby"] for p in pictures
+    )
 
 
 def test_report_is_the_same_bytes_and_loads_nothing() -> None:
@@ -634,7 +646,9 @@ class TestBrowser:
             assert float(width) == pytest.approx(595.3, abs=1)
             assert float(height) == pytest.approx(841.9, abs=1)
         if shutil.which("pdftotext"):
-            run = subprocess.run(["pdftotext", "-layout", str(path), "-"], capture_output=True, check=True)
+            run = subprocess.run(
+                ["pdftotext", "-layout", str(path), "-"], capture_output=True, check=True
+            )
             text = run.stdout.decode()
             assert "Methods and definitions" in text and "Skip to the report" not in text
             assert text.count("SYNTHETIC DATA") >= len(boxes)

@@ -143,7 +143,9 @@ class CostBenefit:
         try:
             text = Path(path).read_text(encoding="utf-8")
         except OSError as error:
-            raise fault(InputError, f"the file '{path}' cannot be read", remedy="Check the path") from error
+            raise fault(
+                InputError, f"the file '{path}' cannot be read", remedy="Check the path"
+            ) from error
         return cls._of_toml(text, str(path))
 
     @classmethod
@@ -219,7 +221,9 @@ class CostBenefit:
         ]
         lines = [replace(worked.line, printed="", note="") for worked in self.lines.values()]
         changed = ", ".join(values)
-        return CostBenefit(inputs, lines, title=f"{self.title}, with other {changed}", source=self.source)
+        return CostBenefit(
+            inputs, lines, title=f"{self.title}, with other {changed}", source=self.source
+        )
 
     @property
     def notes(self) -> list[str]:
@@ -381,5 +385,9 @@ def project_crewe() -> CostBenefit:
         Tables 6 to 9 of Heal, Nolan and Sanders, *Project Crewe: research report*, Department for
         Education, DFE-RR580, 2017, Appendix 9: each line with the figure printed and how it agrees.
     """
-    text = resources.files("crewe").joinpath("data/project_crewe_costs.toml").read_text(encoding="utf-8")
+    text = (
+        resources.files("crewe")
+        .joinpath("data/project_crewe_costs.toml")
+        .read_text(encoding="utf-8")
+    )
     return CostBenefit._of_toml(text, "project_crewe_costs.toml")

@@ -89,7 +89,9 @@ def declared(kind: Any, given: Any, second: str) -> list[Any]:
         absent = [name for name in ("name", second) if row.get(name) in (None, "")]
         if unknown or absent:
             problem = (
-                f"has the unknown field {unknown[0]!r}" if unknown else f"lacks its {' and '.join(absent)}"
+                f"has the unknown field {unknown[0]!r}"
+                if unknown
+                else f"lacks its {' and '.join(absent)}"
             )
             raise fault(
                 InputError,
@@ -97,7 +99,9 @@ def declared(kind: Any, given: Any, second: str) -> list[Any]:
                 rows=[position],
                 remedy=f"The fields are {', '.join(known)}",
             )
-        declared.append(kind(**{name: text_of(value) for name, value in row.items() if value is not None}))
+        declared.append(
+            kind(**{name: text_of(value) for name, value in row.items() if value is not None})
+        )
     return declared
 
 

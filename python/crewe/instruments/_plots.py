@@ -109,7 +109,9 @@ def lines(
     return ax
 
 
-def distribution(groups: Sequence[str], values: Sequence[NDArray[np.float64]], label: str, ax: Any) -> Any:
+def distribution(
+    groups: Sequence[str], values: Sequence[NDArray[np.float64]], label: str, ax: Any
+) -> Any:
     """Draw how many people have each score, groups side by side as shares of their own number."""
     with _style.printed():
         ax = _axes(ax)

@@ -161,13 +161,17 @@ def wide(
     if not present or (gone and missing == "refuse"):
         raise fault(
             InputError,
-            "the frame lacks columns of the framework" if present else "the frame has no code as a column",
+            "the frame lacks columns of the framework"
+            if present
+            else "the frame has no code as a column",
             values=gone,
             remedy="Add them, or pass missing='absent' if a factor without a column was never seen"
             if present
             else "For one row a factor, name the column of the codes: code='…'",
         )
-    twice = np.flatnonzero(pd.DataFrame({"case": ids, "time": time_codes}).duplicated(keep=False).to_numpy())
+    twice = np.flatnonzero(
+        pd.DataFrame({"case": ids, "time": time_codes}).duplicated(keep=False).to_numpy()
+    )
     if len(twice):
         raise fault(
             InputError,
@@ -236,7 +240,9 @@ def _read(
 _SORTABLE = re.compile(r"\d+(\.\d+)?$|\d{4}-\d{2}(-\d{2})?")
 
 
-def _times(source: Source, time: str, times: Sequence[Any] | None) -> tuple[NDArray[np.int64], list[str]]:
+def _times(
+    source: Source, time: str, times: Sequence[Any] | None
+) -> tuple[NDArray[np.int64], list[str]]:
     cells = _columns.raw(source, time)
     blank = [i for i, cell in enumerate(cells) if cell is None]
     if blank:

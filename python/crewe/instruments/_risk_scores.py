@@ -151,7 +151,9 @@ class Scores:
             for j, name in enumerate(MEASURES)
         }
         points = np.nan_to_num(self._matrix[after]) - np.nan_to_num(self._matrix[before])
-        ranges = _core.risk_bounds(np.ascontiguousarray(points), *self.framework.arrays(), arm, len(labels))
+        ranges = _core.risk_bounds(
+            np.ascontiguousarray(points), *self.framework.arrays(), arm, len(labels)
+        )
         columns: dict[str, Any] = {
             self._names[0]: [self._ids[c] for c in both],
             by: [labels[a] for a in arm],
@@ -161,7 +163,9 @@ class Scores:
             columns[f"{name}_after"] = self._values[after, j]
             columns[f"{name}_change"] = results[name]["change"]
         left_out = len(self._cases) - len(both)
-        notes = list(self.notes[:1]) if any(f.weight_uncertain for f in self.framework.factors) else []
+        notes = (
+            list(self.notes[:1]) if any(f.weight_uncertain for f in self.framework.factors) else []
+        )
         if left_out:
             notes.append(f"{left_out} of {len(self._cases)} cases lack one of the two times.")
         notes.append(
@@ -230,9 +234,12 @@ class Scores:
         rows = []
         codes = np.ascontiguousarray(self._time, dtype=np.uint32)
         for j, name in enumerate(MEASURES):
-            found = _core.summarise_scores(np.ascontiguousarray(self._values[:, j]), codes, len(self._times))
+            found = _core.summarise_scores(
+                np.ascontiguousarray(self._values[:, j]), codes, len(self._times)
+            )
             rows += [
-                [time, name, s["n"], s["mean"], s["sd"]] for time, s in zip(self._times, found, strict=True)
+                [time, name, s["n"], s["mean"], s["sd"]]
+                for time, s in zip(self._times, found, strict=True)
             ]
         return rows
 
@@ -331,7 +338,9 @@ class Change:
         """
         _measure(measure)
         found = self._results[measure]
-        means = [[found["before"][g]["mean"], found["after"][g]["mean"]] for g in range(len(self._arms))]
+        means = [
+            [found["before"][g]["mean"], found["after"][g]["mean"]] for g in range(len(self._arms))
+        ]
         return _plots.lines(self._times, self._arms, means, f"mean {measure} score", ax)
 
     def _table(self) -> Table:

@@ -152,7 +152,9 @@ class Framework:
                 remedy="Give each factor one line",
             )
         if any(factor.kind == "engagement" for factor in factors) and not scale:
-            raise fault(InputError, f"{name} has engagement but no [[scale]]", remedy="Add its levels")
+            raise fault(
+                InputError, f"{name} has engagement but no [[scale]]", remedy="Add its levels"
+            )
         return cls(str(data.get("title", name)), str(data.get("source", "")), factors, scale)
 
     def factor(self, code: str) -> Factor:
@@ -286,7 +288,9 @@ class Framework:
                 [
                     f.code,
                     f.kind,
-                    "scale" if f.kind == "engagement" else f"{f.weight:+g}{' ?' * f.weight_uncertain}",
+                    "scale"
+                    if f.kind == "engagement"
+                    else f"{f.weight:+g}{' ?' * f.weight_uncertain}",
                     f.applies,
                 ]
                 for f in self.factors
@@ -330,7 +334,9 @@ def _factor(line: Mapping[str, Any], i: int) -> Factor:
             f"{', '.join(Factor.__dataclass_fields__)}",
         )
     engagement = kind == "engagement"
-    weight = 1.0 if engagement else _weight(line.get("weight", -1 if kind == "risk" else 1), kind, code)
+    weight = (
+        1.0 if engagement else _weight(line.get("weight", -1 if kind == "risk" else 1), kind, code)
+    )
     uncertain = bool(line.get("weight_uncertain", False)) and not engagement
     other = _weight(line.get("alternative", 2 * weight), kind, code) if uncertain else weight
     return Factor(

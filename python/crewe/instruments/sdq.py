@@ -138,10 +138,15 @@ def score(
     informants = _who(source, informant)
     names = _items(source, items, prefix)
     values = np.column_stack(
-        [_columns.answers(_columns.raw(source, name), name, _LABELS, allowed=(0, 1, 2)) for name in names]
+        [
+            _columns.answers(_columns.raw(source, name), name, _LABELS, allowed=(0, 1, 2))
+            for name in names
+        ]
     )
     known = {who: _BANDS.get((who, bands)) if version == "4-17" else None for who in _INFORMANTS}
-    out = _core.sdq_score(np.ascontiguousarray(values), [list(known[who] or ()) for who in informants])
+    out = _core.sdq_score(
+        np.ascontiguousarray(values), [list(known[who] or ()) for who in informants]
+    )
     words = _FOUR if bands == "four" else _THREE
     columns: dict[str, Any] = {name: out[name] for name in SCALES}
     columns["total_difficulties"] = out["total"]
@@ -218,14 +223,11 @@ def _notes(out: dict[str, Any], unbanded: list[str], version: str) -> list[str]:
         )
     missing = int(np.isnan(out["total"]).sum())
     if missing:
-        notes.append(f"{missing} totals are missing: a scale has fewer than three of its five answers.")
-    if unbanded:
         notes.append(
             f"{missing} totals are missing: a scale has fewer than three of its five answers."
         )
-    if upper is None:
+    if unbanded:
         notes.append(
-            f"No bands are known here for the {informant} version for ages {version}: none are given."
             f"{len(unbanded)} questionnaires have no band: none is known here for the version for "
             f"ages {version} answered by {' or '.join(sorted(set(unbanded)))}."
         )
@@ -238,5 +240,7 @@ def _describe(out: dict[str, Any]) -> list[list[Any]]:
         values = np.ascontiguousarray(out[name])
         s = _core.summarise_scores(values, np.zeros(len(values), dtype=np.uint32), 1)[0]
         label = "total difficulties" if name == "total" else name
-        rows.append([label, s["n"], s["missing"], s["mean"], s["sd"], s["min"], s["median"], s["max"]])
+        rows.append(
+            [label, s["n"], s["missing"], s["mean"], s["sd"], s["min"], s["median"], s["max"]]
+        )
     return rows

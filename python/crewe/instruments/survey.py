@@ -208,7 +208,9 @@ def score(
     if short:
         notes.append(f"{short} people answered fewer items and have no score.")
     if not math.isnan(out["alpha"]):
-        notes.append(f"Cronbach's alpha is {out['alpha']:.2f} over {out['complete']} complete rows.")
+        notes.append(
+            f"Cronbach's alpha is {out['alpha']:.2f} over {out['complete']} complete rows."
+        )
     return Scores(
         frame=source.with_columns(
             dict(zip(added, (out["mean"], out["total"], out["answered"]), strict=True))

@@ -62,7 +62,9 @@ def coefplot(
     """
     models, titles = model_names(fits, names)
     need = ("term", *_protocols.INTERVAL)
-    tables = [{row["term"]: row for row in _protocols.tidy_with(fit, need, level)} for fit in models]
+    tables = [
+        {row["term"]: row for row in _protocols.tidy_with(fit, need, level)} for fit in models
+    ]
     found = list(dict.fromkeys(term for table in tables for term in table))
     shown = [
         term

@@ -119,7 +119,11 @@ class _Options:
     digits: int
 
     def value(self, value: float) -> str:
-        return f"{100 * value:.0f}%" if self.percent else f"{value:.{self.digits}f}".replace("-", MINUS)
+        return (
+            f"{100 * value:.0f}%"
+            if self.percent
+            else f"{value:.{self.digits}f}".replace("-", MINUS)
+        )
 
     def difference(self, value: float) -> str:
         return f"{signed(100 * value)} points" if self.percent else signed(value, self.digits)
@@ -161,7 +165,10 @@ def _draw(groups: list[_Group], names: list[str], options: _Options, ax: Any) ->
     for j, name in enumerate(names):
         style = styles[name]
         places = [
-            (g, row) for g, group in enumerate(groups) for row in group.levels if str(row["level"]) == name
+            (g, row)
+            for g, group in enumerate(groups)
+            for row in group.levels
+            if str(row["level"]) == name
         ]
         x = [g + (j - (len(names) - 1) / 2) * step for g, _ in places]
         y = [row["estimate"] for _, row in places]

@@ -256,7 +256,9 @@ class BinaryPower:
                 f"{percent(self.target)} asked for: any ICC will do."
             )
         elif self.solved == "icc" and self.icc is not None and self.icc < 0:
-            notes.append("Only a negative ICC would leave that power: plan for less, or for more clusters.")
+            notes.append(
+                "Only a negative ICC would leave that power: plan for less, or for more clusters."
+            )
         if self.clusters is not None:
             treated = self.allocation * self.clusters
             if abs(treated - round(treated)) > 1e-6:
@@ -339,7 +341,9 @@ class BinaryPower:
             for name in QUANTITIES
         ]
         if self.units is not None and self.effective is not None:
-            rows.append(["Units", f"{self.units:,.0f}, worth {self.effective:,.1f} independent ones"])
+            rows.append(
+                ["Units", f"{self.units:,.0f}, worth {self.effective:,.1f} independent ones"]
+            )
         if self.r2 > 0:
             rows.append(["R² of covariates", f"{self.r2:.4g}"])
         return Table(

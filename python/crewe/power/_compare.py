@@ -95,7 +95,9 @@ def table(**arguments: Any) -> Comparison:
         answers.append(answer)
         rows.append({**_summary(answer), **labels})
     if not rows:
-        raise fault(InputError, "an argument has no values", remedy="Give each list at least one value")
+        raise fault(
+            InputError, "an argument has no values", remedy="Give each list at least one value"
+        )
     frame = pd.DataFrame(rows)
     varied = [name for name, options in choices.items() if len(options) > 1]
     solved = answers[0].solved

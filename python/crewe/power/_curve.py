@@ -197,7 +197,9 @@ class Curve:
 
         if ax is None:
             _, ax = _style.figure()
-        scale: dict[str, float] = {name: 100.0 if name == "effect" else 1.0 for name in (self.over, self.of)}
+        scale: dict[str, float] = {
+            name: 100.0 if name == "effect" else 1.0 for name in (self.over, self.of)
+        }
         parts = {"": self.frame}
         if self.line is not None:
             parts = {

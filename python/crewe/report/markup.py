@@ -160,7 +160,9 @@ class _Cleaner(HTMLParser):
         title, self.title = self.title or title or self.fallback, ""
         opening = self.out[self.owed - 1]
         label = html.escape(title or "Table")
-        self.out[self.owed - 1] = opening.replace('tabindex="0">', f'tabindex="0" aria-label="{label}">', 1)
+        self.out[self.owed - 1] = opening.replace(
+            'tabindex="0">', f'tabindex="0" aria-label="{label}">', 1
+        )
         self.out.insert(self.owed, self.caption(title))
         self.owed = None
 

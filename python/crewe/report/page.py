@@ -109,9 +109,6 @@ def _contents(sections: Sequence[tuple[str, str, str, str]]) -> str:
         if heading
     )
     return f'<nav aria-labelledby="contents"><h2 id="contents">Contents</h2><ol role="list">{items}</ol></nav>'
-    return (
-        f'<nav aria-labelledby="contents"><h2 id="contents">Contents</h2><ol role="list">{items}</ol></nav>'
-    )
 
 
 def _section(count: str, heading: str, slug: str, body: str) -> str:

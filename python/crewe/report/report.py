@@ -75,7 +75,9 @@ class Report:
         synthetic: bool = False,
     ) -> None:
         if not str(title).strip():
-            raise fault(InputError, "a report needs a title", remedy="Write Report('What it is about')")
+            raise fault(
+                InputError, "a report needs a title", remedy="Write Report('What it is about')"
+            )
         self.title = str(title)
         self.subtitle = subtitle
         self.author = author
@@ -155,7 +157,9 @@ class Report:
             shown = markup.clean(shown, self._caption, caption, section.heading)
             labels += [f"Table {i + 1}" for i in range(before, self._tables)]
             missing = [note for note in notes if html.escape(note, quote=False) not in shown]
-            shown += "".join(f'<p class="crewe-note">{html.escape(sentence(n))}</p>' for n in missing)
+            shown += "".join(
+                f'<p class="crewe-note">{html.escape(sentence(n))}</p>' for n in missing
+            )
             section.parts.append(f'<div class="table">{shown}</div>')
         if drawn if figure is None and not _protocols.formula(result) else figure:
             self._draw(section, result, figure_caption or caption, alt, made_up, labels)
@@ -166,7 +170,9 @@ class Report:
                 section.methods.append((f"{place}, {name}", _protocols.methods(source)))
         else:
             section.methods.append((place, _protocols.methods(result)))
-        section.notes += [f"{place}: {sentence(note)}" if place else sentence(note) for note in notes]
+        section.notes += [
+            f"{place}: {sentence(note)}" if place else sentence(note) for note in notes
+        ]
         return self
 
     def add_figure(
