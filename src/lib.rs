@@ -7,6 +7,7 @@ pub mod inference;
 pub mod instruments;
 pub mod linalg;
 pub mod power;
+pub mod nonparametric;
 pub mod progress;
 pub mod regression;
 pub mod rng;
