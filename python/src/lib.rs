@@ -9,6 +9,7 @@ mod design;
 mod error;
 mod power;
 mod instruments;
+mod nonparametric;
 mod random;
 mod regression;
 
@@ -19,6 +20,7 @@ fn _core(m: &Bound<'_, PyModule>) -> PyResult<()> {
     power::register(m)?;
     cost::register(m)?;
     instruments::register(m)?;
+    nonparametric::register(m)?;
     random::register(m)?;
     regression::register(m)?;
     design::register(m)?;
