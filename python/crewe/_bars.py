@@ -1,136 +1,135 @@
-"""Grouped bars, safe in black and white: series differ in lightness and hatch at once."""
+"""Grouped bars of shares or means, in the printed style."""
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
-from typing import Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from crewe import _style
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
 Floats = NDArray[np.float64]
 
-FILLS = (
-    ("#0b4f8a", ""),
-    ("#e4e4e4", "////"),
-    ("#f2a25c", "...."),
-    ("#8fd0b8", "\\\\\\\\"),
-    ("#ffffff", "xxxx"),
-)
-INK = "#1a1a1a"
 
+@dataclass
+class Bars:
+    """What a figure of grouped bars shows.
 
-def grouped(
-    groups: Sequence[str],
-    series: Sequence[str],
-    values: Floats,
-    *,
-    low: Floats | None = None,
-    high: Floats | None = None,
-    ylabel: str = "",
-    xlabel: str = "",
-    percent: bool = False,
-    synthetic: bool = False,
-    caption: str = "",
-    ax: Any = None,
-) -> Any:
-    """Draw one group of bars for each of `groups`, one bar for each of `series`.
-
-    `values`, `low` and `high` have one row a series and one column a group; an interval that is NaN
-    or has no width is not drawn.
+    Attributes
+    ----------
+    groups : sequence of str
+        Along the axis.
+    series : sequence of str
+        One bar each in every group, the reference first.
+    values : array (series, groups)
+        The heights; NaN draws nothing.
+    low, high : arrays (series, groups), optional
+        Intervals; NaN draws none.
+    ylabel, xlabel, caption : str
+        The words; the caption stands under the axis.
+    percent : bool
+        Whether values are shares.
+    synthetic : bool
+        Whether the figure says that the data are synthetic.
     """
-    import matplotlib.pyplot as plt
-    from matplotlib.ticker import PercentFormatter
 
+    groups: Sequence[str]
+    series: Sequence[str]
+    values: Floats
+    low: Floats | None = None
+    high: Floats | None = None
+    ylabel: str = ""
+    xlabel: str = ""
+    caption: str = ""
+    percent: bool = False
+    synthetic: bool = False
+
+    def words(self, value: float) -> str:
+        """Write a value as the figure does."""
+        return f"{100 * value:.1f}%" if self.percent else f"{value:.1f}"
+
+
+@_style.printed()
+def grouped(bars: Bars, ax: Any = None) -> Axes:
+    """Draw grouped bars; gives the matplotlib Axes."""
+    count = len(bars.groups) * len(bars.series)
     if ax is None:
-        width = max(3.2, 0.9 + 0.26 * len(groups) * (len(series) + 1))
-        _, ax = plt.subplots(figsize=(min(width, 6.3), 3.4), layout="constrained")
-    bar = 0.8 / len(series)
-    places = np.arange(len(groups))
-    for k, name in enumerate(series):
-        fill, hatch = FILLS[k % len(FILLS)]
-        at = places + (k - 0.5 * (len(series) - 1)) * bar
+        width = min(_style.WIDTH_MM, max(78.0, 34.0 + 9.0 * count))
+        _, ax = _style.figure(width_mm=width, height_mm=86)
+    styles = _style.arm_styles(bars.series)
+    step = 0.8 / max(len(bars.series), 1)
+    places = np.arange(len(bars.groups), dtype=np.float64)
+    for k, name in enumerate(bars.series):
+        style = styles[str(name)]
+        at = places + (k - 0.5 * (len(bars.series) - 1)) * step
         ax.bar(
             at,
-            np.nan_to_num(values[k]),
-            0.92 * bar,
-            label=name,
-            color=fill,
-            hatch=hatch,
-            edgecolor=INK,
-            linewidth=0.6,
-            zorder=2,
+            np.nan_to_num(bars.values[k]),
+            width=0.92 * step,
+            color=style.fill,
+            edgecolor=style.colour,
+            hatch=style.hatch,
+            linewidth=0.8,
         )
-        if low is None or high is None:
-            continue
-        drawn = np.isfinite(low[k]) & np.isfinite(high[k]) & (high[k] > low[k])
-        if drawn.any():
-            ends = np.array([values[k] - low[k], high[k] - values[k]])[:, drawn]
-            light = dict(fmt="none", ecolor="#ffffff", elinewidth=2.6, capsize=0, zorder=3)
-            dark = dict(fmt="none", ecolor=INK, elinewidth=0.9, capsize=2.2, zorder=4)
-            for style in (light, dark):
-                ax.errorbar(at[drawn], values[k][drawn], yerr=np.maximum(ends, 0.0), **style)
-    _label(ax, groups, places, ylabel, xlabel, percent, PercentFormatter)
-    if len(series) > 1:
-        ax.legend(
-            frameon=False,
-            fontsize=8,
-            ncols=min(len(series), 3),
-            loc="lower left",
-            bbox_to_anchor=(0.0, 1.0),
-            borderaxespad=0.2,
-        )
-    if caption:
-        ax.annotate(
-            caption,
-            (1.0, -0.02),
-            xycoords=("axes fraction", "figure fraction"),
-            ha="right",
-            va="bottom",
-            fontsize=7,
-            color="#595959",
-            annotation_clip=False,
-        )
-    if synthetic:
-        ax.text(
-            0.99,
-            0.98,
-            "SYNTHETIC DATA",
-            transform=ax.transAxes,
-            ha="right",
-            va="top",
-            fontsize=8,
-            color="#595959",
-            weight="bold",
-        )
-    return ax
+        _whiskers(ax, bars, k, at)
+    _axes(ax, bars, places)
+    if len(bars.series) > 1:
+        _style.legend(ax, styles, bars=True)
+    if bars.synthetic:
+        _style.label_synthetic(ax)
+    _style.alt_text(ax, _alt(bars))
+    return ax  # type: ignore[no-any-return]
 
 
-def _label(
-    ax: Any,
-    groups: Sequence[str],
-    places: NDArray[np.int64],
-    ylabel: str,
-    xlabel: str,
-    percent: bool,
-    formatter: Any,
-) -> None:
-    longest = max((len(name) for name in groups), default=0)
-    crowded = longest * len(groups) > 70
-    ax.set_xticks(
-        places,
-        groups,
-        fontsize=8,
-        rotation=35 if crowded else 0,
-        ha="right" if crowded else "center",
+def _whiskers(ax: Any, bars: Bars, k: int, at: Floats) -> None:
+    if bars.low is None or bars.high is None:
+        return
+    drawn = np.isfinite(bars.low[k]) & np.isfinite(bars.high[k])
+    if not drawn.any():
+        return
+    value = bars.values[k][drawn]
+    ends = np.maximum([value - bars.low[k][drawn], bars.high[k][drawn] - value], 0.0)
+    # A white line under the dark one keeps the lower half visible on a dark bar.
+    ax.errorbar(at[drawn], value, yerr=ends, fmt="none", ecolor="#ffffff", elinewidth=3.0)
+    ax.errorbar(
+        at[drawn], value, yerr=ends, fmt="none", ecolor=_style.INK, elinewidth=1.1, capsize=3
     )
-    ax.set_ylabel(ylabel, fontsize=8.5)
-    ax.set_xlabel(xlabel, fontsize=8.5)
-    ax.tick_params(axis="y", labelsize=8)
+
+
+def _axes(ax: Any, bars: Bars, places: Floats) -> None:
+    room = max(8, 84 // max(len(bars.groups), 1))
+    ax.set_xticks(places, [textwrap.fill(str(name), room) for name in bars.groups])
     ax.tick_params(axis="x", length=0)
-    ax.spines[["top", "right"]].set_visible(False)
-    ax.set_axisbelow(True)
-    ax.grid(axis="y", color="#dcdcdc", linewidth=0.5)
-    ax.set_ylim(bottom=min(0.0, ax.get_ylim()[0]))
-    if percent:
-        ax.yaxis.set_major_formatter(formatter(1.0, decimals=0))
+    ax.set_xlim(-0.5, len(bars.groups) - 0.5)
+    ax.grid(axis="y")
+    if bars.percent:
+        from matplotlib.ticker import PercentFormatter
+
+        ax.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
+    finite = [a[np.isfinite(a)] for a in (bars.values, bars.low) if a is not None]
+    if min((float(a.min()) for a in finite if a.size), default=0.0) >= 0.0:
+        ax.set_ylim(bottom=0)
+    else:
+        ax.axhline(0, color=_style.INK, linewidth=0.7)
+    ax.set_ylabel(bars.ylabel)
+    under = "\n".join(line for line in (bars.xlabel, bars.caption) if line)
+    ax.set_xlabel(under, fontsize=7.5, color=_style.QUIET, labelpad=8)
+
+
+def _alt(bars: Bars) -> str:
+    parts = []
+    for j, group in enumerate(bars.groups):
+        values = ", ".join(
+            f"{name} {bars.words(float(bars.values[k, j]))}"
+            for k, name in enumerate(bars.series)
+            if np.isfinite(bars.values[k, j])
+        )
+        parts.append(f"{group}: {values}")
+    return f"Bar chart of {bars.ylabel}. " + "; ".join(parts) + "."

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from crewe import _core
 from crewe._display import Table, number
+from crewe._labels import pretty
 from crewe._samples import (
     Result,
     arms_of,
@@ -104,7 +105,7 @@ class Description(Result):
         -------
         matplotlib Axes
         """
-        from crewe._bars import grouped
+        from crewe._bars import Bars, grouped
 
         if not 1 <= len(self.by) <= 2:
             raise fault(
@@ -121,18 +122,18 @@ class Description(Result):
             column = along.index(group["levels"][1]) if len(self.by) == 2 else 0
             mean[row, column] = group["mean"]
             low[row, column], high[row, column] = group["conf_low"], group["conf_high"]
-        return grouped(
+        bars = Bars(
             along,
             self.levels[0],
             mean,
             low=low,
             high=high,
-            ylabel=f"mean {self.outcome}",
-            xlabel=self.by[1] if len(self.by) == 2 else "",
+            ylabel=f"mean {pretty(self.outcome)}",
+            xlabel=pretty(self.by[1]) if len(self.by) == 2 else "",
+            caption=f"Bars: {100 * self.level:g}% confidence intervals of the mean.",
             synthetic=self.synthetic,
-            caption=f"bars: {interval_heading(self.level)} of the mean",
-            ax=ax,
         )
+        return grouped(bars, ax)
 
 
 def describe(
@@ -291,21 +292,21 @@ class Crosstab(Result):
         -------
         matplotlib Axes
         """
-        from crewe._bars import grouped
+        from crewe._bars import Bars, grouped
 
         names = [
             f"{name} (n = {int(n)})" for name, n in zip(self.columns, self.totals, strict=True)
         ]
-        return grouped(
+        bars = Bars(
             self.rows,
             names,
             self.shares.T,
             ylabel="share of the arm" if self.by else "share",
-            xlabel=self.outcome,
+            xlabel=pretty(self.outcome),
             percent=True,
             synthetic=self.synthetic,
-            ax=ax,
         )
+        return grouped(bars, ax)
 
 
 def crosstab(

@@ -159,23 +159,21 @@ class NationalComparison(Result):
         -------
         matplotlib Axes
         """
-        from crewe._bars import grouped
+        from crewe._bars import Bars, grouped
 
-        rates = np.array([self.rates, self.national])
-        low = np.array([[limits[0] for limits in self.intervals], self.national])
-        high = np.array([[limits[1] for limits in self.intervals], self.national])
-        return grouped(
+        none = [np.nan] * len(self.names)
+        bars = Bars(
             self.names,
-            ["sample", "national"],
-            rates,
-            low=low,
-            high=high,
+            ["national", "sample"],
+            np.array([self.national, self.rates]),
+            low=np.array([none, [limits[0] for limits in self.intervals]]),
+            high=np.array([none, [limits[1] for limits in self.intervals]]),
             ylabel="share of cases",
+            caption=f"Bars: {100 * self.level:g}% Clopper-Pearson intervals of the sample.",
             percent=True,
             synthetic=self.synthetic,
-            caption=f"bars: {interval_heading(self.level)} (Clopper-Pearson)",
-            ax=ax,
         )
+        return grouped(bars, ax)
 
 
 def compare_to_national(
