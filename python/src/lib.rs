@@ -10,6 +10,7 @@ mod error;
 mod power;
 mod instruments;
 mod nonparametric;
+mod power;
 mod random;
 mod regression;
 
