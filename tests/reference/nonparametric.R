@@ -120,7 +120,7 @@ fisher <- function(a, n1, b, n2) {
   list(events = c(a, b), totals = c(n1, n2), two = one(r("two.sided")$p.value), less = one(r("less")$p.value),
        greater = one(r("greater")$p.value), mid = one(min(1, 2 * min(upper(0, 1), lower(0, 1)))),
        # With one possible table the data say nothing (fisher.test prints 0).
-       odds_ratio = one(if (length(support) == 1) NA else if (a == min(support)) 0 else if (a == max(support)) Inf else root(function(t) sum(support * density(t)) - a)),
+       odds_ratio = one(if (length(support) == 1) NA_real_ else if (a == min(support)) 0 else if (a == max(support)) Inf else root(function(t) sum(support * density(t)) - a)),
        interval = interval, mid_interval = limits(1))
 }
 
