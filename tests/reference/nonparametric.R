@@ -174,7 +174,7 @@ rates <- function(a, n1, b, n2, exact = TRUE) {
   c(fisher(a, n1, b, n2), list(
     newcombe = newcombe(a, n1, b, n2),
     chan_zhang = if (exact) c(lower_limit(a, n1, b, n2), -lower_limit(b, n2, a, n1)),
-    chan_zhang_p = if (exact) one(min(1, 2 * min(worst_tail(a, n1, b, n2, 0), worst_tail(b, n2, a, n1, 0))))))
+    chan_zhang_p = if (exact) one(min(1, 2 * min(worst_tail(a, n1, b, n2, 0, 20001), worst_tail(b, n2, a, n1, 0, 20001))))))
 }
 tables <- list(rates(5, 83, 3, 45), rates(8, 9, 6, 19), rates(6, 13, 2, 7), rates(13, 13, 0, 7), rates(1, 26, 2, 26),
                rates(0, 10, 0, 12), rates(7, 34, 1, 34), rates(10, 10, 20, 20), rates(56, 70, 48, 80, FALSE),
