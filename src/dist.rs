@@ -146,3 +146,41 @@ fn t_point(t: f64, df: f64) -> Point {
     }
     Point { x: square / (1.0 + square), y: 1.0 / (1.0 + square) }
 }
+
+/// `P(B <= x)` for a beta variable with shapes `a` and `b`.
+pub fn beta_cdf(x: f64, a: f64, b: f64) -> f64 {
+    match x {
+        x if x.is_nan() || a.is_nan() || b.is_nan() || a <= 0.0 || b <= 0.0 => f64::NAN,
+        x if x <= 0.0 => 0.0,
+        x if x >= 1.0 => 1.0,
+        x => beta::tails(x, 1.0 - x, a, b).lower,
+    }
+}
+
+/// The quantile of a beta variable: Newton steps inside a bracket that bisection keeps.
+pub fn beta_quantile(p: f64, a: f64, b: f64) -> f64 {
+    if p.is_nan() || a.is_nan() || b.is_nan() || a <= 0.0 || b <= 0.0 || !(0.0..=1.0).contains(&p) {
+        return f64::NAN;
+    }
+    if p == 0.0 || p == 1.0 {
+        return p;
+    }
+    let (mut low, mut high) = (0.0_f64, 1.0_f64);
+    let mut x = a / (a + b);
+    for _ in 0..200 {
+        let error = beta::tails(x, 1.0 - x, a, b).lower - p;
+        if error > 0.0 {
+            high = x;
+        } else {
+            low = x;
+        }
+        let density = beta::mass(a, b, x, 1.0 - x) / (x * (1.0 - x));
+        let newton = x - error / density;
+        let next = if newton > low && newton < high { newton } else { 0.5 * (low + high) };
+        if (next - x).abs() <= 1e-16 * x || high - low <= f64::EPSILON * low {
+            return next;
+        }
+        x = next;
+    }
+    x
+}

@@ -6,6 +6,7 @@ mod error;
 pub mod inference;
 pub mod instruments;
 pub mod linalg;
+pub mod nonparametric;
 pub mod power;
 pub mod progress;
 pub mod regression;

@@ -9,6 +9,7 @@ from crewe._consort import Consort, consort
 from crewe._core import __version__
 from crewe._table import ModelTable, table
 from crewe._versions import show_versions, versions
+from crewe.descriptives import Crosstab, Description, crosstab, describe
 from crewe.design import Commitment, Complete, Design, Key, Simple, new_key
 from crewe.exceptions import (
     ConvergenceError,
@@ -20,7 +21,16 @@ from crewe.exceptions import (
     SeparationError,
 )
 from crewe.instruments import cases, risk, sdq, survey
+from crewe.national import NationalComparison, compare_to_national
+from crewe.nonparametric import (
+    MannWhitney,
+    MannWhitneyFamily,
+    PermutationTest,
+    mann_whitney,
+    permutation_test,
+)
 from crewe.plots import coefplot
+from crewe.rates import RateComparison, adjust, compare_rates
 from crewe.regression import OLS, ols
 from crewe.report import Report
 
@@ -33,26 +43,40 @@ __all__ = [
     "Consort",
     "ConvergenceError",
     "CreweError",
+    "Crosstab",
+    "Description",
     "Design",
     "DesignError",
     "InputError",
     "Joined",
     "Key",
     "LedgerError",
+    "MannWhitney",
+    "MannWhitneyFamily",
     "ModelTable",
+    "NationalComparison",
+    "PermutationTest",
     "RankError",
+    "RateComparison",
     "Report",
     "SeparationError",
     "Simple",
     "__version__",
+    "adjust",
     "cases",
     "coefplot",
+    "compare_rates",
+    "compare_to_national",
     "consort",
     "cost",
+    "crosstab",
     "datasets",
+    "describe",
     "exceptions",
+    "mann_whitney",
     "new_key",
     "ols",
+    "permutation_test",
     "plots",
     "power",
     "risk",

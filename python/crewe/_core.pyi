@@ -169,3 +169,31 @@ def likert_score(
 def summarise_scores(
     scores: _Floats, group: NDArray[np.uint32], groups: int
 ) -> list[dict[str, Any]]: ...
+# -- nonparametric ---------------------------------------------------------------------------
+
+def mann_whitney(
+    x: _Floats,
+    y: _Floats,
+    alternative: str,
+    exact: bool | None,
+    correct: bool,
+    level: float,
+    name: str,
+) -> dict[str, Any]: ...
+def permutation_test(x: _Floats, y: _Floats, alternative: str, name: str) -> dict[str, Any]: ...
+def compare_rates(
+    events: Sequence[int], totals: Sequence[int], alternative: str, exact: bool, level: float
+) -> dict[str, Any]: ...
+def prevalence(
+    events: int, total: int, national: float, alternative: str, level: float
+) -> dict[str, Any]: ...
+def goodness_of_fit(
+    counts: Sequence[int], shares: _Floats, draws: int, enumerate: int, seed: int | bytes
+) -> dict[str, Any]: ...
+def adjust(p: _Floats, method: str) -> _Floats: ...
+def group_summary(
+    values: _Floats, codes: NDArray[np.uint32], groups: int, level: float
+) -> list[dict[str, Any]]: ...
+def crosstab(
+    rows: NDArray[np.uint32], columns: NDArray[np.uint32], n_rows: int, n_columns: int
+) -> dict[str, Any]: ...

@@ -8,6 +8,7 @@ mod cost;
 mod design;
 mod error;
 mod instruments;
+mod nonparametric;
 mod power;
 mod random;
 mod regression;
@@ -19,6 +20,7 @@ fn _core(m: &Bound<'_, PyModule>) -> PyResult<()> {
     power::register(m)?;
     cost::register(m)?;
     instruments::register(m)?;
+    nonparametric::register(m)?;
     random::register(m)?;
     regression::register(m)?;
     design::register(m)?;

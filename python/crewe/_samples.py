@@ -1,0 +1,301 @@
+"""What tests without a model share: results that print themselves, samples out of a formula."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from crewe import _formula
+from crewe._display import Table, number
+from crewe._frames import Source, build
+from crewe.exceptions import DesignError, InputError, fault
+
+Floats = NDArray[np.float64]
+
+COLUMNS = ("estimate", "std_error", "statistic", "df", "p_value", "conf_low", "conf_high")
+ALTERNATIVES = ("two-sided", "less", "greater")
+
+
+@dataclass
+class Result:
+    """What every result of this module offers.
+
+    Attributes
+    ----------
+    level : float
+        The coverage of the intervals.
+    notes : list of str
+        What the reader must know.
+    synthetic : bool
+        Whether the data are synthetic, which every table and figure then says.
+    """
+
+    level: float = 0.95
+    notes: list[str] = field(default_factory=list)
+    synthetic: bool = False
+    implementation: Any = field(default=None, repr=False)
+
+    def _rows(self) -> list[dict[str, Any]]:
+        """Give the rows of `tidy()`; what is not given there is NaN."""
+        raise NotImplementedError
+
+    def table(self) -> Table:
+        """Give the table that is printed."""
+        raise NotImplementedError
+
+    def methods(self) -> list[str]:
+        """Say in sentences how the numbers were worked out."""
+        return []
+
+    def tidy(self) -> Any:
+        """Give one row a term, as a frame of the kind that came in.
+
+        The columns are term, estimate, std_error, statistic, df, p_value, conf_low and conf_high,
+        then what this result has beyond them.
+        """
+        rows = self._rows()
+        extra = [name for name in rows[0] if name not in ("term", *COLUMNS)]
+        columns: dict[str, Any] = {"term": [row["term"] for row in rows]}
+        for name in COLUMNS:
+            columns[name] = np.array([row.get(name, np.nan) for row in rows], dtype=np.float64)
+        for name in extra:
+            columns[name] = [row[name] for row in rows]
+        return build(columns, self.implementation)
+
+    def _titled(self, title: str) -> str:
+        return title + (" (SYNTHETIC data)" if self.synthetic else "")
+
+    def __repr__(self) -> str:
+        return self.table().text()
+
+    def _repr_html_(self) -> str:
+        return self.table().html()
+
+
+def interval_heading(level: float) -> str:
+    return f"{100 * level:g}% interval"
+
+
+def spread(low: float, high: float, digits: int = 3) -> str:
+    return f"{number(low, digits)} to {number(high, digits)}"
+
+
+def percent(value: float) -> str:
+    return "–" if value != value else f"{100 * value:.1f}%"
+
+
+def percents(low: float, high: float) -> str:
+    return f"{100 * low:.1f} to {100 * high:.1f}%"
+
+
+@dataclass
+class Samples:
+    """Two samples; the first arm is the reference, the second is compared with it."""
+
+    outcome: str
+    arms: tuple[str, str]
+    reference: Floats
+    treated: Floats
+    notes: list[str]
+
+
+def vector(values: Any, name: str) -> Floats:
+    try:
+        array = np.ascontiguousarray(values, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise fault(
+            InputError,
+            f"{name} does not hold numbers",
+            remedy="Pass a list or an array of numbers, or a formula with data",
+        ) from error
+    if array.ndim != 1:
+        raise fault(
+            InputError,
+            f"{name} has {array.ndim} dimensions",
+            remedy="Pass one list of numbers for each sample",
+        )
+    return array
+
+
+def arms_of(source: Source, arm: str, reference: str | None) -> tuple[list[str], NDArray[np.int64]]:
+    """Give the levels of a column, the reference first, and each row's level (-1 is missing)."""
+    levels, codes = levels_of(source.column(arm))
+    if reference is not None:
+        if str(reference) not in levels:
+            raise fault(
+                InputError,
+                f"there is no arm '{reference}'",
+                column=arm,
+                values=levels,
+                remedy="Name the reference arm as it stands in the data",
+            )
+        first = levels.index(str(reference))
+        order = [first, *[i for i in range(len(levels)) if i != first]]
+        place = np.empty(len(levels) + 1, dtype=np.int64)
+        place[order] = np.arange(len(levels))
+        place[-1] = -1
+        codes = place[codes]
+        levels = [levels[i] for i in order]
+    return levels, codes
+
+
+def levels_of(column: pd.Series[Any]) -> tuple[list[str], NDArray[np.int64]]:
+    """Give the levels of a column and each row's level; missing rows get -1."""
+    if isinstance(column.dtype, pd.CategoricalDtype):
+        used = column.cat.remove_unused_categories()
+        return [str(v) for v in used.cat.categories], used.cat.codes.to_numpy().astype(np.int64)
+    values = column.to_numpy(dtype=np.float64)
+    unique = np.unique(values[~np.isnan(values)])
+    codes = np.searchsorted(unique, values).astype(np.int64)
+    codes[np.isnan(values)] = -1
+    return [f"{v:g}" for v in unique], codes
+
+
+def numeric(source: Source, name: str) -> Floats:
+    column = source.column(name)
+    if isinstance(column.dtype, pd.CategoricalDtype):
+        raise fault(
+            InputError,
+            "the outcome is text, where numbers are needed",
+            column=name,
+            values=[str(v) for v in column.cat.categories],
+            remedy="Choose a numeric column, or cw.crosstab for categories",
+        )
+    return np.ascontiguousarray(column.to_numpy(dtype=np.float64))
+
+
+def two_sides(formula: str) -> tuple[str, list[str]]:
+    left, right = _formula.parse(formula)
+    return left, [term.strip() for term in right.split("+")]
+
+
+def samples_of(formula: str, source: Source, reference: str | None, cluster: str | None = None) -> Samples:
+    outcome, right = two_sides(formula)
+    if len(right) != 1:
+        raise fault(
+            InputError,
+            "a comparison of two samples takes one arm and no covariates",
+            values=right,
+            remedy=f"Write '{outcome} ~ arm', or use cw.ols for covariates",
+        )
+    arm = right[0]
+    values = numeric(source, outcome)
+    levels, codes = arms_of(source, arm, reference)
+    need_two(levels, arm)
+    missing = np.isnan(values) & (codes >= 0)
+    notes = []
+    if missing.any() or (codes < 0).any():
+        by_arm = ", ".join(f"{level} {int(missing[codes == i].sum())}" for i, level in enumerate(levels))
+        notes.append(f"rows without {outcome}, left out by arm: {by_arm}")
+        if (codes < 0).any():
+            notes.append(f"rows without {arm}, left out: {int((codes < 0).sum())}")
+    kept = ~np.isnan(values) & (codes >= 0)
+    if cluster is not None:
+        refuse_families(source, cluster, kept)
+        notes.append(f"each {cluster} has one row, so rows count as independent")
+    return Samples(
+        outcome,
+        (levels[0], levels[1]),
+        np.ascontiguousarray(values[kept & (codes == 0)]),
+        np.ascontiguousarray(values[kept & (codes == 1)]),
+        notes,
+    )
+
+
+def need_two(levels: list[str], arm: str) -> None:
+    if len(levels) != 2:
+        raise fault(
+            InputError,
+            f"the comparison needs two arms, and there {'is' if len(levels) == 1 else 'are'} {len(levels)}",
+            column=arm,
+            values=levels,
+            remedy="Keep the rows of two arms",
+        )
+
+
+def refuse_families(source: Source, cluster: str, kept: NDArray[np.bool_]) -> None:
+    codes, labels = source.ids(cluster)
+    counts = np.bincount(codes[kept], minlength=len(labels))
+    several = np.flatnonzero(counts > 1)
+    if len(several):
+        rows = np.flatnonzero(kept & np.isin(codes, several))
+        raise fault(
+            DesignError,
+            f"{len(several)} of {int((counts > 0).sum())} clusters have several rows, and rank "
+            "tests take rows as independent: siblings would count as if each had been randomised",
+            column=cluster,
+            rows=[int(row) for row in rows],
+            values=[labels[i] for i in several],
+            remedy="Use cw.randomisation_test with the design, which re-draws whole clusters, "
+            "or keep one row a cluster",
+        )
+
+
+def check_alternative(alternative: str) -> None:
+    if alternative not in ALTERNATIVES:
+        raise fault(
+            InputError,
+            f"alternative={alternative!r} is unknown",
+            remedy="Choose 'two-sided', 'less' or 'greater'",
+        )
+
+
+def tail_rule(alternative: str, treated: str, reference: str) -> str:
+    word = "larger" if alternative == "greater" else "smaller"
+    return f"one-sided: {treated} {word} than {reference}"
+
+
+def two_arrays(x: Any, y: Any, cluster: Any = None) -> Samples:
+    if y is None:
+        raise fault(InputError, "the second sample is missing", remedy="Pass both: x first, then y")
+    if cluster is not None:
+        raise fault(
+            InputError,
+            "cluster= names a column, and arrays have none",
+            remedy="Pass a formula and a data frame",
+        )
+    first, second = vector(x, "x"), vector(y, "y")
+    return Samples("score", ("y", "x"), second, first, [])
+
+
+def source_of(data: Any) -> Source:
+    if data is None:
+        raise fault(InputError, "a formula needs data", remedy="Pass the data frame second")
+    return Source(data)
+
+
+def kind_of(source: Source | None) -> Any:
+    return None if source is None else source._implementation
+
+
+def count(value: Any, name: str) -> int:
+    whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
+    if not whole and isinstance(value, float | np.floating):
+        whole = float(value).is_integer()
+    if not whole or value < 0:
+        raise fault(
+            InputError,
+            f"{name} must be counts: whole numbers from 0 up",
+            values=[str(value)],
+            remedy="Pass the number of cases, not a rate",
+        )
+    return int(value)
+
+
+def events_of(source: Source, name: str) -> Floats:
+    values = numeric(source, name)
+    off = np.flatnonzero(~np.isnan(values) & (values != 0) & (values != 1))
+    if len(off):
+        raise fault(
+            InputError,
+            "the event must be 0 or 1",
+            column=name,
+            rows=[int(row) for row in off],
+            values=sorted({f"{values[row]:g}" for row in off}),
+            remedy="Recode it: 1 where the event happened",
+        )
+    return values

@@ -1,0 +1,428 @@
+"""Descriptive tables by arm: means and standard deviations, counts and shares."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from crewe import _core
+from crewe._display import Table, number
+from crewe._labels import pretty
+from crewe._samples import (
+    Result,
+    arms_of,
+    interval_heading,
+    kind_of,
+    levels_of,
+    numeric,
+    percent,
+    source_of,
+    spread,
+    two_sides,
+)
+from crewe.exceptions import InputError, fault
+
+
+@dataclass(repr=False)
+class Description(Result):
+    """Means by group; made by :func:`describe`.
+
+    Attributes
+    ----------
+    outcome : str
+        What was described.
+    by : list of str
+        The columns that make the groups.
+    levels : list of list of str
+        Their levels.
+    groups : list of dict
+        One a combination of levels that occurs: its levels, n, missing, mean, sd, std_error, min,
+        median, max and the interval of the mean.
+    """
+
+    outcome: str = ""
+    by: list[str] = field(default_factory=list)
+    levels: list[list[str]] = field(default_factory=list)
+    groups: list[dict[str, Any]] = field(default_factory=list)
+
+    def _rows(self) -> list[dict[str, Any]]:
+        return [
+            {
+                "term": ", ".join(group["levels"]) or self.outcome,
+                "estimate": group["mean"],
+                "std_error": group["std_error"],
+                "df": group["n"] - 1.0,
+                "conf_low": group["conf_low"],
+                "conf_high": group["conf_high"],
+                **dict(zip(self.by, group["levels"], strict=True)),
+                **{name: group[name] for name in ("n", "missing", "sd", "min", "median", "max")},
+            }
+            for group in self.groups
+        ]
+
+    def methods(self) -> list[str]:
+        """Say in sentences how the numbers were worked out."""
+        return [
+            f"Mean, standard deviation (n − 1) and Student's {interval_heading(self.level)} of the "
+            "mean, which takes rows as independent: it describes, and does not test."
+        ]
+
+    def table(self) -> Table:
+        """Give the table that is printed."""
+        rows = [
+            [
+                ", ".join(group["levels"]) or self.outcome,
+                group["n"],
+                group["missing"],
+                number(group["mean"], 2),
+                number(group["sd"], 2),
+                number(group["median"], 2),
+                spread(group["min"], group["max"], 2),
+                spread(group["conf_low"], group["conf_high"], 2),
+            ]
+            for group in self.groups
+        ]
+        header = ["", "n", "missing", "mean", "SD", "median", "range", interval_heading(self.level)]
+        title = self.outcome + (f" by {', '.join(self.by)}" if self.by else "")
+        return Table(header, rows, self._titled(title), [*self.methods(), *self.notes])
+
+    def plot(self, ax: Any = None) -> Any:
+        """Draw the means as bars with intervals.
+
+        The second grouping goes along the axis, with a bar for each level of the first.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, optional
+            Where to draw.
+
+        Returns
+        -------
+        matplotlib Axes
+        """
+        from crewe._bars import Bars, grouped
+
+        if not 1 <= len(self.by) <= 2:
+            raise fault(
+                InputError,
+                f"a figure needs one or two groupings, and there are {len(self.by)}",
+                values=self.by,
+                remedy="Describe by arm, or by arm and wave",
+            )
+        along = self.levels[1] if len(self.by) == 2 else [self.outcome]
+        shape = (len(self.levels[0]), len(along))
+        mean, low, high = (np.full(shape, np.nan) for _ in range(3))
+        for group in self.groups:
+            row = self.levels[0].index(group["levels"][0])
+            column = along.index(group["levels"][1]) if len(self.by) == 2 else 0
+            mean[row, column] = group["mean"]
+            low[row, column], high[row, column] = group["conf_low"], group["conf_high"]
+        bars = Bars(
+            along,
+            self.levels[0],
+            mean,
+            low=low,
+            high=high,
+            ylabel=f"mean {pretty(self.outcome)}",
+            xlabel=pretty(self.by[1]) if len(self.by) == 2 else "",
+            caption=f"Bars: {100 * self.level:g}% confidence intervals of the mean.",
+            synthetic=self.synthetic,
+        )
+        return grouped(bars, ax)
+
+
+def describe(
+    formula: str,
+    data: Any,
+    *,
+    reference: str | None = None,
+    level: float = 0.95,
+    synthetic: bool = False,
+) -> Description:
+    """Give mean, standard deviation, n and an interval of a number by group.
+
+    Parameters
+    ----------
+    formula : str
+        `"visits ~ arm + wave"`; a name alone describes all rows.
+    data : data frame
+        The data.
+    reference : str, optional
+        The level of the first grouping to put first.
+    level : float
+        Of the intervals, which take rows as independent.
+    synthetic : bool
+        Marks the table and the figure as made from synthetic data.
+
+    Returns
+    -------
+    Description
+
+    Raises
+    ------
+    InputError
+        An unknown column, an outcome that is text or infinite.
+
+    Examples
+    --------
+    >>> import crewe as cw
+    >>> visits = cw.describe(
+    ...     "visits ~ arm", {"visits": [11, 9, 4, 2], "arm": ["PC", "PC", "CEC", "CEC"]}
+    ... )
+    >>> [(group["levels"], group["mean"]) for group in visits.groups]
+    [(['CEC'], 3.0), (['PC'], 10.0)]
+    """
+    source = source_of(_framed(data))
+    outcome, by = two_sides(formula) if "~" in formula else (formula.strip(), [])
+    values = numeric(source, outcome)
+    levels, codes = [], []
+    for i, name in enumerate(by):
+        found = arms_of(source, name, reference if i == 0 else None)
+        levels.append(found[0])
+        codes.append(found[1])
+    kept = np.ones(source.n, dtype=bool)
+    group = np.zeros(source.n, dtype=np.int64)
+    for level_names, code in zip(levels, codes, strict=True):
+        kept &= code >= 0
+        group = group * len(level_names) + code
+    notes = []
+    if not kept.all():
+        notes.append(f"{int((~kept).sum())} rows without {' or '.join(by)} are left out")
+    combinations = list(itertools.product(*levels))
+    found_groups = _core.group_summary(
+        np.ascontiguousarray(values[kept]),
+        group[kept].astype(np.uint32),
+        len(combinations),
+        level,
+    )
+    groups = [
+        {"levels": list(names), **summary}
+        for names, summary in zip(combinations, found_groups, strict=True)
+        if summary["n"] + summary["missing"] > 0
+    ]
+    if not groups:
+        raise fault(InputError, "there are no rows to describe", column=outcome)
+    return Description(
+        level,
+        notes,
+        synthetic,
+        kind_of(source),
+        outcome=outcome,
+        by=by,
+        levels=levels,
+        groups=groups,
+    )
+
+
+def _framed(data: Any) -> Any:
+    if isinstance(data, dict):
+        import pandas as pd
+
+        return pd.DataFrame(data)
+    return data
+
+
+@dataclass(repr=False)
+class Crosstab(Result):
+    """Counts and shares by arm; made by :func:`crosstab`.
+
+    Attributes
+    ----------
+    outcome, by : str
+        What was counted, and by what.
+    rows, columns : list of str
+        Their levels.
+    counts, shares : arrays (rows, columns)
+        Counts, and shares within each column.
+    totals : array (columns,)
+        The size of each column.
+    """
+
+    outcome: str = ""
+    by: str = ""
+    rows: list[str] = field(default_factory=list)
+    columns: list[str] = field(default_factory=list)
+    counts: NDArray[np.int64] = field(default_factory=lambda: np.empty((0, 0), dtype=np.int64))
+    shares: NDArray[np.float64] = field(default_factory=lambda: np.empty((0, 0)))
+    totals: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, dtype=np.int64))
+
+    def _rows(self) -> list[dict[str, Any]]:
+        return [
+            {
+                "term": row,
+                "estimate": float(self.shares[i, j]),
+                self.by or "group": column,
+                "count": int(self.counts[i, j]),
+                "n": int(self.totals[j]),
+            }
+            for j, column in enumerate(self.columns)
+            for i, row in enumerate(self.rows)
+        ]
+
+    def table(self) -> Table:
+        """Give the table that is printed: the count and its share of the column."""
+        body = [
+            [
+                row,
+                *[f"{self.counts[i, j]} ({percent(self.shares[i, j])})" for j in range(len(self.columns))],
+            ]
+            for i, row in enumerate(self.rows)
+        ]
+        body.append(["all", *[str(int(total)) for total in self.totals]])
+        title = self.outcome + (f" by {self.by}" if self.by else "")
+        return Table(["", *self.columns], body, self._titled(title), self.notes)
+
+    def plot(self, ax: Any = None) -> Any:
+        """Draw the shares of the categories, a bar for each arm.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, optional
+            Where to draw.
+
+        Returns
+        -------
+        matplotlib Axes
+        """
+        from crewe._bars import Bars, grouped
+
+        names = [f"{name} (n = {int(n)})" for name, n in zip(self.columns, self.totals, strict=True)]
+        bars = Bars(
+            self.rows,
+            names,
+            self.shares.T,
+            ylabel="share of the arm" if self.by else "share",
+            xlabel=pretty(self.outcome),
+            percent=True,
+            synthetic=self.synthetic,
+        )
+        return grouped(bars, ax)
+
+
+def crosstab(
+    formula: str,
+    data: Any,
+    *,
+    bins: Sequence[float] | None = None,
+    reference: str | None = None,
+    synthetic: bool = False,
+) -> Crosstab:
+    """Count categories by arm, with shares within each arm.
+
+    Parameters
+    ----------
+    formula : str
+        `"outcome ~ arm"`; a name alone counts over all rows.
+    data : data frame
+        The data.
+    bins : sequence of float, optional
+        For numbers: edges of the classes [a, b), the last one closed; for a distribution of scores.
+    reference : str, optional
+        The arm to put first.
+    synthetic : bool
+        Marks the table and the figure as made from synthetic data.
+
+    Returns
+    -------
+    Crosstab
+
+    Raises
+    ------
+    InputError
+        An unknown column, a value outside the bins.
+
+    Examples
+    --------
+    >>> import crewe as cw
+    >>> table = cw.crosstab(
+    ...     "outcome ~ arm", {"outcome": ["closed", "open", "closed"], "arm": ["PC", "PC", "CEC"]}
+    ... )
+    >>> table.rows, table.columns, table.counts.tolist()
+    (['closed', 'open'], ['CEC', 'PC'], [[1, 1], [0, 1]])
+    """
+    source = source_of(_framed(data))
+    outcome, right = two_sides(formula) if "~" in formula else (formula.strip(), [])
+    if len(right) > 1:
+        raise fault(
+            InputError,
+            "a table of counts is by one column",
+            values=right,
+            remedy=f"Write '{outcome} ~ arm'",
+        )
+    if bins is None:
+        rows, row_codes = levels_of(source.column(outcome))
+    else:
+        rows, row_codes = _classes(numeric(source, outcome), bins, outcome)
+    if right:
+        columns, column_codes = arms_of(source, right[0], reference)
+    else:
+        columns, column_codes = ["all"], np.zeros(source.n, dtype=np.int64)
+    kept = (row_codes >= 0) & (column_codes >= 0)
+    if not kept.any():
+        raise fault(InputError, "there are no rows to count", column=outcome)
+    notes = []
+    if not kept.all():
+        names = " or ".join([outcome, *right])
+        notes.append(f"{int((~kept).sum())} of {source.n} rows without {names} are left out")
+    got = _core.crosstab(
+        row_codes[kept].astype(np.uint32),
+        column_codes[kept].astype(np.uint32),
+        len(rows),
+        len(columns),
+    )
+    shape = (len(rows), len(columns))
+    return Crosstab(
+        0.95,
+        notes,
+        synthetic,
+        kind_of(source),
+        outcome=outcome,
+        by=right[0] if right else "",
+        rows=rows,
+        columns=columns,
+        counts=np.array(got["counts"], dtype=np.int64).reshape(shape),
+        shares=np.array(got["shares"], dtype=np.float64).reshape(shape),
+        totals=np.array(got["totals"], dtype=np.int64),
+    )
+
+
+def _classes(
+    values: NDArray[np.float64], bins: Sequence[float], name: str
+) -> tuple[list[str], NDArray[np.int64]]:
+    edges = np.asarray(bins, dtype=np.float64)
+    if len(edges) < 2 or not (np.diff(edges) > 0).all():
+        raise fault(
+            InputError,
+            "bins must be at least two rising edges",
+            values=[f"{edge:g}" for edge in edges],
+            remedy="Pass for instance bins=range(0, 45, 5)",
+        )
+    missing = np.isnan(values)
+    off = np.flatnonzero(~missing & ((values < edges[0]) | (values > edges[-1])))
+    if len(off):
+        raise fault(
+            InputError,
+            "values lie outside the bins",
+            column=name,
+            rows=[int(row) for row in off],
+            values=[f"{values[row]:g}" for row in off],
+            remedy=f"The bins run from {edges[0]:g} to {edges[-1]:g}: widen them",
+        )
+    codes = np.searchsorted(edges, values, side="right").astype(np.int64) - 1
+    codes[values == edges[-1]] = len(edges) - 2
+    codes[missing] = -1
+    whole = bool((edges == edges.round()).all()) and bool(
+        (values[~missing] == values[~missing].round()).all()
+    )
+    last = len(edges) - 2
+    labels = []
+    for i in range(len(edges) - 1):
+        top = edges[i + 1] - 1 if whole and i < last else edges[i + 1]
+        same = whole and top == edges[i]
+        labels.append(f"{edges[i]:g}" if same else f"{edges[i]:g}–{top:g}")
+    return labels, codes

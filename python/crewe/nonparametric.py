@@ -1,0 +1,503 @@
+"""Ranks and permutations: two samples compared without a model.
+
+Every result prints the rule by which its two-sided p-value was formed, since the rules differ by
+tradition.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from crewe import _core
+from crewe._display import Table, number, p_value
+from crewe._frames import Source
+from crewe._samples import (
+    Result,
+    Samples,
+    check_alternative,
+    interval_heading,
+    kind_of,
+    samples_of,
+    source_of,
+    spread,
+    tail_rule,
+    two_arrays,
+)
+from crewe.exceptions import InputError, fault
+
+# -- Mann-Whitney -----------------------------------------------------------------------------
+
+
+@dataclass(repr=False)
+class MannWhitney(Result):
+    """A Mann-Whitney U test; made by :func:`mann_whitney`.
+
+    Attributes
+    ----------
+    outcome : str
+        What was compared.
+    arms : tuple of str
+        The arm that was compared, then the reference.
+    n : tuple of int
+        Their numbers of observed values.
+    u : float
+        Pairs in which the compared arm is larger, ties counting half (the `W` of R's
+        `wilcox.test`).
+    z : float
+        The standardised statistic of the normal approximation.
+    p_value : float
+        The p-value, exact where `exact` says so.
+    superiority, superiority_interval : float, tuple
+        P(compared > reference) + ½ P(equal), and Newcombe's interval.
+    shift, shift_interval : float, tuple
+        The Hodges-Lehmann shift, and the interval that inverts the test.
+    """
+
+    outcome: str = ""
+    arms: tuple[str, str] = ("x", "y")
+    alternative: str = "two-sided"
+    n: tuple[int, int] = (0, 0)
+    u: float = np.nan
+    z: float = np.nan
+    p_value: float = np.nan
+    exact: bool = True
+    ties: bool = False
+    superiority: float = np.nan
+    superiority_interval: tuple[float, float] = (np.nan, np.nan)
+    shift: float = np.nan
+    shift_interval: tuple[float, float] = (np.nan, np.nan)
+    shift_exact: bool = False
+    attained: float = np.nan
+    correct: bool = True
+    p_adjusted: float | None = None
+    adjustment: str | None = None
+
+    @property
+    def rule(self) -> str:
+        """The rule of the p-value."""
+        if self.alternative != "two-sided":
+            return tail_rule(self.alternative, *self.arms)
+        if self.exact:
+            return "two-sided: P(|U − E U| ≥ |u − E U|) over all labellings"
+        return "two-sided: both tails of the normal approximation"
+
+    def _rows(self) -> list[dict[str, Any]]:
+        same: dict[str, Any] = {"statistic": self.u, "p_value": self.p_value}
+        treated, reference = self.arms
+        superiority = {
+            "term": f"{self.outcome}: P({treated} > {reference})",
+            "estimate": self.superiority,
+            "conf_low": self.superiority_interval[0],
+            "conf_high": self.superiority_interval[1],
+        }
+        shift = {
+            "term": f"{self.outcome}: shift {treated} − {reference}",
+            "estimate": self.shift,
+            "conf_low": self.shift_interval[0],
+            "conf_high": self.shift_interval[1],
+        }
+        rows = [{**superiority, **same}, {**shift, **same}]
+        if self.p_adjusted is not None:
+            rows = [{**row, "p_adjusted": self.p_adjusted} for row in rows]
+        return rows
+
+    def methods(self) -> list[str]:
+        """Say in sentences how the numbers were worked out."""
+        test = (
+            "exact over all labellings, ties included (shift algorithm on mid-ranks)"
+            if self.exact
+            else "normal approximation with the correction for ties"
+            + (" and continuity" if self.correct else "")
+        )
+        shift = (
+            f"exact, attained coverage {100 * self.attained:.1f}%"
+            if self.shift_exact
+            else "inverting the normal approximation"
+            + (", since there are ties" if self.exact and self.ties else "")
+        )
+        return [
+            f"Mann-Whitney U test, {test}; {self.rule}.",
+            "Probability of superiority with the interval of Newcombe (2006), method 5.",
+            f"Hodges-Lehmann shift, the median of all differences; interval {shift}.",
+        ]
+
+    def table(self) -> Table:
+        """Give the table that is printed."""
+        treated, reference = self.arms
+        rows: list[list[Any]] = [
+            [
+                f"P({treated} > {reference}) + ½P(=)",
+                number(self.superiority, 3),
+                spread(*self.superiority_interval),
+            ],
+            ["shift (Hodges-Lehmann)", number(self.shift, 3), spread(*self.shift_interval)],
+            ["U", number(self.u, 1), ""],
+            ["p", p_value(self.p_value), ""],
+        ]
+        if self.p_adjusted is not None:
+            rows.append([f"p ({self.adjustment})", p_value(self.p_adjusted), ""])
+        title = f"Mann-Whitney U: {self.outcome}, {treated} (n = {self.n[0]}) against "
+        title += f"{reference} (n = {self.n[1]})"
+        return Table(
+            ["", "estimate", interval_heading(self.level)],
+            rows,
+            self._titled(title),
+            [*self.methods(), *self.notes],
+        )
+
+
+@dataclass(repr=False)
+class MannWhitneyFamily(Result):
+    """Mann-Whitney tests of several outcomes, adjusted for their number.
+
+    Attributes
+    ----------
+    tests : list of MannWhitney
+        One an outcome, in the order asked for; index by position or by the outcome's name.
+    adjustment : str
+        The method of adjustment.
+    """
+
+    tests: list[MannWhitney] = field(default_factory=list)
+    adjustment: str = "holm"
+
+    def __getitem__(self, key: int | str) -> MannWhitney:
+        if isinstance(key, int):
+            return self.tests[key]
+        for test in self.tests:
+            if test.outcome == key:
+                return test
+        raise fault(InputError, f"'{key}' was not tested", values=[test.outcome for test in self.tests])
+
+    def __len__(self) -> int:
+        return len(self.tests)
+
+    def _rows(self) -> list[dict[str, Any]]:
+        return [{**test._rows()[0], "term": test.outcome} for test in self.tests]
+
+    def methods(self) -> list[str]:
+        """Say in sentences how the numbers were worked out."""
+        exact = [test.outcome for test in self.tests if not test.exact]
+        rough = f" (normal approximation for {', '.join(exact)})" if exact else ""
+        return [
+            f"Mann-Whitney U tests, exact over all labellings with ties{rough}; {self.tests[0].rule}.",
+            "Probability of superiority with the interval of Newcombe (2006), method 5.",
+            f"p-values adjusted for {len(self.tests)} outcomes by {self.adjustment}.",
+        ]
+
+    def table(self) -> Table:
+        """Give the table that is printed."""
+        treated, reference = self.tests[0].arms
+        rows = [
+            [
+                test.outcome,
+                f"{test.n[0]} and {test.n[1]}",
+                number(test.superiority, 3),
+                spread(*test.superiority_interval),
+                p_value(test.p_value),
+                p_value(np.nan if test.p_adjusted is None else test.p_adjusted),
+            ]
+            for test in self.tests
+        ]
+        header = [
+            "outcome",
+            "n",
+            f"P({treated} > {reference})",
+            interval_heading(self.level),
+            "p",
+            f"p ({self.adjustment})",
+        ]
+        title = self._titled(f"Mann-Whitney U: {treated} against {reference}")
+        return Table(header, rows, title, [*self.methods(), *self.notes])
+
+
+def mann_whitney(
+    formula: Any,
+    data: Any = None,
+    *,
+    exact: bool | None = None,
+    alternative: str = "two-sided",
+    correct: bool = True,
+    cluster: str | None = None,
+    reference: str | None = None,
+    adjust: str = "holm",
+    level: float = 0.95,
+    synthetic: bool = False,
+) -> Any:
+    r"""Compare two arms by ranks: the Mann-Whitney U (Wilcoxon rank sum) test.
+
+    The exact test conditions on the ties. It gives the probability, over all labellings of the
+    pooled sample, of a rank sum at least as far from its expectation, as R's `coin`; `scipy`'s
+    "exact" ignores ties.
+
+    Parameters
+    ----------
+    formula : str, list of str, or array
+        `"score ~ arm"`; several for several outcomes, adjusted together; or x as an array with y in
+        `data`. The second arm is compared with the first, x with y.
+    data : data frame or array
+        The data, or y.
+    exact : bool, optional
+        True insists on the exact distribution, False on the normal approximation with tie
+        correction. By default exact where it takes about a second at most.
+    alternative : {"two-sided", "less", "greater"}
+        `"greater"`: the compared arm tends to be larger.
+    correct : bool
+        Whether the approximation is corrected for continuity.
+    cluster : str, optional
+        The unit that was randomised. With several rows a unit the test is refused, since ranks of
+        siblings are not independent; the randomisation test is right there.
+    reference : str, optional
+        The reference arm, where it is not the first.
+    adjust : str
+        For several outcomes: see :func:`adjust`.
+    level : float
+        Of the intervals.
+    synthetic : bool
+        Marks every table as made from synthetic data.
+
+    Returns
+    -------
+    MannWhitney or MannWhitneyFamily
+
+    Raises
+    ------
+    InputError
+        No two arms, an empty arm, values that are all equal, an outcome that is text.
+    DesignError
+        Several rows a cluster.
+
+    Notes
+    -----
+    :math:`U = \#\{x > y\} + \tfrac12\#\{x = y\}`; the probability of superiority is :math:`U/(mn)`,
+    with the interval of Newcombe (2006, method 5, doi:10.1002/sim.2324).
+
+    Examples
+    --------
+    >>> import crewe as cw
+    >>> test = cw.mann_whitney([12, 15, 15, 19], [8, 12, 11, 15, 10])
+    >>> test.u, round(test.superiority, 3), round(test.p_value, 4)
+    (17.5, 0.875, 0.0794)
+    """
+    check_alternative(alternative)
+    options = {"exact": exact, "alternative": alternative, "correct": correct, "level": level}
+    if isinstance(formula, str):
+        source = source_of(data)
+        found = samples_of(formula, source, reference, cluster)
+        return _mann_whitney(found, options, source, synthetic)
+    if isinstance(formula, Sequence) and formula and all(isinstance(f, str) for f in formula):
+        source = source_of(data)
+        tests = [
+            _mann_whitney(samples_of(f, source, reference, cluster), options, source, synthetic)
+            for f in formula
+        ]
+        values = _core.adjust(np.array([test.p_value for test in tests]), adjust)
+        for test, value in zip(tests, values, strict=True):
+            test.p_adjusted, test.adjustment = float(value), adjust
+        notes = [f"{test.outcome}: {note}" for test in tests for note in test.notes]
+        return MannWhitneyFamily(
+            level, notes, synthetic, tests[0].implementation, tests=tests, adjustment=adjust
+        )
+    found = two_arrays(formula, data, cluster)
+    return _mann_whitney(found, options, None, synthetic)
+
+
+def _mann_whitney(
+    samples: Samples, options: dict[str, Any], source: Source | None, synthetic: bool
+) -> MannWhitney:
+    got = _core.mann_whitney(samples.treated, samples.reference, name=samples.outcome, **options)
+    notes = list(samples.notes)
+    if not got["exact"] and options["exact"] is None:
+        notes.append("the samples are too large for the exact distribution, so p is approximate")
+    return MannWhitney(
+        options["level"],
+        notes,
+        synthetic,
+        kind_of(source),
+        outcome=samples.outcome,
+        arms=(samples.arms[1], samples.arms[0]),
+        alternative=options["alternative"],
+        n=tuple(got["n"]),
+        u=got["u"],
+        z=got["z"],
+        p_value=got["p_value"],
+        exact=got["exact"],
+        ties=got["ties"],
+        superiority=got["superiority"],
+        superiority_interval=got["superiority_interval"],
+        shift=got["shift"],
+        shift_interval=got["shift_interval"],
+        shift_exact=got["shift_exact"],
+        attained=got["attained"],
+        correct=options["correct"],
+    )
+
+
+# -- Permutation test -------------------------------------------------------------------------
+
+
+@dataclass(repr=False)
+class PermutationTest(Result):
+    """An exact permutation test of a difference in means; made by :func:`permutation_test`.
+
+    Attributes
+    ----------
+    outcome : str
+        What was compared.
+    arms : tuple of str
+        The arm that was compared, then the reference.
+    n, means : tuple
+        Their numbers and means.
+    difference : float
+        The mean of the compared arm less that of the reference.
+    p_value, p_lower, p_upper : float
+        The p-value of the alternative, and of differences at most and at least as large.
+    count_lower, count_upper, labellings : int or None
+        The labellings with a difference at most and at least as large, and all; None where they
+        were too many to be counted (the p-values are exact all the same).
+    """
+
+    outcome: str = ""
+    arms: tuple[str, str] = ("x", "y")
+    alternative: str = "two-sided"
+    n: tuple[int, int] = (0, 0)
+    means: tuple[float, float] = (np.nan, np.nan)
+    difference: float = np.nan
+    spread: float = np.nan
+    p_value: float = np.nan
+    p_lower: float = np.nan
+    p_upper: float = np.nan
+    count_lower: int | None = None
+    count_upper: int | None = None
+    labellings: int | None = None
+
+    @property
+    def rule(self) -> str:
+        """The rule of the p-value."""
+        if self.alternative == "two-sided":
+            return "two-sided: twice the smaller tail, at most 1"
+        return tail_rule(self.alternative, *self.arms)
+
+    def _rows(self) -> list[dict[str, Any]]:
+        return [
+            {
+                "term": f"{self.outcome}: {self.arms[0]} − {self.arms[1]}",
+                "estimate": self.difference,
+                "statistic": self.difference,
+                "p_value": self.p_value,
+                "p_lower": self.p_lower,
+                "p_upper": self.p_upper,
+            }
+        ]
+
+    def methods(self) -> list[str]:
+        """Say in sentences how the numbers were worked out."""
+        count = "all labellings" if self.labellings is None else f"{self.labellings:,} labellings"
+        return [
+            f"Exact permutation test of the difference in means over {count} of the sample "
+            f"with the same arm sizes (shift algorithm); {self.rule}.",
+            "No interval is given: the labels of a sample are permuted, and an interval would "
+            "need a model of the effect; cw.randomisation_test inverts one for a design.",
+        ]
+
+    def table(self) -> Table:
+        """Give the table that is printed."""
+        treated, reference = self.arms
+        rows: list[list[Any]] = [
+            [f"mean of {treated}", number(self.means[0], 3), f"n = {self.n[0]}"],
+            [f"mean of {reference}", number(self.means[1], 3), f"n = {self.n[1]}"],
+            ["difference", number(self.difference, 3), ""],
+            ["p", p_value(self.p_value), ""],
+        ]
+        if self.labellings is not None:
+            rows.append(["labellings ≤ difference", f"{self.count_lower:,}", ""])
+            rows.append(["labellings ≥ difference", f"{self.count_upper:,}", ""])
+            rows.append(["labellings", f"{self.labellings:,}", ""])
+        title = self._titled(f"Exact permutation test: {self.outcome}, {treated} − {reference}")
+        return Table(["", "value", ""], rows, title, [*self.methods(), *self.notes])
+
+
+def permutation_test(
+    formula: Any,
+    data: Any = None,
+    *,
+    alternative: str = "two-sided",
+    cluster: str | None = None,
+    reference: str | None = None,
+    synthetic: bool = False,
+) -> PermutationTest:
+    """Test a difference in means over all labellings of the sample, exactly.
+
+    For whole-number scores (or halves, thirds, ... thousandths) the shift algorithm counts every
+    labelling at once: 155,117,520 for 15 and 15 cases. It asks what the arm labels of these cases
+    could have been, and so suits a sample that was drawn by arm; a trial's own randomisation is
+    replayed by the randomisation test.
+
+    Parameters
+    ----------
+    formula : str or array
+        `"change ~ arm"`, or x as an array with y in `data`. The second arm is compared with the
+        first, x with y.
+    data : data frame or array
+        The data, or y.
+    alternative : {"two-sided", "less", "greater"}
+        Two-sided p is twice the smaller tail, at most 1. `"greater"`: the compared arm's mean is
+        larger.
+    cluster : str, optional
+        The unit that was randomised; several rows a unit are refused.
+    reference : str, optional
+        The reference arm, where it is not the first.
+    synthetic : bool
+        Marks every table as made from synthetic data.
+
+    Returns
+    -------
+    PermutationTest
+
+    Raises
+    ------
+    InputError
+        Scores that are on no grid, an empty arm.
+    DesignError
+        Several rows a cluster.
+
+    Examples
+    --------
+    >>> import crewe as cw
+    >>> test = cw.permutation_test([3, 4, 5], [0, 1, 2])
+    >>> test.difference, test.count_upper, test.labellings, round(test.p_value, 3)
+    (3.0, 1, 20, 0.1)
+    """
+    check_alternative(alternative)
+    source = source_of(data) if isinstance(formula, str) else None
+    samples = (
+        two_arrays(formula, data, cluster)
+        if source is None
+        else samples_of(formula, source, reference, cluster)
+    )
+    got = _core.permutation_test(samples.treated, samples.reference, alternative, samples.outcome)
+    counts = {
+        name: None if got[name] is None else int(got[name])
+        for name in ("count_lower", "count_upper", "labellings")
+    }
+    return PermutationTest(
+        0.95,
+        samples.notes,
+        synthetic,
+        kind_of(source),
+        outcome=samples.outcome,
+        arms=(samples.arms[1], samples.arms[0]),
+        alternative=alternative,
+        n=tuple(got["n"]),
+        means=tuple(got["mean"]),
+        difference=got["difference"],
+        spread=got["spread"],
+        p_value=got["p_value"],
+        p_lower=got["p_lower"],
+        p_upper=got["p_upper"],
+        **counts,
+    )
