@@ -288,8 +288,7 @@ impl<'a> Cox<'a> {
 
     fn refuse_collinear(&self, null: &Point) -> Result<()> {
         let p = self.names.len();
-        let gram: Vec<Vec<f64>> =
-            (0..p).map(|a| null.information[a * p..(a + 1) * p].to_vec()).collect();
+        let gram: Vec<Vec<f64>> = (0..p).map(|a| null.information[a * p..(a + 1) * p].to_vec()).collect();
         // The tolerance of R's coxph on squares: eps^(3/4).
         let Err(lost) = factor(&gram, f64::EPSILON.powf(0.375)) else { return Ok(()) };
         let name = &self.names[lost[0].column];
@@ -363,14 +362,17 @@ impl<'a> Cox<'a> {
         at.sort_by(|&a, &b| direction[b].abs().total_cmp(&direction[a].abs()));
         let name = &self.names[at[0]];
         let column = self.x.column(at[0]);
-        let (low, high) = column.iter().fold((f64::INFINITY, f64::NEG_INFINITY), |(l, h), &v| (l.min(v), h.max(v)));
+        let (low, high) =
+            column.iter().fold((f64::INFINITY, f64::NEG_INFINITY), |(l, h), &v| (l.min(v), h.max(v)));
         let two_valued = column.iter().all(|&v| v == low || v == high);
         let runs = if direction[at[0]] > 0.0 { "infinity" } else { "0" };
         let problem = if at.len() == 1 && two_valued {
             let empty = if direction[at[0]] > 0.0 { low } else { high };
-            let events = data.timeline.order.iter().any(|&row| {
-                column[row as usize] == empty && self.surv.event[row as usize] == 1.0
-            });
+            let events = data
+                .timeline
+                .order
+                .iter()
+                .any(|&row| column[row as usize] == empty && self.surv.event[row as usize] == 1.0);
             if events {
                 format!("'{name}' orders the events perfectly, so its hazard ratio runs to {runs}")
             } else {
@@ -380,7 +382,9 @@ impl<'a> Cox<'a> {
             format!("'{name}' orders the events perfectly, so its hazard ratio runs to {runs}")
         } else {
             let all = at.iter().map(|&j| format!("'{}'", self.names[j])).collect::<Vec<_>>().join(", ");
-            format!("a combination of {all} orders the events perfectly, so their hazard ratios run to 0 or infinity")
+            format!(
+                "a combination of {all} orders the events perfectly, so their hazard ratios run to 0 or infinity"
+            )
         };
         Fault::new(problem)
             .column(name)

@@ -95,7 +95,11 @@ impl CoxFit {
     pub fn survival_curve(&self, x: &[f64], stratum: usize, options: Options) -> Result<SurvivalCurve> {
         let p = self.coef.len();
         let Some(range) = self.data.timeline.strata.get(stratum).filter(|_| x.len() == p) else {
-            return Err(Fault::new(format!("a curve needs {p} covariates and a stratum below {}", self.strata)).input());
+            return Err(Fault::new(format!(
+                "a curve needs {p} covariates and a stratum below {}",
+                self.strata
+            ))
+            .input());
         };
         let z = dist::normal_quantile(0.5 + 0.5 * options.level);
         let cumulated = self.cumulated();
@@ -145,7 +149,8 @@ impl CoxFit {
         });
         let sorted: Vec<Array2<f64>> = settings.iter().map(|x| self.sorted(*x)).collect();
         let mut curves: Vec<SurvivalCurve> = settings.iter().map(|_| SurvivalCurve::empty()).collect();
-        let mut differences: Vec<SurvivalCurve> = settings.iter().skip(1).map(|_| SurvivalCurve::empty()).collect();
+        let mut differences: Vec<SurvivalCurve> =
+            settings.iter().skip(1).map(|_| SurvivalCurve::empty()).collect();
         for &time in times {
             let averages: Vec<Average> = sorted.iter().map(|x| self.average(x, &cumulated, time)).collect();
             for (average, curve) in averages.iter().zip(&mut curves) {
@@ -266,7 +271,13 @@ impl CoxFit {
 
     /// The standard error of an average (or a difference of two), whose change is
     /// `-(sum over strata of slope dH + drift' db)`.
-    fn average_se(&self, average: &Average, cumulated: &Hazard, time: f64, influence: Option<&Array2<f64>>) -> f64 {
+    fn average_se(
+        &self,
+        average: &Average,
+        cumulated: &Hazard,
+        time: f64,
+        influence: Option<&Array2<f64>>,
+    ) -> f64 {
         let timeline = &self.data.timeline;
         let last = |range: &std::ops::Range<usize>| {
             last_before(&timeline.ties[range.clone()], time).map(|k| range.start + k)
@@ -280,8 +291,10 @@ impl CoxFit {
                 .sum();
             return (hazard + self.form(&average.drift, &average.drift)).sqrt();
         };
-        let mut effect: Vec<f64> =
-            influence.outer_iter().map(|row| row.iter().zip(&average.drift).map(|(a, b)| a * b).sum()).collect();
+        let mut effect: Vec<f64> = influence
+            .outer_iter()
+            .map(|row| row.iter().zip(&average.drift).map(|(a, b)| a * b).sum())
+            .collect();
         for (range, slope) in timeline.strata.iter().zip(&average.slope) {
             let Some(last) = last(range) else { continue };
             for k in range.clone() {
@@ -289,7 +302,8 @@ impl CoxFit {
                 let before = if k == range.start { 0.0 } else { cumulated.variance[k - 1] };
                 for position in tie.start..tie.end {
                     let dies = position >= tie.events && k <= last;
-                    let spent = if dies { before + cumulated.die[k] } else { cumulated.variance[k.min(last)] };
+                    let spent =
+                        if dies { before + cumulated.die[k] } else { cumulated.variance[k.min(last)] };
                     let jump = if dies { cumulated.jump[k] } else { 0.0 };
                     let change = jump - self.data.relative_hazard(position, &self.beta) * spent;
                     let g = clusters.codes()[timeline.order[position] as usize] as usize;

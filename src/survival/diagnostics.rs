@@ -105,12 +105,13 @@ impl CoxFit {
         let test = |columns: &[usize]| -> Test {
             let q = columns.len();
             let [plain, once, twice] = &blocks;
-            let information = DMatrix::from_fn(p + q, p + q, |a, b| match (a.checked_sub(p), b.checked_sub(p)) {
-                (None, None) => plain[a * p + b],
-                (Some(a), None) => once[columns[a] * p + b],
-                (None, Some(b)) => once[a * p + columns[b]],
-                (Some(a), Some(b)) => twice[columns[a] * p + columns[b]],
-            });
+            let information =
+                DMatrix::from_fn(p + q, p + q, |a, b| match (a.checked_sub(p), b.checked_sub(p)) {
+                    (None, None) => plain[a * p + b],
+                    (Some(a), None) => once[columns[a] * p + b],
+                    (None, Some(b)) => once[a * p + columns[b]],
+                    (Some(a), Some(b)) => twice[columns[a] * p + columns[b]],
+                });
             let u = DVector::from_fn(p + q, |a, _| a.checked_sub(p).map_or(0.0, |a| score[columns[a]]));
             let statistic = information.cholesky().map_or(f64::NAN, |root| root.solve(&u).dot(&u));
             Test::new(statistic, q as f64)

@@ -40,7 +40,9 @@ pub(crate) fn monotone_column(data: &Prepared) -> Option<(usize, f64)> {
             }
         }
     }
-    (0..p).find(|&j| differs[j] && (state[j][0] || state[j][1])).map(|j| (j, if state[j][0] { 1.0 } else { -1.0 }))
+    (0..p)
+        .find(|&j| differs[j] && (state[j][0] || state[j][1]))
+        .map(|j| (j, if state[j][0] { 1.0 } else { -1.0 }))
 }
 
 /// Whether the likelihood never falls in the direction `v`, to `tolerance` of the spread of `v'x`.
