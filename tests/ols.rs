@@ -124,7 +124,6 @@ fn coefficients_and_every_covariance() {
                         value,
                         TOLERANCE,
                         (se[a] * se[b]).max(1e-4 * largest),
-                        se[a] * se[b],
                         &format!("{what} [{a},{b}]"),
                     );
                 }
