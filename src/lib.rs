@@ -11,5 +11,6 @@ pub mod power;
 pub mod progress;
 pub mod regression;
 pub mod rng;
+pub mod survival;
 
 pub use error::{Error, Fault, Result};

@@ -1,0 +1,26 @@
+//! Times to an event: Kaplan-Meier, log-rank and Cox, all of it per distinct time.
+//!
+//! * [`data`]: times and events, checked and grouped by distinct time;
+//! * [`kaplan_meier`]: survival curves, their intervals, quantiles and numbers at risk;
+//! * [`logrank`]: the log-rank test of k groups, within strata;
+//! * [`cox`]: proportional hazards with Efron's or Breslow's ties, strata and clusters;
+//! * [`diagnostics`]: tests of proportional hazards;
+//! * [`curves`]: baseline hazards, curves at given covariates, adjusted curves.
+
+pub mod cox;
+pub mod curves;
+pub mod data;
+pub mod diagnostics;
+pub mod kaplan_meier;
+mod likelihood;
+pub mod logrank;
+mod monotone;
+mod residuals;
+
+pub use cox::{Coefficients, Cox, CoxFit, Test};
+pub use curves::{AdjustedCurves, Baseline, SurvivalCurve};
+pub use data::{Surv, Tie, Timeline};
+pub use diagnostics::{Transform, Zph};
+pub use kaplan_meier::{Curve, Interval, Options, Quantile, kaplan_meier};
+pub use likelihood::Ties;
+pub use logrank::{LogRank, logrank};
