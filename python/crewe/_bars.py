@@ -98,7 +98,9 @@ def _whiskers(ax: Any, bars: Bars, k: int, at: Floats) -> None:
     ends = np.maximum([value - bars.low[k][drawn], bars.high[k][drawn] - value], 0.0)
     # A white line under the dark one keeps the lower half visible on a dark bar.
     ax.errorbar(at[drawn], value, yerr=ends, fmt="none", ecolor="#ffffff", elinewidth=3.0)
-    ax.errorbar(at[drawn], value, yerr=ends, fmt="none", ecolor=_style.INK, elinewidth=1.1, capsize=3)
+    ax.errorbar(
+        at[drawn], value, yerr=ends, fmt="none", ecolor=_style.INK, elinewidth=1.1, capsize=3
+    )
 
 
 def _axes(ax: Any, bars: Bars, places: Floats) -> None:

@@ -169,6 +169,7 @@ def likert_score(
 def summarise_scores(
     scores: _Floats, group: NDArray[np.uint32], groups: int
 ) -> list[dict[str, Any]]: ...
+
 # -- nonparametric ---------------------------------------------------------------------------
 
 def mann_whitney(

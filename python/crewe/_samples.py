@@ -173,7 +173,9 @@ def two_sides(formula: str) -> tuple[str, list[str]]:
     return left, [term.strip() for term in right.split("+")]
 
 
-def samples_of(formula: str, source: Source, reference: str | None, cluster: str | None = None) -> Samples:
+def samples_of(
+    formula: str, source: Source, reference: str | None, cluster: str | None = None
+) -> Samples:
     outcome, right = two_sides(formula)
     if len(right) != 1:
         raise fault(
@@ -189,7 +191,9 @@ def samples_of(formula: str, source: Source, reference: str | None, cluster: str
     missing = np.isnan(values) & (codes >= 0)
     notes = []
     if missing.any() or (codes < 0).any():
-        by_arm = ", ".join(f"{level} {int(missing[codes == i].sum())}" for i, level in enumerate(levels))
+        by_arm = ", ".join(
+            f"{level} {int(missing[codes == i].sum())}" for i, level in enumerate(levels)
+        )
         notes.append(f"rows without {outcome}, left out by arm: {by_arm}")
         if (codes < 0).any():
             notes.append(f"rows without {arm}, left out: {int((codes < 0).sum())}")

@@ -269,7 +269,10 @@ class Crosstab(Result):
         body = [
             [
                 row,
-                *[f"{self.counts[i, j]} ({percent(self.shares[i, j])})" for j in range(len(self.columns))],
+                *[
+                    f"{self.counts[i, j]} ({percent(self.shares[i, j])})"
+                    for j in range(len(self.columns))
+                ],
             ]
             for i, row in enumerate(self.rows)
         ]
@@ -291,7 +294,9 @@ class Crosstab(Result):
         """
         from crewe._bars import Bars, grouped
 
-        names = [f"{name} (n = {int(n)})" for name, n in zip(self.columns, self.totals, strict=True)]
+        names = [
+            f"{name} (n = {int(n)})" for name, n in zip(self.columns, self.totals, strict=True)
+        ]
         bars = Bars(
             self.rows,
             names,

@@ -94,7 +94,9 @@ class NationalComparison(Result):
                     "national": 1.0,
                 }
             )
-            rows.append({**rows[-1], "term": "all categories (exact)", "p_value": self.exact_p_value})
+            rows.append(
+                {**rows[-1], "term": "all categories (exact)", "p_value": self.exact_p_value}
+            )
         return rows
 
     def methods(self) -> list[str]:
@@ -244,7 +246,9 @@ def compare_to_national(
         shares = _shares(national, list(observed))
         counts = {str(name): count(value, str(name)) for name, value in observed.items()}
         if n is None:
-            return _composition("the sample", counts, shares, None, [], draws, enumerate_up_to, seed, options)
+            return _composition(
+                "the sample", counts, shares, None, [], draws, enumerate_up_to, seed, options
+            )
         totals = {name: count(n[name] if isinstance(n, Mapping) else n, "n") for name in counts}
         return _separate("Sample beside national", counts, totals, shares, None, [], options)
     if isinstance(observed, str):
@@ -277,7 +281,9 @@ def compare_to_national(
             remedy="Pass n=, for instance compare_to_national(14, n=30, national=0.496)",
         )
     counts, totals = {"sample": count(observed, "observed")}, {"sample": count(n, "n")}
-    return _separate("Sample beside national", counts, totals, {"sample": national}, None, [], options)
+    return _separate(
+        "Sample beside national", counts, totals, {"sample": national}, None, [], options
+    )
 
 
 def _shares(national: float | Mapping[str, float], names: list[str]) -> dict[str, float]:
@@ -327,7 +333,9 @@ def _separate(
 ) -> NationalComparison:
     names = list(counts)
     got = [
-        _core.prevalence(counts[name], totals[name], shares[name], options["alternative"], options["level"])
+        _core.prevalence(
+            counts[name], totals[name], shares[name], options["alternative"], options["level"]
+        )
         for name in names
     ]
     return NationalComparison(

@@ -171,7 +171,9 @@ class MannWhitneyFamily(Result):
         for test in self.tests:
             if test.outcome == key:
                 return test
-        raise fault(InputError, f"'{key}' was not tested", values=[test.outcome for test in self.tests])
+        raise fault(
+            InputError, f"'{key}' was not tested", values=[test.outcome for test in self.tests]
+        )
 
     def __len__(self) -> int:
         return len(self.tests)

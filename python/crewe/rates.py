@@ -345,7 +345,9 @@ def _count_arms(
     kept = ~np.isnan(values) & (codes >= 0)
     notes = []
     if not kept.all():
-        by_arm = ", ".join(f"{level} {int((~kept & (codes == i)).sum())}" for i, level in enumerate(levels))
+        by_arm = ", ".join(
+            f"{level} {int((~kept & (codes == i)).sum())}" for i, level in enumerate(levels)
+        )
         notes.append(f"rows left out for missing values: {int((~kept).sum())} ({by_arm})")
     if cluster is not None:
         refuse_families(source, cluster, kept)

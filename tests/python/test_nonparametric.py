@@ -146,7 +146,10 @@ def test_every_frame_gives_the_same_and_comes_back_as_its_kind(staff: pd.DataFra
         (lambda d: cw.compare_to_national(14, n=30, national=49.6), "0.496"),
         (lambda d: cw.compare_to_national(31, n=30, national=0.496), "over 1"),
         (lambda d: cw.compare_to_national(14, national=0.496), "n="),
-        (lambda d: cw.compare_to_national({"a": 1, "b": 2}, national={"a": 1}), "no national share"),
+        (
+            lambda d: cw.compare_to_national({"a": 1, "b": 2}, national={"a": 1}),
+            "no national share",
+        ),
         (
             lambda d: cw.compare_to_national({"a": 1, "b": 2}, national={"a": 0.5, "b": 0.4}),
             "sum to 1",
@@ -257,7 +260,9 @@ def test_categories_are_tested_together_from_a_named_stream() -> None:
     assert first.exact_p_value == pytest.approx(round(first.exact_p_value * 10_000) / 10_000)
     assert abs(first.exact_p_value - first.p_value) < 0.05
     frame = pd.DataFrame({"need": [n for n, k in observed.items() for _ in range(k)]})
-    assert cw.compare_to_national("need", frame, national=national, seed=5).tidy().equals(first.tidy())
+    assert (
+        cw.compare_to_national("need", frame, national=national, seed=5).tidy().equals(first.tidy())
+    )
     free = cw.compare_to_national(observed, national=national)
     assert f"seed {free.seed}" in repr(free)
     same = cw.compare_to_national(observed, national=national, seed=free.seed)
