@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from crewe import _core, _formula
 from crewe._frames import Source
+from crewe._groups import fit_by
 from crewe._linear import Data, Linear, cluster_codes, rows_of_the_data
 from crewe.exceptions import InputError, fault
 
@@ -40,6 +41,7 @@ def ols(
     cluster: Any = None,
     vcov: str | None = None,
     *,
+    by: str | None = None,
     df: str = "default",
     missing: str = "drop",
     level: float = 0.95,
@@ -48,7 +50,7 @@ def ols(
     names: Sequence[str] | None = None,
     synthetic: bool = False,
     keep_data: bool = False,
-) -> OLS:
+) -> Any:
     """Fit a linear model by ordinary least squares.
 
     Parameters
@@ -65,6 +67,8 @@ def ols(
     vcov : str, optional
         `"iid"`, `"HC0"` to `"HC3"`, `"CR0"`, `"CR1"`, `"CR1S"`, `"CR2"`, `"CR3"`, `"jackknife"`. Default: CR2 with
         clusters, HC2 without.
+    by : str, optional
+        Fit the model separately for each value of this column; gives a mapping of fits.
     df : {"default", "residual"}
         Degrees of freedom: those of the covariance, or n − k.
     missing : {"drop", "indicator"}
@@ -112,6 +116,19 @@ def ols(
         )
     if data is None:
         raise fault(InputError, "a formula needs data", remedy="Pass the data frame second")
+    if by is not None:
+        options = {
+            "design": design,
+            "cluster": cluster,
+            "vcov": vcov,
+            "df": df,
+            "missing": missing,
+            "level": level,
+            "strata_terms": strata_terms,
+            "synthetic": synthetic,
+            "keep_data": keep_data,
+        }
+        return fit_by(by, data, lambda part: ols(formula, part, **options))
     source = Source(data)
     left, right = _formula.parse(formula)
     trial = None
