@@ -11,6 +11,7 @@ mod power;
 mod instruments;
 mod random;
 mod regression;
+mod survival;
 
 /// The compiled core of crewe; use the package `crewe`, which wraps it.
 #[pymodule(gil_used = false)]
@@ -22,5 +23,6 @@ fn _core(m: &Bound<'_, PyModule>) -> PyResult<()> {
     random::register(m)?;
     regression::register(m)?;
     design::register(m)?;
+    survival::register(m)?;
     Ok(())
 }
