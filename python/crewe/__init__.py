@@ -23,6 +23,7 @@ from crewe.instruments import cases, risk, sdq, survey
 from crewe.plots import coefplot
 from crewe.regression import OLS, ols
 from crewe.report import Report
+from crewe.survival import CoxPH, KaplanMeier, LogRank, Surv, coxph, kaplan_meier, logrank
 
 __all__ = [
     "OLS",
@@ -32,25 +33,32 @@ __all__ = [
     "Complete",
     "Consort",
     "ConvergenceError",
+    "CoxPH",
     "CreweError",
     "Design",
     "DesignError",
     "InputError",
     "Joined",
+    "KaplanMeier",
     "Key",
     "LedgerError",
+    "LogRank",
     "ModelTable",
     "RankError",
     "Report",
     "SeparationError",
     "Simple",
+    "Surv",
     "__version__",
     "cases",
     "coefplot",
     "consort",
     "cost",
+    "coxph",
     "datasets",
     "exceptions",
+    "kaplan_meier",
+    "logrank",
     "new_key",
     "ols",
     "plots",

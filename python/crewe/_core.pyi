@@ -171,3 +171,59 @@ def likert_score(
 def summarise_scores(
     scores: _Floats, group: NDArray[np.uint32], groups: int
 ) -> list[dict[str, Any]]: ...
+
+# -- survival --------------------------------------------------------------------------------
+
+class KaplanMeierCurve:
+    def record(self) -> dict[str, Any]: ...
+    def quantile(self, p: float) -> dict[str, float]: ...
+    def at_risk(self, times: _Floats) -> _Floats: ...
+
+def kaplan_meier(
+    time: _Floats,
+    event: _Floats,
+    time_name: str,
+    event_name: str,
+    groups: NDArray[np.uint32] | None,
+    weights: _Floats | None,
+    interval: str,
+    level: float,
+) -> list[KaplanMeierCurve]: ...
+def logrank(
+    time: _Floats,
+    event: _Floats,
+    time_name: str,
+    event_name: str,
+    groups: NDArray[np.uint32],
+    labels: Sequence[str],
+    strata: NDArray[np.uint32] | None,
+) -> dict[str, Any]: ...
+
+class CoxModel:
+    def record(self) -> dict[str, Any]: ...
+    def covariance(self, kind: str) -> dict[str, Any]: ...
+    def coefficients(self, kind: str, level: float) -> dict[str, _Floats]: ...
+    def zph(self, transform: str, terms: Sequence[Sequence[int]]) -> dict[str, _Floats]: ...
+    def baseline(self, centred: bool) -> list[dict[str, _Floats]]: ...
+    def survival_curve(
+        self, x: _Floats, stratum: int, interval: str, level: float
+    ) -> dict[str, _Floats]: ...
+    def adjusted_curves(
+        self, settings: Sequence[_Floats], times: _Floats, interval: str, level: float
+    ) -> tuple[list[dict[str, _Floats]], list[dict[str, _Floats]]]: ...
+    def event_times(self) -> _Floats: ...
+    def score_residuals(self) -> _Floats: ...
+    def martingale_residuals(self) -> _Floats: ...
+
+def cox_fit(
+    time: _Floats,
+    event: _Floats,
+    time_name: str,
+    event_name: str,
+    x: _Floats,
+    names: Sequence[str],
+    ties: str,
+    strata: NDArray[np.uint32] | None,
+    clusters: NDArray[np.uint32] | None,
+    weights: _Floats | None,
+) -> CoxModel: ...

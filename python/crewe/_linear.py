@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from crewe import _core, _formula
+from crewe import _formula
 from crewe._display import Table, number, p_value, stars
 from crewe._frames import Source, build
 from crewe._margins import Margins, margins
