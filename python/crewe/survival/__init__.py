@@ -1,4 +1,4 @@
-"""Times to an event: Kaplan-Meier curves, the log-rank test and Cox's model, right for families and tied days."""
+"""Times to an event: Kaplan-Meier curves, the log-rank test and Cox's model."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ from crewe._frames import Source, build
 from crewe._linear import cluster_codes
 from crewe.exceptions import InputError, fault
 from crewe.survival._adjusted import AdjustedCurves, adjusted_curves
-from crewe.survival._surv import Surv, _numbers, array_codes, codes_of, sides
+from crewe.survival._surv import Surv, _numbers, array_codes, codes_of, equals, sides
 from crewe.survival._zph import ProportionalHazards
 
 Floats = NDArray[np.float64]
@@ -59,8 +59,8 @@ class CoxPH:
     loglik_null, loglik : float
         Log partial likelihood without and with the covariates.
     likelihood_ratio, wald, score, robust_score : dict
-        Tests of all coefficients: `statistic, df, p_value`. Only the Wald and the robust score test take account of
-        clusters.
+        Tests of all coefficients: `statistic, df, p_value`. Only the Wald and the robust score
+        test take account of clusters.
     notes : list of str
         What a reader must know: dropped rows, few clusters.
     """
@@ -183,8 +183,9 @@ class CoxPH:
     def tidy(self, level: float | None = None, *, exponentiate: bool = False) -> Any:
         """Give the coefficients as a frame of the kind that the data came in.
 
-        Columns: `term, estimate, std_error, statistic, df, p_value, conf_low, conf_high`. With `exponentiate` the
-        estimate and its limits are hazard ratios; the standard error stays that of the log hazard ratio.
+        Columns: `term, estimate, std_error, statistic, df, p_value, conf_low, conf_high`. With
+        `exponentiate` the estimate and its limits are hazard ratios; the standard error stays
+        that of the log hazard ratio.
         """
         columns: dict[str, Any] = {"term": self.terms, **self._table(level)}
         if exponentiate:
@@ -228,7 +229,8 @@ class CoxPH:
     def zph(self, transform: str = "km") -> ProportionalHazards:
         """Test whether hazards are proportional, by term and for all terms at once.
 
-        The exact score test of a coefficient that changes with g(time), as `cox.zph` of R's survival since 3.0.
+        The exact score test of a coefficient that changes with g(time), as `cox.zph` of R's
+        survival since 3.0.
 
         Parameters
         ----------
@@ -286,9 +288,10 @@ class CoxPH:
     ) -> AdjustedCurves:
         """Give survival by arm, averaged over the covariates of all analysed rows (g-computation).
 
-        Every row is given each arm in turn, its curve is predicted, and the curves are averaged: the curve of the
-        whole sample under each arm, which is not the curve at mean covariates. Covariates are taken as fixed. With
-        clusters, standard errors come from the influence of each cluster on the average.
+        Every row is given each arm in turn, its curve is predicted, and the curves are averaged:
+        the curve of the whole sample under each arm, which is not the curve at mean covariates.
+        Covariates are taken as fixed. With clusters, standard errors come from the influence of
+        each cluster on the average.
 
         Parameters
         ----------
@@ -348,7 +351,7 @@ class CoxPH:
         if len(self.strata) > 1:
             size += f", {len(self.strata)} strata"
         tests = "; ".join(
-            f"{name} {test['statistic']:.2f} on {test['df']:g} df, p = {p_value(test['p_value'])}"
+            f"{name} {test['statistic']:.2f} on {test['df']:g} df, {equals(test['p_value'])}"
             for name, test in (
                 ("Likelihood ratio", self.likelihood_ratio),
                 ("Wald", self.wald),
@@ -418,13 +421,13 @@ def coxph(
     Parameters
     ----------
     formula : str, or Surv
-        `"Surv(days, closed) ~ arm + history"`, also with `+ strata(office)`; or `cw.Surv(time, event)` with X in
-        `data`.
+        `"Surv(days, closed) ~ arm + history"`, also with `+ strata(office)`; or
+        `cw.Surv(time, event)` with X in `data`.
     data : data frame, or array (n, p)
         pandas, polars (eager or lazy), pyarrow or DuckDB; or the columns of X.
     design : Assignment, optional
-        The trial: gives the clusters, the order of the arms and the strata, each with a baseline hazard of its own
-        unless the formula tells them apart already.
+        The trial: gives the clusters, the order of the arms and the strata, each with a baseline
+        hazard of its own unless the formula tells them apart already.
     cluster : str, or array of ids (n,)
         The unit that was randomised.
     vcov : {"iid", "CR0"}, optional

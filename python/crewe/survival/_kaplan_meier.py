@@ -45,7 +45,8 @@ class KaplanMeier:
     def tidy(self) -> Any:
         """Give the curves as one frame.
 
-        Columns: `term` (the group), `time, at_risk, events, censored, estimate, std_error, conf_low, conf_high`.
+        Columns: `term` (the group), `time, at_risk, events, censored, estimate, std_error,
+        conf_low, conf_high`.
         """
         names = ["time", "at_risk", "events", "censored", "survival", "std_error", "conf_low", "conf_high"]
         columns: dict[str, Any] = {
@@ -155,8 +156,8 @@ class KaplanMeier:
         Parameters
         ----------
         end, step : float, optional
-            Where the axis of time ends, and the distance of its ticks. Default: beyond the last time, about six
-            ticks.
+            Where the axis of time ends, and the distance of its ticks. Default: beyond the last
+            time, about six ticks.
         ylabel, xlabel : str
             The names of the axes; for time to closure, "Probability of remaining open".
         labels : dict, optional
@@ -212,8 +213,8 @@ def kaplan_meier(
     Parameters
     ----------
     formula : str, or Surv
-        `"Surv(days, closed) ~ arm"` (`~ 1` for one curve), or `cw.Surv(time, event)` with the groups as an array in
-        `data`.
+        `"Surv(days, closed) ~ arm"` (`~ 1` for one curve), or `cw.Surv(time, event)` with the
+        groups as an array in `data`.
     data : data frame, or array (n,)
     conf_type : {"log-log", "log", "plain"}
         The scale on which intervals are symmetric.

@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crewe import _core
-from crewe._display import Table, number, p_value
+from crewe._display import Table, number
 from crewe._frames import build
 from crewe.exceptions import InputError, fault
-from crewe.survival._surv import grouped
+from crewe.survival._surv import equals, grouped
 
 
 @dataclass
@@ -69,7 +69,7 @@ class LogRank:
             [group, f"{n:,}", f"{o:g}", number(float(e), 1)]
             for group, n, o, e in zip(self.groups, self.n, self.observed, self.expected, strict=True)
         ]
-        test = f"Chi-squared {self.statistic:.2f} on {self.df} df, p = {p_value(self.p_value)}."
+        test = f"Chi-squared {self.statistic:.2f} on {self.df} df, {equals(self.p_value)}."
         title = "Log-rank test" + (", stratified" if self.stratified else "")
         return Table(
             [self.by, "rows", "events", "expected"],
@@ -93,7 +93,8 @@ class LogRank:
 def logrank(formula: Any, data: Any = None, *, strata: Any = None, synthetic: bool = False) -> LogRank:
     """Test whether groups survive alike.
 
-    The test takes rows as independent: with siblings of one family in the data, prefer the randomisation test.
+    The test takes rows as independent: with siblings of one family in the data, prefer the
+    randomisation test.
 
     Parameters
     ----------

@@ -12,11 +12,18 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from crewe import _formula
+from crewe._display import p_value
 from crewe._frames import Source
 from crewe.exceptions import InputError, fault
 
 Floats = NDArray[np.float64]
 Codes = NDArray[np.uint32]
+
+
+def equals(p: float) -> str:
+    """Print a p-value in a sentence."""
+    text = p_value(p)
+    return f"p {text}" if text.startswith("<") else f"p = {text}"
 
 
 class Surv:

@@ -53,7 +53,8 @@ class ProportionalHazards:
         low = [t for t, p in zip(self.terms[:-1], self.p_value, strict=False) if p < 0.05]
         if low:
             notes.append(
-                f"hazards do not look proportional in {', '.join(low)}: one hazard ratio is then an average over time"
+                f"hazards do not look proportional in {', '.join(low)}: one hazard ratio "
+                "is then an average over time"
             )
         if self.clustered:
             notes.append("the test takes no account of the clusters")
