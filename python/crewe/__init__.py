@@ -33,6 +33,7 @@ from crewe.plots import coefplot
 from crewe.rates import RateComparison, adjust, compare_rates
 from crewe.regression import OLS, ols
 from crewe.report import Report
+from crewe.survival import CoxPH, KaplanMeier, LogRank, Surv, coxph, kaplan_meier, logrank
 
 __all__ = [
     "OLS",
@@ -42,6 +43,7 @@ __all__ = [
     "Complete",
     "Consort",
     "ConvergenceError",
+    "CoxPH",
     "CreweError",
     "Crosstab",
     "Description",
@@ -49,8 +51,10 @@ __all__ = [
     "DesignError",
     "InputError",
     "Joined",
+    "KaplanMeier",
     "Key",
     "LedgerError",
+    "LogRank",
     "MannWhitney",
     "MannWhitneyFamily",
     "ModelTable",
@@ -61,6 +65,7 @@ __all__ = [
     "Report",
     "SeparationError",
     "Simple",
+    "Surv",
     "__version__",
     "adjust",
     "cases",
@@ -69,10 +74,13 @@ __all__ = [
     "compare_to_national",
     "consort",
     "cost",
+    "coxph",
     "crosstab",
     "datasets",
     "describe",
     "exceptions",
+    "kaplan_meier",
+    "logrank",
     "mann_whitney",
     "new_key",
     "ols",

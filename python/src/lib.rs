@@ -12,6 +12,7 @@ mod nonparametric;
 mod power;
 mod random;
 mod regression;
+mod survival;
 
 /// The compiled core of crewe; use the package `crewe`, which wraps it.
 #[pymodule(gil_used = false)]
@@ -24,5 +25,6 @@ fn _core(m: &Bound<'_, PyModule>) -> PyResult<()> {
     random::register(m)?;
     regression::register(m)?;
     design::register(m)?;
+    survival::register(m)?;
     Ok(())
 }

@@ -61,12 +61,50 @@ pub struct Coefficients {
     pub std_error: Vec<f64>,
     /// Estimate over standard error.
     pub statistic: Vec<f64>,
+    /// Degrees of freedom: infinite, since all tests refer to the normal.
+    pub df: Vec<f64>,
     /// Two-sided p-values from the normal.
     pub p_value: Vec<f64>,
     /// Lower limits.
     pub conf_low: Vec<f64>,
     /// Upper limits.
     pub conf_high: Vec<f64>,
+}
+
+/// Definitions of the covariance of the coefficients.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CoxVcov {
+    /// The inverse information, `"iid"`.
+    Model,
+    /// Lin and Wei's sandwich over clusters, `"CR0"`: R's `cluster()`.
+    Cr0,
+}
+
+impl CoxVcov {
+    /// From its name.
+    ///
+    /// # Errors
+    /// [`crate::Error::Input`] for another name; the corrections for few clusters are refused by theirs.
+    pub fn parse(name: &str) -> Result<Self> {
+        match name {
+            "iid" => Ok(Self::Model),
+            "CR0" => Ok(Self::Cr0),
+            _ => Err(Fault::new(format!("vcov = '{name}' is not available for Cox models"))
+                .remedy(
+                    "Use 'CR0' (Lin and Wei, as R's survival) or 'iid'; with fewer than 50 clusters take the p-value \
+                     from the randomisation test",
+                )
+                .input()),
+        }
+    }
+
+    /// Its name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Model => "iid",
+            Self::Cr0 => "CR0",
+        }
+    }
 }
 
 /// A fitted Cox model; p coefficients, n rows.
@@ -417,12 +455,55 @@ impl CoxFit {
         self.cov.diag().iter().map(|v| v.sqrt()).collect()
     }
 
-    /// Estimates, tests and intervals at coverage `level`, all from the normal.
+    /// Estimates, tests and intervals at coverage `level`, all from the normal, under the covariance of the fit.
     pub fn coefficients(&self, level: f64) -> Coefficients {
+        self.table(&self.cov, level)
+    }
+
+    /// As [`CoxFit::coefficients`], under another definition of the covariance.
+    ///
+    /// # Errors
+    /// [`crate::Error::Input`] for a level outside 0 to 1, or CR0 without clusters.
+    pub fn coefficients_under(&self, kind: CoxVcov, level: f64) -> Result<Coefficients> {
+        if !(level > 0.0 && level < 1.0) {
+            return Err(Fault::new(format!("level = {level} is not between 0 and 1")).input());
+        }
+        Ok(self.table(self.covariance(kind)?, level))
+    }
+
+    /// The covariance of the coefficients, p x p.
+    ///
+    /// # Errors
+    /// [`crate::Error::Input`] for CR0 without clusters.
+    pub fn covariance(&self, kind: CoxVcov) -> Result<&Array2<f64>> {
+        match kind {
+            CoxVcov::Model => Ok(&self.naive_cov),
+            CoxVcov::Cr0 if self.clusters.is_some() => Ok(&self.cov),
+            CoxVcov::Cr0 => Err(Fault::new("vcov = 'CR0' needs clusters")
+                .remedy("Say which unit was randomised, with cluster=")
+                .input()),
+        }
+    }
+
+    /// The Wald test of all coefficients.
+    ///
+    /// # Errors
+    /// As [`CoxFit::covariance`].
+    pub fn wald_under(&self, kind: CoxVcov) -> Result<Test> {
+        let p = self.coef.len();
+        let cov = self.covariance(kind)?;
+        let matrix = DMatrix::from_fn(p, p, |a, b| cov[(a, b)] * self.data.scale[a] * self.data.scale[b]);
+        let beta = DVector::from_column_slice(&self.beta);
+        let statistic = matrix.cholesky().map_or(f64::NAN, |root| root.solve(&beta).dot(&beta));
+        Ok(Test::new(statistic, p as f64))
+    }
+
+    fn table(&self, cov: &Array2<f64>, level: f64) -> Coefficients {
         let z = dist::normal_quantile(0.5 + 0.5 * level);
-        let std_error = self.std_error();
+        let std_error: Vec<f64> = cov.diag().iter().map(|v| v.sqrt()).collect();
         let statistic: Vec<f64> = self.coef.iter().zip(&std_error).map(|(b, se)| b / se).collect();
         Coefficients {
+            df: vec![f64::INFINITY; self.coef.len()],
             p_value: statistic.iter().map(|&t| dist::t_two_sided(t, f64::INFINITY)).collect(),
             conf_low: self.coef.iter().zip(&std_error).map(|(b, se)| b - z * se).collect(),
             conf_high: self.coef.iter().zip(&std_error).map(|(b, se)| b + z * se).collect(),

@@ -71,7 +71,8 @@ impl CoxFit {
         if terms.iter().any(|term| term.is_empty() || term.iter().any(|&j| j >= p)) {
             return Err(Fault::new(format!("terms must list columns below {p}")).input());
         }
-        let g = self.transformed(transform)?;
+        let mean_of_g = self.event_mean(transform);
+        let g = self.transformed(transform, mean_of_g)?;
         let mut score = vec![0.0; p];
         let mut blocks = [vec![0.0; p * p], vec![0.0; p * p], vec![0.0; p * p]];
         let mut mean = vec![0.0; g.len() * p];
@@ -121,7 +122,7 @@ impl CoxFit {
             terms: terms.iter().map(|term| test(term)).collect(),
             global: test(&all),
             scaled_schoenfeld: self.scaled(&residuals),
-            transformed: transformed.iter().map(|value| value + self.event_mean(transform)).collect(),
+            transformed: transformed.iter().map(|value| value + mean_of_g).collect(),
             time,
         })
     }
@@ -141,7 +142,7 @@ impl CoxFit {
     }
 
     /// g at every tie, less its mean over events.
-    fn transformed(&self, transform: Transform) -> Result<Vec<f64>> {
+    fn transformed(&self, transform: Transform, mean: f64) -> Result<Vec<f64>> {
         let mut g = self.raw_transform(transform);
         let ties = &self.data.timeline.ties;
         if let Some(tie) = ties.iter().zip(&g).find(|(tie, g)| tie.deaths() > 0 && !g.is_finite()) {
@@ -149,7 +150,6 @@ impl CoxFit {
                 .remedy("Use the transform 'km' or 'rank'")
                 .input());
         }
-        let mean = self.event_mean(transform);
         g.iter_mut().for_each(|value| *value -= mean);
         Ok(g)
     }

@@ -16,6 +16,7 @@ use ndarray::linalg::general_mat_mul;
 use ndarray::{ArrayView2, ArrayViewMut2};
 
 use super::data::{Surv, Timeline};
+use crate::{Fault, Result};
 
 /// How deaths at one time are treated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -25,6 +26,20 @@ pub enum Ties {
     Efron,
     /// Breslow's, the cruder one.
     Breslow,
+}
+
+impl Ties {
+    /// From its name: `"efron"` or `"breslow"`.
+    ///
+    /// # Errors
+    /// [`crate::Error::Input`] for another name.
+    pub fn parse(name: &str) -> Result<Self> {
+        match name {
+            "efron" => Ok(Self::Efron),
+            "breslow" => Ok(Self::Breslow),
+            _ => Err(Fault::new(format!("ties = '{name}' is unknown")).remedy("Use 'efron' or 'breslow'").input()),
+        }
+    }
 }
 
 /// Rows in a block that stays in the first-level cache.

@@ -17,7 +17,7 @@ pub mod logrank;
 mod monotone;
 mod residuals;
 
-pub use cox::{Coefficients, Cox, CoxFit, Test};
+pub use cox::{Coefficients, Cox, CoxFit, CoxVcov, Test};
 pub use curves::{AdjustedCurves, Baseline, SurvivalCurve};
 pub use data::{Surv, Tie, Timeline};
 pub use diagnostics::{Transform, Zph};

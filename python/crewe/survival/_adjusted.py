@@ -1,0 +1,186 @@
+"""Survival by arm, averaged over the covariates of all rows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from crewe import _formula
+from crewe._display import Table, number
+from crewe._frames import build
+from crewe.exceptions import InputError, fault
+
+COLUMNS = ("time", "estimate", "std_error", "conf_low", "conf_high")
+
+
+@dataclass
+class AdjustedCurves:
+    """Adjusted survival curves; made by :meth:`CoxPH.adjusted_curves`.
+
+    Attributes
+    ----------
+    term : str
+        The column that was set.
+    values : list of str
+        What it was set to.
+    """
+
+    term: str
+    values: list[str]
+    level: float
+    time_name: str
+    notes: list[str]
+    synthetic: bool
+    curves: list[dict[str, Any]] = field(repr=False)
+    changes: list[dict[str, Any]] = field(repr=False)
+    implementation: Any = field(repr=False)
+
+    def tidy(self) -> Any:
+        """Give the curves: `term, time, estimate, std_error, conf_low, conf_high`."""
+        return self._long(self.values, self.curves)
+
+    def differences(self) -> Any:
+        """Give the differences of survival from the first value, at every time."""
+        first = self.values[0]
+        return self._long([f"{value} − {first}" for value in self.values[1:]], self.changes)
+
+    def _long(self, names: Sequence[str], records: Sequence[dict[str, Any]]) -> Any:
+        columns: dict[str, Any] = {
+            "term": [name for name, record in zip(names, records, strict=True) for _ in record["time"]]
+        }
+        for key in COLUMNS:
+            columns[key] = np.concatenate([record[key] for record in records])
+        return build(columns, self.implementation)
+
+    def summary(self) -> Table:
+        """Give the printed table, at up to six of the times."""
+        n = len(self.curves[0]["time"])
+        at = np.unique(np.linspace(0, n - 1, min(n, 6)).round().astype(int))
+        rows = [
+            [
+                f"{self.curves[0]['time'][i]:g}",
+                *[
+                    f"{number(float(c['estimate'][i]), 3)} ({number(float(c['conf_low'][i]), 3)}, "
+                    f"{number(float(c['conf_high'][i]), 3)})"
+                    for c in self.curves
+                ],
+            ]
+            for i in at
+        ]
+        notes = [f"Averaged over the covariates of all rows; {100 * self.level:g}% intervals."]
+        return Table(
+            [self.time_name, *[f"{self.term} = {value}" for value in self.values]],
+            rows,
+            title="Adjusted survival" + (" (SYNTHETIC data)" if self.synthetic else ""),
+            notes=[*notes, *[f"Note: {note}." for note in self.notes]],
+        )
+
+    def __repr__(self) -> str:
+        return self.summary().text()
+
+    def _repr_html_(self) -> str:
+        return self.summary().html()
+
+    def plot(
+        self,
+        *,
+        end: float | None = None,
+        step: float | None = None,
+        ylabel: str = "Adjusted probability of no event yet",
+        xlabel: str | None = None,
+        labels: dict[str, str] | None = None,
+        interval: bool = False,
+        ax: Any = None,
+    ) -> Any:
+        """Draw one curve a value; arguments as :meth:`KaplanMeier.plot`."""
+        from crewe.survival._figure import survival_figure
+
+        return survival_figure(
+            [
+                {
+                    "label": value,
+                    "time": curve["time"],
+                    "survival": curve["estimate"],
+                    "low": curve["conf_low"],
+                    "high": curve["conf_high"],
+                    "censored": np.empty(0),
+                }
+                for value, curve in zip(self.values, self.curves, strict=True)
+            ],
+            at_risk=None,
+            medians=None,
+            end=end,
+            step=step,
+            ylabel=ylabel,
+            xlabel=xlabel or self.time_name,
+            labels=labels or {},
+            interval=interval,
+            kind="Cox-adjusted",
+            synthetic=self.synthetic,
+            ax=ax,
+        )
+
+
+def adjusted_curves(
+    fit: Any,
+    core: Any,
+    design: _formula.Design,
+    term: str | None,
+    times: Sequence[float] | None,
+    conf_type: str,
+    level: float,
+) -> AdjustedCurves:
+    """Set a column to each of its values for all rows, and let the core average the curves."""
+    right = fit.formula.partition("~")[2]
+    used = set(_formula.variables(right.partition("+ strata(")[0]))
+    frame = design.frame
+    if term is None:
+        inside = [name for name in frame if name in used]
+        term = min(inside, key=lambda name: right.find(str(name)))
+    if term not in frame or term not in used:
+        raise fault(
+            InputError,
+            f"'{term}' is not in the formula {fit.formula}",
+            column=term,
+            remedy=f"It has {', '.join(sorted(used))}",
+        )
+    column = frame[term]
+    values: list[Any]
+    if isinstance(column.dtype, pd.CategoricalDtype):
+        values = list(column.cat.categories)
+    else:
+        values = sorted(column.unique())
+        if len(values) > 10:
+            raise fault(
+                InputError,
+                f"'{term}' has {len(values)} values, too many for a curve each",
+                column=term,
+                remedy="Name the column of the arm, for instance adjusted_curves('arm')",
+            )
+    settings = []
+    for value in values:
+        changed = frame.copy()
+        changed[term] = (
+            pd.Categorical([value] * len(frame), categories=column.cat.categories)
+            if isinstance(column.dtype, pd.CategoricalDtype)
+            else float(value)
+        )
+        x = design.columns_at(changed)
+        settings.append(np.ascontiguousarray(x[:, 1:] if design.intercept else x))
+    at = core.event_times() if times is None else np.ascontiguousarray(times, dtype=np.float64)
+    curves, changes = core.adjusted_curves(settings, at, conf_type, level)
+    return AdjustedCurves(
+        term=term,
+        values=[value if isinstance(value, str) else f"{value:g}" for value in values],
+        level=level,
+        time_name=fit.rows.surv.time_name,
+        notes=[],
+        synthetic=fit.synthetic,
+        curves=curves,
+        changes=changes,
+        implementation=fit.implementation,
+    )

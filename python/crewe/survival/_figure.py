@@ -1,0 +1,165 @@
+"""Survival curves as steps, with the numbers at risk under the axis."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from crewe import _style
+
+_NICE = (1, 2, 2.5, 5, 10)
+
+
+@_style.printed()
+def survival_figure(
+    curves: Sequence[Mapping[str, Any]],
+    *,
+    at_risk: Callable[[Sequence[float]], Mapping[str, Any]] | None,
+    medians: Sequence[float] | None,
+    end: float | None,
+    step: float | None,
+    ylabel: str,
+    xlabel: str,
+    labels: Mapping[str, str],
+    interval: bool,
+    kind: str,
+    synthetic: bool,
+    ax: Any,
+) -> Any:
+    """Draw the curves; see :meth:`crewe.survival.KaplanMeier.plot`."""
+    names = [str(curve["label"]) for curve in curves]
+    styles = _style.arm_styles(names)
+    last = max(float(curve["time"][-1]) for curve in curves)
+    if step is None:
+        step = _tick(last if end is None else end)
+    if end is None:
+        end = step * float(np.ceil(last / step))
+    ticks = np.arange(0.0, end + step / 2, step)
+    if ax is None:
+        rows = len(curves) + 1 if at_risk is not None else 0
+        _, ax = _style.figure(150, 78 + 4.4 * rows)
+    for curve, name in zip(curves, names, strict=True):
+        style = styles[name]
+        time, survival = _steps(curve["time"], curve["survival"], 1.0, end)
+        ax.step(time, survival, where="post", color=style.colour, linestyle=style.line, zorder=3)
+        if interval:
+            for side in ("low", "high"):
+                values = np.where(np.isnan(curve[side]), curve["survival"], curve[side])
+                edge_time, edge = _steps(curve["time"], values, 1.0, end)
+                ax.step(
+                    edge_time, edge, where="post", color=style.colour, linestyle=style.line, linewidth=0.5
+                )
+        marks = np.asarray(curve["censored"], dtype=np.float64)
+        marks = marks[marks <= end]
+        if len(marks):
+            at = np.searchsorted(curve["time"], marks, side="right") - 1
+            ax.plot(
+                marks,
+                np.asarray(curve["survival"])[at],
+                linestyle="none",
+                marker="|",
+                markersize=5,
+                markeredgewidth=0.7,
+                color=style.colour,
+                zorder=3,
+            )
+    ax.set_xlim(0, end)
+    ax.set_ylim(0, 1.02)
+    ax.set_xticks(ticks)
+    ax.set_yticks(np.linspace(0, 1, 6))
+    ax.yaxis.grid(True)
+    ax.set_xlabel(xlabel)
+    ax.set_ylabel(ylabel)
+    _style.legend(ax, styles, labels, lines=True)
+    counts = None
+    if at_risk is not None:
+        counts = at_risk(ticks.tolist())
+        _table_below(ax, ticks, names, counts, labels, styles)
+    _style.alt_text(ax, _alt(curves, names, labels, kind, xlabel, ylabel, end, medians, counts))
+    if synthetic:
+        _style.label_synthetic(ax)
+    return ax
+
+
+def _tick(end: float) -> float:
+    """Give a round distance that makes about six ticks."""
+    rough = end / 6
+    power = 10.0 ** np.floor(np.log10(rough)) if rough > 0 else 1.0
+    return float(next(n * power for n in _NICE if n * power >= rough))
+
+
+def _steps(time: Any, value: Any, start: float, end: float) -> tuple[Any, Any]:
+    time, value = np.asarray(time, dtype=np.float64), np.asarray(value, dtype=np.float64)
+    inside = time <= end
+    time = np.concatenate([[0.0], time[inside]])
+    value = np.concatenate([[start], value[inside]])
+    return time, value
+
+
+def _table_below(
+    ax: Any,
+    ticks: Any,
+    names: Sequence[str],
+    counts: Mapping[str, Any],
+    labels: Mapping[str, str],
+    styles: Mapping[str, _style.ArmStyle],
+) -> None:
+    """Write the numbers at risk below the name of the axis, each under its tick."""
+
+    def put(text: str, x: float, line: float, *, anchor: str, transform: Any, **style: Any) -> None:
+        ax.annotate(
+            text,
+            xy=(x, 0),
+            xytext=(0, -34 - 11 * line),
+            xycoords=transform,
+            textcoords="offset points",
+            ha=anchor,
+            va="top",
+            fontsize=7.5,
+            annotation_clip=False,
+            **style,
+        )
+
+    axis = ax.get_xaxis_transform()
+    put("Number at risk", 0, 0, anchor="left", transform="axes fraction", fontweight="bold")
+    for line, name in enumerate(names, start=1):
+        ax.annotate(
+            labels.get(name, name),
+            xy=(0, 0),
+            xytext=(-10, -34 - 11 * line),
+            xycoords="axes fraction",
+            textcoords="offset points",
+            ha="right",
+            va="top",
+            fontsize=7.5,
+            color=styles[name].colour,
+            annotation_clip=False,
+        )
+        for x, count in zip(ticks, counts[name], strict=True):
+            put(f"{count:,.0f}", float(x), line, anchor="center", transform=axis)
+
+
+def _alt(
+    curves: Sequence[Mapping[str, Any]],
+    names: Sequence[str],
+    labels: Mapping[str, str],
+    kind: str,
+    xlabel: str,
+    ylabel: str,
+    end: float,
+    medians: Sequence[float] | None,
+    counts: Mapping[str, Any] | None,
+) -> str:
+    parts = [f"{kind} curves. {ylabel} against {xlabel}, 0 to {end:g}."]
+    for i, (curve, name) in enumerate(zip(curves, names, strict=True)):
+        at = int(np.searchsorted(curve["time"], end, side="right")) - 1
+        value = 1.0 if at < 0 else float(curve["survival"][at])
+        sentence = f"{labels.get(name, name)}: {value:.0%} at the end"
+        if medians is not None and np.isfinite(medians[i]):
+            sentence += f", median {medians[i]:g}"
+        if counts is not None:
+            sentence += f", {counts[name][0]:,.0f} at risk at the start"
+        parts.append(sentence + ".")
+    return " ".join(parts)

@@ -1,0 +1,270 @@
+"""Kaplan-Meier curves by group."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from crewe import _core
+from crewe._display import Table, number
+from crewe._frames import build
+from crewe.survival._surv import grouped
+
+Floats = NDArray[np.float64]
+
+
+@dataclass
+class KaplanMeier:
+    """Kaplan-Meier curves; made by :func:`kaplan_meier`.
+
+    Attributes
+    ----------
+    groups : list of str
+        The groups, in order.
+    conf_type : str
+        The scale of the intervals.
+    notes : list of str
+        What a reader must know: dropped rows, groups without events.
+    """
+
+    groups: list[str]
+    by: str
+    conf_type: str
+    level: float
+    notes: list[str]
+    time_name: str
+    synthetic: bool
+    records: list[dict[str, Any]] = field(repr=False)
+    quantiles: list[dict[str, float]] = field(repr=False)
+    implementation: Any = field(repr=False)
+
+    def tidy(self) -> Any:
+        """Give the curves as one frame.
+
+        Columns: `term` (the group), `time, at_risk, events, censored, estimate, std_error,
+        conf_low, conf_high`.
+        """
+        names = ["time", "at_risk", "events", "censored", "survival", "std_error", "conf_low", "conf_high"]
+        columns: dict[str, Any] = {
+            "term": [
+                group for group, record in zip(self.groups, self.records, strict=True) for _ in record["time"]
+            ]
+        }
+        for name in names:
+            label = "estimate" if name == "survival" else name
+            columns[label] = np.concatenate([record[name] for record in self.records])
+        return build(columns, self.implementation)
+
+    def glance(self) -> Any:
+        """Give one row a group: rows, events, the median time and its interval."""
+        return build(
+            {
+                "term": self.groups,
+                "n": [record["n"] for record in self.records],
+                "events": [float(record["events"].sum()) for record in self.records],
+                "median": [q["estimate"] for q in self.quantiles],
+                "conf_low": [q["conf_low"] for q in self.quantiles],
+                "conf_high": [q["conf_high"] for q in self.quantiles],
+            },
+            self.implementation,
+        )
+
+    def medians(self) -> Any:
+        """Give the median times; the middle of a step that is flat at one half, as R has it."""
+        return self.glance()
+
+    def at_risk(self, times: Sequence[float]) -> Any:
+        """Give the numbers at risk just before each of `times`, a column a group."""
+        return build({"time": list(times), **self._at_risk(times)}, self.implementation)
+
+    def _at_risk(self, times: Sequence[float]) -> dict[str, Floats]:
+        # The number at risk at t belongs to the first time at or after t.
+        out = {}
+        for group, record in zip(self.groups, self.records, strict=True):
+            at = np.searchsorted(record["time"], np.asarray(times, dtype=np.float64), side="left")
+            out[group] = np.append(record["at_risk"], 0.0)[at]
+        return out
+
+    def survival_at(self, times: Sequence[float]) -> Any:
+        """Give the curves at any times: `term, time, estimate, std_error, conf_low, conf_high`."""
+        wanted = np.asarray(times, dtype=np.float64)
+        columns: dict[str, list[Any]] = {
+            name: [] for name in ("term", "time", "estimate", "std_error", "conf_low", "conf_high")
+        }
+        for group, record in zip(self.groups, self.records, strict=True):
+            at = np.searchsorted(record["time"], wanted, side="right")
+            columns["term"] += [group] * len(wanted)
+            columns["time"] += list(wanted)
+            for name, key, start in (
+                ("estimate", "survival", 1.0),
+                ("std_error", "std_error", 0.0),
+                ("conf_low", "conf_low", np.nan),
+                ("conf_high", "conf_high", np.nan),
+            ):
+                columns[name] += list(np.concatenate([[start], record[key]])[at])
+        return build(columns, self.implementation)
+
+    def summary(self) -> Table:
+        """Give the printed table."""
+        percent = f"{100 * self.level:g}%"
+        rows = [
+            [
+                group,
+                f"{record['n']:,}",
+                f"{record['events'].sum():g}",
+                number(q["estimate"], 1),
+                number(q["conf_low"], 1),
+                number(q["conf_high"], 1),
+            ]
+            for group, record, q in zip(self.groups, self.records, self.quantiles, strict=True)
+        ]
+        header = [self.by or "group", "rows", "events", f"median {self.time_name}", f"{percent} low", "high"]
+        title = "Kaplan-Meier" + (" (SYNTHETIC data)" if self.synthetic else "")
+        notes = [f"Intervals on the {self.conf_type} scale, Greenwood's variance."]
+        return Table(header, rows, title=title, notes=[*notes, *[f"Note: {n}." for n in self.notes]])
+
+    def methods(self) -> list[str]:
+        """Say in plain sentences what was done."""
+        return [
+            "Survival was estimated by the Kaplan-Meier method, "
+            f"with {100 * self.level:g}% intervals on the {self.conf_type} scale from Greenwood's variance."
+        ]
+
+    def __repr__(self) -> str:
+        return self.summary().text()
+
+    def _repr_html_(self) -> str:
+        return self.summary().html()
+
+    def plot(
+        self,
+        *,
+        end: float | None = None,
+        step: float | None = None,
+        ylabel: str = "Probability of no event yet",
+        xlabel: str | None = None,
+        labels: dict[str, str] | None = None,
+        interval: bool = False,
+        ax: Any = None,
+    ) -> Any:
+        """Draw one curve a group, with the numbers at risk under the axis.
+
+        Parameters
+        ----------
+        end, step : float, optional
+            Where the axis of time ends, and the distance of its ticks. Default: beyond the last
+            time, about six ticks.
+        ylabel, xlabel : str
+            The names of the axes; for time to closure, "Probability of remaining open".
+        labels : dict, optional
+            Words for the groups.
+        interval : bool
+            Whether to shade the pointwise intervals.
+        ax : matplotlib Axes, optional
+            Where to draw; the numbers at risk go below it.
+
+        Returns
+        -------
+        matplotlib.axes.Axes
+        """
+        from crewe.survival._figure import survival_figure
+
+        return survival_figure(
+            [
+                {
+                    "label": group,
+                    "time": record["time"],
+                    "survival": record["survival"],
+                    "low": record["conf_low"],
+                    "high": record["conf_high"],
+                    "censored": record["time"][record["censored"] > 0],
+                }
+                for group, record in zip(self.groups, self.records, strict=True)
+            ],
+            at_risk=self._at_risk,
+            medians=[q["estimate"] for q in self.quantiles],
+            end=end,
+            step=step,
+            ylabel=ylabel,
+            xlabel=xlabel or self.time_name,
+            labels=labels or {},
+            interval=interval,
+            kind="Kaplan-Meier",
+            synthetic=self.synthetic,
+            ax=ax,
+        )
+
+
+def kaplan_meier(
+    formula: Any,
+    data: Any = None,
+    *,
+    conf_type: str = "log-log",
+    level: float = 0.95,
+    weights: Any = None,
+    synthetic: bool = False,
+) -> KaplanMeier:
+    """Estimate survival curves by group.
+
+    Parameters
+    ----------
+    formula : str, or Surv
+        `"Surv(days, closed) ~ arm"` (`~ 1` for one curve), or `cw.Surv(time, event)` with the
+        groups as an array in `data`.
+    data : data frame, or array (n,)
+    conf_type : {"log-log", "log", "plain"}
+        The scale on which intervals are symmetric.
+    level : float
+        Of the intervals.
+    weights : str, or array (n,), optional
+        Positive weights.
+    synthetic : bool
+        Marks every table and figure as made from synthetic data.
+
+    Raises
+    ------
+    InputError
+        Times that are missing or negative, events that are neither 0 nor 1, no event at all.
+
+    Examples
+    --------
+    >>> import crewe as cw
+    >>> rossi = cw.datasets.rossi()
+    >>> curves = cw.kaplan_meier("Surv(week, arrest) ~ fin", rossi)
+    >>> curves.survival_at([26])["estimate"].round(3).tolist()
+    [0.856, 0.907]
+    """
+    read = grouped(formula, data, weights=weights)
+    surv = read.surv
+    curves = _core.kaplan_meier(
+        surv.time,
+        surv.event,
+        surv.time_name,
+        surv.event_name,
+        read.groups,
+        read.weights,
+        conf_type,
+        level,
+    )
+    records = [curve.record() for curve in curves]
+    quiet = [
+        f"no events among the {record['n']:,} rows of '{label}'"
+        for label, record in zip(read.labels, records, strict=True)
+        if not record["events"].any()
+    ]
+    return KaplanMeier(
+        groups=read.labels,
+        by=read.by,
+        conf_type=conf_type,
+        level=level,
+        notes=[*read.notes, *quiet],
+        time_name=surv.time_name,
+        synthetic=synthetic or read.synthetic,
+        records=records,
+        quantiles=[curve.quantile(0.5) for curve in curves],
+        implementation=read.implementation,
+    )

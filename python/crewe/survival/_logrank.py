@@ -1,0 +1,137 @@
+"""The log-rank test."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from crewe import _core
+from crewe._display import Table, number
+from crewe._frames import build
+from crewe.exceptions import InputError, fault
+from crewe.survival._surv import equals, grouped
+
+
+@dataclass
+class LogRank:
+    """A log-rank test; made by :func:`logrank`.
+
+    Attributes
+    ----------
+    statistic : float
+        Chi-squared.
+    df : int
+        Its degrees of freedom.
+    p_value : float
+        Its upper tail.
+    observed, expected : array
+        Events by group, and what would be expected if the groups were alike.
+    notes : list of str
+        What a reader must know.
+    """
+
+    groups: list[str]
+    by: str
+    n: list[int]
+    observed: NDArray[np.float64]
+    expected: NDArray[np.float64]
+    variance: NDArray[np.float64] = field(repr=False)
+    statistic: float = np.nan
+    df: int = 0
+    p_value: float = np.nan
+    notes: list[str] = field(default_factory=list)
+    stratified: bool = False
+    synthetic: bool = False
+    implementation: Any = field(default=None, repr=False)
+
+    def tidy(self) -> Any:
+        """Give one row a group: `term, n, observed, expected`, and the test in every row."""
+        k = len(self.groups)
+        return build(
+            {
+                "term": self.groups,
+                "n": self.n,
+                "observed": self.observed,
+                "expected": self.expected,
+                "statistic": [self.statistic] * k,
+                "df": [self.df] * k,
+                "p_value": [self.p_value] * k,
+            },
+            self.implementation,
+        )
+
+    def summary(self) -> Table:
+        """Give the printed table."""
+        rows = [
+            [group, f"{n:,}", f"{o:g}", number(float(e), 1)]
+            for group, n, o, e in zip(self.groups, self.n, self.observed, self.expected, strict=True)
+        ]
+        test = f"Chi-squared {self.statistic:.2f} on {self.df} df, {equals(self.p_value)}."
+        title = "Log-rank test" + (", stratified" if self.stratified else "")
+        return Table(
+            [self.by, "rows", "events", "expected"],
+            rows,
+            title=title + (" (SYNTHETIC data)" if self.synthetic else ""),
+            notes=[test, *[f"Note: {note}." for note in self.notes]],
+        )
+
+    def methods(self) -> list[str]:
+        """Say in plain sentences what was done."""
+        layers = " stratified" if self.stratified else ""
+        return [f"Groups were compared by the{layers} log-rank test, upper tail of chi-squared."]
+
+    def __repr__(self) -> str:
+        return self.summary().text()
+
+    def _repr_html_(self) -> str:
+        return self.summary().html()
+
+
+def logrank(formula: Any, data: Any = None, *, strata: Any = None, synthetic: bool = False) -> LogRank:
+    """Test whether groups survive alike.
+
+    The test takes rows as independent: with siblings of one family in the data, prefer the
+    randomisation test.
+
+    Parameters
+    ----------
+    formula : str, or Surv
+        `"Surv(days, closed) ~ arm"`, with `+ strata(history)` for comparisons within strata; or
+        `cw.Surv(time, event)` with the groups as an array in `data`.
+    data : data frame, or array (n,)
+    strata : str, list of str, or array (n,), optional
+        Compares within these only.
+    synthetic : bool
+        Marks the table as made from synthetic data.
+
+    Examples
+    --------
+    >>> import crewe as cw
+    >>> test = cw.logrank("Surv(week, arrest) ~ fin", cw.datasets.rossi())
+    >>> round(test.statistic, 3), test.df
+    (3.838, 1)
+    """
+    read = grouped(formula, data, strata=strata)
+    if len(read.labels) < 2:
+        raise fault(
+            InputError,
+            "a comparison needs two groups with rows, and there is one",
+            remedy="Check the column of arms and the filter that came before",
+        )
+    surv = read.surv
+    record = _core.logrank(
+        surv.time, surv.event, surv.time_name, surv.event_name, read.groups, read.labels, read.strata
+    )
+    notes = [*read.notes, *record.pop("notes")]
+    return LogRank(
+        groups=read.labels,
+        by=read.by,
+        notes=notes,
+        stratified=read.strata is not None,
+        synthetic=synthetic or read.synthetic,
+        implementation=read.implementation,
+        **record,
+    )

@@ -1,0 +1,316 @@
+//! Times to an event: the fits stay in the core, the package asks them questions.
+
+use crewe::inference::Clusters;
+use crewe::survival::{
+    self, Coefficients, Cox, CoxFit, CoxVcov, Curve, Interval, Options, Quantile, Surv, SurvivalCurve, Test, Ties,
+    Transform,
+};
+use numpy::{IntoPyArray, PyArray1, PyArray2, PyReadonlyArray1, PyReadonlyArray2};
+use pyo3::prelude::*;
+use pyo3::types::PyDict;
+
+use crate::convert::{record, slice};
+use crate::error::OrRaise;
+
+fn options(interval: &str, level: f64) -> crewe::Result<Options> {
+    Ok(Options { interval: Interval::parse(interval)?, level })
+}
+
+fn optional<'a, T: numpy::Element>(array: Option<&'a PyReadonlyArray1<'_, T>>) -> PyResult<Option<&'a [T]>> {
+    array.map(slice).transpose()
+}
+
+/// A Kaplan-Meier curve.
+#[pyclass(module = "crewe._core", frozen)]
+struct KaplanMeierCurve {
+    inner: Curve,
+}
+
+#[pymethods]
+impl KaplanMeierCurve {
+    /// The curve's columns.
+    fn record<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        let curve = self.inner.clone();
+        Ok(record!(py,
+            "time" => curve.time.into_pyarray(py),
+            "at_risk" => curve.at_risk.into_pyarray(py),
+            "events" => curve.events.into_pyarray(py),
+            "censored" => curve.censored.into_pyarray(py),
+            "survival" => curve.survival.into_pyarray(py),
+            "std_error" => curve.std_error.into_pyarray(py),
+            "conf_low" => curve.conf_low.into_pyarray(py),
+            "conf_high" => curve.conf_high.into_pyarray(py),
+            "n" => curve.n,
+        ))
+    }
+
+    /// A quantile of the time, with its limits.
+    fn quantile<'py>(&self, py: Python<'py>, p: f64) -> PyResult<Bound<'py, PyDict>> {
+        let Quantile { estimate, conf_low, conf_high } = self.inner.quantile(p);
+        Ok(record!(py, "estimate" => estimate, "conf_low" => conf_low, "conf_high" => conf_high))
+    }
+
+    /// Rows at risk just before each time.
+    fn at_risk<'py>(
+        &self,
+        py: Python<'py>,
+        times: PyReadonlyArray1<'py, f64>,
+    ) -> PyResult<Bound<'py, PyArray1<f64>>> {
+        Ok(self.inner.at_risk_at(slice(&times)?).into_pyarray(py))
+    }
+}
+
+/// Kaplan-Meier curves by group; every group below `count` has one.
+#[pyfunction]
+#[pyo3(signature = (time, event, time_name, event_name, groups, weights, interval, level))]
+#[allow(clippy::too_many_arguments)]
+fn kaplan_meier(
+    py: Python<'_>,
+    time: PyReadonlyArray1<'_, f64>,
+    event: PyReadonlyArray1<'_, f64>,
+    time_name: &str,
+    event_name: &str,
+    groups: Option<PyReadonlyArray1<'_, u32>>,
+    weights: Option<PyReadonlyArray1<'_, f64>>,
+    interval: &str,
+    level: f64,
+) -> PyResult<Vec<KaplanMeierCurve>> {
+    let (time, event) = (slice(&time)?, slice(&event)?);
+    let (groups, weights) = (optional(groups.as_ref())?, optional(weights.as_ref())?);
+    let curves = py
+        .detach(|| {
+            let surv = Surv::new(time, event).named(time_name, event_name).weights(weights);
+            survival::kaplan_meier(&surv, groups, options(interval, level)?)
+        })
+        .or_raise(py)?;
+    Ok(curves.into_iter().map(|inner| KaplanMeierCurve { inner }).collect())
+}
+
+/// The log-rank test.
+#[pyfunction]
+#[pyo3(signature = (time, event, time_name, event_name, groups, labels, strata))]
+#[allow(clippy::too_many_arguments)]
+fn logrank<'py>(
+    py: Python<'py>,
+    time: PyReadonlyArray1<'py, f64>,
+    event: PyReadonlyArray1<'py, f64>,
+    time_name: &str,
+    event_name: &str,
+    groups: PyReadonlyArray1<'py, u32>,
+    labels: Vec<String>,
+    strata: Option<PyReadonlyArray1<'py, u32>>,
+) -> PyResult<Bound<'py, PyDict>> {
+    let (time, event, groups) = (slice(&time)?, slice(&event)?, slice(&groups)?);
+    let strata = optional(strata.as_ref())?;
+    let test = py
+        .detach(|| {
+            let surv = Surv::new(time, event).named(time_name, event_name);
+            survival::logrank(&surv, groups, &labels, strata)
+        })
+        .or_raise(py)?;
+    Ok(record!(py,
+        "n" => test.n,
+        "observed" => test.observed.into_pyarray(py),
+        "expected" => test.expected.into_pyarray(py),
+        "variance" => test.variance.into_pyarray(py),
+        "statistic" => test.statistic,
+        "df" => test.df,
+        "p_value" => test.p_value,
+        "notes" => test.notes,
+    ))
+}
+
+/// A fitted Cox model, with the rows it was fitted to.
+#[pyclass(module = "crewe._core", frozen)]
+struct CoxModel {
+    inner: CoxFit,
+}
+
+fn test_record<'py>(py: Python<'py>, test: &Test) -> PyResult<Bound<'py, PyDict>> {
+    Ok(record!(py, "statistic" => test.statistic, "df" => test.df, "p_value" => test.p_value))
+}
+
+fn curve_record(py: Python<'_>, curve: SurvivalCurve) -> PyResult<Bound<'_, PyDict>> {
+    Ok(record!(py,
+        "time" => curve.time.into_pyarray(py),
+        "estimate" => curve.survival.into_pyarray(py),
+        "std_error" => curve.std_error.into_pyarray(py),
+        "conf_low" => curve.conf_low.into_pyarray(py),
+        "conf_high" => curve.conf_high.into_pyarray(py),
+    ))
+}
+
+#[pymethods]
+impl CoxModel {
+    /// What does not depend on the covariance.
+    fn record<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        let fit = &self.inner;
+        Ok(record!(py,
+            "names" => &fit.names,
+            "coef" => fit.coef.clone().into_pyarray(py),
+            "means" => fit.means.clone().into_pyarray(py),
+            "n" => fit.n,
+            "events" => fit.events,
+            "clusters" => fit.clusters,
+            "strata" => fit.strata,
+            "loglik_null" => fit.loglik_null,
+            "loglik" => fit.loglik,
+            "likelihood_ratio" => test_record(py, &fit.likelihood_ratio)?,
+            "score" => test_record(py, &fit.score)?,
+            "robust_score" => fit.robust_score.as_ref().map(|test| test_record(py, test)).transpose()?,
+            "iterations" => fit.iterations,
+            "notes" => &fit.notes,
+        ))
+    }
+
+    /// The covariance under a named definition, with the Wald test that goes with it.
+    fn covariance<'py>(&self, py: Python<'py>, kind: &str) -> PyResult<Bound<'py, PyDict>> {
+        let kind = CoxVcov::parse(kind).or_raise(py)?;
+        let matrix = self.inner.covariance(kind).or_raise(py)?.clone();
+        let wald = self.inner.wald_under(kind).or_raise(py)?;
+        Ok(record!(py,
+            "kind" => kind.name(),
+            "matrix" => matrix.into_pyarray(py),
+            "wald" => test_record(py, &wald)?,
+        ))
+    }
+
+    /// Estimates, tests and intervals.
+    fn coefficients<'py>(&self, py: Python<'py>, kind: &str, level: f64) -> PyResult<Bound<'py, PyDict>> {
+        let kind = CoxVcov::parse(kind).or_raise(py)?;
+        let Coefficients { estimate, std_error, statistic, df, p_value, conf_low, conf_high } =
+            self.inner.coefficients_under(kind, level).or_raise(py)?;
+        Ok(record!(py,
+            "estimate" => estimate.into_pyarray(py),
+            "std_error" => std_error.into_pyarray(py),
+            "statistic" => statistic.into_pyarray(py),
+            "df" => df.into_pyarray(py),
+            "p_value" => p_value.into_pyarray(py),
+            "conf_low" => conf_low.into_pyarray(py),
+            "conf_high" => conf_high.into_pyarray(py),
+        ))
+    }
+
+    /// Tests of proportional hazards, by terms.
+    fn zph<'py>(
+        &self,
+        py: Python<'py>,
+        transform: &str,
+        terms: Vec<Vec<usize>>,
+    ) -> PyResult<Bound<'py, PyDict>> {
+        let transform = Transform::parse(transform).or_raise(py)?;
+        let zph = py.detach(|| self.inner.zph(transform, &terms)).or_raise(py)?;
+        let all: Vec<&Test> = zph.terms.iter().chain([&zph.global]).collect();
+        Ok(record!(py,
+            "statistic" => all.iter().map(|t| t.statistic).collect::<Vec<_>>().into_pyarray(py),
+            "df" => all.iter().map(|t| t.df).collect::<Vec<_>>().into_pyarray(py),
+            "p_value" => all.iter().map(|t| t.p_value).collect::<Vec<_>>().into_pyarray(py),
+            "time" => zph.time.into_pyarray(py),
+            "transformed" => zph.transformed.into_pyarray(py),
+            "scaled_schoenfeld" => zph.scaled_schoenfeld.into_pyarray(py),
+        ))
+    }
+
+    /// Cumulative baseline hazards, one record a stratum.
+    fn baseline<'py>(&self, py: Python<'py>, centred: bool) -> PyResult<Vec<Bound<'py, PyDict>>> {
+        self.inner
+            .baseline(centred)
+            .into_iter()
+            .map(|base| {
+                Ok(record!(py, "time" => base.time.into_pyarray(py), "hazard" => base.hazard.into_pyarray(py)))
+            })
+            .collect()
+    }
+
+    /// The survival curve of a row.
+    fn survival_curve<'py>(
+        &self,
+        py: Python<'py>,
+        x: PyReadonlyArray1<'py, f64>,
+        stratum: usize,
+        interval: &str,
+        level: f64,
+    ) -> PyResult<Bound<'py, PyDict>> {
+        let x = slice(&x)?;
+        let curve =
+            py.detach(|| self.inner.survival_curve(x, stratum, options(interval, level)?)).or_raise(py)?;
+        curve_record(py, curve)
+    }
+
+    /// Survival averaged over the rows of every setting; curves first, then differences from the first.
+    fn adjusted_curves<'py>(
+        &self,
+        py: Python<'py>,
+        settings: Vec<PyReadonlyArray2<'py, f64>>,
+        times: PyReadonlyArray1<'py, f64>,
+        interval: &str,
+        level: f64,
+    ) -> PyResult<(Vec<Bound<'py, PyDict>>, Vec<Bound<'py, PyDict>>)> {
+        let times = slice(&times)?;
+        let views: Vec<_> = settings.iter().map(|x| x.as_array()).collect();
+        let adjusted =
+            py.detach(|| self.inner.adjusted_curves(&views, times, options(interval, level)?)).or_raise(py)?;
+        let list = |curves: Vec<SurvivalCurve>| -> PyResult<Vec<_>> {
+            curves.into_iter().map(|curve| curve_record(py, curve)).collect()
+        };
+        Ok((list(adjusted.curves)?, list(adjusted.differences)?))
+    }
+
+    /// The distinct times with events.
+    fn event_times<'py>(&self, py: Python<'py>) -> Bound<'py, PyArray1<f64>> {
+        self.inner.event_times().into_pyarray(py)
+    }
+
+    /// Score residuals, by rows.
+    fn score_residuals<'py>(&self, py: Python<'py>) -> Bound<'py, PyArray2<f64>> {
+        py.detach(|| self.inner.score_residuals()).into_pyarray(py)
+    }
+
+    /// Martingale residuals.
+    fn martingale_residuals<'py>(&self, py: Python<'py>) -> Bound<'py, PyArray1<f64>> {
+        py.detach(|| self.inner.martingale_residuals()).into_pyarray(py)
+    }
+}
+
+/// Fits a Cox model.
+#[pyfunction]
+#[pyo3(signature = (time, event, time_name, event_name, x, names, ties, strata, clusters, weights))]
+#[allow(clippy::too_many_arguments)]
+fn cox_fit(
+    py: Python<'_>,
+    time: PyReadonlyArray1<'_, f64>,
+    event: PyReadonlyArray1<'_, f64>,
+    time_name: &str,
+    event_name: &str,
+    x: PyReadonlyArray2<'_, f64>,
+    names: Vec<String>,
+    ties: &str,
+    strata: Option<PyReadonlyArray1<'_, u32>>,
+    clusters: Option<PyReadonlyArray1<'_, u32>>,
+    weights: Option<PyReadonlyArray1<'_, f64>>,
+) -> PyResult<CoxModel> {
+    let (time, event, columns) = (slice(&time)?, slice(&event)?, x.as_array());
+    let (strata, weights) = (optional(strata.as_ref())?, optional(weights.as_ref())?);
+    let codes = optional(clusters.as_ref())?;
+    let fit = py
+        .detach(|| {
+            let clusters = codes.map(Clusters::new).transpose()?;
+            Cox::new(Surv::new(time, event).named(time_name, event_name).weights(weights), columns)
+                .named(names)
+                .ties(Ties::parse(ties)?)
+                .strata(strata)
+                .clusters(clusters.as_ref())
+                .fit()
+        })
+        .or_raise(py)?;
+    Ok(CoxModel { inner: fit })
+}
+
+/// Adds this file's names to the module.
+pub fn register(m: &Bound<'_, PyModule>) -> PyResult<()> {
+    m.add_class::<KaplanMeierCurve>()?;
+    m.add_class::<CoxModel>()?;
+    m.add_function(wrap_pyfunction!(kaplan_meier, m)?)?;
+    m.add_function(wrap_pyfunction!(logrank, m)?)?;
+    m.add_function(wrap_pyfunction!(cox_fit, m)?)
+}
