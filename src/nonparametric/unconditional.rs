@@ -35,6 +35,8 @@ const MOST_CASES: u64 = 3_000;
 const GRID: u32 = 128;
 const NUISANCE: usize = 200;
 const WIDTH: f64 = 1e-10;
+/// Probabilities this far under the mode's are left out: together they are below 1e-36.
+const NEGLIGIBLE: f64 = 1e-40;
 /// Statistics this close count as equal.
 const SLACK: f64 = 1e-9;
 
@@ -200,8 +202,8 @@ impl Search<'_> {
     }
 
     fn probability(&self, p2: f64, delta: f64, set: &Boundary) -> f64 {
-        let first = binomial_masses(self.totals[0] as usize, (p2 + delta).clamp(0.0, 1.0));
-        let second = binomial_masses(self.totals[1] as usize, p2.clamp(0.0, 1.0));
+        let first = binomial_masses(self.totals[0] as usize, (p2 + delta).clamp(0.0, 1.0), NEGLIGIBLE);
+        let second = binomial_masses(self.totals[1] as usize, p2.clamp(0.0, 1.0), NEGLIGIBLE);
         let (mut below, mut counted, mut total) = (0.0, 0, 0.0);
         for (mass, &count) in first.iter().zip(set) {
             while counted < count {
