@@ -51,7 +51,9 @@ pub fn prevalence(
     }
     let masses = binomial_masses(total as usize, national, 0.0);
     let seen = events as usize;
-    let p_value = match alternative {
+    // A rate of 0 or 1 can be impossible given the sample; any other is at most very improbable.
+    let least = if national > 0.0 && national < 1.0 { f64::MIN_POSITIVE } else { 0.0 };
+    let p_value: f64 = match alternative {
         Alternative::Less => masses[..=seen].iter().sum::<f64>(),
         Alternative::Greater => masses[seen..].iter().rev().sum(),
         Alternative::TwoSided => {
@@ -67,7 +69,7 @@ pub fn prevalence(
             high: tails.above.map_or(1.0, |alpha| 1.0 - pearson_low(total - events, total, alpha)),
         },
         wilson: wilson(events, total, level)?,
-        p_value: p_value.min(1.0),
+        p_value: p_value.clamp(least, 1.0),
     })
 }
 
