@@ -49,9 +49,11 @@ pub fn prevalence(
             .remedy("Give 49.6% as 0.496")
             .input());
     }
-    let masses = binomial_masses(total as usize, national);
+    let masses = binomial_masses(total as usize, national, 0.0);
     let seen = events as usize;
-    let p_value = match alternative {
+    // A rate of 0 or 1 can be impossible given the sample; any other is at most very improbable.
+    let least = if national > 0.0 && national < 1.0 { f64::MIN_POSITIVE } else { 0.0 };
+    let p_value: f64 = match alternative {
         Alternative::Less => masses[..=seen].iter().sum::<f64>(),
         Alternative::Greater => masses[seen..].iter().rev().sum(),
         Alternative::TwoSided => {
@@ -67,7 +69,7 @@ pub fn prevalence(
             high: tails.above.map_or(1.0, |alpha| 1.0 - pearson_low(total - events, total, alpha)),
         },
         wilson: wilson(events, total, level)?,
-        p_value: p_value.min(1.0),
+        p_value: p_value.clamp(least, 1.0),
     })
 }
 
@@ -109,8 +111,9 @@ fn pearson_low(events: u64, total: u64, alpha: f64) -> f64 {
     if events == 0 { 0.0 } else { beta_quantile(alpha, events as f64, (total - events + 1) as f64) }
 }
 
-/// The binomial probabilities of 0..=n, by ratios from the mode outwards, made to sum to 1.
-pub(super) fn binomial_masses(n: usize, p: f64) -> Vec<f64> {
+/// The binomial probabilities of 0..=n, by ratios from the mode outwards, made to sum to 1; those under `least` of the
+/// mode's stay 0.
+pub(super) fn binomial_masses(n: usize, p: f64, least: f64) -> Vec<f64> {
     let mut masses = vec![0.0; n + 1];
     if p <= 0.0 || p >= 1.0 {
         masses[if p <= 0.0 { 0 } else { n }] = 1.0;
@@ -121,9 +124,15 @@ pub(super) fn binomial_masses(n: usize, p: f64) -> Vec<f64> {
     masses[mode] = 1.0;
     for x in mode..n {
         masses[x + 1] = masses[x] * ((n - x) as f64 / (x + 1) as f64) * odds;
+        if masses[x + 1] < least {
+            break;
+        }
     }
     for x in (0..mode).rev() {
         masses[x] = masses[x + 1] * ((x + 1) as f64 / (n - x) as f64) / odds;
+        if masses[x] < least {
+            break;
+        }
     }
     let total: f64 = masses.iter().sum();
     for mass in &mut masses {
@@ -138,10 +147,10 @@ mod tests {
 
     #[test]
     fn masses_by_hand() {
-        let masses = binomial_masses(3, 0.25);
+        let masses = binomial_masses(3, 0.25, 0.0);
         for (mass, expected) in masses.iter().zip([27.0, 27.0, 9.0, 1.0]) {
             assert!((mass - expected / 64.0).abs() < 1e-16);
         }
-        assert_eq!(binomial_masses(2, 1.0), [0.0, 0.0, 1.0]);
+        assert_eq!(binomial_masses(2, 1.0, 0.0), [0.0, 0.0, 1.0]);
     }
 }

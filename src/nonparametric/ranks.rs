@@ -158,7 +158,8 @@ pub fn mann_whitney(
         n: [m, n],
         u,
         z,
-        p_value,
+        // Beyond 1e-308 the probability is no longer a double; it is never 0.
+        p_value: p_value.max(f64::MIN_POSITIVE),
         exact,
         ties: tied > 0.0,
         superiority,
