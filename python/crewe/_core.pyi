@@ -1,7 +1,7 @@
 """The compiled core: numbers in, numbers out. The package wraps all of it."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +12,7 @@ __version__: str
 
 # -- random ----------------------------------------------------------------------------------
 
+@final
 class Stream:
     def __new__(
         cls, seed: int | bytes, purpose: str, labels: Sequence[str] = ..., index: int = 0
@@ -27,6 +28,7 @@ def system_seed() -> int: ...
 
 _Labels = tuple[str, NDArray[np.uint32], list[str]]
 
+@final
 class Design:
     def __new__(
         cls,
@@ -76,15 +78,18 @@ def new_key() -> bytes: ...
 
 # -- regression ------------------------------------------------------------------------------
 
+@final
 class Groups:
     def __new__(cls, codes: NDArray[np.uint32]) -> Groups: ...
     @property
     def count(self) -> int: ...
     def sizes(self) -> list[int]: ...
 
+@final
 class Covariance:
     def record(self) -> dict[str, Any]: ...
 
+@final
 class Linear:
     def covariance(
         self, x: _Floats, kind: str, groups: Groups | None, residual_df: bool
@@ -198,11 +203,15 @@ def group_summary(
 def crosstab(
     rows: NDArray[np.uint32], columns: NDArray[np.uint32], n_rows: int, n_columns: int
 ) -> dict[str, Any]: ...
+
 # -- survival --------------------------------------------------------------------------------
+
+@final
 class KaplanMeierCurve:
     def record(self) -> dict[str, Any]: ...
     def quantile(self, p: float) -> dict[str, float]: ...
     def at_risk(self, times: _Floats) -> _Floats: ...
+
 def kaplan_meier(
     time: _Floats,
     event: _Floats,
@@ -211,6 +220,7 @@ def kaplan_meier(
     groups: NDArray[np.uint32] | None,
     weights: _Floats | None,
     interval: str,
+    level: float,
 ) -> list[KaplanMeierCurve]: ...
 def logrank(
     time: _Floats,
@@ -220,6 +230,9 @@ def logrank(
     groups: NDArray[np.uint32],
     labels: Sequence[str],
     strata: NDArray[np.uint32] | None,
+) -> dict[str, Any]: ...
+
+@final
 class CoxModel:
     def record(self) -> dict[str, Any]: ...
     def covariance(self, kind: str) -> dict[str, Any]: ...
@@ -235,11 +248,13 @@ class CoxModel:
     def event_times(self) -> _Floats: ...
     def score_residuals(self) -> _Floats: ...
     def martingale_residuals(self) -> _Floats: ...
+
 def cox_fit(
     time: _Floats,
     event: _Floats,
     time_name: str,
     event_name: str,
+    x: _Floats,
     names: Sequence[str],
     ties: str,
     strata: NDArray[np.uint32] | None,

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from formulaic import Formula
+from formulaic import Formula as _FormulaClass
 from formulaic.errors import FormulaicError
 from formulaic.transforms import C as _formulaic_c
 from numpy.typing import NDArray
@@ -22,6 +22,8 @@ from crewe._frames import Source
 from crewe.exceptions import InputError, fault
 
 Floats = NDArray[np.float64]
+# Typed as abstract, though calling it is how formulaic makes one.
+Formula: Any = _FormulaClass
 
 
 @dataclass

@@ -146,7 +146,7 @@ def build(columns: Mapping[str, Any], implementation: Any = None, *, lazy: bool 
     plain = {name: _plain(values) for name, values in columns.items()}
     if implementation is None or implementation.is_pandas_like():
         return pd.DataFrame(plain)
-    backend = "polars" if implementation.is_polars() else "pyarrow"
+    backend: Any = "polars" if implementation.is_polars() else "pyarrow"
     return _native(nw.from_dict(plain, backend=backend), implementation, lazy)
 
 

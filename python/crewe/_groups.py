@@ -83,7 +83,9 @@ def fit_by(by: str, data: Any, fit: Callable[[Any], Any]) -> FitGroup:
     source = Source(data)
     column = source.column(by)
     if not isinstance(column.dtype, pd.CategoricalDtype):
-        column = column.map(lambda value: None if value != value else f"{value:g}").astype("category")
+        column = column.map(lambda value: None if value != value else f"{value:g}").astype(
+            "category"
+        )
     missing = int(column.isna().sum())
     fits = {}
     for group in column.cat.categories:

@@ -149,7 +149,9 @@ def margins(
     differences = np.array([rows[i] - rows[first[i]] for i in away]).reshape(len(away), -1)
     confidence = fit.level if level is None else level
     estimated = fit._contrasts(rows, confidence)
-    compared = fit._contrasts(differences, confidence) if away else {k: [] for k in estimated}
+    compared = (
+        fit._contrasts(differences, confidence) if away else {k: np.empty(0) for k in estimated}
+    )
     names: dict[str, list[str]] = {"level": [a for a, _ in labels]}
     others: dict[str, list[str]] = {
         "contrast": [f"{labels[i][0]} − {labels[first[i]][0]}" for i in away]

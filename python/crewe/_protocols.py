@@ -29,6 +29,7 @@ class Described(Protocol):
 
     def methods(self) -> Sequence[str]:
         """Give the model, the definition of the variance, the degrees of freedom, the software."""
+        ...
 
 
 @runtime_checkable
@@ -191,5 +192,5 @@ def notes(result: Any) -> list[str]:
 
 def methods(result: Any) -> list[str]:
     """Give the sentences that say how a result was worked out."""
-    said = attribute(result, "methods")
+    said: Any = attribute(result, "methods")
     return [str(sentence) for sentence in said()] if callable(said) else []

@@ -137,7 +137,6 @@ def ols(
 
         trial = join(design, source, right, strata_terms=strata_terms)
         right, cluster = trial.right, cluster or trial.cluster
-        synthetic = synthetic or trial.synthetic
     synthetic = synthetic or bool(getattr(data, "attrs", {}).get("synthetic", False))
     built = _formula.design(
         source if trial is None else trial.source,

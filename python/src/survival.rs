@@ -2,8 +2,8 @@
 
 use crewe::inference::Clusters;
 use crewe::survival::{
-    self, Coefficients, Cox, CoxFit, CoxVcov, Curve, Interval, Options, Quantile, Surv, SurvivalCurve, Test, Ties,
-    Transform,
+    self, Coefficients, Cox, CoxFit, CoxVcov, Curve, Interval, Options, Quantile, Surv, SurvivalCurve, Test,
+    Ties, Transform,
 };
 use numpy::{IntoPyArray, PyArray1, PyArray2, PyReadonlyArray1, PyReadonlyArray2};
 use pyo3::prelude::*;
@@ -248,8 +248,9 @@ impl CoxModel {
     ) -> PyResult<(Vec<Bound<'py, PyDict>>, Vec<Bound<'py, PyDict>>)> {
         let times = slice(&times)?;
         let views: Vec<_> = settings.iter().map(|x| x.as_array()).collect();
-        let adjusted =
-            py.detach(|| self.inner.adjusted_curves(&views, times, options(interval, level)?)).or_raise(py)?;
+        let adjusted = py
+            .detach(|| self.inner.adjusted_curves(&views, times, options(interval, level)?))
+            .or_raise(py)?;
         let list = |curves: Vec<SurvivalCurve>| -> PyResult<Vec<_>> {
             curves.into_iter().map(|curve| curve_record(py, curve)).collect()
         };

@@ -393,10 +393,9 @@ def _dates(seed: int, cases: list[Record]) -> None:
         case["closure"] = start + timedelta(case["days"]) if case["event"] else None
         case["back"] = None
         if case["re_referred"]:
-            room = (WINDOW_END - case["closure"]).days
-            case["back"] = case["closure"] + timedelta(
-                draws.between(BACK_AFTER - 8, min(room - 1, 200))
-            )
+            closed: Any = case["closure"]
+            room = (WINDOW_END - closed).days
+            case["back"] = closed + timedelta(draws.between(BACK_AFTER - 8, min(room - 1, 200)))
         case["ethnicity"] = ETHNICITIES[draws.weighted(ETHNICITY_WEIGHTS)]
         case["accommodation"] = ACCOMMODATIONS[draws.weighted(ACCOMMODATION_WEIGHTS)]
         case["need"] = NEEDS[draws.weighted(NEED_WEIGHTS)]

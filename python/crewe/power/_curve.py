@@ -196,7 +196,9 @@ class Curve:
         from matplotlib.ticker import PercentFormatter
 
         if ax is None:
-            _, ax = _style.figure()
+            _, drawn = _style.figure()
+        else:
+            drawn = ax
         scale: dict[str, float] = {
             name: 100.0 if name == "effect" else 1.0 for name in (self.over, self.of)
         }
@@ -208,39 +210,41 @@ class Curve:
             }
         styles = _style.arm_styles(list(parts))
         for (label, part), style in zip(parts.items(), styles.values(), strict=True):
-            ax.plot(
+            drawn.plot(
                 scale[self.over] * part[self.over],
                 scale[self.of] * part[self.of],
                 color=style.colour,
                 linestyle=style.line if self.line is not None else "-",
                 label=label,
             )
-        said = self._mark(ax, scale)
-        for name, axis in ((self.over, ax.xaxis), (self.of, ax.yaxis)):
+        said = self._mark(drawn, scale)
+        for name, axis in ((self.over, drawn.xaxis), (self.of, drawn.yaxis)):
             if name == "power":
                 axis.set_major_formatter(PercentFormatter(1.0, decimals=0))
         if self.of == "power":
-            ax.set_ylim(0, 1.02)
+            drawn.set_ylim(0, 1.02)
             if self.answer.target is not None:
-                ax.axhline(
+                drawn.axhline(
                     self.answer.target,
                     color=_style.QUIET,
                     linewidth=0.8,
                     linestyle=(0, (1, 2)),
                     zorder=0,
                 )
-        ax.set_xlabel(LABELS[self.over])
-        ax.set_ylabel(LABELS[self.of])
+        drawn.set_xlabel(LABELS[self.over])
+        drawn.set_ylabel(LABELS[self.of])
         handles = [
             Line2D([], [], color=style.colour, linestyle=style.line, label=label)
             for label, style in styles.items()
             if label
         ]
         if handles:
-            ax.legend(handles=handles, handlelength=3.2)
+            drawn.legend(handles=handles, handlelength=3.2)
         lines = f" One line for each of {', '.join(parts)}." if self.line is not None else ""
-        _style.alt_text(ax, f"{LABELS[self.of]} against {LABELS[self.over].lower()}.{lines} {said}")
-        return ax
+        _style.alt_text(
+            drawn, f"{LABELS[self.of]} against {LABELS[self.over].lower()}.{lines} {said}"
+        )
+        return drawn
 
     def _mark(self, ax: Axes, scale: Mapping[str, float]) -> str:
         """Mark the calculation that the curve belongs to, and say it in words."""

@@ -50,7 +50,9 @@ class AdjustedCurves:
 
     def _long(self, names: Sequence[str], records: Sequence[dict[str, Any]]) -> Any:
         columns: dict[str, Any] = {
-            "term": [name for name, record in zip(names, records, strict=True) for _ in record["time"]]
+            "term": [
+                name for name, record in zip(names, records, strict=True) for _ in record["time"]
+            ]
         }
         for key in COLUMNS:
             columns[key] = np.concatenate([record[key] for record in records])

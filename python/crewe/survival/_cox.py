@@ -220,7 +220,9 @@ class CoxPH:
             out = core.score_residuals()
         else:
             raise fault(
-                InputError, f"residuals of kind {kind!r} are unknown", remedy="Use 'martingale' or 'score'"
+                InputError,
+                f"residuals of kind {kind!r} are unknown",
+                remedy="Use 'martingale' or 'score'",
             )
         return out
 
@@ -269,7 +271,9 @@ class CoxPH:
         return build(
             {
                 "stratum": [
-                    name for name, record in zip(names, records, strict=True) for _ in record["time"]
+                    name
+                    for name, record in zip(names, records, strict=True)
+                    for _ in record["time"]
                 ],
                 "time": np.concatenate([record["time"] for record in records]),
                 "hazard": hazard,
@@ -312,7 +316,13 @@ class CoxPH:
                 remedy="Fit 'Surv(days, event) ~ arm + ...' to a data frame",
             )
         return adjusted_curves(
-            self, core, self.rows.design, term, times, conf_type, self.level if level is None else level
+            self,
+            core,
+            self.rows.design,
+            term,
+            times,
+            conf_type,
+            self.level if level is None else level,
         )
 
     # -- presentation ----------------------------------------------------------------------
@@ -343,7 +353,9 @@ class CoxPH:
                 number(np.exp(low), 3),
                 number(np.exp(high), 3),
             ]
-            for term, b, se, z, p, low, high in zip(self.terms, *[table[key] for key in keys], strict=True)
+            for term, b, se, z, p, low, high in zip(
+                self.terms, *[table[key] for key in keys], strict=True
+            )
         ]
         size = f"{self.n:,} rows, {self.events:,} events"
         if self.clusters is not None:
@@ -367,7 +379,16 @@ class CoxPH:
             f"{definition[:1].upper()}{definition[1:]}.",
             *[f"Note: {note}." for note in self.notes],
         ]
-        header = ["term", "log HR", "HR", "std. error", "z", "p", f"HR {100 * level:g}% low", "high"]
+        header = [
+            "term",
+            "log HR",
+            "HR",
+            "std. error",
+            "z",
+            "p",
+            f"HR {100 * level:g}% low",
+            "high",
+        ]
         title = f"Cox: {self.formula}" + (" (SYNTHETIC data)" if self.synthetic else "")
         return Table(header, rows, title=title, notes=notes)
 

@@ -49,7 +49,12 @@ def survival_figure(
                 values = np.where(np.isnan(curve[side]), curve["survival"], curve[side])
                 edge_time, edge = _steps(curve["time"], values, 1.0, end)
                 ax.step(
-                    edge_time, edge, where="post", color=style.colour, linestyle=style.line, linewidth=0.5
+                    edge_time,
+                    edge,
+                    where="post",
+                    color=style.colour,
+                    linestyle=style.line,
+                    linewidth=0.5,
                 )
         marks = np.asarray(curve["censored"], dtype=np.float64)
         marks = marks[marks <= end]

@@ -48,10 +48,21 @@ class KaplanMeier:
         Columns: `term` (the group), `time, at_risk, events, censored, estimate, std_error,
         conf_low, conf_high`.
         """
-        names = ["time", "at_risk", "events", "censored", "survival", "std_error", "conf_low", "conf_high"]
+        names = [
+            "time",
+            "at_risk",
+            "events",
+            "censored",
+            "survival",
+            "std_error",
+            "conf_low",
+            "conf_high",
+        ]
         columns: dict[str, Any] = {
             "term": [
-                group for group, record in zip(self.groups, self.records, strict=True) for _ in record["time"]
+                group
+                for group, record in zip(self.groups, self.records, strict=True)
+                for _ in record["time"]
             ]
         }
         for name in names:
@@ -122,10 +133,19 @@ class KaplanMeier:
             ]
             for group, record, q in zip(self.groups, self.records, self.quantiles, strict=True)
         ]
-        header = [self.by or "group", "rows", "events", f"median {self.time_name}", f"{percent} low", "high"]
+        header = [
+            self.by or "group",
+            "rows",
+            "events",
+            f"median {self.time_name}",
+            f"{percent} low",
+            "high",
+        ]
         title = "Kaplan-Meier" + (" (SYNTHETIC data)" if self.synthetic else "")
         notes = [f"Intervals on the {self.conf_type} scale, Greenwood's variance."]
-        return Table(header, rows, title=title, notes=[*notes, *[f"Note: {n}." for n in self.notes]])
+        return Table(
+            header, rows, title=title, notes=[*notes, *[f"Note: {n}." for n in self.notes]]
+        )
 
     def methods(self) -> list[str]:
         """Say in plain sentences what was done."""

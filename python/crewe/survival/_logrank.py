@@ -67,7 +67,9 @@ class LogRank:
         """Give the printed table."""
         rows = [
             [group, f"{n:,}", f"{o:g}", number(float(e), 1)]
-            for group, n, o, e in zip(self.groups, self.n, self.observed, self.expected, strict=True)
+            for group, n, o, e in zip(
+                self.groups, self.n, self.observed, self.expected, strict=True
+            )
         ]
         test = f"Chi-squared {self.statistic:.2f} on {self.df} df, {equals(self.p_value)}."
         title = "Log-rank test" + (", stratified" if self.stratified else "")
@@ -90,7 +92,9 @@ class LogRank:
         return self.summary().html()
 
 
-def logrank(formula: Any, data: Any = None, *, strata: Any = None, synthetic: bool = False) -> LogRank:
+def logrank(
+    formula: Any, data: Any = None, *, strata: Any = None, synthetic: bool = False
+) -> LogRank:
     """Test whether groups survive alike.
 
     The test takes rows as independent: with siblings of one family in the data, prefer the
@@ -123,7 +127,13 @@ def logrank(formula: Any, data: Any = None, *, strata: Any = None, synthetic: bo
         )
     surv = read.surv
     record = _core.logrank(
-        surv.time, surv.event, surv.time_name, surv.event_name, read.groups, read.labels, read.strata
+        surv.time,
+        surv.event,
+        surv.time_name,
+        surv.event_name,
+        read.groups,
+        read.labels,
+        read.strata,
     )
     notes = [*read.notes, *record.pop("notes")]
     return LogRank(

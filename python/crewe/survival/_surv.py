@@ -93,7 +93,9 @@ class Sides:
 
     def columns(self) -> list[str]:
         """Name the columns of the left-hand side."""
-        return [name for side in (self.time, self.event) for name in _formula.variables(_plain(side))]
+        return [
+            name for side in (self.time, self.event) for name in _formula.variables(_plain(side))
+        ]
 
     def outcome(self, frame: pd.DataFrame) -> Surv:
         """Evaluate the left-hand side over kept rows."""
@@ -203,7 +205,9 @@ def grouped(
             )
         n = len(formula)
         groups, labels = (
-            (np.zeros(n, dtype=np.uint32), ["all"]) if data is None else array_codes(data, n, "group")
+            (np.zeros(n, dtype=np.uint32), ["all"])
+            if data is None
+            else array_codes(data, n, "group")
         )
         layers = None if strata is None else array_codes(strata, n, "strata")[0]
         weight = None if weights is None else _numbers(weights, "weights")

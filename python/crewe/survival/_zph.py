@@ -63,7 +63,12 @@ class ProportionalHazards:
     def tidy(self) -> Any:
         """Give one row a term and one for all: `term, statistic, df, p_value`."""
         return build(
-            {"term": self.terms, "statistic": self.statistic, "df": self.df, "p_value": self.p_value},
+            {
+                "term": self.terms,
+                "statistic": self.statistic,
+                "df": self.df,
+                "p_value": self.p_value,
+            },
             self.implementation,
         )
 
@@ -71,7 +76,9 @@ class ProportionalHazards:
         """Give the printed table."""
         rows = [
             [term, number(float(x), 3), f"{df:g}", p_value(float(p))]
-            for term, x, df, p in zip(self.terms, self.statistic, self.df, self.p_value, strict=True)
+            for term, x, df, p in zip(
+                self.terms, self.statistic, self.df, self.p_value, strict=True
+            )
         ]
         return Table(
             ["term", "chi-squared", "df", "p"],
@@ -120,7 +127,9 @@ class ProportionalHazards:
         ax.axhline(float(self.scaled_schoenfeld[:, j].mean()), color=_style.INK, linewidth=0.8)
         ax.set_xlabel("Time")
         ax.set_ylabel(f"Log hazard ratio of {name}")
-        _style.alt_text(ax, f"Scaled Schoenfeld residuals of {name} against time, with their mean as a line.")
+        _style.alt_text(
+            ax, f"Scaled Schoenfeld residuals of {name} against time, with their mean as a line."
+        )
         if self.synthetic:
             _style.label_synthetic(ax)
         return ax
