@@ -157,7 +157,7 @@ fn cox_coefficients_errors_and_tests() {
         match (fit.robust_score, &want["rscore"]) {
             (None, Value::Null) => {}
             (Some(test), want) => {
-                close(test.statistic, number(want), COEFFICIENTS, &format!("{name} robust score"))
+                close(test.statistic, number(want), COEFFICIENTS, &format!("{name} robust score"));
             }
             (None, want) => panic!("{name}: no robust score test where R has {want}"),
         }
@@ -388,7 +388,7 @@ fn log_rank() {
 }
 
 fn fault(result: Result<CoxFit>) -> Error {
-    result.err().expect("the fit is refused")
+    result.expect_err("the fit is refused")
 }
 
 #[test]

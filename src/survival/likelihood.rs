@@ -37,7 +37,9 @@ impl Ties {
         match name {
             "efron" => Ok(Self::Efron),
             "breslow" => Ok(Self::Breslow),
-            _ => Err(Fault::new(format!("ties = '{name}' is unknown")).remedy("Use 'efron' or 'breslow'").input()),
+            _ => Err(Fault::new(format!("ties = '{name}' is unknown"))
+                .remedy("Use 'efron' or 'breslow'")
+                .input()),
         }
     }
 }
