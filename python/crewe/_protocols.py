@@ -193,4 +193,7 @@ def notes(result: Any) -> list[str]:
 def methods(result: Any) -> list[str]:
     """Give the sentences that say how a result was worked out."""
     said: Any = attribute(result, "methods")
-    return [str(sentence) for sentence in said()] if callable(said) else []
+    if not callable(said):
+        return []
+    sentences: Any = said()
+    return [str(sentence) for sentence in sentences]

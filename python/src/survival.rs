@@ -12,6 +12,9 @@ use pyo3::types::PyDict;
 use crate::convert::{record, slice};
 use crate::error::OrRaise;
 
+/// One dictionary a curve.
+type Records<'py> = Vec<Bound<'py, PyDict>>;
+
 fn options(interval: &str, level: f64) -> crewe::Result<Options> {
     Ok(Options { interval: Interval::parse(interval)?, level })
 }
@@ -245,7 +248,7 @@ impl CoxModel {
         times: PyReadonlyArray1<'py, f64>,
         interval: &str,
         level: f64,
-    ) -> PyResult<(Vec<Bound<'py, PyDict>>, Vec<Bound<'py, PyDict>>)> {
+    ) -> PyResult<(Records<'py>, Records<'py>)> {
         let times = slice(&times)?;
         let views: Vec<_> = settings.iter().map(|x| x.as_array()).collect();
         let adjusted = py

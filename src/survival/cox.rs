@@ -374,7 +374,9 @@ impl<'a> Cox<'a> {
                     break (next, reached);
                 }
                 halvings += 1;
-                step.iter_mut().for_each(|s| *s *= 0.5);
+                for s in &mut step {
+                    *s *= 0.5;
+                }
             };
             if !reached.loglik.is_finite() {
                 return Err(self.stuck(&beta));

@@ -49,7 +49,7 @@ pub struct AdjustedCurves {
 /// Cumulated increments of the hazard at covariates of 0 in standardised columns, per tie.
 struct Hazard {
     /// `sum m / D_f`.
-    hazard: Vec<f64>,
+    total: Vec<f64>,
     /// `sum (m / D_f) a_f`, ties x p.
     mean: Vec<f64>,
     /// `sum m / D_f^2`.
@@ -83,7 +83,7 @@ impl CoxFit {
             .iter()
             .map(|range| Baseline {
                 time: self.data.timeline.ties[range.clone()].iter().map(|tie| tie.time).collect(),
-                hazard: cumulated.hazard[range.clone()].iter().map(|h| h * factor).collect(),
+                hazard: cumulated.total[range.clone()].iter().map(|h| h * factor).collect(),
             })
             .collect()
     }
@@ -108,9 +108,9 @@ impl CoxFit {
         let mut out = SurvivalCurve::empty();
         for k in range.clone() {
             let drift: Vec<f64> =
-                (0..p).map(|j| cumulated.mean[k * p + j] - at[j] * cumulated.hazard[k]).collect();
+                (0..p).map(|j| cumulated.mean[k * p + j] - at[j] * cumulated.total[k]).collect();
             let se = relative * (cumulated.variance[k] + self.form(&drift, &drift)).sqrt();
-            let survival = (-relative * cumulated.hazard[k]).exp();
+            let survival = (-relative * cumulated.total[k]).exp();
             out.push(self.data.timeline.ties[k].time, survival, se * survival, options, z);
         }
         Ok(out)
@@ -182,7 +182,7 @@ impl CoxFit {
     fn cumulated(&self) -> Hazard {
         let (p, count) = (self.coef.len(), self.data.timeline.ties.len());
         let mut out = Hazard {
-            hazard: vec![0.0; count],
+            total: vec![0.0; count],
             mean: vec![0.0; count * p],
             variance: vec![0.0; count],
             jump: vec![0.0; count],
@@ -190,7 +190,7 @@ impl CoxFit {
         };
         each_event_time(&self.data, &self.beta, self.ties, false, |step| {
             let (k, m, sums) = (step.tie, step.mean_weight, &step.sums);
-            out.hazard[k] = m * sums.h0;
+            out.total[k] = m * sums.h0;
             out.variance[k] = m * sums.q0;
             out.jump[k] = sums.h0 / step.deaths as f64;
             out.die[k] = m * (sums.q0 - sums.q1);
@@ -200,7 +200,7 @@ impl CoxFit {
         });
         for range in &self.data.timeline.strata {
             for k in range.clone().skip(1) {
-                out.hazard[k] += out.hazard[k - 1];
+                out.total[k] += out.total[k - 1];
                 out.variance[k] += out.variance[k - 1];
                 for j in 0..p {
                     out.mean[k * p + j] += out.mean[(k - 1) * p + j];
@@ -241,7 +241,7 @@ impl CoxFit {
         let mut means = vec![0.0; p];
         for range in &self.data.timeline.strata {
             let last = last_before(&ties[range.clone()], time).map(|k| range.start + k);
-            let hazard = last.map_or(0.0, |k| cumulated.hazard[k]);
+            let hazard = last.map_or(0.0, |k| cumulated.total[k]);
             let mut slope = 0.0;
             means.fill(0.0);
             let rows = range.clone().flat_map(|k| ties[k].start..ties[k].end);

@@ -78,8 +78,8 @@ impl CoxFit {
         let mut mean = vec![0.0; g.len() * p];
         each_event_time(&self.data, &self.beta, self.ties, true, |step| {
             let at = g[step.tie];
-            for (power, block) in blocks.iter_mut().enumerate() {
-                step.add_information(p, at.powi(power as i32), block);
+            for (factor, block) in [1.0, at, at * at].into_iter().zip(&mut blocks) {
+                step.add_information(p, factor, block);
             }
             for j in 0..p {
                 mean[step.tie * p + j] = step.mean_sum(j) / step.deaths as f64;
@@ -150,7 +150,9 @@ impl CoxFit {
                 .remedy("Use the transform 'km' or 'rank'")
                 .input());
         }
-        g.iter_mut().for_each(|value| *value -= mean);
+        for value in &mut g {
+            *value -= mean;
+        }
         Ok(g)
     }
 
@@ -187,7 +189,9 @@ impl CoxFit {
                     } else {
                         1.0 - survival
                     };
-                    same.iter().for_each(|&k| g[k] = value);
+                    for &k in same {
+                        g[k] = value;
+                    }
                     survival *= 1.0 - deaths as f64 / (self.n as f64 - before);
                     before += rows as f64;
                 }

@@ -195,10 +195,7 @@ class Curve:
         from matplotlib.lines import Line2D
         from matplotlib.ticker import PercentFormatter
 
-        if ax is None:
-            _, drawn = _style.figure()
-        else:
-            drawn = ax
+        drawn: Axes = _style.figure()[1] if ax is None else ax
         scale: dict[str, float] = {
             name: 100.0 if name == "effect" else 1.0 for name in (self.over, self.of)
         }

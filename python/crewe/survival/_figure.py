@@ -133,7 +133,7 @@ def _table_below(
         ax.annotate(
             labels.get(name, name),
             xy=(0, 0),
-            xytext=(-10, -34 - 11 * line),
+            xytext=(-14, -34 - 11 * line),
             xycoords="axes fraction",
             textcoords="offset points",
             ha="right",
