@@ -19,7 +19,7 @@ fn cost_lines(
         .into_iter()
         .map(|(name, formula, printed, places)| Line { name, formula, printed, places })
         .collect();
-    let worked = py.detach(|| work_out(&inputs, &lines)).or_raise(py)?;
+    let worked = crate::pool::compute(py, || work_out(&inputs, &lines)).or_raise(py)?;
     worked
         .into_iter()
         .map(|line| {

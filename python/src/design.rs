@@ -84,7 +84,8 @@ impl Design {
         strata: Vec<Labels<'py>>,
     ) -> PyResult<Bound<'py, PyDict>> {
         let (ids, strata) = (column(ids)?, columns(strata)?);
-        let assignment = py.detach(|| self.inner.assign(&self.units(&ids, &strata)?)).or_raise(py)?;
+        let assignment =
+            crate::pool::compute(py, || self.inner.assign(&self.units(&ids, &strata)?)).or_raise(py)?;
         result(py, assignment)
     }
 
@@ -96,7 +97,8 @@ impl Design {
         arms: Labels<'py>,
     ) -> PyResult<Bound<'py, PyDict>> {
         let (ids, strata, arms) = (column(ids)?, columns(strata)?, column(arms)?);
-        let assignment = py.detach(|| self.inner.observe(&self.units(&ids, &strata)?, &arms)).or_raise(py)?;
+        let assignment = crate::pool::compute(py, || self.inner.observe(&self.units(&ids, &strata)?, &arms))
+            .or_raise(py)?;
         result(py, assignment)
     }
 
@@ -110,9 +112,10 @@ impl Design {
     ) -> PyResult<Bound<'py, PyArray2<u8>>> {
         let (ids, strata) = (column(ids)?, columns(strata)?);
         let seed = seed.map(Seed::from);
-        let drawn = py
-            .detach(|| self.inner.draws(&self.units(&ids, &strata)?, n, seed.as_ref(), &Signals))
-            .or_raise(py)?;
+        let drawn = crate::pool::compute(py, || {
+            self.inner.draws(&self.units(&ids, &strata)?, n, seed.as_ref(), &Signals)
+        })
+        .or_raise(py)?;
         Ok(drawn.into_pyarray(py))
     }
 
@@ -124,7 +127,8 @@ impl Design {
         strata: Vec<Labels<'py>>,
     ) -> PyResult<Option<Bound<'py, PyBytes>>> {
         let (ids, strata) = (column(ids)?, columns(strata)?);
-        let possible = py.detach(|| self.inner.possible(&self.units(&ids, &strata)?)).or_raise(py)?;
+        let possible =
+            crate::pool::compute(py, || self.inner.possible(&self.units(&ids, &strata)?)).or_raise(py)?;
         Ok(possible.map(|count| PyBytes::new(py, &count.to_bytes_le())))
     }
 
@@ -144,7 +148,8 @@ impl Design {
         let assignment = self.rebuilt(py, labels, slice(&stratum)?, &strata, slice(&arm)?)?;
         let (ids, given) = (column(ids)?, columns(given_strata)?);
         let given_arm = given_arm.map(column).transpose()?;
-        let joined = py.detach(|| assignment.join(&ids, &given, given_arm.as_ref())).or_raise(py)?;
+        let joined =
+            crate::pool::compute(py, || assignment.join(&ids, &given, given_arm.as_ref())).or_raise(py)?;
         Ok(record!(py, "unit" => joined.unit.into_pyarray(py)))
     }
 }
@@ -219,13 +224,12 @@ fn balance<'py>(
     let (rows, arm) = (slice(&rows)?, slice(&arm)?);
     let table = values.as_array();
     let columns: Vec<Vec<f64>> = table.rows().into_iter().map(|row| row.to_vec()).collect();
-    let made = py
-        .detach(|| {
-            let covariates: Vec<core::Covariate<'_>> =
-                names.iter().zip(&columns).map(|(name, values)| core::Covariate { name, values }).collect();
-            core::balance(rows, arm, arms, &covariates)
-        })
-        .or_raise(py)?;
+    let made = crate::pool::compute(py, || {
+        let covariates: Vec<core::Covariate<'_>> =
+            names.iter().zip(&columns).map(|(name, values)| core::Covariate { name, values }).collect();
+        core::balance(rows, arm, arms, &covariates)
+    })
+    .or_raise(py)?;
     let level = |level: core::Level| -> PyResult<_> {
         Ok(record!(py,
             "n" => level.n.into_pyarray(py),
@@ -252,7 +256,8 @@ fn flow<'py>(
 ) -> PyResult<Vec<Bound<'py, PyDict>>> {
     let (rows, arm) = (slice(&rows)?, slice(&arm)?);
     let reason: Vec<Option<usize>> = reason.iter().map(|&r| usize::try_from(r).ok()).collect();
-    let made = py.detach(|| core::flow(rows, arm, arms, reasons, &reason, &analysed)).or_raise(py)?;
+    let made =
+        crate::pool::compute(py, || core::flow(rows, arm, arms, reasons, &reason, &analysed)).or_raise(py)?;
     let pair = |count: core::Count| (count.units, count.rows);
     made.arms
         .into_iter()

@@ -68,7 +68,7 @@ fn prepare_cases<'py>(
             rereferred_not_closed: rules[3],
         },
     };
-    let out = py.detach(|| cases::prepare(&dates, &window)).or_raise(py)?;
+    let out = crate::pool::compute(py, || cases::prepare(&dates, &window)).or_raise(py)?;
     let recodes: Vec<_> = out.recodes.into_iter().map(|r| (r.rule, r.action, r.rows)).collect();
     let excluded: Vec<_> = out
         .excluded
@@ -129,7 +129,7 @@ fn risk_score<'py>(
 ) -> PyResult<Bound<'py, PyDict>> {
     let factors = factors(py, &kinds, slice(&weights)?, slice(&alternatives)?)?;
     let values = values.as_array();
-    let out = py.detach(|| risk::score(values, &factors)).or_raise(py)?;
+    let out = crate::pool::compute(py, || risk::score(values, &factors)).or_raise(py)?;
     Ok(record!(py,
         "total" => out.total.into_pyarray(py),
         "risk" => out.risk.into_pyarray(py),
@@ -156,7 +156,7 @@ fn risk_change<'py>(
     arms: usize,
 ) -> PyResult<Bound<'py, PyDict>> {
     let (before, after, arm) = (slice(&before)?, slice(&after)?, slice(&arm)?);
-    let out = py.detach(|| risk::change(before, after, arm, arms)).or_raise(py)?;
+    let out = crate::pool::compute(py, || risk::change(before, after, arm, arms)).or_raise(py)?;
     let differences: Vec<_> = out
         .differences
         .iter()
@@ -187,7 +187,7 @@ fn risk_bounds<'py>(
 ) -> PyResult<Vec<(f64, f64)>> {
     let factors = factors(py, &kinds, slice(&weights)?, slice(&alternatives)?)?;
     let (change, arm) = (change.as_array(), slice(&arm)?);
-    let out = py.detach(|| risk::bounds(change, &factors, arm, arms)).or_raise(py)?;
+    let out = crate::pool::compute(py, || risk::bounds(change, &factors, arm, arms)).or_raise(py)?;
     Ok(out.into_iter().map(|range| (range.low, range.high)).collect())
 }
 
@@ -200,7 +200,7 @@ fn sdq_score<'py>(
     upper: Vec<Vec<f64>>,
 ) -> PyResult<Bound<'py, PyDict>> {
     let items = items.as_array();
-    let out = py.detach(|| sdq::score(items)).or_raise(py)?;
+    let out = crate::pool::compute(py, || sdq::score(items)).or_raise(py)?;
     let bands: Vec<_> = out.total.iter().zip(&upper).map(|(&total, upper)| sdq::band(total, upper)).collect();
     Ok(record!(py,
         "emotional" => out.emotional.into_pyarray(py),
@@ -228,7 +228,7 @@ fn likert_score<'py>(
 ) -> PyResult<Bound<'py, PyDict>> {
     let options = likert::Options { low: scale.0, high: scale.1, reversed: &reversed, needed, names: &names };
     let items = items.as_array();
-    let out = py.detach(|| likert::score(items, &options)).or_raise(py)?;
+    let out = crate::pool::compute(py, || likert::score(items, &options)).or_raise(py)?;
     Ok(record!(py,
         "mean" => out.mean.into_pyarray(py),
         "total" => out.total.into_pyarray(py),
@@ -248,7 +248,7 @@ fn summarise_scores<'py>(
     groups: usize,
 ) -> PyResult<Vec<Bound<'py, PyDict>>> {
     let (scores, group) = (slice(&scores)?, slice(&group)?);
-    py.detach(|| likert::summarise(scores, group, groups))
+    crate::pool::compute(py, || likert::summarise(scores, group, groups))
         .iter()
         .map(|s| {
             Ok(record!(py,

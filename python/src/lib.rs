@@ -9,6 +9,7 @@ mod design;
 mod error;
 mod instruments;
 mod nonparametric;
+mod pool;
 mod power;
 mod random;
 mod regression;

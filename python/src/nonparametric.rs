@@ -38,7 +38,7 @@ fn mann_whitney<'py>(
     let alternative = core::Alternative::parse(alternative).or_raise(py)?;
     let options = core::MannWhitneyOptions { alternative, exact, correct, level, name };
     let (x, y) = (slice(&x)?, slice(&y)?);
-    let test = py.detach(|| core::mann_whitney(x, y, &options, &Signals)).or_raise(py)?;
+    let test = crate::pool::compute(py, || core::mann_whitney(x, y, &options, &Signals)).or_raise(py)?;
     Ok(record!(py,
         "n" => test.n, "u" => test.u, "z" => test.z, "p_value" => test.p_value, "exact" => test.exact,
         "ties" => test.ties, "superiority" => test.superiority,
@@ -59,7 +59,7 @@ fn permutation_test<'py>(
     let alternative = core::Alternative::parse(alternative).or_raise(py)?;
     let options = core::PermutationOptions { alternative, name };
     let (x, y) = (slice(&x)?, slice(&y)?);
-    let test = py.detach(|| core::permutation_test(x, y, &options, &Signals)).or_raise(py)?;
+    let test = crate::pool::compute(py, || core::permutation_test(x, y, &options, &Signals)).or_raise(py)?;
     Ok(record!(py,
         "n" => test.n, "mean" => test.mean, "difference" => test.difference, "spread" => test.spread,
         "p_value" => test.p_value, "p_lower" => test.p_lower, "p_upper" => test.p_upper,
@@ -81,7 +81,7 @@ fn compare_rates<'py>(
     let fisher = core::fisher_test(events, totals, alternative, level).or_raise(py)?;
     let newcombe = core::newcombe(events, totals, level).or_raise(py)?;
     let unconditional = if exact {
-        Some(py.detach(|| core::chan_zhang(events, totals, level, &Signals)).or_raise(py)?)
+        Some(crate::pool::compute(py, || core::chan_zhang(events, totals, level, &Signals)).or_raise(py)?)
     } else {
         None
     };
@@ -106,7 +106,8 @@ fn prevalence<'py>(
     level: f64,
 ) -> PyResult<Bound<'py, PyDict>> {
     let alternative = core::Alternative::parse(alternative).or_raise(py)?;
-    let test = py.detach(|| core::prevalence(events, total, national, alternative, level)).or_raise(py)?;
+    let test = crate::pool::compute(py, || core::prevalence(events, total, national, alternative, level))
+        .or_raise(py)?;
     Ok(record!(py,
         "rate" => test.rate, "interval" => pair(test.interval), "wilson" => pair(test.wilson),
         "p_value" => test.p_value))
@@ -124,7 +125,8 @@ fn goodness_of_fit<'py>(
 ) -> PyResult<Bound<'py, PyDict>> {
     let options = core::GoodnessOptions { draws, enumerate, seed: seed.into() };
     let shares = slice(&shares)?;
-    let fit = py.detach(|| core::goodness_of_fit(&counts, shares, &options, &Signals)).or_raise(py)?;
+    let fit = crate::pool::compute(py, || core::goodness_of_fit(&counts, shares, &options, &Signals))
+        .or_raise(py)?;
     Ok(record!(py,
         "expected" => fit.expected, "statistic" => fit.statistic, "df" => fit.df, "p_value" => fit.p_value,
         "exact_p_value" => fit.exact_p_value, "enumerated" => fit.enumerated, "tables" => fit.tables))
@@ -151,7 +153,8 @@ fn group_summary<'py>(
     level: f64,
 ) -> PyResult<Vec<Bound<'py, PyDict>>> {
     let (values, codes) = (slice(&values)?, slice(&codes)?);
-    let found = py.detach(|| core::group_summary(values, codes, groups, level)).or_raise(py)?;
+    let found =
+        crate::pool::compute(py, || core::group_summary(values, codes, groups, level)).or_raise(py)?;
     found
         .into_iter()
         .map(|g| {
@@ -173,7 +176,7 @@ fn crosstab<'py>(
     n_columns: usize,
 ) -> PyResult<Bound<'py, PyDict>> {
     let (rows, columns) = (slice(&rows)?, slice(&columns)?);
-    let table = py.detach(|| core::crosstab(rows, columns, n_rows, n_columns)).or_raise(py)?;
+    let table = crate::pool::compute(py, || core::crosstab(rows, columns, n_rows, n_columns)).or_raise(py)?;
     Ok(record!(py, "counts" => table.counts, "shares" => table.shares, "totals" => table.totals))
 }
 

@@ -75,7 +75,7 @@ fn power_binary<'py>(
     let cluster_size = cluster_size.map(ClusterSize::from);
     let plan = Plan { effect, clusters, power, icc, cluster_size, cv, allocation, alpha, distribution, r2 };
     let asked = Binary { baseline, method, direction, plan };
-    let answer = py.detach(|| binary::power(&asked)).or_raise(py)?;
+    let answer = crate::pool::compute(py, || binary::power(&asked)).or_raise(py)?;
     let s = &answer.solution;
     Ok(record!(py,
         "baseline" => answer.baseline,

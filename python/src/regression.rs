@@ -35,7 +35,7 @@ impl Groups {
     #[new]
     fn new(py: Python<'_>, codes: PyReadonlyArray1<'_, u32>) -> PyResult<Self> {
         let codes = slice(&codes)?;
-        Ok(Self { inner: py.detach(|| Clusters::new(codes)).or_raise(py)? })
+        Ok(Self { inner: crate::pool::compute(py, || Clusters::new(codes)).or_raise(py)? })
     }
 
     /// The number of clusters.
@@ -93,12 +93,11 @@ fn ols_fit<'py>(
     names: Vec<String>,
 ) -> PyResult<(Linear, Bound<'py, PyDict>)> {
     let (outcome, columns) = (y.as_array(), x.as_array());
-    let summary = py
-        .detach(|| {
-            let design = DesignMatrix::new(columns, intercept).named(names)?;
-            ols::fit(&design, outcome, y_name)
-        })
-        .or_raise(py)?;
+    let summary = crate::pool::compute(py, || {
+        let design = DesignMatrix::new(columns, intercept).named(names)?;
+        ols::fit(&design, outcome, y_name)
+    })
+    .or_raise(py)?;
     let estimates = &summary.estimates;
     let record = record!(py,
         "names" => &estimates.names,
@@ -129,9 +128,10 @@ impl Linear {
         let rule = if residual_df { DfRule::Residual } else { DfRule::Default };
         let design = self.design(&x).or_raise(py)?;
         let clusters = groups.map(|g| &g.inner);
-        let inner = py
-            .detach(|| inference::covariance(&design, &self.estimates, kind, clusters, rule))
-            .or_raise(py)?;
+        let inner = crate::pool::compute(py, || {
+            inference::covariance(&design, &self.estimates, kind, clusters, rule)
+        })
+        .or_raise(py)?;
         Ok(Covariance { inner })
     }
 
@@ -160,11 +160,10 @@ impl Linear {
     ) -> PyResult<Bound<'py, PyDict>> {
         let design = self.design(&x).or_raise(py)?;
         let (matrix, clusters) = (matrix.as_array(), groups.map(|g| &g.inner));
-        let result = py
-            .detach(|| {
-                inference::contrasts(&design, &self.estimates, &covariance.inner, clusters, matrix, level)
-            })
-            .or_raise(py)?;
+        let result = crate::pool::compute(py, || {
+            inference::contrasts(&design, &self.estimates, &covariance.inner, clusters, matrix, level)
+        })
+        .or_raise(py)?;
         table(py, result)
     }
 
@@ -179,9 +178,10 @@ impl Linear {
     ) -> PyResult<Bound<'py, PyDict>> {
         let design = self.design(&x).or_raise(py)?;
         let (matrix, clusters) = (matrix.as_array(), groups.map(|g| &g.inner));
-        let result = py
-            .detach(|| inference::wald(&design, &self.estimates, &covariance.inner, clusters, matrix))
-            .or_raise(py)?;
+        let result = crate::pool::compute(py, || {
+            inference::wald(&design, &self.estimates, &covariance.inner, clusters, matrix)
+        })
+        .or_raise(py)?;
         Ok(record!(py,
             "test" => result.test,
             "statistic" => result.statistic,

@@ -80,12 +80,11 @@ fn kaplan_meier(
 ) -> PyResult<Vec<KaplanMeierCurve>> {
     let (time, event) = (slice(&time)?, slice(&event)?);
     let (groups, weights) = (optional(groups.as_ref())?, optional(weights.as_ref())?);
-    let curves = py
-        .detach(|| {
-            let surv = Surv::new(time, event).named(time_name, event_name).weights(weights);
-            survival::kaplan_meier(&surv, groups, options(interval, level)?)
-        })
-        .or_raise(py)?;
+    let curves = crate::pool::compute(py, || {
+        let surv = Surv::new(time, event).named(time_name, event_name).weights(weights);
+        survival::kaplan_meier(&surv, groups, options(interval, level)?)
+    })
+    .or_raise(py)?;
     Ok(curves.into_iter().map(|inner| KaplanMeierCurve { inner }).collect())
 }
 
@@ -105,12 +104,11 @@ fn logrank<'py>(
 ) -> PyResult<Bound<'py, PyDict>> {
     let (time, event, groups) = (slice(&time)?, slice(&event)?, slice(&groups)?);
     let strata = optional(strata.as_ref())?;
-    let test = py
-        .detach(|| {
-            let surv = Surv::new(time, event).named(time_name, event_name);
-            survival::logrank(&surv, groups, &labels, strata)
-        })
-        .or_raise(py)?;
+    let test = crate::pool::compute(py, || {
+        let surv = Surv::new(time, event).named(time_name, event_name);
+        survival::logrank(&surv, groups, &labels, strata)
+    })
+    .or_raise(py)?;
     Ok(record!(py,
         "n" => test.n,
         "observed" => test.observed.into_pyarray(py),
@@ -202,7 +200,7 @@ impl CoxModel {
         terms: Vec<Vec<usize>>,
     ) -> PyResult<Bound<'py, PyDict>> {
         let transform = Transform::parse(transform).or_raise(py)?;
-        let zph = py.detach(|| self.inner.zph(transform, &terms)).or_raise(py)?;
+        let zph = crate::pool::compute(py, || self.inner.zph(transform, &terms)).or_raise(py)?;
         let all: Vec<&Test> = zph.terms.iter().chain([&zph.global]).collect();
         Ok(record!(py,
             "statistic" => all.iter().map(|t| t.statistic).collect::<Vec<_>>().into_pyarray(py),
@@ -236,7 +234,8 @@ impl CoxModel {
     ) -> PyResult<Bound<'py, PyDict>> {
         let x = slice(&x)?;
         let curve =
-            py.detach(|| self.inner.survival_curve(x, stratum, options(interval, level)?)).or_raise(py)?;
+            crate::pool::compute(py, || self.inner.survival_curve(x, stratum, options(interval, level)?))
+                .or_raise(py)?;
         curve_record(py, curve)
     }
 
@@ -251,9 +250,9 @@ impl CoxModel {
     ) -> PyResult<(Records<'py>, Records<'py>)> {
         let times = slice(&times)?;
         let views: Vec<_> = settings.iter().map(|x| x.as_array()).collect();
-        let adjusted = py
-            .detach(|| self.inner.adjusted_curves(&views, times, options(interval, level)?))
-            .or_raise(py)?;
+        let adjusted =
+            crate::pool::compute(py, || self.inner.adjusted_curves(&views, times, options(interval, level)?))
+                .or_raise(py)?;
         let list = |curves: Vec<SurvivalCurve>| -> PyResult<Vec<_>> {
             curves.into_iter().map(|curve| curve_record(py, curve)).collect()
         };
@@ -267,12 +266,12 @@ impl CoxModel {
 
     /// Score residuals, by rows.
     fn score_residuals<'py>(&self, py: Python<'py>) -> Bound<'py, PyArray2<f64>> {
-        py.detach(|| self.inner.score_residuals()).into_pyarray(py)
+        crate::pool::compute(py, || self.inner.score_residuals()).into_pyarray(py)
     }
 
     /// Martingale residuals.
     fn martingale_residuals<'py>(&self, py: Python<'py>) -> Bound<'py, PyArray1<f64>> {
-        py.detach(|| self.inner.martingale_residuals()).into_pyarray(py)
+        crate::pool::compute(py, || self.inner.martingale_residuals()).into_pyarray(py)
     }
 }
 
@@ -296,17 +295,16 @@ fn cox_fit(
     let (time, event, columns) = (slice(&time)?, slice(&event)?, x.as_array());
     let (strata, weights) = (optional(strata.as_ref())?, optional(weights.as_ref())?);
     let codes = optional(clusters.as_ref())?;
-    let fit = py
-        .detach(|| {
-            let clusters = codes.map(Clusters::new).transpose()?;
-            Cox::new(Surv::new(time, event).named(time_name, event_name).weights(weights), columns)
-                .named(names)
-                .ties(Ties::parse(ties)?)
-                .strata(strata)
-                .clusters(clusters.as_ref())
-                .fit()
-        })
-        .or_raise(py)?;
+    let fit = crate::pool::compute(py, || {
+        let clusters = codes.map(Clusters::new).transpose()?;
+        Cox::new(Surv::new(time, event).named(time_name, event_name).weights(weights), columns)
+            .named(names)
+            .ties(Ties::parse(ties)?)
+            .strata(strata)
+            .clusters(clusters.as_ref())
+            .fit()
+    })
+    .or_raise(py)?;
     Ok(CoxModel { inner: fit })
 }
 

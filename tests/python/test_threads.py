@@ -1,0 +1,54 @@
+"""Threads change nothing but the time, and a forked child is not left waiting for its parent's."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+FIT = """
+import numpy as np
+import crewe as cw
+
+def fit(_=0):
+    stream = cw._core.Stream(1, "threads")
+    n = 60_000
+    x = stream.normal(3 * n).reshape(n, 3)
+    y = x.sum(axis=1) + stream.normal(n)
+    ids = (np.arange(n) // 3).astype(np.uint32)
+    result = cw.ols(y, x, cluster=ids)
+    return np.concatenate([result.coef, result.se, result.df]).tobytes().hex()
+"""
+
+
+def run(code: str, **environment: str) -> str:
+    done = subprocess.run(
+        [sys.executable, "-c", FIT + code],
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=True,
+    )
+    return done.stdout.strip()
+
+
+def test_the_same_bits_for_any_number_of_threads() -> None:
+    one = run("print(fit())", RAYON_NUM_THREADS="1")
+    assert len(one) == 2 * 8 * 12
+    assert run("print(fit())", RAYON_NUM_THREADS="8") == one
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot fork")
+def test_a_forked_child_gets_threads_of_its_own() -> None:
+    code = """
+import multiprocessing
+if __name__ == "__main__":
+    parent = fit()
+    with multiprocessing.get_context("fork").Pool(2) as pool:
+        children = pool.map_async(fit, range(2)).get(timeout=60)
+    print(parent == children[0] == children[1])
+"""
+    assert run(code, RAYON_NUM_THREADS="2") == "True"
