@@ -20,7 +20,9 @@ EXPECTED = json.loads((REFERENCE / "expected" / "survival.json").read_text())
 
 
 def frame(name):
-    return pd.read_csv(REFERENCE / "data" / f"{name}.csv").rename(columns=lambda c: c.replace(".", "_"))
+    return pd.read_csv(REFERENCE / "data" / f"{name}.csv").rename(
+        columns=lambda c: c.replace(".", "_")
+    )
 
 
 def case(name):
@@ -28,9 +30,7 @@ def case(name):
 
 
 LUNG = "Surv(time, status) ~ age + sex + ph_ecog"
-VETERAN = (
-    "Surv(time, status) ~ trt + C(celltype, contr.treatment('squamous')) + karno + diagtime + age + prior"
-)
+VETERAN = "Surv(time, status) ~ trt + C(celltype, contr.treatment('squamous')) + karno + diagtime + age + prior"
 
 
 @pytest.mark.parametrize("ties", ["efron", "breslow"])
@@ -90,7 +90,9 @@ def test_an_event_may_be_an_expression():
     assert one.coef.tolist() == two.coef.tolist()
 
 
-@pytest.mark.parametrize("kind", [pl.from_pandas, pa.Table.from_pandas, lambda f: pl.from_pandas(f).lazy()])
+@pytest.mark.parametrize(
+    "kind", [pl.from_pandas, pa.Table.from_pandas, lambda f: pl.from_pandas(f).lazy()]
+)
 def test_every_kind_of_frame_gives_the_same_bits(kind):
     rossi = frame("rossi")
     formula = "Surv(week, arrest) ~ fin + age + race"
@@ -113,10 +115,16 @@ def test_kaplan_meier_against_r():
             low = np.array(group["limits"][key]["low"], dtype=float)
             np.testing.assert_allclose(rows["conf_low"], low, rtol=1e-9)
             row = medians[medians["term"] == group["level"]].iloc[0]
-            for name, column in (("estimate", "median"), ("low", "conf_low"), ("high", "conf_high")):
+            for name, column in (
+                ("estimate", "median"),
+                ("low", "conf_low"),
+                ("high", "conf_high"),
+            ):
                 value = group["quantiles"][key][name][1]
                 np.testing.assert_allclose(row[column], np.nan if value is None else value)
-            np.testing.assert_array_equal(curves.at_risk(want["at"])[group["level"]], group["risk_at"])
+            np.testing.assert_array_equal(
+                curves.at_risk(want["at"])[group["level"]], group["risk_at"]
+            )
 
 
 def test_log_rank_against_r():
@@ -147,8 +155,12 @@ def test_adjusted_curves_against_r():
 
 
 def test_few_clusters_point_to_the_randomisation_test():
-    fit = cw.coxph(LUNG, frame("lung").dropna(subset=["inst"]).astype({"inst": int}), cluster="inst")
-    assert any("18 clusters" in n and "17%, 12% and 6%" in n and "randomisation" in n for n in fit.notes)
+    fit = cw.coxph(
+        LUNG, frame("lung").dropna(subset=["inst"]).astype({"inst": int}), cluster="inst"
+    )
+    assert any(
+        "18 clusters" in n and "17%, 12% and 6%" in n and "randomisation" in n for n in fit.notes
+    )
     assert "18 clusters" in repr(fit)
     with pytest.raises(cw.InputError, match=r"'CR2' is not available.*randomisation test"):
         fit.vcov("CR2")
