@@ -234,8 +234,8 @@ def refuse_families(source: Source, cluster: str, kept: NDArray[np.bool_]) -> No
             column=cluster,
             rows=[int(row) for row in rows],
             values=[labels[i] for i in several],
-            remedy="Use cw.randomisation_test with the design, which re-draws whole clusters, "
-            "or keep one row a cluster",
+            remedy="Keep one row a cluster, or compare the statistic with its values over "
+            "design.draws(frame, n), which re-draw whole clusters",
         )
 
 

@@ -403,7 +403,7 @@ class PermutationTest(Result):
             f"Exact permutation test of the difference in means over {count} of the sample "
             f"with the same arm sizes (shift algorithm); {self.rule}.",
             "No interval is given: the labels of a sample are permuted, and an interval would "
-            "need a model of the effect; cw.randomisation_test inverts one for a design.",
+            "need a model of the effect.",
         ]
 
     def table(self) -> Table:
