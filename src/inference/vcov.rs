@@ -138,8 +138,10 @@ pub struct Covariance {
 /// The covariance of the estimates of a model fitted to `x`.
 ///
 /// # Errors
-/// * [`Error::Input`] when clusters are needed and absent, too few (G < 2), or of another length than the data; when
-///   HC2 or HC3 meets a row with leverage 1 (the row is named).
+/// * [`Error::Input`] when clusters are needed and absent, of another length than the data, or too few: G < 2, or no
+///   more than the coefficients of columns that are constant within clusters, which then fit the clusters exactly
+///   (indicators of clusters beside columns that vary within them may stay); when HC2 or HC3 meets a row with
+///   leverage 1 (the row is named).
 pub fn covariance(
     x: &DesignMatrix<'_>,
     estimates: &Estimates,
@@ -147,7 +149,7 @@ pub fn covariance(
     clusters: Option<&Clusters>,
     rule: DfRule,
 ) -> Result<Covariance> {
-    let groups = check_clusters(estimates, kind, clusters)?;
+    let groups = check_clusters(x, estimates, kind, clusters)?;
     let k = estimates.k();
     let (n, residual) = (estimates.n() as f64, estimates.df_residual);
     let plain = if estimates.normal_reference { f64::INFINITY } else { residual };
@@ -247,6 +249,7 @@ pub fn covariance(
 
 /// Clusters where the kind needs them, checked against the model.
 fn check_clusters<'a>(
+    x: &DesignMatrix<'_>,
     estimates: &Estimates,
     kind: Vcov,
     clusters: Option<&'a Clusters>,
@@ -267,7 +270,45 @@ fn check_clusters<'a>(
             .remedy("With one cluster nothing can be said about the variation between clusters")
             .input());
     }
+    if g.count() <= estimates.k() {
+        refuse_saturated(x, kind, g)?;
+    }
     Ok(Some(g))
+}
+
+/// Refuses a model whose cluster-level coefficients fit every cluster: no residual variation between clusters is left,
+/// and the sandwich would call its own blindness certainty.
+///
+/// One indicator for each cluster is the exception where other columns vary within at least three clusters (matched
+/// sets, sites): the effects within clusters keep their variance, and a note says that the indicators have none.
+fn refuse_saturated(x: &DesignMatrix<'_>, kind: Vcov, g: &Clusters) -> Result<()> {
+    let columns = x.columns();
+    let first = usize::from(x.has_intercept());
+    let mut names: Vec<&str> = x.names()[..first].iter().map(String::as_str).collect();
+    let mut indicators = true;
+    for (column, name) in columns.columns().into_iter().zip(&x.names()[first..]) {
+        let of_cluster = |c: usize| {
+            let rows = g.rows(c);
+            let value = column[rows[0] as usize];
+            rows.iter().all(|&row| column[row as usize] == value).then_some(value)
+        };
+        if let Some(values) = (0..g.count()).map(of_cluster).collect::<Option<Vec<f64>>>() {
+            names.push(name);
+            indicators &= values.iter().filter(|value| **value != 0.0).count() == 1;
+        }
+    }
+    let within = names.len() < x.k();
+    if g.count() > names.len() || (within && indicators && g.count() > 2) {
+        return Ok(());
+    }
+    Err(Fault::new(format!(
+        "{kind} needs more clusters than coefficients between clusters, and there are {} for {}",
+        g.count(),
+        names.len()
+    ))
+    .values(names)
+    .remedy("Leave terms of the clusters out of the model, or use a randomisation test")
+    .input())
 }
 
 /// Rows that the model fits by themselves have no residual to estimate a variance from.
@@ -280,4 +321,44 @@ fn refuse_full_leverage(kind: Vcov, leverage: Vec<f64>) -> Result<Vec<f64>> {
         .rows(rows)
         .remedy("Use HC1, or drop the term that only this row informs")
         .input())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::regression::Ols;
+    use ndarray::array;
+
+    #[test]
+    fn too_few_clusters_for_the_model() {
+        let y = array![1.0, 2.0, 4.0, 3.0, 7.0, 5.0];
+        let clusters = |codes: &[u32]| Clusters::new(codes).unwrap();
+        // An arm that is one of two clusters: the sandwich would be 0.
+        let arm = array![[0.0], [0.0], [0.0], [1.0], [1.0], [1.0]];
+        let fit = Ols::new(y.view(), arm.view()).fit().unwrap();
+        for kind in Vcov::ALL.into_iter().filter(|kind| kind.is_clustered()) {
+            let error = fit.vcov(kind, Some(&clusters(&[0, 0, 0, 1, 1, 1]))).unwrap_err();
+            assert!(matches!(error, Error::Input(_)), "{error}");
+            assert!(error.to_string().contains("there are 2 for 2"), "{error}");
+            assert!(fit.vcov(kind, Some(&clusters(&[0, 0, 1, 2, 3, 3]))).is_ok());
+        }
+        // Three clusters, indicators of two of them and an arm within clusters: sets, whose arm keeps its variance.
+        let sets = array![
+            [0.0, 0.0, 0.0],
+            [1.0, 0.0, 0.0],
+            [0.0, 1.0, 0.0],
+            [1.0, 1.0, 0.0],
+            [0.0, 0.0, 1.0],
+            [1.0, 0.0, 1.0]
+        ];
+        let fit = Ols::new(y.view(), sets.view()).fit().unwrap();
+        let covariance = fit.vcov(Vcov::Cr1, Some(&clusters(&[0, 0, 1, 1, 2, 2]))).unwrap();
+        assert!(covariance.matrix[(1, 1)] > 0.0);
+        // The same clusters with a slope of the clusters instead of an indicator.
+        let mut slope = sets.clone();
+        slope.column_mut(1).assign(&array![1.0, 1.0, 2.0, 2.0, 0.0, 0.0]);
+        let fit = Ols::new(y.view(), slope.view()).fit().unwrap();
+        let error = fit.vcov(Vcov::Cr1, Some(&clusters(&[0, 0, 1, 1, 2, 2]))).unwrap_err();
+        assert!(error.to_string().contains("there are 3 for 3"), "{error}");
+    }
 }
