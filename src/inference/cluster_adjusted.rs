@@ -10,6 +10,11 @@
 //! `q_g = L_g B_g u`, and the Satterthwaite degrees of freedom are `(tr Gamma)^2 / sum_gh Gamma_gh^2`, where
 //! `sum_gh Gamma_gh^2 = sum_g (d_g^2 - 2 d_g q_g'q_g) + || sum_g q_g q_g' ||^2`: no n_g x n_g, no G x G.
 //!
+//! With working weights `V_g = diag(w)` (logit) the residuals of a cluster have the working covariance V_g, and the
+//! symmetric adjustment that restores it is `A_g = V^{1/2} (V (I - H_gg) V)^{-1/2} V^{1/2}`, equation 11 of Pustejovsky
+//! and Tipton. Where w is the same in all rows of a cluster that is the adjustment above. Otherwise CR2 has no k x k
+//! form, and its root is that of an n_g x n_g matrix: time n_g^3, memory n_g^2. CR3 keeps its k x k form.
+//!
 //! Bell and McCaffrey (2002); Pustejovsky and Tipton (2018), doi:10.1080/07350015.2016.1247004, section 4.
 
 use nalgebra::{DMatrix, DVector, SymmetricEigen};
@@ -212,6 +217,12 @@ pub(super) fn block(x: &DesignMatrix<'_>, estimates: &Estimates, rows: &[u32], p
         // A row with weight 0 has no score either.
         e[i] = if weight == 0.0 { 0.0 } else { estimates.residuals[r] / weight };
     }
+    if let (Power::Half, Some(weights)) = (power, &estimates.root_weights) {
+        let roots = DVector::from_iterator(m, rows.iter().map(|&r| weights[r as usize]));
+        if roots.max() > roots.min() * (1.0 + 1e-13) {
+            return weighted_block(&z, &e, &roots);
+        }
+    }
     let exponent = |rest: f64| match power {
         _ if rest <= SINGULAR => 0.0,
         Power::Half => 1.0 / rest.sqrt(),
@@ -234,6 +245,35 @@ pub(super) fn block(x: &DesignMatrix<'_>, estimates: &Estimates, rows: &[u32], p
     let (adjust, degenerate) = power_of(&eigen, exponent);
     let reach = &inner * &adjust;
     Block { score: &adjust * (z.transpose() * e), spread: &adjust * &reach, reach, degenerate }
+}
+
+/// The block under CR2 where the working weights differ between rows. With `R = V^{1/2}`, whitened rows `Z = R X W`,
+/// scaled residuals `e = R^{-1} (y - mu)` and `S = (V (I - Z Z') V)^{-1/2}` the adjustment is `A = R S R`, and the
+/// adjusted rows `A X W = R S Z` give the score `Z' S V e`, the spread `Z' S V^2 S Z` and the reach `Z' V S Z`.
+fn weighted_block(z: &DMatrix<f64>, e: &DVector<f64>, roots: &DVector<f64>) -> Block {
+    let v = roots.component_mul(roots);
+    let rest = DMatrix::identity(z.nrows(), z.nrows()) - z * z.transpose();
+    let inner = DMatrix::from_fn(z.nrows(), z.nrows(), |a, b| v[a] * rest[(a, b)] * v[b]);
+    // Whether the cluster determines a coefficient by itself is a matter of I - Z Z' alone, not of small weights.
+    let least = 1.0 - SymmetricEigen::new(z.transpose() * z).eigenvalues.max();
+    let degenerate = least <= SINGULAR;
+    let floor = if degenerate { SINGULAR * v.max() * v.max() } else { 0.0 };
+    let eigen = SymmetricEigen::new(inner);
+    let mut scaled = eigen.eigenvectors.clone();
+    for (mut column, &l) in scaled.column_iter_mut().zip(eigen.eigenvalues.iter()) {
+        column *= if l > floor { 1.0 / l.sqrt() } else { 0.0 };
+    }
+    let adjusted = scaled * (eigen.eigenvectors.transpose() * z);
+    let mut weighted = adjusted.clone();
+    for (mut row, &v) in weighted.row_iter_mut().zip(v.iter()) {
+        row *= v;
+    }
+    Block {
+        score: weighted.transpose() * e,
+        spread: weighted.transpose() * &weighted,
+        reach: z.transpose() * weighted,
+        degenerate,
+    }
 }
 
 /// `U f(1 - l) U'` of a symmetric matrix with eigenvalues l, and whether any `1 - l` is zero.

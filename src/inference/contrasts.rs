@@ -91,7 +91,7 @@ pub(super) fn degrees(
     let whitened = || rows.iter().map(|c| estimates.whitened(c)).collect::<Vec<_>>();
     match (covariance.kind, covariance.rule, clusters) {
         (Vcov::Cr2, DfRule::Default, Some(g)) => satterthwaite(x, estimates, g, &whitened()),
-        (Vcov::Hc2, DfRule::Default, _) => {
+        (Vcov::Hc2, DfRule::Default, _) if !estimates.normal_reference => {
             satterthwaite_of_rows(x, estimates, &leverage(x, estimates), &whitened())
         }
         // Every other rule gives all contrasts the same degrees of freedom.

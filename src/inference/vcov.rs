@@ -16,7 +16,8 @@
 //! | `CR3` | `s_g = X_g' (I - H_gg)^{-1} e_g`, no factor | t(G - 1) |
 //! | `jackknife` | CR3 times (G - 1) / G: leave one cluster out, about the full estimate | t(G - 1) |
 //!
-//! For a model whose own tests are normal (logit) `iid` and HC refer to z.
+//! For a model whose own tests are normal (logit) `iid` and every HC refer to z; CR2 is that of the final weighted least
+//! squares with working covariance diag(w), see [`super::cluster_adjusted`], and h its hat values.
 //!
 //! H. White (1980), doi:10.2307/1912934; J. G. MacKinnon and H. White (1985), doi:10.1016/0304-4076(85)90158-7;
 //! R. M. Bell and D. F. McCaffrey (2002), Survey Methodology 28, 169-181; J. E. Pustejovsky and E. Tipton (2018),
@@ -176,7 +177,7 @@ pub fn covariance(
                 .zip(&leverage)
                 .map(|(e, h)| if kind == Vcov::Hc2 { e / (1.0 - h).sqrt() } else { e / (1.0 - h) })
                 .collect();
-            if kind == Vcov::Hc2 && rule == DfRule::Default {
+            if kind == Vcov::Hc2 && rule == DfRule::Default && !estimates.normal_reference {
                 df = satterthwaite_of_rows(x, estimates, &leverage, &estimates.whitened_coefficients());
             }
             hc(&inflated)
@@ -225,6 +226,7 @@ pub fn covariance(
         df = vec![residual; k];
     }
     if kind == Vcov::Cr2 || kind == Vcov::Hc2 {
+        // Infinite degrees of freedom are never small.
         let smallest = df.iter().copied().fold(f64::INFINITY, f64::min);
         if smallest < 4.0 {
             notes.push(format!(

@@ -66,7 +66,7 @@ pub fn wald(
     let singletons;
     let groups = match (covariance.kind, covariance.rule, clusters) {
         (Vcov::Cr2, DfRule::Default, Some(g)) => Some(g),
-        (Vcov::Hc2, DfRule::Default, _) => {
+        (Vcov::Hc2, DfRule::Default, _) if !estimates.normal_reference => {
             singletons = Clusters::singletons(estimates.n())?;
             Some(&singletons)
         }

@@ -12,9 +12,8 @@
 
 use ndarray::{ArrayView1, ArrayView2};
 
-use crate::inference::{
-    Clusters, Contrasts, Covariance, DfRule, Estimates, Vcov, Wald, contrasts, covariance, wald,
-};
+use super::fit::{Fit, Summary};
+use crate::inference::Estimates;
 use crate::linalg::double::{Double, Scalar};
 use crate::linalg::factor::{Collinear, factor};
 use crate::linalg::gram::{centred, cross_products, fill_chunks, over_chunks, precise_cross_products};
@@ -88,16 +87,12 @@ impl<'a> Ols<'a> {
     /// * [`Error::Rank`] when columns repeat others (named, with those they repeat).
     pub fn fit(self) -> Result<OlsFit<'a>> {
         let summary = fit(&self.x, self.y, &self.y_name)?;
-        Ok(OlsFit { x: self.x, summary })
+        Ok(Fit::new(self.x, summary))
     }
 }
 
-/// A fitted regression, still borrowing its columns so that any covariance can follow without refitting.
-#[derive(Debug, Clone)]
-pub struct OlsFit<'a> {
-    x: DesignMatrix<'a>,
-    summary: OlsSummary,
-}
+/// A fitted least squares regression.
+pub type OlsFit<'a> = Fit<'a, OlsSummary>;
 
 /// What a fit holds apart from the data.
 #[derive(Debug, Clone)]
@@ -114,50 +109,9 @@ pub struct OlsSummary {
     pub precise: bool,
 }
 
-impl OlsFit<'_> {
-    /// The coefficients, length k, the intercept first.
-    pub fn coef(&self) -> &[f64] {
-        &self.summary.estimates.coef
-    }
-
-    /// Everything about the fit but the data.
-    pub fn summary(&self) -> &OlsSummary {
-        &self.summary
-    }
-
-    /// The covariance of the coefficients under a definition of [`Vcov`].
-    ///
-    /// # Errors
-    /// As [`covariance`].
-    pub fn vcov(&self, kind: Vcov, clusters: Option<&Clusters>) -> Result<Covariance> {
-        covariance(&self.x, &self.summary.estimates, kind, clusters, DfRule::Default)
-    }
-
-    /// Every row of `matrix` (m x k) as a contrast of the coefficients, with intervals at `level`.
-    ///
-    /// # Errors
-    /// As [`contrasts`].
-    pub fn contrasts(
-        &self,
-        covariance: &Covariance,
-        clusters: Option<&Clusters>,
-        matrix: ArrayView2<'_, f64>,
-        level: f64,
-    ) -> Result<Contrasts> {
-        contrasts(&self.x, &self.summary.estimates, covariance, clusters, matrix, level)
-    }
-
-    /// The joint test that every row of `matrix` (q x k) gives zero.
-    ///
-    /// # Errors
-    /// As [`wald`].
-    pub fn wald(
-        &self,
-        covariance: &Covariance,
-        clusters: Option<&Clusters>,
-        matrix: ArrayView2<'_, f64>,
-    ) -> Result<Wald> {
-        wald(&self.x, &self.summary.estimates, covariance, clusters, matrix)
+impl Summary for OlsSummary {
+    fn estimates(&self) -> &Estimates {
+        &self.estimates
     }
 }
 
@@ -260,7 +214,7 @@ fn fast(x: &DesignMatrix<'_>, y: ArrayView1<'_, f64>, y_name: &str) -> Result<Op
 }
 
 /// `W W' v`.
-fn solve<T: Scalar>(w: &[Vec<T>], v: &[T]) -> Vec<T> {
+pub(super) fn solve<T: Scalar>(w: &[Vec<T>], v: &[T]) -> Vec<T> {
     let k = v.len();
     let dot = |pairs: &mut dyn Iterator<Item = (T, T)>| pairs.fold(T::of(0.0), |sum, (a, b)| sum + a * b);
     let half: Vec<T> = (0..k).map(|c| dot(&mut (0..=c).map(|r| (w[r][c], v[r])))).collect();
