@@ -31,6 +31,8 @@ class Trial:
         The arms in their order, the reference first.
     notes : list of str
         What a reader must know.
+    synthetic : bool
+        Whether the trial was drawn over synthetic data.
     """
 
     source: Source
@@ -39,6 +41,7 @@ class Trial:
     arm: str | None
     levels: dict[str, list[str]]
     notes: list[str]
+    synthetic: bool
     _unit: NDArray[np.uint32]
     _arm: NDArray[np.uint8]
     _arms: list[str]
@@ -109,6 +112,7 @@ def join(assignment: Any, source: Source, right: str, *, strata_terms: bool) -> 
         arm=column,
         levels={column: list(joined.arms)} if column else {},
         notes=notes,
+        synthetic=bool(getattr(assignment, "synthetic", False)),
         _unit=joined.unit,
         _arm=joined.arm,
         _arms=list(joined.arms),

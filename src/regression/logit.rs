@@ -161,7 +161,8 @@ struct State {
 
 /// An outcome of 0s and 1s with both of them; missing values are left to the linear fit to name.
 fn check_outcome(y: ArrayView1<'_, f64>, y_name: &str) -> Result<()> {
-    let wrong: Vec<usize> = (0..y.len()).filter(|&i| y[i].is_finite() && y[i] != 0.0 && y[i] != 1.0).collect();
+    let wrong: Vec<usize> =
+        (0..y.len()).filter(|&i| y[i].is_finite() && y[i] != 0.0 && y[i] != 1.0).collect();
     if !wrong.is_empty() {
         let mut seen: Vec<f64> = wrong.iter().map(|&i| y[i]).collect();
         seen.sort_by(f64::total_cmp);
@@ -349,11 +350,8 @@ fn direction(
     let k = x.k();
     let roots = state.root_weights();
     let residuals = state.residuals(y);
-    let working: Vec<f64> = residuals
-        .iter()
-        .zip(&roots)
-        .map(|(e, r)| if *r > 0.0 { e / (r * r) } else { 0.0 })
-        .collect();
+    let working: Vec<f64> =
+        residuals.iter().zip(&roots).map(|(e, r)| if *r > 0.0 { e / (r * r) } else { 0.0 }).collect();
     let gram = cross_products(x, center, Some(ArrayView1::from(working.as_slice())), Some(&roots));
     let inner: Vec<Vec<f64>> = (0..k).map(|a| (0..k).map(|b| gram[(a, b)]).collect()).collect();
     let whitening = factor(&inner, 1e-8).ok()?.inverse;

@@ -15,9 +15,9 @@
 use ndarray::ArrayView1;
 
 use crate::linalg::DesignMatrix;
-use crate::linalg::gram::precise_cross_products;
 use crate::linalg::double::{Double, Scalar};
 use crate::linalg::factor::factor;
+use crate::linalg::gram::precise_cross_products;
 use crate::{Error, Fault};
 
 /// The move of a row, relative to the largest, below which it does not move.
@@ -52,14 +52,14 @@ pub(super) fn separation(
 fn one_column(x: &DesignMatrix<'_>, y: ArrayView1<'_, f64>, j: usize) -> Option<Error> {
     let column = x.columns().column(j).to_owned();
     let range = |outcome: f64| {
-        column.iter().zip(y).filter(|(_, y)| **y == outcome).fold(
-            (f64::INFINITY, f64::NEG_INFINITY),
-            |(low, high), (&v, _)| (low.min(v), high.max(v)),
-        )
+        column
+            .iter()
+            .zip(y)
+            .filter(|(_, y)| **y == outcome)
+            .fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), (&v, _)| (low.min(v), high.max(v)))
     };
     let (zeros, ones) = (range(0.0), range(1.0));
-    let (below, above, upper) =
-        if zeros.1 <= ones.0 { (zeros.1, ones.0, 1) } else { (ones.1, zeros.0, 0) };
+    let (below, above, upper) = if zeros.1 <= ones.0 { (zeros.1, ones.0, 1) } else { (ones.1, zeros.0, 0) };
     if below > above || (!x.has_intercept() && (below > 0.0 || above < 0.0)) {
         return None;
     }
@@ -73,11 +73,17 @@ fn one_column(x: &DesignMatrix<'_>, y: ArrayView1<'_, f64>, j: usize) -> Option<
     } else if two_values {
         // The value that only one outcome has.
         let (value, outcome) = if zeros.0.max(ones.0) == below && zeros.1.min(ones.1) == below {
-            if zeros.1.max(ones.1) > below { (zeros.1.max(ones.1), upper) } else { (zeros.0.min(ones.0), y_low) }
+            if zeros.1.max(ones.1) > below {
+                (zeros.1.max(ones.1), upper)
+            } else {
+                (zeros.0.min(ones.0), y_low)
+            }
         } else {
             (zeros.0.min(ones.0), y_low)
         };
-        format!("'{name}' predicts the outcome perfectly where it is {value}: the outcome is {outcome} in all of those rows")
+        format!(
+            "'{name}' predicts the outcome perfectly where it is {value}: the outcome is {outcome} in all of those rows"
+        )
     } else {
         format!(
             "'{name}' predicts the outcome perfectly on both sides of {below}: the outcome is {upper} in every row above it and {y_low} in every row below it"

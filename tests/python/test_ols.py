@@ -150,8 +150,10 @@ def test_margins_of_an_interaction(awards: pd.DataFrame) -> None:
 @pytest.mark.parametrize("kind", KINDS)
 def test_joint_tests_against_r(fit: cw.OLS, kind: str) -> None:
     for case in AWARDS["wald"]:
-        want = case["vcov"]["HC2_HTZ" if kind == "HC2" else kind] if kind != "HC2" else None
+        # HC2 is tested as CR2 of single rows, which R gives under a name of its own where it could work it out.
+        want = case["vcov"].get("HC2_HTZ" if kind == "HC2" else kind)
         if want is None:
+            assert kind == "HC2"
             continue
         got = fit.vcov(kind).test(np.array(case["R"], dtype=float))
         np.testing.assert_allclose(got["statistic"], want["statistic"], rtol=1e-8)
@@ -284,7 +286,7 @@ def test_arrays(awards: pd.DataFrame) -> None:
     y, x = awards["Bagrut_status"].to_numpy(), awards[names].to_numpy()
     fit = cw.ols(y, x, cluster=awards["school_id"], vcov="CR1S", names=names)
     assert fit.terms == ["Intercept", *names]
-    np.testing.assert_array_equal(fit.se, formula.se)
+    np.testing.assert_allclose(fit.se, formula.se, rtol=1e-12)
     assert isinstance(fit.tidy(), pd.DataFrame)
     assert cw.ols(y, awards[names], vcov="HC1").terms == fit.terms
     assert cw.ols(y.tolist(), x[:, 0].tolist()).terms == ["Intercept", "x1"]
@@ -294,11 +296,9 @@ def test_arrays(awards: pd.DataFrame) -> None:
     np.testing.assert_array_equal(cw.ols(y, narrow, vcov="HC2").se, wide.se)
     np.testing.assert_allclose(cw.ols(y, np.asfortranarray(x)).se, cw.ols(y, x).se, rtol=1e-12)
     constant = np.column_stack([np.ones(len(y)), x])
-    with pytest.raises(cw.InputError, match="already has a constant.*intercept=False"):
+    with pytest.raises(cw.InputError, match=r"already has a constant.*intercept=False"):
         cw.ols(y, constant)
-    np.testing.assert_allclose(
-        cw.ols(y, constant, intercept=False).se, cw.ols(y, x).se, rtol=1e-10
-    )
+    np.testing.assert_allclose(cw.ols(y, constant, intercept=False).se, cw.ols(y, x).se, rtol=1e-10)
     with pytest.raises(cw.InputError, match="margins need a fit made from a formula"):
         fit.margins("treated")
     with pytest.raises(cw.InputError, match="cluster ids for"):
@@ -311,7 +311,7 @@ def test_by_a_column(awards: pd.DataFrame) -> None:
     assert list(fits) == ["Arab", "Religious", "Secular"]
     alone = cw.ols(model, awards[awards["school_type"] == "Arab"], cluster="school_id")
     np.testing.assert_array_equal(fits["Arab"].se, alone.se)
-    assert list(fits.tidy())[0] == "school_type"
+    assert next(iter(fits.tidy())) == "school_type"
 
 
 # -- the trial ---------------------------------------------------------------------------------
@@ -390,9 +390,7 @@ def test_rows_that_contradict_the_trial_are_refused() -> None:
 # -- bad input ---------------------------------------------------------------------------------
 
 
-def refused(
-    kind: type[cw.CreweError], words: str, call: Callable[[], Any]
-) -> cw.CreweError:
+def refused(kind: type[cw.CreweError], words: str, call: Callable[[], Any]) -> cw.CreweError:
     with pytest.raises(kind, match=words) as bad:
         call()
     assert isinstance(bad.value, ValueError)
@@ -410,12 +408,8 @@ def test_a_missing_cluster_id(missing: float | None) -> None:
     as_float = data.astype({"family_id": float})
     error = refused(cw.InputError, "identifiers are missing", lambda: call(as_float))
     assert (error.column, error.rows) == ("family_id", [5, 8])
-    frame = pl.from_pandas(small()).with_columns(
-        pl.when(pl.int_range(pl.len()).is_in([5, 8])).then(None).otherwise("family_id")
-        .alias("family_id")
-    ) if False else pl.DataFrame({**small().to_dict("list"), "family_id": [
-        None if i in (5, 8) else v for i, v in enumerate(small()["family_id"])
-    ]})
+    ids = [None if row in (5, 8) else value for row, value in enumerate(small()["family_id"])]
+    frame = pl.DataFrame({**small().to_dict("list"), "family_id": ids})
     error = refused(cw.InputError, "identifiers are missing", lambda: call(frame))
     assert (error.column, error.rows) == ("family_id", [5, 8])
 
@@ -443,7 +437,9 @@ def test_a_cluster_that_spans_arms_or_strata() -> None:
     crossed = data.copy()
     crossed.loc[0, "arm"] = "crewe"
     error = refused(
-        cw.DesignError, "1 of 16 clusters lie in more than one arm", lambda: design.observe(crossed, arm="arm")
+        cw.DesignError,
+        "1 of 16 clusters lie in more than one arm",
+        lambda: design.observe(crossed, arm="arm"),
     )
     assert (error.column, error.rows) == ("arm", [0, 1, 2, 3, 4])
     assert error.values == ["family_id 0"]
@@ -459,9 +455,7 @@ def test_collinear_columns_are_named() -> None:
         cw.RankError, "'months' repeats what 'age'", lambda: cw.ols("y ~ arm + age + months", data)
     )
     assert error.column == "months" and "age" in error.values
-    error = refused(
-        cw.RankError, "'total'", lambda: cw.ols("y ~ age + history + total", data)
-    )
+    error = refused(cw.RankError, "'total'", lambda: cw.ols("y ~ age + history + total", data))
     assert error.column == "total" and {"age", "history"} <= set(error.values)
     same = data.assign(one=3.0)
     error = refused(cw.RankError, "same value in every row", lambda: cw.ols("y ~ arm + one", same))
@@ -504,7 +498,7 @@ def test_one_arm_only() -> None:
     error = refused(
         cw.DesignError, "all clusters are in one arm", lambda: design.observe(control, arm="arm")
     )
-    assert error.column == "arm" and error.values == ["control: 8", "crewe: 0"]
+    assert error.column == "arm" and error.values == ["crewe: 0"]
     trial = design.observe(data, arm="arm")
     few = data[(data["arm"] == "control") | (data["family_id"] == 1)].reset_index(drop=True)
     error = refused(
@@ -521,8 +515,10 @@ def test_too_few_clusters_for_the_model(kind: str) -> None:
     error = refused(cw.InputError, "there are 2 for 2", lambda: call("y ~ arm + age", two))
     assert error.values == ["Intercept", "arm[T.crewe]"]
     assert "randomisation test" in error.remedy
-    three = data[data["family_id"] < 3].reset_index(drop=True)
-    refused(cw.InputError, "there are 3 for 3", lambda: call("y ~ arm + history + age", three))
+    # Four families, an arm, a history and their product: four coefficients between families.
+    four = data[data["family_id"] < 4].reset_index(drop=True)
+    error = refused(cw.InputError, "there are 4 for 4", lambda: call("y ~ arm*history + age", four))
+    assert "age" not in error.values
     one = data[data["family_id"] < 1].reset_index(drop=True)
     refused(cw.InputError, "at least 2 clusters, and there is 1", lambda: call("y ~ age", one))
     refused(cw.InputError, "needs to know the clusters", lambda: cw.ols("y ~ arm", data, vcov=kind))
@@ -557,7 +553,9 @@ def test_infinite_values(value: float) -> None:
     error = refused(
         cw.InputError,
         "infinite",
-        lambda: cw.ols("y ~ np.log(age)", small().assign(age=lambda d: d["age"].where(d.index != 9, 0.0))),
+        lambda: cw.ols(
+            "y ~ np.log(age)", small().assign(age=lambda d: d["age"].where(d.index != 9, 0.0))
+        ),
     )
     assert error.rows == [9]
 
@@ -647,12 +645,10 @@ def test_pickles(awards: pd.DataFrame, keep_data: bool) -> None:
     pd.testing.assert_frame_equal(back.tidy(), fit.tidy())
     if keep_data:
         assert back.vcov("CR1S").se["treated"] == fit.vcov("CR1S").se["treated"]
-        pd.testing.assert_frame_equal(
-            back.margins("treated").tidy(), fit.margins("treated").tidy()
-        )
+        pd.testing.assert_frame_equal(back.margins("treated").tidy(), fit.margins("treated").tidy())
     else:
         assert len(text) < 20_000
-        with pytest.raises(cw.InputError, match="without its data.*keep_data=True"):
+        with pytest.raises(cw.InputError, match=r"without its data.*keep_data=True"):
             back.vcov("CR1S")
         with pytest.raises(cw.InputError, match="without its data"):
             back.margins("treated")
@@ -663,9 +659,8 @@ def test_pickles(awards: pd.DataFrame, keep_data: bool) -> None:
 # -- margins against brute force ---------------------------------------------------------------
 
 
-def brute_rows(fit: cw.OLS, data: pd.DataFrame, rows: Callable[..., dict[str, Any]]) -> Any:
+def predicted_at(fit: cw.OLS, values: dict[str, float]) -> Any:
     """Predict from the names of the terms alone, at a setting of plain numbers."""
-    values = rows()
     out = 0.0
     for term, b in fit.coef.items():
         product = 1.0
@@ -707,7 +702,7 @@ def test_margins_at_means_against_brute_force(formula: str) -> None:
             "need[N3]": share["N3"],
             "C(history)[T.1]": history[1],
         }
-        want = brute_rows(fit, data, lambda values=values: values)
+        want = predicted_at(fit, values)
         np.testing.assert_allclose(got, want, rtol=1e-10)
 
 
@@ -764,12 +759,6 @@ def test_margins_by_and_values() -> None:
 # -- properties --------------------------------------------------------------------------------
 
 SEEDS = st.integers(0, 10_000)
-
-
-def same(a: cw.OLS, b: cw.OLS, scale: float = 1.0, rtol: float = 1e-12) -> None:
-    size = float(np.abs(a.cov.to_numpy()).max())
-    np.testing.assert_allclose(a.coef.iloc[:2], b.coef.iloc[:2], rtol=1e-10, atol=rtol)
-    np.testing.assert_allclose(a.cov.iloc[1, 1], b.cov.iloc[1, 1], rtol=10 * rtol, atol=rtol * size)
 
 
 @settings(max_examples=15, deadline=None)
