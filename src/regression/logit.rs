@@ -226,8 +226,15 @@ fn newton(
             center.truncate(k);
             return Ok(Maximum { coef, center, whitening, state, iterations: iterations + 1 });
         }
-        let lost = iterations >= PATIENCE && furthest > FAR && reach > 0.1;
-        if lost || iterations >= STEPS {
+        let suspect = iterations >= PATIENCE && furthest > FAR && reach > 0.1;
+        // Asked for in every tenth step: a maximum that is far away only takes longer.
+        if suspect
+            && iterations % PATIENCE == 0
+            && let Some(error) = separation(named, y, &state.predictor, Some(&moves))
+        {
+            return Err(error);
+        }
+        if iterations >= STEPS {
             return Err(unfinished(named, y, &state, Some(&moves)));
         }
         let mut share = 1.0;

@@ -119,7 +119,9 @@ cases <- list(case("achievement_2001", list(csv = one("tests/reference/data/achi
 awards$school_type <- factor(ifelse(awards$religious == 1, "Religious", ifelse(awards$secular == 1, "Secular", "Arab")))
 emm_fit <- glm(Bagrut_status ~ factor(treated) + girl + school_type + immigrant + siblings + father_ed + mother_ed + lagscore,
                family = binomial, data = awards, control = tight)
-default <- summary(emmeans(emm_fit, "treated", type = "response", cov.keep = character()))$prob
+equal_fit <- glm(Bagrut_status ~ treated + girl + school_type + immigrant + siblings + father_ed + mother_ed + lagscore,
+                 family = binomial, data = awards, control = tight)
+default <- summary(emmeans(equal_fit, "treated", type = "response"))$prob
 proportional <- summary(emmeans(emm_fit, "treated", weights = "proportional", type = "response", cov.keep = character()))$prob
 cases[[1]]$margins$emmeans_proportional <- proportional
 cases[[1]]$margins$emmeans_equal_weights_not_ours <- default
@@ -129,7 +131,7 @@ stopifnot(round(a$margins$means$levels, 4) == c(.0925, .1385), round(a$margins$o
           round(default, 4) == c(.1232, .1814), abs(a$vcov$CR2$se[2] - .3120322) < 1e-6,
           abs(proportional - a$margins$means$levels) < 1e-10)
 
-# R's esoph-like small data: infertility after abortion, matched sets of three as clusters.
+# Infertility after abortion, matched sets of three as clusters.
 infertility <- data.frame(case = infert$case, spontaneous = infert$spontaneous, induced = infert$induced, age = infert$age,
                           parity = infert$parity, set = infert$stratum)
 cases[[2]] <- case("infert", inline(infertility), infertility, "case", c("spontaneous", "induced", "age", "parity"), "set",
@@ -141,8 +143,8 @@ chick <- data.frame(heavy = as.numeric(chick$weight > 120), time = chick$Time, d
                     chick = as.integer(as.character(chick$Chick)))
 cases[[3]] <- case("chick_weight", inline(chick), chick, "heavy", c("time", "diet2", "diet3", "diet4"), "chick", set = "diet3",
                    wald = c("diet2", "diet3", "diet4"), note = "R's ChickWeight; heavier than 120 g.")
-cars <- data.frame(am = mtcars$am, wt = mtcars$wt, qsec = mtcars$hp / 100)
-cases[[4]] <- case("mtcars", inline(cars), cars, "am", c("wt", "qsec"), NULL, note = "R's mtcars; no clusters; qsec holds hp / 100.")
+cars <- data.frame(am = mtcars$am, wt = mtcars$wt, hp = mtcars$hp / 100)
+cases[[4]] <- case("mtcars", inline(cars), cars, "am", c("wt", "hp"), NULL, note = "R's mtcars; no clusters; hp in hundreds.")
 bands <- data.frame(count = as.numeric(InsectSprays$count > 9), b = as.numeric(InsectSprays$spray %in% c("A", "B")),
                     block = rep(1:12, 6))
 cases[[5]] <- case("sprays", inline(bands), bands, "count", "b", "block", set = "b",

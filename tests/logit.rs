@@ -1,0 +1,287 @@
+//! Logistic regression against R's glm, sandwich and clubSandwich (tests/reference/logit.R).
+
+mod common;
+
+use std::collections::HashMap;
+
+use common::{close, close_to, expected, number, numbers, read};
+use crewe::Error;
+use crewe::inference::{Clusters, Vcov};
+use crewe::regression::Logit;
+use ndarray::{Array1, Array2, array};
+use serde_json::Value;
+
+struct Case {
+    name: String,
+    y: Array1<f64>,
+    x: Array2<f64>,
+    clusters: Option<Clusters>,
+    reference: Value,
+}
+
+fn columns(case: &Value) -> HashMap<String, Vec<f64>> {
+    let Some(path) = case["data"]["csv"].as_str() else {
+        let data = case["data"]["columns"].as_object().unwrap();
+        return data.iter().map(|(k, v)| (k.clone(), numbers(v))).collect();
+    };
+    let text = read(path.trim_start_matches("tests/reference/"));
+    let mut lines = text.lines();
+    let names: Vec<String> = lines.next().unwrap().split(',').map(str::to_owned).collect();
+    let mut columns: HashMap<String, Vec<f64>> = HashMap::new();
+    for line in lines {
+        for (name, value) in names.iter().zip(line.split(',')) {
+            columns.entry(name.clone()).or_default().push(value.parse().unwrap());
+        }
+    }
+    columns
+}
+
+fn cases() -> Vec<Case> {
+    let all = expected("logit");
+    all["cases"].as_array().unwrap().iter().map(prepare).collect()
+}
+
+fn prepare(case: &Value) -> Case {
+    let data = columns(case);
+    let y = Array1::from(data[case["y"].as_str().unwrap()].clone());
+    let names: Vec<&str> = match &case["columns"] {
+        Value::Array(names) => names.iter().map(|n| n.as_str().unwrap()).collect(),
+        one => vec![one.as_str().unwrap()],
+    };
+    let mut x = Array2::zeros((y.len(), names.len()));
+    for (j, name) in names.iter().enumerate() {
+        x.column_mut(j).assign(&Array1::from(data[*name].clone()));
+    }
+    let clusters = case["cluster"].as_str().map(|name| {
+        let codes: Vec<u32> = data[name].iter().map(|&c| c as u32).collect();
+        Clusters::new(&codes).unwrap()
+    });
+    let name = case["name"].as_str().unwrap().to_owned();
+    Case { name, y, x, clusters, reference: case.clone() }
+}
+
+fn matrix(value: &Value) -> Array2<f64> {
+    let rows: Vec<Vec<f64>> = value.as_array().unwrap().iter().map(numbers).collect();
+    Array2::from_shape_fn((rows.len(), rows[0].len()), |(a, b)| rows[a][b])
+}
+
+#[test]
+fn coefficients_likelihoods_and_every_covariance() {
+    let mut seen = 0;
+    for case in cases() {
+        let fit = Logit::new(case.y.view(), case.x.view()).fit().unwrap();
+        let summary = fit.summary();
+        for (j, &want) in numbers(&case.reference["coef"]).iter().enumerate() {
+            close(fit.coef()[j], want, 1e-10, &format!("{} coef {j}", case.name));
+        }
+        close(summary.log_likelihood, number(&case.reference["log_likelihood"]), 1e-12, &case.name);
+        close(summary.null_log_likelihood, number(&case.reference["null_log_likelihood"]), 1e-12, &case.name);
+        close(summary.aic, number(&case.reference["aic"]), 1e-12, &case.name);
+        close(
+            summary.pseudo_r_squared,
+            1.0 - summary.log_likelihood / summary.null_log_likelihood,
+            1e-14,
+            &case.name,
+        );
+        for kind in Vcov::ALL {
+            let Some(want) = case.reference["vcov"].get(kind.name()) else { continue };
+            let what = format!("{} {kind}", case.name);
+            let got = fit.vcov(kind, case.clusters.as_ref()).unwrap();
+            let se = numbers(&want["se"]);
+            for ((a, b), &value) in matrix(&want["cov"]).indexed_iter() {
+                close_to(got.matrix[(a, b)], value, 1e-8, se[a] * se[b], &format!("{what} [{a},{b}]"));
+            }
+            let table =
+                fit.contrasts(&got, case.clusters.as_ref(), Array2::eye(se.len()).view(), 0.95).unwrap();
+            for j in 0..se.len() {
+                close(table.std_error[j], se[j], 1e-9, &format!("{what} se {j}"));
+                close(table.p_value[j], numbers(&want["p"])[j], 1e-8, &format!("{what} p {j}"));
+                close_to(table.conf_low[j], numbers(&want["conf_low"])[j], 1e-9, se[j], &what);
+                match want["df"][j].as_f64() {
+                    Some(df) => {
+                        close(got.df[j], df, 1e-8, &format!("{what} df {j}"));
+                        close(table.df[j], df, 1e-8, &format!("{what} df {j}"));
+                    }
+                    None => assert!(got.df[j].is_infinite() && table.df[j].is_infinite(), "{what}"),
+                }
+                seen += 1;
+            }
+        }
+    }
+    assert!(seen > 100, "{seen}");
+}
+
+#[test]
+fn margins_as_contrasts_of_their_gradients() {
+    let mut seen = 0;
+    for case in cases() {
+        let fit = Logit::new(case.y.view(), case.x.view()).fit().unwrap();
+        for (which, rows) in [("means_link", "x"), ("means", "gradient"), ("observed", "gradient")] {
+            let Some(margin) = case.reference["margins"].get(which) else { continue };
+            for kind in Vcov::ALL {
+                let Some(want) = margin["vcov"].get(kind.name()) else { continue };
+                let what = format!("{} {which} {kind}", case.name);
+                let vcov = fit.vcov(kind, case.clusters.as_ref()).unwrap();
+                let got =
+                    fit.contrasts(&vcov, case.clusters.as_ref(), matrix(&margin[rows]).view(), 0.95).unwrap();
+                for (i, &se) in numbers(&want["se"]).iter().enumerate() {
+                    close(got.std_error[i], se, 1e-8, &what);
+                    if let Some(df) = want["df"][i].as_f64() {
+                        close(got.df[i], df, 1e-8, &format!("{what} df"));
+                    }
+                    seen += 1;
+                }
+            }
+        }
+    }
+    assert!(seen > 50, "{seen}");
+}
+
+#[test]
+fn joint_tests() {
+    let mut seen = 0;
+    for case in cases() {
+        let fit = Logit::new(case.y.view(), case.x.view()).fit().unwrap();
+        let test = &case.reference["wald"];
+        for kind in Vcov::ALL {
+            let Some(want) = test["vcov"].get(kind.name()) else { continue };
+            let what = format!("{} {kind}", case.name);
+            let vcov = fit.vcov(kind, case.clusters.as_ref()).unwrap();
+            let got = fit.wald(&vcov, case.clusters.as_ref(), matrix(&test["R"]).view()).unwrap();
+            close(got.statistic, number(&want["statistic"]), 1e-8, &what);
+            close(got.p_value, number(&want["p"]), 1e-8, &what);
+            match want["df_denom"].as_f64() {
+                Some(df) => close(got.df_denom, df, 1e-8, &what),
+                None => assert!(got.df_denom.is_infinite()),
+            }
+            seen += 1;
+        }
+    }
+    assert!(seen >= 12, "{seen}");
+}
+
+fn separation(y: &Array1<f64>, x: &Array2<f64>, names: &[&str]) -> crewe::Fault {
+    let error = Logit::new(y.view(), x.view())
+        .named("y", names.iter().copied())
+        .unwrap()
+        .fit()
+        .expect_err("the outcome is separated");
+    assert!(matches!(error, Error::Separation(_)), "{error}");
+    error.fault().unwrap().clone()
+}
+
+#[test]
+fn separation_names_its_column() {
+    let y = array![0., 0., 0., 1., 1., 1., 0., 1.];
+    let noise = [0.3, -1.0, 0.4, 0.2, -0.7, 1.1, 0.9, -0.2];
+    // Complete: score above 5 exactly where y = 1.
+    let score = [1., 2., 4., 6., 7., 9., 5., 8.];
+    let x = Array2::from_shape_fn((8, 2), |(i, j)| if j == 0 { noise[i] } else { score[i] });
+    assert_eq!(separation(&y, &x, &["noise", "score"]).column.as_deref(), Some("score"));
+    // Quasi-complete: every row of the arm has y = 1, the others are mixed.
+    let y = array![0., 1., 0., 1., 1., 1., 0., 1.];
+    let arm = [0., 0., 0., 0., 1., 1., 0., 1.];
+    let x = Array2::from_shape_fn((8, 2), |(i, j)| if j == 0 { noise[i] } else { arm[i] });
+    let fault = separation(&y, &x, &["noise", "arm"]);
+    assert_eq!(fault.column.as_deref(), Some("arm"));
+    assert!(fault.problem.contains("where it is 1: the outcome is 1"), "{}", fault.problem);
+    let flipped = y.mapv(|v| 1.0 - v);
+    assert!(separation(&flipped, &x, &["noise", "arm"]).problem.contains("where it is 1: the outcome is 0"));
+    let other = x.mapv(|v| 1.0 - v);
+    assert!(separation(&y, &other, &["noise", "arm"]).problem.contains("where it is 0: the outcome is 1"));
+}
+
+#[test]
+fn separation_by_several_columns() {
+    // a + b > 0 exactly where y = 1, though neither separates alone; c has no part in it.
+    let n = 60;
+    let value = |i: usize, s: f64| ((i as f64 + 1.0) * s).sin() * 2.0;
+    let mut x = Array2::from_shape_fn((n, 3), |(i, j)| value(i, [12.9898, 78.233, 37.719][j]));
+    let y = Array1::from_shape_fn(n, |i| f64::from(x[(i, 0)] + x[(i, 1)] > 0.0));
+    let fault = separation(&y, &x, &["a", "b", "c"]);
+    assert!(fault.problem.ends_with("perfectly in every row"), "{}", fault.problem);
+    assert!(fault.values.contains(&"a".to_owned()) && fault.values.contains(&"b".to_owned()));
+    // Quasi: the cell a = 1, b = 1 of an interaction has y = 1 only, and the interaction is its own column.
+    let mut y = Array1::from_shape_fn(n, |i| f64::from(value(i, 3.7) > 0.0));
+    for i in 0..n {
+        let (a, b) = ((i % 2) as f64, (i / 2 % 2) as f64);
+        x[(i, 0)] = a;
+        x[(i, 1)] = b;
+        x[(i, 2)] = value(i, 5.1);
+        if a + b == 2.0 {
+            y[i] = 1.0;
+        }
+    }
+    let product = &x.column(0) * &x.column(1);
+    let mut with = x.clone();
+    with.push_column(product.view()).unwrap();
+    assert_eq!(separation(&y, &with, &["a", "b", "c", "a:b"]).column.as_deref(), Some("a:b"));
+    // Three levels of a factor, the first without any 1: intercept and both dummies go off together.
+    let level = |i: usize| i % 3;
+    let x = Array2::from_shape_fn((n, 3), |(i, j)| {
+        if j < 2 { f64::from(level(i) == j + 1) } else { value(i, 5.1) }
+    });
+    let y = Array1::from_shape_fn(n, |i| if level(i) == 0 { 0.0 } else { f64::from(value(i, 3.7) > 0.0) });
+    let fault = separation(&y, &x, &["f[T.b]", "f[T.c]", "c"]);
+    assert_eq!(fault.values, ["f[T.b]", "f[T.c]"], "{}", fault.problem);
+    assert!(fault.problem.contains("in 20 of 60 rows"), "{}", fault.problem);
+}
+
+#[test]
+fn nearly_separated_is_fitted() {
+    // One row of 2,000 against the rule: the maximum is finite, if far away.
+    let n = 2000;
+    let x = Array2::from_shape_fn((n, 1), |(i, _)| i as f64 / 100.0);
+    let mut y = Array1::from_shape_fn(n, |i| f64::from(i >= 1000));
+    y[998] = 1.0;
+    let fit = Logit::new(y.view(), x.view()).fit().unwrap();
+    let residuals = &fit.summary().estimates.residuals;
+    assert!(residuals.iter().sum::<f64>().abs() < 1e-10);
+    assert!(residuals.iter().zip(x.column(0)).map(|(e, x)| e * x).sum::<f64>().abs() < 1e-9);
+    assert!(fit.coef()[1] > 50.0);
+}
+
+#[test]
+fn nearly_collinear_columns_meet_the_score_equations() {
+    let case = cases().into_iter().find(|case| case.name == "infert").unwrap();
+    let mut x = case.x.clone();
+    let near = Array1::from_shape_fn(case.y.len(), |i| x[(i, 2)] + 1e-3 * (i as f64 * 12.9898).sin());
+    x.push_column(near.view()).unwrap();
+    let fit = Logit::new(case.y.view(), x.view()).fit().unwrap();
+    assert!(fit.summary().precise);
+    let residuals = Array1::from(fit.summary().estimates.residuals.clone());
+    for column in x.columns() {
+        assert!(column.dot(&residuals).abs() < 1e-9);
+    }
+    // A change of basis changes neither the likelihood nor the other coefficients' standard errors.
+    let mut basis = case.x.clone();
+    let difference = (&near - &case.x.column(2)) * 1e3;
+    basis.push_column(difference.view()).unwrap();
+    let other = Logit::new(case.y.view(), basis.view()).fit().unwrap();
+    assert!(!other.summary().precise);
+    close(fit.summary().log_likelihood, other.summary().log_likelihood, 1e-12, "log-likelihood");
+    let (a, b) =
+        (fit.vcov(Vcov::Cr2, case.clusters.as_ref()), other.vcov(Vcov::Cr2, case.clusters.as_ref()));
+    let (a, b) = (a.unwrap(), b.unwrap());
+    for j in [0, 1, 2, 4] {
+        close(a.matrix[(j, j)], b.matrix[(j, j)], 1e-7, "variance");
+        close(a.df[j], b.df[j], 1e-7, "df");
+    }
+}
+
+#[test]
+fn outcomes_that_cannot_be_fitted() {
+    let x = array![[0.1], [0.5], [0.2], [0.9], [0.3]];
+    let fault = |y: Array1<f64>| {
+        let error = Logit::new(y.view(), x.view()).fit().expect_err("refused");
+        assert!(matches!(error, Error::Input(_)), "{error}");
+        error.fault().unwrap().clone()
+    };
+    assert_eq!(fault(array![0., 1., 2., 1., 0.5]).rows, [2, 4]);
+    assert!(fault(array![1., 1., 1., 1., 1.]).problem.contains("1 in every row"));
+    assert_eq!(fault(array![1., f64::NAN, 0., 1., 1.]).rows, [1]);
+    let twice = array![[0.1, 0.2], [0.5, 1.0], [0.2, 0.4], [0.9, 1.8], [0.3, 0.6]];
+    let y = array![0., 1., 1., 0., 1.];
+    let error = Logit::new(y.view(), twice.view()).fit().expect_err("collinear");
+    assert!(matches!(error, Error::Rank(_)), "{error}");
+}
