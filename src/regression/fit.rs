@@ -47,7 +47,7 @@ impl<'a, S: Summary> Fit<'a, S> {
     /// Every row of `matrix` (m x k) as a contrast of the coefficients, with intervals at `level`.
     ///
     /// # Errors
-    /// As [`contrasts`].
+    /// As [`contrasts()`].
     pub fn contrasts(
         &self,
         covariance: &Covariance,
@@ -61,7 +61,7 @@ impl<'a, S: Summary> Fit<'a, S> {
     /// The joint test that every row of `matrix` (q x k) gives zero.
     ///
     /// # Errors
-    /// As [`wald`].
+    /// As [`wald()`].
     pub fn wald(
         &self,
         covariance: &Covariance,

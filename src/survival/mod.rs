@@ -1,8 +1,8 @@
 //! Times to an event: Kaplan-Meier, log-rank and Cox, all of it per distinct time.
 //!
 //! * [`data`]: times and events, checked and grouped by distinct time;
-//! * [`kaplan_meier`]: survival curves, their intervals, quantiles and numbers at risk;
-//! * [`logrank`]: the log-rank test of k groups, within strata;
+//! * [`mod@kaplan_meier`]: survival curves, their intervals, quantiles and numbers at risk;
+//! * [`mod@logrank`]: the log-rank test of k groups, within strata;
 //! * [`cox`]: proportional hazards with Efron's or Breslow's ties, strata and clusters;
 //! * [`diagnostics`]: tests of proportional hazards;
 //! * [`curves`]: baseline hazards, curves at given covariates, adjusted curves.

@@ -16,7 +16,7 @@ import pandas as pd
 import polars as pl
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 REFERENCE = Path(__file__).parents[1] / "reference"
@@ -813,6 +813,8 @@ def test_rows_told_twice_add_nothing(seed: int, kind: str) -> None:
 @given(seed=SEEDS)
 def test_hc2_is_cr2_of_single_rows(seed: int) -> None:
     data = small(seed).assign(row=range(80))
+    # HC2 refuses a row with leverage 1, which CR2 does not.
+    assume(data["need"].value_counts().min() > 1)
     a = cw.ols("y ~ arm + age + need", data, vcov="HC2")
     b = cw.ols("y ~ arm + age + need", data, cluster="row", vcov="CR2")
     np.testing.assert_allclose(a.cov, b.cov, rtol=1e-10, atol=1e-14)
