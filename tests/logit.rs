@@ -218,9 +218,12 @@ fn separation_by_several_columns() {
     assert_eq!(separation(&y, &with, &["a", "b", "c", "a:b"]).column.as_deref(), Some("a:b"));
     // Three levels of a factor, the first without any 1: intercept and both dummies go off together.
     let level = |i: usize| i % 3;
-    let x = Array2::from_shape_fn((n, 3), |(i, j)| {
-        if j < 2 { f64::from(level(i) == j + 1) } else { value(i, 5.1) }
-    });
+    let x = Array2::from_shape_fn(
+        (n, 3),
+        |(i, j)| {
+            if j < 2 { f64::from(level(i) == j + 1) } else { value(i, 5.1) }
+        },
+    );
     let y = Array1::from_shape_fn(n, |i| if level(i) == 0 { 0.0 } else { f64::from(value(i, 3.7) > 0.0) });
     let fault = separation(&y, &x, &["f[T.b]", "f[T.c]", "c"]);
     assert_eq!(fault.values, ["f[T.b]", "f[T.c]"], "{}", fault.problem);
@@ -260,8 +263,7 @@ fn nearly_collinear_columns_meet_the_score_equations() {
     let other = Logit::new(case.y.view(), basis.view()).fit().unwrap();
     assert!(!other.summary().precise);
     close(fit.summary().log_likelihood, other.summary().log_likelihood, 1e-12, "log-likelihood");
-    let (a, b) =
-        (fit.vcov(Vcov::Cr2, case.clusters.as_ref()), other.vcov(Vcov::Cr2, case.clusters.as_ref()));
+    let (a, b) = (fit.vcov(Vcov::Cr2, case.clusters.as_ref()), other.vcov(Vcov::Cr2, case.clusters.as_ref()));
     let (a, b) = (a.unwrap(), b.unwrap());
     for j in [0, 1, 2, 4] {
         close(a.matrix[(j, j)], b.matrix[(j, j)], 1e-7, "variance");
