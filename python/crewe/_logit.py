@@ -63,7 +63,7 @@ class Logit(Regression):
             Gives odds ratios: `estimate`, `conf_low` and `conf_high` are exponentiated; `std_error`, `statistic`
             and `p_value` stay those of the log odds ratio.
         """
-        table = {"term": self.terms, **self._table(level)}
+        table: dict[str, Any] = {"term": self.terms, **self._table(level)}
         if exponentiate:
             for key in ("estimate", "conf_low", "conf_high"):
                 table[key] = np.exp(table[key])

@@ -172,9 +172,7 @@ def _fit(kind: type[Regression], formula: Any, data: Any, by: str | None, option
     return _from_formula(kind, formula, data, options)
 
 
-def _from_formula(
-    kind: type[Regression], formula: str, data: Any, options: _Options
-) -> Regression:
+def _from_formula(kind: type[Regression], formula: str, data: Any, options: _Options) -> Regression:
     source = Source(data)
     left, right = _formula.parse(formula)
     trial = None

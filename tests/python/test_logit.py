@@ -94,7 +94,12 @@ def test_margins_at_means(awards: pd.DataFrame, formula: str) -> None:
         np.testing.assert_allclose(levels[end], 1 / (1 + np.exp(-np.array(want[end]))), rtol=1e-8)
     difference, want = margins.contrasts().iloc[0], AWARDS["margins"]["means"]
     assert difference["estimate"] == pytest.approx(want["estimate"], rel=1e-8)
-    for key, name in (("std_error", "se"), ("df", "df"), ("p_value", "p"), ("conf_low", "conf_low")):
+    for key, name in (
+        ("std_error", "se"),
+        ("df", "df"),
+        ("p_value", "p"),
+        ("conf_low", "conf_low"),
+    ):
         assert difference[key] == pytest.approx(want["vcov"]["CR2"][name][0], rel=1e-7)
     assert "delta method" in repr(margins)
 
@@ -190,7 +195,7 @@ def test_quasi_separation() -> None:
 def test_outcomes_that_cannot_be_fitted() -> None:
     frame = small()
     frame.loc[[3, 17], "y"] = 2
-    frame["x"] = frame["x"].astype(object).where(frame.index != 1).astype(float)
+    frame.loc[1, "x"] = np.nan
     with pytest.raises(cw.InputError, match="0 or 1") as caught:
         cw.logit("y ~ x", frame)
     assert caught.value.rows == [3, 17]
@@ -209,7 +214,13 @@ def test_strata(families: int, added: bool) -> None:
             "site": np.repeat([f"S{i % 4}" for i in range(families)], 2),
         }
     )
-    design = cw.Complete(arms=["control", "crewe"], cluster="family_id", strata=["site"], seed=5)
+    design = cw.Design(
+        "t",
+        arms={"control": 1, "crewe": 1},
+        cluster="family_id",
+        strata=["site"],
+        seed=5,
+    )
     assignment = design.assign(frame)
     rng = np.random.default_rng(8)
     frame["closed"] = rng.integers(0, 2, len(frame))
