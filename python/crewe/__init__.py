@@ -7,6 +7,7 @@ from crewe._assignment import Assignment, Joined
 from crewe._balance import Balance
 from crewe._consort import Consort, consort
 from crewe._core import __version__
+from crewe._logit import Logit, logit
 from crewe._table import ModelTable, table
 from crewe._versions import show_versions, versions
 from crewe.descriptives import Crosstab, Description, crosstab, describe
@@ -55,6 +56,7 @@ __all__ = [
     "Key",
     "LedgerError",
     "LogRank",
+    "Logit",
     "MannWhitney",
     "MannWhitneyFamily",
     "ModelTable",
@@ -80,6 +82,7 @@ __all__ = [
     "describe",
     "exceptions",
     "kaplan_meier",
+    "logit",
     "logrank",
     "mann_whitney",
     "new_key",

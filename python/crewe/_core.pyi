@@ -111,6 +111,15 @@ class Linear:
 def ols_fit(
     y: _Floats, x: _Floats, intercept: bool, y_name: str, names: Sequence[str]
 ) -> tuple[Linear, dict[str, Any]]: ...
+def logit_fit(
+    y: _Floats, x: _Floats, intercept: bool, y_name: str, names: Sequence[str]
+) -> tuple[Linear, dict[str, Any]]: ...
+def estimate_table(
+    estimate: Sequence[float] | _Floats,
+    std_error: Sequence[float] | _Floats,
+    df: Sequence[float] | _Floats,
+    level: float,
+) -> dict[str, _Floats]: ...
 
 # -- power and costs -------------------------------------------------------------------------
 

@@ -295,6 +295,24 @@ class Linear:
         )
         return result
 
+    def _level(self, rows: Floats) -> tuple[float, Floats]:
+        """Give the mean prediction over rows of the design (n, k), and its gradient in the coefficients (k,)."""
+        gradient: Floats = rows.mean(axis=0)
+        return float(gradient @ self._table()["estimate"]), gradient
+
+    def _levels(
+        self, estimate: Floats, gradient: Floats, row: Floats | None, level: float
+    ) -> dict[str, Floats]:
+        """Give the table of levels from their gradients (m, k); `row` (m, k) where each is of one row."""
+        return self._contrasts(gradient, level)
+
+    def _differences(self, estimate: Floats, gradient: Floats, level: float) -> dict[str, Floats]:
+        """Give the table of differences of levels from their gradients (m, k)."""
+        return self._contrasts(gradient, level)
+
+    def _margin_methods(self, at: str) -> list[str]:
+        return []
+
     def _contrast_matrix(
         self, weights: Mapping[str, float] | Sequence[float] | Floats
     ) -> tuple[Floats, list[str]]:
@@ -343,12 +361,15 @@ class Linear:
 
     def methods(self) -> list[str]:
         """Say in plain sentences what was done, for the methods section of a report."""
-        text = [f"{self.model}: {self.formula}.", f"Uncertainty: {DEFINITIONS[self.vcov_name]}."]
+        text = [f"{self.model}: {self.formula}.", f"Uncertainty: {self._definition()}."]
         if self.df_rule == "residual":
             text.append("Degrees of freedom were set to n − k on request.")
         if self.clusters is not None and self.cluster_name:
             text.append(f"Clusters: {self.clusters:,} of {self.cluster_name}.")
         return text
+
+    def _definition(self) -> str:
+        return DEFINITIONS[self.vcov_name]
 
     def _summary_table(self, level: float | None = None) -> Table:
         level = self.level if level is None else level
@@ -376,8 +397,9 @@ class Linear:
         fit = ", ".join(
             f"{key.replace('_', ' ')} {value:.4g}" for key, value in self.statistics.items()
         )
-        notes = [f"{size}; {fit}.", f"{DEFINITIONS[self.vcov_name]}.", *self._sentences()]
-        header = ["term", "estimate", "std. error", "t", "df", "p", f"{percent} low", "high"]
+        notes = [f"{size}; {fit}.", f"{self._definition()}.", *self._sentences()]
+        statistic = "z" if np.isinf(table["df"]).all() else "t"
+        header = ["term", "estimate", "std. error", statistic, "df", "p", f"{percent} low", "high"]
         title = f"{self.model}: {self.formula}" + (" (SYNTHETIC data)" if self.synthetic else "")
         return Table(header, rows, title=title, notes=[n[:1].upper() + n[1:] for n in notes])
 

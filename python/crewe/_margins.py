@@ -135,22 +135,29 @@ def margins(
         )
     frame = design.frame
     settings, labels = _settings(frame, term, by, values)
-    if at == "means":
-        rows = design.rows_at_means(settings)
-    else:
-        rows = np.empty((len(settings), len(design.spec.column_names)))
-        for i, setting in enumerate(settings):
+    row = design.rows_at_means(settings) if at == "means" else None
+    estimates = np.empty(len(settings))
+    gradients = np.empty((len(settings), len(design.spec.column_names)))
+    for i, setting in enumerate(settings):
+        if row is not None:
+            over = row[i : i + 1]
+        else:
             changed = frame.copy()
             for name, value in setting.items():
                 changed[name] = _constant(value, frame[name])
-            rows[i] = design.columns_at(changed).mean(axis=0)
+            over = design.columns_at(changed)
+        estimates[i], gradients[i] = fit._level(over)
     first = _first_of_group(labels)
     away = [i for i in range(len(labels)) if i != first[i]]
-    differences = np.array([rows[i] - rows[first[i]] for i in away]).reshape(len(away), -1)
+    base = [first[i] for i in away]
     confidence = fit.level if level is None else level
-    estimated = fit._contrasts(rows, confidence)
+    estimated = fit._levels(estimates, gradients, row, confidence)
     compared = (
-        fit._contrasts(differences, confidence) if away else {k: np.empty(0) for k in estimated}
+        fit._differences(
+            estimates[away] - estimates[base], gradients[away] - gradients[base], confidence
+        )
+        if away
+        else {k: np.empty(0) for k in estimated}
     )
     names: dict[str, list[str]] = {"level": [a for a, _ in labels]}
     others: dict[str, list[str]] = {
@@ -171,7 +178,7 @@ def margins(
         implementation=fit.implementation,
         _levels={**names, **estimated},
         _contrasts={**others, **compared},
-        _methods=fit.methods(),
+        _methods=[*fit._margin_methods(at), *fit.methods()],
     )
 
 

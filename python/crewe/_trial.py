@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -71,8 +72,18 @@ class Trial:
                 )
 
 
-def join(assignment: Any, source: Source, right: str, *, strata_terms: bool) -> Trial:
-    """Join a trial to the data of an analysis, refusing rows that contradict it."""
+def join(
+    assignment: Any,
+    source: Source,
+    right: str,
+    *,
+    strata_terms: bool,
+    objection: Callable[[Any], str] | None = None,
+) -> Trial:
+    """Join a trial to the data of an analysis, refusing rows that contradict it.
+
+    `objection` says of the joined rows why terms of the strata would harm this model; empty where they would not.
+    """
     if not hasattr(assignment, "check"):
         raise fault(
             DesignError,
@@ -93,8 +104,11 @@ def join(assignment: Any, source: Source, right: str, *, strata_terms: bool) -> 
     notes: list[str] = []
     strata = assignment.design.strata
     if strata and strata_terms and not _spans_strata(joined_source, right, joined.stratum):
+        reason = "" if objection is None else objection(joined)
         used = [name for name in strata if name in needed]
-        if used and all(name in source.names for name in strata):
+        if reason:
+            notes.append(reason)
+        elif used and all(name in source.names for name in strata):
             # With one of several strata columns in the formula, their product shares its terms.
             right = f"{right} + {' * '.join(strata)}"
         else:

@@ -1,9 +1,10 @@
-"""Linear models of an outcome."""
+"""Linear and logistic regression of an outcome."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
@@ -18,8 +19,12 @@ from crewe.exceptions import InputError, fault
 Floats = NDArray[np.float64]
 
 
-class OLS(Linear):
-    """A fitted ordinary least squares regression; made by :func:`ols`."""
+class Regression(Linear):
+    """A regression that the core fits from an outcome and a design."""
+
+    _name: ClassVar[str]
+    _facts: ClassVar[tuple[str, ...]]
+    _core_fit: ClassVar[Callable[..., tuple[Any, dict[str, Any]]]]
 
     def _refit(
         self, x: Floats, y: Floats, clusters: pd.Series[Any] | None, design: _formula.Design | None
@@ -27,11 +32,41 @@ class OLS(Linear):
         outcome = self.formula.partition("~")[0].strip()
         intercept = bool(self.terms) and self.terms[0] == "Intercept"
         names = self.terms[1:] if intercept else self.terms
-        core, _ = _core.ols_fit(y, x, intercept, outcome, names)
+        core, _ = type(self)._core_fit(y, x, intercept, outcome, names)
         groups = None
         if clusters is not None:
             groups = _core.Groups(pd.factorize(clusters)[0].astype(np.uint32))
         self.data = Data(x, y, core, groups, design, clusters)
+
+    @classmethod
+    def _objection(cls, source: Source, left: str) -> Callable[[Any], str] | None:
+        """Give what says why terms of the strata would harm this model; None where they never do."""
+        return None
+
+
+class OLS(Regression):
+    """A fitted ordinary least squares regression; made by :func:`ols`."""
+
+    _name = "OLS"
+    _facts = ("r_squared", "adj_r_squared", "sigma")
+    _core_fit = staticmethod(_core.ols_fit)
+
+
+@dataclass(frozen=True)
+class _Options:
+    """The arguments that the models share, as :func:`ols` documents them."""
+
+    design: Any
+    cluster: Any
+    vcov: str | None
+    df: str
+    missing: str
+    level: float
+    intercept: bool
+    strata_terms: bool
+    names: Sequence[str] | None
+    synthetic: bool
+    keep_data: bool
 
 
 def ols(
@@ -110,39 +145,55 @@ def ols(
     >>> fit.vcov_name, fit.clusters
     ('CR2', 39)
     """
+    options = _Options(
+        design=design,
+        cluster=cluster,
+        vcov=vcov,
+        df=df,
+        missing=missing,
+        level=level,
+        intercept=intercept,
+        strata_terms=strata_terms,
+        names=names,
+        synthetic=synthetic,
+        keep_data=keep_data,
+    )
+    return _fit(OLS, formula, data, by, options)
+
+
+def _fit(kind: type[Regression], formula: Any, data: Any, by: str | None, options: _Options) -> Any:
+    """Fit a model from a formula or arrays, in each group of `by` where that is asked for."""
     if not isinstance(formula, str):
-        return _from_arrays(
-            formula, data, cluster, vcov, df, level, intercept, names, synthetic, keep_data
-        )
+        return _from_arrays(kind, formula, data, options)
     if data is None:
         raise fault(InputError, "a formula needs data", remedy="Pass the data frame second")
     if by is not None:
-        options = {
-            "design": design,
-            "cluster": cluster,
-            "vcov": vcov,
-            "df": df,
-            "missing": missing,
-            "level": level,
-            "strata_terms": strata_terms,
-            "synthetic": synthetic,
-            "keep_data": keep_data,
-        }
-        return fit_by(by, data, lambda part: ols(formula, part, **options))
+        return fit_by(by, data, lambda part: _from_formula(kind, formula, part, options))
+    return _from_formula(kind, formula, data, options)
+
+
+def _from_formula(kind: type[Regression], formula: str, data: Any, options: _Options) -> Regression:
     source = Source(data)
     left, right = _formula.parse(formula)
     trial = None
-    if design is not None:
+    cluster = options.cluster
+    if options.design is not None:
         from crewe._trial import join
 
-        trial = join(design, source, right, strata_terms=strata_terms)
+        trial = join(
+            options.design,
+            source,
+            right,
+            strata_terms=options.strata_terms,
+            objection=kind._objection(source, left),
+        )
         right, cluster = trial.right, cluster or trial.cluster
-    synthetic = synthetic or bool(getattr(data, "attrs", {}).get("synthetic", False))
+    synthetic = options.synthetic or bool(getattr(data, "attrs", {}).get("synthetic", False))
     built = _formula.design(
         source if trial is None else trial.source,
         right,
         also=_formula.variables(left),
-        missing=missing,
+        missing=options.missing,
         keep=[trial.arm] if trial is not None and trial.arm else [],
         levels=trial.levels if trial is not None else None,
     )
@@ -160,31 +211,29 @@ def ols(
     if trial is not None:
         trial.refuse_too_few(built.rows)
     with rows_of_the_data(built.rows):
-        core, record = _core.ols_fit(y, built.x, built.intercept, left, built.names)
+        core, record = kind._core_fit(y, built.x, built.intercept, left, built.names)
     groups = None if codes is None else _core.Groups(codes)
-    fit = OLS(
-        model="OLS",
+    fit = kind(
+        model=kind._name,
         formula=f"{left} ~ {right}",
         terms=record["names"],
         n=record["n"],
         clusters=None if groups is None else groups.count,
         cluster_name=cluster if isinstance(cluster, str) else None,
-        level=level,
+        level=options.level,
         df_residual=record["df_residual"],
-        statistics=_statistics(record),
+        statistics={key: record[key] for key in kind._facts},
         base_notes=notes,
         synthetic=synthetic,
-        keep_data=keep_data,
+        keep_data=options.keep_data,
         implementation=source._implementation,
         data=Data(built.x, y, core, groups, built, labels),
     )
     with rows_of_the_data(built.rows):
-        fitted: OLS = fit.vcov(vcov or ("HC2" if groups is None else "CR2"), df)
+        fitted: Regression = fit.vcov(
+            options.vcov or ("HC2" if groups is None else "CR2"), options.df
+        )
     return fitted
-
-
-def _statistics(record: dict[str, Any]) -> dict[str, float]:
-    return {key: record[key] for key in ("r_squared", "adj_r_squared", "sigma")}
 
 
 def _lost_clusters(source: Source, cluster: str, rows: NDArray[np.int64]) -> list[str]:
@@ -195,18 +244,8 @@ def _lost_clusters(source: Source, cluster: str, rows: NDArray[np.int64]) -> lis
     return [f"{gone} of {len(labels)} clusters lost all their rows"] if gone else []
 
 
-def _from_arrays(
-    y: Any,
-    x: Any,
-    cluster: Any,
-    vcov: str | None,
-    df: str,
-    level: float,
-    intercept: bool,
-    names: Sequence[str] | None,
-    synthetic: bool,
-    keep_data: bool,
-) -> OLS:
+def _from_arrays(kind: type[Regression], y: Any, x: Any, options: _Options) -> Regression:
+    names, intercept, cluster = options.names, options.intercept, options.cluster
     outcome = np.ascontiguousarray(y, dtype=np.float64)
     if outcome.ndim != 1:
         raise fault(InputError, f"y has {outcome.ndim} dimensions", remedy="Pass one column")
@@ -219,28 +258,29 @@ def _from_arrays(
     if columns.ndim != 2:
         raise fault(InputError, f"X has {columns.ndim} dimensions", remedy="Pass a matrix (n, p)")
     labels = list(names) if names is not None else [f"x{j + 1}" for j in range(columns.shape[1])]
-    core, record = _core.ols_fit(outcome, columns, intercept, "y", labels)
+    core, record = kind._core_fit(outcome, columns, intercept, "y", labels)
     groups = ids = None
     if cluster is not None:
         codes, ids = _array_clusters(cluster, len(outcome))
         groups = _core.Groups(codes)
-    fit = OLS(
-        model="OLS",
+    fit = kind(
+        model=kind._name,
         formula="y ~ " + (" + ".join(labels) if labels else "1") + ("" if intercept else " - 1"),
         terms=record["names"],
         n=record["n"],
         clusters=None if groups is None else groups.count,
         cluster_name="cluster" if groups is not None else None,
-        level=level,
+        level=options.level,
         df_residual=record["df_residual"],
-        statistics=_statistics(record),
+        statistics={key: record[key] for key in kind._facts},
         base_notes=[],
-        synthetic=synthetic,
-        keep_data=keep_data,
+        synthetic=options.synthetic,
+        keep_data=options.keep_data,
         implementation=None,
         data=Data(columns, outcome, core, groups, None, ids),
     )
-    fitted: OLS = fit.vcov(vcov or ("HC2" if groups is None else "CR2"), df)
+    kind_of_vcov = options.vcov or ("HC2" if groups is None else "CR2")
+    fitted: Regression = fit.vcov(kind_of_vcov, options.df)
     return fitted
 
 

@@ -1,8 +1,8 @@
-//! Linear models: the data stay in Python's arrays, the fit keeps what is small.
+//! Linear and logistic regression: the data stay in Python's arrays, the fit keeps what is small.
 
 use crewe::inference::{self, Clusters, Contrasts, DfRule, Estimates, Vcov};
 use crewe::linalg::DesignMatrix;
-use crewe::regression::ols;
+use crewe::regression::{logit, ols};
 use numpy::{IntoPyArray, PyReadonlyArray1, PyReadonlyArray2};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
@@ -112,6 +112,51 @@ fn ols_fit<'py>(
     Ok((Linear { estimates: summary.estimates, intercept }, record))
 }
 
+/// Logistic regression of `y` on the columns of `x`; gives the fit and its summary.
+#[pyfunction]
+fn logit_fit<'py>(
+    py: Python<'py>,
+    y: PyReadonlyArray1<'py, f64>,
+    x: PyReadonlyArray2<'py, f64>,
+    intercept: bool,
+    y_name: &str,
+    names: Vec<String>,
+) -> PyResult<(Linear, Bound<'py, PyDict>)> {
+    let (outcome, columns) = (y.as_array(), x.as_array());
+    let summary = crate::pool::compute(py, || {
+        let design = DesignMatrix::new(columns, intercept).named(names)?;
+        logit::fit(&design, outcome, y_name)
+    })
+    .or_raise(py)?;
+    let estimates = &summary.estimates;
+    let record = record!(py,
+        "names" => &estimates.names,
+        "coef" => estimates.coef.clone().into_pyarray(py),
+        "n" => estimates.n(),
+        "df_residual" => estimates.df_residual,
+        "log_likelihood" => summary.log_likelihood,
+        "null_log_likelihood" => summary.null_log_likelihood,
+        "deviance" => summary.deviance,
+        "pseudo_r_squared" => summary.pseudo_r_squared,
+        "aic" => summary.aic,
+        "iterations" => summary.iterations,
+        "precise" => summary.precise,
+    );
+    Ok((Linear { estimates: summary.estimates, intercept }, record))
+}
+
+/// Tests and intervals at `level` from estimates, standard errors and degrees of freedom.
+#[pyfunction]
+fn estimate_table<'py>(
+    py: Python<'py>,
+    estimate: Vec<f64>,
+    std_error: Vec<f64>,
+    df: Vec<f64>,
+    level: f64,
+) -> PyResult<Bound<'py, PyDict>> {
+    table(py, Contrasts::from_parts(estimate, std_error, df, level).or_raise(py)?)
+}
+
 #[pymethods]
 impl Linear {
     /// The covariance of the coefficients under a named definition.
@@ -202,5 +247,7 @@ pub fn register(m: &Bound<'_, PyModule>) -> PyResult<()> {
     m.add_class::<Linear>()?;
     m.add_class::<Groups>()?;
     m.add_class::<Covariance>()?;
-    m.add_function(wrap_pyfunction!(ols_fit, m)?)
+    m.add_function(wrap_pyfunction!(ols_fit, m)?)?;
+    m.add_function(wrap_pyfunction!(logit_fit, m)?)?;
+    m.add_function(wrap_pyfunction!(estimate_table, m)?)
 }

@@ -1,0 +1,36 @@
+//! Logistic regression; `cargo bench --bench logit`. One thread: `RAYON_NUM_THREADS=1`.
+
+use crewe::inference::{Clusters, Vcov};
+use crewe::regression::Logit;
+use crewe::rng::{Seed, Stream};
+use divan::Bencher;
+use ndarray::{Array1, Array2};
+
+fn main() {
+    divan::main();
+}
+
+/// Ten covariates, the first constant within clusters of `size` rows, and an outcome of about one in three.
+fn data(n: usize, size: usize) -> (Array1<f64>, Array2<f64>, Clusters) {
+    let mut stream = Stream::new::<&str>(&Seed::Integer(1), "bench", &[], 0);
+    let mut x = Array2::from_shape_simple_fn((n, 10), || stream.normal());
+    for i in 0..n {
+        x[(i, 0)] = ((i / size) % 3 / 2) as f64;
+    }
+    let y = Array1::from_shape_fn(n, |i| f64::from(0.3 * x.row(i).sum() - 1.0 + stream.normal() > 0.0));
+    let codes: Vec<u32> = (0..n).map(|i| (i / size) as u32).collect();
+    (y, x, Clusters::new(&codes).expect("there are rows"))
+}
+
+#[divan::bench(args = [10_000, 1_000_000], sample_count = 5)]
+fn cr1(bencher: Bencher<'_, '_>, n: usize) {
+    let (y, x, clusters) = data(n, 100);
+    bencher
+        .bench(|| Logit::new(y.view(), x.view()).fit().and_then(|fit| fit.vcov(Vcov::Cr1, Some(&clusters))));
+}
+
+#[divan::bench(args = [1_000, 5_000], sample_count = 3)]
+fn cr2_of_clusters_of_20(bencher: Bencher<'_, '_>, clusters: usize) {
+    let (y, x, groups) = data(20 * clusters, 20);
+    bencher.bench(|| Logit::new(y.view(), x.view()).fit().and_then(|fit| fit.vcov(Vcov::Cr2, Some(&groups))));
+}
