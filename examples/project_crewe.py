@@ -125,6 +125,19 @@ interacted = cw.ols(
 )
 cw.table({"Closed": primary, "With history": interacted}, terms=["arm[T.crewe]", "history[T.yes]"])
 
+# %% [markdown]
+# A logistic regression as robustness: odds ratios, and predicted shares averaged over the cases (g-computation).
+
+# %%
+robust = cw.logit(
+    "closed ~ arm + gender + disability + history", analysed, cluster="family_id", synthetic=True
+)
+robust.tidy(exponentiate=True)
+
+# %%
+robust_levels = robust.margins("arm", at="observed")
+robust_levels
+
 # %%
 closed = primary.margins("arm")
 closed_by_history = interacted.margins("arm", by="history")
@@ -364,6 +377,8 @@ report.add(flow, heading="Flow of families", synthetic=True)
 report.add(primary, heading="Primary outcome: cases closed")
 report.add(interacted)
 report.add(closed)
+report.add(robust)
+report.add(robust_levels, figure=False)
 report.add_figure(
     figure_1,
     caption="Predicted share of cases closed, with 95% confidence intervals (re-weighted means)",
