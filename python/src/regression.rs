@@ -147,13 +147,13 @@ fn logit_fit<'py>(
 
 /// Tests and intervals at `level` from estimates, standard errors and degrees of freedom.
 #[pyfunction]
-fn estimate_table<'py>(
-    py: Python<'py>,
+fn estimate_table(
+    py: Python<'_>,
     estimate: Vec<f64>,
     std_error: Vec<f64>,
     df: Vec<f64>,
     level: f64,
-) -> PyResult<Bound<'py, PyDict>> {
+) -> PyResult<Bound<'_, PyDict>> {
     table(py, Contrasts::from_parts(estimate, std_error, df, level).or_raise(py)?)
 }
 
