@@ -449,3 +449,14 @@ def cluster_codes(
     codes, labels = source.ids(cluster)
     kept = codes[rows]
     return kept, pd.Series(np.asarray(labels, dtype=object)[kept])
+
+
+def array_clusters(cluster: Any, n: int) -> tuple[NDArray[np.uint32], pd.Series[Any] | None]:
+    """Give the cluster of each row of arrays as a code; integers are codes already."""
+    values = np.asarray(cluster)
+    if len(values) != n:
+        raise fault(InputError, f"{len(values)} cluster ids for {n} rows", column="cluster")
+    if values.dtype.kind in "iu" and values.size and 0 <= values.min() <= values.max() < 2**32 - 1:
+        return np.ascontiguousarray(values, dtype=np.uint32), pd.Series(values)
+    codes, _ = Source(pd.DataFrame({"cluster": values})).ids("cluster")
+    return codes, pd.Series(values)

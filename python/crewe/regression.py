@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from crewe import _core, _formula
 from crewe._frames import Source
 from crewe._groups import fit_by
-from crewe._linear import Data, Linear, cluster_codes, rows_of_the_data
+from crewe._linear import Data, Linear, array_clusters, cluster_codes, rows_of_the_data
 from crewe.exceptions import InputError, fault
 
 Floats = NDArray[np.float64]
@@ -261,7 +261,7 @@ def _from_arrays(kind: type[Regression], y: Any, x: Any, options: _Options) -> R
     core, record = kind._core_fit(outcome, columns, intercept, "y", labels)
     groups = ids = None
     if cluster is not None:
-        codes, ids = _array_clusters(cluster, len(outcome))
+        codes, ids = array_clusters(cluster, len(outcome))
         groups = _core.Groups(codes)
     fit = kind(
         model=kind._name,
@@ -282,13 +282,3 @@ def _from_arrays(kind: type[Regression], y: Any, x: Any, options: _Options) -> R
     kind_of_vcov = options.vcov or ("HC2" if groups is None else "CR2")
     fitted: Regression = fit.vcov(kind_of_vcov, options.df)
     return fitted
-
-
-def _array_clusters(cluster: Any, n: int) -> tuple[NDArray[np.uint32], pd.Series[Any] | None]:
-    values = np.asarray(cluster)
-    if len(values) != n:
-        raise fault(InputError, f"{len(values)} cluster ids for {n} rows", column="cluster")
-    if values.dtype.kind in "iu" and values.size and 0 <= values.min() <= values.max() < 2**32 - 1:
-        return np.ascontiguousarray(values, dtype=np.uint32), pd.Series(values)
-    codes, _ = Source(pd.DataFrame({"cluster": values})).ids("cluster")
-    return codes, pd.Series(values)

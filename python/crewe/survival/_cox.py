@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from crewe import _core, _formula
 from crewe._display import Table, number, p_value, stars
 from crewe._frames import Source, build
-from crewe._linear import cluster_codes
+from crewe._linear import array_clusters, cluster_codes
 from crewe.exceptions import InputError, fault
 from crewe.survival._adjusted import AdjustedCurves, adjusted_curves
 from crewe.survival._surv import Surv, _numbers, array_codes, codes_of, equals, sides
@@ -589,7 +589,7 @@ def _from_arrays(
     rows = Rows(
         surv,
         columns,
-        None if cluster is None else array_codes(cluster, n, "cluster")[0],
+        None if cluster is None else array_clusters(cluster, n)[0],
         None if strata is None else array_codes(strata, n, "strata")[0],
         None if weights is None else _numbers(weights, "weights"),
         None,
