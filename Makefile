@@ -51,6 +51,7 @@ rust: $(VENV)/.tools
 
 python: setup
 	$(BIN)/python -m pytest -q -n 2
+	$(BIN)/python -m pytest -q --doctest-modules python/crewe
 	@command -v chromium >/dev/null || command -v chromium-browser >/dev/null || \
 		echo "NOTE: the browser checks of the report were skipped, for there is no chromium on this machine."
 

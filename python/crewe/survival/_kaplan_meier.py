@@ -256,7 +256,7 @@ def kaplan_meier(
     >>> rossi = cw.datasets.rossi()
     >>> curves = cw.kaplan_meier("Surv(week, arrest) ~ fin", rossi)
     >>> curves.survival_at([26])["estimate"].round(3).tolist()
-    [0.856, 0.907]
+    [0.852, 0.898]
     """
     read = grouped(formula, data, weights=weights)
     surv = read.surv
