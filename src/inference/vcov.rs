@@ -150,11 +150,14 @@ pub fn covariance(
     clusters: Option<&Clusters>,
     rule: DfRule,
 ) -> Result<Covariance> {
-    let groups = check_clusters(x, estimates, kind, clusters)?;
+    let groups = check_clusters(estimates, kind, clusters)?;
     let k = estimates.k();
     let (n, residual) = (estimates.n() as f64, estimates.df_residual);
     let plain = if estimates.normal_reference { f64::INFINITY } else { residual };
     let mut notes = Vec::new();
+    if let Some(g) = groups.filter(|g| g.count() <= k) {
+        notes.extend(refuse_saturated(x, kind, g)?);
+    }
     let scores = |g: &Clusters| {
         let scores = cluster_scores(x, estimates, g);
         sandwich(estimates, scores.t().dot(&scores).view())
@@ -251,7 +254,6 @@ pub fn covariance(
 
 /// Clusters where the kind needs them, checked against the model.
 fn check_clusters<'a>(
-    x: &DesignMatrix<'_>,
     estimates: &Estimates,
     kind: Vcov,
     clusters: Option<&'a Clusters>,
@@ -272,9 +274,6 @@ fn check_clusters<'a>(
             .remedy("With one cluster nothing can be said about the variation between clusters")
             .input());
     }
-    if g.count() <= estimates.k() {
-        refuse_saturated(x, kind, g)?;
-    }
     Ok(Some(g))
 }
 
@@ -282,8 +281,8 @@ fn check_clusters<'a>(
 /// and the sandwich would call its own blindness certainty.
 ///
 /// One indicator for each cluster is the exception where other columns vary within at least three clusters (matched
-/// sets, sites): the effects within clusters keep their variance, and a note says that the indicators have none.
-fn refuse_saturated(x: &DesignMatrix<'_>, kind: Vcov, g: &Clusters) -> Result<()> {
+/// sets, sites): the effects within clusters keep their variance, and the note given back says that only they do.
+fn refuse_saturated(x: &DesignMatrix<'_>, kind: Vcov, g: &Clusters) -> Result<Option<String>> {
     let columns = x.columns();
     let first = usize::from(x.has_intercept());
     let mut names: Vec<&str> = x.names()[..first].iter().map(String::as_str).collect();
@@ -300,8 +299,18 @@ fn refuse_saturated(x: &DesignMatrix<'_>, kind: Vcov, g: &Clusters) -> Result<()
         }
     }
     let within = names.len() < x.k();
-    if g.count() > names.len() || (within && indicators && g.count() > 2) {
-        return Ok(());
+    if g.count() > names.len() {
+        return Ok(None);
+    }
+    if within && indicators && g.count() > 2 {
+        let (shown, rest) = names.split_at(names.len().min(3));
+        let more = if rest.is_empty() { String::new() } else { format!(" and {} more", rest.len()) };
+        return Ok(Some(format!(
+            "{}{more} fit the {} clusters exactly: only the effects of what varies within clusters can be tested, the \
+             standard errors of these leave out the variation between clusters",
+            shown.join(", "),
+            g.count()
+        )));
     }
     Err(Fault::new(format!(
         "{kind} needs more clusters than coefficients between clusters, and there are {} for {}",
@@ -356,6 +365,7 @@ mod tests {
         let fit = Ols::new(y.view(), sets.view()).fit().unwrap();
         let covariance = fit.vcov(Vcov::Cr1, Some(&clusters(&[0, 0, 1, 1, 2, 2]))).unwrap();
         assert!(covariance.matrix[(1, 1)] > 0.0);
+        assert!(covariance.notes[0].starts_with("Intercept, x2, x3 fit the 3 clusters exactly"));
         // The same clusters with a slope of the clusters instead of an indicator.
         let mut slope = sets.clone();
         slope.column_mut(1).assign(&array![1.0, 1.0, 2.0, 2.0, 0.0, 0.0]);
