@@ -60,6 +60,19 @@ def test_every_page_is_in_the_navigation() -> None:
         assert page.relative_to(ROOT / "docs").as_posix() in nav
 
 
+@pytest.mark.parametrize("page", ["tasks/randomise.md", "tasks/siblings.md"])
+def test_the_code_of_a_task_prints_what_it_says(
+    page: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = (ROOT / "docs" / page).read_text("utf-8")
+    blocks = re.findall(r"```python\n(.*?)```", text, flags=re.DOTALL)
+    assert blocks
+    exec(compile("\n".join(blocks), page, "exec"), {})
+    printed = capsys.readouterr().out
+    for shown in re.findall(r"```text\n(.*?)```", text, flags=re.DOTALL):
+        assert shown in printed
+
+
 @pytest.mark.parametrize("page", ["reporting.md"])
 def test_the_code_of_a_page_runs(
     page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
