@@ -160,11 +160,11 @@ def cr2() -> dict[str, float]:
 PARTS = {"large": large, "memory": memory, "cr2": cr2}
 
 
-def run(part: str) -> dict:
+def run(part: str, script: str = __file__) -> dict:
     """One part in a process of its own, on one thread."""
     environment = {k: v for k, v in os.environ.items() if not k.startswith("OPENBLAS_")}
     done = subprocess.run(
-        [sys.executable, __file__, part],
+        [sys.executable, script, part],
         env=environment | ONE_THREAD,
         capture_output=True,
         text=True,

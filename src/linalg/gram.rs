@@ -15,7 +15,7 @@ const BLOCK: usize = 192;
 /// Rows in a chunk, the unit of work of a thread.
 const CHUNK: usize = 64 * BLOCK;
 
-/// Sums `f(start, end)` over the chunks of `n` rows, in order.
+/// `f(start, end)` for every chunk of `n` rows, in order.
 pub(crate) fn over_chunks<T, F>(n: usize, f: F) -> Vec<T>
 where
     T: Send,
