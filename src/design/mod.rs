@@ -38,18 +38,25 @@
 mod assignment;
 mod balance;
 mod baseline;
+pub mod biased_coin;
+pub mod big_stick;
+pub mod blocks;
 mod column;
 mod commitment;
 pub mod complete;
 mod consort;
 mod draws;
+mod fake_arms;
 mod join;
 mod method;
+pub mod minimisation;
 mod observe;
+mod paths;
 mod procedure;
 mod random;
 mod sequence;
 pub mod simple;
+mod stepwise;
 mod units;
 
 use std::collections::BTreeSet;
