@@ -128,6 +128,28 @@ impl fake_arms::Rule for Rule {
     }
 }
 
+/// The levels of the units' factors in one numbering.
+pub(super) struct Slots {
+    /// How many there are.
+    pub levels: usize,
+    /// Units x factors.
+    pub of_unit: Vec<Vec<u32>>,
+}
+
+/// Numbers the levels of the units' factors, one factor after the other.
+pub(super) fn slots(options: &Minimisation, units: &Units) -> Result<Slots> {
+    let mut of_unit = vec![Vec::with_capacity(options.factors.len()); units.len()];
+    let mut levels = 0;
+    for factor in &options.factors {
+        let factor = units.the_factor(&factor.column)?;
+        for (slots, &level) in of_unit.iter_mut().zip(&factor.level) {
+            slots.push(levels + level);
+        }
+        levels += factor.levels.len() as u32;
+    }
+    Ok(Slots { levels: levels as usize, of_unit })
+}
+
 /// Minimisation made ready for these units.
 pub(super) fn procedure(
     options: &Minimisation,
@@ -135,17 +157,11 @@ pub(super) fn procedure(
     units: &Units,
     members: Vec<Vec<u32>>,
 ) -> Result<Sequential> {
-    let mut factors = Vec::with_capacity(options.factors.len());
-    let mut levels = 0;
-    for factor in &options.factors {
-        let factor = units.the_factor(&factor.column)?;
-        factors.push((levels, factor));
-        levels += factor.levels.len() as u32;
-    }
-    let of = |&unit: &u32| factors.iter().map(move |(first, factor)| first + factor.level[unit as usize]);
+    let numbered = slots(options, units)?;
+    let of = |&unit: &u32| numbered.of_unit[unit as usize].iter().copied();
     let slots = members.iter().map(|members| members.iter().flat_map(of).collect()).collect();
     let rule = Arc::new(Rule::new(options));
-    Ok(Sequential { members, slots, levels: levels as usize, fake: FakeArms::new(ratio), rule })
+    Ok(Sequential { members, slots, levels: numbered.levels, fake: FakeArms::new(ratio), rule })
 }
 
 /// How often each arm was drawn at each arrival of simulated trials.

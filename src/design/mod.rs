@@ -52,6 +52,7 @@ mod method;
 pub mod minimisation;
 mod observe;
 mod paths;
+mod predictability;
 mod procedure;
 mod random;
 mod sequence;
@@ -75,6 +76,7 @@ pub use method::{
     BiasedCoin, BigStick, Blocks, BuiltPairs, Complete, Constrained, Fraction, GivenSets, Imbalance,
     MatchedSets, Method, Minimisation, Misfits, Rerandomised, Simple, Weighted,
 };
+pub use predictability::{Expected, Predictability};
 pub use procedure::{Details, LEFT_OUT, Probabilities, Support};
 pub use sequence::{Arrival, Block, Drawn, Sequence};
 pub use units::Units;

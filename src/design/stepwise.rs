@@ -28,12 +28,34 @@ pub(super) struct State {
     pub number: u64,
     /// The next place in it.
     pub place: usize,
+    /// The places of each arm left in it.
+    left: Vec<u64>,
     counts: Counts,
     chances: Chances,
     /// The chances that each arm had at the last arrival.
     pub arm: Vec<u64>,
     /// Their sum.
     pub total: u64,
+}
+
+impl State {
+    /// Starts dealing a block that has been drawn.
+    pub fn begin(&mut self, arms: usize) {
+        self.place = 0;
+        self.left.clear();
+        self.left.resize(arms, 0);
+        self.block.iter().for_each(|&arm| self.left[usize::from(arm)] += 1);
+    }
+
+    /// Deals the next place of the block.
+    pub fn deal(&mut self) -> u8 {
+        self.arm.clone_from(&self.left);
+        self.total = (self.block.len() - self.place) as u64;
+        let arm = self.block[self.place];
+        self.left[usize::from(arm)] -= 1;
+        self.place += 1;
+        arm
+    }
 }
 
 impl Stepwise {
@@ -74,15 +96,9 @@ impl Stepwise {
                 if state.place == state.block.len() {
                     state.number += u64::from(state.place > 0);
                     rule.block(steps.step(state.number), &mut state.block);
-                    state.place = 0;
+                    state.begin(rule.ratio.shares.len());
                 }
-                state.arm.clear();
-                state.arm.resize(rule.ratio.shares.len(), 0);
-                let left = &state.block[state.place..];
-                left.iter().for_each(|&arm| state.arm[usize::from(arm)] += 1);
-                state.total = left.len() as u64;
-                state.place += 1;
-                state.block[state.place - 1]
+                state.deal()
             }
             Self::Fake(fake, rule) => {
                 slots.iter().for_each(|&slot| state.counts.reach(slot));
