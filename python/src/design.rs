@@ -123,10 +123,9 @@ impl Design {
             Some(units) => core::Expected::Units(&units.inner),
             None => core::Expected::Imagined { n, strata, levels: &levels },
         };
-        let found = crate::pool::compute(py, || {
-            self.inner.predictability(expected, sims, seed.as_ref(), &Signals)
-        })
-        .or_raise(py)?;
+        let found =
+            crate::pool::compute(py, || self.inner.predictability(expected, sims, seed.as_ref(), &Signals))
+                .or_raise(py)?;
         Ok(record!(py,
             "n" => found.n,
             "sims" => found.sims,
