@@ -222,7 +222,7 @@ impl Design {
                 by_stratum(self.in_order(units)?, arms, blocks::Rule { ratio, sizes })
             }
             Method::BigStick(options) => {
-                Box::new(Sequential::plain(self.in_order(units)?, ratio, big_stick::rule(options)))
+                Box::new(Sequential::plain(self.in_order(units)?, ratio, big_stick::rule(*options)))
             }
             Method::BiasedCoin(options) => {
                 Box::new(Sequential::plain(self.in_order(units)?, ratio, biased_coin::rule(options)))
