@@ -5,6 +5,7 @@ use num_bigint::BigUint;
 
 use super::random::{Random, Steps};
 use super::{Design, Method, Units, complete, simple};
+use super::{constrained, matched, misfits, rerandomised};
 use crate::{Fault, Result};
 
 /// The arm of a unit that a procedure leaves out.
@@ -67,6 +68,11 @@ pub(crate) trait Procedure: Send + Sync {
     /// What is known of the assignment that `random` draws, beyond its arms.
     fn details(&self, _random: Random<'_>) -> Details {
         Details::default()
+    }
+
+    /// How many assignments it looks at for one draw, in the mean.
+    fn tries(&self) -> u64 {
+        1
     }
 
     /// What a reader of an assignment should know.
@@ -214,6 +220,10 @@ impl Design {
             Method::Complete(options) if options.misfits == super::Misfits::Strata => {
                 by_stratum(units.members(), arms, complete::Rule { ratio })
             }
+            Method::Complete(options) => misfits::ready(units.members(), ratio, options.misfits)?,
+            Method::MatchedSets(options) => Box::new(matched::ready(units, ratio, options)?),
+            Method::Constrained(options) => Box::new(constrained::ready(self, units, options)?),
+            Method::Rerandomised(options) => Box::new(rerandomised::ready(self, units, options)?),
             other => return Err(unknown(other)),
         })
     }
@@ -252,7 +262,7 @@ impl Design {
     }
 }
 
-fn by_stratum<P: WithinStratum + 'static>(
+pub(super) fn by_stratum<P: WithinStratum + 'static>(
     members: Vec<Vec<u32>>,
     arms: usize,
     within: P,
