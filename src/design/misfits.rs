@@ -429,6 +429,28 @@ pub(super) fn ready(members: Vec<Vec<u32>>, ratio: Ratio, rule: Misfits) -> Resu
     })
 }
 
+/// What became of the units left over, in words.
+pub(super) fn told(rule: Misfits, ratio: &Ratio) -> &'static str {
+    let even = ratio.shares.iter().all(|&share| share == ratio.shares[0]);
+    match rule {
+        Misfits::Strata => {
+            "the places left over are drawn so that every unit's probability is exactly the ratio"
+        }
+        Misfits::LeaveOut => "the units left over get no arm, each unit's probability of which is stated",
+        Misfits::Global if !even => {
+            "the units left over in all strata are split equally between the arms, so units' probabilities are not the \
+             ratio: see each unit's probability"
+        }
+        Misfits::Global | Misfits::WeightedGlobal => {
+            "the units left over in all strata are drawn together, and every unit's probability is exactly the ratio"
+        }
+        Misfits::WeightedStrata => {
+            "the units left over draw from a pack that holds the ratio once, so every unit's probability is exactly \
+             the ratio"
+        }
+    }
+}
+
 /// Refuses a trial in which every unit would be left out.
 fn refuse_all_left_out(members: &[Vec<u32>], ratio: &Ratio) -> Result<()> {
     if members.iter().any(|members| members.len() as u64 >= ratio.total) {
