@@ -49,12 +49,14 @@ impl Design {
 
         let procedure = self.procedure(units)?;
         let streams = Streams::new(seed, "draws", units);
-        for (chunk, block) in cells.chunks_mut(CHUNK * width).enumerate() {
-            check(monitor, (chunk * CHUNK) as u64, n as u64)?;
+        // Fewer replicates between two looks where each of them takes many tries.
+        let size = (CHUNK as u64 / procedure.tries().max(1)).max(16) as usize;
+        for (chunk, block) in cells.chunks_mut(size * width).enumerate() {
+            check(monitor, (chunk * size) as u64, n as u64)?;
             block.par_chunks_mut(width).enumerate().for_each_init(
                 Scratch::default,
                 |scratch, (place, row)| {
-                    procedure.draw(streams.replicate((chunk * CHUNK + place) as u64), scratch, row);
+                    procedure.draw(streams.replicate((chunk * size + place) as u64), scratch, row);
                 },
             );
         }
