@@ -6,7 +6,7 @@
 use ndarray::Array2;
 use rayon::prelude::*;
 
-use super::procedure::{LEFT_OUT, Scratch};
+use super::procedure::{LEFT_OUT, Procedure, Scratch, Support};
 use super::random::Streams;
 use super::{Design, Units};
 use crate::progress::{Monitor, check};
@@ -15,6 +15,29 @@ use crate::{Fault, Result};
 
 /// Replicates between two looks at the monitor.
 const CHUNK: usize = 2048;
+
+/// A procedure made ready to be drawn again, one replicate at a time.
+pub(crate) struct Redraws {
+    procedure: Box<dyn Procedure>,
+    streams: Streams,
+}
+
+impl Redraws {
+    /// The procedure of a design for these units, under a seed.
+    pub fn new(design: &Design, units: &Units, seed: &Seed) -> Result<Self> {
+        Ok(Self { procedure: design.procedure(units)?, streams: Streams::new(seed, "draws", units) })
+    }
+
+    /// Draws replicate `index` into `arm`, one entry a unit.
+    pub fn draw(&self, index: u64, scratch: &mut Scratch, arm: &mut [u8]) {
+        self.procedure.draw(self.streams.replicate(index), scratch, arm);
+    }
+
+    /// All assignments, where there are at most `most`.
+    pub fn support(&self, most: usize) -> Option<Support> {
+        self.procedure.support(most)
+    }
+}
 
 impl Design {
     /// `n` assignments of these units drawn anew; n x units, each entry the index of an arm, or [`LEFT_OUT`].
@@ -47,14 +70,13 @@ impl Design {
         cells.try_reserve_exact(size).map_err(|_| too_large())?;
         cells.resize(size, LEFT_OUT);
 
-        let procedure = self.procedure(units)?;
-        let streams = Streams::new(seed, "draws", units);
+        let redraws = Redraws::new(self, units, seed)?;
         for (chunk, block) in cells.chunks_mut(CHUNK * width).enumerate() {
             check(monitor, (chunk * CHUNK) as u64, n as u64)?;
             block.par_chunks_mut(width).enumerate().for_each_init(
                 Scratch::default,
                 |scratch, (place, row)| {
-                    procedure.draw(streams.replicate((chunk * CHUNK + place) as u64), scratch, row);
+                    redraws.draw((chunk * CHUNK + place) as u64, scratch, row);
                 },
             );
         }
