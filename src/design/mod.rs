@@ -78,6 +78,9 @@ pub use balance::{Balance, Covariate, Level, balance};
 pub use baseline::{Factor, UnitCovariate};
 pub use column::Column;
 pub use commitment::Commitment;
+pub(crate) use draws::Redraws;
+pub(crate) use procedure::Scratch;
+
 pub use consort::{ArmFlow, Count, Flow, flow};
 pub use constrained::{Acceptance, Pair};
 pub use join::Joined;
