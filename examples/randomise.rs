@@ -2,7 +2,7 @@
 //!
 //! `cargo run --example randomise`
 
-use crewe::design::{Column, Covariate, Design, Method, Units, balance};
+use crewe::design::{Column, Complete, Covariate, Design, Units, balance};
 
 fn main() -> crewe::Result<()> {
     let design = Design::new("Project Crewe")
@@ -10,7 +10,7 @@ fn main() -> crewe::Result<()> {
         .arm("crewe", 2)
         .cluster("family_id")
         .strata(["history"])
-        .method(Method::Complete)
+        .method(Complete::default())
         .seed(2017);
     // Lodge this before the first family is randomised.
     let commitment = design.commitment()?;

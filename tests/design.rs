@@ -1,6 +1,8 @@
 //! Designs and assignments: golden vectors, exact probabilities, refusals, balance and flow.
 
-use crewe::design::{Assignment, Column, Count, Covariate, Design, Method, Unit, Units, balance, flow};
+use crewe::design::{
+    Assignment, Column, Count, Covariate, Design, Method, Simple, Unit, Units, balance, flow,
+};
 use crewe::progress::{Monitor, NoMonitor};
 use crewe::rng::Seed;
 use crewe::{Error, Fault};
@@ -30,7 +32,10 @@ fn design_of(case: &Value) -> Design {
         })),
         None => Seed::Integer(case["seed"].as_u64().unwrap_or_default()),
     };
-    design.strata(strata).method(Method::from_name(&text(&case["method"])).unwrap_or_default()).seed(seed)
+    design
+        .strata(strata)
+        .method(Method::from_json(&format!(r#"{{"name":"{}"}}"#, text(&case["method"]))).unwrap_or_default())
+        .seed(seed)
 }
 
 fn units_of(case: &Value, design: &Design) -> crewe::Result<Units> {
@@ -120,7 +125,7 @@ fn draws_do_not_depend_on_threads_or_on_one_another() -> Outcome {
 /// The share of draws in which each unit gets each arm, against the probability that is reported.
 #[test]
 fn reported_probabilities_are_the_realised_ones() -> Outcome {
-    for method in [Method::Complete, Method::Simple] {
+    for method in [Method::default(), Simple {}.into()] {
         let design =
             Design::new("t").arm("a", 1).arm("b", 2).arm("c", 3).method(method).cluster("id").seed(4);
         // Strata of 1, 2, 4 and 7 units, none of which divides by 6.

@@ -11,7 +11,21 @@ from crewe._logit import Logit, logit
 from crewe._table import ModelTable, table
 from crewe._versions import show_versions, versions
 from crewe.descriptives import Crosstab, Description, crosstab, describe
-from crewe.design import Commitment, Complete, Design, Key, Simple, new_key
+from crewe.design import (
+    BiasedCoin,
+    BigStick,
+    Blocks,
+    Commitment,
+    Complete,
+    Constrained,
+    Design,
+    Key,
+    MatchedSets,
+    Minimisation,
+    Rerandomised,
+    Simple,
+    new_key,
+)
 from crewe.exceptions import (
     ConvergenceError,
     CreweError,
@@ -40,9 +54,13 @@ __all__ = [
     "OLS",
     "Assignment",
     "Balance",
+    "BiasedCoin",
+    "BigStick",
+    "Blocks",
     "Commitment",
     "Complete",
     "Consort",
+    "Constrained",
     "ConvergenceError",
     "CoxPH",
     "CreweError",
@@ -59,12 +77,15 @@ __all__ = [
     "Logit",
     "MannWhitney",
     "MannWhitneyFamily",
+    "MatchedSets",
+    "Minimisation",
     "ModelTable",
     "NationalComparison",
     "PermutationTest",
     "RankError",
     "RateComparison",
     "Report",
+    "Rerandomised",
     "SeparationError",
     "Simple",
     "Surv",

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from crewe import _core
 from crewe._balance import Balance
 from crewe._columns import identifiers, labels
 from crewe._display import Table
@@ -18,7 +19,7 @@ from crewe.exceptions import DesignError, fault
 if TYPE_CHECKING:
     from crewe.design import Commitment, Design
 
-ADDED = ("arm", "stratum", "probability")
+ADDED = ("arm", "stratum", "probability", "block", "conditional_probability")
 """The columns that an assignment adds to the user's data."""
 
 
@@ -73,6 +74,7 @@ class Assignment:
         design: Design,
         source: Source,
         drawn: dict[str, Any],
+        units: _core.Units,
         *,
         commitment: Commitment | None = None,
         arm_column: str | None = None,
@@ -89,6 +91,12 @@ class Assignment:
         self._probability: NDArray[np.float64] = drawn["probability"]
         self._counts: list[int] = drawn["counts"]
         self._table: NDArray[np.uint64] = drawn["table"]
+        self._simulated: int | None = drawn["simulated"]
+        self._conditional: NDArray[np.float64] | None = drawn["conditional"]
+        self._block: NDArray[np.uint32] | None = drawn["block"]
+        self._left_out: int = drawn["left_out"]
+        self._core_units: _core.Units | None = units
+        self._parts: dict[str, Any] = units.parts()
         self._source: Source | None = source
         self._arm_column = arm_column
         self._kind = (source._implementation, source._lazy)
@@ -127,13 +135,27 @@ class Assignment:
 
         None where more than eight arms share the places left over in a stratum.
         """
-        every = np.arange(len(self._labels), dtype=np.uint32)
-        strata = [
-            (name, self._stratum, [values[place] for values in self._strata])
-            for place, name in enumerate(self.design.strata)
-        ]
-        count = self.design._core().possible((self.design.id_column, every, self._labels), strata)
+        count = self.design._core().possible(self._units())
         return None if count is None else int.from_bytes(count, "little")
+
+    def _units(self) -> _core.Units:
+        """Give the units as the core knows them, built again after a pickle."""
+        if self._core_units is None:
+            every = np.arange(len(self._labels), dtype=np.uint32)
+            strata = [
+                (name, self._stratum, [values[place] for values in self._strata])
+                for place, name in enumerate(self.design.strata)
+            ]
+            arrival = self._parts["arrival"]
+            self._core_units = _core.Units(
+                self.design._core(),
+                (self.design.id_column, every, self._labels),
+                strata,
+                None if arrival is None else ("arrival", arrival),
+                self._parts["factors"],
+                self._parts["covariates"],
+            )
+        return self._core_units
 
     def counts(self) -> dict[str, int]:
         """Count the units in each arm."""
@@ -300,12 +322,21 @@ class Assignment:
 
     def _added(self, unit: NDArray[Any]) -> dict[str, Any]:
         arm = self._arm[unit]
-        names, strata = np.array(self.arms, dtype=object), np.array(self.strata, dtype=object)
-        return {
-            "arm": names[arm],
+        # A unit that the procedure left out has no arm; 255 stands for it.
+        names = np.array([*self.arms, None], dtype=object)
+        place = np.minimum(arm, len(self.arms))
+        strata = np.array(self.strata, dtype=object)
+        chance = np.column_stack([self._probability, 1 - self._probability.sum(axis=1)])
+        added: dict[str, Any] = {
+            "arm": names[place],
             "stratum": strata[self._stratum[unit]],
-            "probability": self._probability[unit, arm],
+            "probability": chance[unit, place],
         }
+        if self._block is not None:
+            added["block"] = self._block[unit]
+        if self._conditional is not None:
+            added["conditional_probability"] = self._conditional[unit, arm]
+        return added
 
     def _data(self) -> Source:
         if self._source is None:
@@ -318,7 +349,8 @@ class Assignment:
         return self._source
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_source": self._source if self._keep_data else None}
+        kept = self._source if self._keep_data else None
+        return {**self.__dict__, "_source": kept, "_core_units": None}
 
 
 def plural(column: str) -> str:

@@ -48,3 +48,20 @@ def labels(source: Source, name: str, what: str) -> Labels:
         text = [str(int(value)) for value in unique]
     codes = np.where(codes < 0, MISSING, codes)
     return name, np.ascontiguousarray(codes, dtype=np.uint32), text
+
+
+def arrivals(source: Source, name: str) -> NDArray[np.int64]:
+    """Read an order of arrival (numbers, dates or text that sorts) as whole numbers."""
+    source.require(name)
+    values = pd.Series(source._frame[name].to_list())
+    missing = np.flatnonzero(values.isna().to_numpy())
+    if len(missing):
+        raise fault(
+            InputError,
+            f"the order of arrival is missing in {len(missing)} rows",
+            column=name,
+            rows=[int(row) for row in missing],
+            remedy="Fill in the date or the position: a sequential procedure cannot do without",
+        )
+    codes, _ = pd.factorize(values, sort=True)
+    return np.ascontiguousarray(codes, dtype=np.int64)

@@ -7,18 +7,33 @@ import operator
 import os
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, NoReturn
+from typing import Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from crewe import _core
 from crewe._assignment import ADDED, Assignment
-from crewe._columns import Labels, identifiers, labels
+from crewe._columns import arrivals, identifiers, labels
 from crewe._display import Table
 from crewe._frames import Source
+from crewe._keys import Commitment, Key, new_key, read_seed
+from crewe._methods import (
+    BiasedCoin,
+    BigStick,
+    Blocks,
+    Complete,
+    Constrained,
+    MatchedSets,
+    Method,
+    Minimisation,
+    Rerandomised,
+    Simple,
+    from_table,
+)
 from crewe.exceptions import DesignError, fault
 
 if sys.version_info >= (3, 11):
@@ -28,114 +43,22 @@ else:  # pragma: no cover
 
 ALGORITHM = "crewe/1"
 
-
-@dataclass(frozen=True)
-class Complete:
-    """Complete randomisation: every stratum is split between the arms in the ratio.
-
-    Where a stratum of n units does not divide by the ratio, arm j gets floor(n r_j / R) places, and
-    the places left over are drawn so that every unit's probability of arm j is exactly r_j / R. All
-    arithmetic is in whole numbers.
-    """
-
-    name: ClassVar[str] = "complete"
-
-    def __str__(self) -> str:
-        return "complete randomisation"
-
-
-@dataclass(frozen=True)
-class Simple:
-    """Simple randomisation: every unit draws for itself, so the arms' sizes are chance."""
-
-    name: ClassVar[str] = "simple"
-
-    def __str__(self) -> str:
-        return "simple randomisation"
-
-
-Method = Complete | Simple
-_METHODS: dict[str, type[Complete] | type[Simple]] = {"complete": Complete, "simple": Simple}
-
-
-class Key:
-    """A secret of 256 bits in place of a seed, which conceals the allocation.
-
-    It is redacted in print and cannot be pickled. Keep :meth:`reveal` apart from the design:
-    without it the assignment cannot be drawn again, and with it anybody can compute it.
-
-    Examples
-    --------
-    >>> import crewe as cw
-    >>> cw.Key.from_hex("00" * 32)
-    Key(redacted)
-    """
-
-    __slots__ = ("_secret",)
-
-    def __init__(self, secret: bytes) -> None:
-        if not isinstance(secret, bytes) or len(secret) != 32:
-            raise fault(DesignError, "a key is 32 bytes", remedy="Make one with crewe.new_key()")
-        self._secret = secret
-
-    @classmethod
-    def from_hex(cls, text: str) -> Key:
-        """Give the key that :meth:`reveal` wrote down."""
-        try:
-            secret = bytes.fromhex(text.strip())
-        except ValueError:
-            secret = b""
-        return cls(secret)
-
-    def reveal(self) -> str:
-        """Give the secret as 64 hexadecimal digits, to be kept safe."""
-        return self._secret.hex()
-
-    def __repr__(self) -> str:
-        return "Key(redacted)"
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Key) and self._secret == other._secret
-
-    def __hash__(self) -> int:
-        return hash(self._secret)
-
-    def __reduce__(self) -> NoReturn:
-        raise TypeError("a crewe Key is left out of pickles; use reveal() and from_hex()")
-
-    def __copy__(self) -> Key:
-        return self
-
-    def __deepcopy__(self, memo: object) -> Key:
-        return self
-
-
-def new_key() -> Key:
-    """Draw a secret key from the operating system."""
-    return Key(_core.new_key())
-
-
-@dataclass(frozen=True)
-class Commitment:
-    """A hash that fixes the design and its seed, to be lodged before the first unit is randomised.
-
-    Attributes
-    ----------
-    digest : str
-        SHA-256 over the design in canonical JSON and the seed, 64 hexadecimal digits.
-    label : str
-        "concealed by a 256-bit key", or "reproducible, not concealed" for an integer seed, since
-        who holds the design can try all small integers until the hash fits.
-    design : str
-        The canonical JSON, which never holds the seed.
-    """
-
-    digest: str
-    label: str
-    design: str = field(repr=False)
-
-    def __str__(self) -> str:
-        return f"{self.digest} ({self.label})"
+__all__ = [
+    "BiasedCoin",
+    "BigStick",
+    "Blocks",
+    "Commitment",
+    "Complete",
+    "Constrained",
+    "Design",
+    "Key",
+    "MatchedSets",
+    "Method",
+    "Minimisation",
+    "Rerandomised",
+    "Simple",
+    "new_key",
+]
 
 
 @dataclass(frozen=True, init=False, repr=False)
@@ -155,8 +78,8 @@ class Design:
         for itself.
     strata : sequence of str
         Columns whose values together form the strata.
-    method : Complete or Simple
-        The procedure.
+    method : Complete, Simple, Blocks, MatchedSets, BigStick, BiasedCoin, Minimisation, Constrained
+        or Rerandomised: the procedure.
     seed : int or Key, optional
         An integer from 0 to 2^64 - 1 makes the draw reproducible; a :class:`Key` also conceals it.
         Without one, an integer is drawn from the operating system; read it in ``design.seed``.
@@ -210,12 +133,12 @@ class Design:
                 remedy='Pass cluster="family_id" (a family gets one arm) or unit="child_id"',
             )
         method = Complete() if method is None else method
-        if not isinstance(method, Complete | Simple):
+        if not isinstance(method, Method):
             raise fault(
                 DesignError,
                 "the method is no procedure of randomisation",
                 values=[str(method)],
-                remedy="Use crewe.Complete() or crewe.Simple()",
+                remedy="Use for instance crewe.Complete() or crewe.Blocks(sizes=[3, 6])",
             )
         put = object.__setattr__
         put(self, "name", str(name))
@@ -224,7 +147,7 @@ class Design:
         put(self, "unit", unit)
         put(self, "strata", (strata,) if isinstance(strata, str) else tuple(strata))
         put(self, "method", method)
-        put(self, "seed", _core.system_seed() if seed is None else _seed(seed))
+        put(self, "seed", _core.system_seed() if seed is None else read_seed(seed))
         self._core()
 
     def _core(self) -> _core.Design:
@@ -235,7 +158,7 @@ class Design:
             self.cluster,
             self.unit,
             list(self.strata),
-            self.method.name,
+            self.method.json(),
             seed,
         )
 
@@ -250,11 +173,17 @@ class Design:
         return self.cluster or self.unit or ""
 
     def probabilities(self) -> dict[str, float]:
-        """Each arm's probability, exactly its share of the ratio, the same for every unit."""
+        """Each arm's share of the ratio.
+
+        It is every unit's probability under the default procedure; where the procedure does not
+        imply it, ``assignment.probability`` holds each unit's own.
+        """
         total = sum(ratio for _, ratio in self._arms)
         return {arm: ratio / total for arm, ratio in self._arms}
 
-    def assign(self, frame: Any, *, keep_data: bool = False) -> Assignment:
+    def assign(
+        self, frame: Any, *, order: str | None = None, keep_data: bool = False
+    ) -> Assignment:
         """Draw the arms.
 
         The arm of a unit depends on the seed, on the identifiers in its stratum, and on nothing
@@ -265,6 +194,9 @@ class Design:
         ----------
         frame : data frame
             One row a unit, or one row a child of a cluster.
+        order : str, optional
+            The column with the order or date of arrival, which sequential procedures need. A
+            cluster arrives with its first row; ties stand in the order of their identifiers.
         keep_data : bool
             Whether pickles of the result hold the rows of `frame`.
 
@@ -288,17 +220,20 @@ class Design:
                 "rename the "
                 "columns",
             )
-        ids, strata = self._read(source)
-        drawn = self._core().assign(ids, strata)
+        units = self._units(source, order)
+        drawn = self._core().assign(units)
         return Assignment(
             self,
             source,
             drawn,
+            units,
             commitment=Commitment(**drawn["commitment"]),
             keep_data=keep_data,
         )
 
-    def observe(self, frame: Any, arm: str, *, keep_data: bool = False) -> Assignment:
+    def observe(
+        self, frame: Any, arm: str, *, order: str | None = None, keep_data: bool = False
+    ) -> Assignment:
         """Read the arms of a trial that was randomised elsewhere.
 
         Parameters
@@ -325,11 +260,13 @@ class Design:
             For clusters in several arms or strata, and fewer than two units in an arm.
         """
         source = Source(frame)
-        ids, strata = self._read(source)
-        drawn = self._core().observe(ids, strata, labels(source, arm, "arm"))
-        return Assignment(self, source, drawn, arm_column=arm, keep_data=keep_data)
+        units = self._units(source, order)
+        drawn = self._core().observe(units, labels(source, arm, "arm"))
+        return Assignment(self, source, drawn, units, arm_column=arm, keep_data=keep_data)
 
-    def draws(self, frame: Any, n: int, *, seed: int | Key | None = None) -> NDArray[np.uint8]:
+    def draws(
+        self, frame: Any, n: int, *, order: str | None = None, seed: int | Key | None = None
+    ) -> NDArray[np.uint8]:
         """Draw the procedure again and again: its permutation distribution.
 
         Replicate i has a random stream of its own, so it is the same for any `n`, machine and
@@ -341,6 +278,8 @@ class Design:
             As for :meth:`assign`.
         n : int
             The number of replicates.
+        order : str, optional
+            As for :meth:`assign`.
         seed : int or Key, optional
             Instead of the design's own.
 
@@ -358,22 +297,34 @@ class Design:
                 values=[str(n)],
                 remedy="Ask for more",
             )
-        ids, strata = self._read(Source(frame))
-        given = None if seed is None else _seed(seed)
-        return self._core().draws(
-            ids, strata, n, given._secret if isinstance(given, Key) else given
-        )
+        units = self._units(Source(frame), order)
+        given = None if seed is None else read_seed(seed)
+        return self._core().draws(units, n, given._secret if isinstance(given, Key) else given)
 
     def commitment(self) -> Commitment:
         """Give the hash to lodge before the first unit is randomised."""
         self._need_seed()
         return Commitment(**self._core().commitment())
 
-    def _read(self, source: Source) -> tuple[Labels, list[Labels]]:
+    def _units(self, source: Source, order: str | None = None) -> _core.Units:
+        """Collapse rows to units, with what the procedure needs to know of them."""
         self._need_seed()
         source.require(self.id_column)
-        strata = [labels(source, name, "stratum") for name in self.strata] if source.n else []
-        return identifiers(source, self.id_column), strata
+        some = bool(source.n)
+        strata = [labels(source, name, "stratum") for name in self.strata] if some else []
+        factors = (
+            [labels(source, name, "factor") for name in self.method.factor_columns] if some else []
+        )
+        covariates = []
+        for name in self.method.covariate_columns if some else []:
+            column = source.column(name)
+            if isinstance(column.dtype, pd.CategoricalDtype):
+                factors.append(labels(source, name, "covariate"))
+            else:
+                covariates.append((name, np.ascontiguousarray(column, dtype=np.float64)))
+        arrival = None if order is None or not some else (order, arrivals(source, order))
+        ids = identifiers(source, self.id_column)
+        return _core.Units(self._core(), ids, strata, arrival, factors, covariates)
 
     def _need_seed(self) -> None:
         if self.seed is None:
@@ -386,7 +337,7 @@ class Design:
     def to_toml(self, path: str | os.PathLike[str] | None = None) -> str:
         """Write the design as TOML, to `path` too where it is given, never with the seed."""
 
-        def text(value: str) -> str:
+        def text(value: Any) -> str:
             # JSON's escapes are TOML's; only DEL must be escaped in TOML alone.
             return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
 
@@ -397,6 +348,8 @@ class Design:
             lines.append(f"unit = {text(self.unit)}")
         lines.append(f"strata = [{', '.join(text(name) for name in self.strata)}]")
         lines += ["", "[method]", f"name = {text(self.method.name)}"]
+        # Lists of numbers and text are written alike in JSON and TOML.
+        lines += [f"{key} = {text(value)}" for key, value in self.method.options().items()]
         for arm, ratio in self._arms:
             lines += ["", "[[arms]]", f"name = {text(arm)}", f"ratio = {ratio}"]
         written = "\n".join(lines) + "\n"
@@ -438,18 +391,7 @@ class Design:
                 values=[str(table["algorithm"])],
                 remedy=f"This version draws {ALGORITHM}; use the version of crewe that wrote the file",
             )
-        method = table.get("method", {"name": "complete"})
-        if (
-            not isinstance(method, dict)
-            or set(method) != {"name"}
-            or method["name"] not in _METHODS
-        ):
-            raise fault(
-                DesignError,
-                "the method is no procedure of randomisation",
-                values=[str(method)],
-                remedy=f"The procedures are {', '.join(_METHODS)}, without further entries",
-            )
+        method = from_table(table.get("method", {"name": "complete"}))
         arms = table["arms"]
         if not isinstance(arms, list) or any(
             not isinstance(arm, dict) or set(arm) != {"name", "ratio"} for arm in arms
@@ -474,7 +416,7 @@ class Design:
             cluster=table.get("cluster"),
             unit=table.get("unit"),
             strata=table.get("strata", ()),
-            method=_METHODS[method["name"]](),
+            method=method,
             seed=seed,
         )
 
@@ -526,17 +468,4 @@ def _share(arm: object, ratio: object) -> int:
         "an arm's share of the ratio must be a whole number of at least 1",
         values=[f"{arm}: {ratio!r}"],
         remedy='Write it in whole numbers, for instance {"control": 3, "crewe": 7} for 30% and 70%',
-    )
-
-
-def _seed(seed: object) -> int | Key:
-    if isinstance(seed, Key):
-        return seed
-    if isinstance(seed, int | np.integer) and not isinstance(seed, bool) and 0 <= seed < 2**64:
-        return int(seed)
-    # The value itself is not shown: it may be a secret.
-    raise fault(
-        DesignError,
-        f"a seed is an integer from 0 to 2^64 - 1 or a Key, not this {type(seed).__name__}",
-        remedy="Pass seed=2017, or seed=crewe.new_key() for a trial that must conceal its allocation",
     )

@@ -52,7 +52,7 @@ impl Design {
         seed: Option<SeedLike>,
     ) -> PyResult<Self> {
         let mut inner =
-            core::Design::new(name).strata(strata).method(core::Method::from_name(method).or_raise(py)?);
+            core::Design::new(name).strata(strata).method(core::Method::from_json(method).or_raise(py)?);
         for (name, ratio) in arms {
             inner = inner.arm(&name, ratio);
         }
@@ -77,59 +77,54 @@ impl Design {
         Ok(record!(py, "digest" => made.digest, "label" => made.label, "design" => made.design))
     }
 
-    fn assign<'py>(
-        &self,
-        py: Python<'py>,
-        ids: Labels<'py>,
-        strata: Vec<Labels<'py>>,
-    ) -> PyResult<Bound<'py, PyDict>> {
-        let (ids, strata) = (column(ids)?, columns(strata)?);
-        let assignment =
-            crate::pool::compute(py, || self.inner.assign(&self.units(&ids, &strata)?)).or_raise(py)?;
+    fn assign<'py>(&self, py: Python<'py>, units: &Units) -> PyResult<Bound<'py, PyDict>> {
+        let assignment = crate::pool::compute(py, || self.inner.assign(&units.inner)).or_raise(py)?;
         result(py, assignment)
     }
 
     fn observe<'py>(
         &self,
         py: Python<'py>,
-        ids: Labels<'py>,
-        strata: Vec<Labels<'py>>,
+        units: &Units,
         arms: Labels<'py>,
     ) -> PyResult<Bound<'py, PyDict>> {
-        let (ids, strata, arms) = (column(ids)?, columns(strata)?, column(arms)?);
-        let assignment = crate::pool::compute(py, || self.inner.observe(&self.units(&ids, &strata)?, &arms))
-            .or_raise(py)?;
+        let arms = column(arms)?;
+        let assignment = crate::pool::compute(py, || self.inner.observe(&units.inner, &arms)).or_raise(py)?;
         result(py, assignment)
     }
 
     fn draws<'py>(
         &self,
         py: Python<'py>,
-        ids: Labels<'py>,
-        strata: Vec<Labels<'py>>,
+        units: &Units,
         n: usize,
         seed: Option<SeedLike>,
     ) -> PyResult<Bound<'py, PyArray2<u8>>> {
-        let (ids, strata) = (column(ids)?, columns(strata)?);
         let seed = seed.map(Seed::from);
-        let drawn = crate::pool::compute(py, || {
-            self.inner.draws(&self.units(&ids, &strata)?, n, seed.as_ref(), &Signals)
-        })
-        .or_raise(py)?;
+        let drawn = crate::pool::compute(py, || self.inner.draws(&units.inner, n, seed.as_ref(), &Signals))
+            .or_raise(py)?;
         Ok(drawn.into_pyarray(py))
     }
 
     /// The number of possible assignments as little-endian bytes, or nothing.
-    fn possible<'py>(
+    fn possible<'py>(&self, py: Python<'py>, units: &Units) -> PyResult<Option<Bound<'py, PyBytes>>> {
+        let possible = crate::pool::compute(py, || self.inner.possible(&units.inner)).or_raise(py)?;
+        Ok(possible.map(|count| PyBytes::new(py, &count.to_bytes_le())))
+    }
+
+    /// All assignments and their probabilities, or nothing where there are more than `most`.
+    fn support<'py>(
         &self,
         py: Python<'py>,
-        ids: Labels<'py>,
-        strata: Vec<Labels<'py>>,
-    ) -> PyResult<Option<Bound<'py, PyBytes>>> {
-        let (ids, strata) = (column(ids)?, columns(strata)?);
-        let possible =
-            crate::pool::compute(py, || self.inner.possible(&self.units(&ids, &strata)?)).or_raise(py)?;
-        Ok(possible.map(|count| PyBytes::new(py, &count.to_bytes_le())))
+        units: &Units,
+        most: usize,
+    ) -> PyResult<Option<Bound<'py, PyDict>>> {
+        let support = crate::pool::compute(py, || self.inner.support(&units.inner, most)).or_raise(py)?;
+        let Some(support) = support else { return Ok(None) };
+        Ok(Some(record!(py,
+            "arm" => support.arm.into_pyarray(py),
+            "probability" => support.probability.into_pyarray(py),
+        )))
     }
 
     /// Matches the rows of other data to an assignment, given as `assign` returned it.
@@ -155,10 +150,6 @@ impl Design {
 }
 
 impl Design {
-    fn units(&self, ids: &core::Column, strata: &[core::Column]) -> crewe::Result<core::Units> {
-        core::Units::from_rows(self.inner.unit()?, ids, strata)
-    }
-
     /// The assignment whose parts Python holds: its units are rows of their own.
     fn rebuilt(
         &self,
@@ -184,7 +175,86 @@ impl Design {
         let units = core::Units::from_rows(unit, &ids, &columns).or_raise(py)?;
         let (arms, arm) = (self.inner.arm_names(), arm.to_vec());
         let probability = numpy::ndarray::Array2::zeros((0, 0));
-        Ok(core::Assignment { units, arms, arm, probability, commitment: None, notes: vec![] })
+        Ok(core::Assignment {
+            units,
+            arms,
+            arm,
+            probability,
+            simulated: None,
+            details: core::Details::default(),
+            commitment: None,
+            notes: vec![],
+        })
+    }
+}
+
+/// The units of a trial: rows collapsed, with what the procedure needs to know of them.
+#[pyclass(module = "crewe._core", frozen)]
+pub struct Units {
+    pub inner: core::Units,
+}
+
+#[pymethods]
+impl Units {
+    #[new]
+    fn new<'py>(
+        py: Python<'py>,
+        design: &Design,
+        ids: Labels<'py>,
+        strata: Vec<Labels<'py>>,
+        order: Option<(String, PyReadonlyArray1<'py, i64>)>,
+        factors: Vec<Labels<'py>>,
+        covariates: Vec<(String, PyReadonlyArray1<'py, f64>)>,
+    ) -> PyResult<Self> {
+        let (ids, strata, factors) = (column(ids)?, columns(strata)?, columns(factors)?);
+        let order = order.map(|(name, order)| Ok::<_, PyErr>((name, slice(&order)?.to_vec()))).transpose()?;
+        let covariates: Vec<(String, Vec<f64>)> = covariates
+            .into_iter()
+            .map(|(name, values)| Ok((name, slice(&values)?.to_vec())))
+            .collect::<PyResult<_>>()?;
+        let design = &design.inner;
+        let inner = crate::pool::compute(py, || {
+            let mut units = core::Units::from_rows(design.unit()?, &ids, &strata)?;
+            if let Some((name, order)) = &order {
+                units = units.arriving(name, order)?;
+            }
+            for factor in &factors {
+                units = units.factor(factor)?;
+            }
+            for (name, values) in &covariates {
+                units = units.covariate(name, values)?;
+            }
+            Ok(units)
+        })
+        .or_raise(py)?;
+        Ok(Self { inner })
+    }
+
+    /// The parts of the units, one entry a unit, from which they can be built again.
+    fn parts<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        let units = &self.inner;
+        let arrival = units.arrivals().map(|arrivals| {
+            let mut place = vec![0_i64; arrivals.len()];
+            for (at, &unit) in arrivals.iter().enumerate() {
+                place[unit as usize] = at as i64;
+            }
+            place.into_pyarray(py)
+        });
+        let factors: Vec<_> = units
+            .factors()
+            .iter()
+            .map(|f| (f.name.clone(), f.level.clone().into_pyarray(py), f.levels.clone()))
+            .collect();
+        let covariates: Vec<_> =
+            units.covariates().iter().map(|c| (c.name.clone(), c.values.clone().into_pyarray(py))).collect();
+        Ok(record!(py,
+            "labels" => units.labels().to_vec(),
+            "stratum" => units.stratum().to_vec().into_pyarray(py),
+            "strata" => units.strata().to_vec(),
+            "arrival" => arrival,
+            "factors" => factors,
+            "covariates" => covariates,
+        ))
     }
 }
 
@@ -206,6 +276,10 @@ fn result(py: Python<'_>, assignment: core::Assignment) -> PyResult<Bound<'_, Py
         "table" => assignment.table().mapv(|count| count as u64).into_pyarray(py),
         "arm" => assignment.arm.clone().into_pyarray(py),
         "probability" => assignment.probability.clone().into_pyarray(py),
+        "simulated" => assignment.simulated,
+        "left_out" => assignment.left_out(),
+        "conditional" => assignment.details.conditional.clone().map(|c| c.into_pyarray(py)),
+        "block" => assignment.details.block.clone().map(|b| b.into_pyarray(py)),
         "commitment" => commitment,
         "notes" => assignment.notes.clone(),
     ))
@@ -284,6 +358,7 @@ fn new_key(py: Python<'_>) -> PyResult<Bound<'_, PyBytes>> {
 /// Adds this file's names to the module.
 pub fn register(m: &Bound<'_, PyModule>) -> PyResult<()> {
     m.add_class::<Design>()?;
+    m.add_class::<Units>()?;
     m.add_function(wrap_pyfunction!(balance, m)?)?;
     m.add_function(wrap_pyfunction!(flow, m)?)?;
     m.add_function(wrap_pyfunction!(new_key, m)?)

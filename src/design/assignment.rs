@@ -3,8 +3,9 @@
 use ndarray::Array2;
 use num_bigint::BigUint;
 
-use super::{Commitment, Design, Units};
-use crate::rng::Stream;
+use super::procedure::{Details, LEFT_OUT, Probabilities, Scratch};
+use super::random::Streams;
+use super::{Commitment, Design, Method, Units};
 use crate::{Fault, Result};
 
 /// The arms of all units, as drawn here or as observed in a trial that was randomised elsewhere.
@@ -14,10 +15,14 @@ pub struct Assignment {
     pub units: Units,
     /// The names of the arms.
     pub arms: Vec<String>,
-    /// The arm of each unit, an index into `arms`.
+    /// The arm of each unit, an index into `arms`, or [`LEFT_OUT`].
     pub arm: Vec<u8>,
     /// The probability of each arm for each unit; units x arms.
     pub probability: Array2<f64>,
+    /// The number of simulated draws that the probabilities come from; nothing where they are exact.
+    pub simulated: Option<u64>,
+    /// Blocks and conditional probabilities, for an assignment drawn here.
+    pub details: Details,
     /// The commitment, for an assignment drawn here.
     pub commitment: Option<Commitment>,
     /// What a reader should know.
@@ -28,16 +33,23 @@ impl Assignment {
     /// The number of units in each arm.
     pub fn counts(&self) -> Vec<usize> {
         let mut counts = vec![0; self.arms.len()];
-        for &arm in &self.arm {
+        for &arm in self.arm.iter().filter(|&&arm| arm != LEFT_OUT) {
             counts[usize::from(arm)] += 1;
         }
         counts
     }
 
+    /// The number of units that the procedure left out.
+    pub fn left_out(&self) -> usize {
+        self.arm.iter().filter(|&&arm| arm == LEFT_OUT).count()
+    }
+
     /// The number of units by stratum and arm; strata x arms.
     pub fn table(&self) -> Array2<usize> {
         let mut table = Array2::zeros((self.units.strata().len(), self.arms.len()));
-        for (&stratum, &arm) in self.units.stratum().iter().zip(&self.arm) {
+        for (&stratum, &arm) in
+            self.units.stratum().iter().zip(&self.arm).filter(|(_, arm)| **arm != LEFT_OUT)
+        {
             table[[stratum as usize, usize::from(arm)]] += 1;
         }
         table
@@ -53,18 +65,16 @@ impl Design {
     pub fn assign(&self, units: &Units) -> Result<Assignment> {
         self.check_units(units)?;
         self.enough(units)?;
-        let seed = self.the_seed()?;
-        let ratio = self.ratio();
-        let mut arm = vec![0_u8; units.len()];
-        for (members, labels) in units.members().iter().zip(units.strata()) {
-            let mut stream = Stream::new(seed, "assign", labels, 0);
-            let drawn = self.the_method().assign(members.len(), &ratio, &mut stream);
-            for (&unit, drawn) in members.iter().zip(drawn) {
-                arm[unit as usize] = drawn;
-            }
-        }
+        let procedure = self.procedure(units)?;
+        let streams = Streams::new(self.the_seed()?, "assign", units);
+        let mut arm = vec![LEFT_OUT; units.len()];
+        procedure.draw(streams.assignment(), &mut Scratch::default(), &mut arm);
         let commitment = Some(self.commitment()?);
-        Ok(self.assignment(units, arm, commitment))
+        let mut assignment = self.assignment(units, arm, procedure.probabilities(), commitment);
+        assignment.details = procedure.details(streams.assignment());
+        assignment.notes = self.notes(&assignment);
+        assignment.notes.extend(procedure.notes());
+        Ok(assignment)
     }
 
     /// The number of different assignments that the procedure can give to these units, as an exact integer;
@@ -73,9 +83,7 @@ impl Design {
     /// # Errors
     /// [`crate::Error::Design`] when the design cannot be carried out.
     pub fn possible(&self, units: &Units) -> Result<Option<BigUint>> {
-        self.check_units(units)?;
-        let ratio = self.ratio();
-        Ok(units.members().iter().map(|members| self.the_method().possible(members.len(), &ratio)).product())
+        Ok(self.procedure(units)?.possible())
     }
 
     fn enough(&self, units: &Units) -> Result<()> {
@@ -93,22 +101,19 @@ impl Design {
         &self,
         units: &Units,
         arm: Vec<u8>,
+        probabilities: Probabilities,
         commitment: Option<Commitment>,
     ) -> Assignment {
-        let shares = self.the_method().probabilities(&self.ratio());
-        let probability = Array2::from_shape_fn((units.len(), shares.len()), |(_, arm)| shares[arm]);
-        let mut assignment = Assignment {
+        Assignment {
             units: units.clone(),
             arms: self.arm_names(),
             arm,
-            probability,
+            probability: probabilities.arm,
+            simulated: probabilities.simulated,
+            details: Details::default(),
             commitment,
             notes: vec![],
-        };
-        if assignment.commitment.is_some() {
-            assignment.notes = self.notes(&assignment);
         }
-        assignment
     }
 
     fn notes(&self, assignment: &Assignment) -> Vec<String> {
@@ -116,7 +121,7 @@ impl Design {
         let ratio = self.ratio();
         let sizes: Vec<usize> = assignment.units.members().iter().map(Vec::len).collect();
         let misfits = sizes.iter().filter(|&&n| !(n as u64).is_multiple_of(ratio.total)).count();
-        if misfits > 0 && self.the_method() == super::Method::Complete {
+        if misfits > 0 && *self.the_method() == Method::default() {
             let shares: Vec<String> = ratio.shares.iter().map(ToString::to_string).collect();
             notes.push(format!(
                 "{misfits} of {} strata do not divide by the ratio {}: the places left over are drawn so that \

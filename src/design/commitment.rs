@@ -33,15 +33,10 @@ pub struct Commitment {
 struct Canonical<'a> {
     algorithm: &'a str,
     arms: Vec<(&'a str, u32)>,
-    method: Method<'a>,
+    method: serde_json::Value,
     name: &'a str,
     strata: &'a [String],
     unit: CanonicalUnit<'a>,
-}
-
-#[derive(Serialize)]
-struct Method<'a> {
-    name: &'a str,
 }
 
 #[derive(Serialize)]
@@ -62,7 +57,7 @@ impl Design {
         let canonical = Canonical {
             algorithm: TAG,
             arms: self.arms().iter().map(|arm| (arm.name.as_str(), arm.ratio)).collect(),
-            method: Method { name: self.the_method().name() },
+            method: self.the_method().canonical()?,
             name: self.name(),
             strata: self.strata_columns(),
             unit: CanonicalUnit { column: unit.column(), kind },

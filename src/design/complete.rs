@@ -14,9 +14,13 @@
 //! whatever n is. The rule is that of `misfits` within strata in A. Carril (2017), Stata Journal 17, st0490, with
 //! the probabilities made exact.
 
+use std::collections::BTreeMap;
+
 use num_bigint::BigUint;
 
 use super::Ratio;
+use super::procedure::{Scratch, Weighed, WithinStratum};
+use super::random::Steps;
 use crate::rng::Stream;
 
 /// More arms with a place left over than this are not counted, as their orders are too many.
@@ -32,18 +36,27 @@ const COUNTED_ARMS: usize = 8;
 /// assert_eq!(arms.iter().filter(|&&arm| arm == 1).count(), 6);
 /// ```
 pub fn assign(n: usize, ratio: &Ratio, stream: &mut Stream) -> Vec<u8> {
-    let mut order: Vec<usize> = (0..ratio.shares.len()).collect();
+    let mut scratch = Scratch::default();
+    draw(n, ratio, stream, &mut scratch);
+    scratch.arms
+}
+
+/// As [`assign`], into `scratch.arms`.
+pub(super) fn draw(n: usize, ratio: &Ratio, stream: &mut Stream, scratch: &mut Scratch) {
+    let Scratch { arms, order, counts } = scratch;
+    order.clear();
+    order.extend(0..ratio.shares.len() as u32);
     let mut start = 0;
     if ratio.shares.iter().any(|&share| left_over(n, share, ratio.total) > 0) {
-        stream.shuffle(&mut order);
+        stream.shuffle(order);
         start = stream.below(ratio.total);
     }
-    let mut arms = Vec::with_capacity(n);
-    for (arm, &count) in places(n, ratio, &order, start).iter().enumerate() {
+    places_into(n, ratio, order, start, counts);
+    arms.clear();
+    for (arm, &count) in counts.iter().enumerate() {
         arms.resize(arms.len() + count as usize, arm as u8);
     }
-    stream.shuffle(&mut arms);
-    arms
+    stream.shuffle(arms);
 }
 
 /// Each arm's probability, the same for every unit.
@@ -52,46 +65,123 @@ pub fn probabilities(ratio: &Ratio) -> Vec<f64> {
 }
 
 /// The places of each arm, given the random order of the arms and the random start in `0..R`.
-pub fn places(n: usize, ratio: &Ratio, order: &[usize], start: u64) -> Vec<u64> {
+pub fn places(n: usize, ratio: &Ratio, order: &[u32], start: u64) -> Vec<u64> {
+    let mut places = Vec::new();
+    places_into(n, ratio, order, start, &mut places);
+    places
+}
+
+fn places_into(n: usize, ratio: &Ratio, order: &[u32], start: u64, places: &mut Vec<u64>) {
     let total = ratio.total;
-    let mut places: Vec<u64> = ratio.shares.iter().map(|&share| n as u64 * share / total).collect();
+    places.clear();
+    places.extend(ratio.shares.iter().map(|&share| n as u64 * share / total));
     let mut low = 0;
     for &arm in order {
-        let high = low + left_over(n, ratio.shares[arm], total);
+        let high = low + left_over(n, ratio.shares[arm as usize], total);
         // The first point at or after the segment's lower end.
         let point = low + (start + total - low % total) % total;
-        places[arm] += u64::from(point < high);
+        places[arm as usize] += u64::from(point < high);
         low = high;
     }
-    places
 }
 
 /// How many different assignments the procedure can give to n units; nothing where more than eight arms share the
 /// places left over.
 pub fn possible(n: usize, ratio: &Ratio) -> Option<BigUint> {
-    let mut arms: Vec<usize> =
-        (0..ratio.shares.len()).filter(|&arm| left_over(n, ratio.shares[arm], ratio.total) > 0).collect();
+    Some(splits(n, ratio)?.keys().map(|places| multinomial(places)).sum())
+}
+
+/// Every split of n units between the arms, and the share of (order, start) pairs that give it.
+fn splits(n: usize, ratio: &Ratio) -> Option<BTreeMap<Vec<u64>, f64>> {
+    let mut arms: Vec<u32> = (0..ratio.shares.len() as u32)
+        .filter(|&arm| left_over(n, ratio.shares[arm as usize], ratio.total) > 0)
+        .collect();
     if arms.len() > COUNTED_ARMS {
         return None;
     }
-    let mut seen: std::collections::BTreeSet<Vec<u64>> = std::collections::BTreeSet::new();
+    let mut counts: BTreeMap<Vec<u64>, u64> = BTreeMap::new();
+    let mut draws = 0;
     for_each_order(&mut arms, 0, &mut |order| {
-        // The places change only where a segment begins, so these starts show every split.
+        // The places change only where a segment begins (mod R): the starts between two such points give one split.
+        let mut points: Vec<u64> = vec![0];
         let mut low = 0;
-        seen.insert(places(n, ratio, order, 0));
         for &arm in order {
-            low += left_over(n, ratio.shares[arm], ratio.total);
-            seen.insert(places(n, ratio, order, low % ratio.total));
+            low += left_over(n, ratio.shares[arm as usize], ratio.total);
+            points.push(low % ratio.total);
         }
+        points.sort_unstable();
+        points.dedup();
+        for (place, &start) in points.iter().enumerate() {
+            let end = points.get(place + 1).copied().unwrap_or(ratio.total);
+            *counts.entry(places(n, ratio, order, start)).or_default() += end - start;
+        }
+        draws += ratio.total;
     });
-    Some(seen.iter().map(|places| multinomial(places)).sum())
+    Some(counts.into_iter().map(|(places, count)| (places, count as f64 / draws as f64)).collect())
+}
+
+/// Complete randomisation at a ratio, misfits within the stratum.
+pub(super) struct Rule {
+    pub ratio: Ratio,
+}
+
+impl WithinStratum for Rule {
+    fn draw(&self, n: usize, steps: &mut Steps, scratch: &mut Scratch) {
+        draw(n, &self.ratio, steps.step(0), scratch);
+    }
+
+    fn probabilities(&self, _n: usize) -> Vec<f64> {
+        probabilities(&self.ratio)
+    }
+
+    fn possible(&self, n: usize) -> Option<BigUint> {
+        possible(n, &self.ratio)
+    }
+
+    fn support(&self, n: usize, most: usize) -> Option<Vec<Weighed>> {
+        if possible(n, &self.ratio)? > BigUint::from(most) {
+            return None;
+        }
+        let mut all = Vec::new();
+        for (places, share) in splits(n, &self.ratio)? {
+            let first = all.len();
+            for_each_arrangement(&places, n, &mut |arms| {
+                all.push(Weighed { arms: arms.to_vec(), probability: 0.0 });
+            });
+            let probability = share / (all.len() - first) as f64;
+            for weighed in &mut all[first..] {
+                weighed.probability = probability;
+            }
+        }
+        Some(all)
+    }
+}
+
+/// Visits every distinct order of a list that holds `places[j]` times the arm j, in lexicographic order.
+pub(super) fn for_each_arrangement(places: &[u64], n: usize, visit: &mut impl FnMut(&[u8])) {
+    fn extend(left: &mut [u64], so_far: &mut Vec<u8>, n: usize, visit: &mut impl FnMut(&[u8])) {
+        if so_far.len() == n {
+            visit(so_far);
+            return;
+        }
+        for arm in 0..left.len() {
+            if left[arm] > 0 {
+                left[arm] -= 1;
+                so_far.push(arm as u8);
+                extend(left, so_far, n, visit);
+                so_far.pop();
+                left[arm] += 1;
+            }
+        }
+    }
+    extend(&mut places.to_vec(), &mut Vec::with_capacity(n), n, visit);
 }
 
 fn left_over(n: usize, share: u64, total: u64) -> u64 {
     n as u64 * share % total
 }
 
-fn for_each_order(arms: &mut [usize], fixed: usize, visit: &mut impl FnMut(&[usize])) {
+fn for_each_order(arms: &mut [u32], fixed: usize, visit: &mut impl FnMut(&[u32])) {
     if fixed + 1 >= arms.len() {
         visit(arms);
         return;
@@ -167,7 +257,7 @@ mod tests {
             for n in 1..=12 {
                 let mut sums = vec![0_u64; shares.len()];
                 let mut draws = 0;
-                let mut order: Vec<usize> = (0..shares.len()).collect();
+                let mut order: Vec<u32> = (0..shares.len() as u32).collect();
                 for_each_order(&mut order, 0, &mut |order| {
                     for start in 0..ratio.total {
                         let places = places(n, &ratio, order, start);

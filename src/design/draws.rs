@@ -6,16 +6,18 @@
 use ndarray::Array2;
 use rayon::prelude::*;
 
+use super::procedure::{LEFT_OUT, Scratch};
+use super::random::Streams;
 use super::{Design, Units};
 use crate::progress::{Monitor, check};
-use crate::rng::{Seed, Stream};
+use crate::rng::Seed;
 use crate::{Fault, Result};
 
 /// Replicates between two looks at the monitor.
 const CHUNK: usize = 2048;
 
 impl Design {
-    /// `n` assignments of these units drawn anew; n x units, each entry the index of an arm.
+    /// `n` assignments of these units drawn anew; n x units, each entry the index of an arm, or [`LEFT_OUT`].
     ///
     /// `seed` replaces the design's own.
     ///
@@ -43,23 +45,18 @@ impl Design {
         let size = n.checked_mul(width).ok_or_else(too_large)?;
         let mut cells: Vec<u8> = Vec::new();
         cells.try_reserve_exact(size).map_err(|_| too_large())?;
-        cells.resize(size, 0);
+        cells.resize(size, LEFT_OUT);
 
-        let (ratio, method) = (self.ratio(), self.the_method());
-        let members = units.members();
-        let streams: Vec<Stream> =
-            units.strata().iter().map(|labels| Stream::new(seed, "draws", labels, 0)).collect();
+        let procedure = self.procedure(units)?;
+        let streams = Streams::new(seed, "draws", units);
         for (chunk, block) in cells.chunks_mut(CHUNK * width).enumerate() {
             check(monitor, (chunk * CHUNK) as u64, n as u64)?;
-            block.par_chunks_mut(width).enumerate().for_each(|(place, row)| {
-                let index = (chunk * CHUNK + place) as u64;
-                for (members, stream) in members.iter().zip(&streams) {
-                    let drawn = method.assign(members.len(), &ratio, &mut stream.at(index));
-                    for (&unit, arm) in members.iter().zip(drawn) {
-                        row[unit as usize] = arm;
-                    }
-                }
-            });
+            block.par_chunks_mut(width).enumerate().for_each_init(
+                Scratch::default,
+                |scratch, (place, row)| {
+                    procedure.draw(streams.replicate((chunk * CHUNK + place) as u64), scratch, row);
+                },
+            );
         }
         check(monitor, n as u64, n as u64)?;
         Array2::from_shape_vec((n, width), cells).map_err(|_| too_large())

@@ -17,13 +17,13 @@
 //! Every procedure lives in a file of its own, where `assign` stands beside the `probabilities` that it gives.
 //!
 //! ```
-//! use crewe::design::{Column, Design, Method, Units};
+//! use crewe::design::{Column, Complete, Design, Units};
 //! let design = Design::new("Project Crewe")
 //!     .arm("control", 1)
 //!     .arm("crewe", 2)
 //!     .cluster("family_id")
 //!     .strata(["history"])
-//!     .method(Method::Complete)
+//!     .method(Complete::default())
 //!     .seed(2017);
 //! // Seven children of six families; both children of family 12 get the same arm.
 //! let families = Column::from_values("family_id", ["3", "12", "12", "7", "9", "1", "20"]);
@@ -37,29 +37,39 @@
 
 mod assignment;
 mod balance;
+mod baseline;
 mod column;
 mod commitment;
 pub mod complete;
 mod consort;
 mod draws;
 mod join;
+mod method;
 mod observe;
+mod procedure;
+mod random;
+mod sequence;
 pub mod simple;
 mod units;
 
 use std::collections::BTreeSet;
 
-use num_bigint::BigUint;
-
-use crate::rng::{Seed, Stream};
+use crate::rng::Seed;
 use crate::{Fault, Result};
 
 pub use assignment::Assignment;
 pub use balance::{Balance, Covariate, Level, balance};
+pub use baseline::{Factor, UnitCovariate};
 pub use column::Column;
 pub use commitment::Commitment;
 pub use consort::{ArmFlow, Count, Flow, flow};
 pub use join::Joined;
+pub use method::{
+    BiasedCoin, BigStick, Blocks, BuiltPairs, Complete, Constrained, Fraction, GivenSets, Imbalance,
+    MatchedSets, Method, Minimisation, Misfits, Rerandomised, Simple, Weighted,
+};
+pub use procedure::{Details, LEFT_OUT, Probabilities, Support};
+pub use sequence::{Arrival, Block, Drawn, Sequence};
 pub use units::Units;
 
 /// One arm of a trial.
@@ -89,62 +99,6 @@ impl Unit {
     }
 }
 
-/// The procedure that draws the arms.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-#[non_exhaustive]
-pub enum Method {
-    /// Every stratum is split in the ratio: [`complete`].
-    #[default]
-    Complete,
-    /// Every unit draws for itself: [`simple`].
-    Simple,
-}
-
-impl Method {
-    /// The name in commitments and files.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Complete => "complete",
-            Self::Simple => "simple",
-        }
-    }
-
-    /// The method of this name.
-    ///
-    /// # Errors
-    /// [`crate::Error::Design`] for a name that is no procedure.
-    pub fn from_name(name: &str) -> Result<Self> {
-        match name {
-            "complete" => Ok(Self::Complete),
-            "simple" => Ok(Self::Simple),
-            _ => Err(Fault::new(format!("'{name}' is not a procedure of randomisation"))
-                .remedy("Use complete or simple")
-                .design()),
-        }
-    }
-
-    pub(crate) fn assign(self, n: usize, ratio: &Ratio, stream: &mut Stream) -> Vec<u8> {
-        match self {
-            Self::Complete => complete::assign(n, ratio, stream),
-            Self::Simple => simple::assign(n, ratio, stream),
-        }
-    }
-
-    pub(crate) fn probabilities(self, ratio: &Ratio) -> Vec<f64> {
-        match self {
-            Self::Complete => complete::probabilities(ratio),
-            Self::Simple => simple::probabilities(ratio),
-        }
-    }
-
-    pub(crate) fn possible(self, n: usize, ratio: &Ratio) -> Option<BigUint> {
-        match self {
-            Self::Complete => complete::possible(n, ratio),
-            Self::Simple => Some(simple::possible(n, ratio)),
-        }
-    }
-}
-
 /// An allocation ratio in lowest terms.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ratio {
@@ -162,13 +116,14 @@ impl Ratio {
     /// assert_eq!(Ratio::new(&[30, 70]), Ratio::new(&[3, 7]));
     /// ```
     pub fn new(shares: &[u32]) -> Self {
-        fn gcd(a: u64, b: u64) -> u64 {
-            if b == 0 { a } else { gcd(b, a % b) }
-        }
         let common = shares.iter().fold(0, |d, &s| gcd(d, u64::from(s))).max(1);
         let shares: Vec<u64> = shares.iter().map(|&s| u64::from(s) / common).collect();
         Self { total: shares.iter().sum(), shares }
     }
+}
+
+pub(crate) fn gcd(a: u64, b: u64) -> u64 {
+    if b == 0 { a } else { gcd(b, a % b) }
 }
 
 /// The design of a trial, built step by step and checked when it is used.
@@ -219,8 +174,8 @@ impl Design {
 
     /// Chooses the procedure.
     #[must_use]
-    pub fn method(mut self, method: Method) -> Self {
-        self.method = method;
+    pub fn method(mut self, method: impl Into<Method>) -> Self {
+        self.method = method.into();
         self
     }
 
@@ -263,8 +218,8 @@ impl Design {
     }
 
     /// The procedure.
-    pub fn the_method(&self) -> Method {
-        self.method
+    pub fn the_method(&self) -> &Method {
+        &self.method
     }
 
     /// The allocation ratio in lowest terms.
@@ -345,7 +300,7 @@ impl Design {
                 "Name each column once; the identifier cannot be a stratum",
             );
         }
-        Ok(())
+        self.method.check(&self.ratio(), self.unit()?, &self.strata)
     }
 
     /// Checks that the units were built for this design.

@@ -1,5 +1,8 @@
 //! A trial that was randomised elsewhere: its arms are read from the data.
 
+use ndarray::Array2;
+
+use super::procedure::Probabilities;
 use super::{Assignment, Column, Design, Unit, Units};
 use crate::{Error, Fault, Result};
 
@@ -65,7 +68,11 @@ impl Design {
                 .remedy("Pass the whole trial; every arm of the design needs at least two")
                 .design());
         }
-        Ok(self.assignment(units, arm, None))
+        // The declared ratio: how a trial randomised elsewhere dealt with misfits or balance is not known here.
+        let shares = super::complete::probabilities(&self.ratio());
+        let probability = Array2::from_shape_fn((units.len(), shares.len()), |(_, arm)| shares[arm]);
+        let probabilities = Probabilities { arm: probability, simulated: None };
+        Ok(self.assignment(units, arm, probabilities, None))
     }
 
     fn unit_column(&self) -> &str {

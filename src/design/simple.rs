@@ -7,6 +7,8 @@
 use num_bigint::BigUint;
 
 use super::Ratio;
+use super::procedure::{Scratch, Weighed, WithinStratum};
+use super::random::Steps;
 use crate::rng::Stream;
 
 /// The arms of the units of one stratum, in canonical order of the units.
@@ -18,18 +20,7 @@ use crate::rng::Stream;
 /// assert_eq!(simple::assign(20, &Ratio::new(&[1, 1]), &mut stream).len(), 20);
 /// ```
 pub fn assign(n: usize, ratio: &Ratio, stream: &mut Stream) -> Vec<u8> {
-    (0..n)
-        .map(|_| {
-            let mut left = stream.below(ratio.total);
-            let mut arm = 0;
-            // Ends before the last arm, since the draw is below the sum of the shares.
-            while left >= ratio.shares[arm] {
-                left -= ratio.shares[arm];
-                arm += 1;
-            }
-            arm as u8
-        })
-        .collect()
+    (0..n).map(|_| one(ratio, stream)).collect()
 }
 
 /// Each arm's probability, the same for every unit.
@@ -40,6 +31,58 @@ pub fn probabilities(ratio: &Ratio) -> Vec<f64> {
 /// How many different assignments the procedure can give to n units: J to the power of n.
 pub fn possible(n: usize, ratio: &Ratio) -> BigUint {
     BigUint::from(ratio.shares.len()).pow(n as u32)
+}
+
+/// The arm of one unit.
+pub(super) fn one(ratio: &Ratio, stream: &mut Stream) -> u8 {
+    let mut left = stream.below(ratio.total);
+    let mut arm = 0;
+    // Ends before the last arm, since the draw is below the sum of the shares.
+    while left >= ratio.shares[arm] {
+        left -= ratio.shares[arm];
+        arm += 1;
+    }
+    arm as u8
+}
+
+/// Simple randomisation at a ratio.
+pub(super) struct Rule {
+    pub ratio: Ratio,
+}
+
+impl WithinStratum for Rule {
+    fn draw(&self, n: usize, steps: &mut Steps, scratch: &mut Scratch) {
+        let stream = steps.step(0);
+        scratch.arms.clear();
+        scratch.arms.extend((0..n).map(|_| one(&self.ratio, stream)));
+    }
+
+    fn probabilities(&self, _n: usize) -> Vec<f64> {
+        probabilities(&self.ratio)
+    }
+
+    fn possible(&self, n: usize) -> Option<BigUint> {
+        Some(possible(n, &self.ratio))
+    }
+
+    fn support(&self, n: usize, most: usize) -> Option<Vec<Weighed>> {
+        let arms = self.ratio.shares.len();
+        let total = arms.checked_pow(u32::try_from(n).ok()?).filter(|&total| total <= most)?;
+        let shares = probabilities(&self.ratio);
+        Some(
+            (0..total)
+                .map(|mut left| {
+                    let mut drawn = vec![0; n];
+                    for place in drawn.iter_mut().rev() {
+                        *place = (left % arms) as u8;
+                        left /= arms;
+                    }
+                    let probability = drawn.iter().map(|&arm| shares[usize::from(arm)]).product();
+                    Weighed { arms: drawn, probability }
+                })
+                .collect(),
+        )
+    }
 }
 
 #[cfg(test)]

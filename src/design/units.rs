@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use super::Unit;
+use super::baseline::Baseline;
 use super::column::{Column, MISSING};
 use crate::{Fault, Result};
 
 /// The units of a trial in canonical order, each with its stratum, and the unit of every row.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Units {
     unit: Unit,
     strata_columns: Vec<String>,
@@ -16,6 +17,7 @@ pub struct Units {
     stratum: Arc<[u32]>,
     strata: Vec<Vec<String>>,
     rows: Arc<[u32]>,
+    pub(super) baseline: Arc<Baseline>,
 }
 
 impl Units {
@@ -111,6 +113,7 @@ impl Units {
             stratum: stratum.into(),
             strata: levels,
             rows: rows.into(),
+            baseline: Arc::default(),
         })
     }
 
@@ -165,12 +168,12 @@ impl Units {
 }
 
 /// Labels that occur, in bytewise order, and the place there of each code.
-struct Ranked {
-    labels: Vec<String>,
-    rank: Vec<u32>,
+pub(super) struct Ranked {
+    pub labels: Vec<String>,
+    pub rank: Vec<u32>,
 }
 
-fn rank(column: &Column) -> Ranked {
+pub(super) fn rank(column: &Column) -> Ranked {
     let mut present = vec![false; column.labels.len()];
     for &code in &column.codes {
         present[code as usize] = true;

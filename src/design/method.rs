@@ -1,0 +1,506 @@
+//! The procedures that a design may name, with their options.
+//!
+//! Options are whole numbers, fractions of whole numbers and names of columns: a commitment holds no floats. Each
+//! procedure is in a file of its own; this one says what a user may ask for, and reads and writes it as JSON.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use super::{Ratio, Unit};
+use crate::{Fault, Result};
+
+/// The procedure that draws the arms.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "name", rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Method {
+    /// Every unit draws for itself: [`super::simple`].
+    Simple(Simple),
+    /// Every stratum is split in the ratio: [`super::complete`].
+    Complete(Complete),
+    /// Permuted blocks in the order of arrival: [`super::blocks`].
+    Blocks(Blocks),
+    /// Within sets of units that are alike: [`super::matched`].
+    MatchedSets(MatchedSets),
+    /// A fair draw until the arms are a given number apart: [`super::big_stick`].
+    BigStick(BigStick),
+    /// A draw that leans towards the arm that is behind: [`super::biased_coin`].
+    BiasedCoin(BiasedCoin),
+    /// The arm that leaves the factors most even is preferred: [`super::minimisation`].
+    Minimisation(Minimisation),
+    /// One of the best balanced assignments: [`super::constrained`].
+    Constrained(Constrained),
+    /// Drawn again until the covariates balance: [`super::rerandomised`].
+    Rerandomised(Rerandomised),
+}
+
+/// Simple randomisation has no options.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Simple {}
+
+/// Options of complete randomisation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Complete {
+    /// What happens to units that are left over where a stratum does not divide by the ratio.
+    #[serde(default, skip_serializing_if = "Misfits::is_default")]
+    pub misfits: Misfits,
+}
+
+/// Rules for the units that are left over where a stratum does not divide by the ratio.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Misfits {
+    /// The places left over are drawn within the stratum so that every probability is the ratio.
+    #[default]
+    Strata,
+    /// The units left over get no arm.
+    LeaveOut,
+    /// The units left over in all strata are randomised together.
+    Global,
+    /// As `Strata`, but every misfit draws for itself in the ratio, so that places may repeat an arm.
+    WeightedStrata,
+    /// As `Global`, but every misfit draws for itself in the ratio.
+    WeightedGlobal,
+}
+
+impl Misfits {
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+    fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+/// Options of permuted blocks.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Blocks {
+    /// The sizes of blocks, each a multiple of the ratio's sum; with several, each block draws its size.
+    pub sizes: Vec<u32>,
+}
+
+/// Options of matched sets: given by a column, or pairs built by optimal matching on covariates.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum MatchedSets {
+    /// The sets are given.
+    Given(GivenSets),
+    /// Pairs are built.
+    Built(BuiltPairs),
+}
+
+/// Sets that a column names.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GivenSets {
+    /// The column that names each unit's set.
+    pub on: String,
+}
+
+/// Pairs with the smallest sum of Mahalanobis distances.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BuiltPairs {
+    /// The covariates to match on.
+    #[serde(rename = "match")]
+    pub on: Vec<String>,
+}
+
+/// Options of the big stick.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BigStick {
+    /// The largest difference between (fake) arms that is allowed.
+    pub limit: u32,
+}
+
+/// Options of the biased coin.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BiasedCoin {
+    /// The probability of the (fake) arms that are behind.
+    pub p: Fraction,
+}
+
+/// Options of minimisation.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Minimisation {
+    /// The factors, with their weights.
+    pub factors: Vec<Weighted>,
+    /// The imbalance of the arms at one level of a factor.
+    pub imbalance: Imbalance,
+    /// The probability of the preferred (fake) arm.
+    pub p: Fraction,
+}
+
+/// How unequal the arms are at one level of a factor.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Imbalance {
+    /// The largest count less the smallest.
+    Range,
+    /// The variance of the counts.
+    Variance,
+}
+
+/// Options of covariate-constrained randomisation.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Constrained {
+    /// The most assignments to look at: all of them where they are no more, else so many drawn ones.
+    pub draws: u64,
+    /// The share of them to accept, the best balanced first.
+    pub keep: Fraction,
+    /// The covariates, with their weights.
+    pub on: Vec<Weighted>,
+}
+
+/// Options of rerandomisation.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Rerandomised {
+    /// The probability that a draw is accepted.
+    pub accept: Fraction,
+    /// The covariates.
+    pub on: Vec<String>,
+}
+
+/// A column with a whole-number weight.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "(String, u32)", into = "(String, u32)")]
+pub struct Weighted {
+    /// The column.
+    pub column: String,
+    /// Its weight.
+    pub weight: u32,
+}
+
+impl From<(String, u32)> for Weighted {
+    fn from((column, weight): (String, u32)) -> Self {
+        Self { column, weight }
+    }
+}
+
+impl From<Weighted> for (String, u32) {
+    fn from(weighted: Weighted) -> Self {
+        (weighted.column, weighted.weight)
+    }
+}
+
+/// A fraction of whole numbers in lowest terms, since a commitment holds no floats.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "(u64, u64)", into = "(u64, u64)")]
+pub struct Fraction {
+    /// The upper number.
+    pub numerator: u64,
+    /// The lower number.
+    pub denominator: u64,
+}
+
+impl Fraction {
+    /// A fraction, brought to lowest terms.
+    ///
+    /// ```
+    /// use crewe::design::Fraction;
+    /// assert_eq!(Fraction::new(8, 10), Fraction::new(4, 5));
+    /// ```
+    pub fn new(numerator: u64, denominator: u64) -> Self {
+        let common = super::gcd(numerator, denominator).max(1);
+        Self { numerator: numerator / common, denominator: denominator / common }
+    }
+
+    /// The nearest float.
+    pub fn value(self) -> f64 {
+        self.numerator as f64 / self.denominator as f64
+    }
+
+    /// Refuses fractions outside `least..=1` and denominators that exact arithmetic has no room for.
+    pub(super) fn check(self, what: &str, least: Self) -> Result<()> {
+        const ROOM: u64 = 1 << 40;
+        let below = u128::from(self.numerator) * u128::from(least.denominator)
+            < u128::from(least.numerator) * u128::from(self.denominator);
+        if self.denominator == 0 || self.denominator > ROOM || self.numerator > self.denominator || below {
+            let (low, high) = (least.numerator, least.denominator);
+            return Err(Fault::new(format!("{what} is out of range"))
+                .values([format!("{}/{}", self.numerator, self.denominator)])
+                .remedy(format!("Give a probability from {low}/{high} to 1, in at most 12 digits"))
+                .design());
+        }
+        Ok(())
+    }
+}
+
+impl From<(u64, u64)> for Fraction {
+    fn from((numerator, denominator): (u64, u64)) -> Self {
+        Self::new(numerator, denominator)
+    }
+}
+
+impl From<Fraction> for (u64, u64) {
+    fn from(fraction: Fraction) -> Self {
+        (fraction.numerator, fraction.denominator)
+    }
+}
+
+impl Default for Method {
+    fn default() -> Self {
+        Self::Complete(Complete::default())
+    }
+}
+
+macro_rules! methods {
+    ($($name:ident),+ $(,)?) => {
+        $(impl From<$name> for Method {
+            fn from(options: $name) -> Self {
+                Self::$name(options)
+            }
+        })+
+    };
+}
+methods!(
+    Simple,
+    Complete,
+    Blocks,
+    MatchedSets,
+    BigStick,
+    BiasedCoin,
+    Minimisation,
+    Constrained,
+    Rerandomised,
+);
+
+impl Method {
+    /// The procedure from its JSON, for instance `{"name":"blocks","sizes":[3,6]}`.
+    ///
+    /// # Errors
+    /// [`crate::Error::Design`] for text that is no JSON, a name that is no procedure, and options that it does not
+    /// have.
+    pub fn from_json(text: &str) -> Result<Self> {
+        serde_json::from_str(text).map_err(|error| {
+            Fault::new(format!("the method is no procedure of randomisation: {error}"))
+                .values([text])
+                .remedy(
+                    "Use simple, complete, blocks, matched_sets, big_stick, biased_coin, minimisation, \
+                     constrained or rerandomised, each with its own options",
+                )
+                .design()
+        })
+    }
+
+    /// The procedure and its options as JSON with sorted keys, as it enters the commitment.
+    pub(super) fn canonical(&self) -> Result<Value> {
+        fn sorted(value: Value) -> Value {
+            match value {
+                Value::Object(entries) => {
+                    let mut entries: Vec<(String, Value)> = entries.into_iter().collect();
+                    entries.sort_by(|a, b| a.0.cmp(&b.0));
+                    entries.into_iter().map(|(key, value)| (key, sorted(value))).collect::<Map<_, _>>().into()
+                }
+                Value::Array(items) => items.into_iter().map(sorted).collect(),
+                other => other,
+            }
+        }
+        serde_json::to_value(self).map(sorted).map_err(|error| {
+            Fault::new(format!("the method cannot be written as JSON: {error}"))
+                .remedy("Use plain text for the names of columns")
+                .design()
+        })
+    }
+
+    /// The name in commitments, files and errors.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Simple(_) => "simple",
+            Self::Complete(_) => "complete",
+            Self::Blocks(_) => "blocks",
+            Self::MatchedSets(_) => "matched_sets",
+            Self::BigStick(_) => "big_stick",
+            Self::BiasedCoin(_) => "biased_coin",
+            Self::Minimisation(_) => "minimisation",
+            Self::Constrained(_) => "constrained",
+            Self::Rerandomised(_) => "rerandomised",
+        }
+    }
+
+    /// Whether the arms are drawn one after the other, so that the order of arrival must be known.
+    pub fn needs_order(&self) -> bool {
+        matches!(self, Self::Blocks(_) | Self::BigStick(_) | Self::BiasedCoin(_) | Self::Minimisation(_))
+    }
+
+    /// The columns that hold categories which the procedure uses.
+    pub fn factors(&self) -> Vec<&str> {
+        match self {
+            Self::Minimisation(options) => options.factors.iter().map(|f| f.column.as_str()).collect(),
+            Self::MatchedSets(MatchedSets::Given(options)) => vec![options.on.as_str()],
+            _ => vec![],
+        }
+    }
+
+    /// The columns that hold covariates, numbers or categories, which the procedure balances.
+    pub fn covariates(&self) -> Vec<&str> {
+        match self {
+            Self::MatchedSets(MatchedSets::Built(options)) => options.on.iter().map(String::as_str).collect(),
+            Self::Constrained(options) => options.on.iter().map(|c| c.column.as_str()).collect(),
+            Self::Rerandomised(options) => options.on.iter().map(String::as_str).collect(),
+            _ => vec![],
+        }
+    }
+
+    /// Checks the options against the ratio.
+    pub(super) fn check(&self, ratio: &Ratio, unit: &Unit, strata: &[String]) -> Result<()> {
+        let refuse = |problem: &str, values: Vec<String>, remedy: &str| {
+            Err(Fault::new(problem).values(values).remedy(remedy).design())
+        };
+        let mut columns = self.factors();
+        columns.extend(self.covariates());
+        let distinct: std::collections::BTreeSet<&str> = columns.iter().copied().collect();
+        if distinct.len() < columns.len() || distinct.contains("") {
+            return refuse(
+                "a column of the method is named twice, or has no name",
+                columns.iter().map(ToString::to_string).collect(),
+                "Name each column once",
+            );
+        }
+        if let Some(column) = columns.iter().find(|&&c| c == unit.column() || strata.iter().any(|s| s == c)) {
+            return refuse(
+                "a column of the method is also the identifier or a stratum",
+                vec![(*column).to_owned()],
+                "Leave it out of the method: within a stratum it does not vary",
+            );
+        }
+        match self {
+            Self::Simple(_) | Self::Complete(_) | Self::MatchedSets(MatchedSets::Given(_)) => Ok(()),
+            Self::Blocks(options) => {
+                let sizes = || options.sizes.iter().map(ToString::to_string).collect();
+                if options.sizes.is_empty() || options.sizes.contains(&0) {
+                    return refuse("blocks need sizes of at least 1", sizes(), "Give one size or several");
+                }
+                if options.sizes.iter().any(|&size| !u64::from(size).is_multiple_of(ratio.total)) {
+                    let remedy = format!("Use multiples of {}, the sum of the ratio", ratio.total);
+                    return refuse("a block cannot hold the arms in their ratio", sizes(), &remedy);
+                }
+                let mut distinct = options.sizes.clone();
+                distinct.sort_unstable();
+                distinct.dedup();
+                if distinct.len() < options.sizes.len() {
+                    return refuse("a block size is named twice", sizes(), "Name each size once");
+                }
+                if options.sizes.iter().any(|&size| size > 1 << 16) {
+                    return refuse("a block is larger than 65,536", sizes(), "Use smaller blocks");
+                }
+                Ok(())
+            }
+            Self::BigStick(options) if options.limit == 0 => refuse(
+                "the big stick needs a limit of at least 1",
+                vec!["0".to_owned()],
+                "Use for instance a limit of 3",
+            ),
+            Self::BigStick(_) => Ok(()),
+            Self::BiasedCoin(options) => {
+                options.p.check("the coin's probability", Fraction::new(1, ratio.total))
+            }
+            Self::Minimisation(options) => {
+                options.p.check("minimisation's probability", Fraction::new(1, ratio.total))?;
+                if options.factors.is_empty() {
+                    return refuse("minimisation needs factors", vec![], "Name at least one column");
+                }
+                if options.factors.iter().any(|f| f.weight == 0 || f.weight > 1 << 16) {
+                    return refuse(
+                        "a factor's weight is out of range",
+                        options.factors.iter().map(|f| format!("{}: {}", f.column, f.weight)).collect(),
+                        "Use whole numbers from 1 to 65,536",
+                    );
+                }
+                Ok(())
+            }
+            Self::MatchedSets(MatchedSets::Built(options)) => {
+                if options.on.is_empty() {
+                    return refuse("matching needs covariates", vec![], "Name at least one column");
+                }
+                if ratio.total != 2 {
+                    return refuse(
+                        "pairs are built for two arms at 1:1 only",
+                        ratio.shares.iter().map(ToString::to_string).collect(),
+                        "Give the sets in a column for other ratios: MatchedSets(on=...)",
+                    );
+                }
+                Ok(())
+            }
+            Self::Constrained(options) => {
+                let least = Fraction::new(0, 1);
+                options.keep.check("the share of assignments to keep", least)?;
+                if options.on.is_empty() || options.draws == 0 || options.keep.numerator == 0 {
+                    return refuse(
+                        "constrained randomisation needs covariates, draws and a share to keep",
+                        vec![],
+                        "Write for instance Constrained(on=[\"age\"], draws=50_000, keep=0.1)",
+                    );
+                }
+                if options.on.iter().any(|c| c.weight == 0) {
+                    return refuse(
+                        "a covariate has the weight 0",
+                        options.on.iter().map(|c| format!("{}: {}", c.column, c.weight)).collect(),
+                        "Leave it out, or give it a weight of at least 1",
+                    );
+                }
+                Ok(())
+            }
+            Self::Rerandomised(options) => {
+                options.accept.check("the probability of acceptance", Fraction::new(0, 1))?;
+                if options.on.is_empty() || options.accept.numerator == 0 {
+                    return refuse(
+                        "rerandomisation needs covariates and a probability of acceptance above 0",
+                        vec![],
+                        "Write for instance Rerandomised(on=[\"age\"], accept=0.01)",
+                    );
+                }
+                Ok(())
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn canonical(method: &Method) -> String {
+        method.canonical().map(|value| value.to_string()).unwrap_or_default()
+    }
+
+    #[test]
+    fn methods_survive_their_json() {
+        for text in [
+            r#"{"name":"simple"}"#,
+            r#"{"name":"complete"}"#,
+            r#"{"misfits":"weighted_global","name":"complete"}"#,
+            r#"{"name":"blocks","sizes":[3,6]}"#,
+            r#"{"name":"matched_sets","on":"pair"}"#,
+            r#"{"match":["a","b"],"name":"matched_sets"}"#,
+            r#"{"limit":3,"name":"big_stick"}"#,
+            r#"{"name":"biased_coin","p":[2,3]}"#,
+            r#"{"factors":[["site",1],["age",2]],"imbalance":"range","name":"minimisation","p":[4,5]}"#,
+            r#"{"draws":50000,"keep":[1,10],"name":"constrained","on":[["a",1]]}"#,
+            r#"{"accept":[1,1000],"name":"rerandomised","on":["a"]}"#,
+        ] {
+            let method = Method::from_json(text);
+            assert_eq!(method.as_ref().map(canonical).as_deref(), Ok(text));
+            assert!(method.is_ok_and(|m| text.contains(m.name())));
+        }
+    }
+
+    #[test]
+    fn unknown_options_are_refused() {
+        for text in [
+            r#"{"name":"simple","p":[1,2]}"#,
+            r#"{"name":"complete","misfits":"bend"}"#,
+            r#"{"name":"urn"}"#,
+            r#"{"name":"blocks"}"#,
+            "complete",
+        ] {
+            assert!(matches!(Method::from_json(text), Err(crate::Error::Design(_))), "{text}");
+        }
+    }
+}

@@ -1,0 +1,265 @@
+//! A procedure made ready for the units of one trial: what every use of a design is written against.
+
+use ndarray::Array2;
+use num_bigint::BigUint;
+
+use super::random::{Random, Steps};
+use super::{Design, Method, Units, complete, simple};
+use crate::{Fault, Result};
+
+/// The arm of a unit that a procedure leaves out.
+pub const LEFT_OUT: u8 = u8::MAX;
+
+/// Room that draws use again and again.
+#[derive(Debug, Default)]
+pub(crate) struct Scratch {
+    /// The arms of a stratum's units, in the order in which they are drawn.
+    pub arms: Vec<u8>,
+    /// Indices to shuffle.
+    pub order: Vec<u32>,
+    /// Counts by arm.
+    pub counts: Vec<u64>,
+}
+
+/// Every unit's probability of every arm.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Probabilities {
+    /// Units x arms. A row sums to less than 1 by the probability of being left out.
+    pub arm: Array2<f64>,
+    /// The number of simulated draws they come from; nothing where they are exact. The standard error of a
+    /// probability p is then sqrt(p (1 - p) / draws).
+    pub simulated: Option<u64>,
+}
+
+/// What is known of an assignment beyond the arms.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Details {
+    /// For a sequential procedure: each unit's probability of each arm when it arrived, given the arms before it
+    /// (and, in blocks, the sizes drawn); units x arms.
+    pub conditional: Option<Array2<f64>>,
+    /// For blocks, the number of each unit's block in its stratum; for matched sets, its set.
+    pub block: Option<Vec<u32>>,
+}
+
+/// All assignments that a procedure can give, each with its probability.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Support {
+    /// Assignments x units; entries are arms, or [`LEFT_OUT`].
+    pub arm: Array2<u8>,
+    /// The probability of each assignment; they sum to 1.
+    pub probability: Vec<f64>,
+}
+
+/// A procedure made ready for the units of one trial.
+pub(crate) trait Procedure: Send + Sync {
+    /// Draws one assignment into `arm`, one entry a unit.
+    fn draw(&self, random: Random<'_>, scratch: &mut Scratch, arm: &mut [u8]);
+
+    /// Every unit's probability of every arm.
+    fn probabilities(&self) -> Probabilities;
+
+    /// How many different assignments it can give; nothing where that cannot be counted.
+    fn possible(&self) -> Option<BigUint>;
+
+    /// All assignments with their probabilities; nothing where there are more than `most`.
+    fn support(&self, most: usize) -> Option<Support>;
+
+    /// What is known of the assignment that `random` draws, beyond its arms.
+    fn details(&self, _random: Random<'_>) -> Details {
+        Details::default()
+    }
+
+    /// What a reader of an assignment should know.
+    fn notes(&self) -> Vec<String> {
+        Vec::new()
+    }
+}
+
+/// A procedure that draws each stratum by itself, with no regard to who the units are.
+pub(crate) trait WithinStratum: Send + Sync {
+    /// Draws the arms of n units into `scratch.arms`.
+    fn draw(&self, n: usize, steps: &mut Steps, scratch: &mut Scratch);
+
+    /// Each arm's probability, the same for each of n units.
+    fn probabilities(&self, n: usize) -> Vec<f64>;
+
+    /// How many different assignments it can give to n units; nothing where that cannot be counted.
+    fn possible(&self, n: usize) -> Option<BigUint>;
+
+    /// All assignments of n units with their probabilities; nothing where there are more than `most`.
+    fn support(&self, n: usize, most: usize) -> Option<Vec<Weighed>>;
+
+    /// What is known of the units beyond their arms, in the order in which they are drawn.
+    fn details(&self, _n: usize, _steps: &mut Steps) -> Details {
+        Details::default()
+    }
+}
+
+/// The arms of a stratum's units, and the probability of this assignment.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Weighed {
+    pub arms: Vec<u8>,
+    pub probability: f64,
+}
+
+/// A [`WithinStratum`] procedure over all strata.
+pub(crate) struct ByStratum<P> {
+    /// The units of each stratum in the order in which they are drawn.
+    pub members: Vec<Vec<u32>>,
+    /// The number of arms.
+    pub arms: usize,
+    /// The procedure.
+    pub within: P,
+}
+
+impl<P: WithinStratum> Procedure for ByStratum<P> {
+    fn draw(&self, random: Random<'_>, scratch: &mut Scratch, arm: &mut [u8]) {
+        for (stratum, members) in self.members.iter().enumerate() {
+            self.within.draw(members.len(), &mut random.stratum(stratum), scratch);
+            for (&unit, &drawn) in members.iter().zip(&scratch.arms) {
+                arm[unit as usize] = drawn;
+            }
+        }
+    }
+
+    fn probabilities(&self) -> Probabilities {
+        let mut arm = Array2::zeros((self.units(), self.arms));
+        for members in &self.members {
+            let shares = self.within.probabilities(members.len());
+            for &unit in members {
+                for (place, &share) in shares.iter().enumerate() {
+                    arm[[unit as usize, place]] = share;
+                }
+            }
+        }
+        Probabilities { arm, simulated: None }
+    }
+
+    fn possible(&self) -> Option<BigUint> {
+        self.members.iter().map(|members| self.within.possible(members.len())).product()
+    }
+
+    fn support(&self, most: usize) -> Option<Support> {
+        let strata: Vec<Vec<Weighed>> = self
+            .members
+            .iter()
+            .map(|members| self.within.support(members.len(), most))
+            .collect::<Option<_>>()?;
+        product(&self.members, self.units(), &strata, most)
+    }
+
+    fn details(&self, random: Random<'_>) -> Details {
+        let units = self.units();
+        let mut all = Details::default();
+        for (stratum, members) in self.members.iter().enumerate() {
+            let here = self.within.details(members.len(), &mut random.stratum(stratum));
+            if let Some(conditional) = here.conditional {
+                let into = all.conditional.get_or_insert_with(|| Array2::zeros((units, self.arms)));
+                for (row, &unit) in members.iter().enumerate() {
+                    into.row_mut(unit as usize).assign(&conditional.row(row));
+                }
+            }
+            if let Some(block) = here.block {
+                let into = all.block.get_or_insert_with(|| vec![0; units]);
+                for (&number, &unit) in block.iter().zip(members) {
+                    into[unit as usize] = number;
+                }
+            }
+        }
+        all
+    }
+}
+
+impl<P> ByStratum<P> {
+    fn units(&self) -> usize {
+        self.members.iter().map(Vec::len).sum()
+    }
+}
+
+/// Every combination of the strata's assignments; nothing where there are more than `most`.
+pub(super) fn product(
+    members: &[Vec<u32>],
+    units: usize,
+    strata: &[Vec<Weighed>],
+    most: usize,
+) -> Option<Support> {
+    let total = strata.iter().try_fold(1_usize, |so_far, here| so_far.checked_mul(here.len()))?;
+    if total > most {
+        return None;
+    }
+    let mut arm = Array2::zeros((total, units));
+    let mut probability = vec![1.0; total];
+    for (index, mut row) in arm.rows_mut().into_iter().enumerate() {
+        // The index read as a number whose digits are the strata's assignments, the last stratum fastest.
+        let mut left = index;
+        for (members, here) in members.iter().zip(strata).rev() {
+            let chosen = &here[left % here.len()];
+            left /= here.len();
+            probability[index] *= chosen.probability;
+            for (&unit, &drawn) in members.iter().zip(&chosen.arms) {
+                row[unit as usize] = drawn;
+            }
+        }
+    }
+    Some(Support { arm, probability })
+}
+
+impl Design {
+    /// The procedure made ready for these units.
+    pub(crate) fn procedure(&self, units: &Units) -> Result<Box<dyn Procedure>> {
+        self.check_units(units)?;
+        let (ratio, arms) = (self.ratio(), self.arms().len());
+        Ok(match self.the_method() {
+            Method::Simple(_) => by_stratum(self.in_order(units)?, arms, simple::Rule { ratio }),
+            Method::Complete(options) if options.misfits == super::Misfits::Strata => {
+                by_stratum(units.members(), arms, complete::Rule { ratio })
+            }
+            other => return Err(unknown(other)),
+        })
+    }
+
+    /// The units of each stratum, in order of arrival where it is known, else in canonical order.
+    ///
+    /// # Errors
+    /// [`crate::Error::Design`] where the procedure needs the order and there is none.
+    pub(super) fn in_order(&self, units: &Units) -> Result<Vec<Vec<u32>>> {
+        if units.arrivals().is_none() && self.the_method().needs_order() {
+            return Err(Fault::new(format!(
+                "{} draws one unit after the other, so it must know the order in which they arrived",
+                self.the_method().name()
+            ))
+            .remedy("Name the column with the order or date of arrival: order=")
+            .design());
+        }
+        Ok(units.members_in_order())
+    }
+
+    /// Every unit's probability of every arm.
+    ///
+    /// # Errors
+    /// [`crate::Error::Design`] when the design cannot be carried out.
+    pub fn probabilities(&self, units: &Units) -> Result<Probabilities> {
+        Ok(self.procedure(units)?.probabilities())
+    }
+
+    /// All assignments that the procedure can give to these units, each with its probability; nothing where there
+    /// are more than `most`.
+    ///
+    /// # Errors
+    /// [`crate::Error::Design`] when the design cannot be carried out.
+    pub fn support(&self, units: &Units, most: usize) -> Result<Option<Support>> {
+        Ok(self.procedure(units)?.support(most))
+    }
+}
+
+fn by_stratum<P: WithinStratum + 'static>(
+    members: Vec<Vec<u32>>,
+    arms: usize,
+    within: P,
+) -> Box<dyn Procedure> {
+    Box::new(ByStratum { members, arms, within })
+}
+
+fn unknown(method: &Method) -> crate::Error {
+    Fault::new(format!("{} cannot be drawn here", method.name())).design()
+}
