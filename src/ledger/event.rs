@@ -243,11 +243,8 @@ mod tests {
     #[test]
     fn events_are_canonical_text() -> Result<()> {
         let at: Time = "2017-03-01T09:30:00Z".parse()?;
-        let approved = Record {
-            at,
-            event: Event::Approved { application: application() },
-            request: Some("r1".into()),
-        };
+        let approved =
+            Record { at, event: Event::Approved { application: application() }, request: Some("r1".into()) };
         let body = "{\"approved_by\":\"Ann\",\"at\":\"2017-03-01T09:30:00.000000Z\",\"children\":[\"c1\",\"c2\"],\
                     \"factors\":[],\"family\":\"F1\",\"kind\":\"approved\",\"proposed_by\":\"Bob\",\
                     \"request\":\"r1\",\"stratum\":[\"north\"]}";
@@ -271,10 +268,8 @@ mod tests {
         let later: Time = "2017-03-02T09:30:00Z".parse()?;
         let record = |at, event| Record { at, event, request: Some("r".into()) };
         let approved = record(at, Event::Approved { application: application() });
-        let refused = record(
-            later,
-            Event::Refused { application: application(), full: vec!["crewe".into()] },
-        );
+        let refused =
+            record(later, Event::Refused { application: application(), full: vec!["crewe".into()] });
         assert_eq!(approved.asked(), refused.asked());
         let signature = Signature { by: None, reason: None };
         let capacity = |full| {

@@ -96,7 +96,9 @@ impl FromStr for Time {
         parse(text.as_bytes()).ok_or_else(|| {
             Fault::new("this is not a time that names its offset from UTC")
                 .values([text])
-                .remedy("Write it as RFC 3339 does, for instance 2017-03-01T09:30:00Z or +01:00 in place of Z")
+                .remedy(
+                    "Write it as RFC 3339 does, for instance 2017-03-01T09:30:00Z or +01:00 in place of Z",
+                )
                 .input()
         })
     }
@@ -157,9 +159,7 @@ fn parse(text: &[u8]) -> Option<Time> {
     if date(day_number) != [year, month, day] {
         return None;
     }
-    let time = Time(
-        day_number * DAY + (hour * 3600 + minute * 60 + second - offset) * SECOND + micros,
-    );
+    let time = Time(day_number * DAY + (hour * 3600 + minute * 60 + second - offset) * SECOND + micros);
     // An offset may carry the first or the last day out of the years that can be written.
     (0..=9999).contains(&date(time.0.div_euclid(DAY))[0]).then_some(time)
 }
