@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from crewe import _core
 from crewe._assignment import ADDED, Assignment
 from crewe._columns import arrivals, identifiers, labels
+from crewe._core import Units
 from crewe._display import Table
 from crewe._frames import Source
 from crewe._keys import Commitment, Key, new_key, read_seed
@@ -306,7 +307,7 @@ class Design:
         self._need_seed()
         return Commitment(**self._core().commitment())
 
-    def _units(self, source: Source, order: str | None = None) -> _core.Units:
+    def _units(self, source: Source, order: str | None = None) -> Units:
         """Collapse rows to units, with what the procedure needs to know of them."""
         self._need_seed()
         source.require(self.id_column)

@@ -9,8 +9,9 @@ times their mean, rounded to the nearest whole number, halves up; with fewer it 
 difficulties are the first four scales together, missing if one of them is.
 
 Goodman, R. (1997), The Strengths and Difficulties Questionnaire: a research note,
-doi:10.1111/j.1469-7610.1997.tb01545.x. The questionnaire's wording is under copyright and is not
-here.
+doi:10.1111/j.1469-7610.1997.tb01545.x. The bands are those of the scoring instructions for ages 4
+to 17 in the UK; the teacher's four are also printed in PMC4830858, table 1, and the three end at
+the same scores. The questionnaire's wording is under copyright and is not here.
 """
 
 from __future__ import annotations
