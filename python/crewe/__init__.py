@@ -36,6 +36,7 @@ from crewe.exceptions import (
     SeparationError,
 )
 from crewe.instruments import cases, risk, sdq, survey
+from crewe.ledger import Ledger, Receipt, Verification
 from crewe.national import NationalComparison, compare_to_national
 from crewe.nonparametric import (
     MannWhitney,
@@ -72,6 +73,7 @@ __all__ = [
     "Joined",
     "KaplanMeier",
     "Key",
+    "Ledger",
     "LedgerError",
     "LogRank",
     "Logit",
@@ -84,11 +86,13 @@ __all__ = [
     "PermutationTest",
     "RankError",
     "RateComparison",
+    "Receipt",
     "Report",
     "Rerandomised",
     "SeparationError",
     "Simple",
     "Surv",
+    "Verification",
     "__version__",
     "adjust",
     "cases",

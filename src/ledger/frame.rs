@@ -132,7 +132,7 @@ pub(super) fn rows(state: &State) -> Vec<Row> {
                 enrolled: family.enrolled,
                 sequence: family.sequence,
                 probability: ratio.shares[usize::from(family.arm)] as f64 / ratio.total as f64,
-                conditional: state.closed.map(|_| family.conditional),
+                conditional: state.closed.map(|_| family.conditional[usize::from(family.arm)]),
                 block: state.closed.and(family.block),
             }
         };

@@ -44,6 +44,7 @@
 //! # Ok::<(), crewe::Error>(())
 //! ```
 
+mod assignment;
 mod chain;
 mod changes;
 mod enrol;
@@ -57,6 +58,7 @@ mod store;
 mod time;
 mod verify;
 
+pub use assignment::{Assigned, Scope};
 pub use chain::Head;
 pub use changes::Entry;
 pub use enrol::{Application, Placement, Receipt};

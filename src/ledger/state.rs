@@ -40,7 +40,8 @@ pub(super) struct Family {
     pub enrolled: Time,
     /// The number of the event that drew its arm or split it off.
     pub sequence: u64,
-    pub conditional: f64,
+    /// The probability of each arm when it was drawn.
+    pub conditional: Vec<f64>,
     pub block: Option<Block>,
     pub withdrawn: Option<bool>,
     pub excluded: Option<String>,
@@ -503,7 +504,7 @@ impl State {
             while_full: self.full.contains(&true),
             enrolled: at,
             sequence: self.next,
-            conditional: drawn.probability.get(usize::from(drawn.arm)).copied().unwrap_or(f64::NAN),
+            conditional: drawn.probability,
             block: drawn.block,
             withdrawn: None,
             excluded: None,
@@ -579,7 +580,7 @@ impl State {
             while_full: old.while_full,
             enrolled: at,
             sequence: self.next,
-            conditional: old.conditional,
+            conditional: old.conditional.clone(),
             block: old.block,
             withdrawn: old.withdrawn,
             excluded: old.excluded.clone(),
