@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NoReturn
 
@@ -16,106 +14,33 @@ from crewe import _core
 from crewe._assignment import Assignment, plural
 from crewe._columns import text
 from crewe._display import Table
+from crewe._entries import (
+    OWN,
+    USUAL,
+    Label,
+    Receipt,
+    Register,
+    Verification,
+    When,
+    backend,
+    kept,
+    listed,
+    ordered,
+    read_design,
+    read_key,
+    read_receipt,
+    read_time,
+    write_time,
+)
 from crewe._frames import Source, build
 from crewe._keys import Commitment, Key
-from crewe._methods import from_table
 from crewe.design import Design
 from crewe.exceptions import DesignError, InputError, LedgerError, fault
 
 if TYPE_CHECKING:
     from crewe._consort import Consort
 
-KEY_VARIABLE = "CREWE_KEY"
-"""The environment variable that may hold a key, as 64 hexadecimal digits."""
-
-OWN = (
-    "child",
-    "stratum",
-    "arm",
-    "drawn",
-    "delivered",
-    "status",
-    "comparison",
-    "inherited",
-    "enrolled",
-    "probability",
-    "analysed_as",
-    "randomised",
-    "sequence",
-    "conditional_probability",
-    "block",
-    "block_size",
-)
-"""The columns that a ledger's frame has besides those of the design."""
-
-USUAL = "usual service"
-"""What is delivered to an overflow family."""
-
-Label = str | int
-When = datetime | str | None
-
-
-@dataclass(frozen=True)
-class Receipt:
-    """The answer to an entry, once it is on the disk.
-
-    Attributes
-    ----------
-    sequence : int
-        The number of the last event that the request wrote.
-    head : str
-        The state of the ledger after it. Lodge it outside: only with it a tail that is cut off later
-        can be found.
-    again : bool
-        Whether the request had been answered before, and this is the first answer.
-    family, arm : str or None
-        For a family enrolled or a child who joined it: the family and the arm that it drew.
-    overflow : bool or None
-        Whether that arm was full, so that the family goes to the usual service.
-    comparison : bool or None
-        Whether it came while no arm was full, so that it is in the comparison.
-    enrolled : datetime or None
-        When the family was enrolled.
-    """
-
-    sequence: int
-    head: str
-    again: bool
-    family: str | None = None
-    arm: str | None = None
-    overflow: bool | None = None
-    comparison: bool | None = None
-    enrolled: datetime | None = None
-
-
-@dataclass(frozen=True)
-class Verification:
-    """What a ledger was found to be; a ledger with a wrong event raises instead.
-
-    Attributes
-    ----------
-    events, families, children : int
-        How many there are.
-    head : str
-        The head as it is now.
-    tail : int or None
-        The event up to which a lodged head vouches for the tail; None where none was given.
-    notes : list of str
-        What a reader should know, such as "tail not checked".
-    """
-
-    events: int
-    families: int
-    children: int
-    head: str
-    tail: int | None
-    notes: list[str] = field(default_factory=list)
-
-    def __str__(self) -> str:
-        found = (
-            f"{self.events:,} events whole, {self.families:,} families, {self.children:,} children"
-        )
-        return "\n".join([f"{found}; head {self.head}", *self.notes])
+__all__ = ["Ledger", "Receipt", "Verification"]
 
 
 class Ledger:
@@ -238,7 +163,7 @@ class Ledger:
             merged,
             clock_tolerance,
             allowed if any(allowed) else [],
-            _time(at),
+            write_time(at),
         )
         return cls(inner, Path(path), design)
 
@@ -269,9 +194,9 @@ class Ledger:
             For a file that is no ledger, another key, and any event that is not as it was written;
             the message names the first one.
         """
-        secret = _secret(key)
+        secret = read_key(key)
         inner = _core.Ledger.open(Path(path), secret, head)
-        return cls(inner, Path(path), _design(json.loads(inner.design()), Key(secret)))
+        return cls(inner, Path(path), read_design(json.loads(inner.design()), Key(secret)))
 
     def enrol(
         self,
@@ -313,16 +238,16 @@ class Ledger:
             another stratum, values that the ledger does not know, a time before the latest one, a
             trial that is closed, and while enrolment is paused, which is recorded as a refusal.
         """
-        return _receipt(
+        return read_receipt(
             self._inner.enrol(
                 text(family, self.design.id_column),
-                [text(child, "child") for child in _listed(children)],
-                _values(stratum, self.design.strata, "stratum"),
-                _values(factors, self.design.method.factor_columns, "factors"),
+                [text(child, "child") for child in listed(children)],
+                ordered(stratum, self.design.strata, "stratum"),
+                ordered(factors, self.design.method.factor_columns, "factors"),
                 approved_by,
                 proposed_by,
                 consent,
-                _time(at),
+                write_time(at),
                 request,
             )
         )
@@ -341,10 +266,10 @@ class Ledger:
 
         `stratum`, where it is given, is compared with that of the family.
         """
-        given = None if stratum is None else _values(stratum, self.design.strata, "stratum")
-        return _receipt(
+        given = None if stratum is None else ordered(stratum, self.design.strata, "stratum")
+        return read_receipt(
             self._inner.add_child(
-                self._id(family), text(child, "child"), given, by, _time(at), request
+                self._id(family), text(child, "child"), given, by, write_time(at), request
             )
         )
 
@@ -359,7 +284,7 @@ class Ledger:
         request: str | None = None,
     ) -> Receipt:
         """Say that an arm is full, or no longer full."""
-        return _receipt(self._inner.capacity(arm, full, by, reason, _time(at), request))
+        return read_receipt(self._inner.capacity(arm, full, by, reason, write_time(at), request))
 
     def override(
         self,
@@ -372,8 +297,8 @@ class Ledger:
         request: str | None = None,
     ) -> Receipt:
         """Record that a family gets another arm's service; the arm drawn stays for the analysis."""
-        return _receipt(
-            self._inner.override_arm(self._id(family), arm, by, reason, _time(at), request)
+        return read_receipt(
+            self._inner.override_arm(self._id(family), arm, by, reason, write_time(at), request)
         )
 
     def withdraw(
@@ -392,8 +317,8 @@ class Ledger:
         `data` says whether what is known of them may still be used.
         """
         whom = None if child is None else text(child, "child")
-        return _receipt(
-            self._inner.withdraw(self._id(family), whom, data, by, reason, _time(at), request)
+        return read_receipt(
+            self._inner.withdraw(self._id(family), whom, data, by, reason, write_time(at), request)
         )
 
     def merge(
@@ -407,8 +332,8 @@ class Ledger:
         request: str | None = None,
     ) -> Receipt:
         """Record that a family became one with another, analysed as `merged=` said at creation."""
-        return _receipt(
-            self._inner.merge(self._id(family), self._id(into), by, reason, _time(at), request)
+        return read_receipt(
+            self._inner.merge(self._id(family), self._id(into), by, reason, write_time(at), request)
         )
 
     def split(
@@ -426,9 +351,11 @@ class Ledger:
 
         They stay analysed with the family that was randomised.
         """
-        who = [text(child, "child") for child in _listed(children)]
-        return _receipt(
-            self._inner.split(self._id(family), self._id(into), who, by, reason, _time(at), request)
+        who = [text(child, "child") for child in listed(children)]
+        return read_receipt(
+            self._inner.split(
+                self._id(family), self._id(into), who, by, reason, write_time(at), request
+            )
         )
 
     def exclude(
@@ -443,7 +370,9 @@ class Ledger:
     ) -> Receipt:
         """Leave the outcome of a family, or of one of its children, out of the analysis."""
         whom = None if child is None else text(child, "child")
-        return _receipt(self._inner.exclude(self._id(family), whom, by, reason, _time(at), request))
+        return read_receipt(
+            self._inner.exclude(self._id(family), whom, by, reason, write_time(at), request)
+        )
 
     def close(
         self,
@@ -458,7 +387,7 @@ class Ledger:
         Frames then show blocks and conditional probabilities, and fits take the ledger as
         ``design=``.
         """
-        return _receipt(self._inner.close(by, reason, _time(at), request))
+        return read_receipt(self._inner.close(by, reason, write_time(at), request))
 
     @property
     def closed(self) -> bool:
@@ -503,16 +432,14 @@ class Ledger:
         family that was randomised and `analysed_as` the cluster of the analysis. Only a closed trial
         shows blocks and conditional probabilities, since the end of a block tells the next arm.
         """
-        return build(self._columns(self._inner.frame()), _backend(kind))
+        return build(self._columns(self._inner.frame()), backend(kind))
 
     def overflow(self, kind: Literal["pandas", "polars", "pyarrow"] = "pandas") -> Any:
         """Give the rows of families that came while an arm was full, whichever arm they drew."""
         rows = self._inner.frame()
         came = [left is not None and "arm was full" in left for left in rows["left"]]
         columns = self._columns(rows)
-        return build(
-            {name: _kept(values, came) for name, values in columns.items()}, _backend(kind)
-        )
+        return build({name: kept(values, came) for name, values in columns.items()}, backend(kind))
 
     def assignment(self) -> Assignment:
         """Give the families in the comparison as an assignment, with the order of their arrival.
@@ -528,6 +455,22 @@ class Ledger:
         from crewe._consort import consort
 
         return consort(self, **options)
+
+    def _register(self) -> Register:
+        """Give what a flow diagram needs: everybody randomised, why some are not compared, counts."""
+        assignment, rows = self._assigned(everybody=True)
+        flow = self._inner.flow()
+        reasons = sorted({left for left in rows["left"] if left is not None})
+        return Register(
+            assignment,
+            {why: np.array([left == why for left in rows["left"]]) for why in reasons},
+            {"refused while an arm was full": flow["refused"]} if any(flow["refused"]) else {},
+            [
+                {"with children who came late": late, "given another arm": other, "withdrew": gone}
+                for late, other, gone in flow["entries"]
+            ],
+            flow["notes"],
+        )
 
     def _assigned(self, *, everybody: bool) -> tuple[Assignment, dict[str, Any]]:
         rows, drawn, units = self._inner.assigned(everybody)
@@ -557,7 +500,7 @@ class Ledger:
         columns["status"] = rows["status"]
         columns["comparison"] = np.array([left is None for left in rows["left"]], dtype=np.bool_)
         columns["inherited"] = np.array(rows["inherited"], dtype=np.bool_)
-        columns["enrolled"] = [_read(time) for time in rows["enrolled"]]
+        columns["enrolled"] = [read_time(time) for time in rows["enrolled"]]
         columns["probability"] = rows["probability"]
         columns["randomised"] = rows["randomised"]
         columns["analysed_as"] = rows["analysed_as"]
@@ -596,104 +539,3 @@ class Ledger:
 
     def __reduce__(self) -> NoReturn:
         raise TypeError("a ledger is an open file with a key; open it again where it is needed")
-
-
-def _secret(key: Key | str | Path | None) -> bytes:
-    if isinstance(key, Key):
-        return key._secret
-    if key is None:
-        return bytes(_core.key_from_environment())
-    if isinstance(key, Path):
-        return bytes(_core.key_from_file(key))
-    if isinstance(key, str):
-        return bytes(_core.key_from_hex(key))
-    # The value itself is not shown: it may be a secret.
-    raise fault(
-        LedgerError,
-        f"a ledger is opened with a key, not with this {type(key).__name__}",
-        remedy="Pass the Key, its 64 hexadecimal digits, or the pathlib.Path of its file",
-    )
-
-
-def _design(table: dict[str, Any], key: Key) -> Design:
-    unit = table["unit"]
-    names = {"cluster": None, "unit": None}
-    names["cluster" if unit["kind"] == "cluster" else "unit"] = unit["column"]
-    return Design(
-        table["name"],
-        arms=dict(table["arms"]),
-        strata=table["strata"],
-        method=from_table(table["method"]),
-        seed=key,
-        **names,
-    )
-
-
-def _time(at: When) -> str | None:
-    if at is None or isinstance(at, str):
-        return at
-    if not isinstance(at, datetime) or at.utcoffset() is None:
-        raise fault(
-            InputError,
-            "a time must say its offset from UTC",
-            values=[repr(at)],
-            remedy="Pass for instance datetime.now(timezone.utc), or text such as "
-            "2017-03-01T09:30:00+00:00",
-        )
-    return at.astimezone(timezone.utc).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-
-
-def _read(time: str) -> datetime:
-    return datetime.strptime(time, "%Y-%m-%dT%H:%M:%S.%fZ").replace(tzinfo=timezone.utc)
-
-
-def _receipt(made: dict[str, Any]) -> Receipt:
-    time = made["enrolled"]
-    return Receipt(**{**made, "enrolled": None if time is None else _read(time)})
-
-
-def _listed(children: Iterable[Label]) -> list[Label]:
-    if isinstance(children, str | int):
-        return [children]
-    return list(children)
-
-
-def _values(
-    given: Mapping[str, Label] | Sequence[Label] | Label | None, columns: Sequence[str], what: str
-) -> list[str]:
-    if given is None:
-        return []
-    if isinstance(given, Mapping):
-        wrong = sorted(set(map(str, given)) ^ set(columns))
-        if wrong:
-            raise fault(
-                LedgerError,
-                f"the {what} does not name the columns of the design",
-                values=wrong,
-                remedy=f"Give a value for each of {', '.join(columns) or 'none'}",
-            )
-        return [text(given[name], name) for name in columns]
-    if isinstance(given, str | int | np.integer | np.bool_):
-        given = [given]  # type: ignore[list-item]
-    return [
-        text(value, columns[place] if place < len(columns) else what)
-        for place, value in enumerate(given)
-    ]
-
-
-def _kept(values: Any, keep: list[bool]) -> Any:
-    if isinstance(values, np.ndarray):
-        return values[np.array(keep, dtype=np.bool_)]
-    return [value for value, kept in zip(values, keep, strict=True) if kept]
-
-
-def _backend(kind: str) -> Any:
-    import narwhals as nw
-
-    if kind not in ("pandas", "polars", "pyarrow"):
-        raise fault(
-            InputError,
-            f"'{kind}' is no kind of data frame that crewe makes",
-            remedy="Use pandas, polars or pyarrow",
-        )
-    return nw.Implementation.from_backend(kind)
