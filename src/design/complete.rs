@@ -43,7 +43,7 @@ pub fn assign(n: usize, ratio: &Ratio, stream: &mut Stream) -> Vec<u8> {
 
 /// As [`assign`], into `scratch.arms`.
 pub(super) fn draw(n: usize, ratio: &Ratio, stream: &mut Stream, scratch: &mut Scratch) {
-    let Scratch { arms, order, counts } = scratch;
+    let Scratch { arms, order, counts, .. } = scratch;
     order.clear();
     order.extend(0..ratio.shares.len() as u32);
     let mut start = 0;

@@ -370,6 +370,14 @@ impl Method {
                 "Leave it out of the method: within a stratum it does not vary",
             );
         }
+        let over_fake_arms = matches!(self, Self::BigStick(_) | Self::BiasedCoin(_) | Self::Minimisation(_));
+        if over_fake_arms && ratio.total > super::fake_arms::MOST {
+            return refuse(
+                "the ratio has too large numbers for a rule over equal fake arms",
+                ratio.shares.iter().map(ToString::to_string).collect(),
+                "Use a ratio whose sum is at most 1,024 in lowest terms",
+            );
+        }
         match self {
             Self::Simple(_) | Self::Complete(_) | Self::MatchedSets(MatchedSets::Given(_)) => Ok(()),
             Self::Blocks(options) => {

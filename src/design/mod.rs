@@ -38,18 +38,26 @@
 mod assignment;
 mod balance;
 mod baseline;
+pub mod biased_coin;
+pub mod big_stick;
+pub mod blocks;
 mod column;
 mod commitment;
 pub mod complete;
 mod consort;
 mod draws;
+mod fake_arms;
 mod join;
 mod method;
+pub mod minimisation;
 mod observe;
+mod paths;
+mod predictability;
 mod procedure;
 mod random;
 mod sequence;
 pub mod simple;
+mod stepwise;
 mod units;
 
 use std::collections::BTreeSet;
@@ -70,6 +78,7 @@ pub use method::{
     BiasedCoin, BigStick, Blocks, BuiltPairs, Complete, Constrained, Fraction, GivenSets, Imbalance,
     MatchedSets, Method, Minimisation, Misfits, Rerandomised, Simple, Weighted,
 };
+pub use predictability::{Expected, Predictability};
 pub use procedure::{Details, LEFT_OUT, Probabilities, Support};
 pub use sequence::{Arrival, Block, Drawn, Sequence};
 pub use units::Units;
