@@ -37,6 +37,7 @@ from crewe.exceptions import (
     SeparationError,
 )
 from crewe.instruments import cases, risk, sdq, survey
+from crewe.ledger import Ledger, Receipt, Verification
 from crewe.national import NationalComparison, compare_to_national
 from crewe.nonparametric import (
     MannWhitney,
@@ -73,6 +74,7 @@ __all__ = [
     "Joined",
     "KaplanMeier",
     "Key",
+    "Ledger",
     "LedgerError",
     "LogRank",
     "Logit",
@@ -87,11 +89,13 @@ __all__ = [
     "PredictabilityComparison",
     "RankError",
     "RateComparison",
+    "Receipt",
     "Report",
     "Rerandomised",
     "SeparationError",
     "Simple",
     "Surv",
+    "Verification",
     "__version__",
     "adjust",
     "cases",

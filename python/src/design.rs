@@ -23,7 +23,7 @@ fn columns(labels: Vec<Labels<'_>>) -> PyResult<Vec<core::Column>> {
 }
 
 /// Stops a long computation when Python has a signal waiting.
-struct Signals;
+pub(crate) struct Signals;
 
 impl Monitor for Signals {
     fn tick(&self, _done: u64, _total: u64) -> bool {
@@ -33,8 +33,8 @@ impl Monitor for Signals {
 
 /// A trial's design, checked.
 #[pyclass(module = "crewe._core", frozen)]
-struct Design {
-    inner: core::Design,
+pub(crate) struct Design {
+    pub(crate) inner: core::Design,
 }
 
 #[pymethods]
@@ -297,7 +297,7 @@ impl Units {
     }
 }
 
-fn result(py: Python<'_>, assignment: core::Assignment) -> PyResult<Bound<'_, PyDict>> {
+pub(crate) fn result(py: Python<'_>, assignment: core::Assignment) -> PyResult<Bound<'_, PyDict>> {
     let units = &assignment.units;
     let commitment = assignment
         .commitment

@@ -8,6 +8,7 @@ mod cost;
 mod design;
 mod error;
 mod instruments;
+mod ledger;
 mod nonparametric;
 mod pool;
 mod power;
@@ -26,6 +27,7 @@ fn _core(m: &Bound<'_, PyModule>) -> PyResult<()> {
     random::register(m)?;
     regression::register(m)?;
     design::register(m)?;
+    ledger::register(m)?;
     survival::register(m)?;
     Ok(())
 }
