@@ -99,7 +99,8 @@ impl Randomised {
         strata: Option<&[usize]>,
     ) -> Result<Self> {
         let seed = Seed::Integer(run.stream(topic, "randomise", cell).next_u64());
-        let mut design = Design::new("Evidence").arm("control", ratio[0]).arm("treated", ratio[1]).cluster("family");
+        let mut design =
+            Design::new("Evidence").arm("control", ratio[0]).arm("treated", ratio[1]).cluster("family");
         let ids = Column::from_values("family", (0..units).map(|i| format!("{i:05}")));
         let mut columns = Vec::new();
         if let Some(strata) = strata {
@@ -196,7 +197,8 @@ impl Binary {
     /// The model in which control families have the share `base` and treated ones `base + difference`.
     pub fn new(base: f64, difference: f64) -> Self {
         let intercept = solve(|a| average(a) - base);
-        let log_odds = if difference == 0.0 { 0.0 } else { solve(|b| average(intercept + b) - base - difference) };
+        let log_odds =
+            if difference == 0.0 { 0.0 } else { solve(|b| average(intercept + b) - base - difference) };
         Self { intercept, log_odds, difference }
     }
 

@@ -20,7 +20,14 @@ const DASHES: [&str; 7] = ["", "7 4", "2 3", "10 3 2 3", "14 4", "4 2", "1 5"];
 const GREYS: [&str; 7] = ["#000", "#333", "#333", "#555", "#555", "#777", "#777"];
 
 /// Rates in percent over categories, with a line at the nominal rate.
-pub fn lines(title: &str, x_title: &str, categories: &[String], series: &[Series], nominal: f64, top: f64) -> String {
+pub fn lines(
+    title: &str,
+    x_title: &str,
+    categories: &[String],
+    series: &[Series],
+    nominal: f64,
+    top: f64,
+) -> String {
     let x = |i: usize| LEFT + (WIDTH - LEFT - RIGHT) * (i as f64 + 0.5) / categories.len() as f64;
     let y = |value: f64| HEIGHT - BOTTOM - (HEIGHT - TOP - BOTTOM) * value.min(top) / top;
     let mut svg = format!(
@@ -71,7 +78,8 @@ pub fn lines(title: &str, x_title: &str, categories: &[String], series: &[Series
             .filter(|(_, v)| v.is_finite())
             .map(|(i, v)| format!("{:.1},{:.1}", x(i), y(*v)))
             .collect();
-        let stroke = format!("fill=\"none\" stroke=\"{grey}\" stroke-width=\"1.8\" stroke-dasharray=\"{dash}\"");
+        let stroke =
+            format!("fill=\"none\" stroke=\"{grey}\" stroke-width=\"1.8\" stroke-dasharray=\"{dash}\"");
         let _ = writeln!(svg, "<polyline points=\"{}\" {stroke}/>", points.join(" "));
         for (i, value) in line.values.iter().enumerate().filter(|(_, v)| v.is_finite()) {
             svg.push_str(&marker(s, x(i), y(*value), grey));
@@ -92,11 +100,7 @@ fn marker(series: usize, x: f64, y: f64, colour: &str) -> String {
     match series % 4 {
         0 => format!("<circle cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"4\" {pen}/>\n"),
         1 => format!("<rect x=\"{:.1}\" y=\"{:.1}\" width=\"7\" height=\"7\" {pen}/>\n", x - 3.5, y - 3.5),
-        2 => format!(
-            "<path d=\"M{:.1} {:.1} l4.5 8 h-9 z\" {pen}/>\n",
-            x,
-            y - 5.0
-        ),
+        2 => format!("<path d=\"M{:.1} {:.1} l4.5 8 h-9 z\" {pen}/>\n", x, y - 5.0),
         _ => format!("<path d=\"M{:.1} {:.1} l4.5 4.5 l-4.5 4.5 l-4.5 -4.5 z\" {pen}/>\n", x, y - 4.5),
     }
 }

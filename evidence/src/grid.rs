@@ -86,7 +86,9 @@ impl Verdict {
     /// An estimate with its standard error and degrees of freedom, against the truth.
     pub fn estimate(estimate: f64, std_error: f64, df: f64, truth: f64) -> Self {
         match Contrasts::from_parts(vec![estimate], vec![std_error], vec![df], 1.0 - ALPHA) {
-            Ok(c) => Self::interval(c.p_value[0], [c.conf_low[0], c.conf_high[0]], estimate, std_error, truth),
+            Ok(c) => {
+                Self::interval(c.p_value[0], [c.conf_low[0], c.conf_high[0]], estimate, std_error, truth)
+            }
             Err(error) => Self::error(&error),
         }
     }
@@ -283,6 +285,9 @@ impl Run {
     /// Simulates one cell. `share` is the part of the replicates that a slow procedure can afford, as a divisor.
     ///
     /// `replicate` takes the replicate's own stream and number and gives one verdict for each procedure.
+    ///
+    /// # Panics
+    /// When `replicate` gives another number of verdicts than there are procedures.
     pub fn simulate(
         &self,
         topic: &str,

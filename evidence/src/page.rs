@@ -108,6 +108,27 @@ pub fn span(cells: &[&CellResult], procedure: &str, measure: Measure) -> Span {
     Span { low: fold(f64::INFINITY, f64::min), high: fold(f64::NEG_INFINITY, f64::max) }
 }
 
+/// Where a procedure's rate is highest (or lowest) over cells, in words: the rate and the cell's factors.
+pub fn extreme(
+    cells: &[&CellResult],
+    procedure: &str,
+    measure: Measure,
+    highest: bool,
+    factors: &[&str],
+) -> String {
+    let rates = cells.iter().filter_map(|cell| Some((*cell, measure.of(cell.procedure(procedure)?)?.value)));
+    let order = |a: &(&CellResult, f64), b: &(&CellResult, f64)| a.1.total_cmp(&b.1);
+    let found = if highest { rates.max_by(order) } else { rates.min_by(order) };
+    found.map_or_else(
+        || "no answer".to_owned(),
+        |(cell, rate)| {
+            let at: Vec<String> =
+                factors.iter().map(|factor| format!("{factor} {}", cell.cell.get(factor))).collect();
+            format!("{} ({})", percent(rate), at.join(", "))
+        },
+    )
+}
+
 /// The procedures that gave no answer in some replicates, with the cells where they did so most, as sentences.
 pub fn refusals(cells: &[&CellResult], procedures: &[&str], factors: &[&str]) -> String {
     let mut text = String::new();
@@ -120,7 +141,8 @@ pub fn refusals(cells: &[&CellResult], procedures: &[&str], factors: &[&str]) ->
             let total = tally.answered + tally.refused.values().sum::<u64>();
             let kinds: Vec<String> =
                 tally.refused.iter().map(|(kind, count)| format!("{count} {kind}")).collect();
-            let at: Vec<String> = factors.iter().map(|factor| format!("{factor} {}", cell.cell.get(factor))).collect();
+            let at: Vec<String> =
+                factors.iter().map(|factor| format!("{factor} {}", cell.cell.get(factor))).collect();
             let _ = writeln!(
                 text,
                 "* {name}: at most {} of a cell's trials ({}: {} of {total}).",

@@ -21,15 +21,18 @@ const PROCEDURES: [&str; 7] = [
     "iid, t(n-k)",
     "adjusted, HC2, Bell-McCaffrey df",
 ];
-/// Treated and control; the arms' standard deviations in the last setting are 2 (treated) and 1.
+/// Treated and control.
 const ARMS: [[u32; 2]; 8] = [[5, 5], [10, 10], [6, 30], [10, 30], [20, 20], [20, 60], [88, 44], [100, 100]];
-const ERRORS: [&str; 4] = ["normal", "skewed", "treated vary twice as much", "0 or 1, 22.6%"];
+const UNEQUAL: &str = "treated vary twice as much";
+const BINARY: &str = "0 or 1, 22.6%";
+const ERRORS: [&str; 4] = ["normal", "skewed", UNEQUAL, BINARY];
 
 fn run(run: &Run) -> Result<Vec<CellResult>> {
     let mut cells = Vec::new();
     for outcome in ERRORS {
         for [treated, control] in ARMS {
-            let cell = Cell::new([("outcome", outcome.to_owned()), ("arms", format!("{treated} v {control}"))]);
+            let cell =
+                Cell::new([("outcome", outcome.to_owned()), ("arms", format!("{treated} v {control}"))]);
             let n = (treated + control) as usize;
             let arms = Randomised::new(run, TOPIC.name, &cell, run.sims, n, [control, treated], None)?;
             cells.push(run.simulate(TOPIC.name, &cell, &PROCEDURES, 1, |stream, i| {
@@ -42,7 +45,7 @@ fn run(run: &Run) -> Result<Vec<CellResult>> {
                     y[row] = match outcome {
                         "normal" => 0.3 * age + stream.normal(),
                         "skewed" => 0.3 * age - (1.0 - stream.unit()).ln(),
-                        "treated vary twice as much" => 0.3 * age + (1.0 + arm) * stream.normal(),
+                        UNEQUAL => 0.3 * age + (1.0 + arm) * stream.normal(),
                         _ => f64::from(stream.unit() < 0.226),
                     };
                 }
@@ -87,8 +90,11 @@ fn page(results: &Results) -> Page {
         quote(results.select(&[("outcome", outcome), ("arms", arms)])[0], name, Measure::Rejections)
     };
     let all: Vec<_> = results.cells.iter().collect();
-    let large: Vec<_> =
-        ["20 v 20", "20 v 60", "88 v 44", "100 v 100"].iter().flat_map(|a| results.select(&[("arms", a)])).collect();
+    let continuous = [of("normal"), of("skewed"), of(UNEQUAL)].concat();
+    let large_binary: Vec<_> = ["20 v 20", "20 v 60", "88 v 44", "100 v 100"]
+        .iter()
+        .flat_map(|a| results.select(&[("outcome", BINARY), ("arms", a)]))
+        .collect();
     let size = |cells: &[&CellResult], name: &str| span(cells, name, Measure::Rejections);
     let markdown = format!(
         "\
@@ -98,16 +104,20 @@ size for the continuous outcomes.
 
 ## What holds
 
-* With 20 or more in the smaller arm the default's size is {large_default}.
-* At 6 v 30 with normal outcomes the default rejects in {bm}; HC2 with n − k degrees of freedom in {nk}, HC1 in {hc1},
-  HC3 in {hc3}. Hence the default degrees of freedom.
+* Continuous outcomes, skewed ones and unequal spread included: the default's size is {continuous} from 5 v 5 on. Outcomes
+  of 0 or 1 with 20 or more in the smaller arm: {large_binary}.
+* At 6 v 30 where the six vary twice as much the default rejects in {bm}; HC2 with n − k degrees of freedom in {nk}, HC1
+  in {hc1}, HC3 in {hc3} and iid in {iid}. Hence the default degrees of freedom.
 
 ## Where it fails
 
-* Skewed outcomes: {skewed} (at 6 v 30 {skewed_6}). A skewed outcome in a small arm needs a randomisation test.
-* Outcomes of 0 or 1 with arms of 5 to 10: {binary_5} at 5 v 5, {binary_6} at 6 v 30, {binary_10} at 10 v 10. Few
-  values of the statistic are possible; use Fisher's exact test.
-* Adjusting for a covariate leaves the default at {adjusted} over all cells.
+* **Outcomes of 0 or 1 with a small arm and a larger one.** At 6 v 30 the default rejects in {binary_6} of trials without an
+  effect, at 10 v 30 in {binary_10}; every HC does so, iid does not ({binary_iid} and {binary_iid_10}). When nobody in the small
+  arm has the outcome (one trial in five at 6 v 30) its estimated variance is 0, and only the other arm's is left.
+  Use Fisher's exact test or `compare_rates` there.
+* Equal small arms make it cautious: {binary_5} at 5 v 5 and {binary_10_10} at 10 v 10.
+* Adjusting for a covariate changes little: {adjusted} on continuous outcomes, {adjusted_binary} at 6 v 30 with outcomes of 0 or
+  1.
 
 ## No effect: rejections in percent
 
@@ -117,31 +127,35 @@ size for the continuous outcomes.
 `undefined` are trials in which every individual of both arms has the same outcome.
 
 {refused}",
-        large_default = size(&large, DEFAULT),
-        bm = one("normal", "6 v 30", DEFAULT),
-        nk = one("normal", "6 v 30", PROCEDURES[1]),
-        hc1 = one("normal", "6 v 30", PROCEDURES[3]),
-        hc3 = one("normal", "6 v 30", PROCEDURES[4]),
-        skewed = size(&of("skewed"), DEFAULT),
-        skewed_6 = one("skewed", "6 v 30", DEFAULT),
-        binary_5 = one("0 or 1, 22.6%", "5 v 5", DEFAULT),
-        binary_6 = one("0 or 1, 22.6%", "6 v 30", DEFAULT),
-        binary_10 = one("0 or 1, 22.6%", "10 v 10", DEFAULT),
-        adjusted = size(&all, PROCEDURES[6]),
+        continuous = size(&continuous, DEFAULT),
+        large_binary = size(&large_binary, DEFAULT),
+        bm = one(UNEQUAL, "6 v 30", DEFAULT),
+        nk = one(UNEQUAL, "6 v 30", PROCEDURES[1]),
+        hc1 = one(UNEQUAL, "6 v 30", PROCEDURES[3]),
+        hc3 = one(UNEQUAL, "6 v 30", PROCEDURES[4]),
+        iid = one(UNEQUAL, "6 v 30", PROCEDURES[5]),
+        binary_5 = one(BINARY, "5 v 5", DEFAULT),
+        binary_6 = one(BINARY, "6 v 30", DEFAULT),
+        binary_10 = one(BINARY, "10 v 30", DEFAULT),
+        binary_iid = one(BINARY, "6 v 30", PROCEDURES[5]),
+        binary_iid_10 = one(BINARY, "10 v 30", PROCEDURES[5]),
+        binary_10_10 = one(BINARY, "10 v 10", DEFAULT),
+        adjusted = size(&continuous, PROCEDURES[6]),
+        adjusted_binary = one(BINARY, "6 v 30", PROCEDURES[6]),
         table = table(&all, &["outcome", "arms"], &PROCEDURES, Measure::Rejections),
         refused = refusals(&all, &PROCEDURES, &["outcome", "arms"]),
     );
     let summary = vec![Summary {
         procedure: "`ols` with individuals: HC2, Bell-McCaffrey df",
         holds: format!(
-            "normal outcomes, equal or unequal spread: size {}; all outcomes, 20 and more in the smaller arm: {}",
-            size(&[of("normal"), of("treated vary twice as much")].concat(), DEFAULT),
-            size(&large, DEFAULT)
+            "continuous outcomes from 5 v 5 on: size {}; outcomes of 0 or 1 with 20 and more in the smaller arm: {}",
+            size(&continuous, DEFAULT),
+            size(&large_binary, DEFAULT)
         ),
         fails: format!(
-            "skewed outcomes, 6 v 30: {}; outcomes of 0 or 1, 6 v 30: {}",
-            one("skewed", "6 v 30", DEFAULT),
-            one("0 or 1, 22.6%", "6 v 30", DEFAULT)
+            "outcomes of 0 or 1 with a small arm: {} at 6 v 30, {} at 10 v 30",
+            one(BINARY, "6 v 30", DEFAULT),
+            one(BINARY, "10 v 30", DEFAULT)
         ),
     }];
     Page { markdown, figures: Vec::new(), summary }
