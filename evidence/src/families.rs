@@ -24,10 +24,12 @@ pub enum Allocation {
     Equal,
     /// Two treated families for each control.
     TwoToOne,
+    /// Five treated families for each control.
+    FiveToOne,
 }
 
 impl Allocation {
-    /// Both.
+    /// Those of the whole grid.
     pub const BOTH: [Self; 2] = [Self::Equal, Self::TwoToOne];
 
     /// Its name, treated to control.
@@ -35,6 +37,7 @@ impl Allocation {
         match self {
             Self::Equal => "1:1",
             Self::TwoToOne => "2:1",
+            Self::FiveToOne => "5:1",
         }
     }
 
@@ -43,6 +46,7 @@ impl Allocation {
         match self {
             Self::Equal => [1, 1],
             Self::TwoToOne => [1, 2],
+            Self::FiveToOne => [1, 5],
         }
     }
 }

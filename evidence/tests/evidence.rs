@@ -3,9 +3,13 @@
 
 use std::path::PathBuf;
 
+use crewe::inference::Clusters;
 use crewe::rng::Seed;
+use crewe::survival::{Cox, Surv};
 use crewe_evidence::grid::{FIRST, Rate, Tally};
+use crewe_evidence::page::{Measure, span};
 use crewe_evidence::{Results, Run, TOPICS, Topic};
+use ndarray::array;
 
 fn committed(topic: &Topic) -> Results {
     let file =
@@ -83,6 +87,23 @@ fn any_number_of_threads_gives_the_same_bits() {
         let [one, four] = [1, 4].map(|threads| first_trials(topic(name), 7, threads));
         assert_eq!(serde_json::to_string(&one).unwrap(), serde_json::to_string(&four).unwrap(), "{name}");
     }
+}
+
+/// The warning that a Cox model with few families carries quotes the sizes of the committed run.
+#[test]
+fn the_note_on_few_clusters_quotes_what_was_found() {
+    let results = committed(topic("survival"));
+    let span = |families: &str| {
+        let cells = results.select(&[("hazard ratio", "1"), ("families", families)]);
+        let found = span(&cells, "Cox, CR0, z", Measure::Rejections);
+        format!("{:.0}% to {:.0}%", 100.0 * found.low, 100.0 * found.high)
+    };
+    let sizes = format!("{}, {} and {} of simulated trials", span("10"), span("20"), span("40"));
+    let x = array![[0.], [2.], [1.], [1.], [1.], [0.], [0.]];
+    let surv = Surv::new(&[4., 3., 1., 1., 2., 2., 3.], &[1., 1., 1., 0., 1., 1., 0.]);
+    let families = Clusters::new(&[0, 0, 1, 1, 2, 3, 4]).unwrap();
+    let fit = Cox::new(surv, x.view()).clusters(Some(&families)).fit().unwrap();
+    assert!(fit.notes[0].contains(&sizes), "{} does not say {sizes}", fit.notes[0]);
 }
 
 #[test]

@@ -70,6 +70,18 @@ const SETTINGS: [Setting; 8] = [
     },
 ];
 
+/// Few control families: what 2:1 does not show.
+const FEW_CONTROLS: [Setting; 2] = [
+    Setting { label: "normal, 5:1", outcome: Outcome::Normal, sizes: Sizes::Crewe, icc: MIDDLE },
+    Setting {
+        label: "22.6%, 5:1",
+        outcome: Outcome::Binary { base: 0.226, difference: 0.0 },
+        sizes: Sizes::Crewe,
+        icc: MIDDLE,
+    },
+];
+const FEW_CONTROLS_FAMILIES: [usize; 4] = [18, 36, 72, 132];
+
 fn run(run: &Run) -> Result<Vec<CellResult>> {
     let mut cells = Vec::new();
     for setting in &SETTINGS {
@@ -81,16 +93,14 @@ fn run(run: &Run) -> Result<Vec<CellResult>> {
                     if binary && allocation == Allocation::Equal && icc != 0.36 {
                         continue;
                     }
-                    let cell = Cell::new([
-                        ("outcome", setting.label.to_owned()),
-                        ("allocation", allocation.name().to_owned()),
-                        ("ICC", icc.to_string()),
-                        ("families", families.to_string()),
-                    ]);
-                    let share = if families > 150 { 2 } else { 1 };
-                    cells.push(simulate(run, cell, setting, allocation, icc, families, share)?);
+                    cells.push(simulate(run, setting, allocation, icc, families)?);
                 }
             }
+        }
+    }
+    for setting in &FEW_CONTROLS {
+        for families in FEW_CONTROLS_FAMILIES {
+            cells.push(simulate(run, setting, Allocation::FiveToOne, setting.icc[0], families)?);
         }
     }
     Ok(cells)
@@ -98,13 +108,18 @@ fn run(run: &Run) -> Result<Vec<CellResult>> {
 
 fn simulate(
     run: &Run,
-    cell: Cell,
     setting: &Setting,
     allocation: Allocation,
     icc: f64,
     families: usize,
-    share: u64,
 ) -> Result<CellResult> {
+    let cell = Cell::new([
+        ("outcome", setting.label.to_owned()),
+        ("allocation", allocation.name().to_owned()),
+        ("ICC", icc.to_string()),
+        ("families", families.to_string()),
+    ]);
+    let share = if families > 150 { 2 } else { 1 };
     let sims = run.replicates(share);
     let arms = Randomised::new(run, TOPIC.name, &cell, sims, families, allocation.ratio(), None)?;
     let model = match setting.outcome {
@@ -209,6 +224,10 @@ fn page(results: &Results) -> Page {
     let all = ["normal", "normal, equal sizes", "skewed", "22.6%", "6%"];
     let at = |families: &str, procedure: &str| span(&many(&all, families), procedure, Measure::Rejections);
 
+    let few = |families: &str| {
+        let cells = results.select(&[("outcome", "22.6%, 5:1"), ("families", families)]);
+        quote(cells[0], CR2, Measure::Rejections)
+    };
     let continuous = [normal.clone(), equal.clone(), skewed.clone()].concat();
     let everything = [continuous.clone(), binary.clone(), rare.clone()].concat();
     let at_least_20 = ["20", "40", "80", "132", "200"].map(|f| many(&["22.6%"], f)).concat();
@@ -235,7 +254,9 @@ exactly. With 200 families half as many trials are run.
 
 * Few events make CR2 cautious: at 6% its size is {rare_10} with 10 families, {rare_20} with 20, {rare_40} with 40, and at 22.6%
   {binary_10} with 10. Small effects are then found less often than they could be.
-* It is above 6% in few places, at most {worst}.
+* Few control families: at 5:1 and ICC .36 it rejects outcomes of 22.6% without an effect in {few_18} of trials with 18 families
+  (3 controls), {few_36} with 36, {few_72} with 72 and {few_132} with 132; normal outcomes in {few_normal}.
+* Elsewhere it is above 6% in few places, at most {worst}.
 * With 10 families and an outcome of 6% up to a third of trials have no answer, since nobody has the outcome (last
   section).
 * Not tried: fewer than 10 families, more than two covariates, sizes that go with the effect.
@@ -261,6 +282,9 @@ default of Stata and pyfixest) in {ten_cr1s}, by CR0 with z in {ten_cr0}, and by
 ## Binary outcomes, no effect: rejections in percent
 
 {binary_table}
+## Five treated families to a control, no effect: rejections in percent
+
+{few_table}
 ## True effects: coverage of the 95% interval in percent
 
 {coverage_table}
@@ -274,6 +298,17 @@ default of Stata and pyfixest) in {ten_cr1s}, by CR0 with z in {ten_cr0}, and by
         rare_20 = span(&many(&["6%"], "20"), CR2, Measure::Rejections),
         rare_40 = span(&many(&["6%"], "40"), CR2, Measure::Rejections),
         binary_10 = span(&many(&["22.6%"], "10"), CR2, Measure::Rejections),
+        few_18 = few("18"),
+        few_36 = few("36"),
+        few_72 = few("72"),
+        few_132 = few("132"),
+        few_normal = span(&null("normal, 5:1"), CR2, Measure::Rejections),
+        few_table = table(
+            &[null("normal, 5:1"), null("22.6%, 5:1")].concat(),
+            &["outcome", "families"],
+            &PROCEDURES,
+            Measure::Rejections
+        ),
         worst = extreme(&everything, CR2, Measure::Rejections, true, &FOUR),
         effect_cr2 = span(&effect, CR2, Measure::Coverage),
         varying_cr2 = span(&varying, CR2, Measure::Coverage),
