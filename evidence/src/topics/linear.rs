@@ -379,7 +379,10 @@ default of Stata and pyfixest) in {ten_cr1s}, by CR0 with z in {ten_cr0}, and by
             span(&effect, CR2, Measure::Coverage),
         ),
         fails: format!(
-            "cautious with few events: outcomes of 6%, 10 to 40 families: {}; 22.6%, 10 families: {}",
+            "too often at 5:1 and 22.6%: {} with 36 and {} with 72 families; cautious with few events: outcomes of 6%, 10 \
+             to 40 families: {}; 22.6%, 10 families: {}",
+            few("36"),
+            few("72"),
             span(&["10", "20", "40"].map(|f| many(&["6%"], f)).concat(), CR2, Measure::Rejections),
             span(&many(&["22.6%"], "10"), CR2, Measure::Rejections),
         ),
