@@ -9,6 +9,7 @@
 
 pub mod cluster_adjusted;
 pub mod clusters;
+mod constant_groups;
 pub mod contrasts;
 mod scores;
 pub mod vcov;
