@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 from crewe import _core
 from crewe._balance import Balance
 from crewe._columns import identifiers, labels
-from crewe._display import Table
 from crewe._constrained import Acceptance
+from crewe._display import Table
 from crewe._frames import Source, build
-from crewe._methods import Constrained, MatchedSets
+from crewe._methods import MatchedSets
 from crewe.exceptions import DesignError, fault
 
 if TYPE_CHECKING:
@@ -334,9 +334,7 @@ class Assignment:
         """Say how units' probabilities stand to the ratio."""
         shares = np.array(list(self.design.probabilities().values()))
         if self._simulated is not None:
-            return (
-                f"every unit's probability of an arm was found from {self._simulated:,} simulated draws"
-            )
+            return f"every unit's probability of an arm was found from {self._simulated:,} simulated draws"
         if bool(np.all(np.abs(self._probability - shares) <= 1e-14)):
             return "every unit's probability of an arm is exactly the ratio"
         spread = [

@@ -33,6 +33,8 @@ class Trial:
         The arms in their order, the reference first.
     notes : list of str
         What a reader must know.
+    layer : str or None
+        The column of the strata or sets for a layered model.
     synthetic : bool
         Whether the trial was drawn over synthetic data.
     """
@@ -43,6 +45,7 @@ class Trial:
     arm: str | None
     levels: dict[str, list[str]]
     notes: list[str]
+    layer: str | None
     synthetic: bool
     _unit: NDArray[np.uint32]
     _arm: NDArray[np.uint8]
@@ -80,8 +83,12 @@ def join(
     *,
     strata_terms: bool,
     objection: Callable[[Any], str] | None = None,
+    layered: bool = False,
 ) -> Trial:
     """Join a trial to the data of an analysis, refusing rows that contradict it.
+
+    The strata or matched sets of the design become terms or, where the model is `layered`, the column of its strata;
+    what the procedure balanced besides becomes terms.
 
     `objection` says of the joined rows why terms of the strata would harm this model; empty where they would not.
     """
@@ -118,10 +125,14 @@ def join(
     if matched:
         # Sets are nested in strata, so their terms span those of the strata.
         groups = replace(joined, stratum=balanced.code[joined.unit], strata=balanced.labels)
+    layer = None
     if strata_terms and (strata or matched) and not _spans(joined_source, right, groups.stratum):
+        layer = balanced.column if matched else "stratum"
         reason = "" if objection is None else objection(groups)
         used = [name for name in strata if name in needed]
-        if reason:
+        if layered:
+            pass
+        elif reason:
             notes.append(reason.replace("strata", "sets") if matched else reason)
         elif matched:
             right = f"{right} + {balanced.terms[0]}"
@@ -149,6 +160,7 @@ def join(
         arm=column,
         levels={column: list(joined.arms)} if column else {},
         notes=notes,
+        layer=layer if layered else None,
         synthetic=bool(getattr(assignment, "synthetic", False)),
         _unit=joined.unit,
         _arm=joined.arm,
@@ -162,6 +174,7 @@ class _Balanced:
     """What the procedure balanced besides the strata, as terms of a formula."""
 
     terms: list[str]
+    column: str
     code: NDArray[np.uint32]
     labels: list[str]
 
@@ -178,10 +191,14 @@ def _balanced(assignment: Any, source: Source, joined: Any, added: dict[str, Any
         name = method.on or "set"
         code = factors[name][0] if assignment._block is None else assignment._block
         if name not in source.names:
-            values = np.asarray(factors[name][1], dtype=object)[factors[name][0]] if name in factors else code
+            values = (
+                np.asarray(factors[name][1], dtype=object)[factors[name][0]]
+                if name in factors
+                else code
+            )
             added[name] = values[joined.unit]
         labels = [str(place) for place in range(int(code.max()) + 1)]
-        return _Balanced([f"C({_quoted(name)})"], code, labels)
+        return _Balanced([f"C({_quoted(name)})"], name, code, labels)
     terms = []
     for name in [*method.factor_columns, *method.covariate_columns]:
         if name in factors:
@@ -193,7 +210,7 @@ def _balanced(assignment: Any, source: Source, joined: Any, added: dict[str, Any
             if name not in source.names:
                 added[name] = np.asarray(covariates[name], dtype=np.float64)[joined.unit]
             terms.append(_quoted(name))
-    return _Balanced(terms, np.zeros(0, dtype=np.uint32), [])
+    return _Balanced(terms, "", np.zeros(0, dtype=np.uint32), [])
 
 
 def _quoted(name: str) -> str:
