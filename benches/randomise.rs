@@ -59,8 +59,7 @@ fn constrained_search_of_12870_schemes(bencher: divan::Bencher<'_, '_>) {
     }
     let on = names.iter().map(|name| Weighted { column: (*name).to_owned(), weight: 1 }).collect();
     let method = Constrained { draws: 50_000, keep: Fraction::new(1, 10), on };
-    let design =
-        Design::new("bench").arm("a", 1).arm("b", 1).individual("county").method(method).seed(1);
+    let design = Design::new("bench").arm("a", 1).arm("b", 1).individual("county").method(method).seed(1);
     assert_eq!(design.possible(&units).unwrap().unwrap().to_string().len(), 4);
     bencher.bench(|| design.possible(&units));
 }

@@ -169,8 +169,7 @@ impl Design {
     /// What a constrained design accepts.
     fn constrained<'py>(&self, py: Python<'py>, units: &Units) -> PyResult<Bound<'py, PyDict>> {
         let found = crate::pool::compute(py, || self.inner.constrained(&units.inner)).or_raise(py)?;
-        let pairs =
-            |pairs: Vec<core::Pair>| pairs.iter().map(|p| (p.first, p.second)).collect::<Vec<_>>();
+        let pairs = |pairs: Vec<core::Pair>| pairs.iter().map(|p| (p.first, p.second)).collect::<Vec<_>>();
         Ok(record!(py,
             "enumerated" => found.enumerated,
             "scores" => found.scores.into_pyarray(py),

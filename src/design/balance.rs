@@ -135,7 +135,9 @@ fn level(columns: &[&[f64]], arm: &[u8], arms: usize) -> Level {
             level.mean[[k, j]] /= level.n[[k, j]] as f64;
         }
         let mut squares = vec![0.0; arms];
-        for (&value, &arm) in values.iter().zip(arm).filter(|(value, arm)| !value.is_nan() && **arm != LEFT_OUT) {
+        for (&value, &arm) in
+            values.iter().zip(arm).filter(|(value, arm)| !value.is_nan() && **arm != LEFT_OUT)
+        {
             squares[usize::from(arm)] += (value - level.mean[[k, usize::from(arm)]]).powi(2);
         }
         let variance: Vec<f64> = (0..arms)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pickle
+import re
 from pathlib import Path
 
 import crewe as cw
@@ -256,3 +257,10 @@ def test_columns_with_odd_names_enter_the_formula() -> None:
     drawn = design(cw.Rerandomised(on=["school size"], accept=0.2)).assign(data)
     frame = with_outcome(drawn)
     assert cw.ols("y ~ arm", frame, design=drawn).formula == "y ~ arm + `school size`"
+
+
+def test_the_code_of_the_methods_page_runs() -> None:
+    page = Path(__file__).parents[2] / "docs" / "methods" / "randomisation-lists.md"
+    blocks = re.findall(r"```python\n(.*?)```", page.read_text("utf-8"), flags=re.DOTALL)
+    assert blocks
+    exec(compile("\n".join(blocks), page.name, "exec"), {})
