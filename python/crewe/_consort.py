@@ -108,9 +108,7 @@ def consort(
             counts["analysed"],
             received[place] if received else {},
         )
-        for place, (arm, counts) in enumerate(
-            zip(assignment.arms, counted["arms"], strict=True)
-        )
+        for place, (arm, counts) in enumerate(zip(assignment.arms, counted["arms"], strict=True))
     ]
     spare = counted["left_out"]
     randomised = (len(assignment) - spare[0], len(assignment._rows) - spare[1])
