@@ -6,6 +6,7 @@ from crewe import cost, datasets, exceptions, plots, power
 from crewe._assignment import Assignment, Joined
 from crewe._balance import Balance
 from crewe._consort import Consort, consort
+from crewe._constrained import Acceptance
 from crewe._core import __version__
 from crewe._logit import Logit, logit
 from crewe._predictability import Predictability, PredictabilityComparison, predictability
@@ -54,6 +55,7 @@ from crewe.survival import CoxPH, KaplanMeier, LogRank, Surv, coxph, kaplan_meie
 
 __all__ = [
     "OLS",
+    "Acceptance",
     "Assignment",
     "Balance",
     "BiasedCoin",

@@ -177,9 +177,11 @@ def _from_formula(kind: type[Regression], formula: str, data: Any, options: _Opt
     left, right = _formula.parse(formula)
     trial = None
     cluster = options.cluster
+    left_out: list[str] = []
     if options.design is not None:
-        from crewe._trial import join
+        from crewe._trial import join, without_left_out
 
+        source, left_out = without_left_out(options.design, source)
         trial = join(
             options.design,
             source,
@@ -198,7 +200,7 @@ def _from_formula(kind: type[Regression], formula: str, data: Any, options: _Opt
         levels=trial.levels if trial is not None else None,
     )
     y = _formula.left_values(left, built.frame)
-    notes = [*(trial.notes if trial is not None else []), *built.notes]
+    notes = [*left_out, *(trial.notes if trial is not None else []), *built.notes]
     if built.dropped.n:
         notes.append(built.dropped.note())
         if trial is not None:

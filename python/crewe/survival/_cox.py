@@ -501,19 +501,15 @@ def coxph(
         source, right = Source(data), parts.right
         layers = parts.strata + ([strata] if isinstance(strata, str) else list(strata or []))
         trial = None
+        left_out: list[str] = []
         if design is not None:
-            from crewe._trial import _spans_strata, join
+            from crewe._trial import join, without_left_out
 
-            trial = join(design, source, right, strata_terms=False)
-            cluster = cluster or trial.cluster
-            drawn = design.check(source).stratum
-            if (
-                design.design.strata
-                and strata_terms
-                and "stratum" not in layers
-                and not _spans_strata(trial.source, right, drawn)
-            ):
-                layers.append("stratum")
+            source, left_out = without_left_out(design, source)
+            trial = join(design, source, right, strata_terms=strata_terms, layered=True)
+            right, cluster = trial.right, cluster or trial.cluster
+            if trial.layer is not None and trial.layer not in layers:
+                layers.append(trial.layer)
             source = trial.source
         synthetic = synthetic or bool(getattr(data, "attrs", {}).get("synthetic", False))
         also = [*parts.columns(), *layers, *([weights] if isinstance(weights, str) else [])]
@@ -525,7 +521,7 @@ def coxph(
             keep=[trial.arm] if trial is not None and trial.arm else [],
             levels=trial.levels if trial is not None else None,
         )
-        notes = list(built.notes)
+        notes = [*left_out, *built.notes]
         if built.dropped.n:
             notes.append(built.dropped.note())
         if trial is not None:
