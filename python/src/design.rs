@@ -33,8 +33,8 @@ impl Monitor for Signals {
 
 /// A trial's design, checked.
 #[pyclass(module = "crewe._core", frozen)]
-struct Design {
-    inner: core::Design,
+pub struct Design {
+    pub inner: core::Design,
 }
 
 #[pymethods]
