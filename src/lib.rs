@@ -27,6 +27,7 @@
 //! | module | what it holds |
 //! |---|---|
 //! | [`design`] | arms, procedures, assignments, balance, commitment |
+//! | [`ledger`] | the register of a rolling trial: one family after the other, tamper-evident (feature `ledger`) |
 //! | [`power`] | what a trial can detect |
 //! | [`regression`] | models of an outcome |
 //! | [`inference`] | what every fit shares: covariances, degrees of freedom, contrasts, joint tests |
@@ -36,13 +37,15 @@
 //! | [`instruments`] | evaluators' instruments: case rules, risk, SDQ, scales, costs |
 //! | [`rng`], [`dist`], [`linalg`] | what the others stand on |
 //!
-//! No module reads or writes files, and none knows Python.
+//! No module but [`ledger`] reads or writes files, and none knows Python.
 
 pub mod design;
 pub mod dist;
 mod error;
 pub mod inference;
 pub mod instruments;
+#[cfg(feature = "ledger")]
+pub mod ledger;
 pub mod linalg;
 pub mod nonparametric;
 pub mod power;

@@ -8,6 +8,7 @@ from crewe._balance import Balance
 from crewe._consort import Consort, consort
 from crewe._core import __version__
 from crewe._logit import Logit, logit
+from crewe._predictability import Predictability, PredictabilityComparison, predictability
 from crewe._table import ModelTable, table
 from crewe._versions import show_versions, versions
 from crewe.descriptives import Crosstab, Description, crosstab, describe
@@ -36,6 +37,7 @@ from crewe.exceptions import (
     SeparationError,
 )
 from crewe.instruments import cases, risk, sdq, survey
+from crewe.ledger import Ledger, Receipt, Verification
 from crewe.national import NationalComparison, compare_to_national
 from crewe.nonparametric import (
     MannWhitney,
@@ -72,6 +74,7 @@ __all__ = [
     "Joined",
     "KaplanMeier",
     "Key",
+    "Ledger",
     "LedgerError",
     "LogRank",
     "Logit",
@@ -82,13 +85,17 @@ __all__ = [
     "ModelTable",
     "NationalComparison",
     "PermutationTest",
+    "Predictability",
+    "PredictabilityComparison",
     "RankError",
     "RateComparison",
+    "Receipt",
     "Report",
     "Rerandomised",
     "SeparationError",
     "Simple",
     "Surv",
+    "Verification",
     "__version__",
     "adjust",
     "cases",
@@ -111,6 +118,7 @@ __all__ = [
     "permutation_test",
     "plots",
     "power",
+    "predictability",
     "risk",
     "sdq",
     "show_versions",

@@ -65,3 +65,17 @@ def arrivals(source: Source, name: str) -> NDArray[np.int64]:
         )
     codes, _ = pd.factorize(values, sort=True)
     return np.ascontiguousarray(codes, dtype=np.int64)
+
+
+def text(value: object, what: str) -> str:
+    """Read one identifier or label as :func:`labels` reads a column of them."""
+    if isinstance(value, str):
+        return unicodedata.normalize("NFC", value)
+    if isinstance(value, int | np.integer | np.bool_):
+        return str(int(value))
+    raise fault(
+        InputError,
+        f"'{value!r}' is no text or whole number, which gives no safe label",
+        column=what,
+        remedy="Pass text or a whole number",
+    )

@@ -7,7 +7,7 @@ import html
 import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -20,12 +20,15 @@ from crewe._display import Table
 from crewe._frames import Source, build
 from crewe.exceptions import InputError, fault
 
+if TYPE_CHECKING:
+    from crewe.ledger import Ledger
+
 Count = tuple[int, int]
 """A number of units (families) and of rows (children)."""
 
 
 def consort(
-    assignment: Assignment,
+    assignment: Assignment | Ledger,
     *,
     excluded: Mapping[str, Any] | None = None,
     analysed: Any = None,
@@ -38,8 +41,10 @@ def consort(
 
     Parameters
     ----------
-    assignment : Assignment
-        The trial.
+    assignment : Assignment or Ledger
+        The trial. A ledger brings its own reasons: overflow and other families who arrived while an
+        arm was full, withdrawals whose data may not be used, outcomes excluded; families refused
+        while enrolment was paused; children who came late and overrides.
     excluded : mapping of str to selection, optional
         Why units or rows were left out: for each reason the name of a 0/1 column of the randomised
         data, true or false for each randomised row, a sequence of identifiers of units, or a data
@@ -72,7 +77,15 @@ def consort(
     ----------
     Campbell et al. (2012), BMJ 345, e5661, doi:10.1136/bmj.e5661.
     """
-    excluded = dict(excluded or {})
+    excluded, not_randomised = dict(excluded or {}), dict(not_randomised or {})
+    received: list[dict[str, Count]] = []
+    told: list[str] = []
+    if not isinstance(assignment, Assignment):
+        register = assignment._register()
+        assignment, told, received = register.assignment, register.notes, register.received
+        excluded = register.excluded | excluded
+        not_randomised = register.refused | not_randomised
+        member = "child" if member is None and assignment.cluster is not None else member
     select = _Selector(assignment, member)
     reason = np.full(len(assignment._rows), -1, dtype=np.int64)
     for k, selection in enumerate(excluded.values()):
@@ -93,11 +106,12 @@ def consort(
             dict(zip(excluded, counts["excluded"], strict=True)),
             counts["unexplained"],
             counts["analysed"],
+            received[place] if received else {},
         )
-        for arm, counts in zip(assignment.arms, arms, strict=True)
+        for place, (arm, counts) in enumerate(zip(assignment.arms, arms, strict=True))
     ]
     randomised = (len(assignment), len(assignment._rows))
-    left = {reason: (int(n), int(m)) for reason, (n, m) in (not_randomised or {}).items()}
+    left = {reason: (int(n), int(m)) for reason, (n, m) in not_randomised.items()}
     if assessed is not None:
         expected = tuple(randomised[i] + sum(count[i] for count in left.values()) for i in (0, 1))
         if tuple(assessed) != expected:
@@ -120,7 +134,7 @@ def consort(
         not_randomised=left,
         unit=assignment.noun,
         members=members if assignment.cluster is not None else None,
-        notes=select.notes,
+        notes=[*told, *select.notes],
         _kind=assignment._kind,
     )
 
@@ -216,6 +230,13 @@ class ArmFlow:
     excluded: dict[str, Count]
     unexplained: Count
     analysed: Count
+    received: dict[str, Count] = field(default_factory=dict)
+    """What else happened to those allocated: late children, overrides, withdrawals."""
+
+    @property
+    def happened(self) -> dict[str, Count]:
+        """What is not nothing of what was received."""
+        return {what: count for what, count in self.received.items() if any(count)}
 
     @property
     def lost(self) -> dict[str, Count]:
@@ -276,6 +297,7 @@ class Consort:
         rows.append(("randomised", "", "", *self.randomised))
         for arm in self.flow:
             rows.append(("allocated", "", arm.arm, *arm.allocated))
+            rows += [("received", what, arm.arm, *count) for what, count in arm.received.items()]
             rows += [("excluded", why, arm.arm, *count) for why, count in arm.excluded.items()]
             rows.append(("excluded", "no reason given", arm.arm, *arm.unexplained))
             rows.append(("analysed", "", arm.arm, *arm.analysed))
@@ -291,6 +313,10 @@ class Consort:
 
         reasons = [why for why in self.flow[0].excluded]
         rows = [["allocated", *(cell(arm.allocated) for arm in self.flow)]]
+        rows += [
+            [f"of these: {what}", *(cell(arm.received[what]) for arm in self.flow)]
+            for what in self.flow[0].received
+        ]
         rows += [
             [f"not analysed: {why}", *(cell(arm.excluded[why]) for arm in self.flow)]
             for why in reasons
@@ -402,6 +428,7 @@ class Consort:
             lost = "; ".join(f"{why}: {self._count(count)}" for why, count in arm.lost.items())
             parts.append(
                 f"{arm.arm}: allocated {self._count(arm.allocated)}; "
+                + "".join(f"{what}: {self._count(n)}; " for what, n in arm.happened.items())
                 + (f"not analysed, {lost}; " if lost else "")
                 + f"analysed {self._count(arm.analysed)}."
             )
@@ -454,7 +481,13 @@ class Consort:
         width = _COLUMN if n > 1 else inner
         starts = [left + k * (width + _GAP) for k in range(n)]
         stages = [
-            [(f"Allocated to {arm.arm}", [self._count(arm.allocated)]) for arm in self.flow],
+            [
+                (
+                    f"Allocated to {arm.arm}",
+                    [self._count(arm.allocated), *self._reasons(arm.happened)],
+                )
+                for arm in self.flow
+            ],
             [("Not analysed", self._reasons(arm.lost) or ["none"]) for arm in self.flow],
             [("Analysed", [self._count(arm.analysed)]) for arm in self.flow],
         ]

@@ -1,12 +1,14 @@
 """The compiled core: numbers in, numbers out. The package wraps all of it."""
 
 from collections.abc import Sequence
+from os import PathLike
 from typing import Any, final
 
 import numpy as np
 from numpy.typing import NDArray
 
 _Floats = NDArray[np.float64]
+_Path = str | PathLike[str]
 
 __version__: str
 
@@ -45,6 +47,15 @@ class Design:
     def assign(self, units: Units) -> dict[str, Any]: ...
     def observe(self, units: Units, arms: _Labels) -> dict[str, Any]: ...
     def draws(self, units: Units, n: int, seed: int | bytes | None) -> NDArray[np.uint8]: ...
+    def predictability(
+        self,
+        units: Units | None,
+        n: int,
+        strata: int,
+        levels: Sequence[int],
+        sims: int,
+        seed: int | bytes | None,
+    ) -> dict[str, Any]: ...
     def possible(self, units: Units) -> bytes | None: ...
     def support(self, units: Units, most: int) -> dict[str, Any] | None: ...
     def join(
@@ -282,3 +293,115 @@ def cox_fit(
     clusters: NDArray[np.uint32] | None,
     weights: _Floats | None,
 ) -> CoxModel: ...
+
+# -- ledger ----------------------------------------------------------------------------------
+
+@final
+class Ledger:
+    @staticmethod
+    def create(
+        path: _Path,
+        design: Design,
+        overflow: str,
+        merged: str,
+        clock_tolerance: int,
+        levels: Sequence[Sequence[str]],
+        at: str | None,
+    ) -> Ledger: ...
+    @staticmethod
+    def open(path: _Path, key: bytes, head: str | None) -> Ledger: ...
+    def design(self) -> str: ...
+    def commitment(self) -> dict[str, str]: ...
+    def notes(self) -> list[str]: ...
+    def frame_notes(self) -> list[str]: ...
+    def is_closed(self) -> bool: ...
+    def full(self) -> list[str]: ...
+    def enrol(
+        self,
+        family: str,
+        children: Sequence[str],
+        stratum: Sequence[str],
+        factors: Sequence[str],
+        approved_by: str,
+        proposed_by: str | None,
+        consent: str | None,
+        at: str | None,
+        request: str | None,
+    ) -> dict[str, Any]: ...
+    def add_child(
+        self,
+        family: str,
+        child: str,
+        stratum: Sequence[str] | None,
+        by: str | None,
+        at: str | None,
+        request: str | None,
+    ) -> dict[str, Any]: ...
+    def capacity(
+        self,
+        arm: str,
+        full: bool,
+        by: str | None,
+        reason: str | None,
+        at: str | None,
+        request: str | None,
+    ) -> dict[str, Any]: ...
+    def override_arm(
+        self,
+        family: str,
+        delivered: str,
+        by: str | None,
+        reason: str | None,
+        at: str | None,
+        request: str | None,
+    ) -> dict[str, Any]: ...
+    def withdraw(
+        self,
+        family: str,
+        child: str | None,
+        data: bool,
+        by: str | None,
+        reason: str | None,
+        at: str | None,
+        request: str | None,
+    ) -> dict[str, Any]: ...
+    def merge(
+        self,
+        family: str,
+        into: str,
+        by: str | None,
+        reason: str | None,
+        at: str | None,
+        request: str | None,
+    ) -> dict[str, Any]: ...
+    def split(
+        self,
+        family: str,
+        into: str,
+        children: Sequence[str],
+        by: str | None,
+        reason: str | None,
+        at: str | None,
+        request: str | None,
+    ) -> dict[str, Any]: ...
+    def exclude(
+        self,
+        family: str,
+        child: str | None,
+        by: str | None,
+        reason: str | None,
+        at: str | None,
+        request: str | None,
+    ) -> dict[str, Any]: ...
+    def close(
+        self, by: str | None, reason: str | None, at: str | None, request: str | None
+    ) -> dict[str, Any]: ...
+    def head(self) -> str: ...
+    def verify(self, head: str | None) -> dict[str, Any]: ...
+    def frame(self) -> dict[str, Any]: ...
+    def assigned(self, everybody: bool) -> tuple[dict[str, Any], dict[str, Any], Units]: ...
+    def flow(self) -> dict[str, Any]: ...
+
+def key_from_file(path: _Path) -> bytes: ...
+def key_from_hex(text: str) -> bytes: ...
+def key_from_environment() -> bytes: ...

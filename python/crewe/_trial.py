@@ -84,11 +84,20 @@ def join(
 
     `objection` says of the joined rows why terms of the strata would harm this model; empty where they would not.
     """
+    if hasattr(assignment, "closed") and hasattr(assignment, "assignment"):
+        if not assignment.closed:
+            raise fault(
+                DesignError,
+                "the ledger's trial is not closed",
+                remedy="Close it first, or pass ledger.assignment() for an analysis before its end",
+            )
+        assignment = assignment.assignment()
     if not hasattr(assignment, "check"):
         raise fault(
             DesignError,
             f"design= takes an assignment, not a {type(assignment).__name__}",
-            remedy="Pass what design.assign(frame) or design.observe(frame, arm=...) returned",
+            remedy="Pass what design.assign(frame) or design.observe(frame, arm=...) returned, or a "
+            "closed ledger",
         )
     needed = _formula.variables(right)
     column = next(

@@ -23,7 +23,7 @@ fn columns(labels: Vec<Labels<'_>>) -> PyResult<Vec<core::Column>> {
 }
 
 /// Stops a long computation when Python has a signal waiting.
-struct Signals;
+pub(crate) struct Signals;
 
 impl Monitor for Signals {
     fn tick(&self, _done: u64, _total: u64) -> bool {
@@ -33,8 +33,8 @@ impl Monitor for Signals {
 
 /// A trial's design, checked.
 #[pyclass(module = "crewe._core", frozen)]
-pub struct Design {
-    pub inner: core::Design,
+pub(crate) struct Design {
+    pub(crate) inner: core::Design,
 }
 
 #[pymethods]
@@ -104,6 +104,45 @@ impl Design {
         let drawn = crate::pool::compute(py, || self.inner.draws(&units.inner, n, seed.as_ref(), &Signals))
             .or_raise(py)?;
         Ok(drawn.into_pyarray(py))
+    }
+
+    /// Simulated trials of these units, or of `n` imagined ones.
+    #[expect(clippy::too_many_arguments, reason = "what is expected to arrive comes in its parts")]
+    fn predictability<'py>(
+        &self,
+        py: Python<'py>,
+        units: Option<&Units>,
+        n: usize,
+        strata: u32,
+        levels: Vec<u32>,
+        sims: u64,
+        seed: Option<SeedLike>,
+    ) -> PyResult<Bound<'py, PyDict>> {
+        let seed = seed.map(Seed::from);
+        let expected = match units {
+            Some(units) => core::Expected::Units(&units.inner),
+            None => core::Expected::Imagined { n, strata, levels: &levels },
+        };
+        let found =
+            crate::pool::compute(py, || self.inner.predictability(expected, sims, seed.as_ref(), &Signals))
+                .or_raise(py)?;
+        Ok(record!(py,
+            "n" => found.n,
+            "sims" => found.sims,
+            "chance" => found.chance,
+            "guess" => found.guess,
+            "guess_se" => found.guess_se,
+            "informed" => found.informed,
+            "informed_se" => found.informed_se,
+            "certain" => found.certain,
+            "end_mean" => found.end_mean,
+            "end_max" => found.end_max,
+            "worst_mean" => found.worst_mean,
+            "worst_max" => found.worst_max,
+            "stratum_mean" => found.stratum_mean,
+            "stratum_max" => found.stratum_max,
+            "notes" => found.notes,
+        ))
     }
 
     /// The number of possible assignments as little-endian bytes, or nothing.
@@ -258,7 +297,7 @@ impl Units {
     }
 }
 
-fn result(py: Python<'_>, assignment: core::Assignment) -> PyResult<Bound<'_, PyDict>> {
+pub(crate) fn result(py: Python<'_>, assignment: core::Assignment) -> PyResult<Bound<'_, PyDict>> {
     let units = &assignment.units;
     let commitment = assignment
         .commitment

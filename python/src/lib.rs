@@ -8,6 +8,7 @@ mod cost;
 mod design;
 mod error;
 mod instruments;
+mod ledger;
 mod nonparametric;
 mod pool;
 mod power;
@@ -28,6 +29,7 @@ fn _core(m: &Bound<'_, PyModule>) -> PyResult<()> {
     regression::register(m)?;
     resampling::register(m)?;
     design::register(m)?;
+    ledger::register(m)?;
     survival::register(m)?;
     Ok(())
 }

@@ -10,7 +10,7 @@
 
 use std::fmt::Write;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::{Design, Unit};
@@ -45,7 +45,59 @@ struct CanonicalUnit<'a> {
     kind: &'a str,
 }
 
+/// The same, as it is read back.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Written {
+    algorithm: String,
+    arms: Vec<(String, u32)>,
+    method: super::Method,
+    name: String,
+    strata: Vec<String>,
+    unit: WrittenUnit,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WrittenUnit {
+    column: String,
+    kind: String,
+}
+
 impl Design {
+    /// The design that [`Design::canonical_json`] wrote, without a seed.
+    ///
+    /// ```
+    /// use crewe::design::Design;
+    /// let design = Design::new("t").arm("a", 1).arm("b", 2).cluster("id").strata(["site"]);
+    /// assert_eq!(Design::from_json(&design.canonical_json()?)?, design);
+    /// # Ok::<(), crewe::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`crate::Error::Design`] for text that is not the canonical JSON of a design of this algorithm.
+    pub fn from_json(text: &str) -> Result<Self> {
+        let refuse = |why: String| {
+            crate::Fault::new(format!("this is not the canonical JSON of a design: {why}"))
+                .remedy(format!("Pass what canonical_json() gave, with the algorithm {TAG}"))
+                .design()
+        };
+        let written: Written = serde_json::from_str(text).map_err(|error| refuse(error.to_string()))?;
+        let mut design = Self::new(&written.name).strata(&written.strata).method(written.method);
+        design = match written.unit.kind.as_str() {
+            "cluster" => design.cluster(&written.unit.column),
+            "individual" => design.individual(&written.unit.column),
+            kind => return Err(refuse(format!("'{kind}' is no kind of unit"))),
+        };
+        for (name, ratio) in &written.arms {
+            design = design.arm(name, *ratio);
+        }
+        if written.algorithm != TAG || design.canonical_json()? != text {
+            return Err(refuse("it was written by another version, or changed".to_owned()));
+        }
+        Ok(design)
+    }
+
     /// The design as canonical JSON, without the seed.
     ///
     /// # Errors

@@ -33,6 +33,11 @@ impl Redraws {
         self.procedure.draw(self.streams.replicate(index), scratch, arm);
     }
 
+    /// How many replicates to draw between two looks at the monitor: fewer where each takes many tries.
+    pub fn chunk(&self) -> usize {
+        (CHUNK as u64 / self.procedure.tries().max(1)).max(16) as usize
+    }
+
     /// All assignments, where there are at most `most`.
     pub fn support(&self, most: usize) -> Option<Support> {
         self.procedure.support(most)
@@ -71,12 +76,13 @@ impl Design {
         cells.resize(size, LEFT_OUT);
 
         let redraws = Redraws::new(self, units, seed)?;
-        for (chunk, block) in cells.chunks_mut(CHUNK * width).enumerate() {
-            check(monitor, (chunk * CHUNK) as u64, n as u64)?;
+        let size = redraws.chunk();
+        for (chunk, block) in cells.chunks_mut(size * width).enumerate() {
+            check(monitor, (chunk * size) as u64, n as u64)?;
             block.par_chunks_mut(width).enumerate().for_each_init(
                 Scratch::default,
                 |scratch, (place, row)| {
-                    redraws.draw((chunk * CHUNK + place) as u64, scratch, row);
+                    redraws.draw((chunk * size + place) as u64, scratch, row);
                 },
             );
         }

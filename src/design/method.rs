@@ -48,20 +48,22 @@ pub struct Complete {
     pub misfits: Misfits,
 }
 
-/// Rules for the units that are left over where a stratum does not divide by the ratio.
+/// Rules for the units that are left over where a stratum does not divide by the ratio: [`super::misfits`] has their
+/// definitions and probabilities.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Misfits {
-    /// The places left over are drawn within the stratum so that every probability is the ratio.
+    /// The places left over are drawn within the stratum, no arm twice, so that every probability is the ratio.
     #[default]
     Strata,
     /// The units left over get no arm.
     LeaveOut,
-    /// The units left over in all strata are randomised together.
+    /// The units left over in all strata are split equally between the arms, whatever the ratio.
     Global,
-    /// As `Strata`, but every misfit draws for itself in the ratio, so that places may repeat an arm.
+    /// The units left over in a stratum draw tickets from a pack that holds the ratio once, so that an arm may come
+    /// several times; every probability is the ratio.
     WeightedStrata,
-    /// As `Global`, but every misfit draws for itself in the ratio.
+    /// As `WeightedStrata`, but the units left over in all strata draw together.
     WeightedGlobal,
 }
 
@@ -368,6 +370,14 @@ impl Method {
                 "a column of the method is also the identifier or a stratum",
                 vec![(*column).to_owned()],
                 "Leave it out of the method: within a stratum it does not vary",
+            );
+        }
+        let over_fake_arms = matches!(self, Self::BigStick(_) | Self::BiasedCoin(_) | Self::Minimisation(_));
+        if over_fake_arms && ratio.total > super::fake_arms::MOST {
+            return refuse(
+                "the ratio has too large numbers for a rule over equal fake arms",
+                ratio.shares.iter().map(ToString::to_string).collect(),
+                "Use a ratio whose sum is at most 1,024 in lowest terms",
             );
         }
         match self {

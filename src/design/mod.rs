@@ -38,19 +38,35 @@
 mod assignment;
 mod balance;
 mod baseline;
+pub mod biased_coin;
+pub mod big_stick;
+pub mod blocks;
 mod column;
 mod commitment;
 pub mod complete;
 mod consort;
 mod draws;
+mod fake_arms;
 mod join;
 mod method;
+pub mod minimisation;
 mod observe;
+mod paths;
+mod predictability;
 mod procedure;
 mod random;
 mod sequence;
 pub mod simple;
+mod stepwise;
 mod units;
+
+pub mod constrained;
+pub mod matched;
+mod matching;
+pub mod misfits;
+pub mod rerandomised;
+mod schemes;
+mod score;
 
 use std::collections::BTreeSet;
 
@@ -61,16 +77,20 @@ pub use assignment::Assignment;
 pub use balance::{Balance, Covariate, Level, balance};
 pub use baseline::{Factor, UnitCovariate};
 pub use column::Column;
+#[cfg(feature = "ledger")]
+pub(crate) use column::nfc;
 pub use commitment::Commitment;
 pub(crate) use draws::Redraws;
 pub(crate) use procedure::Scratch;
 
 pub use consort::{ArmFlow, Count, Flow, flow};
+pub use constrained::{Acceptance, Pair};
 pub use join::Joined;
 pub use method::{
     BiasedCoin, BigStick, Blocks, BuiltPairs, Complete, Constrained, Fraction, GivenSets, Imbalance,
     MatchedSets, Method, Minimisation, Misfits, Rerandomised, Simple, Weighted,
 };
+pub use predictability::{Expected, Predictability};
 pub use procedure::{Details, LEFT_OUT, Probabilities, Support};
 pub use sequence::{Arrival, Block, Drawn, Sequence};
 pub use units::Units;

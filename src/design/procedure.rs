@@ -3,8 +3,10 @@
 use ndarray::Array2;
 use num_bigint::BigUint;
 
+use super::fake_arms::{self, Sequential};
 use super::random::{Random, Steps};
-use super::{Design, Method, Units, complete, simple};
+use super::{Design, Method, Units, biased_coin, big_stick, blocks, complete, minimisation, simple};
+use super::{constrained, matched, misfits, rerandomised};
 use crate::{Fault, Result};
 
 /// The arm of a unit that a procedure leaves out.
@@ -19,6 +21,8 @@ pub(crate) struct Scratch {
     pub order: Vec<u32>,
     /// Counts by arm.
     pub counts: Vec<u64>,
+    /// What the rules over fake arms need.
+    pub fake: fake_arms::Room,
 }
 
 /// Every unit's probability of every arm.
@@ -34,8 +38,8 @@ pub struct Probabilities {
 /// What is known of an assignment beyond the arms.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Details {
-    /// For a sequential procedure: each unit's probability of each arm when it arrived, given the arms before it
-    /// (and, in blocks, the sizes drawn); units x arms.
+    /// For a sequential procedure: each unit's probability of each arm when it arrived, given all that was drawn before
+    /// (arms, the sizes of blocks, and which fake arms stood for the arms); units x arms.
     pub conditional: Option<Array2<f64>>,
     /// For blocks, the number of each unit's block in its stratum; for matched sets, its set.
     pub block: Option<Vec<u32>>,
@@ -67,6 +71,11 @@ pub(crate) trait Procedure: Send + Sync {
     /// What is known of the assignment that `random` draws, beyond its arms.
     fn details(&self, _random: Random<'_>) -> Details {
         Details::default()
+    }
+
+    /// How many assignments it looks at for one draw, in the mean.
+    fn tries(&self) -> u64 {
+        1
     }
 
     /// What a reader of an assignment should know.
@@ -214,7 +223,23 @@ impl Design {
             Method::Complete(options) if options.misfits == super::Misfits::Strata => {
                 by_stratum(units.members(), arms, complete::Rule { ratio })
             }
-            other => return Err(unknown(other)),
+            Method::Blocks(options) => {
+                let sizes = options.sizes.clone();
+                by_stratum(self.in_order(units)?, arms, blocks::Rule { ratio, sizes })
+            }
+            Method::BigStick(options) => {
+                Box::new(Sequential::plain(self.in_order(units)?, ratio, big_stick::rule(*options)))
+            }
+            Method::BiasedCoin(options) => {
+                Box::new(Sequential::plain(self.in_order(units)?, ratio, biased_coin::rule(options)))
+            }
+            Method::Minimisation(options) => {
+                Box::new(minimisation::procedure(options, ratio, units, self.in_order(units)?)?)
+            }
+            Method::Complete(options) => misfits::ready(units.members(), ratio, options.misfits)?,
+            Method::MatchedSets(options) => Box::new(matched::ready(units, ratio, options)?),
+            Method::Constrained(options) => Box::new(constrained::ready(self, units, options)?),
+            Method::Rerandomised(options) => Box::new(rerandomised::ready(self, units, options)?),
         })
     }
 
@@ -252,14 +277,10 @@ impl Design {
     }
 }
 
-fn by_stratum<P: WithinStratum + 'static>(
+pub(super) fn by_stratum<P: WithinStratum + 'static>(
     members: Vec<Vec<u32>>,
     arms: usize,
     within: P,
 ) -> Box<dyn Procedure> {
     Box::new(ByStratum { members, arms, within })
-}
-
-fn unknown(method: &Method) -> crate::Error {
-    Fault::new(format!("{} cannot be drawn here", method.name())).design()
 }

@@ -1,11 +1,14 @@
 //! A sequential procedure step by step: one newcomer after the other, as a register of a rolling trial needs it.
 //!
-//! The arms are those that [`Design::assign`] gives to the same arrivals in the same order.
+//! The arms are those that [`Design::assign`] gives to the same arrivals in the same order. An arrival costs the same
+//! however many came before it: nothing is replayed.
 
 use std::collections::HashMap;
 
+use super::Design;
+use super::column::nfc;
 use super::random::Steps;
-use super::{Design, Method, Ratio, simple};
+use super::stepwise::{State, Stepwise};
 use crate::rng::{Seed, Stream};
 use crate::{Fault, Result};
 
@@ -23,7 +26,8 @@ pub struct Arrival<'a> {
 pub struct Drawn {
     /// The arm.
     pub arm: u8,
-    /// The probability of each arm at this moment, given all before it (and, in blocks, the sizes drawn).
+    /// The probability of each arm at this moment, given all that was drawn before: arms, the sizes of blocks, and which
+    /// fake arms stood for the arms.
     pub probability: Vec<f64>,
     /// Its place in blocks.
     pub block: Option<Block>,
@@ -41,12 +45,38 @@ pub struct Block {
 }
 
 /// The state of a sequential procedure after some arrivals.
+///
+/// Who holds it holds the key: it must not be stored beside a register that conceals the next arm.
+///
+/// ```
+/// use crewe::design::{Arrival, Blocks, Design, Sequence};
+/// use crewe::rng::Seed;
+/// let design = Design::new("t").arm("control", 1).arm("crewe", 2).cluster("family").strata(["history"])
+///     .method(Blocks { sizes: vec![3] });
+/// let mut sequence = Sequence::new(&design, &Seed::Integer(7))?;
+/// let stratum = ["yes".to_owned()];
+/// let drawn: Vec<_> =
+///     (0..3).map(|_| sequence.allocate(&Arrival { stratum: &stratum, factors: &[] })).collect();
+/// assert_eq!(drawn.iter().filter(|drawn| drawn.arm == 1).count(), 2);
+/// assert_eq!(drawn[0].probability, [1.0 / 3.0, 2.0 / 3.0]);
+/// assert!(drawn[2].probability.contains(&1.0)); // the end of a block is known from its beginning
+/// # Ok::<(), crewe::Error>(())
+/// ```
 #[derive(Debug, Clone)]
 pub struct Sequence {
     seed: Seed,
-    ratio: Ratio,
+    rule: Stepwise,
+    width: usize,
     factors: Vec<String>,
-    strata: HashMap<Vec<String>, Steps>,
+    // The number of each level of each factor, in the order in which they are first seen.
+    levels: Vec<HashMap<String, u32>>,
+    strata: HashMap<Vec<String>, Stratum>,
+}
+
+#[derive(Debug, Clone)]
+struct Stratum {
+    steps: Steps,
+    state: State,
 }
 
 impl Sequence {
@@ -58,13 +88,16 @@ impl Sequence {
     pub fn new(design: &Design, seed: &Seed) -> Result<Self> {
         design.check()?;
         let method = design.the_method();
-        if !matches!(method, Method::Simple(_)) {
+        let Some(rule) = Stepwise::new(method, design.ratio()) else {
             return Err(Fault::new(format!("{} needs the whole list of units at once", method.name()))
                 .remedy("For a rolling trial use simple, blocks, big_stick, biased_coin or minimisation")
                 .design());
-        }
-        let factors = method.factors().into_iter().map(str::to_owned).collect();
-        Ok(Self { seed: seed.clone(), ratio: design.ratio(), factors, strata: HashMap::new() })
+        };
+        // A matched set is a factor too, but has been refused above.
+        let factors: Vec<String> = method.factors().into_iter().map(str::to_owned).collect();
+        let levels = vec![HashMap::new(); factors.len()];
+        let width = design.strata_columns().len();
+        Ok(Self { seed: seed.clone(), rule, width, factors, levels, strata: HashMap::new() })
     }
 
     /// The columns whose values every newcomer must bring besides its strata.
@@ -72,13 +105,61 @@ impl Sequence {
         &self.factors
     }
 
+    /// Refuses a newcomer whose values do not fit the design.
+    ///
+    /// # Errors
+    /// [`crate::Error::Input`] for another number of strata or factors than the design has.
+    pub fn check(&self, arrival: &Arrival<'_>) -> Result<()> {
+        let wanted = [self.width, self.factors.len()];
+        let given = [arrival.stratum.len(), arrival.factors.len()];
+        if wanted == given {
+            return Ok(());
+        }
+        Err(Fault::new("a newcomer needs one value for each stratum and each factor of the design")
+            .values([
+                format!("{} strata, {} factors", given[0], given[1]),
+                format!("design: {} strata, {} factors", wanted[0], wanted[1]),
+            ])
+            .remedy("Give the values in the order of the design")
+            .input())
+    }
+
     /// Draws the newcomer's arm, and counts it as arrived.
+    ///
+    /// A factor that the newcomer has no value for counts as a level of its own; [`Sequence::check`] refuses that.
     pub fn allocate(&mut self, arrival: &Arrival<'_>) -> Drawn {
-        let steps = self
-            .strata
-            .entry(arrival.stratum.to_vec())
-            .or_insert_with(|| Steps::new(&Stream::new(&self.seed, "assign", arrival.stratum, 0), None));
-        let arm = simple::one(&self.ratio, steps.step(0));
-        Drawn { arm, probability: simple::probabilities(&self.ratio), block: None }
+        let labels: Vec<String> = arrival.stratum.iter().map(|label| nfc(label)).collect();
+        let slots = self.slots(arrival.factors);
+        let (seed, rule) = (&self.seed, &self.rule);
+        let stratum = self.strata.entry(labels).or_insert_with_key(|labels| Stratum {
+            steps: Steps::new(&Stream::new(seed, "assign", labels, 0), None),
+            state: rule.start(),
+        });
+        let Stratum { steps, state } = stratum;
+        let arm = rule.next(state, &slots, steps);
+        let probability = state.arm.iter().map(|&chance| chance as f64 / state.total as f64).collect();
+        let block = matches!(rule, Stepwise::Blocks(_)).then(|| Block {
+            number: state.number,
+            size: state.block.len() as u32,
+            place: state.place as u32 - 1,
+        });
+        Drawn { arm, probability, block }
+    }
+
+    /// The slots of a newcomer's levels; levels of all factors share one numbering.
+    fn slots(&mut self, factors: &[String]) -> Vec<u32> {
+        if self.levels.is_empty() {
+            return vec![0];
+        }
+        let mut seen: u32 = self.levels.iter().map(|levels| levels.len() as u32).sum();
+        let mut slots = Vec::with_capacity(self.levels.len());
+        for (place, levels) in self.levels.iter_mut().enumerate() {
+            let label = factors.get(place).map_or_else(String::new, |label| nfc(label));
+            slots.push(*levels.entry(label).or_insert_with(|| {
+                seen += 1;
+                seen - 1
+            }));
+        }
+        slots
     }
 }

@@ -66,10 +66,14 @@ impl Replay {
     pub fn run(&self, evaluate: &dyn Evaluate, monitor: &dyn Monitor) -> Result<Vec<f64>> {
         let (n, width) = (self.len(), evaluate.width());
         let mut values = vec![0.0; n * width];
-        for (chunk, block) in values.chunks_mut(CHUNK * width).enumerate() {
-            check(monitor, (chunk * CHUNK) as u64, n as u64)?;
+        let size = match self {
+            Self::All(_) => CHUNK,
+            Self::Draws { redraws, .. } => CHUNK.min(redraws.chunk()),
+        };
+        for (chunk, block) in values.chunks_mut(size * width).enumerate() {
+            check(monitor, (chunk * size) as u64, n as u64)?;
             block.par_chunks_mut(TASK * width).enumerate().for_each(|(task, part)| {
-                let first = chunk * CHUNK + task * TASK;
+                let first = chunk * size + task * TASK;
                 let mut room = Room::default();
                 match self {
                     Self::All(support) => {

@@ -1,0 +1,219 @@
+"""What the ledger takes and gives: keys, times and labels in, receipts and frames out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any, Literal
+
+import narwhals as nw
+import numpy as np
+
+from crewe import _core
+from crewe._assignment import Assignment
+from crewe._columns import text
+from crewe._keys import Key
+from crewe._methods import from_table
+from crewe.design import Design
+from crewe.exceptions import InputError, LedgerError, fault
+
+Label = str | int
+When = datetime | str | None
+
+OWN = (
+    "child",
+    "stratum",
+    "arm",
+    "drawn",
+    "delivered",
+    "status",
+    "comparison",
+    "inherited",
+    "enrolled",
+    "probability",
+    "analysed_as",
+    "randomised",
+    "sequence",
+    "conditional_probability",
+    "block",
+    "block_size",
+)
+"""The columns that a ledger's frame has besides those of the design."""
+
+USUAL = "usual service"
+"""What is delivered to an overflow family."""
+
+
+@dataclass(frozen=True)
+class Receipt:
+    """The answer to an entry, once it is on the disk.
+
+    Attributes
+    ----------
+    sequence : int
+        The number of the last event that the request wrote.
+    head : str
+        The state of the ledger after it. Lodge it outside: only with it a tail that is cut off later
+        can be found.
+    again : bool
+        Whether the request had been answered before, and this is the first answer.
+    family, arm : str or None
+        For a family enrolled or a child who joined it: the family and the arm that it drew.
+    overflow : bool or None
+        Whether that arm was full, so that the family goes to the usual service.
+    comparison : bool or None
+        Whether it came while no arm was full, so that it is in the comparison.
+    enrolled : datetime or None
+        When the family was enrolled.
+    """
+
+    sequence: int
+    head: str
+    again: bool
+    family: str | None = None
+    arm: str | None = None
+    overflow: bool | None = None
+    comparison: bool | None = None
+    enrolled: datetime | None = None
+
+
+@dataclass(frozen=True)
+class Verification:
+    """What a ledger was found to be; a ledger with a wrong event raises instead.
+
+    Attributes
+    ----------
+    events, families, children : int
+        How many there are.
+    head : str
+        The head as it is now.
+    tail : int or None
+        The event up to which a lodged head vouches for the tail; None where none was given.
+    notes : list of str
+        What a reader should know, such as "tail not checked".
+    """
+
+    events: int
+    families: int
+    children: int
+    head: str
+    tail: int | None
+    notes: list[str] = field(default_factory=list)
+
+    def __str__(self) -> str:
+        found = (
+            f"{self.events:,} events whole, {self.families:,} families, {self.children:,} children"
+        )
+        return "\n".join([f"{found}; head {self.head}", *self.notes])
+
+
+@dataclass(frozen=True)
+class Register:
+    """What a flow diagram takes from a ledger."""
+
+    assignment: Assignment
+    excluded: dict[str, Any]
+    refused: dict[str, tuple[int, int]]
+    received: list[dict[str, tuple[int, int]]]
+    notes: list[str]
+
+
+def read_key(key: Key | str | Path | None) -> bytes:
+    if isinstance(key, Key):
+        return key._secret
+    if key is None:
+        return bytes(_core.key_from_environment())
+    if isinstance(key, Path):
+        return bytes(_core.key_from_file(key))
+    if isinstance(key, str):
+        return bytes(_core.key_from_hex(key))
+    # The value itself is not shown: it may be a secret.
+    raise fault(
+        LedgerError,
+        f"a ledger is opened with a key, not with this {type(key).__name__}",
+        remedy="Pass the Key, its 64 hexadecimal digits, or the pathlib.Path of its file",
+    )
+
+
+def read_design(table: dict[str, Any], key: Key) -> Design:
+    unit = table["unit"]
+    names = {"cluster": None, "unit": None}
+    names["cluster" if unit["kind"] == "cluster" else "unit"] = unit["column"]
+    return Design(
+        table["name"],
+        arms=dict(table["arms"]),
+        strata=table["strata"],
+        method=from_table(table["method"]),
+        seed=key,
+        **names,
+    )
+
+
+def write_time(at: When) -> str | None:
+    if at is None or isinstance(at, str):
+        return at
+    if not isinstance(at, datetime) or at.utcoffset() is None:
+        raise fault(
+            InputError,
+            "a time must say its offset from UTC",
+            values=[repr(at)],
+            remedy="Pass for instance datetime.now(timezone.utc), or text such as "
+            "2017-03-01T09:30:00+00:00",
+        )
+    return at.astimezone(timezone.utc).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def read_time(time: str) -> datetime:
+    return datetime.strptime(time, "%Y-%m-%dT%H:%M:%S.%fZ").replace(tzinfo=timezone.utc)
+
+
+def read_receipt(made: dict[str, Any]) -> Receipt:
+    time = made["enrolled"]
+    return Receipt(**{**made, "enrolled": None if time is None else read_time(time)})
+
+
+def listed(children: Iterable[Label]) -> list[Label]:
+    if isinstance(children, str | int):
+        return [children]
+    return list(children)
+
+
+def ordered(
+    given: Mapping[str, Label] | Sequence[Label] | Label | None, columns: Sequence[str], what: str
+) -> list[str]:
+    if given is None:
+        return []
+    if isinstance(given, Mapping):
+        wrong = sorted(set(map(str, given)) ^ set(columns))
+        if wrong:
+            raise fault(
+                LedgerError,
+                f"the {what} does not name the columns of the design",
+                values=wrong,
+                remedy=f"Give a value for each of {', '.join(columns) or 'none'}",
+            )
+        return [text(given[name], name) for name in columns]
+    if isinstance(given, str | int | np.integer | np.bool_):
+        given = [given]
+    return [
+        text(value, columns[place] if place < len(columns) else what)
+        for place, value in enumerate(given)
+    ]
+
+
+def kept(values: Any, keep: list[bool]) -> Any:
+    if isinstance(values, np.ndarray):
+        return values[np.array(keep, dtype=np.bool_)]
+    return [value for value, kept in zip(values, keep, strict=True) if kept]
+
+
+def backend(kind: Literal["pandas", "polars", "pyarrow"]) -> Any:
+    if kind not in ("pandas", "polars", "pyarrow"):
+        raise fault(
+            InputError,
+            f"'{kind}' is no kind of data frame that crewe makes",
+            remedy="Use pandas, polars or pyarrow",
+        )
+    return nw.Implementation.from_backend(kind)

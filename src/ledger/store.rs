@@ -1,0 +1,488 @@
+//! The ledger on the disk: created, opened, read and written under a lock.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use rusqlite::Connection;
+use rusqlite::types::ValueRef;
+
+use super::chain::{Chain, Code, Head, START};
+use super::event::{Event, FORMAT, Record, Rules};
+use super::schema::{self, is_busy, sql};
+use super::state::{State, at_event};
+use super::time::{Time, When};
+use crate::design::{Commitment, Design, Drawn, Sequence, nfc};
+use crate::progress::{Monitor, NoMonitor, check};
+use crate::rng::Seed;
+use crate::{Fault, Result};
+
+/// How long a call waits for other processes unless [`Ledger::waiting`] says otherwise.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// An open ledger. It may be shared between threads; other processes may have the same file open.
+pub struct Ledger {
+    path: PathBuf,
+    design: Design,
+    key: Seed,
+    chain: Chain,
+    inner: Mutex<Inner>,
+    process: u32,
+    patience: Duration,
+    monitor: Box<dyn Monitor + Send>,
+    notes: Vec<String>,
+}
+
+struct Inner {
+    /// Nothing once the handle is being dropped.
+    connection: Option<Connection>,
+    /// What the events say up to the last one that this handle has seen.
+    state: Option<State>,
+}
+
+impl std::fmt::Debug for Ledger {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Ledger")
+            .field("path", &self.path)
+            .field("trial", &self.design.name())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Drop for Ledger {
+    fn drop(&mut self) {
+        if std::process::id() != self.process {
+            // A forked child must not touch the parent's connection, not even to close it.
+            let inner = self.inner.get_mut().unwrap_or_else(PoisonError::into_inner);
+            std::mem::forget(inner.connection.take());
+        }
+    }
+}
+
+impl Ledger {
+    /// Creates a ledger for a design whose seed is a key of 256 bits.
+    ///
+    /// # Errors
+    /// [`crate::Error::Design`] for a design that cannot be carried out, has no seed, or has a procedure that needs
+    /// the whole list of units; [`crate::Error::Ledger`] for an integer seed, a file that is there already, and
+    /// a disk that cannot be written.
+    pub fn create(path: impl AsRef<Path>, design: &Design, rules: &Rules) -> Result<Self> {
+        Self::create_at(path, design, rules, When::Now)
+    }
+
+    /// As [`Ledger::create`], at a given time.
+    ///
+    /// # Errors
+    /// As [`Ledger::create`].
+    pub fn create_at(
+        path: impl AsRef<Path>,
+        design: &Design,
+        rules: &Rules,
+        at: impl Into<When>,
+    ) -> Result<Self> {
+        let key = design.the_seed()?.clone();
+        let chain = Chain::new(&key)?;
+        Sequence::new(design, &key)?;
+        let commitment = design.commitment()?;
+        let Seed::Key(id) = Seed::new_key()? else {
+            return Err(Fault::new("the system gave no random identifier").remedy("Try again").ledger());
+        };
+        let rules = Rules {
+            levels: rules
+                .levels
+                .iter()
+                .map(|levels| levels.iter().map(|level| nfc(level)).collect())
+                .collect(),
+            ..rules.clone()
+        };
+        let record = Record {
+            at: read_clock(at.into()),
+            event: Event::Created {
+                commitment: commitment.digest,
+                design: commitment.design,
+                format: FORMAT,
+                // Tells ledgers of one key and design apart.
+                id: Head { sequence: 0, code: id }.to_string()[2..34].to_owned(),
+                rules,
+            },
+            request: None,
+        };
+        // Checks the levels against the design before anything is written.
+        State::new(&record, &key)?;
+        let path = path.as_ref();
+        let connection = schema::connect(path, true).map_err(|error| sql(&error))?;
+        let ledger = Self::handle(path, design.clone(), key, chain, connection);
+        ledger.write_first(&record)?;
+        if let Some(folder) = path.parent() {
+            // The entry in the folder must reach the disk too; where a folder cannot be opened, nothing can be done.
+            let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+            drop(std::fs::File::open(folder).and_then(|folder| folder.sync_all()));
+        }
+        Ok(ledger)
+    }
+
+    /// Opens a ledger, follows its chain and draws every arm again.
+    ///
+    /// With the head of the last receipt a tail that was cut off is found; without it [`Ledger::notes`] says that the
+    /// tail was not checked.
+    ///
+    /// # Errors
+    /// [`crate::Error::Ledger`] for a file that is no ledger, another key, and any event that is not as it was
+    /// written.
+    pub fn open(path: impl AsRef<Path>, key: &Seed, head: Option<&Head>) -> Result<Self> {
+        let chain = Chain::new(key)?;
+        let path = path.as_ref();
+        let connection = schema::connect(path, false).map_err(|error| sql(&error))?;
+        // Until the first event has been read the design is not known.
+        let mut ledger = Self::handle(path, Design::new(""), key.clone(), chain, connection);
+        let verified = ledger.verify(head)?;
+        ledger.design = ledger.read(|state, _| Ok(state.design.clone()))?;
+        ledger.notes = verified.notes;
+        Ok(ledger)
+    }
+
+    /// Sets how long a call waits for other processes; a minute unless this says otherwise.
+    #[must_use]
+    pub fn waiting(mut self, patience: Duration) -> Self {
+        self.patience = patience;
+        self
+    }
+
+    /// Lets `monitor` stop a call that waits for other processes.
+    #[must_use]
+    pub fn monitored(mut self, monitor: impl Monitor + Send + 'static) -> Self {
+        self.monitor = Box::new(monitor);
+        self
+    }
+
+    /// The design of the trial, with its key.
+    pub fn design(&self) -> &Design {
+        &self.design
+    }
+
+    /// The commitment to design and key, which the file holds in place of the key.
+    ///
+    /// # Errors
+    /// None for a ledger that is open; [`crate::Error::Design`] where the design could not be written.
+    pub fn commitment(&self) -> Result<Commitment> {
+        self.design.commitment()
+    }
+
+    /// The path of the file.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// What a reader should know, from the moment the ledger was opened.
+    pub fn notes(&self) -> &[String] {
+        &self.notes
+    }
+
+    fn handle(path: &Path, design: Design, key: Seed, chain: Chain, connection: Connection) -> Self {
+        Self {
+            path: path.to_owned(),
+            design,
+            key,
+            chain,
+            inner: Mutex::new(Inner { connection: Some(connection), state: None }),
+            process: std::process::id(),
+            patience: PATIENCE,
+            monitor: Box::new(NoMonitor),
+            notes: Vec::new(),
+        }
+    }
+
+    fn write_first(&self, record: &Record) -> Result<()> {
+        let guard = self.lock()?;
+        let connection = connected(guard.connection.as_ref())?;
+        schema::check_empty(connection)?;
+        self.patiently(|| {
+            connection.pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get::<_, String>(0))
+        })?;
+        self.begin(connection, "BEGIN IMMEDIATE")?;
+        let body = record.body();
+        let code = self.chain.code(&START, 0, &body);
+        let made = schema::check_empty(connection).and_then(|()| {
+            schema::make(connection)
+                .and_then(|()| insert(connection, 0, &body, &code))
+                .and_then(|()| connection.execute_batch("COMMIT"))
+                .map_err(|error| sql(&error))
+        });
+        if made.is_err() {
+            roll_back(connection);
+        }
+        made
+    }
+
+    /// Reads the state as of now, in one view of the file.
+    pub(super) fn read<T>(&self, work: impl FnOnce(&State, &Connection) -> Result<T>) -> Result<T> {
+        let mut guard = self.lock()?;
+        let Inner { connection, state } = &mut *guard;
+        let connection = connected(connection.as_ref())?;
+        self.begin(connection, "BEGIN")?;
+        let done = self.catch_up(connection, state.take()).and_then(|now| Ok((work(&now, connection)?, now)));
+        roll_back(connection);
+        let (value, now) = done?;
+        *state = Some(now);
+        Ok(value)
+    }
+
+    /// Reads every event anew, trusting nothing that this handle has seen before.
+    pub(super) fn read_anew<T>(&self, work: impl FnOnce(&State, &Connection) -> Result<T>) -> Result<T> {
+        self.lock()?.state = None;
+        self.read(work)
+    }
+
+    /// Adds events: all that `work` writes, or nothing.
+    pub(super) fn write<T>(&self, work: impl FnOnce(&mut Writer<'_>) -> Result<T>) -> Result<T> {
+        let mut guard = self.lock()?;
+        let Inner { connection, state: kept } = &mut *guard;
+        let connection = connected(connection.as_ref())?;
+        self.begin(connection, "BEGIN IMMEDIATE")?;
+        // The state is taken out, so that whatever goes wrong the next call reads the file anew.
+        let mut writer = match self.catch_up(connection, kept.take()) {
+            Ok(state) => Writer { chain: &self.chain, connection, state, written: false },
+            Err(error) => {
+                roll_back(connection);
+                return Err(error);
+            }
+        };
+        let done = work(&mut writer);
+        let Writer { state, written, .. } = writer;
+        let committed = match (&done, written) {
+            (Ok(_), true) => connection.execute_batch("COMMIT").map_err(|error| sql(&error)),
+            _ => Ok(()),
+        };
+        if !connection.is_autocommit() {
+            roll_back(connection);
+        }
+        committed?;
+        if done.is_ok() || !written {
+            *kept = Some(state);
+        }
+        done
+    }
+
+    fn lock(&self) -> Result<MutexGuard<'_, Inner>> {
+        // First, since in a forked child the lock may be held by a thread that is not there.
+        if std::process::id() != self.process {
+            return Err(Fault::new(
+                "the ledger was opened in another process, from which this one was forked",
+            )
+            .remedy("Open it again in this process: SQLite's locks do not follow a fork")
+            .ledger());
+        }
+        let mut guard = self.inner.lock().unwrap_or_else(|poisoned| {
+            self.inner.clear_poison();
+            poisoned.into_inner()
+        });
+        if let Some(connection) = &guard.connection
+            && !connection.is_autocommit()
+        {
+            // A call was cut off in the middle.
+            roll_back(connection);
+            guard.state = None;
+        }
+        Ok(guard)
+    }
+
+    fn begin(&self, connection: &Connection, how: &str) -> Result<()> {
+        self.patiently(|| {
+            connection.execute_batch(how)?;
+            // Fixes the view of the file, which BEGIN alone does not.
+            let looked =
+                connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get::<_, i64>(0));
+            if looked.is_err() {
+                roll_back(connection);
+            }
+            looked
+        })
+        .map(|_| ())
+    }
+
+    /// Does something again while another process holds the lock, until the patience runs out.
+    fn patiently<T>(&self, mut work: impl FnMut() -> rusqlite::Result<T>) -> Result<T> {
+        let start = Instant::now();
+        loop {
+            match work() {
+                Err(error) if is_busy(&error) && start.elapsed() < self.patience => {
+                    let waited = start.elapsed().as_millis() as u64;
+                    check(self.monitor.as_ref(), waited, self.patience.as_millis() as u64)?;
+                    std::thread::sleep(Duration::from_millis(1));
+                }
+                done => return done.map_err(|error| sql(&error)),
+            }
+        }
+    }
+
+    /// Reads the events that came since `state`, or all of them, inside a transaction.
+    fn catch_up(&self, connection: &Connection, state: Option<State>) -> Result<State> {
+        if state.is_none() {
+            schema::check(connection)?;
+        }
+        // The last event that is known is read again: it must still be there.
+        let from = state.as_ref().map_or(0, |state| state.next - 1);
+        let mut statement = connection
+            .prepare_cached("SELECT sequence, body, code FROM event WHERE sequence >= ?1 ORDER BY sequence")
+            .map_err(|error| sql(&error))?;
+        let mut rows = statement.query([from as i64]).map_err(|error| sql(&error))?;
+        let mut reader = Reader { chain: &self.chain, key: &self.key, state, next: from, known: from };
+        loop {
+            let row = rows.next().map_err(|error| at_event(reader.next, None, sql(&error)))?;
+            let Some(row) = row else { break };
+            let number = row.get_ref(0).ok().and_then(|value| value.as_i64().ok());
+            match (row.get_ref(1), row.get_ref(2)) {
+                (Ok(ValueRef::Text(body)), Ok(ValueRef::Blob(code))) => reader.take(number, body, code)?,
+                _ => return Err(damaged(reader.next, "its text or its code has another type")),
+            }
+        }
+        match reader.state {
+            Some(state) if reader.next > from => Ok(state),
+            _ => Err(damaged(from, "it is missing from the file, and so is all that came after it")),
+        }
+    }
+}
+
+/// Follows the chain through the rows of the file.
+struct Reader<'a> {
+    chain: &'a Chain,
+    key: &'a Seed,
+    state: Option<State>,
+    /// The number that the next row must have.
+    next: u64,
+    /// The number of the event that the state already holds, where there is one.
+    known: u64,
+}
+
+impl Reader<'_> {
+    fn take(&mut self, number: Option<i64>, body: &[u8], code: &[u8]) -> Result<()> {
+        let expected = self.next;
+        if number != i64::try_from(expected).ok() {
+            return Err(damaged(expected, "it is missing from the file"));
+        }
+        let Ok(body) = std::str::from_utf8(body) else {
+            return Err(damaged(expected, "its text is not UTF-8"));
+        };
+        self.next += 1;
+        if let Some(state) = &mut self.state {
+            if expected == self.known {
+                let same = code == state.code;
+                return if same {
+                    Ok(())
+                } else {
+                    Err(damaged(expected, "it is not the event that was read before"))
+                };
+            }
+            let previous = state.code;
+            let due = self.chain.code(&previous, expected, body);
+            if code != due {
+                return Err(damaged(
+                    expected,
+                    "its text, its number or its place was changed: the code of the chain does not fit",
+                ));
+            }
+            let record = Record::read(body).map_err(|error| at_event(expected, None, error))?;
+            state
+                .apply(&record, None)
+                .map_err(|error| at_event(expected, Some(&record.event.name()), error))?;
+            state.code = due;
+            return Ok(());
+        }
+        let due = self.chain.code(&START, 0, body);
+        let fits = code == due;
+        let record = Record::read(body);
+        if !fits && !record.as_ref().is_ok_and(|record| self.has_key_of(record)) {
+            return Err(Fault::new("the key is not the one that the ledger was created with")
+                .remedy(
+                    "Pass the key of this trial; if it is the right one, the first event, which holds the design \
+                     and the commitment, was changed (event 0)",
+                )
+                .ledger());
+        }
+        if !fits {
+            return Err(damaged(0, "the design, the commitment or the rules were changed"));
+        }
+        let record = record.map_err(|error| at_event(0, None, error))?;
+        let mut state = State::new(&record, self.key).map_err(|error| at_event(0, None, error))?;
+        state.code = due;
+        self.state = Some(state);
+        Ok(())
+    }
+
+    /// Whether the first event, though its code does not fit, holds the commitment to this key.
+    fn has_key_of(&self, record: &Record) -> bool {
+        let Event::Created { commitment, design, .. } = &record.event else { return false };
+        Design::from_json(design)
+            .and_then(|design| design.seed(self.key.clone()).commitment())
+            .is_ok_and(|made| made.digest == *commitment)
+    }
+}
+
+/// Adds events inside a transaction.
+pub(super) struct Writer<'a> {
+    chain: &'a Chain,
+    connection: &'a Connection,
+    pub state: State,
+    written: bool,
+}
+
+impl Writer<'_> {
+    /// Adds one event; `drawn` is the arm that was drawn for it.
+    pub fn append(&mut self, record: &Record, drawn: Option<Drawn>) -> Result<Head> {
+        let number = self.state.next;
+        self.state.apply(record, drawn)?;
+        self.written = true;
+        let body = record.body();
+        let code = self.chain.code(&self.state.code, number, &body);
+        self.state.code = code;
+        insert(self.connection, number, &body, &code).map_err(|error| sql(&error))?;
+        Ok(Head { sequence: number, code })
+    }
+
+    /// The head as it was after an event that is in the file.
+    pub fn head_at(&self, number: u64) -> Result<Head> {
+        head_at(self.connection, number)
+    }
+}
+
+/// The code of an event that the chain was followed through.
+pub(super) fn head_at(connection: &Connection, number: u64) -> Result<Head> {
+    let read = || -> rusqlite::Result<Code> {
+        let mut statement = connection.prepare_cached("SELECT code FROM event WHERE sequence = ?1")?;
+        statement.query_row([number as i64], |row| row.get(0))
+    };
+    Ok(Head { sequence: number, code: read().map_err(|error| at_event(number, None, sql(&error)))? })
+}
+
+fn insert(connection: &Connection, number: u64, body: &str, code: &Code) -> rusqlite::Result<()> {
+    let mut statement =
+        connection.prepare_cached("INSERT INTO event (sequence, body, code) VALUES (?1, ?2, ?3)")?;
+    statement.execute(rusqlite::params![number as i64, body, code]).map(|_| ())
+}
+
+fn roll_back(connection: &Connection) {
+    // Where it fails there is no transaction left, which is what was wanted.
+    drop(connection.execute_batch("ROLLBACK"));
+}
+
+fn connected(connection: Option<&Connection>) -> Result<&Connection> {
+    connection.ok_or_else(|| Fault::new("the ledger is closed").remedy("Open it again").ledger())
+}
+
+/// The time of an event: as given, or what the clock says now.
+pub(super) fn read_clock(when: When) -> Time {
+    match when {
+        When::Now => Time::now(),
+        When::At(time) => time,
+    }
+}
+
+fn damaged(number: u64, what: &str) -> crate::Error {
+    at_event(
+        number,
+        None,
+        Fault::new(what)
+            .remedy("Keep the file for inspection, and restore it and its -wal from a copy that verifies")
+            .ledger(),
+    )
+}

@@ -1,0 +1,484 @@
+//! The register of a rolling trial: what it records, refuses, shows and conceals.
+
+use std::path::PathBuf;
+
+use crewe::design::{Arrival, Complete, Count, Design, Sequence, Simple};
+use crewe::ledger::{
+    Application, Entry, Head, Ledger, Left, Merged, Overflow, Row, Rules, Time, key_from_file, key_from_hex,
+};
+use crewe::rng::Seed;
+use crewe::{Error, Result};
+
+const KEY: Seed = Seed::Key([7; 32]);
+
+/// A folder of its own for one test, removed at its end.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new(name: &str) -> Self {
+        let path = std::env::temp_dir().join(format!("crewe-ledger-{name}-{}", std::process::id()));
+        std::fs::create_dir_all(&path).expect("a folder for the test");
+        Self(path)
+    }
+
+    fn file(&self, name: &str) -> PathBuf {
+        self.0.join(name)
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        drop(std::fs::remove_dir_all(&self.0));
+    }
+}
+
+fn design() -> Design {
+    Design::new("Project Crewe")
+        .arm("control", 1)
+        .arm("crewe", 2)
+        .cluster("family_id")
+        .strata(["history"])
+        .method(Simple {})
+        .seed(KEY)
+}
+
+fn at(minute: u32) -> Time {
+    format!("2017-03-01T{:02}:{:02}:00Z", 9 + minute / 60, minute % 60).parse().expect("a time")
+}
+
+fn family(id: &str, minute: u32) -> Application {
+    Application::new(id)
+        .children([format!("{id}-a"), format!("{id}-b")])
+        .stratum(["no"])
+        .approved_by("A. Officer")
+        .at(at(minute))
+}
+
+fn entry(minute: u32) -> Entry {
+    Entry::by("B. Manager").reason("as decided").at(at(minute))
+}
+
+fn rows_of<'a>(rows: &'a [Row], family: &str) -> Vec<&'a Row> {
+    rows.iter().filter(|row| row.family == family).collect()
+}
+
+/// The message of an error of the ledger.
+fn refused<T: std::fmt::Debug>(result: Result<T>) -> String {
+    match result {
+        Err(Error::Ledger(fault)) => fault.to_string(),
+        other => panic!("{other:?} is no error of the ledger"),
+    }
+}
+
+fn created(folder: &Folder, rules: &Rules) -> Result<Ledger> {
+    Ledger::create_at(folder.file("trial.ledger"), &design(), rules, at(0))
+}
+
+#[test]
+fn arms_are_those_of_the_procedure() -> Result<()> {
+    let folder = Folder::new("arms");
+    let ledger = created(&folder, &Rules::default())?;
+    let mut sequence = Sequence::new(&design(), &KEY)?;
+    for k in 0..60 {
+        let stratum = [if k % 3 == 0 { "yes" } else { "no" }.to_owned()];
+        let receipt = ledger.enrol(&family(&format!("F{k}"), k).stratum(&stratum))?;
+        let drawn = sequence.allocate(&Arrival { stratum: &stratum, factors: &[] });
+        assert_eq!(receipt.placement.expect("a placement").arm, ["control", "crewe"][usize::from(drawn.arm)]);
+    }
+    let head = ledger.head()?;
+    drop(ledger);
+    let again = Ledger::open(folder.file("trial.ledger"), &KEY, Some(&head))?;
+    assert_eq!(again.verify(Some(&head))?.families, 60);
+    assert!(again.notes().is_empty());
+    assert_eq!(again.design(), &design());
+    let unchecked = Ledger::open(folder.file("trial.ledger"), &KEY, None)?;
+    assert!(unchecked.notes()[0].contains("tail not checked"));
+    Ok(())
+}
+
+#[test]
+fn the_life_of_a_trial() -> Result<()> {
+    let folder = Folder::new("life");
+    let ledger = created(&folder, &Rules::default())?;
+    for k in 1..=12 {
+        ledger.enrol(&family(&format!("F{k:02}"), k))?;
+    }
+    let late = ledger.add_child("F03", "F03-c", Some(&["no".into()]), &Entry::by("A").at(at(13)))?;
+    ledger.capacity("crewe", true, &entry(14))?;
+    let paused = refused(ledger.enrol(&family("F13", 15)));
+    assert!(paused.contains("paused") && paused.contains("crewe"), "{paused}");
+    ledger.capacity("crewe", false, &entry(16))?;
+    ledger.capacity("crewe", true, &entry(17))?;
+    refused(ledger.enrol(&family("F14", 18)));
+    refused(ledger.enrol(&family("F14", 18)));
+    ledger.capacity("crewe", false, &entry(19))?;
+    ledger.enrol(&family("F13", 20))?;
+    let rows = ledger.frame()?;
+    let arm = |id: &str| rows_of(&rows, id)[0].drawn;
+    assert_eq!(rows_of(&rows, "F03").len(), 3);
+    assert!(rows_of(&rows, "F03").iter().all(|row| row.drawn == arm("F03")));
+    assert_eq!(late.placement.expect("a placement").family, "F03");
+    assert_eq!(rows.iter().filter(|row| row.inherited).count(), 1);
+    // Whichever arm each drew, the service is switched.
+    let other = ["crewe", "control"][usize::from(arm("F01"))];
+    ledger.override_arm("F01", other, &entry(21))?;
+    ledger.withdraw("F02", None, false, &entry(22))?;
+    ledger.withdraw("F04", Some("F04-a"), true, &entry(23))?;
+    ledger.exclude("F05", Some("F05-b"), &Entry::by("C").reason("moved away").at(at(24)))?;
+    ledger.split("F06", "F06x", ["F06-b"], &entry(25))?;
+    ledger.merge("F07", "F08", &entry(26))?;
+    let open = ledger.frame()?;
+    assert!(open.iter().all(|row| row.conditional.is_none() && row.block.is_none()));
+    ledger.close(&entry(27))?;
+    ledger.exclude("F09", None, &Entry::by("C").reason("moved away").at(at(28)))?;
+    assert!(refused(ledger.enrol(&family("F20", 29))).contains("closed"));
+
+    let rows = ledger.frame()?;
+    assert!(rows.iter().all(|row| row.conditional == Some(row.probability)));
+    let row = |id: &str, place: usize| rows_of(&rows, id)[place].clone();
+    assert_ne!(row("F01", 0).delivered, Some(row("F01", 0).drawn));
+    assert_eq!(row("F02", 1).left, Some(Left::Withdrawn));
+    assert_eq!((row("F04", 0).left, row("F04", 0).status.as_str()), (None, "withdrew, data may be used"));
+    assert_eq!(row("F05", 1).left, Some(Left::Excluded("moved away".into())));
+    assert_eq!((row("F06x", 0).analysed_as.as_str(), row("F06x", 0).drawn), ("F06", row("F06", 0).drawn));
+    assert_eq!(row("F07", 0).analysed_as, "F07");
+    assert_eq!(row("F01", 0).probability, [1.0 / 3.0, 2.0 / 3.0][usize::from(row("F01", 0).drawn)]);
+
+    let flow = ledger.flow()?;
+    assert_eq!((flow.refused, flow.refusals, flow.pauses), (Count { units: 1, rows: 2 }, 3, 2));
+    let sum =
+        |count: &dyn Fn(usize) -> Count| (0..2).map(count).fold((0, 0), |s, c| (s.0 + c.units, s.1 + c.rows));
+    assert_eq!(sum(&|arm| flow.flow.arms[arm].allocated), (13, 27));
+    // F02 and F09 are gone as a whole; F05 keeps a child.
+    assert_eq!(sum(&|arm| flow.flow.arms[arm].analysed), (11, 22));
+    assert_eq!(sum(&|arm| flow.entries[arm].late), (1, 1));
+    assert_eq!(sum(&|arm| flow.entries[arm].overridden), (1, 2));
+    assert_eq!(sum(&|arm| flow.entries[arm].withdrawn), (2, 3));
+    assert_eq!(flow.reasons.len(), 2);
+    assert_eq!(ledger.verify(Some(&ledger.head()?))?.families, 13);
+    Ok(())
+}
+
+#[test]
+fn draw_first_leaves_out_all_who_came_while_an_arm_was_full() -> Result<()> {
+    let folder = Folder::new("overflow");
+    let ledger = created(&folder, &Rules { overflow: Overflow::DrawFirst, ..Rules::default() })?;
+    let mut sequence = Sequence::new(&design(), &KEY)?;
+    for k in 0..30 {
+        if k == 10 {
+            ledger.capacity("crewe", true, &entry(k))?;
+        }
+        if k == 20 {
+            ledger.capacity("crewe", false, &entry(k))?;
+        }
+        let placement = ledger.enrol(&family(&format!("F{k:02}"), k))?.placement.expect("a placement");
+        let drawn = sequence.allocate(&Arrival { stratum: &["no".into()], factors: &[] });
+        assert_eq!(placement.arm, ["control", "crewe"][usize::from(drawn.arm)]);
+        let full = (10..20).contains(&k);
+        assert_eq!(placement.comparison, !full);
+        assert_eq!(placement.overflow, full && placement.arm == "crewe");
+    }
+    let rows = ledger.frame()?;
+    for row in &rows {
+        let full = row.family.as_str() >= "F10" && row.family.as_str() < "F20";
+        let left = match (full, row.drawn) {
+            (false, _) => None,
+            (true, 1) => Some(Left::Overflow),
+            (true, _) => Some(Left::WhileFull),
+        };
+        assert_eq!(row.left, left);
+        assert_eq!(row.delivered, if left == Some(Left::Overflow) { None } else { Some(row.drawn) });
+    }
+    let flow = ledger.flow()?;
+    let left: u64 = flow.flow.arms.iter().flat_map(|arm| &arm.excluded).map(|count| count.units).sum();
+    assert_eq!(left, 10);
+    assert!(flow.notes[0].contains("calendar time"), "{:?}", flow.notes);
+    Ok(())
+}
+
+#[test]
+fn merged_families_follow_the_rule_of_the_ledger() -> Result<()> {
+    let folder = Folder::new("merged");
+    let ledger = created(&folder, &Rules { merged: Merged::Earliest, ..Rules::default() })?;
+    for k in 1..=30 {
+        ledger.enrol(&family(&format!("F{k:02}"), k))?;
+    }
+    let rows = ledger.frame()?;
+    let arm = |id: &str| rows_of(&rows, id)[0].drawn;
+    // Two families of different arms, the later one kept by name.
+    let early = "F01";
+    let late = (2..=30).map(|k| format!("F{k:02}")).find(|id| arm(id) != arm(early)).expect("another arm");
+    ledger.merge(early, &late, &entry(31))?;
+    ledger.merge(&late, "F30", &entry(32))?;
+    let after = ledger.frame()?;
+    for id in [early, &late, "F30"] {
+        let row = rows_of(&after, id)[0];
+        assert_eq!((row.analysed_as.as_str(), row.arm, row.drawn), (early, arm(early), arm(id)));
+    }
+    assert!(refused(ledger.merge(early, "F05", &entry(33))).contains("merged into"));
+    assert!(refused(ledger.add_child(&late, "x", None, &entry(33))).contains("merged into"));
+    assert!(refused(ledger.merge("F05", "F05", &entry(33))).contains("itself"));
+    Ok(())
+}
+
+#[test]
+fn a_request_is_answered_once() -> Result<()> {
+    let folder = Folder::new("request");
+    let ledger = created(&folder, &Rules::default())?;
+    let first = ledger.enrol(&family("F1", 1).request("r1"))?;
+    ledger.override_arm("F1", "control", &entry(2))?;
+    // A later time is no other request.
+    let second = ledger.enrol(&family("F1", 9).request("r1"))?;
+    assert!(second.again && !first.again);
+    assert_eq!((second.head, second.placement), (first.head, first.placement.clone()));
+    let other = refused(ledger.enrol(&family("F2", 3).request("r1")));
+    assert!(other.contains("used for something else"), "{other}");
+    refused(ledger.withdraw("F1", None, true, &entry(3).request("r1")));
+    ledger.capacity("crewe", true, &entry(4).request("r2"))?;
+    assert!(ledger.capacity("crewe", true, &entry(5).request("r2"))?.again);
+    refused(ledger.capacity("crewe", false, &entry(5).request("r2")));
+    refused(ledger.enrol(&family("F3", 6).request("r3")));
+    ledger.capacity("crewe", false, &entry(7))?;
+    // The first answer stands: a refused family comes back under another id.
+    assert!(refused(ledger.enrol(&family("F3", 8).request("r3"))).contains("paused"));
+    ledger.enrol(&family("F3", 8).request("r4"))?;
+    assert!(refused(ledger.enrol(&family("F3", 9).request("r3"))).contains("paused"));
+    let child = ledger.add_child("F1", "late", None, &entry(10).request("r5"))?;
+    let again = ledger.add_child("F1", "late", None, &entry(11).request("r5"))?;
+    assert_eq!((again.head, again.again), (child.head, true));
+    let events = ledger.head()?.sequence;
+    drop(ledger);
+    let ledger = Ledger::open(folder.file("trial.ledger"), &KEY, None)?;
+    assert_eq!(ledger.enrol(&family("F1", 9).request("r1"))?.head, first.head);
+    assert_eq!(ledger.head()?.sequence, events);
+    Ok(())
+}
+
+#[test]
+fn bad_requests_are_refused_and_change_nothing() -> Result<()> {
+    let folder = Folder::new("bad");
+    let levels = vec![vec!["no".to_owned(), "yes".to_owned()]];
+    let ledger = created(&folder, &Rules { levels, ..Rules::default() })?;
+    ledger.enrol(&family("F1", 5))?;
+    ledger.enrol(&family("F2", 6))?;
+    let head = ledger.head()?;
+    let f = |id: &str| family(id, 7);
+    let e = || entry(7);
+    let nameless = Application::new("F9").stratum(["no"]).at(at(7));
+    for (result, part) in [
+        (ledger.enrol(&f("F1")), "enrolled already"),
+        (ledger.enrol(&f("F1").stratum(["yes"])), "another stratum"),
+        (ledger.enrol(&f("F9").stratum(["maybe"])), "no value of history"),
+        (ledger.enrol(&f("F9").stratum([""])), "no value of history"),
+        (ledger.enrol(&f("F9").stratum(["no", "no"])), "2 values"),
+        (ledger.enrol(&f("F9").factors(["x"])), "1 values"),
+        (ledger.enrol(&f("F9").children(["F1-a"])), "in family 'F1'"),
+        (ledger.enrol(&f("F9").children(["c", "c"])), "named twice"),
+        (ledger.enrol(&f("F9").children([""])), "no identifier"),
+        (ledger.enrol(&f("")), "no identifier"),
+        (ledger.enrol(&nameless), "nobody approved"),
+        (ledger.enrol(&family("F9", 5)), "clock goes backwards"),
+        (ledger.add_child("F9", "c", None, &e()), "no family 'F9'"),
+        (ledger.add_child("F1", "F1-a", None, &e()), "in family 'F1'"),
+        (ledger.add_child("F1", "F2-a", None, &e()), "in family 'F2'"),
+        (ledger.add_child("F1", "c", Some(&["yes".into()]), &e()), "another stratum"),
+        (ledger.capacity("crew", true, &e()), "no arm"),
+        (ledger.capacity("crewe", false, &e()), "not full"),
+        (ledger.override_arm("F1", "crew", &e()), "no arm"),
+        (ledger.override_arm("F9", "crewe", &e()), "no family"),
+        (ledger.override_arm("F1", "crewe", &Entry::by("X").at(at(7))), "who and why"),
+        (ledger.withdraw("F1", Some("F2-a"), true, &e()), "no child of family"),
+        (ledger.withdraw("F1", None, true, &Entry::default().reason("x").at(at(7))), "who and why"),
+        (ledger.exclude("F9", None, &e()), "no family"),
+        (ledger.split("F1", "F2", ["F1-a"], &e()), "cannot be the new family"),
+        (ledger.split("F1", "F3", ["F2-a"], &e()), "not children"),
+        (ledger.split::<&str>("F1", "F3", [], &e()), "not children"),
+        (ledger.merge("F1", "F9", &e()), "no family"),
+    ] {
+        let message = refused(result);
+        assert!(message.contains(part), "'{message}' does not say '{part}'");
+    }
+    let backwards = refused(ledger.enrol(&family("F9", 5)));
+    assert!(backwards.contains("2017-03-01T09:06:00"), "{backwards}");
+    assert_eq!(ledger.verify(Some(&head))?.head, head);
+    ledger.withdraw("F1", None, true, &e())?;
+    assert!(refused(ledger.withdraw("F1", None, true, &e())).contains("already"));
+    ledger.close(&e())?;
+    assert!(refused(ledger.close(&e())).contains("closed"));
+    Ok(())
+}
+
+#[test]
+fn a_tolerance_lets_clocks_differ() -> Result<()> {
+    let folder = Folder::new("clock");
+    let ledger = created(&folder, &Rules { clock_tolerance: 120, ..Rules::default() })?;
+    ledger.enrol(&family("F1", 10))?;
+    ledger.enrol(&family("F2", 8))?;
+    // The tolerance counts from the latest time, so that small steps back do not add up.
+    assert!(refused(ledger.enrol(&family("F3", 7))).contains("backwards"));
+    assert_eq!(ledger.verify(None)?.families, 2);
+    Ok(())
+}
+
+#[test]
+fn only_keys_and_sequential_procedures() -> Result<()> {
+    let folder = Folder::new("accepts");
+    let path = folder.file("trial.ledger");
+    let refuses = |design: &Design| Ledger::create(&path, design, &Rules::default());
+    assert!(refused(refuses(&design().seed(2017))).contains("256 bits"));
+    let listed = refuses(&design().method(Complete::default()));
+    assert!(matches!(&listed, Err(Error::Design(fault)) if fault.problem.contains("complete")), "{listed:?}");
+    assert!(matches!(refuses(&Design::new("t").seed(KEY)), Err(Error::Design(_))));
+    let levels = Rules { levels: vec![vec![], vec![]], ..Rules::default() };
+    assert!(refused(Ledger::create(&path, &design(), &levels)).contains("levels"));
+    assert!(!path.exists());
+    let individuals = Design::new("t").arm("a", 1).arm("b", 1).individual("id").method(Simple {}).seed(KEY);
+    let ledger = Ledger::create_at(&path, &individuals, &Rules::default(), at(0))?;
+    let person = Application::new("P1").approved_by("A").at(at(1));
+    assert!(refused(ledger.enrol(&person.clone().children(["c"]))).contains("individuals"));
+    ledger.enrol(&person)?;
+    assert!(refused(ledger.add_child("P1", "c", None, &entry(2))).contains("individuals"));
+    assert_eq!(ledger.frame()?[0].child, None);
+    Ok(())
+}
+
+#[test]
+fn the_key_is_needed_and_never_written() -> Result<()> {
+    let folder = Folder::new("key");
+    let path = folder.file("trial.ledger");
+    let Seed::Key(secret) = Seed::new_key()? else { panic!("a key") };
+    let key = Seed::Key(secret);
+    let ledger = Ledger::create_at(&path, &design().seed(key.clone()), &Rules::default(), at(0))?;
+    ledger.enrol(&family("F1", 1))?;
+    assert!(!format!("{ledger:?} {:?}", ledger.design()).contains(&format!("{:?}", secret[0])));
+    let hex: String = secret.iter().map(|byte| format!("{byte:02x}")).collect();
+    for name in ["trial.ledger", "trial.ledger-wal"] {
+        let bytes = std::fs::read(folder.file(name)).expect("the file");
+        for needle in [&secret[..], hex.as_bytes()] {
+            assert!(!bytes.windows(needle.len()).any(|window| window == needle), "{name} holds the key");
+        }
+    }
+    drop(ledger);
+    assert!(refused(Ledger::open(&path, &KEY, None)).contains("key is not the one"));
+    assert!(refused(Ledger::open(&path, &Seed::Integer(1), None)).contains("256 bits"));
+    let file = folder.file("key");
+    std::fs::write(&file, format!("{hex}\n")).expect("the key file");
+    Ledger::open(&path, &key_from_file(&file)?, None)?;
+    assert_eq!(key_from_hex(&hex.to_uppercase())?, key);
+    for wrong in ["", "00", &hex[1..], &format!("{hex}0"), &"é".repeat(32), &format!("+{}", &hex[1..])] {
+        let message = refused(key_from_hex(wrong));
+        assert!(wrong.is_empty() || !message.contains(wrong) || wrong == "00", "{message}");
+    }
+    assert!(refused(key_from_file(folder.file("nothing"))).contains("cannot be read"));
+    Ok(())
+}
+
+#[test]
+fn files_that_are_no_ledger_are_refused() -> Result<()> {
+    let folder = Folder::new("files");
+    let path = folder.file("trial.ledger");
+    let ledger = created(&folder, &Rules::default())?;
+    for k in 1..=40 {
+        ledger.enrol(&family(&format!("F{k}"), k))?;
+    }
+    let head = ledger.head()?;
+    drop(ledger);
+    let whole = std::fs::read(&path).expect("the file");
+    let other = folder.file("other");
+    let open_with = |bytes: &[u8]| {
+        std::fs::write(&other, bytes).expect("a file");
+        refused(Ledger::open(&other, &KEY, Some(&head)))
+    };
+    assert!(
+        open_with(
+            b"not a database, but text that goes on for more than a hundred bytes. ".repeat(3).as_slice()
+        )
+        .contains("no ledger")
+    );
+    assert!(open_with(b"").contains("no ledger"));
+    // Cut off at every page, and within pages.
+    for kept in (1..whole.len()).step_by(1021) {
+        let message = open_with(&whole[..kept]);
+        assert!(
+            message.contains("damaged") || message.contains("no ledger") || message.starts_with("event "),
+            "{kept}: {message}"
+        );
+    }
+    assert!(refused(Ledger::open(folder.file("nothing"), &KEY, None)).contains("not there"));
+    assert!(!folder.file("nothing").exists());
+    assert!(refused(Ledger::open(&folder.0, &KEY, None)).contains("opened"));
+    assert!(refused(Ledger::create(&path, &design(), &Rules::default())).contains("not empty"));
+    std::fs::write(&other, "some notes of somebody").expect("a file");
+    refused(Ledger::create(&other, &design(), &Rules::default()));
+    assert_eq!(std::fs::read(&other).expect("the file"), b"some notes of somebody");
+    // Linux refuses new files here, as a disk that is read-only does.
+    if cfg!(target_os = "linux") {
+        refused(Ledger::create("/proc/crewe.ledger", &design(), &Rules::default()));
+    }
+    let versioned = |version: i32| {
+        std::fs::write(&other, &whole).expect("a file");
+        let connection = rusqlite::Connection::open(&other).expect("a database");
+        connection.pragma_update(None, "user_version", version).expect("a version");
+        drop(connection);
+        refused(Ledger::open(&other, &KEY, Some(&head)))
+    };
+    assert!(versioned(0).contains("older") && versioned(2).contains("newer"));
+    Ok(())
+}
+
+#[test]
+fn a_ledger_of_another_design_is_told_apart() -> Result<()> {
+    let folder = Folder::new("design");
+    let one = created(&folder, &Rules::default())?;
+    let two = Ledger::create_at(folder.file("two"), &design(), &Rules::default(), at(0))?;
+    let (a, b) = (one.enrol(&family("F1", 1))?, two.enrol(&family("F1", 1))?);
+    // The same key and design draw the same arms, and still each has a chain of its own.
+    assert_eq!(a.placement, b.placement);
+    assert_ne!(a.head, b.head);
+    drop(two);
+    assert!(refused(Ledger::open(folder.file("two"), &KEY, Some(&a.head))).contains("lodged head"));
+    let mut longer = a.head;
+    longer.sequence += 1;
+    assert!(refused(one.verify(Some(&longer))).contains("event 3"));
+    let early: Head = one.verify(None)?.head;
+    one.enrol(&family("F2", 2))?;
+    let verified = one.verify(Some(&early))?;
+    assert_eq!(verified.tail, Some(2));
+    assert!(verified.notes[0].contains("up to event 2 of 4"));
+    Ok(())
+}
+
+#[test]
+fn threads_share_a_handle_and_handles_share_a_file() -> Result<()> {
+    let folder = Folder::new("threads");
+    let now = |id: String| Application::new(&id).stratum(["no"]).approved_by("A");
+    let ledger = Ledger::create(folder.file("trial.ledger"), &design(), &Rules::default())?;
+    let other = Ledger::open(folder.file("trial.ledger"), &KEY, None)?;
+    std::thread::scope(|scope| {
+        for thread in 0..6 {
+            let handle = if thread % 2 == 0 { &ledger } else { &other };
+            scope.spawn(move || {
+                for k in 0..20 {
+                    handle.enrol(&now(format!("T{thread}-{k}"))).expect("an enrolment");
+                }
+            });
+        }
+    });
+    assert_eq!(ledger.verify(Some(&other.head()?))?.families, 120);
+    assert_eq!(ledger.head()?, other.head()?);
+    Ok(())
+}
+
+#[test]
+fn waiting_ends() -> Result<()> {
+    let folder = Folder::new("busy");
+    let ledger = created(&folder, &Rules::default())?.waiting(std::time::Duration::from_millis(100));
+    let blocker = rusqlite::Connection::open(folder.file("trial.ledger")).expect("a connection");
+    blocker.execute_batch("BEGIN IMMEDIATE").expect("the lock");
+    assert!(refused(ledger.enrol(&family("F1", 1))).contains("another process"));
+    // Reading does not wait for a writer.
+    assert!(ledger.frame()?.is_empty());
+    blocker.execute_batch("ROLLBACK").expect("the lock");
+    ledger.enrol(&family("F1", 1))?;
+    Ok(())
+}
