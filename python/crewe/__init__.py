@@ -51,6 +51,7 @@ from crewe.plots import coefplot
 from crewe.rates import RateComparison, adjust, compare_rates
 from crewe.regression import OLS, ols
 from crewe.report import Report
+from crewe.resampling import RandomisationTest, randomisation_test
 from crewe.survival import CoxPH, KaplanMeier, LogRank, Surv, coxph, kaplan_meier, logrank
 
 __all__ = [
@@ -90,6 +91,7 @@ __all__ = [
     "Predictability",
     "PredictabilityComparison",
     "RankError",
+    "RandomisationTest",
     "RateComparison",
     "Receipt",
     "Report",
@@ -120,6 +122,7 @@ __all__ = [
     "permutation_test",
     "plots",
     "power",
+    "randomisation_test",
     "predictability",
     "risk",
     "sdq",
