@@ -460,10 +460,9 @@ class Ledger:
         """Give what a flow diagram needs: everybody randomised, why some are not compared, counts."""
         assignment, rows = self._assigned(everybody=True)
         flow = self._inner.flow()
-        reasons = sorted({left for left in rows["left"] if left is not None})
         return Register(
             assignment,
-            {why: np.array([left == why for left in rows["left"]]) for why in reasons},
+            {why: np.array([left == why for left in rows["left"]]) for why in flow["reasons"]},
             {"refused while an arm was full": flow["refused"]} if any(flow["refused"]) else {},
             [
                 {"with children who came late": late, "given another arm": other, "withdrew": gone}
