@@ -5,6 +5,7 @@
 #   make bench       cargo bench
 #   make bench-peers ratios against other packages, in one run, written to docs/benchmarks.md
 #   make reference   the reference values again, from R
+#   make evidence    the simulations of docs/evidence again, about ten minutes on two cores
 PYTHON ?= python3
 VENV := $(CURDIR)/.venv
 BIN := $(VENV)/bin
@@ -13,7 +14,7 @@ export PYO3_PYTHON := $(BIN)/python
 export CARGO_TARGET_DIR := $(TARGET)
 export MPLBACKEND := agg
 
-.PHONY: demo test setup lint rust python types docs notebooks bench bench-peers reference clean
+.PHONY: demo test setup lint rust python types docs notebooks bench bench-peers reference evidence clean
 
 $(BIN)/python:
 	@# Debian splits pip out of venv: without it, the pip that is there installs into the new environment.
@@ -48,6 +49,7 @@ lint: $(VENV)/.tools
 
 rust: $(VENV)/.tools
 	cargo test --quiet
+	cargo test --quiet -p crewe-evidence
 
 python: setup
 	$(BIN)/python -m pytest -q -n 2
@@ -78,6 +80,9 @@ bench-peers: $(VENV)/.tools
 
 reference:
 	for script in tests/reference/*.R; do Rscript $$script || exit 1; done
+
+evidence:
+	cargo run --release --quiet -p crewe-evidence -- --out docs/evidence
 
 clean:
 	rm -rf $(VENV) out site

@@ -33,6 +33,7 @@
 //! | [`inference`] | what every fit shares: covariances, degrees of freedom, contrasts, joint tests |
 //! | [`survival`] | times to an event |
 //! | [`nonparametric`] | ranks, permutations, small counts, multiplicity |
+//! | [`resampling`] | randomisation tests, and their intervals by inversion |
 //! | [`instruments`] | evaluators' instruments: case rules, risk, SDQ, scales, costs |
 //! | [`rng`], [`dist`], [`linalg`] | what the others stand on |
 //!
@@ -50,6 +51,7 @@ pub mod nonparametric;
 pub mod power;
 pub mod progress;
 pub mod regression;
+pub mod resampling;
 pub mod rng;
 pub mod survival;
 

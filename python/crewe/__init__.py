@@ -8,6 +8,7 @@ from crewe._balance import Balance
 from crewe._consort import Consort, consort
 from crewe._core import __version__
 from crewe._logit import Logit, logit
+from crewe._predictability import Predictability, PredictabilityComparison, predictability
 from crewe._table import ModelTable, table
 from crewe._versions import show_versions, versions
 from crewe.descriptives import Crosstab, Description, crosstab, describe
@@ -84,6 +85,8 @@ __all__ = [
     "ModelTable",
     "NationalComparison",
     "PermutationTest",
+    "Predictability",
+    "PredictabilityComparison",
     "RankError",
     "RateComparison",
     "Receipt",
@@ -115,6 +118,7 @@ __all__ = [
     "permutation_test",
     "plots",
     "power",
+    "predictability",
     "risk",
     "sdq",
     "show_versions",

@@ -181,7 +181,8 @@ class BiasedCoin(Method):
     """Efron's biased coin: the arm that is behind is drawn with probability `p`.
 
     B. Efron (1971), doi:10.1093/biomet/58.3.403. At unequal ratios the rule runs over equal fake
-    arms, as many as the ratio's sum.
+    arms, as many as the ratio's sum: one of those with the fewest units, drawn uniformly among
+    them, has probability `p`, and the others share the rest equally.
     """
 
     p: float | Fraction = Fraction(2, 3)
@@ -196,7 +197,7 @@ class BiasedCoin(Method):
         return {"p": parts(self.p)}
 
     def __str__(self) -> str:
-        return f"a biased coin with p = {float(self.p):g}"
+        return f"a biased coin with p = {float(self.p):.4g}"
 
 
 @dataclass(frozen=True)
@@ -212,7 +213,9 @@ class Minimisation(Method):
     factors : sequence of str, or mapping of str to int
         The columns to balance, with whole-number weights where they differ.
     p : float
-        The probability of the preferred arm (of the ratio's sum of fake arms).
+        The probability of the preferred fake arm, at least 1 / R where the ratio sums to R; the
+        others share the rest equally. Of several with the smallest score, one drawn uniformly is
+        the preferred one.
     imbalance : {"range", "variance"}
         How unequal the arms are at one level of a factor.
     """
@@ -239,7 +242,7 @@ class Minimisation(Method):
 
     def __str__(self) -> str:
         return (
-            f"minimisation over {', '.join(self.factors)} with p = {float(self.p):g} "
+            f"minimisation over {', '.join(self.factors)} with p = {float(self.p):.4g} "
             f"({self.imbalance})"
         )
 

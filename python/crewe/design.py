@@ -35,6 +35,7 @@ from crewe._methods import (
     Simple,
     from_table,
 )
+from crewe._predictability import Predictability, measure
 from crewe.exceptions import DesignError, fault
 
 if sys.version_info >= (3, 11):
@@ -301,6 +302,60 @@ class Design:
         units = self._units(Source(frame), order)
         given = None if seed is None else read_seed(seed)
         return self._core().draws(units, n, given._secret if isinstance(given, Key) else given)
+
+    def predictability(
+        self,
+        n: int | None = None,
+        *,
+        frame: Any = None,
+        order: str | None = None,
+        strata: int | None = None,
+        levels: int | Mapping[str, int] = 2,
+        sims: int = 10_000,
+        seed: int | Key | None = None,
+    ) -> Predictability:
+        """Simulate how well arms can be guessed, and how uneven they become.
+
+        Parameters
+        ----------
+        n : int, optional
+            The number of arrivals in each trial.
+        frame : data frame, optional
+            Instead of `n`, the units themselves, with their strata and factors.
+        order : str, optional
+            With `frame`, the column with the order of arrival.
+        strata : int, optional
+            With `n`, the number of strata, each equally likely at every arrival (default 1).
+        levels : int or mapping of str to int
+            With `n`, the number of levels of the factors of minimisation, equally likely.
+        sims : int
+            The number of simulated trials.
+        seed : int or Key, optional
+            Instead of the design's own; the arms that it draws are not used.
+
+        Returns
+        -------
+        Predictability
+            Rates of right guesses, arms that are certain, and deviations from the ratio.
+
+        Raises
+        ------
+        DesignError
+            For procedures that draw a list at once, other than complete randomisation.
+        InputError
+            For no arrivals and fewer than two trials.
+
+        Examples
+        --------
+        >>> import crewe as cw
+        >>> arms = {"control": 1, "crewe": 1}
+        >>> blocks = cw.Blocks([2])
+        >>> design = cw.Design("trial", arms=arms, cluster="family_id", method=blocks, seed=1)
+        >>> found = design.predictability(n=20, sims=100)
+        >>> found.guess, found.certain  # the second of each pair is certain
+        (0.75, 0.5)
+        """
+        return measure(self, n, frame, order, strata, levels, sims, seed)
 
     def commitment(self) -> Commitment:
         """Give the hash to lodge before the first unit is randomised."""

@@ -106,6 +106,45 @@ impl Design {
         Ok(drawn.into_pyarray(py))
     }
 
+    /// Simulated trials of these units, or of `n` imagined ones.
+    #[expect(clippy::too_many_arguments, reason = "what is expected to arrive comes in its parts")]
+    fn predictability<'py>(
+        &self,
+        py: Python<'py>,
+        units: Option<&Units>,
+        n: usize,
+        strata: u32,
+        levels: Vec<u32>,
+        sims: u64,
+        seed: Option<SeedLike>,
+    ) -> PyResult<Bound<'py, PyDict>> {
+        let seed = seed.map(Seed::from);
+        let expected = match units {
+            Some(units) => core::Expected::Units(&units.inner),
+            None => core::Expected::Imagined { n, strata, levels: &levels },
+        };
+        let found =
+            crate::pool::compute(py, || self.inner.predictability(expected, sims, seed.as_ref(), &Signals))
+                .or_raise(py)?;
+        Ok(record!(py,
+            "n" => found.n,
+            "sims" => found.sims,
+            "chance" => found.chance,
+            "guess" => found.guess,
+            "guess_se" => found.guess_se,
+            "informed" => found.informed,
+            "informed_se" => found.informed_se,
+            "certain" => found.certain,
+            "end_mean" => found.end_mean,
+            "end_max" => found.end_max,
+            "worst_mean" => found.worst_mean,
+            "worst_max" => found.worst_max,
+            "stratum_mean" => found.stratum_mean,
+            "stratum_max" => found.stratum_max,
+            "notes" => found.notes,
+        ))
+    }
+
     /// The number of possible assignments as little-endian bytes, or nothing.
     fn possible<'py>(&self, py: Python<'py>, units: &Units) -> PyResult<Option<Bound<'py, PyBytes>>> {
         let possible = crate::pool::compute(py, || self.inner.possible(&units.inner)).or_raise(py)?;

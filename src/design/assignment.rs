@@ -121,14 +121,18 @@ impl Design {
         let ratio = self.ratio();
         let sizes: Vec<usize> = assignment.units.members().iter().map(Vec::len).collect();
         let misfits = sizes.iter().filter(|&&n| !(n as u64).is_multiple_of(ratio.total)).count();
-        if misfits > 0 && *self.the_method() == Method::default() {
+        if let (1.., Method::Complete(options)) = (misfits, self.the_method()) {
             let shares: Vec<String> = ratio.shares.iter().map(ToString::to_string).collect();
             notes.push(format!(
-                "{misfits} of {} strata do not divide by the ratio {}: the places left over are drawn so that \
-                 every unit's probability is exactly the ratio",
+                "{misfits} of {} strata do not divide by the ratio {}: {}",
                 sizes.len(),
                 shares.join(":"),
+                super::misfits::told(options.misfits, &ratio),
             ));
+        }
+        let left_out = assignment.left_out();
+        if left_out > 0 {
+            notes.push(format!("{left_out} of {} units were left out and have no arm", assignment.arm.len()));
         }
         let counts = assignment.counts();
         for (name, _) in assignment.arms.iter().zip(&counts).filter(|(_, count)| **count == 0) {

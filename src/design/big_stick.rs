@@ -19,7 +19,7 @@ pub(super) struct Rule {
     pub limit: u32,
 }
 
-pub(super) fn rule(options: &BigStick) -> Arc<dyn fake_arms::Rule> {
+pub(super) fn rule(options: BigStick) -> Arc<dyn fake_arms::Rule> {
     Arc::new(Rule { limit: options.limit })
 }
 

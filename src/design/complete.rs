@@ -92,7 +92,7 @@ pub fn possible(n: usize, ratio: &Ratio) -> Option<BigUint> {
 }
 
 /// Every split of n units between the arms, and the share of (order, start) pairs that give it.
-fn splits(n: usize, ratio: &Ratio) -> Option<BTreeMap<Vec<u64>, f64>> {
+pub(super) fn splits(n: usize, ratio: &Ratio) -> Option<BTreeMap<Vec<u64>, f64>> {
     let mut arms: Vec<u32> = (0..ratio.shares.len() as u32)
         .filter(|&arm| left_over(n, ratio.shares[arm as usize], ratio.total) > 0)
         .collect();

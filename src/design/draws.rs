@@ -6,7 +6,7 @@
 use ndarray::Array2;
 use rayon::prelude::*;
 
-use super::procedure::{LEFT_OUT, Scratch};
+use super::procedure::{LEFT_OUT, Procedure, Scratch, Support};
 use super::random::Streams;
 use super::{Design, Units};
 use crate::progress::{Monitor, check};
@@ -15,6 +15,34 @@ use crate::{Fault, Result};
 
 /// Replicates between two looks at the monitor.
 const CHUNK: usize = 2048;
+
+/// A procedure made ready to be drawn again, one replicate at a time.
+pub(crate) struct Redraws {
+    procedure: Box<dyn Procedure>,
+    streams: Streams,
+}
+
+impl Redraws {
+    /// The procedure of a design for these units, under a seed.
+    pub fn new(design: &Design, units: &Units, seed: &Seed) -> Result<Self> {
+        Ok(Self { procedure: design.procedure(units)?, streams: Streams::new(seed, "draws", units) })
+    }
+
+    /// Draws replicate `index` into `arm`, one entry a unit.
+    pub fn draw(&self, index: u64, scratch: &mut Scratch, arm: &mut [u8]) {
+        self.procedure.draw(self.streams.replicate(index), scratch, arm);
+    }
+
+    /// How many replicates to draw between two looks at the monitor: fewer where each takes many tries.
+    pub fn chunk(&self) -> usize {
+        (CHUNK as u64 / self.procedure.tries().max(1)).max(16) as usize
+    }
+
+    /// All assignments, where there are at most `most`.
+    pub fn support(&self, most: usize) -> Option<Support> {
+        self.procedure.support(most)
+    }
+}
 
 impl Design {
     /// `n` assignments of these units drawn anew; n x units, each entry the index of an arm, or [`LEFT_OUT`].
@@ -47,14 +75,14 @@ impl Design {
         cells.try_reserve_exact(size).map_err(|_| too_large())?;
         cells.resize(size, LEFT_OUT);
 
-        let procedure = self.procedure(units)?;
-        let streams = Streams::new(seed, "draws", units);
-        for (chunk, block) in cells.chunks_mut(CHUNK * width).enumerate() {
-            check(monitor, (chunk * CHUNK) as u64, n as u64)?;
+        let redraws = Redraws::new(self, units, seed)?;
+        let size = redraws.chunk();
+        for (chunk, block) in cells.chunks_mut(size * width).enumerate() {
+            check(monitor, (chunk * size) as u64, n as u64)?;
             block.par_chunks_mut(width).enumerate().for_each_init(
                 Scratch::default,
                 |scratch, (place, row)| {
-                    procedure.draw(streams.replicate((chunk * CHUNK + place) as u64), scratch, row);
+                    redraws.draw((chunk * size + place) as u64, scratch, row);
                 },
             );
         }

@@ -48,20 +48,22 @@ pub struct Complete {
     pub misfits: Misfits,
 }
 
-/// Rules for the units that are left over where a stratum does not divide by the ratio.
+/// Rules for the units that are left over where a stratum does not divide by the ratio: [`super::misfits`] has their
+/// definitions and probabilities.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Misfits {
-    /// The places left over are drawn within the stratum so that every probability is the ratio.
+    /// The places left over are drawn within the stratum, no arm twice, so that every probability is the ratio.
     #[default]
     Strata,
     /// The units left over get no arm.
     LeaveOut,
-    /// The units left over in all strata are randomised together.
+    /// The units left over in all strata are split equally between the arms, whatever the ratio.
     Global,
-    /// As `Strata`, but every misfit draws for itself in the ratio, so that places may repeat an arm.
+    /// The units left over in a stratum draw tickets from a pack that holds the ratio once, so that an arm may come
+    /// several times; every probability is the ratio.
     WeightedStrata,
-    /// As `Global`, but every misfit draws for itself in the ratio.
+    /// As `WeightedStrata`, but the units left over in all strata draw together.
     WeightedGlobal,
 }
 

@@ -60,6 +60,14 @@ pub mod simple;
 mod stepwise;
 mod units;
 
+pub mod constrained;
+pub mod matched;
+mod matching;
+pub mod misfits;
+pub mod rerandomised;
+mod schemes;
+mod score;
+
 use std::collections::BTreeSet;
 
 use crate::rng::Seed;
@@ -72,7 +80,11 @@ pub use column::Column;
 #[cfg(feature = "ledger")]
 pub(crate) use column::nfc;
 pub use commitment::Commitment;
+pub(crate) use draws::Redraws;
+pub(crate) use procedure::Scratch;
+
 pub use consort::{ArmFlow, Count, Flow, flow};
+pub use constrained::{Acceptance, Pair};
 pub use join::Joined;
 pub use method::{
     BiasedCoin, BigStick, Blocks, BuiltPairs, Complete, Constrained, Fraction, GivenSets, Imbalance,

@@ -6,6 +6,7 @@ use num_bigint::BigUint;
 use super::fake_arms::{self, Sequential};
 use super::random::{Random, Steps};
 use super::{Design, Method, Units, biased_coin, big_stick, blocks, complete, minimisation, simple};
+use super::{constrained, matched, misfits, rerandomised};
 use crate::{Fault, Result};
 
 /// The arm of a unit that a procedure leaves out.
@@ -70,6 +71,11 @@ pub(crate) trait Procedure: Send + Sync {
     /// What is known of the assignment that `random` draws, beyond its arms.
     fn details(&self, _random: Random<'_>) -> Details {
         Details::default()
+    }
+
+    /// How many assignments it looks at for one draw, in the mean.
+    fn tries(&self) -> u64 {
+        1
     }
 
     /// What a reader of an assignment should know.
@@ -222,7 +228,7 @@ impl Design {
                 by_stratum(self.in_order(units)?, arms, blocks::Rule { ratio, sizes })
             }
             Method::BigStick(options) => {
-                Box::new(Sequential::plain(self.in_order(units)?, ratio, big_stick::rule(options)))
+                Box::new(Sequential::plain(self.in_order(units)?, ratio, big_stick::rule(*options)))
             }
             Method::BiasedCoin(options) => {
                 Box::new(Sequential::plain(self.in_order(units)?, ratio, biased_coin::rule(options)))
@@ -230,7 +236,10 @@ impl Design {
             Method::Minimisation(options) => {
                 Box::new(minimisation::procedure(options, ratio, units, self.in_order(units)?)?)
             }
-            other => return Err(unknown(other)),
+            Method::Complete(options) => misfits::ready(units.members(), ratio, options.misfits)?,
+            Method::MatchedSets(options) => Box::new(matched::ready(units, ratio, options)?),
+            Method::Constrained(options) => Box::new(constrained::ready(self, units, options)?),
+            Method::Rerandomised(options) => Box::new(rerandomised::ready(self, units, options)?),
         })
     }
 
@@ -268,14 +277,10 @@ impl Design {
     }
 }
 
-fn by_stratum<P: WithinStratum + 'static>(
+pub(super) fn by_stratum<P: WithinStratum + 'static>(
     members: Vec<Vec<u32>>,
     arms: usize,
     within: P,
 ) -> Box<dyn Procedure> {
     Box::new(ByStratum { members, arms, within })
-}
-
-fn unknown(method: &Method) -> crate::Error {
-    Fault::new(format!("{} cannot be drawn here", method.name())).design()
 }

@@ -67,7 +67,7 @@ impl Stepwise {
             Method::Blocks(options) => {
                 Some(Self::Blocks(blocks::Rule { ratio, sizes: options.sizes.clone() }))
             }
-            Method::BigStick(options) => Some(fake(big_stick::rule(options))),
+            Method::BigStick(options) => Some(fake(big_stick::rule(*options))),
             Method::BiasedCoin(options) => Some(fake(biased_coin::rule(options))),
             Method::Minimisation(options) => Some(fake(Arc::new(minimisation::Rule::new(options)))),
             _ => None,

@@ -538,8 +538,8 @@ fn cluster_notes(clusters: usize, p: usize) -> Vec<String> {
     if clusters < FEW_CLUSTERS {
         notes.push(format!(
             "{clusters} clusters: the sandwich estimate (CR0, z) is too small with few; a nominal 5% test rejects in \
-             about 17%, 12% and 6% of simulated trials with 10, 20 and 40 families and no effect. Prefer the \
-             randomisation test"
+             16% to 20%, 10% to 13% and 7% to 9% of simulated trials with 10, 20 and 40 families and no effect. Prefer \
+             the randomisation test"
         ));
     }
     if clusters <= p {

@@ -30,7 +30,7 @@ def _name(requirement: str) -> str:
 def declared() -> set[str]:
     """Gather the names of everything that the repository depends on."""
     names: set[str] = set()
-    for file in ("Cargo.toml", "python/Cargo.toml"):
+    for file in ("Cargo.toml", "python/Cargo.toml", "evidence/Cargo.toml"):
         for table in ("dependencies", "dev-dependencies", "build-dependencies"):
             names |= set(_toml(file).get(table, {}))
     project = _toml("pyproject.toml")

@@ -1,0 +1,66 @@
+//! Randomisation tests of 132 families at 2:1 in 4 strata, 326 children.
+
+use crewe::design::{Assignment, Column, Design, Units};
+use crewe::progress::NoMonitor;
+use crewe::resampling::{Outcomes, RandomisationOptions, Statistic, randomisation_test};
+use ndarray::Array2;
+
+fn main() {
+    divan::main();
+}
+
+struct Trial {
+    design: Design,
+    assignment: Assignment,
+    outcomes: Outcomes,
+}
+
+fn trial() -> Trial {
+    let design =
+        Design::new("bench").arm("control", 1).arm("crewe", 2).cluster("family").strata(["site"]).seed(2017);
+    let family: Vec<usize> = (0..326).map(|child| child * 132 / 326).collect();
+    let ids = Column::from_values("family", family.iter().map(|f| format!("F{f:03}")));
+    let site = Column::from_values("site", family.iter().map(|f| (f % 4).to_string()));
+    // The bench's own data are well formed.
+    let units = Units::from_rows(design.unit().unwrap(), &ids, &[site]).unwrap();
+    let assignment = design.assign(&units).unwrap();
+    let y: Vec<f64> = (0..326).map(|child| ((child * 7919) % 101) as f64 + family[child] as f64 / 10.0).collect();
+    let outcomes = Outcomes::new("score", &y, units.rows(), units.len()).unwrap();
+    Trial { design, assignment, outcomes }
+}
+
+fn bench(bencher: divan::Bencher<'_, '_>, statistic: Statistic<'_>, interval: bool) {
+    let trial = trial();
+    let options =
+        RandomisationOptions { draws: 10_000, interval: Some(interval), ..RandomisationOptions::default() };
+    bencher.bench(|| {
+        let Trial { design, assignment, outcomes } = &trial;
+        randomisation_test(design, assignment, outcomes, statistic, &options, &NoMonitor).unwrap()
+    });
+}
+
+#[divan::bench(args = [false, true])]
+fn difference_in_means(bencher: divan::Bencher<'_, '_>, interval: bool) {
+    bench(bencher, Statistic::DifferenceInMeans { studentised: false }, interval);
+}
+
+#[divan::bench(args = [false, true])]
+fn studentised(bencher: divan::Bencher<'_, '_>, interval: bool) {
+    bench(bencher, Statistic::DifferenceInMeans { studentised: true }, interval);
+}
+
+#[divan::bench(args = [false, true])]
+fn adjusted_for_four_columns(bencher: divan::Bencher<'_, '_>, interval: bool) {
+    let x = Array2::from_shape_fn((326, 4), |(i, j)| if j == 0 { 1.0 } else { ((i * (j + 3)) % 11) as f64 });
+    bench(bencher, Statistic::Adjusted(x.view()), interval);
+}
+
+#[divan::bench]
+fn a_function_of_the_user(bencher: divan::Bencher<'_, '_>) {
+    let units = trial().outcomes.unit;
+    let larger = move |y: &[f64], arm: &[u8]| {
+        let treated = units.iter().zip(y).filter(|(unit, _)| arm[**unit as usize] == 1);
+        treated.map(|(_, y)| *y).fold(f64::MIN, f64::max)
+    };
+    bench(bencher, Statistic::User(&larger), false);
+}

@@ -1,0 +1,22 @@
+//! The topics, one file each.
+
+mod individuals;
+mod linear;
+mod logit;
+mod ranks;
+mod rates;
+mod sets;
+mod survival;
+
+use crate::Topic;
+
+/// Every topic, in the order of the pages.
+pub const TOPICS: &[Topic] = &[
+    linear::TOPIC,
+    logit::TOPIC,
+    individuals::TOPIC,
+    sets::TOPIC,
+    survival::TOPIC,
+    ranks::TOPIC,
+    rates::TOPIC,
+];

@@ -1,0 +1,119 @@
+//! The first hundred trials of every cell, run again: they must lie where the committed results of the full run say,
+//! and be the same to the bit on any number of threads.
+
+use std::path::PathBuf;
+
+use crewe::inference::Clusters;
+use crewe::rng::Seed;
+use crewe::survival::{Cox, Surv};
+use crewe_evidence::grid::{FIRST, Rate, Tally};
+use crewe_evidence::page::{Measure, span};
+use crewe_evidence::{Results, Run, TOPICS, Topic};
+use ndarray::array;
+
+fn committed(topic: &Topic) -> Results {
+    let file =
+        PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(format!("../docs/evidence/{}.json", topic.name));
+    let text = std::fs::read_to_string(&file).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
+    serde_json::from_str(&text).unwrap()
+}
+
+fn first_trials(topic: &Topic, seed: u64, threads: usize) -> Results {
+    let run = Run { seed: Seed::Integer(seed), sims: FIRST, progress: false };
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+    let cells = pool.install(|| (topic.run)(&run)).unwrap();
+    Results { topic: topic.name.to_owned(), seed, sims: FIRST, cells }
+}
+
+/// Whether a share of a few trials lies within 4 Monte Carlo standard errors of the full run's. The standard error is
+/// that of Agresti and Coull's shrunken share, since a simulated share of 0 or 1 has none.
+fn near(few: u64, of: u64, full: Rate) -> bool {
+    let share = (full.value * of as f64 + 2.0) / (of as f64 + 4.0);
+    let se = (share * (1.0 - share) / of as f64 + full.se * full.se).sqrt();
+    (few as f64 / of as f64 - full.value).abs() <= 4.0 * se
+}
+
+fn check(topic: &Topic) {
+    let full = committed(topic);
+    let few = first_trials(topic, full.seed, 2);
+    let mut compared = 0;
+    for cell in &few.cells {
+        let known =
+            full.cells.iter().find(|c| c.cell == cell.cell).unwrap_or_else(|| panic!("{:?}", cell.cell));
+        assert_eq!(cell.procedures.len(), known.procedures.len(), "{:?}", cell.cell);
+        for (here, there) in cell.procedures.iter().zip(&known.procedures) {
+            let place = format!("{} {:?} {}", topic.name, cell.cell, here.name);
+            assert_eq!(here.name, there.name, "{place}");
+            // The same trials: counts differ at most where a platform's last bit turns a verdict over.
+            for (a, b) in here.first.iter().zip(&there.first) {
+                assert!(a.abs_diff(*b) <= 1, "{place}: {:?}, committed {:?}", here.first, there.first);
+            }
+            let rates =
+                |tally: &Tally| (tally.rejections(), tally.coverage().map(|rate| (rate, tally.covered)));
+            if here.all.answered > 0 {
+                let (rejections, coverage) = rates(&there.all);
+                assert!(near(here.all.rejected, here.all.answered, rejections), "{place}: {:?}", here.all);
+                if let Some((rate, _)) = coverage {
+                    let covered = here.all.covered.unwrap();
+                    assert!(near(covered, here.all.answered, rate), "{place}: {:?}", here.all);
+                }
+                compared += 1;
+            }
+        }
+    }
+    assert!(compared > 0);
+}
+
+macro_rules! topics {
+    ($($name:ident),*) => {
+        $(#[test] fn $name() { check(topic(stringify!($name))) })*
+        #[test]
+        fn every_topic_is_checked() {
+            let checked = [$(stringify!($name)),*];
+            assert!(TOPICS.iter().all(|topic| checked.contains(&topic.name)));
+        }
+    };
+}
+
+topics!(linear, logit, individuals, sets, survival, ranks, rates);
+
+fn topic(name: &str) -> &'static Topic {
+    TOPICS.iter().find(|topic| topic.name == name).unwrap()
+}
+
+#[test]
+fn any_number_of_threads_gives_the_same_bits() {
+    for name in ["individuals", "survival"] {
+        let [one, four] = [1, 4].map(|threads| first_trials(topic(name), 7, threads));
+        assert_eq!(serde_json::to_string(&one).unwrap(), serde_json::to_string(&four).unwrap(), "{name}");
+    }
+}
+
+/// The warning that a Cox model with few families carries quotes the sizes of the committed run.
+#[test]
+fn the_note_on_few_clusters_quotes_what_was_found() {
+    let results = committed(topic("survival"));
+    let span = |families: &str| {
+        let cells = results.select(&[("hazard ratio", "1"), ("families", families)]);
+        let found = span(&cells, "Cox, CR0, z", Measure::Rejections);
+        format!("{:.0}% to {:.0}%", 100.0 * found.low, 100.0 * found.high)
+    };
+    let sizes = format!("{}, {} and {} of simulated trials", span("10"), span("20"), span("40"));
+    let x = array![[0.], [2.], [1.], [1.], [1.], [0.], [0.]];
+    let surv = Surv::new(&[4., 3., 1., 1., 2., 2., 3.], &[1., 1., 1., 0., 1., 1., 0.]);
+    let families = Clusters::new(&[0, 0, 1, 1, 2, 3, 4]).unwrap();
+    let fit = Cox::new(surv, x.view()).clusters(Some(&families)).fit().unwrap();
+    assert!(fit.notes[0].contains(&sizes), "{} does not say {sizes}", fit.notes[0]);
+}
+
+#[test]
+fn pages_are_those_of_the_committed_results() {
+    for topic in TOPICS {
+        let page = (topic.page)(&committed(topic));
+        let file =
+            PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(format!("../docs/evidence/{}.md", topic.name));
+        let text = std::fs::read_to_string(file).unwrap();
+        assert!(text.contains(page.markdown.trim_end()), "{}: run the binary with --pages", topic.name);
+        assert!(text.starts_with(&format!("# {}\n", topic.title)));
+    }
+}
