@@ -104,6 +104,8 @@ class Assignment:
         self._parts: dict[str, Any] = units.parts()
         self._source: Source | None = source
         self._arm_column = arm_column
+        # Other identifiers under which rows may name a unit: families that split off or merged.
+        self._aliases: dict[str, str] = {}
         self._kind = (source._implementation, source._lazy)
         self._integers = bool(source._frame[design.id_column].dtype.is_integer())
         self._keep_data = keep_data
@@ -233,11 +235,12 @@ class Assignment:
         """
         source = Source(source)
         design = self.design
-        ids = identifiers(source, design.id_column)
+        name, codes, ids = identifiers(source, design.id_column)
+        named = (name, codes, [self._aliases.get(label, label) for label in ids])
         strata = [labels(source, name, "stratum") for name in design.strata if name in source.names]
         given = None if arm is None else labels(source, arm, "arm")
         joined = design._core().join(
-            self._labels, self._stratum, self._strata, self._arm, ids, strata, given
+            self._labels, self._stratum, self._strata, self._arm, named, strata, given
         )
         unit: NDArray[np.uint32] = joined["unit"]
         return Joined(

@@ -116,6 +116,9 @@ def join(
     joined = assignment.check(source, arm=column)
     names = np.asarray(joined.arms, dtype=object)[joined.arm]
     added: dict[str, Any] = {"stratum": np.asarray(joined.strata, dtype=object)[joined.stratum]}
+    if assignment.cluster and getattr(assignment, "_aliases", None):
+        # Families that split off or merged are one cluster with the family that was randomised.
+        added[assignment.cluster] = np.asarray(joined.units, dtype=object)[joined.unit]
     if column is None and "arm" in needed:
         column, added["arm"] = "arm", names
     balanced = _balanced(assignment, source, joined, added)

@@ -460,10 +460,9 @@ class Ledger:
         """Give what a flow diagram needs: everybody randomised, why some are not compared, counts."""
         assignment, rows = self._assigned(everybody=True)
         flow = self._inner.flow()
-        reasons = sorted({left for left in rows["left"] if left is not None})
         return Register(
             assignment,
-            {why: np.array([left == why for left in rows["left"]]) for why in reasons},
+            {why: np.array([left == why for left in rows["left"]]) for why in flow["reasons"]},
             {"refused while an arm was full": flow["refused"]} if any(flow["refused"]) else {},
             [
                 {"with children who came late": late, "given another arm": other, "withdrew": gone}
@@ -475,12 +474,18 @@ class Ledger:
     def _assigned(self, *, everybody: bool) -> tuple[Assignment, dict[str, Any]]:
         rows, drawn, units = self._inner.assigned(everybody)
         columns = self._columns(rows)
-        columns[self.design.id_column] = rows["randomised" if everybody else "analysed_as"]
+        units_of = rows["randomised" if everybody else "analysed_as"]
+        columns[self.design.id_column] = units_of
         commitment = Commitment(**drawn["commitment"])
         source = Source(build(columns, None))
         made = Assignment(
             self.design, source, drawn, units, commitment=commitment, arm_column="arm"
         )
+        made._aliases = {
+            family: unit
+            for family, unit in zip(rows["family"], units_of, strict=True)
+            if family != unit
+        }
         return made, rows
 
     def _columns(self, rows: dict[str, Any]) -> dict[str, Any]:

@@ -207,9 +207,11 @@ def _from_formula(kind: type[Regression], formula: str, data: Any, options: _Opt
             notes.append(trial.dropped_by_arm(built.rows))
     codes = labels = None
     if cluster is not None:
-        codes, labels = cluster_codes(source, cluster, built.rows)
+        # A trial knows which families are one cluster, whatever they are called now.
+        clustered = source if trial is None else trial.source
+        codes, labels = cluster_codes(clustered, cluster, built.rows)
         if built.dropped.n:
-            notes += _lost_clusters(source, cluster, built.rows)
+            notes += _lost_clusters(clustered, cluster, built.rows)
     if trial is not None:
         trial.refuse_too_few(built.rows)
     with rows_of_the_data(built.rows):
