@@ -850,5 +850,5 @@ def test_an_arm_without_any_variation_is_noted():
     assert any("the same in all 6 rows with arm = 1" in note for note in fit.notes)
     assert "the same in all 6 rows" in repr(fit)
     assert not any("the same" in note for note in fit.vcov("iid").notes)
-    varied = cw.ols("y ~ arm", data.assign(y=[1] + list(data["y"][1:])))
+    varied = cw.ols("y ~ arm", data.assign(y=[1, *data["y"][1:]]))
     assert not any("the same" in note for note in varied.notes)

@@ -159,7 +159,9 @@ def test_few_clusters_point_to_the_randomisation_test():
         LUNG, frame("lung").dropna(subset=["inst"]).astype({"inst": int}), cluster="inst"
     )
     assert any(
-        "18 clusters" in n and "16% to 20%, 10% to 13%, 7% to 9% and 6% to 7%" in n and "randomisation" in n
+        "18 clusters" in n
+        and "16% to 20%, 10% to 13%, 7% to 9% and 6% to 7%" in n
+        and "randomisation" in n
         for n in fit.notes
     )
     assert "18 clusters" in repr(fit)
