@@ -10,6 +10,7 @@
 pub mod cluster_adjusted;
 pub mod clusters;
 pub mod contrasts;
+mod inverse_root;
 mod scores;
 pub mod vcov;
 pub mod wald;

@@ -86,7 +86,7 @@ pub fn cross_products(
                 }
             }
             if let Some(rows) = rows.as_slice() {
-                arch.dispatch(|| add_cross_products(rows, rows, width, &mut sum));
+                arch.dispatch(CrossProducts { rows, width, sum: &mut sum });
             }
         }
         sum
@@ -96,6 +96,24 @@ pub fn cross_products(
         total.iter_mut().zip(part).for_each(|(total, part)| *total += part);
     }
     Array2::from_shape_fn((q, q), |(a, b)| total[a.min(b) * width + a.max(b)])
+}
+
+/// Adds the cross-products of a block. A closure would do but for the inlining: the compiler may leave its body outside
+/// the function that has the vector instructions.
+struct CrossProducts<'a> {
+    rows: &'a [f64],
+    width: usize,
+    sum: &'a mut [f64],
+}
+
+impl pulp::WithSimd for CrossProducts<'_> {
+    type Output = ();
+
+    #[allow(clippy::inline_always)]
+    #[inline(always)]
+    fn with_simd<S: pulp::Simd>(self, _: S) {
+        add_cross_products(self.rows, self.rows, self.width, self.sum);
+    }
 }
 
 /// Columns in a tile of the product.

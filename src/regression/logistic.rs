@@ -6,7 +6,8 @@
 //!
 //! Nothing is fused and every sum has a fixed order, so the bits do not depend on the processor or on the threads.
 
-use ndarray::{Array2, ArrayView1, Axis, Slice};
+use ndarray::{ArrayView1, Axis, Slice};
+use pulp::{Simd, WithSimd};
 
 use crate::linalg::DesignMatrix;
 use crate::linalg::gram::{BLOCK, TILE, add_cross_products, fill_chunks, over_chunks_of};
@@ -52,28 +53,60 @@ impl State {
         before: Vec<f64>,
     ) -> Self {
         let k = x.k();
+        let columns = x.columns();
+        let p = columns.ncols();
         let width = (k + 1).next_multiple_of(TILE);
         let arch = pulp::Arch::new();
-        let mut padded = coef.to_vec();
-        padded.resize(width, 0.0);
+        // In a block the stored columns come first, then the intercept, then the place of the residual.
+        let first = k - p;
+        let padded = |values: &[f64]| {
+            let mut padded = values[first..].to_vec();
+            padded.extend(&values[..first]);
+            padded.resize(width, 0.0);
+            padded
+        };
+        let (coef, center) = (padded(coef), padded(center));
+        let mut tail = vec![0.0; width - p];
+        tail[..first].fill(1.0);
         let mut predictor = before;
         let parts = over_chunks_of(&mut predictor, |start, predictor| {
             let mut part =
                 Part { sums: vec![0.0; width * width], log_likelihood: 0.0, furthest: 0.0, reach: 0.0 };
-            let mut rows = Array2::<f64>::zeros((BLOCK, width));
+            let mut rows = vec![0.0; BLOCK * width];
             let mut weighted = vec![0.0; BLOCK * width];
+            let mut copy = Vec::new();
             let mut sign = [0.0; BLOCK];
             for (predictor, from) in predictor.chunks_mut(BLOCK).zip((start..).step_by(BLOCK)) {
                 let m = predictor.len();
-                x.fill(from, from + m, center, rows.slice_axis_mut(Axis(0), Slice::from(..m)));
-                for (sign, y) in sign.iter_mut().zip(y.slice_axis(Axis(0), Slice::from(from..from + m))) {
+                let slice = Slice::from(from..from + m);
+                let stored = match columns.as_slice() {
+                    // With what follows the last row, so that rows can be read in whole vectors.
+                    Some(all) => &all[from * p..all.len().min((from + m) * p + width)],
+                    None => {
+                        copy.clear();
+                        copy.extend(columns.slice_axis(Axis(0), slice));
+                        &copy
+                    }
+                };
+                for (sign, y) in sign.iter_mut().zip(y.slice_axis(Axis(0), slice)) {
                     *sign = 2.0 * y - 1.0;
                 }
-                if let Some(rows) = rows.as_slice() {
-                    let rows = &rows[..m * width];
-                    let weighted = &mut weighted[..m * width];
-                    arch.dispatch(|| add_block(rows, &padded, &sign[..m], k, predictor, weighted, &mut part));
-                }
+                let rows = &mut rows[..m * width];
+                let weighted = &mut weighted[..m * width];
+                let (coef, center, sign, part) = (&coef, &center, &sign[..m], &mut part);
+                arch.dispatch(Block {
+                    stored,
+                    p,
+                    center,
+                    tail: &tail,
+                    coef,
+                    sign,
+                    k,
+                    rows,
+                    weighted,
+                    predictor,
+                    part,
+                });
             }
             part
         });
@@ -85,7 +118,11 @@ impl State {
             total.furthest = total.furthest.max(part.furthest);
             total.reach = total.reach.max(part.reach);
         }
-        let sum = |a: usize, b: usize| total.sums[a.min(b) * width + a.max(b)];
+        let place = |j: usize| if j == k { k } else { (j + p) % k };
+        let sum = |a: usize, b: usize| {
+            let (a, b) = (place(a), place(b));
+            total.sums[a.min(b) * width + a.max(b)]
+        };
         Self {
             predictor,
             furthest: total.furthest,
@@ -107,30 +144,90 @@ impl State {
         let arch = pulp::Arch::new();
         fill_chunks(self.predictor.len(), |start, values| {
             let predictor = &self.predictor[start..start + values.len()];
-            arch.dispatch(|| {
-                for (value, &eta) in values.iter_mut().zip(predictor) {
-                    let small = exponential(-eta.abs());
-                    *value = small.sqrt() / (1.0 + small);
-                }
-            });
+            arch.dispatch(Roots { predictor, values });
         })
     }
 
     /// `y - mu`, without cancellation.
     pub(super) fn residuals(&self, y: ArrayView1<'_, f64>) -> Vec<f64> {
         let arch = pulp::Arch::new();
-        let y = y.as_standard_layout();
-        let y = y.as_slice().unwrap_or_default();
         fill_chunks(self.predictor.len(), |start, values| {
-            let end = start + values.len();
-            let (predictor, y) = (&self.predictor[start..end], &y[start..end]);
-            arch.dispatch(|| {
-                for ((value, &eta), &y) in values.iter_mut().zip(predictor).zip(y) {
-                    let sign = 2.0 * y - 1.0;
-                    *value = sign * unseen(sign * eta).probability;
-                }
-            });
+            let slice = Slice::from(start..start + values.len());
+            for (value, y) in values.iter_mut().zip(y.slice_axis(Axis(0), slice)) {
+                *value = 2.0 * y - 1.0;
+            }
+            let predictor = &self.predictor[start..start + values.len()];
+            arch.dispatch(Residuals { predictor, values });
         })
+    }
+}
+
+/// Writes the roots of the working weights. (Closures are not sure to be inlined into the function that has the vector
+/// instructions.)
+struct Roots<'a> {
+    predictor: &'a [f64],
+    values: &'a mut [f64],
+}
+
+impl WithSimd for Roots<'_> {
+    type Output = ();
+
+    #[allow(clippy::inline_always)] // Vector instructions reach only what is inlined into the dispatch.
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) {
+        for (value, eta) in self.values.iter_mut().zip(self.predictor) {
+            let small = exponential(-eta.abs());
+            *value = small.sqrt() / (1.0 + small);
+        }
+    }
+}
+
+/// Turns the signs of the outcomes into residuals.
+struct Residuals<'a> {
+    predictor: &'a [f64],
+    values: &'a mut [f64],
+}
+
+impl WithSimd for Residuals<'_> {
+    type Output = ();
+
+    #[allow(clippy::inline_always)]
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) {
+        for (value, eta) in self.values.iter_mut().zip(self.predictor) {
+            let sign = *value;
+            *value = sign * unseen(sign * eta).probability;
+        }
+    }
+}
+
+/// A block of rows to be added.
+struct Block<'a> {
+    /// The stored values of the rows, `p` a row, and perhaps some of the next rows.
+    stored: &'a [f64],
+    p: usize,
+    /// As wide as a row of the block, which ends with `tail`.
+    center: &'a [f64],
+    tail: &'a [f64],
+    coef: &'a [f64],
+    /// 1 where the outcome is 1, else -1.
+    sign: &'a [f64],
+    /// Where the residual stands in a weighted row.
+    k: usize,
+    rows: &'a mut [f64],
+    weighted: &'a mut [f64],
+    predictor: &'a mut [f64],
+    part: &'a mut Part,
+}
+
+impl WithSimd for Block<'_> {
+    type Output = ();
+
+    #[allow(clippy::inline_always)]
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) {
+        fill(self.stored, self.p, self.center, self.tail, self.rows);
+        add_block(self.rows, self.coef, self.sign, self.k, self.predictor, self.weighted, self.part);
     }
 }
 
@@ -144,13 +241,50 @@ struct Unseen {
     inverse: f64,
 }
 
-#[allow(clippy::inline_always)] // Vector instructions reach only what is inlined into the dispatch.
+#[allow(clippy::inline_always)]
 #[inline(always)]
 fn unseen(towards: f64) -> Unseen {
     let small = exponential(-towards.abs());
     let inverse = 1.0 / (1.0 + small);
     let probability = inverse * if towards >= 0.0 { small } else { 1.0 };
     Unseen { probability, small, inverse }
+}
+
+/// Writes rows of `p` values less `center` into rows as wide as it, which end with `tail`.
+#[allow(clippy::inline_always)]
+#[inline(always)]
+fn fill(stored: &[f64], p: usize, center: &[f64], tail: &[f64], rows: &mut [f64]) {
+    let width = center.len();
+    for (i, row) in rows.chunks_exact_mut(width).enumerate() {
+        let from = i * p;
+        if let Some(values) = stored.get(from..from + width) {
+            for ((to, value), c) in tiles_mut(row).zip(tiles(values)).zip(tiles(center)) {
+                for ((to, value), c) in to.iter_mut().zip(value).zip(c) {
+                    *to = value - c;
+                }
+            }
+        } else {
+            for ((to, value), c) in row.iter_mut().zip(&stored[from..from + p]).zip(center) {
+                *to = value - c;
+            }
+        }
+        for (to, value) in row[p..].iter_mut().zip(tail) {
+            *to = *value;
+        }
+    }
+}
+
+/// Whole tiles of a row, whose length the compiler then knows.
+#[allow(clippy::inline_always)]
+#[inline(always)]
+fn tiles(row: &[f64]) -> std::slice::Iter<'_, [f64; TILE]> {
+    row.as_chunks().0.iter()
+}
+
+#[allow(clippy::inline_always)]
+#[inline(always)]
+fn tiles_mut(row: &mut [f64]) -> std::slice::IterMut<'_, [f64; TILE]> {
+    row.as_chunks_mut().0.iter_mut()
 }
 
 /// Adds the rows of a block, each a row of `rows`, and leaves their predictors.
@@ -166,45 +300,53 @@ fn add_block(
     part: &mut Part,
 ) {
     let (m, width) = (sign.len(), coef.len());
-    let (mut eta, mut weight, mut residual) = ([0.0; BLOCK], [0.0; BLOCK], [0.0; BLOCK]);
     // The rows that are not there leave every sum, product and maximum as it is.
+    let (mut eta, mut weight, mut residual) = ([0.0; BLOCK], [0.0; BLOCK], [0.0; BLOCK]);
     let (mut low, mut high, mut moved) = ([0.0; BLOCK], [1.0; BLOCK], [0.0; BLOCK]);
     for (eta, row) in eta.iter_mut().zip(rows.chunks_exact(width)) {
         let mut lanes = [0.0; TILE];
-        for (row, coef) in row.chunks_exact(TILE).zip(coef.chunks_exact(TILE)) {
+        for (row, coef) in tiles(row).zip(tiles(coef)) {
             for ((lane, value), b) in lanes.iter_mut().zip(row).zip(coef) {
                 *lane += value * b;
             }
         }
         *eta = (lanes[0] + lanes[2]) + (lanes[1] + lanes[3]);
     }
-    for i in 0..m {
-        moved[i] = (eta[i] - predictor[i]).abs();
-        predictor[i] = eta[i];
+    for ((moved, predictor), eta) in moved.iter_mut().zip(predictor).zip(&eta) {
+        *moved = (eta - *predictor).abs();
+        *predictor = *eta;
     }
-    for i in 0..m {
-        let towards = sign[i] * eta[i];
+    let speaks = eta.iter().zip(sign);
+    let heights = low[..m].iter_mut().zip(&mut high[..m]);
+    let newton = weight.iter_mut().zip(&mut residual);
+    for (((eta, sign), (low, high)), (weight, residual)) in speaks.zip(heights).zip(newton) {
+        let towards = sign * eta;
         let Unseen { probability, small, inverse } = unseen(towards);
-        residual[i] = sign[i] * probability;
-        weight[i] = small * inverse * inverse;
+        *residual = sign * probability;
+        *weight = small * inverse * inverse;
         // log(1 / (1 + small)) is taken of the product of many; what rounding takes from 1 + small is given back.
-        high[i] = 1.0 + small;
-        low[i] = if towards < 0.0 { towards } else { 0.0 } - (small - (high[i] - 1.0)) * inverse;
+        *high = 1.0 + small;
+        *low = if towards < 0.0 { towards } else { 0.0 } - (small - (*high - 1.0)) * inverse;
     }
-    for i in 0..m {
-        let (row, out) = (&rows[i * width..(i + 1) * width], &mut weighted[i * width..(i + 1) * width]);
-        for (out, value) in out.iter_mut().zip(row) {
-            *out = weight[i] * value;
+    let scales = weight.iter().zip(&residual);
+    for ((out, row), (weight, residual)) in
+        weighted.chunks_exact_mut(width).zip(rows.chunks_exact(width)).zip(scales)
+    {
+        for (out, row) in tiles_mut(out).zip(tiles(row)) {
+            for (out, value) in out.iter_mut().zip(row) {
+                *out = weight * value;
+            }
         }
-        out[k] = residual[i];
+        out[k] = *residual;
     }
     add_cross_products(rows, weighted, width, &mut part.sums);
     let sum = |a: f64, b: f64| a + b;
+    let largest = |a: f64, b: f64| if b > a { b } else { a };
     let product = lanes(&high, 1.0, |a, b| a * b);
     part.log_likelihood += lanes(&low, 0.0, sum) - product.ln();
-    part.reach = part.reach.max(lanes(&moved, 0.0, f64::max));
+    part.reach = part.reach.max(lanes(&moved, 0.0, largest));
     eta.iter_mut().for_each(|eta| *eta = eta.abs());
-    part.furthest = part.furthest.max(lanes(&eta, 0.0, f64::max));
+    part.furthest = part.furthest.max(lanes(&eta, 0.0, largest));
 }
 
 /// Folds a block in lanes side by side, then the lanes.
