@@ -11,6 +11,7 @@ pub mod cluster_adjusted;
 pub mod clusters;
 mod constant_groups;
 pub mod contrasts;
+mod inverse_root;
 mod scores;
 pub mod vcov;
 pub mod wald;
