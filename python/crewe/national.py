@@ -146,11 +146,22 @@ class NationalComparison(Result):
             [*self.methods(), *self.notes],
         )
 
-    def plot(self, ax: Any = None) -> Any:
+    def plot(
+        self,
+        ax: Any = None,
+        *,
+        labels: Mapping[str, str] | None = None,
+        ylabel: str = "Share of cases",
+    ) -> Any:
         """Draw the shares of the sample beside the national ones, with intervals.
 
         Parameters
         ----------
+        labels : mapping, optional
+            What to print in place of the categories and of "sample" and "national", for instance
+            ``{"national": "England (illustrative)"}``.
+        ylabel : str
+            The name of the axis.
         ax : matplotlib Axes, optional
             Where to draw.
 
@@ -167,10 +178,13 @@ class NationalComparison(Result):
             np.array([self.national, self.rates]),
             low=np.array([none, [limits[0] for limits in self.intervals]]),
             high=np.array([none, [limits[1] for limits in self.intervals]]),
-            ylabel="share of cases",
-            caption=f"Bars: {100 * self.level:g}% Clopper-Pearson intervals of the sample.",
+            ylabel=ylabel,
+            caption=f"Lines: {100 * self.level:g}% Clopper-Pearson intervals of the sample.",
             percent=True,
             synthetic=self.synthetic,
+            numbers=True,
+            totals=[None, self.totals[0]] if len(set(self.totals)) == 1 else None,
+            labels=dict(labels or {}),
         )
         return grouped(bars, ax)
 
