@@ -78,7 +78,9 @@ def grouped(bars: Bars, ax: Any = None) -> Axes:
     count = len(bars.groups) * len(bars.series)
     lying = _lying(bars)
     if ax is None:
-        width = min(_style.WIDTH_MM, max(96.0, 34.0 + 9.0 * count))
+        # The legend takes about 2 mm a letter and stands on the plot's own width.
+        named = 30.0 + 2.0 * sum(len(name) + 4 for name in _named(bars).values())
+        width = min(_style.WIDTH_MM, max(96.0, 34.0 + 9.0 * count, named))
         height = 30.0 + 5.0 * count if lying else 86.0
         _, ax = _style.figure(width_mm=_style.WIDTH_MM if lying else width, height_mm=height)
     styles = _style.arm_styles(bars.series)
