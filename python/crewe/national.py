@@ -309,6 +309,14 @@ def _shares(national: float | Mapping[str, float], names: list[str]) -> dict[str
             remedy="Pass national= as a mapping of name to share",
         )
     shares = {str(name): float(value) for name, value in national.items()}
+    off = [name for name, value in shares.items() if not 0.0 <= value <= 1.0]
+    if off:
+        raise fault(
+            InputError,
+            "national shares must lie between 0 and 1",
+            values=[f"{name} {shares[name]:g}" for name in off],
+            remedy="Give 49.6% as 0.496",
+        )
     lacking = [str(name) for name in names if str(name) not in shares]
     if lacking:
         raise fault(

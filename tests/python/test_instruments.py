@@ -220,7 +220,7 @@ def test_all_impossibilities_come_at_once():
     record["closure"] = ["2015-08-20", "2016-01-02", None]
     record["rereferral"] = ["2016-02-01", None, "2016-03-01"]
     with pytest.raises(
-        cw.InputError, match=r"referred \(rows \[0\]\).*never closed \(rows \[2\]\)"
+        cw.InputError, match=r"referred \(column 'closure'; row 0\).*never closed .*row 2\)"
     ):
         cw.cases.prepare(pd.DataFrame(record), randomised="randomised")
 
