@@ -40,13 +40,8 @@ from crewe.exceptions import (
 from crewe.instruments import cases, risk, sdq, survey
 from crewe.ledger import Ledger, Receipt, Verification
 from crewe.national import NationalComparison, compare_to_national
-from crewe.nonparametric import (
-    MannWhitney,
-    MannWhitneyFamily,
-    PermutationTest,
-    mann_whitney,
-    permutation_test,
-)
+from crewe.nonparametric import MannWhitney, MannWhitneyFamily, mann_whitney
+from crewe.permutation import PermutationTest, permutation_test
 from crewe.plots import coefplot
 from crewe.rates import RateComparison, adjust, compare_rates
 from crewe.regression import OLS, ols
