@@ -60,7 +60,7 @@ def test_every_page_is_in_the_navigation() -> None:
         assert page.relative_to(ROOT / "docs").as_posix() in nav
 
 
-@pytest.mark.parametrize("page", ["tasks/randomise.md", "tasks/siblings.md"])
+@pytest.mark.parametrize("page", ["tasks/randomise.md", "tasks/enrol.md", "tasks/siblings.md"])
 def test_the_code_of_a_task_prints_what_it_says(
     page: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
