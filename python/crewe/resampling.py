@@ -222,7 +222,9 @@ class RandomisationTest(Result):
             )
         if self.omnibus is not None:
             statistic, p = self.omnibus
-            rows.append(["all arms (squares between)", "", "", number(statistic, 3), "", p_value(p)])
+            rows.append(
+                ["all arms (squares between)", "", "", number(statistic, 3), "", p_value(p)]
+            )
         header = [
             "",
             "estimate",
@@ -537,9 +539,7 @@ def _rows_of(
     return _adjusted(name, source, assignment, built.design, built.y, None)
 
 
-def _of_formula(
-    formula: str, source: Source, assignment: Assignment, strata_terms: bool
-) -> _Rows:
+def _of_formula(formula: str, source: Source, assignment: Assignment, strata_terms: bool) -> _Rows:
     from crewe._trial import join
 
     left, right = _formula.parse(formula)

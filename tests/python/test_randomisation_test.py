@@ -53,7 +53,9 @@ def splits(n: int, ratio: tuple[int, int]) -> dict[int, float]:
     return {low: 1.0} if not left else {low: 1 - left / total, low + 1: left / total}
 
 
-def assignments(members: list[list[int]], ratio: tuple[int, int]) -> Iterator[tuple[set[int], float]]:
+def assignments(
+    members: list[list[int]], ratio: tuple[int, int]
+) -> Iterator[tuple[set[int], float]]:
     """Every set of treated units within strata, with its probability."""
 
     def within(units: list[int]) -> Iterator[tuple[tuple[int, ...], float]]:
@@ -74,7 +76,11 @@ def difference(frame: pd.DataFrame, treated: set[int], *, by_unit: bool = False)
 
 
 def tails(
-    frame: pd.DataFrame, treated: set[int], members: list[list[int]], ratio: tuple[int, int], **kind: bool
+    frame: pd.DataFrame,
+    treated: set[int],
+    members: list[list[int]],
+    ratio: tuple[int, int],
+    **kind: bool,
 ) -> tuple[float, float]:
     observed = difference(frame, treated, **kind)
     lower = upper = 0.0
@@ -129,7 +135,9 @@ def test_draws_follow_the_design_and_count_the_trial_itself() -> None:
     test = cw.randomisation_test("score ~ arm", frame, trial, draws=499)
     assert not test.exact and test.draws == 499 and test.seed == 11
     drawn = trial.design.draws(frame, 499)
-    values = np.array([difference(frame, set(np.flatnonzero(row))) for row in drawn])
+    # Units stand in bytewise order of their identifiers.
+    families = np.array([int(unit) for unit in trial.clusters])
+    values = np.array([difference(frame, set(families[row == 1])) for row in drawn])
     np.testing.assert_allclose(test.distribution, values, rtol=1e-10, atol=1e-12)
     upper = (1 + (values >= test.estimate - 1e-9).sum()) / 500
     assert test.comparisons[0].p_upper == pytest.approx(upper, rel=1e-12)
@@ -171,7 +179,10 @@ def test_dickinson_over_the_accepted_set() -> None:
     ).astype(float)
     scaled = (x - x.mean(axis=0)) / x.std(axis=0, ddof=1)
     z = np.array(
-        [[1 if i in chosen else -1 for i in range(16)] for chosen in itertools.combinations(range(16), 8)]
+        [
+            [1 if i in chosen else -1 for i in range(16)]
+            for chosen in itertools.combinations(range(16), 8)
+        ]
     )
     score = ((z @ scaled) ** 2).sum(axis=1) / 4
     cut = np.sort(score)[1286]
@@ -224,7 +235,7 @@ def test_missing_outcomes_are_counted_by_arm() -> None:
     full = cw.randomisation_test("score ~ arm", frame, trial)
     assert full.assignments == 924
     assert any(note.startswith("rows without score") for note in full.notes)
-    assert any("families drawn again that have no outcome" in n or "no outcome, by arm" in n for n in full.notes)
+    assert any(note.startswith("families drawn again that have no outcome") for note in full.notes)
     part = cw.randomisation_test("score ~ arm", frame.dropna(), trial)
     assert part.p_value == full.p_value
     compared = [unit not in ("0", "3") for unit in trial.clusters]
@@ -262,7 +273,7 @@ def test_refusals_say_what_to_do() -> None:
         cw.randomisation_test("score ~ arm", frame, trial.design)
     with pytest.raises(cw.InputError, match="Pass outcome"):
         cw.randomisation_test("difference_in_means", frame, trial)
-    with pytest.raises(cw.InputError, match="no additive effect|additive effect"):
+    with pytest.raises(cw.InputError, match="additive effect"):
         cw.randomisation_test("Surv(score, event) ~ arm", frame, trial)
     with pytest.raises(cw.InputError, match="is unknown"):
         cw.randomisation_test("median", frame, trial, outcome="score")
@@ -348,7 +359,16 @@ def test_size_from_python() -> None:
     trial = make(strata=True).assign(frame)
     joined = trial.check(frame)
     found = _core.randomisation_size(
-        trial.design._core(), trial._units(), frame["score"].to_numpy(), joined.unit, False, 300, 199, 5, 0.05, 1.0
+        trial.design._core(),
+        trial._units(),
+        frame["score"].to_numpy(),
+        joined.unit,
+        False,
+        300,
+        199,
+        5,
+        0.05,
+        1.0,
     )
     assert found["rejected"] <= 0.05 + 4 * found["std_error"]
     assert found["covered"] >= 0.95 - 4 * found["std_error"]
