@@ -551,9 +551,8 @@ def _of_formula(formula: str, source: Source, assignment: Assignment, strata_ter
             "ratio of cw.coxph",
         )
     terms = [term.strip() for term in right.split("+")]
-    column = next((n for n in (assignment._arm_column, "arm") if n and n in terms), None)
-    if column is None:
-        known = assignment._arm_column or "arm"
+    known: str = assignment._arm_column or "arm"
+    if known not in terms and "arm" not in terms:
         raise fault(
             InputError,
             "the formula does not name the arm",
