@@ -450,9 +450,9 @@ def randomisation_test(
                 "studentised= and compared= are for the statistics that crewe computes",
                 remedy="Do in the function what they would do",
             )
-        shown = outcome or getattr(statistic, "__name__", "statistic")
+        called = str(getattr(statistic, "__name__", "statistic"))
         test = _by_function(statistic, data, source, design, options, progress)
-        test.outcome, test.statistic_name = shown, getattr(statistic, "__name__", "statistic")
+        test.outcome, test.statistic_name = outcome or called, called
     else:
         rows = _rows_of(statistic, source, design, outcome, strata_terms)
         if studentised and rows.covariates is not None:
