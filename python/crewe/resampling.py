@@ -222,7 +222,9 @@ class RandomisationTest(Result):
             )
         if self.omnibus is not None:
             statistic, p = self.omnibus
-            rows.append(["all arms (squares between)", "", "", number(statistic, 3), "", p_value(p)])
+            rows.append(
+                ["all arms (squares between)", "", "", number(statistic, 3), "", p_value(p)]
+            )
         header = [
             "",
             "estimate",
@@ -448,9 +450,9 @@ def randomisation_test(
                 "studentised= and compared= are for the statistics that crewe computes",
                 remedy="Do in the function what they would do",
             )
-        shown = outcome or getattr(statistic, "__name__", "statistic")
+        called = str(getattr(statistic, "__name__", "statistic"))
         test = _by_function(statistic, data, source, design, options, progress)
-        test.outcome, test.statistic_name = shown, getattr(statistic, "__name__", "statistic")
+        test.outcome, test.statistic_name = outcome or called, called
     else:
         rows = _rows_of(statistic, source, design, outcome, strata_terms)
         if studentised and rows.covariates is not None:
@@ -537,9 +539,7 @@ def _rows_of(
     return _adjusted(name, source, assignment, built.design, built.y, None)
 
 
-def _of_formula(
-    formula: str, source: Source, assignment: Assignment, strata_terms: bool
-) -> _Rows:
+def _of_formula(formula: str, source: Source, assignment: Assignment, strata_terms: bool) -> _Rows:
     from crewe._trial import join
 
     left, right = _formula.parse(formula)
@@ -551,9 +551,8 @@ def _of_formula(
             "ratio of cw.coxph",
         )
     terms = [term.strip() for term in right.split("+")]
-    column = next((n for n in (assignment._arm_column, "arm") if n and n in terms), None)
-    if column is None:
-        known = assignment._arm_column or "arm"
+    known: str = assignment._arm_column or "arm"
+    if known not in terms and "arm" not in terms:
         raise fault(
             InputError,
             "the formula does not name the arm",

@@ -24,7 +24,7 @@ use crate::rng::Seed;
 use crate::{Error, Fault, Result};
 
 /// A statistic of the outcomes by row (NaN where they do not count) and the arms by unit.
-pub type UserStatistic = dyn Fn(&[f64], &[u8]) -> f64 + Sync;
+pub type UserStatistic<'a> = dyn Fn(&[f64], &[u8]) -> f64 + Sync + 'a;
 
 /// How to test.
 #[derive(Debug, Clone)]
@@ -505,7 +505,7 @@ impl<'a> Prepared<'a> {
 /// A user's statistic on fixed outcomes.
 struct User<'a> {
     values: Vec<f64>,
-    function: &'a UserStatistic,
+    function: &'a UserStatistic<'a>,
 }
 
 impl Evaluate for User<'_> {

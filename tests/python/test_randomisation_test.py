@@ -135,7 +135,9 @@ def test_draws_follow_the_design_and_count_the_trial_itself() -> None:
     test = cw.randomisation_test("score ~ arm", frame, trial, draws=499)
     assert not test.exact and test.draws == 499 and test.seed == 11
     drawn = trial.design.draws(frame, 499)
-    values = np.array([difference(frame, set(np.flatnonzero(row))) for row in drawn])
+    # Units stand in bytewise order of their identifiers.
+    families = np.array([int(unit) for unit in trial.clusters])
+    values = np.array([difference(frame, set(families[row == 1])) for row in drawn])
     np.testing.assert_allclose(test.distribution, values, rtol=1e-10, atol=1e-12)
     upper = (1 + (values >= test.estimate - 1e-9).sum()) / 500
     assert test.comparisons[0].p_upper == pytest.approx(upper, rel=1e-12)
@@ -147,12 +149,10 @@ def test_dickinson_over_the_accepted_set() -> None:
     """16 counties, 1,288 accepted schemes: the test runs over these very schemes and no others."""
     folder = os.environ.get("CREWE_REFERENCE_DATA")
     assert folder, "set CREWE_REFERENCE_DATA to the folder with dickinson_outcome.csv.gz"
+    counties = pd.read_csv(Path(folder) / "dickinson_design.csv").set_index("county", drop=False)
     with gzip.open(Path(folder) / "dickinson_outcome.csv.gz", "rt") as lines:
-        rows = list(csv.DictReader(lines))
-    frame = pd.DataFrame(rows)
-    numbers = ["county", "inciis", "uptodateonimmunizations", "hispanic", "outcome"]
-    frame[numbers] = frame[numbers].astype(float)
-    frame["county"] = frame["county"].astype(int)
+        rows = [(int(row["county"]), float(row["outcome"])) for row in csv.DictReader(lines)]
+    frame = pd.DataFrame(rows, columns=["county", "outcome"])
     on = ["location", "inciis", "uptodateonimmunizations", "hispanic", "incomecat"]
     design = cw.Design(
         "Dickinson",
@@ -161,12 +161,11 @@ def test_dickinson_over_the_accepted_set() -> None:
         method=cw.Constrained(on=on, draws=12_870, keep=0.1),
         seed=1,
     )
-    trial = design.assign(frame)
+    trial = design.assign(counties.reset_index(drop=True))
     test = cw.randomisation_test("outcome ~ arm", frame, trial)
     assert test.exact and test.assignments == 1288
 
     # The score by its formula, the accepted set, and the test over it, in numpy.
-    counties = frame.groupby("county").first()
     x = np.column_stack(
         [
             counties["location"] == "Rural",
@@ -233,10 +232,14 @@ def test_missing_outcomes_are_counted_by_arm() -> None:
     full = cw.randomisation_test("score ~ arm", frame, trial)
     assert full.assignments == 924
     assert any(note.startswith("rows without score") for note in full.notes)
+<<<<<<< HEAD
     assert any(
         "families drawn again that have no outcome" in n or "no outcome, by arm" in n
         for n in full.notes
     )
+=======
+    assert any(note.startswith("families drawn again that have no outcome") for note in full.notes)
+>>>>>>> ritest
     part = cw.randomisation_test("score ~ arm", frame.dropna(), trial)
     assert part.p_value == full.p_value
     compared = [unit not in ("0", "3") for unit in trial.clusters]
@@ -369,7 +372,11 @@ def test_size_from_python() -> None:
         199,
         5,
         0.05,
+<<<<<<< HEAD
         1.0,
+=======
+        0.0,
+>>>>>>> ritest
     )
     assert found["rejected"] <= 0.05 + 4 * found["std_error"]
     assert found["covered"] >= 0.95 - 4 * found["std_error"]
