@@ -75,10 +75,22 @@ docs: setup
 bench:
 	cargo bench
 
-bench-peers: $(VENV)/.tools
+# lifelines holds pandas back, so the survival peers have an environment of their own.
+BENCH_VENV := $(CURDIR)/.venv-bench
+
+$(BENCH_VENV)/.peers: $(BIN)/python pyproject.toml
+	$(PYTHON) -m venv --without-pip $(BENCH_VENV)
+	$(BIN)/python -m pip --python $(BENCH_VENV)/bin/python install -q --group bench-survival
+	@touch $@
+
+bench-peers: $(VENV)/.tools $(BENCH_VENV)/.peers
 	$(BIN)/python -m pip install -q --group bench
 	$(BIN)/maturin develop -q --release
-	$(BIN)/python benches/peers/run.py
+	rm -rf $(TARGET)/bench
+	$(BIN)/maturin build -q --release --out $(TARGET)/bench
+	$(BIN)/python -m pip --python $(BENCH_VENV)/bin/python install -q --force-reinstall --no-deps $(TARGET)/bench/*.whl
+	$(BIN)/python -m pip --python $(BENCH_VENV)/bin/python install -q $(TARGET)/bench/*.whl
+	$(BIN)/python benches/peers/run.py $(BENCH_VENV)/bin/python
 
 reference:
 	for script in tests/reference/*.R; do Rscript $$script || exit 1; done
@@ -87,4 +99,4 @@ evidence:
 	cargo run --release --quiet -p crewe-evidence -- --out docs/evidence
 
 clean:
-	rm -rf $(VENV) out site
+	rm -rf $(VENV) $(BENCH_VENV) out site

@@ -160,11 +160,11 @@ def cr2() -> dict[str, float]:
 PARTS = {"large": large, "memory": memory, "cr2": cr2}
 
 
-def run(part: str, script: str = __file__) -> dict:
+def run(part: str, script: str = __file__, python: str = sys.executable) -> dict:
     """One part in a process of its own, on one thread."""
     environment = {k: v for k, v in os.environ.items() if not k.startswith("OPENBLAS_")}
     done = subprocess.run(
-        [sys.executable, script, part],
+        [python, script, part],
         env=environment | ONE_THREAD,
         capture_output=True,
         text=True,

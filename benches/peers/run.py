@@ -1,4 +1,7 @@
-"""Ratios against other packages in one run on one machine, written to docs/benchmarks.md."""
+"""Ratios against other packages in one run on one machine, written to docs/benchmarks.md.
+
+Takes the Python of an environment with crewe, lifelines and survival, which hold pandas back.
+"""
 
 from __future__ import annotations
 
@@ -8,8 +11,10 @@ import os
 import platform
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
+import iterated
 import ols
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -35,13 +40,58 @@ def versions() -> str:
     return ", ".join([f"Python {platform.python_version()}", *text])
 
 
+def beside(seconds: dict[str, float], peers: list[str], ours: str = "crewe") -> list[str]:
+    """A table of one row: our seconds, and each peer's with the ratio."""
+    head = "".join(f" {peer.partition(',')[0]} | ratio |" for peer in peers)
+    row = "".join(f" {seconds[p]:.2f} s | {seconds[p] / seconds[ours]:.1f} |" for p in peers)
+    return [
+        f"| crewe |{head}",
+        "|---:|" + "---:|---:|" * len(peers),
+        f"| {seconds[ours]:.3f} s |{row}",
+    ]
+
+
+def iterated_lines(python: str) -> list[str]:
+    """The fits that take several passes over the rows."""
+    logit, cluster = (ols.run(part, iterated.__file__) for part in ("logit", "large_clusters"))
+    cox = ols.run("cox", iterated.__file__, python)
+    found = ols.run("versions", iterated.__file__, python)
+    return [
+        "## Logistic regression with CR1, 1,000,000 rows, 10 covariates, 10,000 clusters, from arrays",
+        "",
+        *beside(logit, ["statsmodels"]),
+        "",
+        f"CR2 in 20 clusters of 1,000 rows, fit included: {cluster['crewe']:.2f} s. The coefficients of both packages "
+        "are compared to six digits.",
+        "",
+        "## Cox regression, 1,000,000 rows, 10 covariates, days 1 to 500, Efron's ties",
+        "",
+        "Without clusters:",
+        "",
+        *beside(cox, ["survival", "lifelines"]),
+        "",
+        "With 500,000 clusters of two rows (Lin and Wei's sandwich):",
+        "",
+        *beside(cox, ["survival, clustered"], "crewe, clustered"),
+        "",
+        f"In an environment with {', '.join(f'{name} {version}' for name, version in found.items())}: `survival` is the Rust "
+        "crate of that name through its own Python package, called as `coxph(formula, frame)`, which also gives the "
+        "concordance. Coefficients and standard errors are compared to five digits (six with clusters). Medians of "
+        f"{iterated.REPEATS} repeats.",
+        "",
+    ]
+
+
 def main() -> None:
+    peers = sys.argv[1] if len(sys.argv) > 1 else str(ROOT / ".venv-bench" / "bin" / "python")
     large, memory, cr2 = ols.run("large"), ols.run("memory"), ols.run("cr2")
     lines = [
         "# Benchmarks",
         "",
-        f"Written by `make bench-peers` on {datetime.date.today():%d %B %Y}. "
-        f"{processor()}, {os.cpu_count()} cores, {platform.system()}; {versions()}.",
+        f"Written by `benches/peers/run.py` (`make bench-peers`) on {datetime.date.today():%d %B %Y}. "
+        f"{processor()}, {os.cpu_count()} cores, {platform.system()}; {versions()}. "
+        f"Load average of the last 15 minutes: {os.getloadavg()[2]:.1f}; where it is far above 1 other work slowed every "
+        "package, and the ratios say more than the seconds.",
         "",
         "Release build. Times are medians of "
         f"{ols.REPEATS} repeats, the packages taking turns in one process, on one thread "
@@ -77,13 +127,18 @@ def main() -> None:
         if peer
         else f"| {cr2['crewe']:.3f} s | R is not on this machine | |"
     )
+    lines += ["", "estimatr is timed once, without loading the package.", ""]
+    lines += iterated_lines(peers)
     lines += [
+        "## Commands",
         "",
-        "estimatr is timed once, without loading the package. The commands:",
+        "`make bench-peers`, which makes the two environments and then runs",
         "",
         "```text",
         "maturin develop --release",
-        "python benches/peers/run.py",
+        "maturin build --release --out target/bench",
+        ".venv-bench/bin/python -m pip install target/bench/crewe-*.whl",
+        "python benches/peers/run.py .venv-bench/bin/python",
         "```",
         "",
         "`cargo bench` times the core alone.",

@@ -41,7 +41,7 @@ impl Assignment {
 
     /// The number of units that the procedure left out.
     pub fn left_out(&self) -> usize {
-        self.arm.iter().filter(|&&arm| arm == LEFT_OUT).count()
+        self.arm.len() - self.counts().iter().sum::<usize>()
     }
 
     /// The number of units by stratum and arm; strata x arms.

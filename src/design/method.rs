@@ -6,7 +6,6 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::{Ratio, Unit};
 use crate::{Fault, Result};
 
 /// The procedure that draws the arms.
@@ -347,127 +346,6 @@ impl Method {
             Self::Constrained(options) => options.on.iter().map(|c| c.column.as_str()).collect(),
             Self::Rerandomised(options) => options.on.iter().map(String::as_str).collect(),
             _ => vec![],
-        }
-    }
-
-    /// Checks the options against the ratio.
-    pub(super) fn check(&self, ratio: &Ratio, unit: &Unit, strata: &[String]) -> Result<()> {
-        let refuse = |problem: &str, values: Vec<String>, remedy: &str| {
-            Err(Fault::new(problem).values(values).remedy(remedy).design())
-        };
-        let mut columns = self.factors();
-        columns.extend(self.covariates());
-        let distinct: std::collections::BTreeSet<&str> = columns.iter().copied().collect();
-        if distinct.len() < columns.len() || distinct.contains("") {
-            return refuse(
-                "a column of the method is named twice, or has no name",
-                columns.iter().map(ToString::to_string).collect(),
-                "Name each column once",
-            );
-        }
-        if let Some(column) = columns.iter().find(|&&c| c == unit.column() || strata.iter().any(|s| s == c)) {
-            return refuse(
-                "a column of the method is also the identifier or a stratum",
-                vec![(*column).to_owned()],
-                "Leave it out of the method: within a stratum it does not vary",
-            );
-        }
-        let over_fake_arms = matches!(self, Self::BigStick(_) | Self::BiasedCoin(_) | Self::Minimisation(_));
-        if over_fake_arms && ratio.total > super::fake_arms::MOST {
-            return refuse(
-                "the ratio has too large numbers for a rule over equal fake arms",
-                ratio.shares.iter().map(ToString::to_string).collect(),
-                "Use a ratio whose sum is at most 1,024 in lowest terms",
-            );
-        }
-        match self {
-            Self::Simple(_) | Self::Complete(_) | Self::MatchedSets(MatchedSets::Given(_)) => Ok(()),
-            Self::Blocks(options) => {
-                let sizes = || options.sizes.iter().map(ToString::to_string).collect();
-                if options.sizes.is_empty() || options.sizes.contains(&0) {
-                    return refuse("blocks need sizes of at least 1", sizes(), "Give one size or several");
-                }
-                if options.sizes.iter().any(|&size| !u64::from(size).is_multiple_of(ratio.total)) {
-                    let remedy = format!("Use multiples of {}, the sum of the ratio", ratio.total);
-                    return refuse("a block cannot hold the arms in their ratio", sizes(), &remedy);
-                }
-                let mut distinct = options.sizes.clone();
-                distinct.sort_unstable();
-                distinct.dedup();
-                if distinct.len() < options.sizes.len() {
-                    return refuse("a block size is named twice", sizes(), "Name each size once");
-                }
-                if options.sizes.iter().any(|&size| size > 1 << 16) {
-                    return refuse("a block is larger than 65,536", sizes(), "Use smaller blocks");
-                }
-                Ok(())
-            }
-            Self::BigStick(options) if options.limit == 0 => refuse(
-                "the big stick needs a limit of at least 1",
-                vec!["0".to_owned()],
-                "Use for instance a limit of 3",
-            ),
-            Self::BigStick(_) => Ok(()),
-            Self::BiasedCoin(options) => {
-                options.p.check("the coin's probability", Fraction::new(1, ratio.total))
-            }
-            Self::Minimisation(options) => {
-                options.p.check("minimisation's probability", Fraction::new(1, ratio.total))?;
-                if options.factors.is_empty() {
-                    return refuse("minimisation needs factors", vec![], "Name at least one column");
-                }
-                if options.factors.iter().any(|f| f.weight == 0 || f.weight > 1 << 16) {
-                    return refuse(
-                        "a factor's weight is out of range",
-                        options.factors.iter().map(|f| format!("{}: {}", f.column, f.weight)).collect(),
-                        "Use whole numbers from 1 to 65,536",
-                    );
-                }
-                Ok(())
-            }
-            Self::MatchedSets(MatchedSets::Built(options)) => {
-                if options.on.is_empty() {
-                    return refuse("matching needs covariates", vec![], "Name at least one column");
-                }
-                if ratio.total != 2 {
-                    return refuse(
-                        "pairs are built for two arms at 1:1 only",
-                        ratio.shares.iter().map(ToString::to_string).collect(),
-                        "Give the sets in a column for other ratios: MatchedSets(on=...)",
-                    );
-                }
-                Ok(())
-            }
-            Self::Constrained(options) => {
-                let least = Fraction::new(0, 1);
-                options.keep.check("the share of assignments to keep", least)?;
-                if options.on.is_empty() || options.draws == 0 || options.keep.numerator == 0 {
-                    return refuse(
-                        "constrained randomisation needs covariates, draws and a share to keep",
-                        vec![],
-                        "Write for instance Constrained(on=[\"age\"], draws=50_000, keep=0.1)",
-                    );
-                }
-                if options.on.iter().any(|c| c.weight == 0) {
-                    return refuse(
-                        "a covariate has the weight 0",
-                        options.on.iter().map(|c| format!("{}: {}", c.column, c.weight)).collect(),
-                        "Leave it out, or give it a weight of at least 1",
-                    );
-                }
-                Ok(())
-            }
-            Self::Rerandomised(options) => {
-                options.accept.check("the probability of acceptance", Fraction::new(0, 1))?;
-                if options.on.is_empty() || options.accept.numerator == 0 {
-                    return refuse(
-                        "rerandomisation needs covariates and a probability of acceptance above 0",
-                        vec![],
-                        "Write for instance Rerandomised(on=[\"age\"], accept=0.01)",
-                    );
-                }
-                Ok(())
-            }
         }
     }
 }

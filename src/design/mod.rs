@@ -49,6 +49,7 @@ mod draws;
 mod fake_arms;
 mod join;
 mod method;
+mod method_check;
 pub mod minimisation;
 mod observe;
 mod paths;

@@ -229,13 +229,7 @@ pub fn covariance(
         df = vec![residual; k];
     }
     if kind == Vcov::Cr2 || kind == Vcov::Hc2 {
-        // Infinite degrees of freedom are never small.
-        let smallest = df.iter().copied().fold(f64::INFINITY, f64::min);
-        if smallest < 4.0 {
-            notes.push(format!(
-                "the smallest degrees of freedom are {smallest:.1}: below 4 the t approximation is rough, prefer a randomisation test"
-            ));
-        }
+        notes.extend(few_degrees(&df));
     }
     if kind != Vcov::Iid && !estimates.normal_reference {
         notes.extend(super::constant_groups::notes(x, estimates));
@@ -253,6 +247,18 @@ pub fn covariance(
         ));
     }
     Ok(Covariance { kind, rule, matrix, df, clusters: groups.map(Clusters::count), notes })
+}
+
+/// A note where the t approximation is rough.
+fn few_degrees(df: &[f64]) -> Option<String> {
+    // Infinite degrees of freedom are never small.
+    let smallest = df.iter().copied().fold(f64::INFINITY, f64::min);
+    (smallest < 4.0).then(|| {
+        format!(
+            "the smallest degrees of freedom are {smallest:.1}: below 4 the t approximation is rough, prefer a \
+             randomisation test"
+        )
+    })
 }
 
 /// Clusters where the kind needs them, checked against the model.

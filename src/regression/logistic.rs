@@ -79,14 +79,13 @@ impl State {
             for (predictor, from) in predictor.chunks_mut(BLOCK).zip((start..).step_by(BLOCK)) {
                 let m = predictor.len();
                 let slice = Slice::from(from..from + m);
-                let stored = match columns.as_slice() {
+                let stored = if let Some(all) = columns.as_slice() {
                     // With what follows the last row, so that rows can be read in whole vectors.
-                    Some(all) => &all[from * p..all.len().min((from + m) * p + width)],
-                    None => {
-                        copy.clear();
-                        copy.extend(columns.slice_axis(Axis(0), slice));
-                        &copy
-                    }
+                    &all[from * p..all.len().min((from + m) * p + width)]
+                } else {
+                    copy.clear();
+                    copy.extend(columns.slice_axis(Axis(0), slice));
+                    &copy
                 };
                 for (sign, y) in sign.iter_mut().zip(y.slice_axis(Axis(0), slice)) {
                     *sign = 2.0 * y - 1.0;
