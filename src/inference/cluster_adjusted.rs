@@ -15,7 +15,7 @@
 //! and Tipton. Where w is the same in all rows of a cluster that is the adjustment above. Otherwise CR2 has no k x k
 //! form: the root is that of an n_g x n_g matrix, by its eigenvectors in small clusters. But `V (I - H_gg) V` is a
 //! diagonal less a matrix of rank k, and only the product of its root with the k columns of Z_g is needed; in large
-//! clusters that comes from [`super::inverse_root`] in time n_g k^2. CR3 keeps its k x k form.
+//! clusters that comes from sums of resolvents (inverse_root.rs) in time n_g k^2. CR3 keeps its k x k form.
 //!
 //! Bell and McCaffrey (2002); Pustejovsky and Tipton (2018), doi:10.1080/07350015.2016.1247004, section 4.
 

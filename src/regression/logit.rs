@@ -14,7 +14,7 @@
 //! `|y_i - mu_i| (1 - p_i m_i)`, p the probability of what was seen and m the move towards it, are then positive
 //! weights under which the signed rows sum to 0. So an iteration that settles has found the maximum; where it does
 //! not, or where the weights span too many orders of magnitude for the proof to survive rounding, the question is
-//! settled by [`super::separation`] before anything is reported.
+//! settled by non-negative least squares (separation.rs) before anything is reported.
 //!
 //! P. McCullagh and J. A. Nelder (1989), Generalized Linear Models, 4.4; A. Albert and J. A. Anderson (1984),
 //! doi:10.1093/biomet/71.1.1; D. McFadden (1974), in Frontiers in Econometrics, for the pseudo R-squared.
