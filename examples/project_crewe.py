@@ -211,6 +211,7 @@ closure_words = (
     f"rise. Among cases with a history of social care the difference is {100 * gap_history['estimate']:.0f} "
     f"points (p = {gap_history['p_value']:.2f}); the report prints 20 in one place and 12 in another."
 )
+closure_words = closure_words.replace(" -", " −")
 print(closure_words)
 
 # %% [markdown]
@@ -266,7 +267,7 @@ figure_2 = curves.plot(
 days = [100, 150, 200, 250, 300, 350, 400]
 remaining = curves.survival_at(days).pivot(index="time", columns="term", values="estimate")
 remaining["difference"] = remaining["crewe"] - remaining["control"]
-still_open = remaining.reset_index().rename(columns={"time": "day", **names})
+still_open = remaining.reset_index().astype({"time": int}).rename(columns={"time": "day", **names})
 still_open
 
 # %%
@@ -354,7 +355,9 @@ absence_table = cw.table(absence, title="Days absent over two terms (synthetic)"
 absence_table
 
 # %%
-log_table = cw.table(absence_models("np.log1p(days_absent)"), title="The same with log(1 + days)")
+log_table = cw.table(
+    absence_models("np.log1p(days_absent)"), title="Logarithm of 1 + days absent (synthetic)"
+)
 log_table
 
 # %%
@@ -738,7 +741,7 @@ report.add(
     costs,
     heading="Costs and benefits",
     text="Tables 6 to 9 from their inputs. Twelve of the fourteen printed figures follow from them to the last "
-    "digit printed; the two that do not are marked *differs*, with the reason under the table. Note that the "
+    "digit printed, rounded or cut off; the two that do not are marked *differs*, with the reason under the table. Note that the "
     "savings rest on 8 re-referrals and 2 escalations.",
 )
 report.save("out/report.html")

@@ -160,6 +160,9 @@ def test_predicted_levels_say_how_many_stand_behind_them() -> None:
     ax = levels.plot(percent=True)
     assert legend(ax) == ["treated: 0", "treated: 1"]
     assert ticks(ax)[0].startswith(f"n = {levels.counts[0]:,}, {levels.counts[1]:,}\nDifference")
+    # Stars stay with what they stand for, however the line breaks.
+    lines = ax.get_xlabel().replace("\N{NO-BREAK SPACE}", " ").split("\n")
+    assert len(lines) == 2 and sum("*** p < 0.01" in line for line in lines) == 1
     # Small shares fill the scale.
     assert ax.get_ylim()[1] <= 0.5
     assert inside(ax)

@@ -270,9 +270,14 @@ def _axes(
     ax.set_ylabel(options.ylabel)
     interval = f"Vertical lines: {100 * options.level:g}% confidence intervals."
     tested = options.significance and any(group.tests for group in groups)
-    legend = "  (n.s.) p ≥ 0.10   * p < 0.10   ** p < 0.05   *** p < 0.01" if tested else ""
+    # No line breaks between stars and what they stand for.
+    marks = ("(n.s.) p ≥ 0.10", "* p < 0.10", "** p < 0.05", "*** p < 0.01")
+    legend = "   ".join(["", *(mark.replace(" ", "\N{NO-BREAK SPACE}") for mark in marks)])
     ax.set_xlabel(
-        _style.wrapped(ax, interval + legend), fontsize=7.5, color=_style.QUIET, labelpad=8
+        _style.wrapped(ax, interval + (legend if tested else "")),
+        fontsize=7.5,
+        color=_style.QUIET,
+        labelpad=8,
     )
     _style.legend(ax, styles, options.labels, bars=options.kind == "bars")
 
