@@ -24,7 +24,8 @@ fn trial() -> Trial {
     // The bench's own data are well formed.
     let units = Units::from_rows(design.unit().unwrap(), &ids, &[site]).unwrap();
     let assignment = design.assign(&units).unwrap();
-    let y: Vec<f64> = (0..326).map(|child| ((child * 7919) % 101) as f64 + family[child] as f64 / 10.0).collect();
+    let y: Vec<f64> =
+        (0..326).map(|child| ((child * 7919) % 101) as f64 + family[child] as f64 / 10.0).collect();
     let outcomes = Outcomes::new("score", &y, units.rows(), units.len()).unwrap();
     Trial { design, assignment, outcomes }
 }

@@ -243,7 +243,8 @@ impl<'a> Prepared<'a> {
         let two_arms = self.assignment.arms.len() == 2;
         let values = self.outcomes.without_effect(0.0, &self.treated);
         match statistic {
-            Statistic::DifferenceInMeans { studentised } | Statistic::DifferenceInUnitMeans { studentised } => {
+            Statistic::DifferenceInMeans { studentised }
+            | Statistic::DifferenceInUnitMeans { studentised } => {
                 let unit_means = matches!(statistic, Statistic::DifferenceInUnitMeans { .. });
                 let means = self.means(&values, unit_means, false);
                 let by_arm = means.means(&self.assignment.arm);
@@ -265,7 +266,11 @@ impl<'a> Prepared<'a> {
             }
             Statistic::Adjusted(covariates) => {
                 self.check_adjusted(two_arms)?;
-                self.linear(&Adjusted::new(self.outcomes, &values, covariates, &self.treated)?, options, monitor)
+                self.linear(
+                    &Adjusted::new(self.outcomes, &values, covariates, &self.treated)?,
+                    options,
+                    monitor,
+                )
             }
             Statistic::User(function) => {
                 let at = |effect: f64| {
@@ -587,7 +592,8 @@ fn chances(
     }
     if weights == Weights::Auto {
         notes.push(
-            "units had different chances of an arm, so each counts by the inverse of its probability (Hájek)".into(),
+            "units had different chances of an arm, so each counts by the inverse of its probability (Hájek)"
+                .into(),
         );
     }
     Ok(Some(probability.mapv(|p| 1.0 / p)))

@@ -84,20 +84,22 @@ pub fn size(
                 outcomes.values[row] += options.effect;
             }
         }
-        let prepared = match Prepared::new(design, &assignment, &outcomes, &options.test, &Seed::Integer(seed)) {
-            Ok(prepared) => prepared,
-            // A trial that leaves an arm empty has no test; it is one of those that the test conditions away.
-            Err(crate::Error::Input(fault)) if fault.problem == "an arm has no outcomes" => return Ok(None),
-            Err(error) => return Err(error),
-        };
+        let prepared =
+            match Prepared::new(design, &assignment, &outcomes, &options.test, &Seed::Integer(seed)) {
+                Ok(prepared) => prepared,
+                // A trial that leaves an arm empty has no test; it is one of those that the test conditions away.
+                Err(crate::Error::Input(fault)) if fault.problem == "an arm has no outcomes" => {
+                    return Ok(None);
+                }
+                Err(error) => return Err(error),
+            };
         let test = prepared.test(statistic, &options.test, &NoMonitor)?;
         let first = &test.comparisons[0];
         // Rounding in sums of probabilities must not turn an attained level into one just above it.
         let rejected = first.p_value <= options.alpha * (1.0 + 1e-9);
         let near = 1e-9 * first.null_sd;
-        let covered = first
-            .interval
-            .map(|i| i.low - near <= options.effect && options.effect <= i.high + near);
+        let covered =
+            first.interval.map(|i| i.low - near <= options.effect && options.effect <= i.high + near);
         Ok(Some(Trial { rejected, covered }))
     };
     if let Some(support) = design.support(units, draws)? {
