@@ -40,17 +40,17 @@ fn bench(bencher: divan::Bencher<'_, '_>, statistic: Statistic<'_>, interval: bo
     });
 }
 
-#[divan::bench(args = [false, true])]
+#[divan::bench(args = [false, true], sample_count = 10)]
 fn difference_in_means(bencher: divan::Bencher<'_, '_>, interval: bool) {
     bench(bencher, Statistic::DifferenceInMeans { studentised: false }, interval);
 }
 
-#[divan::bench(args = [false, true])]
+#[divan::bench(args = [false, true], sample_count = 10)]
 fn studentised(bencher: divan::Bencher<'_, '_>, interval: bool) {
     bench(bencher, Statistic::DifferenceInMeans { studentised: true }, interval);
 }
 
-#[divan::bench(args = [false, true])]
+#[divan::bench(args = [false, true], sample_count = 10)]
 fn adjusted_for_four_columns(bencher: divan::Bencher<'_, '_>, interval: bool) {
     let x = Array2::from_shape_fn((326, 4), |(i, j)| if j == 0 { 1.0 } else { ((i * (j + 3)) % 11) as f64 });
     bench(bencher, Statistic::Adjusted(x.view()), interval);

@@ -6,6 +6,7 @@ from crewe import cost, datasets, exceptions, plots, power
 from crewe._assignment import Assignment, Joined
 from crewe._balance import Balance
 from crewe._consort import Consort, consort
+from crewe._constrained import Acceptance
 from crewe._core import __version__
 from crewe._logit import Logit, logit
 from crewe._predictability import Predictability, PredictabilityComparison, predictability
@@ -39,21 +40,18 @@ from crewe.exceptions import (
 from crewe.instruments import cases, risk, sdq, survey
 from crewe.ledger import Ledger, Receipt, Verification
 from crewe.national import NationalComparison, compare_to_national
-from crewe.nonparametric import (
-    MannWhitney,
-    MannWhitneyFamily,
-    PermutationTest,
-    mann_whitney,
-    permutation_test,
-)
+from crewe.nonparametric import MannWhitney, MannWhitneyFamily, mann_whitney
+from crewe.permutation import PermutationTest, permutation_test
 from crewe.plots import coefplot
 from crewe.rates import RateComparison, adjust, compare_rates
 from crewe.regression import OLS, ols
 from crewe.report import Report
+from crewe.resampling import RandomisationTest, randomisation_test
 from crewe.survival import CoxPH, KaplanMeier, LogRank, Surv, coxph, kaplan_meier, logrank
 
 __all__ = [
     "OLS",
+    "Acceptance",
     "Assignment",
     "Balance",
     "BiasedCoin",
@@ -87,6 +85,7 @@ __all__ = [
     "PermutationTest",
     "Predictability",
     "PredictabilityComparison",
+    "RandomisationTest",
     "RankError",
     "RateComparison",
     "Receipt",
@@ -119,6 +118,7 @@ __all__ = [
     "plots",
     "power",
     "predictability",
+    "randomisation_test",
     "risk",
     "sdq",
     "show_versions",

@@ -89,7 +89,7 @@ def consort(
     for k, selection in enumerate(excluded.values()):
         reason[select(selection) & (reason < 0)] = k
     kept = reason < 0 if analysed is None else select(analysed)
-    arms = _core.flow(
+    counted = _core.flow(
         assignment._rows,
         assignment._arm,
         len(assignment.arms),
@@ -106,10 +106,13 @@ def consort(
             counts["analysed"],
             received[place] if received else {},
         )
-        for place, (arm, counts) in enumerate(zip(assignment.arms, arms, strict=True))
+        for place, (arm, counts) in enumerate(zip(assignment.arms, counted["arms"], strict=True))
     ]
-    randomised = (len(assignment), len(assignment._rows))
+    spare = counted["left_out"]
+    randomised = (len(assignment) - spare[0], len(assignment._rows) - spare[1])
     left = {reason: (int(n), int(m)) for reason, (n, m) in not_randomised.items()}
+    if spare[0]:
+        left["left out, as the stratum does not divide by the ratio"] = spare
     if assessed is not None:
         expected = tuple(randomised[i] + sum(count[i] for count in left.values()) for i in (0, 1))
         if tuple(assessed) != expected:

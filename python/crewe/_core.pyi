@@ -58,6 +58,7 @@ class Design:
     ) -> dict[str, Any]: ...
     def possible(self, units: Units) -> bytes | None: ...
     def support(self, units: Units, most: int) -> dict[str, Any] | None: ...
+    def constrained(self, units: Units) -> dict[str, Any]: ...
     def join(
         self,
         labels: Sequence[str],
@@ -96,7 +97,7 @@ def flow(
     reasons: int,
     reason: Sequence[int],
     analysed: Sequence[bool],
-) -> list[dict[str, Any]]: ...
+) -> dict[str, Any]: ...
 def new_key() -> bytes: ...
 
 # -- regression ------------------------------------------------------------------------------
@@ -234,6 +235,45 @@ def group_summary(
 ) -> list[dict[str, Any]]: ...
 def crosstab(
     rows: NDArray[np.uint32], columns: NDArray[np.uint32], n_rows: int, n_columns: int
+) -> dict[str, Any]: ...
+
+# -- randomisation tests ---------------------------------------------------------------------
+
+def randomisation_test(
+    design: Design,
+    units: Units,
+    arm: NDArray[np.uint8],
+    probability: _Floats,
+    simulated: int | None,
+    drawn_here: bool,
+    name: str,
+    values: _Floats,
+    unit: NDArray[np.uint32],
+    compared: Sequence[bool] | None,
+    statistic: str,
+    studentised: bool,
+    covariates: _Floats | None,
+    weights: str,
+    draws: int,
+    seed: int | bytes | None,
+    alternative: str,
+    level: float,
+    interval: bool,
+) -> dict[str, Any]: ...
+def randomisation_tails(
+    values: _Floats, probability: _Floats | None, observed: float, alternative: str
+) -> dict[str, Any]: ...
+def randomisation_size(
+    design: Design,
+    units: Units,
+    values: _Floats,
+    unit: NDArray[np.uint32],
+    studentised: bool,
+    trials: int,
+    draws: int,
+    seed: int,
+    alpha: float,
+    effect: float,
 ) -> dict[str, Any]: ...
 
 # -- survival --------------------------------------------------------------------------------

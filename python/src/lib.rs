@@ -14,6 +14,7 @@ mod pool;
 mod power;
 mod random;
 mod regression;
+mod resampling;
 mod survival;
 
 /// The compiled core of crewe; use the package `crewe`, which wraps it.
@@ -26,6 +27,7 @@ fn _core(m: &Bound<'_, PyModule>) -> PyResult<()> {
     nonparametric::register(m)?;
     random::register(m)?;
     regression::register(m)?;
+    resampling::register(m)?;
     design::register(m)?;
     ledger::register(m)?;
     survival::register(m)?;

@@ -174,19 +174,60 @@ impl Evaluate for ByArm {
     }
 }
 
+/// Units that are summed side by side, so that no addition waits for the one before.
+const LANES: usize = 4;
+
 /// For two arms, the difference in means of the outcomes and that of the treated units' indicator: under the hypothesis
 /// that treatment adds an effect to every outcome, the statistic is the first less the effect times the second.
 pub(super) struct Linear {
-    /// By unit and twice, for either arm: the mask of an arm multiplies them, without a branch.
-    reference: Vec<Cell>,
-    arm: Vec<Cell>,
+    /// Each arm's columns: sums, rows, treated.
+    columns: [[Vec<f64>; 3]; 2],
+    /// The columns' sums over all units, where units count alike in either arm and every unit has an arm: what one arm
+    /// has the other lacks.
+    total: Option<[f64; 3]>,
 }
 
 impl Linear {
-    pub fn new(means: &Means) -> Self {
+    pub fn new(means: &Means, everybody: bool) -> Self {
         let units = means.units;
-        Self { reference: means.cells[..units].to_vec(), arm: means.cells[units..2 * units].to_vec() }
+        let columns: [[Vec<f64>; 3]; 2] = [0, 1].map(|arm| {
+            let cells = &means.cells[arm * units..(arm + 1) * units];
+            [
+                cells.iter().map(|cell| cell.sum).collect(),
+                cells.iter().map(|cell| cell.rows).collect(),
+                cells.iter().map(|cell| cell.treated).collect(),
+            ]
+        });
+        let total = (everybody && columns[0] == columns[1])
+            .then(|| [0, 1, 2].map(|k: usize| columns[0][k].iter().sum()));
+        Self { columns, total }
     }
+}
+
+/// The sums of three columns over the units of one arm, in an order that depends on nothing but their number.
+fn masked(arm: &[u8], which: u8, columns: &[Vec<f64>; 3]) -> [f64; 3] {
+    let [sum, rows, treated] = columns;
+    let mut lanes = [[0.0; LANES]; 3];
+    let whole = arm.len() - arm.len() % LANES;
+    for start in (0..whole).step_by(LANES) {
+        let part = start..start + LANES;
+        let (arm, sum, rows, treated) =
+            (&arm[part.clone()], &sum[part.clone()], &rows[part.clone()], &treated[part]);
+        for lane in 0..LANES {
+            // A mask instead of a branch, which could not be foreseen.
+            let mask = f64::from(u8::from(arm[lane] == which));
+            lanes[0][lane] += mask * sum[lane];
+            lanes[1][lane] += mask * rows[lane];
+            lanes[2][lane] += mask * treated[lane];
+        }
+    }
+    let mut sums = lanes.map(|lane| lane.iter().sum());
+    for unit in (whole..arm.len()).filter(|&unit| arm[unit] == which) {
+        sums[0] += sum[unit];
+        sums[1] += rows[unit];
+        sums[2] += treated[unit];
+    }
+    sums
 }
 
 impl Evaluate for Linear {
@@ -195,18 +236,17 @@ impl Evaluate for Linear {
     }
 
     fn evaluate(&self, arm: &[u8], _room: &mut Room, values: &mut [f64]) {
-        let (mut of_reference, mut of_arm) = (Cell::default(), Cell::default());
-        for ((&arm, reference), cell) in arm.iter().zip(&self.reference).zip(&self.arm) {
-            let (first, second) = (f64::from(u8::from(arm == 0)), f64::from(u8::from(arm == 1)));
-            of_reference.sum += first * reference.sum;
-            of_reference.rows += first * reference.rows;
-            of_reference.treated += first * reference.treated;
-            of_arm.sum += second * cell.sum;
-            of_arm.rows += second * cell.rows;
-            of_arm.treated += second * cell.treated;
+        let of_arm = masked(arm, 1, &self.columns[1]);
+        let reference = match self.total {
+            Some(total) => [0, 1, 2].map(|k| total[k] - of_arm[k]),
+            None => masked(arm, 0, &self.columns[0]),
+        };
+        // An arm without outcomes gives 0 / 0, except that what is left of a total may not be exactly 0.
+        if of_arm[1] <= 0.0 || reference[1] <= 0.0 {
+            values.fill(f64::NAN);
+            return;
         }
-        // An arm without outcomes gives 0 / 0.
-        values[0] = of_arm.sum / of_arm.rows - of_reference.sum / of_reference.rows;
-        values[1] = of_arm.treated / of_arm.rows - of_reference.treated / of_reference.rows;
+        values[0] = of_arm[0] / of_arm[1] - reference[0] / reference[1];
+        values[1] = of_arm[2] / of_arm[1] - reference[2] / reference[1];
     }
 }

@@ -51,5 +51,5 @@ pub enum Statistic<'a> {
     Adjusted(ndarray::ArrayView2<'a, f64>),
     /// Any function of the outcomes by row (NaN where missing) and the arms by unit. Larger values speak for larger
     /// outcomes in the second arm.
-    User(&'a UserStatistic),
+    User(&'a UserStatistic<'a>),
 }

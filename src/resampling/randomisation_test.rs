@@ -24,7 +24,7 @@ use crate::rng::Seed;
 use crate::{Error, Fault, Result};
 
 /// A statistic of the outcomes by row (NaN where they do not count) and the arms by unit.
-pub type UserStatistic = dyn Fn(&[f64], &[u8]) -> f64 + Sync;
+pub type UserStatistic<'a> = dyn Fn(&[f64], &[u8]) -> f64 + Sync + 'a;
 
 /// How to test.
 #[derive(Debug, Clone)]
@@ -250,7 +250,7 @@ impl<'a> Prepared<'a> {
                 let by_arm = means.means(&self.assignment.arm);
                 let weighted = self.weight.is_some();
                 let mut test = if two_arms && !studentised {
-                    self.linear(&Linear::new(&means), options, monitor)?
+                    self.linear(&Linear::new(&means, self.everybody()), options, monitor)?
                 } else {
                     let at = |effect: f64| {
                         let values = self.outcomes.without_effect(effect, &self.treated);
@@ -288,6 +288,11 @@ impl<'a> Prepared<'a> {
         Means::new(self.outcomes, values, unit_means, weight, &self.treated, arms, studentised)
     }
 
+    /// Whether the procedure gives every unit an arm.
+    fn everybody(&self) -> bool {
+        self.assignment.probability.rows().into_iter().all(|row| row.sum() > 1.0 - 1e-9)
+    }
+
     fn check_adjusted(&self, two_arms: bool) -> Result<()> {
         if !two_arms {
             return Err(Fault::new("adjustment by covariates takes two arms")
@@ -295,8 +300,7 @@ impl<'a> Prepared<'a> {
                 .remedy("Compare means without covariates, or give a statistic of your own")
                 .input());
         }
-        let left_out = self.assignment.probability.rows().into_iter().any(|row| row.sum() < 1.0 - 1e-9);
-        if left_out {
+        if !self.everybody() {
             return Err(Fault::new("adjustment by covariates needs an arm for every unit")
                 .remedy("Compare means, since this procedure leaves units out")
                 .design());
@@ -501,7 +505,7 @@ impl<'a> Prepared<'a> {
 /// A user's statistic on fixed outcomes.
 struct User<'a> {
     values: Vec<f64>,
-    function: &'a UserStatistic,
+    function: &'a UserStatistic<'a>,
 }
 
 impl Evaluate for User<'_> {

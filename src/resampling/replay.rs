@@ -35,7 +35,7 @@ pub(super) enum Replay {
     /// All that the procedure can give.
     All(Support),
     /// Replicates 0 to n - 1.
-    Draws { redraws: Redraws, n: usize, units: usize },
+    Draws { redraws: Box<Redraws>, n: usize, units: usize },
 }
 
 impl Replay {
@@ -43,7 +43,7 @@ impl Replay {
     pub fn new(redraws: Redraws, n: usize, units: usize) -> Self {
         match redraws.support(n) {
             Some(support) => Self::All(support),
-            None => Self::Draws { redraws, n, units },
+            None => Self::Draws { redraws: Box::new(redraws), n, units },
         }
     }
 

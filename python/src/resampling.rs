@@ -1,0 +1,178 @@
+//! Randomisation tests.
+
+use crewe::design as design_core;
+use crewe::nonparametric::Alternative;
+use crewe::progress::Monitor;
+use crewe::resampling as core;
+use crewe::rng::Seed;
+use numpy::{IntoPyArray, PyReadonlyArray1, PyReadonlyArray2};
+use pyo3::prelude::*;
+use pyo3::types::PyDict;
+
+use crate::convert::{SeedLike, record, slice};
+use crate::design::{Design, Units};
+use crate::error::OrRaise;
+
+/// Stops a long computation when Python has a signal waiting.
+struct Signals;
+
+impl Monitor for Signals {
+    fn tick(&self, _done: u64, _total: u64) -> bool {
+        Python::attach(|py| py.check_signals().is_ok())
+    }
+}
+
+/// An assignment out of the parts that Python holds.
+fn assignment(
+    py: Python<'_>,
+    design: &Design,
+    units: &Units,
+    arm: &[u8],
+    probability: &PyReadonlyArray2<'_, f64>,
+    simulated: Option<u64>,
+    drawn_here: bool,
+) -> PyResult<design_core::Assignment> {
+    let commitment = if drawn_here { Some(design.inner.commitment().or_raise(py)?) } else { None };
+    Ok(design_core::Assignment {
+        units: units.inner.clone(),
+        arms: design.inner.arm_names(),
+        arm: arm.to_vec(),
+        probability: probability.as_array().to_owned(),
+        simulated,
+        details: design_core::Details::default(),
+        commitment,
+        notes: vec![],
+    })
+}
+
+/// Tests a statistic of the core's own.
+#[pyfunction]
+#[expect(clippy::too_many_arguments, reason = "the package passes every option")]
+fn randomisation_test<'py>(
+    py: Python<'py>,
+    design: &Design,
+    units: &Units,
+    arm: PyReadonlyArray1<'py, u8>,
+    probability: PyReadonlyArray2<'py, f64>,
+    simulated: Option<u64>,
+    drawn_here: bool,
+    name: &str,
+    values: PyReadonlyArray1<'py, f64>,
+    unit: PyReadonlyArray1<'py, u32>,
+    compared: Option<Vec<bool>>,
+    statistic: &str,
+    studentised: bool,
+    covariates: Option<PyReadonlyArray2<'py, f64>>,
+    weights: &str,
+    draws: u64,
+    seed: Option<SeedLike>,
+    alternative: &str,
+    level: f64,
+    interval: bool,
+) -> PyResult<Bound<'py, PyDict>> {
+    let assignment = assignment(py, design, units, slice(&arm)?, &probability, simulated, drawn_here)?;
+    let mut outcomes =
+        core::Outcomes::new(name, slice(&values)?, slice(&unit)?, units.inner.len()).or_raise(py)?;
+    if let Some(compared) = compared {
+        outcomes = outcomes.comparing(&compared).or_raise(py)?;
+    }
+    let covariates = covariates.as_ref().map(|x| x.as_array());
+    let statistic = match (covariates, statistic) {
+        (Some(x), _) => core::Statistic::Adjusted(x),
+        (None, "difference_in_unit_means") => core::Statistic::DifferenceInUnitMeans { studentised },
+        (None, _) => core::Statistic::DifferenceInMeans { studentised },
+    };
+    let options = core::RandomisationOptions {
+        draws,
+        seed: seed.map(Seed::from),
+        alternative: Alternative::parse(alternative).or_raise(py)?,
+        level,
+        interval: Some(interval),
+        weights: match weights {
+            "equal" => core::Weights::Equal,
+            "inverse_probability" => core::Weights::InverseProbability,
+            _ => core::Weights::Auto,
+        },
+    };
+    let test = crate::pool::compute(py, || {
+        core::randomisation_test(&design.inner, &assignment, &outcomes, statistic, &options, &Signals)
+    })
+    .or_raise(py)?;
+    let comparisons: Vec<_> = test
+        .comparisons
+        .into_iter()
+        .map(|c| {
+            Ok(record!(py,
+                "arm" => c.arm, "estimate" => c.estimate, "statistic" => c.statistic, "p_value" => c.p_value,
+                "p_lower" => c.p_lower, "p_upper" => c.p_upper,
+                "interval" => c.interval.map(|i| (i.low, i.high)), "null_mean" => c.null_mean,
+                "null_sd" => c.null_sd, "distribution" => c.distribution.into_pyarray(py)))
+        })
+        .collect::<PyResult<_>>()?;
+    Ok(record!(py,
+        "comparisons" => comparisons,
+        "omnibus" => test.omnibus.map(|o| (o.statistic, o.p_value)),
+        "means" => test.means,
+        "exact" => test.exact,
+        "assignments" => test.assignments,
+        "undefined" => test.undefined,
+        "weight" => test.weight.map(|w| w.into_pyarray(py)),
+        "seed" => test.seed,
+        "weighted" => test.weighted,
+        "notes" => test.notes,
+    ))
+}
+
+/// The tails of a null distribution that Python computed.
+#[pyfunction]
+fn randomisation_tails<'py>(
+    py: Python<'py>,
+    values: PyReadonlyArray1<'py, f64>,
+    probability: Option<PyReadonlyArray1<'py, f64>>,
+    observed: f64,
+    alternative: &str,
+) -> PyResult<Bound<'py, PyDict>> {
+    let alternative = Alternative::parse(alternative).or_raise(py)?;
+    let probability = probability.as_ref().map(slice).transpose()?;
+    let found = core::tails(slice(&values)?, probability, observed);
+    Ok(record!(py,
+        "p_value" => found.p_value(alternative), "p_lower" => found.lower, "p_upper" => found.upper,
+        "null_mean" => found.mean, "null_sd" => found.sd))
+}
+
+/// The size of the test for a design, and the coverage of its interval, for a difference in means.
+#[pyfunction]
+#[expect(clippy::too_many_arguments, reason = "the package passes every option")]
+fn randomisation_size<'py>(
+    py: Python<'py>,
+    design: &Design,
+    units: &Units,
+    values: PyReadonlyArray1<'py, f64>,
+    unit: PyReadonlyArray1<'py, u32>,
+    studentised: bool,
+    trials: u64,
+    draws: u64,
+    seed: u64,
+    alpha: f64,
+    effect: f64,
+) -> PyResult<Bound<'py, PyDict>> {
+    let outcomes =
+        core::Outcomes::new("outcome", slice(&values)?, slice(&unit)?, units.inner.len()).or_raise(py)?;
+    let test = core::RandomisationOptions { draws, level: 1.0 - alpha, ..Default::default() };
+    let options = core::SizeOptions { trials, seed, alpha, effect, test };
+    let statistic = core::Statistic::DifferenceInMeans { studentised };
+    let found = crate::pool::compute(py, || {
+        core::size(&design.inner, &units.inner, &outcomes, statistic, &options, &Signals)
+    })
+    .or_raise(py)?;
+    Ok(record!(py,
+        "rejected" => found.rejected, "covered" => found.covered, "std_error" => found.std_error,
+        "exact" => found.exact, "trials" => found.trials))
+}
+
+/// Adds this file's names to the module.
+pub fn register(m: &Bound<'_, PyModule>) -> PyResult<()> {
+    m.add_function(wrap_pyfunction!(randomisation_test, m)?)?;
+    m.add_function(wrap_pyfunction!(randomisation_tails, m)?)?;
+    m.add_function(wrap_pyfunction!(randomisation_size, m)?)
+}
