@@ -43,7 +43,7 @@ fn ledger(folder: &Folder) -> Ledger {
 fn family(k: u64) -> Application {
     Application::new(&format!("F{k}"))
         .children([format!("F{k}-a"), format!("F{k}-b")])
-        .stratum([if k % 2 == 0 { "north" } else { "south" }])
+        .stratum([if k.is_multiple_of(2) { "north" } else { "south" }])
         .approved_by("A. Officer")
 }
 

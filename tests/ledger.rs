@@ -324,6 +324,7 @@ fn bad_requests_are_refused_and_change_nothing() -> Result<()> {
         (ledger.enrol(&f("")), "no identifier"),
         (ledger.enrol(&nameless), "nobody approved"),
         (ledger.enrol(&family("F9", 5)), "clock goes backwards"),
+        (ledger.enrol(&f("F9").at("2999-01-01T00:00:00Z".parse::<Time>()?)), "in the future"),
         (ledger.add_child("F9", "c", None, &e()), "no family 'F9'"),
         (ledger.add_child("F1", "F1-a", None, &e()), "in family 'F1'"),
         (ledger.add_child("F1", "F2-a", None, &e()), "in family 'F2'"),
@@ -396,7 +397,7 @@ fn the_key_is_needed_and_never_written() -> Result<()> {
     let key = Seed::Key(secret);
     let ledger = Ledger::create_at(&path, &design().seed(key.clone()), &Rules::default(), at(0))?;
     ledger.enrol(&family("F1", 1))?;
-    let hex: String = secret.iter().map(|byte| format!("{byte:02x}")).collect();
+    let hex = secret.iter().fold(String::new(), |hex, byte| format!("{hex}{byte:02x}"));
     let shown = format!("{ledger:?} {:?}", ledger.design());
     assert!(!shown.contains(&hex) && !shown.contains(&format!("{secret:?}")[1..20]), "{shown}");
     for name in ["trial.ledger", "trial.ledger-wal"] {

@@ -61,7 +61,7 @@ fn receipt<'py>(py: Python<'py>, made: &core::Receipt) -> PyResult<Bound<'py, Py
     ))
 }
 
-fn verified<'py>(py: Python<'py>, found: core::Verified) -> PyResult<Bound<'py, PyDict>> {
+fn verified(py: Python<'_>, found: core::Verified) -> PyResult<Bound<'_, PyDict>> {
     Ok(record!(py,
         "events" => found.events,
         "families" => found.families,
@@ -339,7 +339,6 @@ impl Ledger {
     }
 
     /// The frame, the assignment over it and its units.
-    #[expect(clippy::type_complexity, reason = "the package takes the three apart at once")]
     fn assigned<'py>(
         &self,
         py: Python<'py>,

@@ -156,7 +156,7 @@ impl Ledger {
 
     fn enter(&self, event: Event, entry: &Entry, place: Option<&str>) -> Result<Receipt> {
         self.write(|writer| {
-            let record = Record { at: read_clock(entry.at), event, request: entry.request.clone() };
+            let record = Record { at: read_clock(entry.at)?, event, request: entry.request.clone() };
             let (sequence, again) = match answered(writer, &record)? {
                 Some(sequence) => (sequence, true),
                 None => (writer.append(&record, None)?.sequence, false),

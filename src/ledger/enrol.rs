@@ -170,7 +170,7 @@ impl Ledger {
         let answer = self.write(|writer| {
             let recorded = application.recorded();
             let mut record = Record {
-                at: read_clock(application.at),
+                at: read_clock(application.at)?,
                 event: Event::Approved { application: recorded.clone() },
                 request: application.request.clone(),
             };

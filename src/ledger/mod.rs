@@ -54,6 +54,7 @@ mod failures;
 mod flow;
 mod frame;
 mod key;
+mod rules;
 mod schema;
 mod state;
 mod store;

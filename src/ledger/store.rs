@@ -96,7 +96,7 @@ impl Ledger {
             ..rules.clone()
         };
         let record = Record {
-            at: read_clock(at.into()),
+            at: read_clock(at.into())?,
             event: Event::Created {
                 commitment: commitment.digest,
                 design: commitment.design,
@@ -470,10 +470,20 @@ fn connected(connection: Option<&Connection>) -> Result<&Connection> {
 }
 
 /// The time of an event: as given, or what the clock says now.
-pub(super) fn read_clock(when: When) -> Time {
+///
+/// A time in the future is refused: nothing could be recorded any more until it had come.
+pub(super) fn read_clock(when: When) -> Result<Time> {
+    const DAY: i64 = 86_400_000_000;
+    let now = Time::now();
     match when {
-        When::Now => Time::now(),
-        When::At(time) => time,
+        When::At(time) if time.micros() - DAY > now.micros() => {
+            Err(Fault::new("the time lies more than a day in the future")
+                .values([format!("at {time}"), format!("this machine's clock {now}")])
+                .remedy("Correct the time, or the clock: no later entry could come before it")
+                .ledger())
+        }
+        When::At(time) => Ok(time),
+        When::Now => Ok(now),
     }
 }
 
