@@ -64,7 +64,9 @@ types: setup
 
 notebooks: setup
 	mkdir -p out
-	$(BIN)/python -m jupytext --to ipynb --execute --run-path . --output out/project_crewe.ipynb examples/project_crewe.py
+	for name in project_crewe enrol; do \
+		$(BIN)/python -m jupytext --to ipynb --execute --run-path . --output out/$$name.ipynb examples/$$name.py || exit 1; \
+	done
 
 docs: setup
 	RUSTDOCFLAGS="-D warnings" cargo doc --no-deps --quiet

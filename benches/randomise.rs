@@ -1,6 +1,6 @@
 //! Randomisation: units from rows, one assignment, many draws.
 
-use crewe::design::{Column, Design, Units};
+use crewe::design::{Column, Constrained, Design, Fraction, Units, Weighted};
 use crewe::progress::NoMonitor;
 
 fn main() {
@@ -42,4 +42,24 @@ fn units_from_three_rows_a_cluster(bencher: divan::Bencher<'_, '_>, families: us
 fn ten_thousand_draws_of_132_families_in_4_strata(bencher: divan::Bencher<'_, '_>) {
     let (design, units) = (design(), units(132, 4));
     bencher.bench(|| design.draws(&units, 10_000, None, &NoMonitor));
+}
+
+/// All 12,870 ways of splitting sixteen units 8:8, scored on six columns, and the best tenth accepted.
+#[divan::bench]
+fn constrained_search_of_12870_schemes(bencher: divan::Bencher<'_, '_>) {
+    let names = ["a", "b", "c", "d", "e", "f"];
+    let mut units = {
+        let ids = Column::from_values("county", (0..16).map(|unit| unit.to_string()));
+        // The bench's own data are well formed.
+        Units::from_rows(&crewe::design::Unit::Individual("county".to_owned()), &ids, &[]).unwrap()
+    };
+    for (k, name) in names.iter().enumerate() {
+        let values: Vec<f64> = (0..16).map(|unit| ((unit * (7 * k + 3) + k * k) % 17) as f64).collect();
+        units = units.covariate(name, &values).unwrap();
+    }
+    let on = names.iter().map(|name| Weighted { column: (*name).to_owned(), weight: 1 }).collect();
+    let method = Constrained { draws: 50_000, keep: Fraction::new(1, 10), on };
+    let design = Design::new("bench").arm("a", 1).arm("b", 1).individual("county").method(method).seed(1);
+    assert_eq!(design.possible(&units).unwrap().unwrap().to_string().len(), 4);
+    bencher.bench(|| design.possible(&units));
 }

@@ -2,9 +2,13 @@
 
 use std::path::PathBuf;
 
-use crewe::design::{Arrival, Complete, Count, Design, Sequence, Simple};
+use crewe::design::{
+    Arrival, BiasedCoin, BigStick, Blocks, Complete, Count, Design, Fraction, Imbalance, Method,
+    Minimisation, Sequence, Simple, Weighted,
+};
 use crewe::ledger::{
-    Application, Entry, Head, Ledger, Left, Merged, Overflow, Row, Rules, Time, key_from_file, key_from_hex,
+    Application, Entry, Head, Ledger, Left, Merged, Overflow, Row, Rules, Scope, Time, key_from_file,
+    key_from_hex,
 };
 use crewe::rng::Seed;
 use crewe::{Error, Result};
@@ -93,6 +97,48 @@ fn arms_are_those_of_the_procedure() -> Result<()> {
     assert_eq!(again.design(), &design());
     let unchecked = Ledger::open(folder.file("trial.ledger"), &KEY, None)?;
     assert!(unchecked.notes()[0].contains("tail not checked"));
+    Ok(())
+}
+
+#[test]
+fn every_sequential_procedure_draws_as_it_would_from_the_list() -> Result<()> {
+    let folder = Folder::new("procedures");
+    let factors = ["need", "site"].map(|column| Weighted { column: column.into(), weight: 1 });
+    let p = Fraction::new(4, 5);
+    let methods: [Method; 5] = [
+        Simple {}.into(),
+        Blocks { sizes: vec![3, 6] }.into(),
+        BigStick { limit: 2 }.into(),
+        BiasedCoin { p }.into(),
+        Minimisation { factors: factors.to_vec(), imbalance: Imbalance::Range, p }.into(),
+    ];
+    for method in methods {
+        let path = folder.file(method.name());
+        let design = design().method(method.clone());
+        let ledger = Ledger::create_at(&path, &design, &Rules::default(), at(0))?;
+        let factors = ledger.factor_columns()?.len();
+        for k in 0..40_u32 {
+            let values = [if k % 4 < 2 { "low" } else { "high" }, if k % 3 == 0 { "north" } else { "south" }];
+            let stratum = if k % 5 == 0 { "yes" } else { "no" };
+            // Not in the order of their names.
+            let id = format!("F{:02}", k * 7 % 40);
+            ledger.enrol(&family(&id, k).stratum([stratum]).factors(&values[..factors]))?;
+        }
+        let open = ledger.assigned(Scope::Everybody)?;
+        assert!(open.rows.iter().all(|row| row.block.is_none() && row.conditional.is_none()));
+        assert!(open.assignment.details.conditional.is_none() && open.assignment.details.block.is_none());
+        let drawn = design.assign(&open.assignment.units)?;
+        assert_eq!(drawn.arm, open.assignment.arm, "{}", method.name());
+        ledger.close(&entry(50))?;
+        let closed = ledger.assigned(Scope::Compared)?;
+        // From the list, simple randomisation has no conditional probabilities: they are the ratio.
+        let conditional = drawn.details.conditional.unwrap_or(drawn.probability);
+        assert_eq!(closed.assignment.details.conditional, Some(conditional), "{}", method.name());
+        assert_eq!(closed.assignment.details.block, drawn.details.block, "{}", method.name());
+        assert_eq!(closed.rows[0].block.is_some(), matches!(method, Method::Blocks(_)));
+        drop(ledger);
+        assert_eq!(Ledger::open(&path, &KEY, None)?.verify(None)?.families, 40);
+    }
     Ok(())
 }
 
@@ -350,8 +396,9 @@ fn the_key_is_needed_and_never_written() -> Result<()> {
     let key = Seed::Key(secret);
     let ledger = Ledger::create_at(&path, &design().seed(key.clone()), &Rules::default(), at(0))?;
     ledger.enrol(&family("F1", 1))?;
-    assert!(!format!("{ledger:?} {:?}", ledger.design()).contains(&format!("{:?}", secret[0])));
     let hex: String = secret.iter().map(|byte| format!("{byte:02x}")).collect();
+    let shown = format!("{ledger:?} {:?}", ledger.design());
+    assert!(!shown.contains(&hex) && !shown.contains(&format!("{secret:?}")[1..20]), "{shown}");
     for name in ["trial.ledger", "trial.ledger-wal"] {
         let bytes = std::fs::read(folder.file(name)).expect("the file");
         for needle in [&secret[..], hex.as_bytes()] {

@@ -252,7 +252,7 @@ fn killed(folder: &Path, sizes: &Sizes) {
         }
         let mut child = spawn(&path, &format!("kill{run}"), 1_000_000);
         let told = listen(&mut child);
-        std::thread::sleep(Duration::from_micros(stream.below(60_000)));
+        std::thread::sleep(Duration::from_micros(stream.below(150_000)));
         child.kill().expect("SIGKILL");
         child.wait().expect("a status");
         let told = told.join().expect("what it was told");

@@ -287,3 +287,30 @@ fn outcomes_that_cannot_be_fitted() {
     let error = Logit::new(y.view(), twice.view()).fit().expect_err("collinear");
     assert!(matches!(error, Error::Rank(_)), "{error}");
 }
+
+#[test]
+fn many_rows_do_not_depend_on_where_the_iteration_starts() {
+    // The start is the fit of every third row: in another order these are other rows.
+    let n = 60_001;
+    let value = |i: usize, j: usize| ((i * (j + 3) + 1) as f64 * 12.9898).sin() * 2.0 + j as f64;
+    let x = Array2::from_shape_fn((n, 3), |(i, j)| value(i, j));
+    let y = Array1::from_shape_fn(n, |i| f64::from(x[(i, 0)] - x[(i, 1)] + 3.0 * value(i, 7) > 21.0));
+    let fit = Logit::new(y.view(), x.view()).fit().unwrap();
+    let residuals = Array1::from(fit.summary().estimates.residuals.clone());
+    assert!(residuals.sum().abs() < 1e-9);
+    assert!(x.columns().into_iter().all(|column| column.dot(&residuals).abs() < 1e-9));
+    let iid = fit.vcov(Vcov::Iid, None).unwrap();
+    let backwards = ndarray::s![..;-1];
+    let other = Array2::from_shape_fn((n, 3), |(i, j)| x[(n - 1 - i, j)]);
+    let reversed = Logit::new(y.slice(backwards), other.view()).fit().unwrap();
+    let again = reversed.vcov(Vcov::Iid, None).unwrap();
+    for j in 0..4 {
+        close_to(reversed.coef()[j], fit.coef()[j], 1e-12, iid.matrix[(j, j)].sqrt(), "coef");
+        close(again.matrix[(j, j)], iid.matrix[(j, j)], 1e-12, "variance");
+    }
+    // Columns stored one after the other give the same bits.
+    let mut by_column = Array2::zeros(ndarray::ShapeBuilder::f((n, 3)));
+    by_column.assign(&x);
+    let stored = Logit::new(y.view(), by_column.view()).fit().unwrap();
+    assert_eq!(stored.coef(), fit.coef());
+}

@@ -313,6 +313,7 @@ fn what_must_be_known_is_asked_for() {
     );
     let sequence = sequence.expect("minimisation draws one after the other");
     assert_eq!(sequence.factor_columns(), ["site", "sex"]);
+    assert_eq!(format!("{sequence:?}"), "Sequence { arrivals: 0, .. }");
     assert!(sequence.check(&Arrival { stratum: &["s0".to_owned()], factors: &["1".to_owned()] }).is_err());
     assert!(design(&[1000, 1001], BigStick { limit: 3 }.into()).check().is_err());
     assert!(design(&[1000, 1001], Simple {}.into()).check().is_ok());

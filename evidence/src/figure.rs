@@ -10,10 +10,10 @@ pub struct Series {
     pub values: Vec<f64>,
 }
 
-const WIDTH: f64 = 720.0;
+const WIDTH: f64 = 740.0;
 const HEIGHT: f64 = 400.0;
 const LEFT: f64 = 60.0;
-const RIGHT: f64 = 210.0;
+const RIGHT: f64 = 226.0;
 const TOP: f64 = 46.0;
 const BOTTOM: f64 = 50.0;
 const DASHES: [&str; 7] = ["", "7 4", "2 3", "10 3 2 3", "14 4", "4 2", "1 5"];

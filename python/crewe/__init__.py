@@ -6,6 +6,7 @@ from crewe import cost, datasets, exceptions, plots, power
 from crewe._assignment import Assignment, Joined
 from crewe._balance import Balance
 from crewe._consort import Consort, consort
+from crewe._constrained import Acceptance
 from crewe._core import __version__
 from crewe._logit import Logit, logit
 from crewe._predictability import Predictability, PredictabilityComparison, predictability
@@ -39,13 +40,8 @@ from crewe.exceptions import (
 from crewe.instruments import cases, risk, sdq, survey
 from crewe.ledger import Ledger, Receipt, Verification
 from crewe.national import NationalComparison, compare_to_national
-from crewe.nonparametric import (
-    MannWhitney,
-    MannWhitneyFamily,
-    PermutationTest,
-    mann_whitney,
-    permutation_test,
-)
+from crewe.nonparametric import MannWhitney, MannWhitneyFamily, mann_whitney
+from crewe.permutation import PermutationTest, permutation_test
 from crewe.plots import coefplot
 from crewe.rates import RateComparison, adjust, compare_rates
 from crewe.regression import OLS, ols
@@ -55,6 +51,7 @@ from crewe.survival import CoxPH, KaplanMeier, LogRank, Surv, coxph, kaplan_meie
 
 __all__ = [
     "OLS",
+    "Acceptance",
     "Assignment",
     "Balance",
     "BiasedCoin",

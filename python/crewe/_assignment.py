@@ -12,15 +12,20 @@ from numpy.typing import NDArray
 from crewe import _core
 from crewe._balance import Balance
 from crewe._columns import identifiers, labels
+from crewe._constrained import Acceptance
 from crewe._display import Table
 from crewe._frames import Source, build
+from crewe._methods import MatchedSets
 from crewe.exceptions import DesignError, fault
 
 if TYPE_CHECKING:
     from crewe.design import Commitment, Design
 
-ADDED = ("arm", "stratum", "probability", "block", "conditional_probability")
+ADDED = ("arm", "stratum", "probability", "block", "set", "conditional_probability")
 """The columns that an assignment adds to the user's data."""
+
+LEFT_OUT = 255
+"""What stands for the arm of a unit that the procedure left out."""
 
 
 @dataclass(frozen=True)
@@ -99,6 +104,8 @@ class Assignment:
         self._parts: dict[str, Any] = units.parts()
         self._source: Source | None = source
         self._arm_column = arm_column
+        # Other identifiers under which rows may name a unit: families that split off or merged.
+        self._aliases: dict[str, str] = {}
         self._kind = (source._implementation, source._lazy)
         self._integers = bool(source._frame[design.id_column].dtype.is_integer())
         self._keep_data = keep_data
@@ -115,9 +122,13 @@ class Assignment:
 
     @property
     def clusters(self) -> dict[str, str]:
-        """The arm of each unit by its canonical identifier."""
+        """The arm of each unit by its canonical identifier; units that were left out are absent."""
         arms = self.arms
-        return {label: arms[arm] for label, arm in zip(self._labels, self._arm, strict=True)}
+        return {
+            label: arms[arm]
+            for label, arm in zip(self._labels, self._arm, strict=True)
+            if arm != LEFT_OUT
+        }
 
     @property
     def strata(self) -> list[str]:
@@ -224,11 +235,12 @@ class Assignment:
         """
         source = Source(source)
         design = self.design
-        ids = identifiers(source, design.id_column)
+        name, codes, ids = identifiers(source, design.id_column)
+        named = (name, codes, [self._aliases.get(label, label) for label in ids])
         strata = [labels(source, name, "stratum") for name in design.strata if name in source.names]
         given = None if arm is None else labels(source, arm, "arm")
         joined = design._core().join(
-            self._labels, self._stratum, self._strata, self._arm, ids, strata, given
+            self._labels, self._stratum, self._strata, self._arm, named, strata, given
         )
         unit: NDArray[np.uint32] = joined["unit"]
         return Joined(
@@ -272,6 +284,17 @@ class Assignment:
         """What the units are called, from their column: "families" for ``family_id``."""
         return plural(self.design.id_column)
 
+    def validity(self) -> Acceptance:
+        """Say what a constrained randomisation accepts, and which pairs of units it ties together.
+
+        Raises
+        ------
+        DesignError
+            For another procedure.
+        """
+        found = self.design._core().constrained(self._units())
+        return Acceptance._of(self.design, found, self._kind)
+
     def table(self) -> Table:
         """Units by stratum and arm."""
         ratio = ":".join(str(share) for share in self.design.arms.values())
@@ -307,9 +330,27 @@ class Assignment:
             ]
         return [
             f"The {self.noun} were randomised by {self.design.method} at {ratio}{within}, with "
-            "ChaCha20 under the "
-            "algorithm crewe/1; every unit's probability of an arm is exactly the ratio.",
+            f"ChaCha20 under the algorithm crewe/1; {self._chances()}.",
         ]
+
+    def _chances(self) -> str:
+        """Say how units' probabilities stand to the ratio."""
+        shares = np.array(list(self.design.probabilities().values()))
+        if self._simulated is not None:
+            return f"every unit's probability of an arm was found from {self._simulated:,} simulated draws"
+        if bool(np.all(np.abs(self._probability - shares) <= 1e-14)):
+            return "every unit's probability of an arm is exactly the ratio"
+        spread = [
+            f"{low:.3f} to {high:.3f} for {arm}"
+            for arm, low, high in zip(
+                self.arms, self._probability.min(axis=0), self._probability.max(axis=0), strict=True
+            )
+        ]
+        gone = f", and {self._left_out} were left out" if self._left_out else ""
+        return (
+            "units' probabilities of an arm are known but not all equal to the ratio "
+            f"({', '.join(spread)}){gone}"
+        )
 
     def __len__(self) -> int:
         return len(self._labels)
@@ -322,7 +363,7 @@ class Assignment:
 
     def _added(self, unit: NDArray[Any]) -> dict[str, Any]:
         arm = self._arm[unit]
-        # A unit that the procedure left out has no arm; 255 stands for it.
+        # A unit that the procedure left out has no arm.
         names = np.array([*self.arms, None], dtype=object)
         place = np.minimum(arm, len(self.arms))
         strata = np.array(self.strata, dtype=object)
@@ -333,10 +374,14 @@ class Assignment:
             "probability": chance[unit, place],
         }
         if self._block is not None:
-            added["block"] = self._block[unit]
+            added[self._block_name] = self._block[unit]
         if self._conditional is not None:
             added["conditional_probability"] = self._conditional[unit, arm]
         return added
+
+    @property
+    def _block_name(self) -> str:
+        return "set" if isinstance(self.design.method, MatchedSets) else "block"
 
     def _data(self) -> Source:
         if self._source is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 from crewe import _core, _style
 from crewe._display import Table
 from crewe._frames import Source, build
+from crewe._labels import pretty, signed
 from crewe.exceptions import InputError, fault
 
 _NOTE = (
@@ -52,9 +54,14 @@ class Balance:
         self.notes: list[str] = []
         for name, level in levels.items():
             gone = level["missing"].sum(axis=1)
-            told = [f"{term} {int(n)}" for term, n in zip(terms, gone, strict=True) if n]
+            # The levels of a category are missing together.
+            told = {
+                _source(term): f"{_source(term)} {int(n)}"
+                for term, n in zip(terms, gone, strict=True)
+                if n
+            }
             if told:
-                self.notes.append(f"Missing by {name}: {', '.join(told)}.")
+                self.notes.append(f"Missing by {name}: {', '.join(told.values())}.")
 
     @classmethod
     def measure(
@@ -81,7 +88,7 @@ class Balance:
         values = np.ascontiguousarray(np.stack(list(columns.values())))
         made = _core.balance(rows, arm, len(arms), list(columns), values)
         levels = {unit: made["unit"]}
-        if members is not None:
+        if members is not None and len(np.unique(rows)) < len(rows):
             levels[members] = made["row"]
         return cls(list(columns), arms, levels, (source._implementation, source._lazy))
 
@@ -118,7 +125,7 @@ class Balance:
         for place, (name, level) in enumerate(self._levels.items()):
             rows = []
             for k, term in enumerate(self.terms):
-                row: list[Any] = [term]
+                row: list[Any] = [pretty(term)]
                 for j in range(len(self.arms)):
                     mean, sd = level["mean"][k, j], level["sd"][k, j]
                     if np.isnan(mean):
@@ -146,11 +153,14 @@ class Balance:
     def plot(self, ax: Any = None) -> Any:
         """Draw the standardised differences (a Love plot); returns the matplotlib Axes."""
         marks = [("o", "black"), ("o", "white"), ("s", "black"), ("s", "white"), ("^", "black")]
-        place = np.arange(len(self.terms))[::-1]
+        shown = [k for k, term in enumerate(self.terms) if not self._said_twice(term)]
+        place = np.arange(len(shown))[::-1]
         series = [
             (
-                f"by {name}" if len(self.arms) == 2 else f"{arm}, by {name}",
-                level["difference"][:, j],
+                (f"by {name}" if len(self.arms) == 2 else f"{arm}, by {name}")
+                # The most that any covariate has, for some may be missing.
+                + f" (n = {', '.join(f'{int(n):,}' for n in level['n'][:, [0, j]].max(axis=0))})",
+                level["difference"][shown, j],
             )
             for j, arm in enumerate(self.arms)
             if j
@@ -158,8 +168,8 @@ class Balance:
         ]
         with _style.printed():
             if ax is None:
-                _, ax = _style.figure(130, 28 + 7 * len(self.terms))
-            widest = 0.3
+                _, ax = _style.figure(130, 32 + 7 * len(shown))
+            widest = 0.32
             for k, (label, difference) in enumerate(series):
                 marker, fill = marks[k % len(marks)]
                 ax.plot(
@@ -179,24 +189,33 @@ class Balance:
                 ax.axvline(at, color="0.6", linestyle=":", linewidth=1)
             ax.axvline(0, color="black", linewidth=0.8)
             ax.set_xlim(-widest, widest)
-            ax.set_ylim(-0.6, len(self.terms) - 0.4)
-            ax.set_yticks(place, self.terms)
-            ax.set_xlabel(f"standardised difference from {self.arms[0]}")
+            ax.set_ylim(-0.6, len(shown) - 0.4)
+            terms = [pretty(self.terms[k]) for k in shown]
+            ax.set_yticks(place, terms)
+            ax.set_xlabel(f"Standardised difference from {self.arms[0]} (standard deviations)")
+            _style.note(ax, f"Dotted: ±0.1. Left of 0: less than in {self.arms[0]}.")
             ax.grid(axis="y", color="0.9")
             ax.set_axisbelow(True)
             for side in ("top", "right", "left"):
                 ax.spines[side].set_visible(False)
             ax.tick_params(axis="y", length=0)
             if len(series) > 1:
-                ax.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2, frameon=False)
-            _style.alt_text(ax, self._describe(series))
+                ax.legend(loc="lower left", bbox_to_anchor=(0, 1.0), ncols=2, frameon=False)
+            _style.alt_text(ax, self._describe(series, terms))
         return ax
 
-    def _describe(self, series: list[tuple[str, NDArray[np.float64]]]) -> str:
+    def _said_twice(self, term: str) -> bool:
+        """Whether a column is the first of two levels, which the second one mirrors."""
+        same = [other for other in self.terms if _source(other) == _source(term)]
+        return len(same) == 2 and same[0] == term
+
+    def _describe(self, series: list[tuple[str, NDArray[np.float64]]], terms: list[str]) -> str:
         told = [
             f"{label}: "
             + ", ".join(
-                f"{term} {d:.2f}" for term, d in zip(self.terms, difference, strict=True) if d == d
+                f"{term} {signed(d, 2)}"
+                for term, d in zip(terms, difference, strict=True)
+                if d == d
             )
             for label, difference in series
         ]
@@ -215,6 +234,11 @@ class Balance:
 
     def _repr_html_(self) -> str:
         return "".join(table.html() for table in self.tables())
+
+
+def _source(term: str) -> str:
+    """Give the column behind a term, which may be one of its levels."""
+    return re.sub(r"\[.+\]$", "", term)
 
 
 def _numbers(source: Source, name: str) -> dict[str, NDArray[np.float64]]:

@@ -17,7 +17,7 @@ from crewe._columns import text
 from crewe._keys import Key
 from crewe._methods import from_table
 from crewe.design import Design
-from crewe.exceptions import InputError, LedgerError, fault
+from crewe.exceptions import DesignError, InputError, LedgerError, fault
 
 Label = str | int
 When = datetime | str | None
@@ -217,3 +217,62 @@ def backend(kind: Literal["pandas", "polars", "pyarrow"]) -> Any:
             remedy="Use pandas, polars or pyarrow",
         )
     return nw.Implementation.from_backend(kind)
+
+
+def columns_of(design: Design, rows: dict[str, Any]) -> dict[str, Any]:
+    """Give the columns of a ledger's frame from the core's rows."""
+    arms = np.array([*design.arms, USUAL], dtype=object)
+    columns: dict[str, Any] = {design.id_column: rows["family"]}
+    if design.cluster is not None:
+        columns["child"] = rows["child"]
+    for place, name in enumerate(design.strata):
+        columns[name] = [values[place] for values in rows["stratum"]]
+    for place, name in enumerate(design.method.factor_columns):
+        columns[name] = [values[place] for values in rows["factors"]]
+    columns["stratum"] = [" / ".join(values) or "all" for values in rows["stratum"]]
+    columns["arm"] = list(arms[rows["arm"]])
+    columns["drawn"] = list(arms[rows["drawn"]])
+    columns["delivered"] = [arms[-1 if arm is None else arm] for arm in rows["delivered"]]
+    columns["status"] = rows["status"]
+    columns["comparison"] = np.array([left is None for left in rows["left"]], dtype=np.bool_)
+    columns["inherited"] = np.array(rows["inherited"], dtype=np.bool_)
+    columns["enrolled"] = [read_time(time) for time in rows["enrolled"]]
+    columns["probability"] = rows["probability"]
+    columns["randomised"] = rows["randomised"]
+    columns["analysed_as"] = rows["analysed_as"]
+    columns["sequence"] = rows["sequence"]
+    if rows["closed"]:
+        columns["conditional_probability"] = np.array(rows["conditional"], dtype=np.float64)
+        if any(block is not None for block in rows["block"]):
+            columns["block"] = [block[0] for block in rows["block"]]
+            columns["block_size"] = [block[1] for block in rows["block"]]
+    return columns
+
+
+def check_design(design: object, levels: Mapping[str, Any]) -> list[str]:
+    """Refuse what no ledger can be made for; give the columns of strata and factors."""
+    if not isinstance(design, Design):
+        raise fault(
+            DesignError,
+            f"a ledger takes a design, not a {type(design).__name__}",
+            remedy="Pass a crewe.Design whose seed is crewe.new_key()",
+        )
+    design._need_seed()
+    columns = [*design.strata, *design.method.factor_columns]
+    taken = [name for name in [design.id_column, *columns] if name in OWN]
+    if taken:
+        raise fault(
+            DesignError,
+            "columns of the design have names that the ledger's frame uses",
+            values=taken,
+            remedy="Rename them in the design",
+        )
+    unknown = sorted(set(levels) - set(columns))
+    if unknown:
+        raise fault(
+            LedgerError,
+            "levels are given for columns that are neither strata nor factors",
+            values=unknown,
+            remedy=f"The columns are {', '.join(columns) or 'none'}",
+        )
+    return columns

@@ -241,13 +241,24 @@ def left_values(left: str, frame: pd.DataFrame) -> Floats:
     """Evaluate a numeric left-hand side over kept rows."""
     matrix, spec = _materialise(f"{left} - 1", frame)
     if matrix.shape[1] != 1:
-        levels = ", ".join(str(name) for name in spec.column_names)
+        found = frame.get(left)
+        if found is not None and isinstance(found.dtype, pd.CategoricalDtype):
+            levels = [str(level) for level in found.cat.categories]
+            raise fault(
+                InputError,
+                f"'{left}' is text, where numbers are needed",
+                column=left,
+                values=levels,
+                remedy="Code it as numbers first, for instance 1 and 0"
+                if len(levels) == 2
+                else "Read the column as numbers",
+            )
         raise fault(
             InputError,
             f"the outcome '{left}' is not one column of numbers",
             column=left,
-            values=levels.split(", "),
-            remedy="Turn it into numbers first, for instance 1 for yes and 0 for no",
+            values=[str(name) for name in spec.column_names],
+            remedy="Write one column of numbers left of '~'",
         )
     return np.ascontiguousarray(matrix[:, 0])
 

@@ -20,7 +20,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from crewe.exceptions import InputError, fault
+from crewe.exceptions import InputError, did_you_mean, fault
 
 
 class Source:
@@ -65,9 +65,7 @@ class Source:
                 InputError,
                 f"there is no column '{name}'",
                 column=name,
-                remedy=f"Did you mean {' or '.join(repr(n) for n in near)}"
-                if near
-                else f"The columns are {', '.join(self.names)}",
+                remedy=did_you_mean(near) if near else f"The columns are {', '.join(self.names)}",
             )
 
     def column(self, name: str) -> pd.Series[Any]:

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import pandas as pd
 
 from crewe._frames import Source, build
 
+if TYPE_CHECKING:
+    from crewe._linear import Linear
+    from crewe._margins import Margins
 
-class FitGroup(Mapping[str, Any]):
+Model = TypeVar("Model", bound="Linear")
+
+
+class FitGroup(Mapping[str, Model]):
     """Fits of one model, one for each value of a column: a mapping from value to fit.
 
     Attributes
@@ -21,11 +27,11 @@ class FitGroup(Mapping[str, Any]):
         The notes of every fit, each with its group.
     """
 
-    def __init__(self, by: str, fits: dict[str, Any]) -> None:
+    def __init__(self, by: str, fits: dict[str, Model]) -> None:
         self.by = by
         self._fits = fits
 
-    def __getitem__(self, key: str) -> Any:
+    def __getitem__(self, key: str) -> Model:
         return self._fits[key]
 
     def __iter__(self) -> Iterator[str]:
@@ -60,7 +66,7 @@ class FitGroup(Mapping[str, Any]):
         kind = next(iter(self._fits.values())).implementation
         return build({name: stacked[name].to_numpy() for name in stacked}, kind)
 
-    def margins(self, term: str, **options: Any) -> dict[str, Any]:
+    def margins(self, term: str, **options: Any) -> dict[str, Margins]:
         """Give the margins of every fit, by group; see :meth:`crewe._linear.Linear.margins`."""
         return {group: fit.margins(term, **options) for group, fit in self._fits.items()}
 
@@ -78,7 +84,7 @@ class FitGroup(Mapping[str, Any]):
         return html
 
 
-def fit_by(by: str, data: Any, fit: Callable[[Any], Any]) -> FitGroup:
+def fit_by(by: str, data: Any, fit: Callable[[Any], Model]) -> FitGroup[Model]:
     """Fit a model in each group; rows without a group are left out with a note in every fit."""
     source = Source(data)
     column = source.column(by)
@@ -87,7 +93,7 @@ def fit_by(by: str, data: Any, fit: Callable[[Any], Any]) -> FitGroup:
             "category"
         )
     missing = int(column.isna().sum())
-    fits = {}
+    fits: dict[str, Model] = {}
     for group in column.cat.categories:
         rows = column.eq(group).to_numpy(dtype=bool)
         result = fit(source._frame.filter(rows.tolist()).to_native())

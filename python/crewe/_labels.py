@@ -45,6 +45,11 @@ def _plain(name: str) -> str:
     return name.replace("_", " ")
 
 
+def fixed(value: float, digits: int = 1) -> str:
+    """Write a number with a proper minus: 4.60, −1.33."""
+    return f"{value:.{digits}f}".replace("-", MINUS)
+
+
 def signed(value: float, digits: int = 1) -> str:
     """Write a difference with its sign: +8.5, −3.1."""
     text = f"{abs(value):.{digits}f}"

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from crewe import _formula
 from crewe._display import Table, number, p_value, stars
-from crewe._frames import Source, build
+from crewe._estimates import Estimates
+from crewe._frames import Source
 from crewe._margins import Margins, margins
 from crewe.exceptions import CreweError, InputError, fault
 
@@ -51,7 +52,7 @@ class Data:
 
 
 @dataclass
-class Linear:
+class Linear(Estimates):
     """A fitted linear predictor.
 
     Attributes
@@ -153,60 +154,22 @@ class Linear:
 
     # -- numbers ---------------------------------------------------------------------------
 
-    def _table(self, level: float | None = None) -> dict[str, Floats]:
-        level = self.level if level is None else level
-        if level not in self._tables:
-            data = self._needs_data()
-            table = data.core.coefficients(self._record["covariance"], level)
-            self._tables = {**self._tables, level: table}
-        return self._tables[level]
-
-    def _series(self, key: str) -> pd.Series[Any]:
-        return pd.Series(self._table()[key], index=self.terms, name=key)
-
-    @property
-    def coef(self) -> pd.Series[Any]:
-        """The coefficients by term."""
-        return self._series("estimate")
-
-    @property
-    def se(self) -> pd.Series[Any]:
-        """Their standard errors by term."""
-        return self._series("std_error")
-
-    @property
-    def p_value(self) -> pd.Series[Any]:
-        """Two-sided p-values by term."""
-        return self._series("p_value")
-
-    @property
-    def df(self) -> pd.Series[Any]:
-        """Degrees of freedom by term."""
-        return self._series("df")
-
-    @property
-    def cov(self) -> pd.DataFrame:
-        """The covariance matrix of the coefficients."""
-        return pd.DataFrame(self._cov, index=self.terms, columns=self.terms)
+    def _coefficients(self, level: float) -> dict[str, Floats]:
+        data = self._needs_data()
+        table: dict[str, Floats] = data.core.coefficients(self._record["covariance"], level)
+        return table
 
     @property
     def notes(self) -> list[str]:
         """What a reader of the result must know."""
         return [*self.base_notes, *self._record.get("notes", [])]
 
-    def confint(self, level: float | None = None) -> Any:
-        """Give confidence intervals: `term, conf_low, conf_high`."""
-        table = self._table(level)
-        return self._build(
-            {"term": self.terms, "conf_low": table["conf_low"], "conf_high": table["conf_high"]}
-        )
-
     def tidy(self, level: float | None = None) -> Any:
         """Give the coefficients as a frame of the kind that the data came in.
 
         Columns: `term, estimate, std_error, statistic, df, p_value, conf_low, conf_high`.
         """
-        return self._build({"term": self.terms, **self._table(level)})
+        return self._tidied(level)
 
     def glance(self) -> Any:
         """Give one row about the whole fit."""
@@ -226,9 +189,6 @@ class Linear:
         """Residuals on the response scale, one for each analysed row."""
         values: Floats = self._needs_data().core.residuals()
         return values
-
-    def _build(self, columns: Mapping[str, Any]) -> Any:
-        return build(columns, self.implementation)
 
     # -- questions -------------------------------------------------------------------------
 
@@ -424,12 +384,12 @@ class Linear:
 
 
 @contextmanager
-def rows_of_the_data(rows: NDArray[np.int64]) -> Iterator[None]:
+def rows_of_the_data(rows: NDArray[np.int64] | None) -> Iterator[None]:
     """Let an error count rows as the user's data do, and not as the rows that were kept."""
     try:
         yield
     except CreweError as error:
-        if not error.rows or len(rows) == rows[-1] + 1:
+        if rows is None or not error.rows or len(rows) == rows[-1] + 1:
             raise
         places = [int(rows[row]) for row in error.rows]
         raise fault(

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 from numpy.typing import NDArray
 
 from crewe import _core, _formula
 from crewe._frames import Source
+from crewe._groups import FitGroup
 from crewe._linear import DEFINITIONS
 from crewe.regression import Regression, _fit, _Options
 
@@ -63,11 +64,7 @@ class Logit(Regression):
             Gives odds ratios: `estimate`, `conf_low` and `conf_high` are exponentiated; `std_error`, `statistic`
             and `p_value` stay those of the log odds ratio.
         """
-        table: dict[str, Any] = {"term": self.terms, **self._table(level)}
-        if exponentiate:
-            for key in ("estimate", "conf_low", "conf_high"):
-                table[key] = np.exp(table[key])
-        return self._build(table)
+        return self._tidied(level, exponentiate)
 
     def odds_ratios(self, level: float | None = None) -> Any:
         """Give odds ratios: `term, odds_ratio, conf_low, conf_high, p_value`, without the intercept.
@@ -142,6 +139,46 @@ class Logit(Regression):
         return reason
 
 
+@overload
+def logit(
+    formula: Any,
+    data: Any = None,
+    design: Any = None,
+    cluster: Any = None,
+    vcov: str | None = None,
+    *,
+    by: None = None,
+    df: str = "default",
+    missing: str = "drop",
+    level: float = 0.95,
+    intercept: bool = True,
+    strata_terms: bool = True,
+    names: Sequence[str] | None = None,
+    synthetic: bool = False,
+    keep_data: bool = False,
+) -> Logit: ...
+
+
+@overload
+def logit(
+    formula: Any,
+    data: Any = None,
+    design: Any = None,
+    cluster: Any = None,
+    vcov: str | None = None,
+    *,
+    by: str,
+    df: str = "default",
+    missing: str = "drop",
+    level: float = 0.95,
+    intercept: bool = True,
+    strata_terms: bool = True,
+    names: Sequence[str] | None = None,
+    synthetic: bool = False,
+    keep_data: bool = False,
+) -> FitGroup[Logit]: ...
+
+
 def logit(
     formula: Any,
     data: Any = None,
@@ -158,7 +195,7 @@ def logit(
     names: Sequence[str] | None = None,
     synthetic: bool = False,
     keep_data: bool = False,
-) -> Any:
+) -> Logit | FitGroup[Logit]:
     """Fit a logistic regression by maximum likelihood.
 
     `P(y = 1) = 1 / (1 + exp(−x'b))`.

@@ -32,6 +32,8 @@ class Margins:
         What the others stand at.
     notes : list of str
         What a reader must know.
+    counts : list of int
+        The analysed rows that have each level; none where the level is nobody's own.
     """
 
     term: str
@@ -46,6 +48,7 @@ class Margins:
     _levels: dict[str, Any] = field(repr=False)
     _contrasts: dict[str, Any] = field(repr=False)
     _methods: list[str] = field(default_factory=list, repr=False)
+    counts: list[int] = field(default_factory=list, repr=False)
 
     def tidy(self) -> Any:
         """Give the levels: `level, by, estimate, std_error, statistic, df, p_value, conf_low, conf_high`."""
@@ -179,6 +182,7 @@ def margins(
         _levels={**names, **estimated},
         _contrasts={**others, **compared},
         _methods=[*fit._margin_methods(at), *fit.methods()],
+        counts=[_count(frame, setting) for setting in settings],
     )
 
 
@@ -193,6 +197,13 @@ def _settings(
             settings.append(setting)
             labels.append((_label(value), "" if other is None else _label(other)))
     return settings, labels
+
+
+def _count(frame: pd.DataFrame, setting: dict[str, Any]) -> int:
+    same = np.ones(len(frame), dtype=bool)
+    for name, value in setting.items():
+        same &= np.asarray(frame[name] == value)
+    return int(same.sum())
 
 
 def _values(frame: pd.DataFrame, name: str, values: Sequence[Any] | None) -> list[Any]:

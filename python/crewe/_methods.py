@@ -43,17 +43,32 @@ class Method:
 class Complete(Method):
     """Complete randomisation: every stratum is split between the arms in the ratio.
 
-    Where a stratum of n units does not divide by the ratio r_1 : ... : r_J (R their sum), units are
-    left over, and `misfits` says what becomes of them. All arithmetic is in whole numbers.
+    Where a stratum of n units does not divide by the ratio r_1 : ... : r_J (R their sum), u = n mod
+    R units are left over, and `misfits` says what becomes of them (the rules of A. Carril 2017,
+    doi:10.1177/1536867X1701700307). All arithmetic is in whole numbers.
 
     Parameters
     ----------
     misfits : str
-        "strata" (default): arm j gets floor(n r_j / R) places, and the places left over are drawn
-        so that every unit's probability of arm j is exactly r_j / R.
-        "leave_out": the units left over get no arm.
-        "global": the units left over in all strata are randomised together.
-        "weighted_strata", "weighted_global": every misfit draws for itself in the ratio.
+        "strata" (default): arm j gets floor(n r_j / R) places, and the places left over are drawn,
+        no arm twice, so that every unit's probability of arm j is exactly r_j / R.
+        "leave_out": they get no arm (None in the frame), which happens to each unit with
+        probability u / n; arm j has (n - u) r_j / (R n).
+        "global": those of all strata are drawn together and split equally between the J arms,
+        whatever the ratio; arm j has ((n - u) r_j / R + u / J) / n.
+        "weighted_strata": those of a stratum draw tickets from a pack that holds the ratio once, so
+        that an arm may come several times; r_j / R.
+        "weighted_global": those of all strata draw together from such packs; r_j / R.
+
+    Examples
+    --------
+    >>> import crewe as cw, pandas as pd
+    >>> schools = pd.DataFrame({"school": range(5)})
+    >>> method = cw.Complete(misfits="leave_out")
+    >>> arms = {"control": 1, "crewe": 2}
+    >>> drawn = cw.Design("Schools", arms=arms, unit="school", method=method, seed=1).assign(schools)
+    >>> drawn.counts(), drawn.probability[0].tolist()
+    ({'control': 1, 'crewe': 2}, [0.2, 0.4])
     """
 
     misfits: Misfits = "strata"
@@ -109,13 +124,26 @@ class Blocks(Method):
 class MatchedSets(Method):
     """Complete randomisation within sets of units that are alike.
 
+    Every unit's probability is exactly the ratio. The assignment has a column `set`, and fits with
+    ``design=`` add the sets as terms.
+
     Parameters
     ----------
     on : str, optional
-        The column that names each unit's set, of two units or more.
+        The column that names each unit's set, of two units or more, all in one stratum.
     match : sequence of str, optional
         Instead of `on`, covariates to build pairs by: those with the smallest sum of Mahalanobis
-        distances (optimal, not greedy). Two arms at 1:1 only.
+        distances within strata (optimal, not greedy). In a stratum of odd size the unit left over
+        joins the pair nearest to it. Two arms at 1:1 only.
+
+    Examples
+    --------
+    >>> import crewe as cw, pandas as pd
+    >>> schools = pd.DataFrame({"school": range(6), "size": [10, 52, 31, 12, 30, 50]})
+    >>> method = cw.MatchedSets(match=["size"])
+    >>> design = cw.Design("S", arms={"control": 1, "crewe": 1}, unit="school", method=method, seed=1)
+    >>> design.assign(schools).frame["set"].tolist()
+    [0, 1, 2, 0, 2, 1]
     """
 
     on: str | None = None
@@ -249,18 +277,34 @@ class Minimisation(Method):
 
 @dataclass(frozen=True)
 class Constrained(Method):
-    """Covariate-constrained randomisation: one of the best balanced assignments.
+    """Covariate-constrained randomisation: one of the best balanced assignments, drawn at random.
 
-    G. M. Raab and I. Butcher (2001), doi:10.1002/1097-0258(20010215)20:3<351::AID-SIM797>3.0.CO;2-C.
+    The score of an assignment is the weighted sum, over covariates in units of their standard
+    deviations, of (n / 4) sum_j n_j (mean of arm j - mean)^2; for two equal arms n^2 / 16 times the
+    squared difference of means. See ``design.constrained(frame)`` for the scores, and for pairs of
+    units that are always or never in the same arm.
+
+    G. M. Raab and I. Butcher (2001), doi:10.1002/1097-0258(20010215)20:3<351::AID-SIM797>3.0.CO;2-C;
+    F. Li et al. (2016), doi:10.1002/sim.6813.
 
     Parameters
     ----------
     on : sequence of str, or mapping of str to int
         Covariates to balance, numbers or categories, with whole-number weights where they differ.
+        A category counts as one column a level, the first level left out.
     draws : int
         All assignments are looked at where they are no more than this; else so many drawn ones.
     keep : float
         The share of them to accept, the best balanced first, ties with the last one included.
+
+    Examples
+    --------
+    >>> import crewe as cw, pandas as pd
+    >>> sites = pd.DataFrame({"site": range(8), "need": [1, 2, 3, 4, 6, 7, 8, 9]})
+    >>> method = cw.Constrained(on=["need"], keep=0.25)
+    >>> design = cw.Design("Sites", arms={"usual": 1, "new": 1}, unit="site", method=method, seed=1)
+    >>> design.assign(sites).possible
+    20
     """
 
     on: Sequence[str] | Mapping[str, int]
@@ -294,6 +338,9 @@ class Constrained(Method):
 class Rerandomised(Method):
     """Rerandomisation: drawn again until the Mahalanobis distance of the arms' means is small.
 
+    The distance sum_j n_j d_j' S^-1 d_j is accepted up to the quantile of chi-squared with K (J - 1)
+    degrees of freedom at `accept`; S is the covariance within strata.
+
     K. L. Morgan and D. B. Rubin (2012), doi:10.1214/12-AOS1008.
 
     Parameters
@@ -302,6 +349,16 @@ class Rerandomised(Method):
         Covariates, numbers or categories.
     accept : float
         The probability that a draw is accepted, which sets the threshold.
+
+    Examples
+    --------
+    >>> import crewe as cw, pandas as pd
+    >>> sites = pd.DataFrame({"site": range(12), "need": [1, 2, 3, 4, 6, 7, 8, 9, 11, 12, 14, 15]})
+    >>> method = cw.Rerandomised(on=["need"], accept=0.1)
+    >>> design = cw.Design("Sites", arms={"usual": 1, "new": 1}, unit="site", method=method, seed=1)
+    >>> drawn = design.assign(sites)
+    >>> drawn.counts(), drawn.probability[0].tolist()
+    ({'usual': 6, 'new': 6}, [0.5, 0.5])
     """
 
     on: Sequence[str]

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import operator
+import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from crewe import _style
 from crewe._display import Table
 from crewe._frames import Source
 from crewe._keys import Key, read_seed
@@ -16,6 +18,8 @@ from crewe._methods import whole
 from crewe.exceptions import DesignError, fault
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
     from crewe.design import Design
 
 _RATES = {
@@ -167,6 +171,67 @@ class PredictabilityComparison:
         ]
         first = self.results[0]
         return Table(header, rows, title=_title(first), notes=[*_units(first), *self.notes])
+
+    def plot(self) -> tuple[Axes, Axes]:
+        """Draw the two sides of the choice: right guesses, and units off the ratio.
+
+        Returns
+        -------
+        tuple of two matplotlib Axes
+            A row a procedure; on the left the rate of right guesses, on the right the mean
+            deviation from the ratio.
+        """
+        with _style.printed():
+            height = 38 + 9 * len(self.results)
+            _, (left, right) = _style.figure(height_mm=height, ncols=2, sharey=True)
+            sides = {
+                "remembering the arms": [100 * found.guess for found in self.results],
+                "knowing the procedure": [100 * found.informed for found in self.results],
+            }
+            chance = 100 * self.results[0].chance
+            left.axvline(chance, color=_style.QUIET, linewidth=0.8, linestyle=(0, (4, 2)))
+            self._dots(left, sides, "Right guesses, %")
+            off = {
+                "at the end": [found.end_mean for found in self.results],
+                "at any time": [found.worst_mean for found in self.results],
+            }
+            self._dots(right, off, "Units off the ratio, mean")
+            right.set_xlim(left=-0.04 * max(off["at any time"]))
+            names = [textwrap.fill(found.procedure, 32) for found in self.results]
+            left.set_yticks(range(len(names)), names)
+            left.set_ylim(len(self.results) - 0.4, -0.6)
+            rows = [
+                f"{found.procedure}: {found.guess:.0%} right guesses by who remembers the arms, "
+                f"{found.informed:.0%} by who knows the procedure, {found.worst_mean:.1f} units off"
+                for found in self.results
+            ]
+            told = f"{_title(self.results[0])}. {'; '.join(rows)}. Dashed: {chance:.0f}%, "
+            told += "knowing the ratio alone."
+            _style.alt_text(left, told)
+        axes: tuple[Axes, Axes] = (left, right)
+        return axes
+
+    @staticmethod
+    def _dots(ax: Axes, sides: dict[str, list[float]], words: str) -> None:
+        """Draw two markers a row, joined."""
+        styles = _style.arm_styles(list(sides))
+        for row, pair in enumerate(zip(*sides.values(), strict=True)):
+            ax.plot(pair, [row, row], color=_style.RULE, linewidth=2, zorder=1)
+        for name, values in sides.items():
+            style = styles[name]
+            ax.plot(
+                values,
+                range(len(values)),
+                linestyle="none",
+                marker=style.marker,
+                markerfacecolor=style.face,
+                markeredgecolor=style.colour,
+                clip_on=False,
+                label=name,
+            )
+        ax.set_xlabel(words)
+        # One under the other: two panels leave no room for a line of words.
+        ax.legend(loc="lower left", bbox_to_anchor=(-0.04, 1.0), borderpad=0.1, handletextpad=0.2)
 
     def __repr__(self) -> str:
         return self.table().text()

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import io
 import re
+import textwrap
 import xml.etree.ElementTree as ET
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -171,8 +172,13 @@ def legend(
     *,
     bars: bool = False,
     lines: bool = False,
+    markers: bool = False,
+    ticks: str = "",
 ) -> None:
-    """Name the arms above the plot, on the left: markers, or filled boxes, or lines."""
+    """Name the arms above the plot, on the left: markers, filled boxes, lines, or lines with markers.
+
+    `ticks` names small vertical strokes on the lines.
+    """
     from matplotlib.lines import Line2D
     from matplotlib.patches import Patch
 
@@ -197,11 +203,15 @@ def legend(
                 [],
                 color=style.colour,
                 linestyle=style.line if lines else "none",
-                marker="" if lines else style.marker,
+                marker="" if lines and not markers else style.marker,
                 markerfacecolor=style.face,
                 markeredgecolor=style.colour,
                 label=words,
             )
+        )
+    if ticks:
+        handles.append(
+            Line2D([], [], linestyle="none", marker="|", markersize=6, color=QUIET, label=ticks)
         )
     ax.legend(
         handles=handles,
@@ -213,6 +223,42 @@ def legend(
         handlelength=2.4 if lines else 1.4,
         handletextpad=0.4,
         columnspacing=1.6,
+    )
+
+
+def whiskers(ax: Any, x: Any, y: Any, **ends: Any) -> None:
+    """Draw intervals over bars: a white line under the dark one shows them on a dark bar too."""
+    ax.errorbar(x, y, fmt="none", ecolor="#ffffff", elinewidth=3.0, capsize=0, **ends)
+    ax.errorbar(x, y, fmt="none", ecolor=INK, elinewidth=1.1, capsize=3, **ends)
+
+
+def wrapped(ax: Any, text: str) -> str:
+    """Break a quiet line where the figure is too narrow for it."""
+    width_mm = 25.4 * float(figure_of(ax).get_figwidth())
+    # 7.5-point letters are about 1.35 mm wide; the plot takes some three quarters of the width.
+    return textwrap.fill(text, max(24, int(0.78 * width_mm / 1.35)))
+
+
+def note(ax: Any, text: str) -> Any:
+    """Write a quiet line under everything else that stands below the plot.
+
+    Returns
+    -------
+    matplotlib.text.Annotation
+    """
+    return ax.annotate(
+        wrapped(ax, text),
+        # An empty label has no place of its own: the line then takes the label's.
+        xy=(0.5, 0.0),
+        xycoords=ax.xaxis.label,
+        xytext=(0, -3),
+        textcoords="offset points",
+        ha="center",
+        va="top",
+        fontsize=7.5,
+        color=QUIET,
+        annotation_clip=False,
+        gid="crewe-note",
     )
 
 
@@ -273,7 +319,21 @@ def label_synthetic(ax: Axes) -> Any:
         annotation_clip=False,
         gid="crewe-synthetic",
     )
+    _clear_of_legend(made, ax, label)
     return label
+
+
+def _clear_of_legend(made: Any, ax: Any, label: Any) -> None:
+    """Lift the label above a legend that reaches as far as it."""
+    legend = ax.get_legend()
+    if legend is None:
+        return
+    with printed():
+        made.draw_without_rendering()
+    box = legend.get_window_extent()
+    if box.padded(4).overlaps(label.get_window_extent()):
+        height = 72.0 * float(box.height) / float(made.dpi)
+        label.xyann = (0, 7 + height)
 
 
 def is_synthetic(ax: Any) -> bool:
@@ -371,8 +431,9 @@ def _label_svg(root: ET.Element) -> None:
         root,
         "text",
         {
-            "x": f"{x + width:g}",
-            "y": f"{y - 0.7 * size:g}",
+            # In line with a drawing that keeps a small margin of its own.
+            "x": f"{x + width - 0.8 * size:g}",
+            "y": f"{y - 0.5 * size:g}",
             "text-anchor": "end",
             "font-size": f"{size:g}",
             "font-weight": "bold",

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from crewe import _formula
+from crewe._assignment import LEFT_OUT
 from crewe._frames import Source
 from crewe.exceptions import DesignError, fault
 
@@ -32,6 +33,8 @@ class Trial:
         The arms in their order, the reference first.
     notes : list of str
         What a reader must know.
+    layer : str or None
+        The column of the strata or sets for a layered model.
     synthetic : bool
         Whether the trial was drawn over synthetic data.
     """
@@ -42,6 +45,7 @@ class Trial:
     arm: str | None
     levels: dict[str, list[str]]
     notes: list[str]
+    layer: str | None
     synthetic: bool
     _unit: NDArray[np.uint32]
     _arm: NDArray[np.uint8]
@@ -79,8 +83,12 @@ def join(
     *,
     strata_terms: bool,
     objection: Callable[[Any], str] | None = None,
+    layered: bool = False,
 ) -> Trial:
     """Join a trial to the data of an analysis, refusing rows that contradict it.
+
+    The strata or matched sets of the design become terms or, where the model is `layered`, the column of its strata;
+    what the procedure balanced besides becomes terms.
 
     `objection` says of the joined rows why terms of the strata would harm this model; empty where they would not.
     """
@@ -99,6 +107,7 @@ def join(
             remedy="Pass what design.assign(frame) or design.observe(frame, arm=...) returned, or a "
             "closed ledger",
         )
+    notes: list[str] = []
     needed = _formula.variables(right)
     column = next(
         (n for n in (assignment._arm_column, "arm") if n and n in needed and n in source.names),
@@ -107,26 +116,45 @@ def join(
     joined = assignment.check(source, arm=column)
     names = np.asarray(joined.arms, dtype=object)[joined.arm]
     added: dict[str, Any] = {"stratum": np.asarray(joined.strata, dtype=object)[joined.stratum]}
+    if assignment.cluster and getattr(assignment, "_aliases", None):
+        # Families that split off or merged are one cluster with the family that was randomised.
+        added[assignment.cluster] = np.asarray(joined.units, dtype=object)[joined.unit]
     if column is None and "arm" in needed:
         column, added["arm"] = "arm", names
+    balanced = _balanced(assignment, source, joined, added)
     joined_source = Source(source.with_columns(added))
-    notes: list[str] = []
-    strata = assignment.design.strata
-    if strata and strata_terms and not _spans_strata(joined_source, right, joined.stratum):
-        reason = "" if objection is None else objection(joined)
+    strata, matched = assignment.design.strata, assignment.design.method.name == "matched_sets"
+    groups = joined
+    if matched:
+        # Sets are nested in strata, so their terms span those of the strata.
+        groups = replace(joined, stratum=balanced.code[joined.unit], strata=balanced.labels)
+    layer = None
+    if strata_terms and (strata or matched) and not _spans(joined_source, right, groups.stratum):
+        layer = balanced.column if matched else "stratum"
+        reason = "" if objection is None else objection(groups)
         used = [name for name in strata if name in needed]
-        if reason:
-            notes.append(reason)
+        if layered:
+            pass
+        elif reason:
+            notes.append(reason.replace("strata", "sets") if matched else reason)
+        elif matched:
+            right = f"{right} + {balanced.terms[0]}"
         elif used and all(name in source.names for name in strata):
             # With one of several strata columns in the formula, their product shares its terms.
             right = f"{right} + {' * '.join(strata)}"
         else:
             right = f"{right} + C(stratum)"
-    units, places = len(joined.units), len(joined.strata)
-    if strata and 5 * (places - 1) > units:
+    if strata_terms and not matched:
+        for term in balanced.terms:
+            if not _spans_term(joined_source, right, term):
+                right = f"{right} + {term}"
+    units, places = len(joined.units), len(groups.strata)
+    if (strata or matched) and 5 * (places - 1) > units:
+        noun = "sets" if matched else "strata"
         notes.append(
-            f"{places} strata for {units} units: with so few units a stratum, CR0, CR1, CR1S and CR3 "
-            "understate the variance; CR2 does not, or cluster by stratum"
+            f"{places} {noun} for {units} units: with so few units a {noun.rstrip('s') if matched else 'stratum'}, "
+            "CR0, CR1, CR1S and CR3 understate the variance; CR2 does not, or cluster by "
+            f"{'set' if matched else 'stratum'}"
         )
     return Trial(
         source=joined_source,
@@ -135,6 +163,7 @@ def join(
         arm=column,
         levels={column: list(joined.arms)} if column else {},
         notes=notes,
+        layer=layer if layered else None,
         synthetic=bool(getattr(assignment, "synthetic", False)),
         _unit=joined.unit,
         _arm=joined.arm,
@@ -143,12 +172,91 @@ def join(
     )
 
 
-def _spans_strata(source: Source, right: str, stratum: NDArray[np.uint32]) -> bool:
-    """Whether the formula's columns already tell every stratum apart."""
+@dataclass
+class _Balanced:
+    """What the procedure balanced besides the strata, as terms of a formula."""
+
+    terms: list[str]
+    column: str
+    code: NDArray[np.uint32]
+    labels: list[str]
+
+
+def _balanced(assignment: Any, source: Source, joined: Any, added: dict[str, Any]) -> _Balanced:
+    """Give the terms of what the procedure balanced; columns that the data lack go into `added`.
+
+    They come from the units as they were randomised.
+    """
+    method, parts = assignment.design.method, assignment._parts
+    factors = {name: (level, levels) for name, level, levels in parts["factors"]}
+    covariates = dict(parts["covariates"])
+    if method.name == "matched_sets":
+        name = method.on or "set"
+        code = factors[name][0] if assignment._block is None else assignment._block
+        if name not in source.names:
+            values = (
+                np.asarray(factors[name][1], dtype=object)[factors[name][0]]
+                if name in factors
+                else code
+            )
+            added[name] = values[joined.unit]
+        labels = [str(place) for place in range(int(code.max()) + 1)]
+        return _Balanced([f"C({_quoted(name)})"], name, code, labels)
+    terms = []
+    for name in [*method.factor_columns, *method.covariate_columns]:
+        if name in factors:
+            if name not in source.names:
+                level, levels = factors[name]
+                added[name] = np.asarray(levels, dtype=object)[level][joined.unit]
+            terms.append(f"C({_quoted(name)})")
+        elif name in covariates:
+            if name not in source.names:
+                added[name] = np.asarray(covariates[name], dtype=np.float64)[joined.unit]
+            terms.append(_quoted(name))
+    return _Balanced(terms, "", np.zeros(0, dtype=np.uint32), [])
+
+
+def _quoted(name: str) -> str:
+    """Write a column's name as a formula takes it."""
+    return name if name.isidentifier() else f"`{name}`"
+
+
+def without_left_out(assignment: Any, source: Source) -> tuple[Source, list[str]]:
+    """Drop the rows of units that the randomisation left out, and say how many."""
+    if not getattr(assignment, "_left_out", 0):
+        return source, []
+    unit = assignment.check(source).unit
+    gone = assignment._arm[unit] == LEFT_OUT
+    if not gone.any():
+        return source, []
+    units = len(np.unique(unit[gone]))
+    note = (
+        f"{int(gone.sum()):,} of {source.n:,} rows belong to {units} units that the randomisation "
+        "left out and are not analysed"
+    )
+    return source.take([int(row) for row in np.flatnonzero(~gone)]), [note]
+
+
+def _spans(source: Source, right: str, group: NDArray[np.uint32]) -> bool:
+    """Whether the formula's columns already tell every group apart."""
     design = _formula.design(source, right)
+    kept = group[design.rows]
+    return _within(design, (kept[:, None] == np.unique(kept)).astype(np.float64))
+
+
+def _spans_term(source: Source, right: str, term: str) -> bool:
+    """Whether the formula's columns already span those of a term."""
+    both = _formula.design(source, f"{right} + {term}")
+    alone = _formula.design(source, right)
+    if len(alone.rows) == len(both.rows):
+        return both.x.shape[1] == alone.x.shape[1] or _within(alone, both.x)
+    return False
+
+
+def _within(design: _formula.Design, columns: NDArray[np.float64]) -> bool:
     x = design.x
     if design.intercept:
         x = np.column_stack([np.ones(len(x)), x])
-    dummies = stratum[design.rows][:, None] == np.unique(stratum[design.rows])
-    fitted = x @ np.linalg.lstsq(x, dummies.astype(np.float64), rcond=None)[0]
-    return bool(np.abs(fitted - dummies).max() < 1e-8)
+    fitted = x @ np.linalg.lstsq(x, columns, rcond=None)[0]
+    scale = np.maximum(np.abs(columns).max(axis=0), 1e-300)
+    return bool((np.abs(fitted - columns) / scale).max() < 1e-8)

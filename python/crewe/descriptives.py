@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -91,13 +91,24 @@ class Description(Result):
         title = self.outcome + (f" by {', '.join(self.by)}" if self.by else "")
         return Table(header, rows, self._titled(title), [*self.methods(), *self.notes])
 
-    def plot(self, ax: Any = None) -> Any:
-        """Draw the means as bars with intervals.
+    def plot(
+        self,
+        ax: Any = None,
+        *,
+        labels: Mapping[str, str] | None = None,
+        ylabel: str = "",
+        xlabel: str | None = None,
+    ) -> Any:
+        """Draw the means as bars with intervals, the number of rows under each group.
 
         The second grouping goes along the axis, with a bar for each level of the first.
 
         Parameters
         ----------
+        labels : mapping, optional
+            What to print in place of levels.
+        ylabel, xlabel : str, optional
+            The names of the axes; those of the columns otherwise.
         ax : matplotlib Axes, optional
             Where to draw.
 
@@ -116,22 +127,30 @@ class Description(Result):
             )
         along = self.levels[1] if len(self.by) == 2 else [self.outcome]
         shape = (len(self.levels[0]), len(along))
-        mean, low, high = (np.full(shape, np.nan) for _ in range(3))
+        mean, low, high, sizes = (np.full(shape, np.nan) for _ in range(4))
         for group in self.groups:
             row = self.levels[0].index(group["levels"][0])
             column = along.index(group["levels"][1]) if len(self.by) == 2 else 0
             mean[row, column] = group["mean"]
             low[row, column], high[row, column] = group["conf_low"], group["conf_high"]
+            sizes[row, column] = group["n"]
+        named = dict(labels or {})
+        if len(self.by) == 1:
+            named.setdefault(self.outcome, "")
+        along_axis = pretty(self.by[1]).capitalize() if len(self.by) == 2 else ""
         bars = Bars(
             along,
             self.levels[0],
             mean,
             low=low,
             high=high,
-            ylabel=f"mean {pretty(self.outcome)}",
-            xlabel=pretty(self.by[1]) if len(self.by) == 2 else "",
-            caption=f"Bars: {100 * self.level:g}% confidence intervals of the mean.",
+            ylabel=ylabel or f"Mean {pretty(self.outcome)}",
+            xlabel=along_axis if xlabel is None else xlabel,
+            caption=f"Lines: {100 * self.level:g}% confidence intervals of the mean.",
             synthetic=self.synthetic,
+            sizes=sizes,
+            numbers=True,
+            labels=named,
         )
         return grouped(bars, ax)
 
@@ -280,11 +299,22 @@ class Crosstab(Result):
         title = self.outcome + (f" by {self.by}" if self.by else "")
         return Table(["", *self.columns], body, self._titled(title), self.notes)
 
-    def plot(self, ax: Any = None) -> Any:
+    def plot(
+        self,
+        ax: Any = None,
+        *,
+        labels: Mapping[str, str] | None = None,
+        ylabel: str = "",
+        xlabel: str | None = None,
+    ) -> Any:
         """Draw the shares of the categories, a bar for each arm.
 
         Parameters
         ----------
+        labels : mapping, optional
+            What to print in place of arms and categories.
+        ylabel, xlabel : str, optional
+            The names of the axes; the column's otherwise.
         ax : matplotlib Axes, optional
             Where to draw.
 
@@ -294,17 +324,17 @@ class Crosstab(Result):
         """
         from crewe._bars import Bars, grouped
 
-        names = [
-            f"{name} (n = {int(n)})" for name, n in zip(self.columns, self.totals, strict=True)
-        ]
+        group = pretty(self.by)
         bars = Bars(
             self.rows,
-            names,
+            self.columns,
             self.shares.T,
-            ylabel="share of the arm" if self.by else "share",
-            xlabel=pretty(self.outcome),
+            ylabel=ylabel or (f"Share within each {group}" if self.by else "Share"),
+            xlabel=pretty(self.outcome).capitalize() if xlabel is None else xlabel,
             percent=True,
             synthetic=self.synthetic,
+            totals=[int(n) for n in self.totals],
+            labels=dict(labels or {}),
         )
         return grouped(bars, ax)
 
@@ -314,6 +344,7 @@ def crosstab(
     data: Any,
     *,
     bins: Sequence[float] | None = None,
+    order: Sequence[str] | None = None,
     reference: str | None = None,
     synthetic: bool = False,
 ) -> Crosstab:
@@ -327,6 +358,9 @@ def crosstab(
         The data.
     bins : sequence of float, optional
         For numbers: edges of the classes [a, b), the last one closed; for a distribution of scores.
+    order : sequence of str, optional
+        The categories in the order to print; as they are sorted otherwise. One that nobody has is
+        counted as none.
     reference : str, optional
         The arm to put first.
     synthetic : bool
@@ -361,6 +395,8 @@ def crosstab(
         )
     if bins is None:
         rows, row_codes = levels_of(source.column(outcome))
+        if order is not None:
+            rows, row_codes = _reordered(rows, row_codes, [str(name) for name in order], outcome)
     else:
         rows, row_codes = _classes(numeric(source, outcome), bins, outcome)
     if right:
@@ -394,6 +430,22 @@ def crosstab(
         shares=np.array(got["shares"], dtype=np.float64).reshape(shape),
         totals=np.array(got["totals"], dtype=np.int64),
     )
+
+
+def _reordered(
+    found: list[str], codes: NDArray[np.int64], order: list[str], name: str
+) -> tuple[list[str], NDArray[np.int64]]:
+    lacking = [level for level in found if level not in order]
+    if lacking or len(set(order)) < len(order):
+        raise fault(
+            InputError,
+            "order= must name every category once",
+            column=name,
+            values=lacking or order,
+            remedy=f"The data have {', '.join(found)}",
+        )
+    places = np.array([order.index(level) for level in found] + [-1], dtype=np.int64)
+    return order, places[codes]
 
 
 def _classes(

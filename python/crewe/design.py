@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from crewe import _core
 from crewe._assignment import ADDED, Assignment
 from crewe._columns import arrivals, identifiers, labels
+from crewe._constrained import Acceptance
 from crewe._core import Units
 from crewe._display import Table
 from crewe._frames import Source
@@ -356,6 +357,30 @@ class Design:
         (0.75, 0.5)
         """
         return measure(self, n, frame, order, strata, levels, sims, seed)
+
+    def constrained(self, frame: Any) -> Acceptance:
+        """Say what covariate-constrained randomisation would accept for these units.
+
+        Parameters
+        ----------
+        frame : data frame
+            As for :meth:`assign`.
+
+        Returns
+        -------
+        Acceptance
+            Scores of the candidate assignments, the cutoff, every unit's probabilities, and the
+            pairs of units that are always or never in the same arm.
+
+        Raises
+        ------
+        DesignError
+            For another procedure, and where a unit cannot get one of the arms.
+        """
+        source = Source(frame)
+        units = self._units(source)
+        kind = (source._implementation, source._lazy)
+        return Acceptance._of(self, self._core().constrained(units), kind)
 
     def commitment(self) -> Commitment:
         """Give the hash to lodge before the first unit is randomised."""

@@ -73,6 +73,19 @@ class LedgerError(CreweError, RuntimeError):
     """The register of a rolling trial refused a request or does not verify."""
 
 
+def did_you_mean(names: Sequence[object]) -> str:
+    """Ask for the nearest known names.
+
+    Examples
+    --------
+    >>> did_you_mean(["age", "arm", "aim"])
+    "Did you mean 'age', 'arm' or 'aim'?"
+    """
+    quoted = [repr(str(name)) for name in names]
+    listed = " or ".join(filter(None, [", ".join(quoted[:-1]), quoted[-1]]))
+    return f"Did you mean {listed}?"
+
+
 def fault(
     kind: type[CreweError],
     problem: str,
@@ -99,5 +112,5 @@ def fault(
         facts.append(f"seen: {listed(values)}")
     message = problem + (f" ({'; '.join(facts)})" if facts else "") + "."
     if remedy:
-        message += f" {remedy}."
+        message += f" {remedy}" + ("" if remedy.endswith("?") else ".")
     return kind(message, problem=problem, column=column, rows=rows, values=values, remedy=remedy)

@@ -15,27 +15,26 @@ from crewe._assignment import Assignment, plural
 from crewe._columns import text
 from crewe._display import Table
 from crewe._entries import (
-    OWN,
-    USUAL,
     Label,
     Receipt,
     Register,
     Verification,
     When,
     backend,
+    check_design,
+    columns_of,
     kept,
     listed,
     ordered,
     read_design,
     read_key,
     read_receipt,
-    read_time,
     write_time,
 )
 from crewe._frames import Source, build
 from crewe._keys import Commitment, Key
 from crewe.design import Design
-from crewe.exceptions import DesignError, InputError, LedgerError, fault
+from crewe.exceptions import InputError, LedgerError
 
 if TYPE_CHECKING:
     from crewe._consort import Consort
@@ -130,30 +129,7 @@ class Ledger:
         LedgerError
             For an integer seed, and a file that is there already.
         """
-        if not isinstance(design, Design):
-            raise fault(
-                DesignError,
-                f"a ledger takes a design, not a {type(design).__name__}",
-                remedy="Pass a crewe.Design whose seed is crewe.new_key()",
-            )
-        design._need_seed()
-        columns = [*design.strata, *design.method.factor_columns]
-        taken = [name for name in [design.id_column, *columns] if name in OWN]
-        if taken:
-            raise fault(
-                DesignError,
-                "columns of the design have names that the ledger's frame uses",
-                values=taken,
-                remedy="Rename them in the design",
-            )
-        unknown = sorted(set(levels or {}) - set(columns))
-        if unknown:
-            raise fault(
-                LedgerError,
-                "levels are given for columns that are neither strata nor factors",
-                values=unknown,
-                remedy=f"The columns are {', '.join(columns) or 'none'}",
-            )
+        columns = check_design(design, levels or {})
         known = levels or {}
         allowed = [[text(value, name) for value in known.get(name, ())] for name in columns]
         inner = _core.Ledger.create(
@@ -432,13 +408,13 @@ class Ledger:
         family that was randomised and `analysed_as` the cluster of the analysis. Only a closed trial
         shows blocks and conditional probabilities, since the end of a block tells the next arm.
         """
-        return build(self._columns(self._inner.frame()), backend(kind))
+        return build(columns_of(self.design, self._inner.frame()), backend(kind))
 
     def overflow(self, kind: Literal["pandas", "polars", "pyarrow"] = "pandas") -> Any:
         """Give the rows of families that came while an arm was full, whichever arm they drew."""
         rows = self._inner.frame()
         came = [left is not None and "arm was full" in left for left in rows["left"]]
-        columns = self._columns(rows)
+        columns = columns_of(self.design, rows)
         return build({name: kept(values, came) for name, values in columns.items()}, backend(kind))
 
     def assignment(self) -> Assignment:
@@ -460,10 +436,9 @@ class Ledger:
         """Give what a flow diagram needs: everybody randomised, why some are not compared, counts."""
         assignment, rows = self._assigned(everybody=True)
         flow = self._inner.flow()
-        reasons = sorted({left for left in rows["left"] if left is not None})
         return Register(
             assignment,
-            {why: np.array([left == why for left in rows["left"]]) for why in reasons},
+            {why: np.array([left == why for left in rows["left"]]) for why in flow["reasons"]},
             {"refused while an arm was full": flow["refused"]} if any(flow["refused"]) else {},
             [
                 {"with children who came late": late, "given another arm": other, "withdrew": gone}
@@ -474,43 +449,20 @@ class Ledger:
 
     def _assigned(self, *, everybody: bool) -> tuple[Assignment, dict[str, Any]]:
         rows, drawn, units = self._inner.assigned(everybody)
-        columns = self._columns(rows)
-        columns[self.design.id_column] = rows["randomised" if everybody else "analysed_as"]
+        columns = columns_of(self.design, rows)
+        units_of = rows["randomised" if everybody else "analysed_as"]
+        columns[self.design.id_column] = units_of
         commitment = Commitment(**drawn["commitment"])
         source = Source(build(columns, None))
         made = Assignment(
             self.design, source, drawn, units, commitment=commitment, arm_column="arm"
         )
+        made._aliases = {
+            family: unit
+            for family, unit in zip(rows["family"], units_of, strict=True)
+            if family != unit
+        }
         return made, rows
-
-    def _columns(self, rows: dict[str, Any]) -> dict[str, Any]:
-        design = self.design
-        arms = np.array([*design.arms, USUAL], dtype=object)
-        columns: dict[str, Any] = {design.id_column: rows["family"]}
-        if design.cluster is not None:
-            columns["child"] = rows["child"]
-        for place, name in enumerate(design.strata):
-            columns[name] = [values[place] for values in rows["stratum"]]
-        for place, name in enumerate(design.method.factor_columns):
-            columns[name] = [values[place] for values in rows["factors"]]
-        columns["stratum"] = [" / ".join(values) or "all" for values in rows["stratum"]]
-        columns["arm"] = list(arms[rows["arm"]])
-        columns["drawn"] = list(arms[rows["drawn"]])
-        columns["delivered"] = [arms[-1 if arm is None else arm] for arm in rows["delivered"]]
-        columns["status"] = rows["status"]
-        columns["comparison"] = np.array([left is None for left in rows["left"]], dtype=np.bool_)
-        columns["inherited"] = np.array(rows["inherited"], dtype=np.bool_)
-        columns["enrolled"] = [read_time(time) for time in rows["enrolled"]]
-        columns["probability"] = rows["probability"]
-        columns["randomised"] = rows["randomised"]
-        columns["analysed_as"] = rows["analysed_as"]
-        columns["sequence"] = rows["sequence"]
-        if rows["closed"]:
-            columns["conditional_probability"] = np.array(rows["conditional"], dtype=np.float64)
-            if any(block is not None for block in rows["block"]):
-                columns["block"] = [block[0] for block in rows["block"]]
-                columns["block_size"] = [block[1] for block in rows["block"]]
-        return columns
 
     def _id(self, family: Label) -> str:
         return text(family, self.design.id_column)

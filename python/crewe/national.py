@@ -146,11 +146,22 @@ class NationalComparison(Result):
             [*self.methods(), *self.notes],
         )
 
-    def plot(self, ax: Any = None) -> Any:
+    def plot(
+        self,
+        ax: Any = None,
+        *,
+        labels: Mapping[str, str] | None = None,
+        ylabel: str = "Share of cases",
+    ) -> Any:
         """Draw the shares of the sample beside the national ones, with intervals.
 
         Parameters
         ----------
+        labels : mapping, optional
+            What to print in place of the categories and of "sample" and "national", for instance
+            ``{"national": "England (illustrative)"}``.
+        ylabel : str
+            The name of the axis.
         ax : matplotlib Axes, optional
             Where to draw.
 
@@ -167,10 +178,13 @@ class NationalComparison(Result):
             np.array([self.national, self.rates]),
             low=np.array([none, [limits[0] for limits in self.intervals]]),
             high=np.array([none, [limits[1] for limits in self.intervals]]),
-            ylabel="share of cases",
-            caption=f"Bars: {100 * self.level:g}% Clopper-Pearson intervals of the sample.",
+            ylabel=ylabel,
+            caption=f"Lines: {100 * self.level:g}% Clopper-Pearson intervals of the sample.",
             percent=True,
             synthetic=self.synthetic,
+            numbers=True,
+            totals=[None, self.totals[0]] if len(set(self.totals)) == 1 else None,
+            labels=dict(labels or {}),
         )
         return grouped(bars, ax)
 
@@ -295,6 +309,14 @@ def _shares(national: float | Mapping[str, float], names: list[str]) -> dict[str
             remedy="Pass national= as a mapping of name to share",
         )
     shares = {str(name): float(value) for name, value in national.items()}
+    off = [name for name, value in shares.items() if not 0.0 <= value <= 1.0]
+    if off:
+        raise fault(
+            InputError,
+            "national shares must lie between 0 and 1",
+            values=[f"{name} {shares[name]:g}" for name in off],
+            remedy="Give 49.6% as 0.496",
+        )
     lacking = [str(name) for name in names if str(name) not in shares]
     if lacking:
         raise fault(

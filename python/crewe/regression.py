@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar, overload
 
 import numpy as np
 import pandas as pd
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from crewe import _core, _formula
 from crewe._frames import Source
-from crewe._groups import fit_by
+from crewe._groups import FitGroup, fit_by
 from crewe._linear import Data, Linear, array_clusters, cluster_codes, rows_of_the_data
 from crewe.exceptions import InputError, fault
 
@@ -44,6 +44,9 @@ class Regression(Linear):
         return None
 
 
+Fitted = TypeVar("Fitted", bound=Regression)
+
+
 class OLS(Regression):
     """A fitted ordinary least squares regression; made by :func:`ols`."""
 
@@ -69,6 +72,46 @@ class _Options:
     keep_data: bool
 
 
+@overload
+def ols(
+    formula: Any,
+    data: Any = None,
+    design: Any = None,
+    cluster: Any = None,
+    vcov: str | None = None,
+    *,
+    by: None = None,
+    df: str = "default",
+    missing: str = "drop",
+    level: float = 0.95,
+    intercept: bool = True,
+    strata_terms: bool = True,
+    names: Sequence[str] | None = None,
+    synthetic: bool = False,
+    keep_data: bool = False,
+) -> OLS: ...
+
+
+@overload
+def ols(
+    formula: Any,
+    data: Any = None,
+    design: Any = None,
+    cluster: Any = None,
+    vcov: str | None = None,
+    *,
+    by: str,
+    df: str = "default",
+    missing: str = "drop",
+    level: float = 0.95,
+    intercept: bool = True,
+    strata_terms: bool = True,
+    names: Sequence[str] | None = None,
+    synthetic: bool = False,
+    keep_data: bool = False,
+) -> FitGroup[OLS]: ...
+
+
 def ols(
     formula: Any,
     data: Any = None,
@@ -85,7 +128,7 @@ def ols(
     names: Sequence[str] | None = None,
     synthetic: bool = False,
     keep_data: bool = False,
-) -> Any:
+) -> OLS | FitGroup[OLS]:
     """Fit a linear model by ordinary least squares.
 
     Parameters
@@ -124,6 +167,7 @@ def ols(
     Returns
     -------
     OLS
+        Or, with `by`, a mapping from each value to its fit.
 
     Raises
     ------
@@ -161,7 +205,9 @@ def ols(
     return _fit(OLS, formula, data, by, options)
 
 
-def _fit(kind: type[Regression], formula: Any, data: Any, by: str | None, options: _Options) -> Any:
+def _fit(
+    kind: type[Fitted], formula: Any, data: Any, by: str | None, options: _Options
+) -> Fitted | FitGroup[Fitted]:
     """Fit a model from a formula or arrays, in each group of `by` where that is asked for."""
     if not isinstance(formula, str):
         return _from_arrays(kind, formula, data, options)
@@ -172,14 +218,16 @@ def _fit(kind: type[Regression], formula: Any, data: Any, by: str | None, option
     return _from_formula(kind, formula, data, options)
 
 
-def _from_formula(kind: type[Regression], formula: str, data: Any, options: _Options) -> Regression:
+def _from_formula(kind: type[Fitted], formula: str, data: Any, options: _Options) -> Fitted:
     source = Source(data)
     left, right = _formula.parse(formula)
     trial = None
     cluster = options.cluster
+    left_out: list[str] = []
     if options.design is not None:
-        from crewe._trial import join
+        from crewe._trial import join, without_left_out
 
+        source, left_out = without_left_out(options.design, source)
         trial = join(
             options.design,
             source,
@@ -198,16 +246,18 @@ def _from_formula(kind: type[Regression], formula: str, data: Any, options: _Opt
         levels=trial.levels if trial is not None else None,
     )
     y = _formula.left_values(left, built.frame)
-    notes = [*(trial.notes if trial is not None else []), *built.notes]
+    notes = [*left_out, *(trial.notes if trial is not None else []), *built.notes]
     if built.dropped.n:
         notes.append(built.dropped.note())
         if trial is not None:
             notes.append(trial.dropped_by_arm(built.rows))
     codes = labels = None
     if cluster is not None:
-        codes, labels = cluster_codes(source, cluster, built.rows)
+        # A trial knows which families are one cluster, whatever they are called now.
+        clustered = source if trial is None else trial.source
+        codes, labels = cluster_codes(clustered, cluster, built.rows)
         if built.dropped.n:
-            notes += _lost_clusters(source, cluster, built.rows)
+            notes += _lost_clusters(clustered, cluster, built.rows)
     if trial is not None:
         trial.refuse_too_few(built.rows)
     with rows_of_the_data(built.rows):
@@ -230,9 +280,7 @@ def _from_formula(kind: type[Regression], formula: str, data: Any, options: _Opt
         data=Data(built.x, y, core, groups, built, labels),
     )
     with rows_of_the_data(built.rows):
-        fitted: Regression = fit.vcov(
-            options.vcov or ("HC2" if groups is None else "CR2"), options.df
-        )
+        fitted: Fitted = fit.vcov(options.vcov or ("HC2" if groups is None else "CR2"), options.df)
     return fitted
 
 
@@ -244,7 +292,7 @@ def _lost_clusters(source: Source, cluster: str, rows: NDArray[np.int64]) -> lis
     return [f"{gone} of {len(labels)} clusters lost all their rows"] if gone else []
 
 
-def _from_arrays(kind: type[Regression], y: Any, x: Any, options: _Options) -> Regression:
+def _from_arrays(kind: type[Fitted], y: Any, x: Any, options: _Options) -> Fitted:
     names, intercept, cluster = options.names, options.intercept, options.cluster
     outcome = np.ascontiguousarray(y, dtype=np.float64)
     if outcome.ndim != 1:
@@ -280,5 +328,5 @@ def _from_arrays(kind: type[Regression], y: Any, x: Any, options: _Options) -> R
         data=Data(columns, outcome, core, groups, None, ids),
     )
     kind_of_vcov = options.vcov or ("HC2" if groups is None else "CR2")
-    fitted: Regression = fit.vcov(kind_of_vcov, options.df)
+    fitted: Fitted = fit.vcov(kind_of_vcov, options.df)
     return fitted

@@ -166,6 +166,26 @@ impl Design {
         )))
     }
 
+    /// What a constrained design accepts.
+    fn constrained<'py>(&self, py: Python<'py>, units: &Units) -> PyResult<Bound<'py, PyDict>> {
+        let found = crate::pool::compute(py, || self.inner.constrained(&units.inner)).or_raise(py)?;
+        let pairs = |pairs: Vec<core::Pair>| pairs.iter().map(|p| (p.first, p.second)).collect::<Vec<_>>();
+        Ok(record!(py,
+            "enumerated" => found.enumerated,
+            "scores" => found.scores.into_pyarray(py),
+            "minimum" => found.minimum,
+            "mean" => found.mean,
+            "maximum" => found.maximum,
+            "cutoff" => found.cutoff,
+            "accepted" => found.accepted,
+            "coincidence" => found.coincidence.into_pyarray(py),
+            "together" => pairs(found.together),
+            "apart" => pairs(found.apart),
+            "probability" => found.probability.into_pyarray(py),
+            "labels" => units.inner.labels().to_vec(),
+        ))
+    }
+
     /// Matches the rows of other data to an assignment, given as `assign` returned it.
     #[expect(clippy::too_many_arguments, reason = "an assignment comes back in its parts")]
     fn join<'py>(
@@ -366,13 +386,15 @@ fn flow<'py>(
     reasons: usize,
     reason: Vec<i64>,
     analysed: Vec<bool>,
-) -> PyResult<Vec<Bound<'py, PyDict>>> {
+) -> PyResult<Bound<'py, PyDict>> {
     let (rows, arm) = (slice(&rows)?, slice(&arm)?);
     let reason: Vec<Option<usize>> = reason.iter().map(|&r| usize::try_from(r).ok()).collect();
     let made =
         crate::pool::compute(py, || core::flow(rows, arm, arms, reasons, &reason, &analysed)).or_raise(py)?;
     let pair = |count: core::Count| (count.units, count.rows);
-    made.arms
+    let left_out = pair(made.left_out);
+    let arms = made
+        .arms
         .into_iter()
         .map(|arm| {
             Ok(record!(py,
@@ -382,7 +404,8 @@ fn flow<'py>(
                 "analysed" => pair(arm.analysed),
             ))
         })
-        .collect()
+        .collect::<PyResult<Vec<_>>>()?;
+    Ok(record!(py, "arms" => arms, "left_out" => left_out))
 }
 
 /// A secret key of 32 bytes from the operating system.

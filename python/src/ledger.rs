@@ -364,6 +364,7 @@ impl Ledger {
             "refused" => pair(made.refused),
             "refusals" => made.refusals,
             "pauses" => made.pauses,
+            "reasons" => made.reasons.iter().map(core::Left::words).collect::<Vec<_>>(),
             "entries" => entries,
             "notes" => made.notes,
         ))

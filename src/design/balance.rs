@@ -14,6 +14,7 @@
 
 use ndarray::Array2;
 
+use super::LEFT_OUT;
 use crate::{Fault, Result};
 
 /// A covariate: one value a row, NaN where it is missing.
@@ -121,7 +122,7 @@ fn level(columns: &[&[f64]], arm: &[u8], arms: usize) -> Level {
     for (k, values) in columns.iter().enumerate() {
         let share = values.iter().all(|&x| x.is_nan() || x == 0.0 || x == 1.0);
         level.share.push(share);
-        for (&value, &arm) in values.iter().zip(arm) {
+        for (&value, &arm) in values.iter().zip(arm).filter(|(_, arm)| **arm != LEFT_OUT) {
             let at = [k, usize::from(arm)];
             if value.is_nan() {
                 level.missing[at] += 1;
@@ -134,7 +135,9 @@ fn level(columns: &[&[f64]], arm: &[u8], arms: usize) -> Level {
             level.mean[[k, j]] /= level.n[[k, j]] as f64;
         }
         let mut squares = vec![0.0; arms];
-        for (&value, &arm) in values.iter().zip(arm).filter(|(value, _)| !value.is_nan()) {
+        for (&value, &arm) in
+            values.iter().zip(arm).filter(|(value, arm)| !value.is_nan() && **arm != LEFT_OUT)
+        {
             squares[usize::from(arm)] += (value - level.mean[[k, usize::from(arm)]]).powi(2);
         }
         let variance: Vec<f64> = (0..arms)

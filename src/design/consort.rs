@@ -8,6 +8,7 @@
 //! M. K. Campbell et al. (2012), Consort 2010 statement: extension to cluster randomised trials, BMJ 345, e5661,
 //! doi:10.1136/bmj.e5661.
 
+use super::LEFT_OUT;
 use crate::{Fault, Result};
 
 /// A number of units and of rows.
@@ -37,12 +38,14 @@ pub struct ArmFlow {
 pub struct Flow {
     /// One flow an arm.
     pub arms: Vec<ArmFlow>,
+    /// Units that the procedure left out, so that they are in no arm.
+    pub left_out: Count,
 }
 
 /// Counts the flow.
 ///
 /// `rows` holds the unit of each row, `arm` the arm of each unit, `reason` the reason for which a row was left out (an
-/// index below `reasons`), and `analysed` whether it was analysed.
+/// index below `reasons`), and `analysed` whether it was analysed. Units whose arm is [`LEFT_OUT`] are counted apart.
 ///
 /// ```
 /// use crewe::design::{Count, flow};
@@ -81,7 +84,7 @@ pub fn flow(
         unexplained: Count::default(),
         analysed: Count::default(),
     };
-    let mut flow = Flow { arms: vec![empty; arms] };
+    let mut flow = Flow { arms: vec![empty; arms], left_out: Count::default() };
     // The fate of a unit, the best of its rows: analysed, then the reasons in order, then unexplained.
     let mut fate = vec![usize::MAX; arm.len()];
     for (row, &unit) in rows.iter().enumerate() {
@@ -91,11 +94,19 @@ pub fn flow(
             (false, None) => reasons + 1,
         };
         fate[unit as usize] = fate[unit as usize].min(here);
+        if arm[unit as usize] == LEFT_OUT {
+            flow.left_out.rows += 1;
+            continue;
+        }
         let arm = &mut flow.arms[usize::from(arm[unit as usize])];
         arm.allocated.rows += 1;
         arm.at(here).rows += 1;
     }
     for (&fate, &arm) in fate.iter().zip(arm).filter(|(fate, _)| **fate != usize::MAX) {
+        if arm == LEFT_OUT {
+            flow.left_out.units += 1;
+            continue;
+        }
         let arm = &mut flow.arms[usize::from(arm)];
         arm.allocated.units += 1;
         arm.at(fate).units += 1;

@@ -21,7 +21,7 @@
 //!
 //! Probabilities are counts over the accepted set, which the design fixes, and the randomisation test runs over that
 //! very set. They equal the ratio for equal arms only; a set in which some unit never gets some arm is refused. Units
-//! that are always or never in the same arm make tests invalid or powerless (R. A. Bailey 1983); [`Design::constrained`]
+//! that are always or never in the same arm make tests invalid or powerless (Bailey and Rowley); [`Design::constrained`]
 //! reports every pair's share.
 //!
 //! G. M. Raab, I. Butcher (2001), Balance in cluster randomized trials, Statistics in Medicine 20, 351-365,

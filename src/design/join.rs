@@ -56,7 +56,7 @@ impl Assignment {
             if !wrong.is_empty() {
                 let told = wrong.iter().map(|&row| {
                     let unit = unit[row] as usize;
-                    let drawn = &self.arms[usize::from(self.arm[unit])];
+                    let drawn = self.arms.get(usize::from(self.arm[unit])).map_or("left out", String::as_str);
                     format!("{} {}: drawn {drawn}", ids.name, self.units.labels()[unit])
                 });
                 return Err(Fault::new(format!(

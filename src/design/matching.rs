@@ -294,7 +294,7 @@ impl Search {
                 cycle[1..].reverse();
             }
         }
-        self.cycle[blossom] = cycle.clone();
+        self.cycle[blossom].clone_from(&cycle);
         self.set_outer(blossom, blossom);
         for node in 1..=self.last {
             self.edge[blossom * self.room + node] = [0, 0];

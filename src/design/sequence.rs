@@ -62,7 +62,7 @@ pub struct Block {
 /// assert!(drawn[2].probability.contains(&1.0)); // the end of a block is known from its beginning
 /// # Ok::<(), crewe::Error>(())
 /// ```
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Sequence {
     seed: Seed,
     rule: Stepwise,
@@ -73,10 +73,18 @@ pub struct Sequence {
     strata: HashMap<Vec<String>, Stratum>,
 }
 
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 struct Stratum {
     steps: Steps,
     state: State,
+}
+
+/// Shows neither key nor the rest of a block.
+impl std::fmt::Debug for Sequence {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let arrivals: u64 = self.strata.values().map(|stratum| stratum.state.arrivals).sum();
+        f.debug_struct("Sequence").field("arrivals", &arrivals).finish_non_exhaustive()
+    }
 }
 
 impl Sequence {

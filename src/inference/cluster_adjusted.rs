@@ -13,7 +13,9 @@
 //! With working weights `V_g = diag(w)` (logit) the residuals of a cluster have the working covariance V_g, and the
 //! symmetric adjustment that restores it is `A_g = V^{1/2} (V (I - H_gg) V)^{-1/2} V^{1/2}`, equation 11 of Pustejovsky
 //! and Tipton. Where w is the same in all rows of a cluster that is the adjustment above. Otherwise CR2 has no k x k
-//! form, and its root is that of an n_g x n_g matrix: time n_g^3, memory n_g^2. CR3 keeps its k x k form.
+//! form: the root is that of an n_g x n_g matrix, by its eigenvectors in small clusters. But `V (I - H_gg) V` is a
+//! diagonal less a matrix of rank k, and only the product of its root with the k columns of Z_g is needed; in large
+//! clusters that comes from [`super::inverse_root`] in time n_g k^2. CR3 keeps its k x k form.
 //!
 //! Bell and McCaffrey (2002); Pustejovsky and Tipton (2018), doi:10.1080/07350015.2016.1247004, section 4.
 
@@ -21,6 +23,7 @@ use nalgebra::{DMatrix, DVector, SymmetricEigen};
 use ndarray::Array2;
 use rayon::prelude::*;
 
+use super::inverse_root::inverse_root;
 use super::scores::whiten;
 use super::{Clusters, Estimates};
 use crate::linalg::DesignMatrix;
@@ -37,8 +40,12 @@ pub(super) enum Power {
 
 /// Eigenvalues of `I - H_gg` below this are zero.
 const SINGULAR: f64 = 1e-12;
-/// Clusters in a chunk of work.
+/// Clusters in a chunk of work, at most.
 const CHUNK: usize = 256;
+/// Rows in a chunk of work, about, where clusters are large.
+const ROWS: usize = 16_384;
+/// Rows from which the root of a cluster with unequal working weights is taken without its n_g x n_g matrix.
+const LARGE: usize = 100;
 
 /// The middle of the sandwich of adjusted scores, in whitened columns.
 pub(super) struct AdjustedMeat {
@@ -174,9 +181,10 @@ fn accumulate(
     k: usize,
 ) -> Sums {
     let contrasts: Vec<DVector<f64>> = contrasts.iter().map(|u| DVector::from_column_slice(u)).collect();
+    let size = (ROWS * clusters.count() / x.n().max(1)).clamp(1, CHUNK);
     let chunk = |c: usize| {
         let mut sums = Sums::zero(k, contrasts.len());
-        for g in c * CHUNK..clusters.count().min((c + 1) * CHUNK) {
+        for g in c * size..clusters.count().min((c + 1) * size) {
             let block = block(x, estimates, clusters.rows(g), power);
             sums.meat.ger(1.0, &block.score, &block.score, 1.0);
             sums.degenerate += usize::from(block.degenerate);
@@ -191,7 +199,7 @@ fn accumulate(
         }
         sums
     };
-    let chunks = clusters.count().div_ceil(CHUNK);
+    let chunks = clusters.count().div_ceil(size);
     let parts: Vec<Sums> = if chunks <= 1 || rayon::current_num_threads() == 1 {
         (0..chunks).map(chunk).collect()
     } else {
@@ -252,18 +260,14 @@ pub(super) fn block(x: &DesignMatrix<'_>, estimates: &Estimates, rows: &[u32], p
 /// adjusted rows `A X W = R S Z` give the score `Z' S V e`, the spread `Z' S V^2 S Z` and the reach `Z' V S Z`.
 fn weighted_block(z: &DMatrix<f64>, e: &DVector<f64>, roots: &DVector<f64>) -> Block {
     let v = roots.component_mul(roots);
-    let rest = DMatrix::identity(z.nrows(), z.nrows()) - z * z.transpose();
-    let inner = DMatrix::from_fn(z.nrows(), z.nrows(), |a, b| v[a] * rest[(a, b)] * v[b]);
     // Whether the cluster determines a coefficient by itself is a matter of I - Z Z' alone, not of small weights.
-    let least = 1.0 - SymmetricEigen::new(z.transpose() * z).eigenvalues.max();
-    let degenerate = least <= SINGULAR;
-    let floor = if degenerate { SINGULAR * v.max() * v.max() } else { 0.0 };
-    let eigen = SymmetricEigen::new(inner);
-    let mut scaled = eigen.eigenvectors.clone();
-    for (mut column, &l) in scaled.column_iter_mut().zip(eigen.eigenvalues.iter()) {
-        column *= if l > floor { 1.0 / l.sqrt() } else { 0.0 };
-    }
-    let adjusted = scaled * (eigen.eigenvectors.transpose() * z);
+    let inner = SymmetricEigen::new(z.transpose() * z);
+    let degenerate = 1.0 - inner.eigenvalues.max() <= SINGULAR;
+    let adjusted = if z.nrows() < LARGE.max(4 * z.ncols()) || v.min() <= 0.0 {
+        adjusted_by_eigenvectors(z, &v, degenerate)
+    } else {
+        adjusted_by_resolvents(z, &v, &inner)
+    };
     let mut weighted = adjusted.clone();
     for (mut row, &v) in weighted.row_iter_mut().zip(v.iter()) {
         row *= v;
@@ -276,6 +280,40 @@ fn weighted_block(z: &DMatrix<f64>, e: &DVector<f64>, roots: &DVector<f64>) -> B
     }
 }
 
+/// `S Z` from the eigenvectors of the n_g x n_g matrix.
+fn adjusted_by_eigenvectors(z: &DMatrix<f64>, v: &DVector<f64>, degenerate: bool) -> DMatrix<f64> {
+    let rest = DMatrix::identity(z.nrows(), z.nrows()) - z * z.transpose();
+    let inner = DMatrix::from_fn(z.nrows(), z.nrows(), |a, b| v[a] * rest[(a, b)] * v[b]);
+    let floor = if degenerate { SINGULAR * v.max() * v.max() } else { 0.0 };
+    let eigen = SymmetricEigen::new(inner);
+    let mut scaled = eigen.eigenvectors.clone();
+    for (mut column, &l) in scaled.column_iter_mut().zip(eigen.eigenvalues.iter()) {
+        column *= if l > floor { 1.0 / l.sqrt() } else { 0.0 };
+    }
+    scaled * (eigen.eigenvectors.transpose() * z)
+}
+
+/// `S Z` in time n_g k^2. The kernel of `V (I - Z Z') V` is `V^{-1} Z a` for the eigenvectors a of `Z'Z` with
+/// eigenvalue 1; what of Z lies in it is taken off before and after.
+fn adjusted_by_resolvents(
+    z: &DMatrix<f64>,
+    v: &DVector<f64>,
+    inner: &SymmetricEigen<f64, nalgebra::Dyn>,
+) -> DMatrix<f64> {
+    let rests: Vec<f64> = inner.eigenvalues.iter().map(|l| 1.0 - l).collect();
+    let rest = rests.iter().copied().filter(|rest| *rest > SINGULAR).fold(1.0, f64::min);
+    let own: Vec<DVector<f64>> = (0..rests.len())
+        .filter(|&j| rests[j] <= SINGULAR)
+        .map(|j| (z * inner.eigenvectors.column(j)).component_div(v))
+        .collect();
+    if own.is_empty() {
+        return inverse_root(v, z, z, rest);
+    }
+    let kernel = DMatrix::from_columns(&own).qr().q();
+    let without = |matrix: &DMatrix<f64>| matrix - &kernel * kernel.tr_mul(matrix);
+    without(&inverse_root(v, z, &without(z), rest))
+}
+
 /// `U f(1 - l) U'` of a symmetric matrix with eigenvalues l, and whether any `1 - l` is zero.
 fn power_of(eigen: &SymmetricEigen<f64, nalgebra::Dyn>, f: impl Fn(f64) -> f64) -> (DMatrix<f64>, bool) {
     let u = &eigen.eigenvectors;
@@ -286,4 +324,26 @@ fn power_of(eigen: &SymmetricEigen<f64, nalgebra::Dyn>, f: impl Fn(f64) -> f64) 
         column *= f(1.0 - l);
     }
     (scaled * u.transpose(), degenerate)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn resolvents_give_what_eigenvectors_give() {
+        let n = 90;
+        let v = DVector::from_fn(n, |i, _| 0.25 * (-3.0 * (i as f64 * 0.7).sin().powi(2)).exp());
+        let raw = DMatrix::from_fn(n, 3, |i, j| (i as f64 * (1.3 + j as f64)).sin() + 0.2);
+        let whole = raw.qr().q();
+        // No coefficient, one and two of three that the cluster determines by itself.
+        for shares in [[0.5_f64, 0.7, 0.2], [1.0, 0.7, 0.2], [1.0, 1.0, 0.9]] {
+            let z = &whole * DMatrix::from_diagonal(&DVector::from_fn(3, |j, _| shares[j].sqrt()));
+            let inner = SymmetricEigen::new(z.tr_mul(&z));
+            let degenerate = shares[0] == 1.0;
+            let want = adjusted_by_eigenvectors(&z, &v, degenerate);
+            let got = adjusted_by_resolvents(&z, &v, &inner);
+            assert!((&got - &want).amax() < 1e-11 * want.amax(), "{shares:?}: {}", (got - want).amax());
+        }
+    }
 }

@@ -9,7 +9,9 @@
 
 pub mod cluster_adjusted;
 pub mod clusters;
+mod constant_groups;
 pub mod contrasts;
+mod inverse_root;
 mod scores;
 pub mod vcov;
 pub mod wald;

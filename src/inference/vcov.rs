@@ -237,6 +237,9 @@ pub fn covariance(
             ));
         }
     }
+    if kind != Vcov::Iid && !estimates.normal_reference {
+        notes.extend(super::constant_groups::notes(x, estimates));
+    }
     let unknown: Vec<&str> = (0..k)
         .filter(|&j| {
             kind.is_clustered() && matrix[(j, j)] <= 1e-24 * matrix.diag().iter().copied().fold(0.0, f64::max)

@@ -15,6 +15,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 
+use crate::error::listed;
 use crate::{Fault, Result};
 
 /// What the columns are called, so that messages can name them.
@@ -428,8 +429,14 @@ fn check_dates(dates: &Dates<'_>, window: &Window, rows: &[usize]) -> Result<()>
             Err(Fault::new(one.problem).column(one.column).rows(one.rows.clone()).remedy(remedy).input())
         }
         several => {
-            let list: Vec<String> =
-                several.iter().map(|f| format!("{} (rows {:?})", f.problem, f.rows)).collect();
+            // The message shows the first rows of each kind; the error carries them all.
+            let list: Vec<String> = several
+                .iter()
+                .map(|f| {
+                    let rows = if f.rows.len() == 1 { "row" } else { "rows" };
+                    format!("{} (column '{}'; {rows} {})", f.problem, f.column, listed(&f.rows))
+                })
+                .collect();
             let rows: BTreeSet<usize> = several.iter().flat_map(|f| f.rows.iter().copied()).collect();
             Err(Fault::new(format!("the dates are impossible: {}", list.join("; ")))
                 .rows(rows)

@@ -5,8 +5,8 @@ use ndarray::Array2;
 use super::frame::{Left, Row, notes, rows};
 use super::state::{Family, State};
 use super::store::Ledger;
-use crate::Result;
 use crate::design::{Assignment, Column, Details, Units};
+use crate::{Fault, Result};
 
 /// Which families an assignment holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,6 +42,11 @@ fn assigned(state: &State, scope: Scope) -> Result<Assigned> {
     let compared = |row: &Row| !matches!(row.left, Some(Left::Overflow | Left::WhileFull));
     let rows: Vec<Row> =
         rows(state).into_iter().filter(|row| scope == Scope::Everybody || compared(row)).collect();
+    if rows.is_empty() {
+        return Err(Fault::new("no family in the comparison is enrolled yet")
+            .remedy("Enrol families first")
+            .input());
+    }
     let unit_of = |row: &Row| match scope {
         Scope::Compared => row.analysed_as.clone(),
         Scope::Everybody => row.randomised.clone(),

@@ -173,14 +173,11 @@ pub(super) fn notes(state: &State) -> Vec<String> {
         ));
     }
     if state.pauses > 0 {
-        let what = match state.rules.overflow {
-            Overflow::Pause => "enrolment paused",
-            Overflow::DrawFirst => "arms were full",
-        };
+        let times = if state.pauses == 1 { "once".to_owned() } else { format!("{} times", state.pauses) };
+        let paused = if state.rules.overflow == Overflow::Pause { ", and enrolment paused" } else { "" };
         notes.push(format!(
-            "{what} {} times: a randomisation test that replays these arrivals is exact only if the pauses would \
-             have been the same under every assignment",
-            state.pauses
+            "an arm became full {times}{paused}: a randomisation test that replays these arrivals is exact only if \
+             that would have been the same under every assignment"
         ));
     }
     let merged = state.families.iter().filter(|family| family.merged.is_some()).count();

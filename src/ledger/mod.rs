@@ -49,6 +49,8 @@ mod chain;
 mod changes;
 mod enrol;
 mod event;
+#[cfg(test)]
+mod failures;
 mod flow;
 mod frame;
 mod key;

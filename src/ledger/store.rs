@@ -26,16 +26,16 @@ pub struct Ledger {
     design: Design,
     key: Seed,
     chain: Chain,
-    inner: Mutex<Inner>,
-    process: u32,
+    pub(super) inner: Mutex<Inner>,
+    pub(super) process: u32,
     patience: Duration,
     monitor: Box<dyn Monitor + Send>,
     notes: Vec<String>,
 }
 
-struct Inner {
+pub(super) struct Inner {
     /// Nothing once the handle is being dropped.
-    connection: Option<Connection>,
+    pub connection: Option<Connection>,
     /// What the events say up to the last one that this handle has seen.
     state: Option<State>,
 }

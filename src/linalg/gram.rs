@@ -11,9 +11,9 @@ use super::DesignMatrix;
 use super::double::{Double, Scalar};
 
 /// Rows in a block that stays in the first-level cache.
-const BLOCK: usize = 192;
+pub(crate) const BLOCK: usize = 192;
 /// Rows in a chunk, the unit of work of a thread.
-const CHUNK: usize = 64 * BLOCK;
+pub(crate) const CHUNK: usize = 64 * BLOCK;
 
 /// `f(start, end)` for every chunk of `n` rows, in order.
 pub(crate) fn over_chunks<T, F>(n: usize, f: F) -> Vec<T>
@@ -41,6 +41,18 @@ where
         values.par_chunks_mut(CHUNK).enumerate().for_each(|(c, chunk)| f(c * CHUNK, chunk));
     }
     values
+}
+
+/// `f(start, values)` for every chunk of `values`, which it may write, in order.
+pub(crate) fn over_chunks_of<T, F>(values: &mut [f64], f: F) -> Vec<T>
+where
+    T: Send,
+    F: Fn(usize, &mut [f64]) -> T + Sync,
+{
+    if values.len() <= CHUNK || rayon::current_num_threads() == 1 {
+        return values.chunks_mut(CHUNK).enumerate().map(|(c, chunk)| f(c * CHUNK, chunk)).collect();
+    }
+    values.par_chunks_mut(CHUNK).enumerate().map(|(c, chunk)| f(c * CHUNK, chunk)).collect()
 }
 
 /// The sum over rows of `r r'`, r being the row of X less `center`, followed by the value of `extra`, and times the
@@ -74,7 +86,7 @@ pub fn cross_products(
                 }
             }
             if let Some(rows) = rows.as_slice() {
-                arch.dispatch(|| add_cross_products(rows, width, &mut sum));
+                arch.dispatch(CrossProducts { rows, width, sum: &mut sum });
             }
         }
         sum
@@ -86,24 +98,43 @@ pub fn cross_products(
     Array2::from_shape_fn((q, q), |(a, b)| total[a.min(b) * width + a.max(b)])
 }
 
-/// Columns in a tile of the product.
-const TILE: usize = 4;
+/// Adds the cross-products of a block. A closure would do but for the inlining: the compiler may leave its body outside
+/// the function that has the vector instructions.
+struct CrossProducts<'a> {
+    rows: &'a [f64],
+    width: usize,
+    sum: &'a mut [f64],
+}
 
-/// Adds `r r'` of every row of `block` (rows of `width`, a multiple of [`TILE`]) to the upper tiles of `sum`.
+impl pulp::WithSimd for CrossProducts<'_> {
+    type Output = ();
+
+    #[allow(clippy::inline_always)]
+    #[inline(always)]
+    fn with_simd<S: pulp::Simd>(self, _: S) {
+        add_cross_products(self.rows, self.rows, self.width, self.sum);
+    }
+}
+
+/// Columns in a tile of the product.
+pub(crate) const TILE: usize = 4;
+
+/// Adds `l r'` of every pair of rows of `left` and `right` (rows of `width`, a multiple of [`TILE`]) to the upper
+/// tiles of `sum`.
 ///
 /// Each entry is summed over the rows in their order and without fused operations, so the bits are the same however
 /// wide the vectors of the processor are.
 #[allow(clippy::inline_always)] // Vector instructions reach only what is inlined into the dispatch.
 #[inline(always)]
-fn add_cross_products(block: &[f64], width: usize, sum: &mut [f64]) {
+pub(crate) fn add_cross_products(left: &[f64], right: &[f64], width: usize, sum: &mut [f64]) {
     for a in (0..width).step_by(TILE) {
         let mut b = a;
         while b < width {
             // Up to three tiles side by side share the broadcast of the left one.
             b += match width - b {
-                0..=4 => add_tiles::<1>(block, width, a, b, sum),
-                5..=8 => add_tiles::<2>(block, width, a, b, sum),
-                _ => add_tiles::<3>(block, width, a, b, sum),
+                0..=4 => add_tiles::<1>(left, right, width, a, b, sum),
+                5..=8 => add_tiles::<2>(left, right, width, a, b, sum),
+                _ => add_tiles::<3>(left, right, width, a, b, sum),
             };
         }
     }
@@ -112,11 +143,18 @@ fn add_cross_products(block: &[f64], width: usize, sum: &mut [f64]) {
 /// One tile of rows against `W` tiles of columns; gives the number of columns.
 #[allow(clippy::inline_always)]
 #[inline(always)]
-fn add_tiles<const W: usize>(block: &[f64], width: usize, a: usize, b: usize, sum: &mut [f64]) -> usize {
+fn add_tiles<const W: usize>(
+    left: &[f64],
+    right: &[f64],
+    width: usize,
+    a: usize,
+    b: usize,
+    sum: &mut [f64],
+) -> usize {
     let mut acc = [[[0.0_f64; TILE]; W]; TILE];
-    for row in block.chunks_exact(width) {
-        let left = &row[a..a + TILE];
-        let right = &row[b..b + W * TILE];
+    for (left, right) in left.chunks_exact(width).zip(right.chunks_exact(width)) {
+        let left = &left[a..a + TILE];
+        let right = &right[b..b + W * TILE];
         for (acc, &l) in acc.iter_mut().zip(left) {
             for (acc, right) in acc.iter_mut().zip(right.chunks_exact(TILE)) {
                 for (acc, &r) in acc.iter_mut().zip(right) {

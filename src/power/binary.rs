@@ -146,8 +146,13 @@ fn direction(asked: &Binary) -> Result<Direction> {
     let treated = asked.baseline + effect;
     if !(treated > 0.0 && treated < 1.0) {
         return Err(Fault::new("the effect takes the treated arm's rate out of 0 to 1")
-            .values([format!("{} + {effect} = {treated}", asked.baseline)])
-            .remedy("Give the effect as a difference of proportions: 0.112, not 11.2, for 11.2 points")
+            .values([format!(
+                "{} {} {} = {treated}",
+                asked.baseline,
+                if effect < 0.0 { "-" } else { "+" },
+                effect.abs()
+            )])
+            .remedy("Give a smaller effect, as a difference of proportions: 0.112, not 11.2, for 11.2 points")
             .input());
     }
     let direction = if effect > 0.0 { Direction::Rise } else { Direction::Fall };

@@ -3,26 +3,31 @@
 //! `P(y = 1) = mu = 1 / (1 + exp(-x'b))`. The score is `X'(y - mu)` and the information `X' diag(w) X`,
 //! `w = mu (1 - mu)`, so a Newton step is the weighted least squares of the working residuals `(y - mu) / w` on X
 //! (iteratively reweighted least squares). The first step from b = 0 is four times the linear regression of y - 1/2,
-//! which is why the iteration starts from least squares, where shape, missing values and rank are checked too. A step
-//! that lowers the likelihood is halved; the iteration ends when no linear predictor moves by more than 1e-8 of its
-//! size, and since Newton's error is squared by a step, what is left is rounding.
+//! which is why the iteration starts from least squares, where shape, missing values and rank are checked too. Many
+//! rows start from the fit of an evenly spaced part of them instead, which spares the early steps; what decides is the
+//! same. A step that lowers the likelihood is halved. The iteration ends when a step has moved no linear predictor by
+//! more than 1e-8 of its size, or when Newton's decrement says that the next one moves no coefficient by more than
+//! 1e-11 standard errors; since Newton's error is squared by a step, what is left is rounding.
 //!
-//! The likelihood has a maximum unless some direction separates the outcomes (Albert and Anderson 1984). Where there
-//! is one the linear predictors move by about 1 in every step for ever, so an iteration that settles has found the
-//! maximum, and one that does not is asked for the direction; nothing of it is reported.
+//! The likelihood has a maximum unless some direction separates the outcomes (Albert and Anderson 1984). A step that
+//! moves every linear predictor by less than 1 proves that none does: with step d the numbers
+//! `|y_i - mu_i| (1 - p_i m_i)`, p the probability of what was seen and m the move towards it, are then positive
+//! weights under which the signed rows sum to 0. So an iteration that settles has found the maximum; where it does
+//! not, or where the weights span too many orders of magnitude for the proof to survive rounding, the question is
+//! settled by [`super::separation`] before anything is reported.
 //!
 //! P. McCullagh and J. A. Nelder (1989), Generalized Linear Models, 4.4; A. Albert and J. A. Anderson (1984),
 //! doi:10.1093/biomet/71.1.1; D. McFadden (1974), in Frontiers in Econometrics, for the pseudo R-squared.
 
-use ndarray::{Array2, ArrayView1, ArrayView2};
+use ndarray::{Array1, Array2, ArrayView1, ArrayView2};
 
 use super::fit::{Fit, Summary};
+use super::logistic::State;
 use super::ols;
 use super::separation::separation;
 use crate::inference::Estimates;
 use crate::linalg::DesignMatrix;
-use crate::linalg::factor::factor;
-use crate::linalg::gram::{cross_products, fill_chunks, over_chunks};
+use crate::linalg::factor::{Factor, factor};
 use crate::{Fault, Result};
 
 /// Newton steps before the iteration is given up.
@@ -31,10 +36,26 @@ const STEPS: usize = 100;
 const HALVINGS: usize = 40;
 /// The largest move of a linear predictor, relative to 1 plus the largest of them, that ends the iteration.
 const SETTLED: f64 = 1e-8;
+/// Newton's decrement, the length of the next step in standard errors, that ends the iteration too, once no linear
+/// predictor moved by more than [`CALM`].
+const DECREMENT: f64 = 1e-11;
+/// See [`DECREMENT`]; far below the 1 of a separated row.
+const CALM: f64 = 1e-3;
 /// Steps after which a predictor beyond [`FAR`] that still moves is suspected of separation.
 const PATIENCE: usize = 10;
 /// A linear predictor at which a probability is within 1e-13 of 0 or 1.
 const FAR: f64 = 30.0;
+/// A linear predictor at which a probability is within 1e-8 of 0 or 1.
+const EXTREME: f64 = 18.0;
+/// The share of its information that a column must keep beside the others for a settled iteration to be believed
+/// without [`super::separation`] where a predictor is beyond [`EXTREME`].
+const PROVEN: f64 = 1e-8;
+/// Rows from which the start is that of a part of them.
+const MANY: usize = 50_000;
+/// Rows of that part.
+const SAMPLE: usize = 20_000;
+/// The share of its information that a column must keep beside the others for that start to be taken.
+const WELL_CONDITIONED: f64 = 1e-4;
 
 /// A logistic regression to be fitted.
 ///
@@ -136,11 +157,30 @@ impl Summary for LogitSummary {
 /// As [`Logit::fit`].
 pub fn fit(x: &DesignMatrix<'_>, y: ArrayView1<'_, f64>, y_name: &str) -> Result<LogitSummary> {
     check_outcome(y, y_name)?;
+    if let Some(start) = start_of_part(x, y)
+        && let Some(maximum) = newton(x, y, start, x, Some(WELL_CONDITIONED))?
+    {
+        return Ok(summarise(x, y, maximum, false));
+    }
     // The first Newton step; it also refuses what no regression can be fitted to.
     let linear = ols::fit(x, y, y_name)?;
-    let start = linear.estimates;
-    let maximum = if linear.precise { orthogonal(x, y, &start)? } else { newton(x, y, &start, x)? };
+    let start = &linear.estimates;
+    let maximum = if linear.precise {
+        orthogonal(x, y, start)?
+    } else {
+        newton(x, y, linear_start(x, start), x, None)?
+    };
+    // Only a start that may be refused gives nothing.
+    let maximum = maximum.ok_or_else(|| unfinished(x, y))?;
     Ok(summarise(x, y, maximum, linear.precise))
+}
+
+/// Where the iteration begins.
+struct Start {
+    /// Coefficients of the centred columns, length k.
+    coef: Vec<f64>,
+    /// What is taken off the columns, length k; 0 for the intercept.
+    center: Vec<f64>,
 }
 
 /// Where the iteration ended.
@@ -150,13 +190,6 @@ struct Maximum {
     whitening: Vec<Vec<f64>>,
     state: State,
     iterations: usize,
-}
-
-/// The rows at some coefficients.
-struct State {
-    /// `x'b`, length n.
-    predictor: Vec<f64>,
-    log_likelihood: f64,
 }
 
 /// An outcome of 0s and 1s with both of them; missing values are left to the linear fit to name.
@@ -184,67 +217,109 @@ fn check_outcome(y: ArrayView1<'_, f64>, y_name: &str) -> Result<()> {
     Ok(())
 }
 
-/// Newton's iteration on the columns of `x` from the coefficients and centre of `start`; `named` is the design that
-/// the user knows.
+/// The fit of evenly spaced rows, where there are many and it is well conditioned; it decides nothing but the number
+/// of steps.
+fn start_of_part(x: &DesignMatrix<'_>, y: ArrayView1<'_, f64>) -> Option<Start> {
+    let n = x.n();
+    if n < MANY.max(1000 * x.k()) || y.len() != n {
+        return None;
+    }
+    let rows: Vec<usize> = (0..SAMPLE).map(|i| i * n / SAMPLE).collect();
+    let part = x.columns().select(ndarray::Axis(0), &rows);
+    let outcome: Array1<f64> = rows.iter().map(|&i| y[i]).collect();
+    let fitted = fit(&DesignMatrix::new(part.view(), x.has_intercept()), outcome.view(), "y").ok()?;
+    let Estimates { mut coef, center, .. } = fitted.estimates;
+    if x.has_intercept() {
+        coef[0] += (1..x.k()).map(|j| coef[j] * center[j]).sum::<f64>();
+    }
+    (!fitted.precise).then_some(Start { coef, center })
+}
+
+/// Four times the linear coefficients of y - 1/2.
+fn linear_start(x: &DesignMatrix<'_>, linear: &Estimates) -> Start {
+    let k = x.k();
+    if !x.has_intercept() {
+        // Without an intercept the linear fit is not the first step.
+        return Start { coef: vec![0.0; k], center: linear.center.clone() };
+    }
+    let mut coef: Vec<f64> = linear.coef.iter().map(|b| 4.0 * b).collect();
+    coef[0] += (1..k).map(|j| coef[j] * linear.center[j]).sum::<f64>() - 2.0;
+    Start { coef, center: linear.center.clone() }
+}
+
+/// Newton's iteration on the columns of `x`; `named` is the design that the user knows. `None` where values are not
+/// finite or a column keeps less than the share `needed` of its information at the start, if one is needed.
 fn newton(
     x: &DesignMatrix<'_>,
     y: ArrayView1<'_, f64>,
-    start: &Estimates,
+    start: Start,
     named: &DesignMatrix<'_>,
-) -> Result<Maximum> {
+    needed: Option<f64>,
+) -> Result<Option<Maximum>> {
     let k = x.k();
-    let first = usize::from(x.has_intercept());
-    let mut center = start.center.clone();
-    // Coefficients of centred columns: four times the linear ones of y - 1/2.
-    let mut coef: Vec<f64> = start.coef.iter().map(|b| 4.0 * b).collect();
-    if first == 1 {
-        coef[0] += (first..k).map(|j| coef[j] * center[j]).sum::<f64>() - 2.0;
+    let Start { mut coef, center } = start;
+    let mut state = State::at(x, y, &center, &coef, vec![0.0; x.n()]);
+    if let Some(needed) = needed {
+        let tolerance = |state: &State| factor(&state.information, 1e-8).map_or(0.0, |f| f.tolerance);
+        if !state.is_finite() || tolerance(&state) < needed {
+            return Ok(None);
+        }
     }
-    let mut state = State::at(x, y, &center, &coef);
-    let origin = State::at(x, y, &center, &vec![0.0; k]);
-    if first == 0 || state.log_likelihood < origin.log_likelihood {
-        // Without an intercept the linear fit is not the first step; nor need it go uphill.
+    if state.log_likelihood < -(x.n() as f64) * std::f64::consts::LN_2 {
+        // The linear fit need not go uphill.
         coef = vec![0.0; k];
-        state = origin;
+        state = State::at(x, y, &center, &coef, state.predictor);
     }
-    center.push(0.0);
+    state.reach = f64::INFINITY;
+    let mut spare = vec![0.0; x.n()];
     let mut iterations = 0;
     loop {
-        let Some((whitening, step)) = direction(x, y, &center, &state) else {
-            return Err(unfinished(named, y, &state, None));
+        let Some(Factor { inverse: whitening, tolerance }) =
+            factor(&state.information, 1e-8).ok().filter(|_| state.is_finite())
+        else {
+            return Err(unfinished(named, y));
         };
-        let moves = linear(x, &center[..k], &step);
-        let (reach, furthest) = (largest(&moves), largest(&state.predictor));
-        if reach <= SETTLED * (1.0 + furthest) {
-            coef.iter_mut().zip(&step).for_each(|(b, s)| *b += s);
-            state = State::at(x, y, &center[..k], &coef);
-            // The step is too short to change the weights by more than rounding, but they cost one pass only.
-            let whitening = direction(x, y, &center, &state).map_or(whitening, |(w, _)| w);
-            if first == 1 {
-                coef[0] -= (first..k).map(|j| coef[j] * center[j]).sum::<f64>();
+        let step = ols::solve(&whitening, &state.score);
+        let decrement = step.iter().zip(&state.score).map(|(step, score)| step * score).sum::<f64>().sqrt();
+        let settled = state.reach <= SETTLED * (1.0 + state.furthest)
+            || (state.reach <= CALM && decrement <= DECREMENT);
+        if settled {
+            if state.furthest > EXTREME
+                && tolerance < PROVEN
+                && let Some(error) = separation(named, y)
+            {
+                return Err(error);
             }
-            center.truncate(k);
-            return Ok(Maximum { coef, center, whitening, state, iterations: iterations + 1 });
+            if x.has_intercept() {
+                coef[0] -= (1..k).map(|j| coef[j] * center[j]).sum::<f64>();
+            }
+            return Ok(Some(Maximum { coef, center, whitening, state, iterations }));
         }
-        let suspect = iterations >= PATIENCE && furthest > FAR && reach > 0.1;
         // Asked for in every tenth step: a maximum that is far away only takes longer.
-        if suspect
-            && iterations % PATIENCE == 0
-            && let Some(error) = separation(named, y, &state.predictor, Some(&moves))
+        if iterations >= PATIENCE
+            && iterations.is_multiple_of(PATIENCE)
+            && state.furthest > FAR
+            && state.reach > 0.1
+            && let Some(error) = separation(named, y)
         {
             return Err(error);
         }
-        if iterations >= STEPS {
-            return Err(unfinished(named, y, &state, Some(&moves)));
+        if iterations >= STEPS || !decrement.is_finite() {
+            return Err(unfinished(named, y));
         }
         let mut share = 1.0;
         for _ in 0..HALVINGS {
             let tried: Vec<f64> = coef.iter().zip(&step).map(|(b, s)| b + share * s).collect();
-            let next = State::at(x, y, &center[..k], &tried);
+            spare.copy_from_slice(&state.predictor);
+            let mut next = State::at(x, y, &center, &tried, spare);
+            // What the whole step moves decides, not the part of it that was taken.
+            next.reach /= share;
             if next.log_likelihood >= state.log_likelihood - 1e-12 * state.log_likelihood.abs() {
-                (coef, state) = (tried, next);
+                coef = tried;
+                spare = std::mem::replace(&mut state, next).predictor;
                 break;
             }
+            spare = next.predictor;
             share /= 2.0;
         }
         iterations += 1;
@@ -253,7 +328,7 @@ fn newton(
 
 /// For columns that are nearly collinear: the iteration on `Z = (X - center) W` of the linear fit, whose columns are
 /// orthonormal, and the way back.
-fn orthogonal(x: &DesignMatrix<'_>, y: ArrayView1<'_, f64>, start: &Estimates) -> Result<Maximum> {
+fn orthogonal(x: &DesignMatrix<'_>, y: ArrayView1<'_, f64>, start: &Estimates) -> Result<Option<Maximum>> {
     let k = x.k();
     let w = &start.whitening;
     let mut z = Array2::zeros((x.n(), k));
@@ -265,8 +340,8 @@ fn orthogonal(x: &DesignMatrix<'_>, y: ArrayView1<'_, f64>, start: &Estimates) -
         }
     }
     let design = DesignMatrix::new(z.view(), false);
-    let zero = Estimates { center: vec![0.0; k], ..start.clone() };
-    let inner = newton(&design, y, &zero, x)?;
+    let zero = Start { coef: vec![0.0; k], center: vec![0.0; k] };
+    let Some(inner) = newton(&design, y, zero, x, None)? else { return Ok(None) };
     let mut coef: Vec<f64> = (0..k).map(|j| (j..k).map(|c| w[j][c] * inner.coef[c]).sum()).collect();
     if x.has_intercept() {
         coef[0] -= (1..k).map(|j| coef[j] * start.center[j]).sum::<f64>();
@@ -278,103 +353,12 @@ fn orthogonal(x: &DesignMatrix<'_>, y: ArrayView1<'_, f64>, start: &Estimates) -
                 .collect()
         })
         .collect();
-    Ok(Maximum { coef, center: start.center.clone(), whitening, ..inner })
-}
-
-impl State {
-    fn at(x: &DesignMatrix<'_>, y: ArrayView1<'_, f64>, center: &[f64], coef: &[f64]) -> Self {
-        let predictor = linear(x, center, coef);
-        let log_likelihood = over_chunks(y.len(), |start, end| {
-            (start..end).map(|i| log_probability(predictor[i], y[i])).sum::<f64>()
-        })
-        .iter()
-        .sum();
-        Self { predictor, log_likelihood }
-    }
-
-    /// The square root of each row's working weight, `sqrt(mu (1 - mu)) = 1 / (2 cosh(eta / 2))`.
-    fn root_weights(&self) -> Vec<f64> {
-        fill_chunks(self.predictor.len(), |start, values| {
-            for (value, i) in values.iter_mut().zip(start..) {
-                let small = (-self.predictor[i].abs()).exp();
-                *value = small.sqrt() / (1.0 + small);
-            }
-        })
-    }
-
-    /// `y - mu`, without cancellation.
-    fn residuals(&self, y: ArrayView1<'_, f64>) -> Vec<f64> {
-        fill_chunks(self.predictor.len(), |start, values| {
-            for (value, i) in values.iter_mut().zip(start..) {
-                // The probability of the outcome that was not seen, with the sign of the one that was.
-                let sign = 2.0 * y[i] - 1.0;
-                *value = sign * probability(-sign * self.predictor[i]);
-            }
-        })
-    }
-}
-
-/// `1 / (1 + exp(-eta))`.
-fn probability(eta: f64) -> f64 {
-    let small = (-eta.abs()).exp();
-    if eta >= 0.0 { 1.0 / (1.0 + small) } else { small / (1.0 + small) }
-}
-
-/// The logarithm of the probability of `y` at a linear predictor.
-fn log_probability(eta: f64, y: f64) -> f64 {
-    let towards = if y == 1.0 { eta } else { -eta };
-    towards.min(0.0) - (-eta.abs()).exp().ln_1p()
-}
-
-/// `(x - center)' b` of every row.
-fn linear(x: &DesignMatrix<'_>, center: &[f64], coef: &[f64]) -> Vec<f64> {
-    let first = usize::from(x.has_intercept());
-    let (base, slopes) = (if first == 1 { coef[0] } else { 0.0 }, &coef[first..]);
-    let center = &center[first..x.k()];
-    fill_chunks(x.n(), |start, values| {
-        for (value, i) in values.iter_mut().zip(start..) {
-            let row = x.stored(i);
-            let sum: f64 = match row.as_slice() {
-                Some(row) => row.iter().zip(slopes).zip(center).map(|((v, b), c)| (v - c) * b).sum(),
-                None => row.iter().zip(slopes).zip(center).map(|((v, b), c)| (v - c) * b).sum(),
-            };
-            *value = base + sum;
-        }
-    })
-}
-
-fn largest(values: &[f64]) -> f64 {
-    values.iter().fold(0.0, |m, v| m.max(v.abs()))
-}
-
-/// The whitening at a state and the Newton step; `None` when the information is numerically singular.
-fn direction(
-    x: &DesignMatrix<'_>,
-    y: ArrayView1<'_, f64>,
-    center: &[f64],
-    state: &State,
-) -> Option<(Vec<Vec<f64>>, Vec<f64>)> {
-    let k = x.k();
-    let roots = state.root_weights();
-    let residuals = state.residuals(y);
-    let working: Vec<f64> =
-        residuals.iter().zip(&roots).map(|(e, r)| if *r > 0.0 { e / (r * r) } else { 0.0 }).collect();
-    let gram = cross_products(x, center, Some(ArrayView1::from(working.as_slice())), Some(&roots));
-    let inner: Vec<Vec<f64>> = (0..k).map(|a| (0..k).map(|b| gram[(a, b)]).collect()).collect();
-    let whitening = factor(&inner, 1e-8).ok()?.inverse;
-    let products: Vec<f64> = (0..k).map(|a| gram[(a, k)]).collect();
-    let step = ols::solve(&whitening, &products);
-    step.iter().all(|v| v.is_finite()).then_some((whitening, step))
+    Ok(Some(Maximum { coef, center: start.center.clone(), whitening, ..inner }))
 }
 
 /// The error of an iteration that does not settle.
-fn unfinished(
-    x: &DesignMatrix<'_>,
-    y: ArrayView1<'_, f64>,
-    state: &State,
-    moves: Option<&[f64]>,
-) -> crate::Error {
-    separation(x, y, &state.predictor, moves).unwrap_or_else(|| {
+fn unfinished(x: &DesignMatrix<'_>, y: ArrayView1<'_, f64>) -> crate::Error {
+    separation(x, y).unwrap_or_else(|| {
         Fault::new(format!("the likelihood of the logit did not settle within {STEPS} steps"))
             .remedy("Rescale columns of very different sizes, or leave out the ones that predict the outcome almost perfectly")
             .convergence()

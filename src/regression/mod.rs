@@ -1,6 +1,7 @@
 //! Regression: one file a model. What they share in inference is in [`crate::inference`].
 
 pub mod fit;
+mod logistic;
 pub mod logit;
 pub mod ols;
 mod separation;

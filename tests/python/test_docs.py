@@ -61,11 +61,12 @@ def test_every_page_is_in_the_navigation() -> None:
 
 
 @pytest.mark.parametrize(
-    "page", ["tasks/randomise.md", "tasks/siblings.md", "tasks/randomisation-test.md"]
+    "page", [f"tasks/{path.name}" for path in sorted(ROOT.glob("docs/tasks/*.md"))]
 )
 def test_the_code_of_a_task_prints_what_it_says(
-    page: str, capsys: pytest.CaptureFixture[str]
+    page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    monkeypatch.chdir(tmp_path)
     text = (ROOT / "docs" / page).read_text("utf-8")
     blocks = re.findall(r"```python\n(.*?)```", text, flags=re.DOTALL)
     assert blocks

@@ -220,7 +220,7 @@ def test_all_impossibilities_come_at_once():
     record["closure"] = ["2015-08-20", "2016-01-02", None]
     record["rereferral"] = ["2016-02-01", None, "2016-03-01"]
     with pytest.raises(
-        cw.InputError, match=r"referred \(rows \[0\]\).*never closed \(rows \[2\]\)"
+        cw.InputError, match=r"referred \(column 'closure'; row 0\).*never closed .*row 2\)"
     ):
         cw.cases.prepare(pd.DataFrame(record), randomised="randomised")
 
@@ -440,7 +440,10 @@ def test_a_framework_from_a_file(tmp_path):
 def test_risk_figures_show_the_numbers():
     scores = CREWE.score(pd.DataFrame(wide_columns()))
     ax = scores.plot(by="arm")
-    assert [label.get_text() for label in ax.get_xticklabels()] == ["0", "1"]
+    assert [label.get_text() for label in ax.get_xticklabels()] == [
+        "0\nn = 15, 15",
+        "1\nn = 15, 15",
+    ]
     before = [t for t, time in zip(RISK["total"], RISK["time"], strict=True) if time == 0]
     control = before[:15]
     q1, q3 = np.percentile(control, [25, 75])

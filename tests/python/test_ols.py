@@ -586,7 +586,7 @@ def test_what_cannot_be_a_model() -> None:
     data = small()
     refused(cw.InputError, "is not a formula", lambda: cw.ols("y + arm", data))
     refused(cw.InputError, "needs data", lambda: cw.ols("y ~ arm"))
-    refused(cw.InputError, "not one column of numbers", lambda: cw.ols("need ~ arm", data))
+    refused(cw.InputError, "is text, where numbers are needed", lambda: cw.ols("need ~ arm", data))
     refused(cw.InputError, "not a data frame", lambda: cw.ols("y ~ arm", [1, 2]))
     refused(cw.InputError, "2 rows cannot estimate 2", lambda: cw.ols("y ~ age", data.iloc[:2]))
     with pytest.raises(cw.InputError, match="missing='mean' is unknown"):
@@ -842,3 +842,13 @@ def test_the_difference_of_arms_under_cr2(seed: int) -> None:
     means = data.groupby(["arm", "family_id"])["y"].mean()
     variance = sum(means[arm].var(ddof=1) / len(means[arm]) for arm in ("control", "crewe"))
     np.testing.assert_allclose(fit.se["arm[T.crewe]"], np.sqrt(variance), rtol=1e-10)
+
+
+def test_an_arm_without_any_variation_is_noted():
+    data = pd.DataFrame({"arm": [1] * 6 + [0] * 30, "y": [0] * 6 + [0, 0, 1] * 10})
+    fit = cw.ols("y ~ arm", data)
+    assert any("the same in all 6 rows with arm = 1" in note for note in fit.notes)
+    assert "the same in all 6 rows" in repr(fit)
+    assert not any("the same" in note for note in fit.vcov("iid").notes)
+    varied = cw.ols("y ~ arm", data.assign(y=[1, *data["y"][1:]]))
+    assert not any("the same" in note for note in varied.notes)

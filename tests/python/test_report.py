@@ -277,9 +277,9 @@ def test_means_shows_levels_and_differences(kind: str) -> None:
     )
     under = [label.get_text() for label in ax.get_xticklabels()]
     assert under == [
-        "All cases\n+7.9 points (n.s.)",
-        "No history\n+8.0 points (n.s.)",
-        "History of social care\n+7.8 points (n.s.)",
+        "All cases\nn = 45, 83\n+7.9 points (n.s.)",
+        "No history\nn = 23, 41\n+8.0 points (n.s.)",
+        "History of social care\nn = 22, 42\n+7.8 points (n.s.)",
     ]
     assert [text.get_text() for text in ax.texts][:3].count("64%") >= 1
     alt = _style.alt_of(ax)

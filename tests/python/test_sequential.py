@@ -6,10 +6,14 @@ import math
 import pickle
 
 import crewe as cw
+import matplotlib
 import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
+from crewe import _style
+
+matplotlib.use("Agg")
 
 METHODS = [
     cw.Blocks(sizes=[3]),
@@ -115,6 +119,22 @@ def test_blocks_hold_the_ratio() -> None:
     assert (treated.sum(axis=1) == 2).all()
 
 
+@pytest.mark.parametrize("method", METHODS, ids=str)
+def test_labels_are_only_labels(method: cw.design.Method) -> None:
+    """Arms called 0 and 1, levels that sort the other way: the same draw."""
+    frame = families()
+    place = design(method).assign(frame, order="day").frame["arm"].map({"control": 0, "crewe": 1})
+    for names in (["0", "1"], ["1", "0"], ["20", "10"]):
+        made = design(method, arms={names[0]: 1, names[1]: 2})
+        drawn = made.assign(frame, order="day").frame["arm"]
+        assert drawn.map({name: k for k, name in enumerate(names)}).equals(place)
+    other = frame.assign(
+        sex=1 - frame["sex"], site=frame["site"].map({"north": 9, "south": 1, "Cr\u00e9we": 5})
+    )
+    drawn = design(method).assign(other, order="day").frame["arm"]
+    assert drawn.map({"control": 0, "crewe": 1}).equals(place)
+
+
 def test_factors_that_cannot_be_used_are_refused() -> None:
     frame = families()
     made = design(cw.Minimisation(factors=["site", "sex"]))
@@ -164,6 +184,12 @@ def test_predictability_tells_procedures_apart() -> None:
         assert str(method) in text
     assert "<table" in found._repr_html_()
     assert "equally likely" in text  # the factors' imagined levels are said
+    left, right = found.plot()
+    assert left.get_yticklabels()[0].get_text() == "simple randomisation"
+    guessed = left.get_lines()[-2].get_xdata()
+    assert list(guessed) == pytest.approx([100 * one.guess for one in found])
+    assert list(right.get_lines()[-1].get_xdata()) == [one.worst_mean for one in found]
+    assert "right guesses" in _style.alt_of(left)
 
 
 def test_predictability_of_the_units_themselves() -> None:

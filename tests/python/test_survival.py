@@ -159,7 +159,9 @@ def test_few_clusters_point_to_the_randomisation_test():
         LUNG, frame("lung").dropna(subset=["inst"]).astype({"inst": int}), cluster="inst"
     )
     assert any(
-        "18 clusters" in n and "16% to 20%, 10% to 13% and 7% to 9%" in n and "randomisation" in n
+        "18 clusters" in n
+        and "16% to 20%, 10% to 13%, 7% to 9% and 6% to 7%" in n
+        and "randomisation" in n
         for n in fit.notes
     )
     assert "18 clusters" in repr(fit)
@@ -247,13 +249,51 @@ BAD = pd.DataFrame(
             {},
             "Surv(days, closed) ~ arm",
             cw.SeparationError,
-            r"no row with 'arm\[T.crewe\]' = 0",
+            r"^no row with 'arm' = 'control' has an event.* \(column 'arm'\)\. Leave it out",
         ),
         (
             {"closed": [1, 1, 1, 0, 1, 1], "age2": [6.0, 10.0, 8.0, 2.0, 4.0, 14.0]},
             "Surv(days, closed) ~ age + age2",
             cw.RankError,
             "'age2' repeats what 'age'",
+        ),
+        (
+            {"arm": ["a", "b", "c"] * 2, "closed": [1, 1, 0, 1, 1, 0]},
+            "Surv(days, closed) ~ arm",
+            cw.SeparationError,
+            r"no row with 'arm' = 'c' has an event",
+        ),
+        (
+            {"closed": 1, "age": [3.0, 1.0, 5.0, 0.0, 6.0, 4.0], "days": [7.0, 9, 5, 10, 4, 6]},
+            "Surv(days, closed) ~ age",
+            cw.SeparationError,
+            r"'age' orders the events perfectly.*\(column 'age'\)",
+        ),
+        (
+            {"days": [5, np.nan, 8, np.nan, 9, 7]},
+            "Surv(days, closed) ~ arm",
+            cw.InputError,
+            r"2 of 6 times are missing although the event is known \(column 'days'; rows 1, 3\)\. "
+            r"A case that is still open has",
+        ),
+        (
+            # Row 4 of the data, not of the rows that are kept.
+            {"age": [np.nan, 5, 4, 1, 2, 7], "days": [5, 3, 8, 2, -9, 7]},
+            "Surv(days, closed) ~ age",
+            cw.InputError,
+            r"negative \(column 'days'; row 4; seen: -9\)",
+        ),
+        (
+            {"closed": list("ynynyn")},
+            "Surv(days, closed) ~ arm",
+            cw.InputError,
+            r"'closed' is text, where numbers are needed .*seen: n, y.*1 and 0",
+        ),
+        (
+            {"days": ["5", "3", "8", "2", "9", "?"]},
+            "Surv(days, closed) ~ arm",
+            cw.InputError,
+            r"'days' is text.*Read the column as numbers",
         ),
         ({}, "days ~ arm", cw.InputError, "not a survival outcome"),
         ({}, "Surv(days, shut) ~ arm", cw.InputError, "no column 'shut'"),
@@ -291,5 +331,13 @@ def test_the_figure_has_its_numbers_at_risk():
     fit = cw.coxph("Surv(days, event) ~ arm + history", cases)
     assert "Cox-adjusted" in _style.alt_of(fit.adjusted_curves().plot())
     assert fit.plot().get_xlabel().startswith("Log hazard ratio")
-    assert fit.zph().plot("arm[T.crewe]").get_ylabel().endswith("arm[T.crewe]")
+    assert fit.zph().plot("arm[T.crewe]").get_ylabel().endswith("arm: crewe")
     matplotlib.pyplot.close("all")
+
+
+def test_rows_of_which_nothing_is_known_are_dropped_and_counted():
+    blank = BAD.assign(days=[np.nan, *BAD["days"][1:]], closed=[np.nan, *BAD["closed"][1:]])
+    curves = cw.kaplan_meier("Surv(days, closed) ~ arm", blank)
+    assert "1 of 6 rows dropped" in curves.notes[0]
+    with pytest.raises(cw.InputError, match=r"times are missing although.*row 0"):
+        cw.kaplan_meier("Surv(days, closed) ~ arm", blank.assign(closed=BAD["closed"]))

@@ -232,7 +232,7 @@ families half as many trials are run.
         &FAMILIES.map(|f| f.to_string()),
         &series,
         5.0,
-        40.0,
+        25.0,
     );
     let summary = vec![
         Summary {

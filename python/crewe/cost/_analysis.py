@@ -19,7 +19,7 @@ from crewe._display import Table
 from crewe._frames import build
 from crewe.cost._declare import Input, Line, declared, frame_kind, text_of
 from crewe.cost._trace import Trace, full, money
-from crewe.exceptions import InputError, fault
+from crewe.exceptions import InputError, did_you_mean, fault
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -185,9 +185,7 @@ class CostBenefit:
             raise fault(
                 InputError,
                 f"there is no '{name}' in this analysis",
-                remedy=f"Did you mean {' or '.join(repr(n) for n in near)}"
-                if near
-                else f"There are {', '.join(known)}",
+                remedy=did_you_mean(near) if near else f"There are {', '.join(known)}",
             )
 
     def with_inputs(self, **values: Any) -> CostBenefit:

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crewe._frames import Source
-from crewe.exceptions import InputError, fault
+from crewe.exceptions import InputError, did_you_mean, fault
 
 _ISO = re.compile(r"(\d{4}-\d{2}-\d{2})(?:[T ].*)?$")
 
@@ -96,7 +96,7 @@ def nearest(value: Any, known: Sequence[str]) -> str:
     by_plain = {plain(name): name for name in known}
     near = difflib.get_close_matches(plain(value), list(by_plain), n=3, cutoff=0.5)
     if near:
-        return "Did you mean " + " or ".join(repr(by_plain[name]) for name in near)
+        return did_you_mean([by_plain[name] for name in near])
     return "Known are " + ", ".join(known)
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from crewe import _style
+from crewe._labels import fixed
 
 
 def _axes(ax: Any) -> Any:
@@ -21,42 +22,80 @@ def boxes(
     values: Sequence[Sequence[NDArray[np.float64]]],
     label: str,
     ax: Any,
+    labels: Mapping[str, str],
+    only: int | None = None,
 ) -> Any:
-    """Draw box plots, whiskers at 1.5 interquartile ranges: `values[group][time]`."""
+    """Draw box plots, whiskers at 1.5 interquartile ranges: `values[group][time]`.
+
+    With `only` one time is drawn, a place on the axis for each group, on the scale of all times.
+    """
+    shown = range(len(times)) if only is None else [only]
     with _style.printed():
-        ax = _axes(ax)
+        if ax is None:
+            _, ax = _style.figure(_style.WIDTH_MM if only is None else 110, 82)
         styles = _style.arm_styles(groups)
         width = 0.7 / len(groups)
         for g, name in enumerate(groups):
-            style = styles[name]
-            drawn = ax.boxplot(
-                [np.asarray(x) for x in values[g]],
-                positions=[t + (g - (len(groups) - 1) / 2) * width for t in range(len(times))],
-                widths=0.8 * width,
-                whis=1.5,
-                patch_artist=True,
-                medianprops={"color": _style.INK, "linewidth": 2.4},
-                whiskerprops={"color": style.colour},
-                capprops={"color": style.colour},
-                flierprops={
-                    "marker": style.marker,
-                    "markersize": 4,
-                    "markerfacecolor": style.face,
-                    "markeredgecolor": style.colour,
-                },
-                manage_ticks=False,
-            )
-            for box in drawn["boxes"]:
-                box.set(facecolor=style.fill, hatch=style.hatch, edgecolor=style.colour)
-            # A white line inside the dark one, so that the median is seen on a dark box too.
-            for line in drawn["medians"]:
-                x, y = line.get_data()
-                ax.plot(x, y, color="white", linewidth=1.0, zorder=line.get_zorder() + 1)
-        ax.set_xticks(range(len(times)), times)
+            shift = (g - (len(groups) - 1) / 2) * width
+            at = [i + shift for i in range(len(shown))] if only is None else [g]
+            _box(ax, [values[g][t] for t in shown], at, 0.8 * width, styles[name])
+        sizes = [[len(values[g][t]) for g in range(len(groups))] for t in shown]
+        if only is None:
+            ticks = [
+                f"{labels.get(times[t], times[t])}\nn = {', '.join(map(str, n))}"
+                for t, n in zip(shown, sizes, strict=True)
+            ]
+            _style.legend(ax, styles, labels, bars=True)
+        else:
+            ticks = [
+                f"{labels.get(name, name)}\nn = {n}"
+                for name, n in zip(groups, sizes[0], strict=True)
+            ]
+            ax.set_xlabel(labels.get(times[only], times[only]))
+            ax.set_xlim(-0.6, len(groups) - 0.4)
+        ax.set_xticks(range(len(ticks)), ticks)
+        ax.tick_params(axis="x", length=0)
         ax.set_ylabel(label)
-        _style.legend(ax, styles, bars=True)
-        _style.alt_text(ax, _boxes_in_words(times, groups, values, label))
+        ax.grid(axis="y")
+        ax.yaxis.get_major_locator().set_params(integer=True)
+        every = np.concatenate([x for row in values for x in row])
+        if len(every):
+            margin = 0.06 * max(1.0, float(np.ptp(every)))
+            ax.set_ylim(float(every.min()) - margin, float(every.max()) + margin)
+        _style.note(
+            ax,
+            "Line: median. Box: middle half. Whiskers: to 1.5 interquartile ranges. Markers: beyond.",
+        )
+        _style.alt_text(
+            ax, _boxes_in_words([times[t] for t in shown], groups, values, label, labels, shown)
+        )
     return ax
+
+
+def _box(ax: Any, values: Any, at: Any, width: float, style: _style.ArmStyle) -> None:
+    drawn = ax.boxplot(
+        [np.asarray(x) for x in values],
+        positions=at,
+        widths=width,
+        whis=1.5,
+        patch_artist=True,
+        medianprops={"color": _style.INK, "linewidth": 2.4},
+        whiskerprops={"color": style.colour},
+        capprops={"color": style.colour},
+        flierprops={
+            "marker": style.marker,
+            "markersize": 4,
+            "markerfacecolor": style.face,
+            "markeredgecolor": style.colour,
+        },
+        manage_ticks=False,
+    )
+    for box in drawn["boxes"]:
+        box.set(facecolor=style.fill, hatch=style.hatch, edgecolor=style.colour)
+    # A white line inside the dark one, so that the median is seen on a dark box too.
+    for line in drawn["medians"]:
+        x, y = line.get_data()
+        ax.plot(x, y, color="white", linewidth=1.0, zorder=line.get_zorder() + 1)
 
 
 def _boxes_in_words(
@@ -64,49 +103,100 @@ def _boxes_in_words(
     groups: Sequence[str],
     values: Sequence[Sequence[NDArray[np.float64]]],
     label: str,
+    labels: Mapping[str, str],
+    shown: Sequence[int],
 ) -> str:
     parts = [
-        f"{name}, {time}: median {np.median(x):.1f}, middle half {np.percentile(x, 25):.1f} to "
-        f"{np.percentile(x, 75):.1f}, {len(x)} cases"
+        f"{labels.get(name, name)}, {labels.get(time, time)}: median {fixed(np.median(x))}, "
+        f"middle half {fixed(np.percentile(x, 25))} to {fixed(np.percentile(x, 75))}, {len(x)} cases"
         for g, name in enumerate(groups)
-        for time, x in zip(times, values[g], strict=True)
+        for time, x in zip(times, [values[g][t] for t in shown], strict=True)
         if len(x)
     ]
-    return f"Box plots of the {label}. {'; '.join(parts)}."
+    return f"Box plots. {label}. {'; '.join(parts)}."
 
 
 def lines(
     times: Sequence[str],
     groups: Sequence[str],
     means: Sequence[Sequence[float]],
+    sizes: Sequence[int],
     label: str,
     ax: Any,
+    labels: Mapping[str, str],
 ) -> Any:
     """Draw the means at each time, a line a group: `means[group][time]`."""
     with _style.printed():
-        ax = _axes(ax)
+        if ax is None:
+            _, ax = _style.figure(130, 76)
         styles = _style.arm_styles(groups)
         for g, name in enumerate(groups):
             style = styles[name]
+            # Groups stand a little apart, so that equal means do not hide each other.
+            shift = _shift(g, len(groups))
             ax.plot(
-                range(len(times)),
+                [t + shift for t in range(len(times))],
                 means[g],
                 color=style.colour,
                 linestyle=style.line,
                 marker=style.marker,
+                markersize=7,
                 markerfacecolor=style.face,
                 label=name,
             )
-        ax.set_xticks(range(len(times)), times)
-        ax.set_xlim(-0.3, len(times) - 0.7)
+        ax.set_xticks(range(len(times)), [labels.get(time, time) for time in times])
+        ax.set_xlim(-0.4, len(times) - 0.6)
+        ax.margins(y=0.12)
         ax.set_ylabel(label)
-        _style.legend(ax, styles)
+        ax.grid(axis="y")
+        for side, t in ((-1, 0), (1, len(times) - 1)):
+            _values_beside(ax, [row[t] for row in means], t, side)
+        named = {
+            name: f"{labels.get(name, name)} (n = {n})"
+            for name, n in zip(groups, sizes, strict=True)
+        }
+        _style.legend(ax, styles, named, lines=True, markers=True)
         parts = [
-            f"{name} from {means[g][0]:.2f} at {times[0]} to {means[g][-1]:.2f} at {times[-1]}"
+            f"{named[name]} from {fixed(means[g][0], 2)} ({labels.get(times[0], times[0])}) to "
+            f"{fixed(means[g][-1], 2)} ({labels.get(times[-1], times[-1])})"
             for g, name in enumerate(groups)
         ]
-        _style.alt_text(ax, f"Lines of the {label}: {'; '.join(parts)}.")
+        _style.alt_text(ax, f"Lines. {label}: {'; '.join(parts)}.")
     return ax
+
+
+def _shift(g: int, count: int) -> float:
+    return 0.05 * (g - (count - 1) / 2)
+
+
+def _values_beside(ax: Any, values: Sequence[float], place: int, side: int) -> None:
+    """Write the means beside their markers, apart where they are nearly the same."""
+    low, high = ax.get_ylim()
+    least = 0.075 * (high - low)
+    order = np.argsort(np.asarray(values), kind="stable")
+    at = np.asarray(values, dtype=np.float64)[order]
+    for i in range(1, len(at)):
+        if at[i] - at[i - 1] < least:
+            middle = (at[i] + at[i - 1]) / 2
+            at[i - 1], at[i] = middle - least / 2, middle + least / 2
+    # Equal means are written once.
+    seen: set[str] = set()
+    for i, g in enumerate(order):
+        text = fixed(values[g], 2)
+        if text in seen:
+            continue
+        seen.add(text)
+        same = [k for k, h in enumerate(order) if fixed(values[h], 2) == text]
+        y = values[g] if len(same) > 1 else at[i]
+        shifts = [_shift(int(order[k]), len(values)) for k in same]
+        ax.annotate(
+            text,
+            (place + (min(shifts) if side < 0 else max(shifts)) + 0.045 * side, y),
+            ha="right" if side < 0 else "left",
+            va="center",
+            fontsize=8.5,
+            fontweight="bold",
+        )
 
 
 def distribution(

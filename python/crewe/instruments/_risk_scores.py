@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -182,21 +182,44 @@ class Scores:
             _by=by,
         )
 
-    def plot(self, by: str | None = "arm", measure: str = "total", ax: Any = None) -> Any:
+    def plot(
+        self,
+        by: str | None = "arm",
+        measure: str = "total",
+        ax: Any = None,
+        *,
+        at: Any = None,
+        labels: Mapping[str, str] | None = None,
+    ) -> Any:
         """Draw box plots of a measure at each time by arm, whiskers at 1.5 interquartile ranges.
+
+        Parameters
+        ----------
+        by : str, optional
+            The column of the arm.
+        measure : {"total", "risk", "protective", "engagement"}
+            What to draw.
+        ax : matplotlib Axes, optional
+            Where to draw; a figure of its own otherwise.
+        at : optional
+            One of the times, to draw it alone; the scale stays that of all times.
+        labels : mapping, optional
+            What to print in place of arms and times.
 
         Returns
         -------
         matplotlib.axes.Axes
         """
         j = _measure(measure)
-        arms, labels = (np.zeros(len(self._cases), int), ["all"]) if by is None else self._arms(by)
+        arms, groups = (np.zeros(len(self._cases), int), ["all"]) if by is None else self._arms(by)
         row_arm = np.array([arms[c] for c in self._case])
         values = [
             [self._values[(row_arm == g) & (self._time == t), j] for t in range(len(self._times))]
-            for g in range(len(labels))
+            for g in range(len(groups))
         ]
-        return _plots.boxes(self._times, labels, values, f"{measure} score", ax)
+        only = None if at is None else self._at(at)
+        words = f"{measure.capitalize()} score (higher is better)"
+        return _plots.boxes(self._times, groups, values, words, ax, labels or {}, only)
 
     def _arms(self, by: str) -> tuple[NDArray[Any], list[str]]:
         if by not in self._attributes:
@@ -329,8 +352,23 @@ class Change:
             }
         )
 
-    def plot(self, measure: str = "total", ax: Any = None) -> Any:
+    def plot(
+        self,
+        measure: str = "total",
+        ax: Any = None,
+        *,
+        labels: Mapping[str, str] | None = None,
+    ) -> Any:
         """Draw the means of a measure at both times, a line an arm.
+
+        Parameters
+        ----------
+        measure : {"total", "risk", "protective", "engagement"}
+            What to draw.
+        ax : matplotlib Axes, optional
+            Where to draw; a figure of its own otherwise.
+        labels : mapping, optional
+            What to print in place of arms and times.
 
         Returns
         -------
@@ -341,7 +379,9 @@ class Change:
         means = [
             [found["before"][g]["mean"], found["after"][g]["mean"]] for g in range(len(self._arms))
         ]
-        return _plots.lines(self._times, self._arms, means, f"mean {measure} score", ax)
+        sizes = [found["before"][g]["n"] for g in range(len(self._arms))]
+        words = f"Mean {measure} score (higher is better)"
+        return _plots.lines(self._times, self._arms, means, sizes, words, ax, labels or {})
 
     def _table(self) -> Table:
         rows = [

@@ -6,8 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from crewe import _protocols, _style
-from crewe._display import number
-from crewe._labels import model_names, pretty
+from crewe._labels import fixed, model_names, pretty
 from crewe.exceptions import InputError, fault
 
 if TYPE_CHECKING:
@@ -126,8 +125,8 @@ def _draw(
         for i, row in rows:
             said.append(
                 (f"{title}, " if several else "")
-                + f"{labels.get(shown[i], pretty(shown[i]))}: {number(row['estimate'], 3)} "
-                f"({number(row['conf_low'], 3)} to {number(row['conf_high'], 3)})"
+                + f"{labels.get(shown[i], pretty(shown[i]))}: {fixed(row['estimate'], 3)} "
+                f"({fixed(row['conf_low'], 3)} to {fixed(row['conf_high'], 3)})"
             )
     ax.axvline(0, color=_style.INK, linewidth=0.7, zorder=0)
     ax.set_yticks(range(len(shown)), [labels.get(term, pretty(term)) for term in shown])

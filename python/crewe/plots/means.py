@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from crewe import _protocols, _style
 from crewe._display import p_value, stars
-from crewe._labels import MINUS, signed
+from crewe._labels import MINUS, pretty, signed
 from crewe.exceptions import InputError, fault
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ class _Group:
     title: str
     levels: list[dict[str, Any]]
     tests: list[dict[str, Any]]
+    counts: list[int]
 
 
 def means(
@@ -39,8 +41,9 @@ def means(
 ) -> Axes:
     """Draw the predicted level of every arm with its confidence interval, group by group.
 
-    Under each group stand the difference from the first arm and its stars: *** for p < .01, ** for
-    p < .05, * for p < .10, as `contrasts()` of the margins gives them.
+    Under each group stand the number of rows of each arm, where the margins know it, and the
+    difference from the first arm with its stars: *** for p < .01, ** for p < .05, * for p < .10, as
+    `contrasts()` of the margins gives them.
 
     Parameters
     ----------
@@ -99,7 +102,7 @@ def means(
         kind=kind,
         level=_protocols.level_of(next(iter(first.values())), level),
         significance=significance,
-        labels=dict(labels or {}),
+        labels={**_level_names(first, names), **dict(labels or {})},
         digits=2 if all(abs(r["estimate"]) < 10 for g in groups for r in g.levels) else 1,
     )
     drawn = _draw(groups, names, options, ax)
@@ -129,6 +132,18 @@ class _Options:
         return f"{signed(100 * value)} points" if self.percent else signed(value, self.digits)
 
 
+def _level_names(margins: Mapping[str, Any], names: list[str]) -> dict[str, str]:
+    """Name bare numbers by what they are levels of: "treated: 1" says more than "1"."""
+    term = _protocols.attribute(next(iter(margins.values())), "term")
+    if not term:
+        return {}
+    return {
+        name: f"{pretty(str(term))}: {name}"
+        for name in names
+        if name.replace(".", "", 1).lstrip("-").isdigit()
+    }
+
+
 def _named(margins: Any) -> dict[str, Any]:
     """Give margins by the title of their group; a mapping of columns is one result."""
     if isinstance(margins, Mapping) and "level" not in margins:
@@ -142,6 +157,7 @@ def _groups(margins: Any, level: float | None, labels: dict[str, str]) -> list[_
         levels = _protocols.tidy_with(result, ("level", *_protocols.INTERVAL), level)
         given = _protocols.attribute(result, "contrasts")
         tests = _protocols.rows(given()) if callable(given) else []
+        counts = list(_protocols.attribute(result, "counts") or [0] * len(levels))
         for value in dict.fromkeys(row.get("by") for row in levels):
             text = "" if value is None else labels.get(str(value), str(value))
             groups.append(
@@ -149,6 +165,9 @@ def _groups(margins: Any, level: float | None, labels: dict[str, str]) -> list[_
                     title=text or str(title),
                     levels=[row for row in levels if row.get("by") == value],
                     tests=[row for row in tests if row.get("by") == value],
+                    counts=[
+                        n for n, row in zip(counts, levels, strict=True) if row.get("by") == value
+                    ],
                 )
             )
     return groups
@@ -187,7 +206,7 @@ def _draw(groups: list[_Group], names: list[str], options: _Options, ax: Any) ->
                 linewidth=0.8,
                 label=title,
             )
-            ax.errorbar(x, y, yerr=[low, high], fmt="none", ecolor=_style.INK, **_CAPS)
+            _style.whiskers(ax, x, y, yerr=[low, high])
         else:
             ax.errorbar(
                 x,
@@ -233,20 +252,28 @@ def _axes(
     ax.set_xticks(range(len(groups)), _under(groups, options))
     ax.tick_params(axis="x", length=0, pad=6, labelsize=8.5)
     if options.percent:
+        from matplotlib.ticker import PercentFormatter
+
         top = max(row["conf_high"] for group in groups for row in group.levels)
-        ax.set_ylim(min(low_end, 0), max(top * 1.06, 1.0))
-        ticks = [tick / 5 for tick in range(6)]
-        ax.set_yticks(ticks, [f"{100 * tick:.0f}%" for tick in ticks])
+        # Shares stand on the whole scale, small ones on as much of it as shows them.
+        whole = 1.0 if top > 0.5 else math.ceil(10 * top * 1.06) / 10
+        ax.set_ylim(min(low_end, 0), max(top * 1.06, whole))
+        step = 0.2 if whole > 0.5 else 0.1
+        ax.set_yticks([step * tick for tick in range(round(whole / step) + 1)])
+        ax.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
     elif low_end >= 0:
-        ax.set_ylim(bottom=0)
+        # Room above the longest interval for the number that stands on it.
+        ax.set_ylim(0, ax.get_ylim()[1] * 1.05)
     else:
         ax.axhline(0, color=_style.INK, linewidth=0.7)
     ax.grid(axis="y")
     ax.set_ylabel(options.ylabel)
-    interval = f"Bars: {100 * options.level:g}% confidence intervals."
+    interval = f"Vertical lines: {100 * options.level:g}% confidence intervals."
     tested = options.significance and any(group.tests for group in groups)
-    legend = "  * p < 0.10   ** p < 0.05   *** p < 0.01" if tested else ""
-    ax.set_xlabel(interval + legend, fontsize=7.5, color=_style.QUIET, labelpad=8)
+    legend = "  (n.s.) p ≥ 0.10   * p < 0.10   ** p < 0.05   *** p < 0.01" if tested else ""
+    ax.set_xlabel(
+        _style.wrapped(ax, interval + legend), fontsize=7.5, color=_style.QUIET, labelpad=8
+    )
     _style.legend(ax, styles, options.labels, bars=options.kind == "bars")
 
 
@@ -260,6 +287,8 @@ def _under(groups: list[_Group], options: _Options) -> list[str]:
     ticks = []
     for group, title in zip(groups, titles, strict=True):
         lines = title[:tall] + [""] * (tall - len(title))
+        if all(group.counts):
+            lines.append("n = " + ", ".join(f"{n:,}" for n in group.counts))
         if options.significance:
             for test in group.tests:
                 star = stars(test["p_value"]) or "(n.s.)"
@@ -273,9 +302,14 @@ def _alt(groups: list[_Group], names: list[str], options: _Options) -> str:
     said = []
     for group in groups:
         by_name = {str(row["level"]): row for row in group.levels}
+        sizes = {
+            str(row["level"]): f", n = {n:,}" if n else ""
+            for row, n in zip(group.levels, group.counts, strict=True)
+        }
         parts = [
             f"{options.labels.get(name, name)} {options.value(row['estimate'])} "
-            f"({options.value(row['conf_low'])} to {options.value(row['conf_high'])})"
+            f"({options.value(row['conf_low'])} to {options.value(row['conf_high'])}"
+            f"{sizes.get(name, '')})"
             for name in names
             if (row := by_name.get(name)) is not None
         ]

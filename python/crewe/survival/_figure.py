@@ -77,7 +77,8 @@ def survival_figure(
     ax.yaxis.grid(True)
     ax.set_xlabel(xlabel)
     ax.set_ylabel(ylabel)
-    _style.legend(ax, styles, labels, lines=True)
+    drawn = any(len(curve["censored"]) for curve in curves)
+    _style.legend(ax, styles, labels, lines=True, ticks="censored" if drawn else "")
     counts = None
     if at_risk is not None:
         counts = at_risk(ticks.tolist())

@@ -135,6 +135,27 @@ def sides(formula: str) -> Sides:
     return Sides(match.group(1), match.group(2), right or "1", strata)
 
 
+def refuse_missing_times(source: Source, parts: Sides) -> None:
+    """Refuse times that are missing where the event is known.
+
+    Dropped silently these would most often be open cases, which have no end date, and the curves
+    would then rest on closed cases alone. Rows without time and event are dropped and counted.
+    """
+    if not (parts.time in source.names and parts.event in source.names):
+        return
+    time, event = source.column(parts.time), source.column(parts.event)
+    gone = np.flatnonzero((time.isna() & event.notna()).to_numpy())
+    if len(gone):
+        raise fault(
+            InputError,
+            f"{len(gone)} of {source.n} times are missing although the event is known",
+            column=parts.time,
+            rows=[int(row) for row in gone],
+            remedy="A case that is still open has the days until the end of follow-up, and event 0; "
+            "drop the rows of which nothing is known",
+        )
+
+
 def codes_of(frame: pd.DataFrame, names: Sequence[str]) -> tuple[Codes, list[str]]:
     """Code the combinations of columns that occur, in the order of their levels."""
     if not names:
@@ -219,6 +240,7 @@ def grouped(
     by = [] if parts.right == "1" else [name.strip() for name in parts.right.split("+")]
     for name in by:
         source.require(name)
+    refuse_missing_times(source, parts)
     layers_by = parts.strata + ([strata] if isinstance(strata, str) else list(strata or []))
     also = [weights] if isinstance(weights, str) else []
     built = _formula.design(source, "1", also=[*parts.columns(), *by, *layers_by, *also])

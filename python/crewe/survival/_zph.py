@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from crewe import _style
 from crewe._display import Table, number, p_value
 from crewe._frames import build
+from crewe._labels import pretty
 
 Floats = NDArray[np.float64]
 
@@ -56,6 +57,12 @@ class ProportionalHazards:
                 f"hazards do not look proportional in {', '.join(low)}: one hazard ratio "
                 "is then an average over time"
             )
+        else:
+            notes.append(
+                f"{len(self.time)} event times give this test little power, and it looks for a "
+                "hazard ratio that rises or falls with time: curves that part and meet again can "
+                "pass it, so look at the curves too"
+            )
         if self.clustered:
             notes.append("the test takes no account of the clusters")
         return notes
@@ -94,7 +101,7 @@ class ProportionalHazards:
         return self.summary().html()
 
     @_style.printed()
-    def plot(self, term: str | None = None, ax: Any = None) -> Any:
+    def plot(self, term: str | None = None, ax: Any = None, *, xlabel: str = "Time") -> Any:
         """Draw the scaled residuals of one column against time: a slope is a hazard ratio that changes.
 
         Parameters
@@ -102,6 +109,8 @@ class ProportionalHazards:
         term : str, optional
             A column of the model; the first by default.
         ax : matplotlib Axes, optional
+        xlabel : str
+            The name of the axis of time, with its unit.
         """
         from crewe.exceptions import InputError, fault
 
@@ -125,10 +134,13 @@ class ProportionalHazards:
             markeredgecolor=_style.QUIET,
         )
         ax.axhline(float(self.scaled_schoenfeld[:, j].mean()), color=_style.INK, linewidth=0.8)
-        ax.set_xlabel("Time")
-        ax.set_ylabel(f"Log hazard ratio of {name}")
+        _style.note(ax, "A point for each event; the line is their mean.")
+        ax.set_xlabel(xlabel)
+        ax.set_ylabel(f"Log hazard ratio of {pretty(name)}")
         _style.alt_text(
-            ax, f"Scaled Schoenfeld residuals of {name} against time, with their mean as a line."
+            ax,
+            f"Scaled Schoenfeld residuals of {pretty(name)} at {len(self.time)} event times, with "
+            f"their mean, {self.scaled_schoenfeld[:, j].mean():.2f}, as a line.",
         )
         if self.synthetic:
             _style.label_synthetic(ax)
