@@ -97,7 +97,8 @@ def main() -> dict[str, float]:
     )
     trial = design.assign(frame)
     joined = trial.check(frame)
-    treated = (trial._arm == 1).astype(float)
+    arms = trial.clusters
+    treated = np.array([float(arms[str(family)] == "crewe") for family in range(132)])
     core, units = design._core(), trial._units()
     score = frame["score"].to_numpy(dtype=float)
 

@@ -180,54 +180,47 @@ const LANES: usize = 4;
 /// For two arms, the difference in means of the outcomes and that of the treated units' indicator: under the hypothesis
 /// that treatment adds an effect to every outcome, the statistic is the first less the effect times the second.
 pub(super) struct Linear {
-    /// Each arm's columns: sums, rows, treated.
-    columns: [[Vec<f64>; 3]; 2],
-    /// The columns' sums over all units, where units count alike in either arm and every unit has an arm: what one arm
-    /// has the other lacks.
-    total: Option<[f64; 3]>,
+    /// Each arm's sums, rows and treated by unit, and a 0 that makes them a whole vector of the processor.
+    columns: [Vec<[f64; 4]>; 2],
+    /// Their sums over all units, where units count alike in either arm and every unit has an arm: what one arm has the
+    /// other lacks.
+    total: Option<[f64; 4]>,
 }
 
 impl Linear {
     pub fn new(means: &Means, everybody: bool) -> Self {
         let units = means.units;
-        let columns: [[Vec<f64>; 3]; 2] = [0, 1].map(|arm| {
+        let columns: [Vec<[f64; 4]>; 2] = [0, 1].map(|arm| {
             let cells = &means.cells[arm * units..(arm + 1) * units];
-            [
-                cells.iter().map(|cell| cell.sum).collect(),
-                cells.iter().map(|cell| cell.rows).collect(),
-                cells.iter().map(|cell| cell.treated).collect(),
-            ]
+            cells.iter().map(|cell| [cell.sum, cell.rows, cell.treated, 0.0]).collect()
         });
-        let total = (everybody && columns[0] == columns[1])
-            .then(|| [0, 1, 2].map(|k: usize| columns[0][k].iter().sum()));
+        let total = (everybody && columns[0] == columns[1]).then(|| {
+            columns[0].iter().fold([0.0; 4], |sum: [f64; 4], cell| [0, 1, 2, 3].map(|k| sum[k] + cell[k]))
+        });
         Self { columns, total }
     }
 }
 
-/// The sums of three columns over the units of one arm, in an order that depends on nothing but their number.
-fn masked(arm: &[u8], which: u8, columns: &[Vec<f64>; 3]) -> [f64; 3] {
-    let [sum, rows, treated] = columns;
-    let mut lanes = [[0.0; LANES]; 3];
-    let whole = arm.len() - arm.len() % LANES;
-    for start in (0..whole).step_by(LANES) {
-        let part = start..start + LANES;
-        let (arm, sum, rows, treated) =
-            (&arm[part.clone()], &sum[part.clone()], &rows[part.clone()], &treated[part]);
+/// The sums over the units of one arm, in an order that depends on nothing but their number.
+fn masked(arm: &[u8], which: u8, columns: &[[f64; 4]]) -> [f64; 4] {
+    let mut lanes = [[0.0; 4]; LANES];
+    let add = |sums: &mut [f64; 4], arm: u8, cell: &[f64; 4]| {
+        // A mask instead of a branch, which could not be foreseen.
+        let mask = f64::from(u8::from(arm == which));
+        for k in 0..4 {
+            sums[k] += mask * cell[k];
+        }
+    };
+    let (arms, cells) = (arm.chunks_exact(LANES), columns.chunks_exact(LANES));
+    for (&arm, cell) in arms.remainder().iter().zip(cells.remainder()) {
+        add(&mut lanes[0], arm, cell);
+    }
+    for (arms, cells) in arms.zip(cells) {
         for lane in 0..LANES {
-            // A mask instead of a branch, which could not be foreseen.
-            let mask = f64::from(u8::from(arm[lane] == which));
-            lanes[0][lane] += mask * sum[lane];
-            lanes[1][lane] += mask * rows[lane];
-            lanes[2][lane] += mask * treated[lane];
+            add(&mut lanes[lane], arms[lane], &cells[lane]);
         }
     }
-    let mut sums = lanes.map(|lane| lane.iter().sum());
-    for unit in (whole..arm.len()).filter(|&unit| arm[unit] == which) {
-        sums[0] += sum[unit];
-        sums[1] += rows[unit];
-        sums[2] += treated[unit];
-    }
-    sums
+    lanes.iter().fold([0.0; 4], |sum, lane| [0, 1, 2, 3].map(|k| sum[k] + lane[k]))
 }
 
 impl Evaluate for Linear {
@@ -238,7 +231,7 @@ impl Evaluate for Linear {
     fn evaluate(&self, arm: &[u8], _room: &mut Room, values: &mut [f64]) {
         let of_arm = masked(arm, 1, &self.columns[1]);
         let reference = match self.total {
-            Some(total) => [0, 1, 2].map(|k| total[k] - of_arm[k]),
+            Some(total) => [0, 1, 2, 3].map(|k| total[k] - of_arm[k]),
             None => masked(arm, 0, &self.columns[0]),
         };
         // An arm without outcomes gives 0 / 0, except that what is left of a total may not be exactly 0.
