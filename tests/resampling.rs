@@ -96,11 +96,13 @@ fn unequal_probabilities_are_weights() {
     let mut upper = 0.0;
     for bits in 0_u32..32 {
         let other: Vec<u8> = (0..5).map(|i| (bits >> i & 1) as u8).collect();
-        let chance = match bits.count_ones() {
-            3 => 2.0 / 3.0 / 10.0,
-            4 => 1.0 / 3.0 / 5.0,
+        // Three or four places with probability 2/3 and 1/3, each among 10 or 5 assignments.
+        let (split, of) = match bits.count_ones() {
+            3 => (2.0 / 3.0, 10.0),
+            4 => (1.0 / 3.0, 5.0),
             _ => continue,
         };
+        let chance = split / of;
         upper += if difference(&other) >= difference(&arm) - 1e-9 { chance } else { 0.0 };
     }
     close(found.comparisons[0].p_upper, upper, 1e-12, "p");
@@ -303,7 +305,7 @@ fn threads_change_nothing() {
     let strata: Vec<usize> = (0..132).map(|i| i % 4).collect();
     let units = units(&design, &strata);
     let assignment = design.assign(&units).unwrap();
-    let y: Vec<f64> = (0..132).map(|i| ((i * 7919 % 101) as f64).sqrt()).collect();
+    let y: Vec<f64> = (0..132).map(|i| f64::from(i * 7919 % 101).sqrt()).collect();
     for statistic in [MEANS, STUDENTISED] {
         let run = |threads| {
             let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();

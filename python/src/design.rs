@@ -1,7 +1,6 @@
 //! Designs, assignments, balance and flow.
 
 use crewe::design as core;
-use crewe::progress::Monitor;
 use crewe::rng::Seed;
 use numpy::{IntoPyArray, PyArray2, PyReadonlyArray1, PyReadonlyArray2};
 use pyo3::prelude::*;
@@ -9,6 +8,7 @@ use pyo3::types::{PyBytes, PyDict};
 
 use crate::convert::{SeedLike, record, slice};
 use crate::error::OrRaise;
+use crate::pool::Signals;
 
 /// A column as the package passes it: name, codes (2^32 - 1 is missing), labels.
 type Labels<'py> = (String, PyReadonlyArray1<'py, u32>, Vec<String>);
@@ -20,15 +20,6 @@ fn column(labels: Labels<'_>) -> PyResult<core::Column> {
 
 fn columns(labels: Vec<Labels<'_>>) -> PyResult<Vec<core::Column>> {
     labels.into_iter().map(column).collect()
-}
-
-/// Stops a long computation when Python has a signal waiting.
-pub(crate) struct Signals;
-
-impl Monitor for Signals {
-    fn tick(&self, _done: u64, _total: u64) -> bool {
-        Python::attach(|py| py.check_signals().is_ok())
-    }
 }
 
 /// A trial's design, checked.

@@ -13,8 +13,9 @@ use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
 use crate::convert::record;
-use crate::design::{Design, Signals, Units, result};
+use crate::design::{Design, Units, result};
 use crate::error::{OrRaise, to_python};
+use crate::pool::Signals;
 
 /// An open ledger.
 #[pyclass(module = "crewe._core", frozen)]

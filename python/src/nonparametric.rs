@@ -1,22 +1,13 @@
 //! Ranks, permutations, small counts, rates, multiplicity and descriptive tables.
 
 use crewe::nonparametric as core;
-use crewe::progress::Monitor;
 use numpy::{IntoPyArray, PyArray1, PyReadonlyArray1};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
 use crate::convert::{SeedLike, record, slice};
 use crate::error::OrRaise;
-
-/// Stops a long computation when Python has a signal waiting.
-struct Signals;
-
-impl Monitor for Signals {
-    fn tick(&self, _done: u64, _total: u64) -> bool {
-        Python::attach(|py| py.check_signals().is_ok())
-    }
-}
+use crate::pool::Signals;
 
 fn pair(interval: core::Interval) -> (f64, f64) {
     (interval.low, interval.high)

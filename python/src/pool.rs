@@ -1,15 +1,55 @@
-//! Threads: one pool a process.
+//! Threads: one pool a process, and Ctrl-C while it works.
 //!
 //! A child that is forked after the threads were started inherits the pool but not its threads, and would wait for
 //! them for ever. So the pool is kept by process: a child makes its own.
+//!
+//! Python hands a signal to its main thread only. So the thread that called waits and looks for signals, while one of
+//! the pool works and asks [`Signals`] between its chunks.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::cell::RefCell;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::time::Duration;
 
+use crewe::progress::Monitor;
 use pyo3::marker::Ungil;
 use pyo3::prelude::*;
 use rayon::ThreadPool;
 
+/// How long a signal may wait.
+const GLANCE: Duration = Duration::from_millis(50);
+
 static POOL: Mutex<Option<(u32, Arc<ThreadPool>)>> = Mutex::new(None);
+
+thread_local! {
+    /// The wish to stop the work that this thread does.
+    static WISH: RefCell<Option<Arc<Wish>>> = const { RefCell::new(None) };
+}
+
+/// A wish to stop, and whether the work has heard it.
+#[derive(Default)]
+struct Wish {
+    stop: AtomicBool,
+    heard: AtomicBool,
+}
+
+/// Stops a long computation when Python has a signal waiting.
+pub struct Signals;
+
+impl Monitor for Signals {
+    fn tick(&self, _done: u64, _total: u64) -> bool {
+        WISH.with_borrow(|wish| match wish {
+            Some(wish) => {
+                let stop = wish.stop.load(Ordering::Relaxed);
+                if stop {
+                    wish.heard.store(true, Ordering::Relaxed);
+                }
+                !stop
+            }
+            None => Python::attach(|py| py.check_signals().is_ok()),
+        })
+    }
+}
 
 /// Runs `work` without the GIL, on this process's threads (as many as `RAYON_NUM_THREADS` says, or processors).
 pub fn compute<T, F>(py: Python<'_>, work: F) -> T
@@ -17,11 +57,68 @@ where
     T: Send + Ungil,
     F: FnOnce() -> T + Send + Ungil,
 {
-    py.detach(|| match pool() {
-        Some(pool) => pool.install(work),
+    let wish = Arc::new(Wish::default());
+    let result = py.detach(|| match pool() {
+        Some(pool) => watched(&pool, &wish, work),
         // Where the system gives no threads, this one does.
         None => work(),
-    })
+    });
+    if wish.stop.load(Ordering::Relaxed) && !wish.heard.load(Ordering::Relaxed) {
+        // The work was done before it heard: the interrupt goes back to Python. Where that fails it is lost, and the
+        // result stands.
+        let _ = py.import("_thread").and_then(|thread| thread.call_method0("interrupt_main"));
+    }
+    result
+}
+
+fn watched<T, F>(pool: &ThreadPool, wish: &Arc<Wish>, work: F) -> T
+where
+    T: Send,
+    F: FnOnce() -> T + Send,
+{
+    let done = Done::default();
+    let mut result = None;
+    pool.in_place_scope(|scope| {
+        scope.spawn(|_| {
+            let _finished = Finished(&done);
+            let before = WISH.replace(Some(Arc::clone(wish)));
+            result = Some(work());
+            WISH.set(before);
+        });
+        while !done.within(GLANCE) {
+            if Python::attach(|py| py.check_signals().is_err()) {
+                wish.stop.store(true, Ordering::Relaxed);
+            }
+        }
+    });
+    // The scope ends when the work has ended; had it panicked, so would the scope.
+    result.expect("the work was done")
+}
+
+/// Whether the work has ended.
+#[derive(Default)]
+struct Done {
+    ended: Mutex<bool>,
+    changed: Condvar,
+}
+
+impl Done {
+    /// Waits so long at most, and says whether the work has ended.
+    fn within(&self, time: Duration) -> bool {
+        let ended = self.ended.lock().unwrap_or_else(PoisonError::into_inner);
+        let waited = self.changed.wait_timeout_while(ended, time, |ended| !*ended);
+        *waited.unwrap_or_else(PoisonError::into_inner).0
+    }
+}
+
+/// Says that the work has ended, also when it panics.
+struct Finished<'a>(&'a Done);
+
+impl Drop for Finished<'_> {
+    fn drop(&mut self) {
+        *self.0.ended.lock().unwrap_or_else(PoisonError::into_inner) = true;
+        self.0.changed.notify_all();
+    }
 }
 
 fn pool() -> Option<Arc<ThreadPool>> {

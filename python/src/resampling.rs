@@ -2,7 +2,6 @@
 
 use crewe::design as design_core;
 use crewe::nonparametric::Alternative;
-use crewe::progress::Monitor;
 use crewe::resampling as core;
 use crewe::rng::Seed;
 use numpy::{IntoPyArray, PyReadonlyArray1, PyReadonlyArray2};
@@ -12,15 +11,7 @@ use pyo3::types::PyDict;
 use crate::convert::{SeedLike, record, slice};
 use crate::design::{Design, Units};
 use crate::error::OrRaise;
-
-/// Stops a long computation when Python has a signal waiting.
-struct Signals;
-
-impl Monitor for Signals {
-    fn tick(&self, _done: u64, _total: u64) -> bool {
-        Python::attach(|py| py.check_signals().is_ok())
-    }
-}
+use crate::pool::Signals;
 
 /// An assignment out of the parts that Python holds.
 fn assignment(
