@@ -52,3 +52,26 @@ if __name__ == "__main__":
     print(parent == children[0] == children[1])
 """
     assert run(code, RAYON_NUM_THREADS="2") == "True"
+
+
+INTERRUPTED = """
+import _thread, threading, time
+import crewe as cw, pandas as pd
+design = cw.Design("t", arms={"a": 1, "b": 1}, cluster="id", seed=1)
+frame = pd.DataFrame({"id": range(20_000)})
+start = time.perf_counter()
+threading.Timer(0.5, _thread.interrupt_main).start()
+try:
+    design.draws(frame, 100_000)
+    print("ran to its end")
+except KeyboardInterrupt:
+    print(time.perf_counter() - start < 2.5)
+time.sleep(0.2)
+print(design.assign(frame).counts())
+"""
+
+
+def test_control_c_stops_long_work_and_nothing_else() -> None:
+    for threads in ("1", "2"):
+        shown = run(INTERRUPTED, RAYON_NUM_THREADS=threads).splitlines()
+        assert shown == ["True", "{'a': 10000, 'b': 10000}"]
