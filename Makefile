@@ -56,6 +56,8 @@ python: setup
 	$(BIN)/python -m pytest -q --doctest-modules python/crewe
 	@command -v chromium >/dev/null || command -v chromium-browser >/dev/null || \
 		echo "NOTE: the browser checks of the report were skipped, for there is no chromium on this machine."
+	@test -n "$$CREWE_REFERENCE_DATA" || \
+		echo "NOTE: the Dickinson counties were not checked, for CREWE_REFERENCE_DATA names no folder that holds them."
 
 types: setup
 	cd python && $(BIN)/mypy

@@ -272,14 +272,24 @@ class RandomisationTest(Result):
                 ax = _style.figure(height_mm=70)[1]
             if low == high:
                 low, high = low - 0.5, high + 0.5
-            edges = np.linspace(low, high, bins + 1)
+            places, tops = np.unique(np.round(values, 12), return_inverse=True)
             styles = _style.arm_styles([self.reference, shown.arm])
             grey, ink = styles[self.reference], styles[shown.arm]
-            shares, _ = np.histogram(values, edges, weights=100 * weight / weight.sum())
+            shares = 100 * weight / weight.sum()
+            if len(places) <= bins:
+                # Few different values: a bar for each, or bins would part them unevenly.
+                heights = np.bincount(tops, shares, minlength=len(places))
+                gap = float(np.diff(places).min()) if len(places) > 1 else high - low
+                left, width = places - 0.45 * gap, np.full(len(places), 0.9 * gap)
+            else:
+                heights, edges = np.histogram(
+                    values, np.linspace(low, high, bins + 1), weights=shares
+                )
+                left, width = edges[:-1], np.diff(edges)
             ax.bar(
-                edges[:-1],
-                shares,
-                np.diff(edges),
+                left,
+                heights,
+                width,
                 align="edge",
                 color=grey.fill,
                 edgecolor=grey.colour,
@@ -297,6 +307,8 @@ class RandomisationTest(Result):
                     va="top",
                     color=ink.colour,
                 )
+                # Room above the bars, so that the label covers none.
+                ax.set_ylim(0, 1.15 * max(heights.max(), 1e-9))
             ax.set_xlabel(f"{self._what[:1].upper()}{self._what[1:]} under no effect")
             kind = "assignments" if self.exact else "draws"
             ax.set_ylabel(f"Share of {kind} (%)")
