@@ -13,6 +13,9 @@ TARGET := $(or $(CARGO_TARGET_DIR),$(CURDIR)/target)
 export PYO3_PYTHON := $(BIN)/python
 export CARGO_TARGET_DIR := $(TARGET)
 export MPLBACKEND := agg
+# maturin installs into the environment that is activated: here, always into ours.
+export VIRTUAL_ENV := $(VENV)
+unexport CONDA_PREFIX PYTHONHOME PYTHONPATH
 
 .PHONY: demo test setup lint rust python types docs notebooks bench bench-peers reference evidence clean
 

@@ -160,12 +160,14 @@ def cr2() -> dict[str, float]:
 PARTS = {"large": large, "memory": memory, "cr2": cr2}
 
 
-def run(part: str, script: str = __file__, python: str = sys.executable) -> dict:
-    """One part in a process of its own, on one thread."""
+def run(
+    part: str, script: str = __file__, python: str = sys.executable, *, one_thread: bool = True
+) -> dict:
+    """One part in a process of its own, on one thread or all."""
     environment = {k: v for k, v in os.environ.items() if not k.startswith("OPENBLAS_")}
     done = subprocess.run(
         [python, script, part],
-        env=environment | ONE_THREAD,
+        env=environment | (ONE_THREAD if one_thread else {}),
         capture_output=True,
         text=True,
         check=True,

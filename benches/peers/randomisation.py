@@ -1,17 +1,24 @@
-"""10,000 draws of 132 families (326 children) at 2:1 in 4 strata with a difference in means, beside peers."""
+"""Randomisation beside peers: many draws with a statistic, one large assignment, the search of a constrained design.
+
+R's packages are timed where they are installed (randomizr, ri2, cvcrand are not in Debian).
+"""
 
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from crewe._frames import Source
 
 DRAWS = 10_000
 REPEATS = 15
@@ -81,14 +88,84 @@ if (requireNamespace("randomizr", quietly = TRUE)) {{
                                              sims = {draws}, progress_bar = FALSE))[["elapsed"]]
   }}
 }}
-cat(paste(names(times), unlist(times)), sep = "\\n")
+cat(paste(names(times), unlist(times), sep = "\\t"), sep = "\\n")
+"""
+
+R_ASSIGN = """
+if (requireNamespace("randomizr", quietly = TRUE)) {{
+  frame <- read.csv("{path}", colClasses = "character")
+  call <- function() randomizr::cluster_ra(clusters = frame$family)
+  cat("randomizr\\t", median(replicate(3, system.time(call())[["elapsed"]])), "\\n", sep = "")
+}}
+"""
+
+R_SEARCH = """
+if (requireNamespace("cvcrand", quietly = TRUE)) {{
+  frame <- read.csv("{path}")
+  on <- c("location", "inciis", "uptodateonimmunizations", "hispanic", "incomecat")
+  call <- function() suppressMessages(capture.output(cvcrand::cvrall(
+    clustername = frame$county, balancemetric = "l2", x = frame[on], ntotal_cluster = 16, ntrt_cluster = 8,
+    categorical = c("location", "incomecat"), cutoff = 0.1, seed = 12345)))
+  cat("cvcrand\\t", median(replicate(3, system.time(call())[["elapsed"]])), "\\n", sep = "")
+}}
 """
 
 
-def main() -> dict[str, float]:
-    import tempfile
-    from pathlib import Path
+def in_r(code: str, frame: pd.DataFrame) -> dict[str, float]:
+    """The seconds that an R script prints by name, nothing without R."""
+    if not shutil.which("Rscript"):
+        return {}
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "data.csv"
+        frame.to_csv(path, index=False)
+        command = ["Rscript", "-e", code.format(path=path, draws=DRAWS)]
+        done = subprocess.run(command, capture_output=True, text=True, check=True)
+    rows = [line.split("\t") for line in done.stdout.splitlines() if "\t" in line]
+    return {name: float(seconds) for name, seconds in rows}
 
+
+def assign() -> dict[str, float]:
+    """100,000 clusters in 300,000 rows, with text for identifiers."""
+    import crewe as cw
+
+    family = [f"F{i // 3:06}" for i in range(300_000)]
+    frame = pd.DataFrame({"family": family})
+    design = cw.Design("bench", arms={"control": 1, "crewe": 1}, cluster="family", seed=1)
+    units = design.assign(frame)._units()
+    core = design._core()
+    return {
+        "crewe": median(lambda: core.assign(units)),
+        "crewe from a data frame": median(lambda: design.assign(frame), 5),
+        **in_r(R_ASSIGN, frame),
+    }
+
+
+def search() -> dict[str, float]:
+    """The 12,870 schemes of the Dickinson counties, 8 of 16."""
+    import crewe as cw
+
+    folder = os.environ.get("CREWE_REFERENCE_DATA")
+    if not folder:
+        return {}
+    frame = pd.read_csv(Path(folder) / "dickinson_design.csv")
+    on = ["location", "inciis", "uptodateonimmunizations", "hispanic", "incomecat"]
+    design = cw.Design(
+        "bench", arms={"a": 1, "b": 1}, unit="county", method=cw.Constrained(on=on), seed=1
+    )
+    found = design.constrained(frame)
+    assert (found.candidates, found.accepted) == (12_870, 1_288)
+    units, core = design._units(Source(frame)), design._core()
+    return {
+        "crewe": median(lambda: core.assign(units)),
+        "crewe, with every pair's share, from a data frame": median(
+            lambda: design.constrained(frame)
+        ),
+        **in_r(R_SEARCH, frame),
+    }
+
+
+def test() -> dict[str, float]:
+    """10,000 draws of 132 families (326 children) at 2:1 in 4 strata with a difference in means."""
     import crewe as cw
 
     frame = data()
@@ -121,21 +198,9 @@ def main() -> dict[str, float]:
         ),
         "numpy by hand": median(lambda: by_numpy(frame, treated), 5),
     }
-    if shutil.which("Rscript"):
-        with tempfile.TemporaryDirectory() as folder:
-            path = Path(folder) / "data.csv"
-            frame.to_csv(path, index=False)
-            code = R.format(path=path, draws=DRAWS)
-            done = subprocess.run(
-                ["Rscript", "-e", code], capture_output=True, text=True, check=True
-            )
-        names = {"hand": "R by hand", "randomizr": "randomizr's draws in R", "ri2": "ri2"}
-        for line in done.stdout.strip().splitlines():
-            name, _, seconds = line.partition(" ")
-            if name in names:
-                out[names[name]] = float(seconds)
-    return out
+    names = {"hand": "R by hand", "randomizr": "randomizr's draws in R", "ri2": "ri2"}
+    return out | {names[name]: seconds for name, seconds in in_r(R, frame).items()}
 
 
 if __name__ == "__main__":
-    json.dump(main(), sys.stdout)
+    json.dump({"test": test, "assign": assign, "search": search}[sys.argv[1]](), sys.stdout)

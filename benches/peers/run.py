@@ -16,6 +16,7 @@ from pathlib import Path
 
 import iterated
 import ols
+import randomisation
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -82,6 +83,35 @@ def iterated_lines(python: str) -> list[str]:
     ]
 
 
+def randomisation_lines() -> list[str]:
+    """Randomisation and its test."""
+
+    def rows(part: str) -> list[str]:
+        seconds = ols.run(part, randomisation.__file__, one_thread=False)
+        return [
+            "| | time | ratio to crewe |",
+            "|---|---:|---:|",
+            *(
+                f"| {name} | {1000 * t:,.1f} ms | {t / seconds['crewe']:,.1f} |"
+                for name, t in seconds.items()
+            ),
+            "",
+        ]
+
+    lines = [
+        f"## Randomisation test: {randomisation.DRAWS:,} draws of 132 families (326 children) at 2:1 in 4 strata, "
+        f"difference in means, {os.cpu_count()} threads",
+        "",
+        *rows("test"),
+        "## One assignment of 100,000 clusters (300,000 rows, identifiers are text)",
+        "",
+        *rows("assign"),
+    ]
+    if os.environ.get("CREWE_REFERENCE_DATA"):
+        lines += ["## Search of the 12,870 schemes of 16 counties, 8 to 8", "", *rows("search")]
+    return lines
+
+
 def main() -> None:
     peers = sys.argv[1] if len(sys.argv) > 1 else str(ROOT / ".venv-bench" / "bin" / "python")
     large, memory, cr2 = ols.run("large"), ols.run("memory"), ols.run("cr2")
@@ -129,6 +159,7 @@ def main() -> None:
     )
     lines += ["", "estimatr is timed once, without loading the package.", ""]
     lines += iterated_lines(peers)
+    lines += randomisation_lines()
     lines += [
         "## Commands",
         "",
