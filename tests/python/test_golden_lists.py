@@ -246,7 +246,7 @@ def test_assignments_and_draws(case: dict) -> None:
     data = pd.DataFrame(case["units"]).sample(frac=1, random_state=2)
     drawn = design.assign(data)
     arm = dict(zip(drawn.units["id"], drawn.units["arm"], strict=True))
-    assert {unit: None if one is None else str(one) for unit, one in arm.items()} == case[
+    assert {unit: None if pd.isna(one) else str(one) for unit, one in arm.items()} == case[
         "assigned"
     ]
     arms = [*(name for name, _ in case["arms"]), *([None] * 256)]

@@ -370,3 +370,75 @@ def test_size_from_python() -> None:
     )
     assert found["rejected"] <= 0.05 + 4 * found["std_error"]
     assert found["covered"] >= 0.95 - 4 * found["std_error"]
+
+
+# -- a ledger --------------------------------------------------------------------------------------
+
+
+def rolling(path: Path, overflow: str) -> cw.Ledger:
+    design = cw.Design(
+        "Rolling", arms={"control": 1, "crewe": 1}, cluster="family", method=cw.Blocks(sizes=[4]),
+        seed=cw.Key(bytes(range(32))),
+    )  # fmt: skip
+    ledger = cw.Ledger.create(path, design, overflow=overflow, at="2026-01-01T00:00:00Z")
+    for number in range(14):
+        if number == 8:
+            ledger.capacity("crewe", full=True, at="2026-01-09T12:00:00Z", by="the team")
+        if number == 10:
+            ledger.capacity("crewe", full=False, at="2026-01-11T12:00:00Z", by="the team")
+        if overflow == "draw-first" or number not in (8, 9):
+            ledger.enrol(
+                f"F{number}",
+                [f"c{number}"],
+                approved_by="council",
+                at=f"2026-01-{number + 2:02}T00:00:00Z",
+            )
+    return ledger
+
+
+def test_a_closed_ledger_is_drawn_again_with_those_who_came_while_an_arm_was_full(
+    tmp_path: Path,
+) -> None:
+    ledger = rolling(tmp_path / "overflow.ledger", "draw-first")
+    outcomes = pd.DataFrame(
+        {"family": [f"F{i}" for i in range(14)], "score": [i * 7 % 5 for i in range(14)]}
+    )
+    data = outcomes[~outcomes["family"].isin(["F8", "F9"])]
+    with pytest.raises(cw.DesignError, match="not closed"):
+        cw.randomisation_test("difference_in_means", data, ledger, outcome="score", seed=1)
+    ledger.close(by="the team", at="2026-02-01T00:00:00Z")
+    test = cw.randomisation_test("difference_in_means", data, ledger, outcome="score", seed=1)
+    assert any("an arm was full" in note for note in test.notes)
+    # By hand: blocks of four over all fourteen arrivals, a statistic over the twelve compared.
+    drawn = ledger._assigned(everybody=True)[0].clusters
+    treated = {family for family, arm in drawn.items() if arm == "crewe"}
+    compared = [number for number in range(14) if number not in (8, 9)]
+
+    def statistic(of: set[str]) -> float:
+        score = outcomes["score"]
+        ours = [score[i] for i in compared if f"F{i}" in of]
+        theirs = [score[i] for i in compared if f"F{i}" not in of]
+        return float(np.mean(ours) - np.mean(theirs))
+
+    halves = [set(chosen) for chosen in itertools.combinations(range(4), 2)]
+    # The last block stays unfinished after two families.
+    ends = [{0, 1} & half for half in halves]
+    found = []
+    for blocks in itertools.product(halves, halves, halves, ends):
+        of = {f"F{4 * b + place}" for b, block in enumerate(blocks) for place in block}
+        found.append(statistic(of))
+    observed = statistic(treated)
+    assert test.estimate == pytest.approx(observed)
+    upper = np.mean([value >= observed - 1e-9 for value in found])
+    assert test.exact
+    assert test.comparisons[0].p_upper == pytest.approx(upper, rel=1e-12)
+
+
+def test_a_paused_ledger_says_that_it_was(tmp_path: Path) -> None:
+    ledger = rolling(tmp_path / "paused.ledger", "pause")
+    ledger.close(by="the team", at="2026-02-01T00:00:00Z")
+    data = pd.DataFrame(
+        {"family": [f"F{i}" for i in range(14) if i not in (8, 9)], "score": range(12)}
+    )
+    test = cw.randomisation_test("difference_in_means", data, ledger, outcome="score", seed=1)
+    assert test.exact

@@ -1,0 +1,22 @@
+"""How a randomisation test is asked for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from crewe._keys import Key
+
+
+@dataclass
+class Options:
+    draws: int
+    seed: int | Key | None
+    alternative: str
+    level: float
+    interval: bool
+    weights: str
+
+    @property
+    def secret(self) -> Any:
+        return self.seed._secret if isinstance(self.seed, Key) else self.seed

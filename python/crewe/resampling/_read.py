@@ -1,0 +1,192 @@
+"""Reading what the built-in statistics are computed from: a name, a formula, or a fit."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from crewe import _formula
+from crewe._assignment import Assignment
+from crewe._frames import Source
+from crewe.exceptions import InputError, fault
+from crewe.resampling._result import Floats
+
+LEFT_OUT = 255
+
+
+@dataclass
+class Rows:
+    """What a built-in statistic is computed from, by row of the data."""
+
+    name: str
+    statistic: str
+    values: Floats
+    unit: NDArray[np.uint32]
+    covariates: Floats | None
+    notes: list[str]
+
+
+def rows_of(
+    statistic: Any, source: Source, assignment: Assignment, outcome: str | None, strata_terms: bool
+) -> Rows:
+    """Read what the statistic needs: a name with an outcome, a formula, or a fit."""
+    if isinstance(statistic, str) and "~" in statistic:
+        return _of_formula(statistic, source, assignment, strata_terms)
+    if isinstance(statistic, str):
+        if statistic not in ("difference_in_means", "difference_in_unit_means"):
+            raise fault(
+                InputError,
+                f"the statistic {statistic!r} is unknown",
+                remedy="Choose 'difference_in_means' or 'difference_in_unit_means' with outcome=, a "
+                'formula such as "score ~ arm", a fit of cw.ols, or a function of (frame, arm)',
+            )
+        if outcome is None:
+            raise fault(
+                InputError,
+                "which outcome is tested is missing",
+                remedy='Pass outcome="score", or a formula: "score ~ arm"',
+            )
+        rows = _of_formula(f"{outcome} ~ arm", source, assignment, False)
+        rows.statistic = statistic
+        return rows
+    from crewe.regression import OLS
+
+    if not isinstance(statistic, OLS):
+        raise fault(
+            InputError,
+            f"a randomisation test of a {type(statistic).__name__} is not there yet",
+            remedy="Use a fit of cw.ols, a formula, or a function of (frame, arm) that fits the "
+            "model and returns its coefficient",
+        )
+    built = statistic._needs_data()
+    if built.design is None:
+        raise fault(
+            InputError,
+            "the fit was made from arrays, whose rows belong to no data",
+            remedy="Fit it from a formula and the data",
+        )
+    name = _formula.parse(statistic.formula)[0]
+    return _adjusted(name, source, assignment, built.design, built.y, None)
+
+
+def _of_formula(formula: str, source: Source, assignment: Assignment, strata_terms: bool) -> Rows:
+    from crewe._trial import join
+
+    left, right = _formula.parse(formula)
+    if left.replace(" ", "").startswith("Surv("):
+        raise fault(
+            InputError,
+            "survival times are not tested here yet: an additive effect is no effect on them",
+            remedy="Give a function of (frame, arm) that returns, for instance, the log hazard "
+            "ratio of cw.coxph",
+        )
+    terms = [term.strip() for term in right.split("+")]
+    known: str = assignment._arm_column or "arm"
+    if known not in terms and "arm" not in terms:
+        raise fault(
+            InputError,
+            "the formula does not name the arm",
+            values=terms,
+            remedy=f"Write it as one of the terms: '{left} ~ {known}'",
+        )
+    plain = len(terms) == 1
+    trial = join(assignment, source, right, strata_terms=strata_terms and not plain)
+    built = _formula.design(
+        trial.source, trial.right, also=_formula.variables(left), levels=trial.levels
+    )
+    y = _formula.left_values(left, built.frame)
+    if not plain:
+        return _adjusted(left, source, assignment, built, y, trial.right)
+    values = np.full(source.n, np.nan)
+    values[built.rows] = y
+    unit = np.ascontiguousarray(trial._unit, dtype=np.uint32)
+    return Rows(left, "difference_in_means", values, unit, None, [])
+
+
+def _adjusted(
+    name: str,
+    source: Source,
+    assignment: Assignment,
+    built: _formula.Design,
+    y: Floats,
+    right: str | None,
+) -> Rows:
+    """Split the design of a linear model into the arm and the rest."""
+    if len(assignment.arms) != 2:
+        raise fault(
+            InputError,
+            "adjustment by covariates takes two arms",
+            values=assignment.arms,
+            remedy="Compare means without covariates, or give a function of (frame, arm)",
+        )
+    if built.rows.max(initial=-1) >= source.n:
+        raise fault(
+            InputError,
+            "the fit was made from other data",
+            remedy="Pass the data that the model was fitted to",
+        )
+    joined = assignment.check(source)
+    treated = joined.arm[built.rows] == 1
+    same = [j for j in range(built.x.shape[1]) if np.array_equal(built.x[:, j] == 1, treated)]
+    same = [j for j in same if set(np.unique(built.x[:, j])) <= {0.0, 1.0}]
+    if len(same) != 1:
+        raise fault(
+            InputError,
+            "the model has no one term that is the arm",
+            values=built.names,
+            remedy="Put the arm into it once, as drawn, and fit it to the same data",
+        )
+    term = built.names[same[0]]
+    moving = [n for n in built.names if ":" in n and term in n.split(":")]
+    if moving:
+        raise fault(
+            InputError,
+            "terms that hold the arm would change with every draw",
+            values=moving,
+            remedy="Leave out interactions with the arm, or give a function of (frame, arm)",
+        )
+    rest = np.delete(built.x, same[0], axis=1)
+    if built.intercept:
+        rest = np.column_stack([np.ones(len(rest)), rest])
+    values = np.full(source.n, np.nan)
+    values[built.rows] = y
+    covariates = np.full((source.n, rest.shape[1]), np.nan)
+    covariates[built.rows] = rest
+    unit = np.ascontiguousarray(joined.unit, dtype=np.uint32)
+    notes = [] if right is None else [f"the model is {name} ~ {right}"]
+    return Rows(name, "adjusted", values, unit, covariates, notes)
+
+
+def missing(rows: Rows, assignment: Assignment, mask: list[bool] | None) -> list[str]:
+    """Count by arm what was drawn again and has no outcome, or takes no part."""
+    arm, arms = assignment._arm, assignment.arms
+    notes = []
+    empty = np.isnan(rows.values)
+    if empty.any():
+        by_arm = ", ".join(
+            f"{name} {int((empty & (arm[rows.unit] == code)).sum())} of "
+            f"{int((arm[rows.unit] == code).sum())}"
+            for code, name in enumerate(arms)
+        )
+        notes.append(
+            f"rows without {rows.name} (or a covariate) by arm: {by_arm}; the test assumes that the "
+            "arm does not influence what is missing"
+        )
+    seen = np.zeros(len(arm), dtype=bool)
+    seen[rows.unit[~empty]] = True
+    if not seen.all():
+        by_arm = ", ".join(
+            f"{name} {int((~seen & (arm == code)).sum())} of {int((arm == code).sum())}"
+            for code, name in enumerate(arms)
+        )
+        notes.append(f"{assignment.noun} drawn again that have no outcome, by arm: {by_arm}")
+    if mask is not None:
+        out = ~np.asarray(mask, dtype=bool)
+        by_arm = ", ".join(
+            f"{name} {int((out & (arm == code)).sum())}" for code, name in enumerate(arms)
+        )
+        notes.append(f"{assignment.noun} outside the comparison, by arm: {by_arm}")
+    return notes

@@ -1,0 +1,326 @@
+"""What a randomisation test found."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from crewe import _style
+from crewe._display import Table, number, p_value
+from crewe._samples import Result, interval_heading, spread
+from crewe.exceptions import InputError, fault
+
+Floats = NDArray[np.float64]
+
+NAMES = {
+    "difference_in_means": "difference in means",
+    "difference_in_unit_means": "difference in means of units",
+    "adjusted": "adjusted difference",
+}
+
+
+@dataclass
+class Comparison:
+    """One arm beside the reference.
+
+    Attributes
+    ----------
+    arm : str
+        The arm.
+    estimate : float
+        The difference as it was observed; a user's statistic itself.
+    statistic : float
+        What was compared with the distribution: the estimate, or the estimate over its standard
+        error.
+    p_value, p_lower, p_upper : float
+        The p-value of the alternative, and of statistics at most and at least as large.
+    conf_int : tuple of float or None
+        The effects that the test does not reject; limits may be infinite.
+    null_mean, null_sd : float
+        Mean and standard deviation of the statistic over the assignments.
+    distribution : array
+        The statistic of every assignment.
+    """
+
+    arm: str
+    estimate: float
+    statistic: float
+    p_value: float
+    p_lower: float
+    p_upper: float
+    conf_int: tuple[float, float] | None
+    null_mean: float
+    null_sd: float
+    distribution: Floats = field(repr=False)
+
+
+@dataclass(repr=False)
+class RandomisationTest(Result):
+    """A randomisation test; made by :func:`randomisation_test`.
+
+    The attributes of the comparison (`estimate`, `p_value`, `conf_int`, `distribution` and so on)
+    are those of the second arm; with more than two arms see `comparisons`.
+
+    Attributes
+    ----------
+    comparisons : list of Comparison
+        Every arm but the reference, in order.
+    exact : bool
+        Whether all assignments that the design can give were used.
+    assignments : int
+        How many assignments the p-values stand on: all, or draws.
+    weight : array or None
+        The probabilities of the assignments (or weights in proportion), where all were used.
+    seed : int or None
+        The seed of the draws, where it is a number.
+    means : dict
+        The mean of every arm, for differences in means.
+    omnibus : tuple of float or None
+        With more than two arms, the sum of squares between the arms and its p-value.
+    """
+
+    outcome: str = ""
+    statistic_name: str = "difference_in_means"
+    studentised: bool = False
+    reference: str = ""
+    alternative: str = "two-sided"
+    comparisons: list[Comparison] = field(default_factory=list)
+    exact: bool = False
+    assignments: int = 0
+    weight: Floats | None = field(default=None, repr=False)
+    seed: int | None = None
+    weighted: bool = False
+    means: dict[str, float] = field(default_factory=dict)
+    omnibus: tuple[float, float] | None = None
+    procedure: str = ""
+    units: str = "units"
+
+    @property
+    def _first(self) -> Comparison:
+        if len(self.comparisons) != 1:
+            raise fault(
+                InputError,
+                "there are several comparisons",
+                values=[comparison.arm for comparison in self.comparisons],
+                remedy="Look at them one by one: test.comparisons, or test.tidy()",
+            )
+        return self.comparisons[0]
+
+    @property
+    def estimate(self) -> float:
+        """The difference as it was observed."""
+        return self._first.estimate
+
+    @property
+    def statistic(self) -> float:
+        """What was compared with the distribution."""
+        return self._first.statistic
+
+    @property
+    def p_value(self) -> float:
+        """The p-value; never 0."""
+        return self._first.p_value
+
+    @property
+    def conf_int(self) -> tuple[float, float] | None:
+        """The effects that the test does not reject; None where it was not inverted."""
+        return self._first.conf_int
+
+    @property
+    def distribution(self) -> Floats:
+        """The statistic of every assignment."""
+        return self._first.distribution
+
+    @property
+    def draws(self) -> int | None:
+        """The number of draws; None where all assignments were used."""
+        return None if self.exact else self.assignments
+
+    @property
+    def rule(self) -> str:
+        """How the p-value was formed."""
+        tail = {
+            "two-sided": "two-sided: twice the smaller tail, at most 1",
+            "greater": f"one-sided: larger than in {self.reference}",
+            "less": f"one-sided: smaller than in {self.reference}",
+        }[self.alternative]
+        if not self.exact:
+            return f"{tail}; (1 + x)/(1 + {self.assignments:,}) for x draws at least as extreme"
+        equal = self.weight is None or bool((self.weight == self.weight[0]).all())
+        return f"{tail}; over all {self.assignments:,} assignments, " + (
+            "equally likely" if equal else "weighted by their probabilities"
+        )
+
+    @property
+    def _what(self) -> str:
+        what = NAMES.get(self.statistic_name, self.statistic_name)
+        return f"studentised {what}" if self.studentised else what
+
+    def _rows(self) -> list[dict[str, Any]]:
+        rows: list[dict[str, Any]] = []
+        for comparison in self.comparisons:
+            low, high = comparison.conf_int or (np.nan, np.nan)
+            rows.append(
+                {
+                    "term": f"arm[T.{comparison.arm}]",
+                    "estimate": comparison.estimate,
+                    "statistic": comparison.statistic,
+                    "p_value": comparison.p_value,
+                    "conf_low": low,
+                    "conf_high": high,
+                }
+            )
+        return rows
+
+    def methods(self) -> list[str]:
+        """Say in sentences how the numbers were worked out."""
+        over = (
+            f"all {self.assignments:,} assignments that it can give"
+            if self.exact
+            else f"{self.assignments:,} new draws of it"
+        )
+        seed = f" (seed {self.seed})" if self.seed is not None else ""
+        said = [
+            f"Randomisation test of the {self._what}: the {self.units} were randomised by "
+            f"{self.procedure}, and the statistic is compared with its values over {over}{seed}.",
+            f"p is {self.rule}.",
+        ]
+        if any(comparison.conf_int is not None for comparison in self.comparisons):
+            said.append(
+                "The interval holds the effects, the same for every row, that neither one-sided "
+                "test rejects."
+                if self.alternative == "two-sided"
+                else "The interval holds the effects, the same for every row, that the test does "
+                "not reject."
+            )
+        return said
+
+    def table(self) -> Table:
+        """Give the table that is printed."""
+        rows: list[list[Any]] = []
+        for comparison in self.comparisons:
+            interval = "" if comparison.conf_int is None else _limits(*comparison.conf_int)
+            rows.append(
+                [
+                    f"{comparison.arm} − {self.reference}",
+                    number(comparison.estimate, 3),
+                    interval,
+                    number(comparison.statistic, 3),
+                    f"{number(comparison.null_mean, 3)} ({number(comparison.null_sd, 3)})",
+                    p_value(comparison.p_value),
+                ]
+            )
+        if self.omnibus is not None:
+            statistic, p = self.omnibus
+            rows.append(
+                ["all arms (squares between)", "", "", number(statistic, 3), "", p_value(p)]
+            )
+        header = [
+            "",
+            "estimate",
+            interval_heading(self.level),
+            "statistic",
+            "null mean (SD)",
+            "p",
+        ]
+        title = self._titled(f"Randomisation test: {self.outcome or 'statistic'}, {self._what}")
+        return Table(header, rows, title, [*self.methods(), *self.notes])
+
+    def plot(self, arm: str | None = None, *, bins: int = 41, ax: Any = None) -> Any:
+        """Draw the null distribution with the observed statistic.
+
+        Parameters
+        ----------
+        arm : str, optional
+            Which arm, where there are several.
+        bins : int
+            The number of bars.
+        ax : matplotlib Axes, optional
+            Where to draw.
+
+        Returns
+        -------
+        matplotlib.axes.Axes
+        """
+        shown = self.comparisons[0]
+        if arm is not None:
+            found = [comparison for comparison in self.comparisons if comparison.arm == arm]
+            if not found:
+                raise fault(
+                    InputError,
+                    f"there is no comparison of '{arm}'",
+                    values=[comparison.arm for comparison in self.comparisons],
+                )
+            shown = found[0]
+        finite = np.isfinite(shown.distribution)
+        values = shown.distribution[finite]
+        weight = np.ones(len(values)) if self.weight is None else self.weight[finite]
+        inside = [*values, shown.statistic] if np.isfinite(shown.statistic) else list(values)
+        low, high = min(inside), max(inside)
+        with _style.printed():
+            if ax is None:
+                ax = _style.figure(height_mm=70)[1]
+            if low == high:
+                low, high = low - 0.5, high + 0.5
+            places, tops = np.unique(np.round(values, 12), return_inverse=True)
+            styles = _style.arm_styles([self.reference, shown.arm])
+            grey, ink = styles[self.reference], styles[shown.arm]
+            shares = 100 * weight / weight.sum()
+            if len(places) <= bins:
+                # Few different values: a bar for each, or bins would part them unevenly.
+                heights = np.bincount(tops, shares, minlength=len(places))
+                gap = float(np.diff(places).min()) if len(places) > 1 else high - low
+                left, width = places - 0.45 * gap, np.full(len(places), 0.9 * gap)
+            else:
+                heights, edges = np.histogram(
+                    values, np.linspace(low, high, bins + 1), weights=shares
+                )
+                left, width = edges[:-1], np.diff(edges)
+            ax.bar(
+                left,
+                heights,
+                width,
+                align="edge",
+                color=grey.fill,
+                edgecolor=grey.colour,
+                linewidth=0.4,
+            )
+            if np.isfinite(shown.statistic):
+                ax.axvline(shown.statistic, color=ink.colour, linewidth=1.6)
+                ax.annotate(
+                    f"observed {shown.statistic:.3g}",
+                    (shown.statistic, 1),
+                    xycoords=("data", "axes fraction"),
+                    xytext=(4 if shown.statistic < (low + high) / 2 else -4, -2),
+                    textcoords="offset points",
+                    ha="left" if shown.statistic < (low + high) / 2 else "right",
+                    va="top",
+                    color=ink.colour,
+                )
+                # Room above the bars, so that the label covers none.
+                ax.set_ylim(0, 1.15 * max(heights.max(), 1e-9))
+            ax.set_xlabel(f"{self._what[:1].upper()}{self._what[1:]} under no effect")
+            kind = "assignments" if self.exact else "draws"
+            ax.set_ylabel(f"Share of {kind} (%)")
+        _style.alt_text(
+            ax,
+            f"Histogram of the {self._what} over {self.assignments:,} {kind}, mean "
+            f"{shown.null_mean:.3g}, standard deviation {shown.null_sd:.3g}; the observed value is "
+            f"{shown.statistic:.3g}, p = {p_value(shown.p_value)}.",
+        )
+        if self.synthetic:
+            _style.label_synthetic(ax)
+        return ax
+
+
+def _limits(low: float, high: float) -> str:
+    if np.isinf(low) and np.isinf(high):
+        return "unbounded"
+    if np.isinf(low):
+        return f"up to {number(high, 3)}"
+    if np.isinf(high):
+        return f"from {number(low, 3)} up"
+    return spread(low, high)

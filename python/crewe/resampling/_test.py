@@ -1,0 +1,241 @@
+"""The randomisation test."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from crewe import _core
+from crewe._assignment import Assignment
+from crewe._frames import Source
+from crewe._keys import Key, read_seed
+from crewe._samples import check_alternative, count, kind_of
+from crewe.exceptions import DesignError, InputError, fault
+from crewe.ledger import Ledger
+from crewe.resampling._function import by_function
+from crewe.resampling._ledger import of_ledger
+from crewe.resampling._options import Options
+from crewe.resampling._read import Rows, missing, rows_of
+from crewe.resampling._result import Comparison, RandomisationTest
+
+
+def randomisation_test(
+    statistic: Any,
+    data: Any,
+    design: Any,
+    *,
+    outcome: str | None = None,
+    draws: int = 9_999,
+    seed: int | Key | None = None,
+    alternative: str = "two-sided",
+    level: float = 0.95,
+    interval: bool = True,
+    studentised: bool = False,
+    weights: str = "auto",
+    compared: Sequence[bool] | None = None,
+    strata_terms: bool = True,
+    progress: bool | None = None,
+    synthetic: bool = False,
+) -> RandomisationTest:
+    r"""Test whether the trial had an effect by drawing its randomisation again.
+
+    If no arm has an effect on anybody, the outcomes would have been the same under every
+    assignment. So the statistic is compared with its values over the assignments that the design
+    could have given: all of them, weighted by their probabilities, where there are no more than
+    `draws`; else `draws` new draws of the very procedure, whole families at a time, in the order of
+    arrival where it counts.
+
+    Parameters
+    ----------
+    statistic : str, fit or callable
+        - ``"score ~ arm"``: the difference in means between the arms over all rows;
+        - ``"score ~ arm + history"``: the coefficient of the arm in that linear model, with terms
+          for the strata (two arms);
+        - ``"difference_in_means"`` (over rows, such as children) or
+          ``"difference_in_unit_means"`` (over families' own means), with `outcome=`;
+        - a fit of :func:`crewe.ols`: its coefficient of the arm;
+        - a function of (frame, arm): `frame` is `data` itself, `arm` an array of the arms' names,
+          one a row. It returns a number; larger ones speak for larger outcomes.
+    data : data frame
+        The rows of the analysis, in any order. Units without rows are drawn again all the same.
+    design : Assignment or Ledger
+        What ``design.assign(frame)`` or ``design.observe(frame, arm=...)`` returned, or a closed
+        ledger: its arrivals are drawn again in their order, those that came while an arm was full
+        included, though these are not compared.
+    outcome : str, optional
+        The outcome's column, where the statistic is a name.
+    draws : int
+        The number of draws.
+    seed : int or Key, optional
+        Of the draws. By default the design's own, where it drew the assignment and is no secret
+        key; else one from the operating system, which the result reports.
+    alternative : {"two-sided", "less", "greater"}
+        `"greater"`: the statistic is larger than without an effect.
+    level : float
+        Of the interval.
+    interval : bool
+        Whether to invert the test into an interval (two arms; not for a function).
+    studentised : bool
+        Whether differences in means are divided by their standard error, taken over units. The test
+        then also holds, in large trials, for no effect on average (Wu and Ding 2021,
+        doi:10.1080/01621459.2020.1750415).
+    weights : {"auto", "equal", "inverse_probability"}
+        How units count in a difference in means; `"auto"`: by the inverse of their probability of
+        the arm (Hájek) where the chances differ between units.
+    compared : sequence of bool, optional
+        Whether each unit, in the order of ``design.units``, takes part in the comparison. The
+        others are drawn again with all and count for nothing.
+    strata_terms : bool
+        Whether a formula with covariates gets terms for the strata.
+    progress : bool, optional
+        Whether a function's progress is shown; by default where it takes over two seconds.
+    synthetic : bool
+        Marks every table and figure as made from synthetic data.
+
+    Returns
+    -------
+    RandomisationTest
+
+    Raises
+    ------
+    InputError
+        Unknown columns, an arm without outcomes, a function that does not return a finite number on
+        every assignment.
+    DesignError
+        Rows of units that were not randomised or whose arm is not the one drawn; an assignment that
+        the declared procedure cannot give.
+
+    Notes
+    -----
+    Enumerated, :math:`p = \sum_a P(a)\,1\{T(a) \ge T\}`; else :math:`(1 + x)/(1 + n)` for x of n
+    draws. Two-sided p is twice the smaller tail. The interval holds the effects e for which the
+    outcomes less e in the treated rows show no effect; for differences in means and coefficients
+    its limits are found exactly.
+
+    Examples
+    --------
+    >>> import crewe as cw, pandas as pd
+    >>> design = cw.Design("Trial", arms={"control": 1, "crewe": 1}, cluster="family", seed=3)
+    >>> rows = pd.DataFrame({"family": [1, 1, 2, 3, 3, 4, 5, 6], "score": [2, 3, 1, 4, 4, 2, 5, 1]})
+    >>> trial = design.assign(rows)
+    >>> test = cw.randomisation_test("score ~ arm", rows, trial)
+    >>> test.exact, test.assignments
+    (True, 20)
+    >>> bool(0 < test.p_value <= 1)
+    True
+    """
+    check_alternative(alternative)
+    noted: list[str] = []
+    if isinstance(design, Ledger):
+        if compared is None:
+            design, compared, noted = of_ledger(design)
+        else:
+            design = design.assignment()
+    if not isinstance(design, Assignment):
+        raise fault(
+            DesignError,
+            f"the third argument must be an assignment or a ledger, not a {type(design).__name__}",
+            remedy="Pass what design.assign(frame) or design.observe(frame, arm=...) returned",
+        )
+    if weights not in ("auto", "equal", "inverse_probability"):
+        raise fault(
+            InputError,
+            f"weights={weights!r} is unknown",
+            remedy="Choose 'auto', 'equal' or 'inverse_probability'",
+        )
+    draws = count(draws, "draws")
+    source = Source(data)
+    synthetic = synthetic or bool(getattr(data, "attrs", {}).get("synthetic", False))
+    options = Options(
+        draws, None if seed is None else read_seed(seed), alternative, level, interval, weights
+    )
+    if callable(statistic) and not isinstance(statistic, str):
+        if studentised or compared is not None:
+            raise fault(
+                InputError,
+                "studentised= and compared= are for the statistics that crewe computes",
+                remedy="Do in the function what they would do; of a ledger in which an arm was full, "
+                "pass ledger.assignment()",
+            )
+        called = str(getattr(statistic, "__name__", "statistic"))
+        test = by_function(statistic, data, source, design, options, progress)
+        test.outcome, test.statistic_name = outcome or called, called
+    else:
+        rows = rows_of(statistic, source, design, outcome, strata_terms)
+        if studentised and rows.covariates is not None:
+            raise fault(
+                InputError,
+                "the coefficient of a model cannot be studentised yet",
+                remedy="Leave out the covariates, or leave out studentised=True",
+            )
+        test = _built_in(rows, design, options, studentised, compared)
+        test.implementation = kind_of(source)
+    test.notes += noted
+    test.synthetic = synthetic
+    test.reference = design.arms[0]
+    test.procedure = str(design.design.method)
+    test.units = design.noun
+    return test
+
+
+def _built_in(
+    rows: Rows,
+    assignment: Assignment,
+    options: Options,
+    studentised: bool,
+    compared: Sequence[bool] | None,
+) -> RandomisationTest:
+    mask = None if compared is None else [bool(part) for part in compared]
+    found = _core.randomisation_test(
+        assignment.design._core(),
+        assignment._units(),
+        assignment._arm,
+        assignment._probability,
+        assignment._simulated,
+        assignment.commitment is not None,
+        rows.name,
+        rows.values,
+        rows.unit,
+        mask,
+        rows.statistic,
+        studentised,
+        rows.covariates,
+        options.weights,
+        options.draws,
+        options.secret,
+        options.alternative,
+        options.level,
+        options.interval,
+    )
+    comparisons = [
+        Comparison(
+            arm=c["arm"],
+            estimate=c["estimate"],
+            statistic=c["statistic"],
+            p_value=c["p_value"],
+            p_lower=c["p_lower"],
+            p_upper=c["p_upper"],
+            conf_int=c["interval"],
+            null_mean=c["null_mean"],
+            null_sd=c["null_sd"],
+            distribution=c["distribution"],
+        )
+        for c in found["comparisons"]
+    ]
+    notes = [*rows.notes, *missing(rows, assignment, mask), *found["notes"]]
+    return RandomisationTest(
+        options.level,
+        notes,
+        outcome=rows.name,
+        statistic_name=rows.statistic,
+        studentised=studentised,
+        alternative=options.alternative,
+        comparisons=comparisons,
+        exact=found["exact"],
+        assignments=found["assignments"],
+        weight=found["weight"],
+        seed=found["seed"],
+        weighted=found["weighted"],
+        means=dict(zip(assignment.arms, found["means"], strict=False)),
+        omnibus=found["omnibus"],
+    )
