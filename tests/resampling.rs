@@ -4,8 +4,8 @@ mod common;
 
 use common::{close, expected, number, numbers};
 use crewe::design::{
-    Assignment, BigStick, BiasedCoin, Blocks, Column, Complete, Design, Fraction, Imbalance, Method, Minimisation,
-    Misfits, Simple, Units,
+    Assignment, BiasedCoin, BigStick, Blocks, Column, Complete, Design, Fraction, Imbalance, Method,
+    Minimisation, Misfits, Simple, Units,
 };
 use crewe::nonparametric::Alternative;
 use crewe::progress::{Monitor, NoMonitor};
@@ -119,12 +119,19 @@ fn the_interval_holds_what_is_not_rejected() {
         for (statistic, near) in [(MEANS, 1e-9), (STUDENTISED, 1e-6)] {
             let p = |effect: f64| {
                 let less: Vec<f64> = y.iter().zip(arm).map(|(y, a)| y - effect * f64::from(a)).collect();
-                let found =
-                    randomisation_test(&design, &trial, &outcomes(&less), statistic, &options(draws), &NoMonitor);
+                let found = randomisation_test(
+                    &design,
+                    &trial,
+                    &outcomes(&less),
+                    statistic,
+                    &options(draws),
+                    &NoMonitor,
+                );
                 found.unwrap().comparisons[0].p_value
             };
             let found =
-                randomisation_test(&design, &trial, &outcomes(&y), statistic, &options(draws), &NoMonitor).unwrap();
+                randomisation_test(&design, &trial, &outcomes(&y), statistic, &options(draws), &NoMonitor)
+                    .unwrap();
             assert_eq!(found.exact, draws == 10_000);
             let interval = found.comparisons[0].interval.unwrap();
             assert!(interval.low.is_finite() && interval.high.is_finite());
@@ -164,9 +171,13 @@ fn adjusted_is_the_coefficient_of_the_regression() {
     .unwrap();
     let draws = design.draws(&units, 50, Some(&Seed::Integer(3)), &NoMonitor).unwrap();
     let slope = |arm: &dyn Fn(usize) -> u8| {
-        let columns = ndarray::Array2::from_shape_fn((20, 3), |(i, j)| {
-            if j == 0 { f64::from(arm(i)) } else { x[[i, j]] }
-        });
+        let columns =
+            ndarray::Array2::from_shape_fn(
+                (20, 3),
+                |(i, j)| {
+                    if j == 0 { f64::from(arm(i)) } else { x[[i, j]] }
+                },
+            );
         let y = ndarray::Array1::from_vec(y.clone());
         crewe::regression::Ols::new(y.view(), columns.view()).fit().unwrap().coef[1]
     };

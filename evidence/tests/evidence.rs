@@ -41,6 +41,16 @@ fn check(topic: &Topic) {
         let known =
             full.cells.iter().find(|c| c.cell == cell.cell).unwrap_or_else(|| panic!("{:?}", cell.cell));
         assert_eq!(cell.procedures.len(), known.procedures.len(), "{:?}", cell.cell);
+        assert_eq!(cell.quantities.len(), known.quantities.len(), "{:?}", cell.cell);
+        for ((name, here), (other, there)) in cell.quantities.iter().zip(&known.quantities) {
+            let place = format!("{} {:?} {name}: {here:?}, committed {there:?}", topic.name, cell.cell);
+            assert_eq!(name, other, "{place}");
+            assert!((here.value - there.first).abs() <= 1e-6 * there.first.abs().max(1.0), "{place}");
+            if there.se > 0.0 {
+                assert!((here.value - there.value).abs() <= 4.0 * here.se.hypot(there.se) + 1e-9, "{place}");
+            }
+            compared += 1;
+        }
         for (here, there) in cell.procedures.iter().zip(&known.procedures) {
             let place = format!("{} {:?} {}", topic.name, cell.cell, here.name);
             assert_eq!(here.name, there.name, "{place}");
@@ -75,7 +85,19 @@ macro_rules! topics {
     };
 }
 
-topics!(linear, logit, individuals, sets, survival, ranks, rates);
+topics!(
+    linear,
+    logit,
+    individuals,
+    sets,
+    survival,
+    ranks,
+    rates,
+    randomisation,
+    rerandomisation,
+    minimisation,
+    predictability
+);
 
 fn topic(name: &str) -> &'static Topic {
     TOPICS.iter().find(|topic| topic.name == name).unwrap()
