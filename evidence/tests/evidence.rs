@@ -139,3 +139,39 @@ fn pages_are_those_of_the_committed_results() {
         assert!(text.starts_with(&format!("# {}\n", topic.title)));
     }
 }
+
+#[test]
+fn the_ledgers_page_is_what_its_trials_printed() {
+    let read = |name: &str| {
+        let file = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../docs/evidence").join(name);
+        std::fs::read_to_string(&file).unwrap_or_else(|error| panic!("{}: {error}", file.display()))
+    };
+    let (counts, page) = (read("ledger.txt"), read("ledger.md"));
+    assert!(counts.starts_with("64 processes x 200 families"), "{counts}");
+    for line in counts.lines().filter(|line| !line.trim().is_empty()) {
+        assert!(page.contains(&format!("* {}\n", line.trim())), "{line}");
+    }
+}
+
+#[test]
+fn randomisation_never_rejects_too_often() {
+    for cell in committed(topic("randomisation")).cells {
+        if cell.procedures.is_empty() {
+            let of = |name: &str| cell.quantity(name).value;
+            assert!((of("size") - of("attainable")).abs() < 1e-7 && of("size") <= 0.05 + 1e-8, "{cell:?}");
+            assert!(of("covered") >= 0.95 - 1e-8, "{cell:?}");
+            let drawn = cell.quantity("drawn");
+            assert!((drawn.value - of("size")).abs() <= 4.0 * drawn.se, "{cell:?}");
+        }
+        for procedure in &cell.procedures {
+            let bound = 4.0 * (0.05 * 0.95 / procedure.all.answered as f64).sqrt();
+            match procedure.all.coverage() {
+                Some(coverage) => assert!(coverage.value >= 0.95 - bound, "{:?} {procedure:?}", cell.cell),
+                None => {
+                    let size = procedure.all.rejections();
+                    assert!(size.value <= 0.05 + bound, "{:?} {procedure:?}", cell.cell);
+                }
+            }
+        }
+    }
+}

@@ -130,7 +130,7 @@ fn found(count: &[Vec<u64>], trials: u64) -> Found {
 }
 
 fn key(arrival: usize, arm: usize) -> String {
-    format!("arrival {:02} arm {}", arrival + 1, arm + 1)
+    format!("{:02} arm {}", arrival + 1, arm + 1)
 }
 
 /// The share that is furthest from the ratio.
@@ -205,9 +205,8 @@ by the arms' shares, {naive_of} trials.
   |z| = {largest:.2}.
 * Over the real arms the share of an arm is up to {drift:.0} points off. At 2:1 and p = .8 the larger arm gets {naive_first}
   of arrivals 1, 2, 3 and 30, where crewe gives {ours_first}.
-* Who knows when a family arrived would then know more of its arm than the ratio says, and a re-randomisation test that
-  takes every arrival as alike would be wrong. This is why the probability of an arm is held at every arrival and not
-  only over the whole trial.
+* One long list would hide this: its overall share may come near the ratio while single arrivals do not. Who knows when
+  a family arrived then knows more of its arm than the ratio says.
 
 {table}",
         naive_first = first(NAIVE, "0.8"),
