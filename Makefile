@@ -102,6 +102,9 @@ reference:
 
 evidence:
 	cargo run --release --quiet -p crewe-evidence -- --out docs/evidence
+	CREWE_LEDGER_FULL=1 cargo test --release --quiet -p crewe --test ledger_torture > $(TARGET)/ledger.txt
+	mv $(TARGET)/ledger.txt docs/evidence/ledger.txt
+	cargo run --release --quiet -p crewe-evidence -- --out docs/evidence --pages
 
 clean:
 	rm -rf $(VENV) $(BENCH_VENV) out site

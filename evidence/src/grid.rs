@@ -235,6 +235,20 @@ pub struct ProcedureResult {
     pub first: [u64; 3],
 }
 
+/// A number that is no count of verdicts: an exact probability, a share, a variance.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Quantity {
+    /// Its value.
+    pub value: f64,
+    /// Its Monte Carlo standard error; 0 where it is exact, or where none is known (a largest value).
+    pub se: f64,
+    /// Its value in the shortest run.
+    pub first: f64,
+}
+
+/// Quantities by name, each with its standard error, as one run finds them.
+pub type Found = Vec<(String, f64, f64)>;
+
 /// All procedures in one cell.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct CellResult {
@@ -244,12 +258,21 @@ pub struct CellResult {
     pub sims: u64,
     /// One entry a procedure.
     pub procedures: Vec<ProcedureResult>,
+    /// Numbers that are no counts of verdicts.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub quantities: BTreeMap<String, Quantity>,
 }
 
 impl CellResult {
     /// The counts of a procedure, where the cell has it.
     pub fn procedure(&self, name: &str) -> Option<&Tally> {
         self.procedures.iter().find(|p| p.name == name).map(|p| &p.all)
+    }
+
+    /// The value of a quantity and its standard error; NaN where the cell does not have it.
+    pub fn quantity(&self, name: &str) -> Rate {
+        let found = self.quantities.get(name);
+        found.map_or(Rate { value: f64::NAN, se: f64::NAN }, |q| Rate { value: q.value, se: q.se })
     }
 }
 
@@ -323,7 +346,32 @@ impl Run {
             }
             ProcedureResult { name: (*name).to_owned(), all: all.finish(), first }
         });
-        CellResult { cell: cell.clone(), sims, procedures: procedures.collect() }
+        let procedures = procedures.collect();
+        CellResult { cell: cell.clone(), sims, procedures, quantities: BTreeMap::new() }
+    }
+
+    /// Measures quantities in one cell, with `times` simulated trials for each replicate of this run, and again with
+    /// those of the shortest run. `of` takes the number of trials.
+    ///
+    /// # Errors
+    /// As `of`.
+    pub fn measure(
+        &self,
+        topic: &str,
+        cell: &Cell,
+        times: u64,
+        of: impl Fn(u64) -> Result<Found>,
+    ) -> Result<CellResult> {
+        let sims = self.sims * times;
+        let all = of(sims)?;
+        let first = if self.sims == FIRST { all.clone() } else { of(FIRST * times)? };
+        self.tell(topic, cell, sims);
+        // Eight decimals tell counts of a million apart.
+        let round = |value: f64| (value * 1e8).round() / 1e8;
+        let quantities = all.into_iter().zip(first).map(|((name, value, se), (_, first, _))| {
+            (name, Quantity { value: round(value), se: round(se), first: round(first) })
+        });
+        Ok(CellResult { cell: cell.clone(), sims, procedures: Vec::new(), quantities: quantities.collect() })
     }
 
     /// The replicates that a procedure with this divisor gets, never fewer than the smallest run has.
@@ -331,7 +379,8 @@ impl Run {
         (self.sims / share).max(self.sims.min(FIRST))
     }
 
-    fn tell(&self, topic: &str, cell: &Cell, sims: u64) {
+    /// Says that a cell is done.
+    pub fn tell(&self, topic: &str, cell: &Cell, sims: u64) {
         if self.progress {
             // Progress is a courtesy: a closed pipe does not stop the run.
             let _ = writeln!(std::io::stderr(), "{topic}: {} ({sims})", cell.words().join(", "));

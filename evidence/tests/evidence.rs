@@ -41,6 +41,16 @@ fn check(topic: &Topic) {
         let known =
             full.cells.iter().find(|c| c.cell == cell.cell).unwrap_or_else(|| panic!("{:?}", cell.cell));
         assert_eq!(cell.procedures.len(), known.procedures.len(), "{:?}", cell.cell);
+        assert_eq!(cell.quantities.len(), known.quantities.len(), "{:?}", cell.cell);
+        for ((name, here), (other, there)) in cell.quantities.iter().zip(&known.quantities) {
+            let place = format!("{} {:?} {name}: {here:?}, committed {there:?}", topic.name, cell.cell);
+            assert_eq!(name, other, "{place}");
+            assert!((here.value - there.first).abs() <= 1e-6 * there.first.abs().max(1.0), "{place}");
+            if there.se > 0.0 {
+                assert!((here.value - there.value).abs() <= 4.0 * here.se.hypot(there.se) + 1e-9, "{place}");
+            }
+            compared += 1;
+        }
         for (here, there) in cell.procedures.iter().zip(&known.procedures) {
             let place = format!("{} {:?} {}", topic.name, cell.cell, here.name);
             assert_eq!(here.name, there.name, "{place}");
@@ -75,7 +85,19 @@ macro_rules! topics {
     };
 }
 
-topics!(linear, logit, individuals, sets, survival, ranks, rates);
+topics!(
+    linear,
+    logit,
+    individuals,
+    sets,
+    survival,
+    ranks,
+    rates,
+    randomisation,
+    rerandomisation,
+    minimisation,
+    predictability
+);
 
 fn topic(name: &str) -> &'static Topic {
     TOPICS.iter().find(|topic| topic.name == name).unwrap()
@@ -115,5 +137,41 @@ fn pages_are_those_of_the_committed_results() {
         let text = std::fs::read_to_string(file).unwrap();
         assert!(text.contains(page.markdown.trim_end()), "{}: run the binary with --pages", topic.name);
         assert!(text.starts_with(&format!("# {}\n", topic.title)));
+    }
+}
+
+#[test]
+fn the_ledgers_page_is_what_its_trials_printed() {
+    let read = |name: &str| {
+        let file = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../docs/evidence").join(name);
+        std::fs::read_to_string(&file).unwrap_or_else(|error| panic!("{}: {error}", file.display()))
+    };
+    let (counts, page) = (read("ledger.txt"), read("ledger.md"));
+    assert!(counts.starts_with("64 processes x 200 families"), "{counts}");
+    for line in counts.lines().filter(|line| !line.trim().is_empty()) {
+        assert!(page.contains(&format!("* {}\n", line.trim())), "{line}");
+    }
+}
+
+#[test]
+fn randomisation_never_rejects_too_often() {
+    for cell in committed(topic("randomisation")).cells {
+        if cell.procedures.is_empty() {
+            let of = |name: &str| cell.quantity(name).value;
+            assert!((of("size") - of("attainable")).abs() < 1e-7 && of("size") <= 0.05 + 1e-8, "{cell:?}");
+            assert!(of("covered") >= 0.95 - 1e-8, "{cell:?}");
+            let drawn = cell.quantity("drawn");
+            assert!((drawn.value - of("size")).abs() <= 4.0 * drawn.se, "{cell:?}");
+        }
+        for procedure in &cell.procedures {
+            let bound = 4.0 * (0.05 * 0.95 / procedure.all.answered as f64).sqrt();
+            match procedure.all.coverage() {
+                Some(coverage) => assert!(coverage.value >= 0.95 - bound, "{:?} {procedure:?}", cell.cell),
+                None => {
+                    let size = procedure.all.rejections();
+                    assert!(size.value <= 0.05 + bound, "{:?} {procedure:?}", cell.cell);
+                }
+            }
+        }
     }
 }

@@ -3,8 +3,12 @@
 mod individuals;
 mod linear;
 mod logit;
+mod minimisation;
+mod predictability;
+mod randomisation;
 mod ranks;
 mod rates;
+mod rerandomisation;
 mod sets;
 mod survival;
 
@@ -19,4 +23,8 @@ pub const TOPICS: &[Topic] = &[
     survival::TOPIC,
     ranks::TOPIC,
     rates::TOPIC,
+    randomisation::TOPIC,
+    rerandomisation::TOPIC,
+    minimisation::TOPIC,
+    predictability::TOPIC,
 ];

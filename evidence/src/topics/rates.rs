@@ -1,5 +1,7 @@
 //! Rates and small counts: coverage and size computed exactly, over every table that can come out.
 
+use std::collections::BTreeMap;
+
 use crewe::Result;
 use crewe::nonparametric::{Alternative, chan_zhang, clopper_pearson, fisher_test, newcombe, wilson};
 use crewe::progress::NoMonitor;
@@ -41,7 +43,12 @@ fn run(run: &Run) -> Result<Vec<CellResult>> {
                     ends.iter().zip(&masses).filter(|([low, high], _)| *low <= rate && rate <= *high);
                 result(name, covered.map(|(_, mass)| mass).sum(), None)
             });
-            cells.push(CellResult { cell, sims: 0, procedures: procedures.collect() });
+            cells.push(CellResult {
+                cell,
+                sims: 0,
+                procedures: procedures.collect(),
+                quantities: BTreeMap::new(),
+            });
         }
     }
     for (totals, pairs) in TABLES {
@@ -127,7 +134,7 @@ fn two_rates(totals: [u64; 2], pairs: &[[f64; 2]]) -> Result<Vec<CellResult>> {
             ("cases", format!("{} v {}", totals[0], totals[1])),
             ("rates", format!("{} v {}", rates[0], rates[1])),
         ]);
-        CellResult { cell, sims: 0, procedures }
+        CellResult { cell, sims: 0, procedures, quantities: BTreeMap::new() }
     });
     Ok(cells.collect())
 }
