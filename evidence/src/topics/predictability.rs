@@ -121,6 +121,7 @@ fn page(results: &Results) -> Page {
         results.select(&[("ratio", ratio), ("strata", "1"), ("procedure", procedure)])[0].quantity(name).value
     };
     let guess = |ratio: &str, procedure: &str| percent(of(ratio, procedure, "guess"));
+    let off = |procedure: &str| format!("{:.1}", of("2:1", procedure, "end mean"));
     let informed = |procedure: &str| percent(of("2:1", procedure, "informed"));
     let se = results
         .cells
@@ -177,9 +178,9 @@ fn page(results: &Results) -> Page {
         b369 = informed("blocks of 3, 6, 9"),
         s3 = informed("big stick, limit 3"),
         coin = informed("biased coin, p = 2/3"),
-        s3e = format!("{:.1}", of("2:1", "big stick, limit 3", "end mean")),
-        coine = format!("{:.1}", of("2:1", "biased coin, p = 2/3", "end mean")),
-        simplee = format!("{:.1}", of("2:1", "simple", "end mean")),
+        s3e = off("big stick, limit 3"),
+        coine = off("biased coin, p = 2/3"),
+        simplee = off("simple"),
         m8 = guess("2:1", "minimisation, p = .8"),
         m81 = guess("1:1", "minimisation, p = .8"),
         m8i = percent(of("2:1", "minimisation, p = .8", "informed")),
