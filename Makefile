@@ -5,7 +5,7 @@
 #   make bench       cargo bench
 #   make bench-peers ratios against other packages, in one run, written to docs/benchmarks.md
 #   make reference   the reference values again, from R
-#   make evidence    the simulations of docs/evidence again, about ten minutes on two cores
+#   make evidence    the simulations of docs/evidence again, about fifteen minutes on two cores
 PYTHON ?= python3
 VENV := $(CURDIR)/.venv
 BIN := $(VENV)/bin

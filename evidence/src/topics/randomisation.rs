@@ -321,6 +321,39 @@ fn simulated(
     Ok(CellResult { cell, sims, procedures, quantities: BTreeMap::new() })
 }
 
+/// The rates of the simulated trials.
+fn tables(results: &Results) -> String {
+    let mut text = String::new();
+    for families in FAMILIES.map(|families| families.to_string()) {
+        let _ = write!(
+            text,
+            "### {families} families\n\nIn percent.\n\n\
+             | ratio | procedure | size, means | size, studentised | coverage |\n|---|---|---:|---:|---:|\n"
+        );
+        for cell in results.select(&[("families", &families)]) {
+            let of = |name: &str, measure: Measure| {
+                let rate = cell.procedure(name).and_then(|tally| measure.of(tally));
+                rate.map_or_else(
+                    || "–".to_owned(),
+                    |rate| format!("{:.2} ± {:.2}", 100.0 * rate.value, 100.0 * rate.se),
+                )
+            };
+            let _ = writeln!(
+                text,
+                "| {} | {} | {} | {} | {} |",
+                cell.cell.get("ratio"),
+                cell.cell.get("procedure"),
+                of(PROCEDURES[0], Measure::Rejections),
+                of(PROCEDURES[2], Measure::Rejections),
+                of(PROCEDURES[1], Measure::Coverage),
+            );
+        }
+        text.push_str("\n\n");
+    }
+    text
+}
+
+#[expect(clippy::too_many_lines, reason = "most of them are the page's text")]
 fn page(results: &Results) -> Page {
     let (listed, simulated): (Vec<&CellResult>, Vec<&CellResult>) =
         results.cells.iter().partition(|cell| cell.procedures.is_empty());
@@ -375,35 +408,7 @@ fn page(results: &Results) -> Page {
     let coverage = span(&simulated, PROCEDURES[1], Measure::Coverage);
     let trials =
         |families: &str| results.select(&[("families", families)]).first().map_or(0, |cell| cell.sims);
-    let tables: String = FAMILIES
-        .iter()
-        .map(|families| {
-            let families = families.to_string();
-            let cells = results.select(&[("families", &families)]);
-            let mut text = String::from(
-                "| ratio | procedure | size, means | size, studentised | coverage |\n|---|---|---:|---:|---:|\n",
-            );
-            for cell in cells {
-                let of = |name: &str, measure: Measure| {
-                    let rate = cell.procedure(name).and_then(|tally| measure.of(tally));
-                    rate.map_or_else(
-                        || "–".to_owned(),
-                        |rate| format!("{:.2} ± {:.2}", 100.0 * rate.value, 100.0 * rate.se),
-                    )
-                };
-                let _ = writeln!(
-                    text,
-                    "| {} | {} | {} | {} | {} |",
-                    cell.cell.get("ratio"),
-                    cell.cell.get("procedure"),
-                    of(PROCEDURES[0], Measure::Rejections),
-                    of(PROCEDURES[2], Measure::Rejections),
-                    of(PROCEDURES[1], Measure::Coverage),
-                );
-            }
-            format!("### {families} families\n\nIn percent.\n\n{text}\n")
-        })
-        .collect();
+    let tables = tables(results);
     let markdown = format!(
         "\
 Families of one to nine children. Their outcomes grow with the time of arrival and with a covariate, and have a long tail;
