@@ -44,14 +44,17 @@ pub fn assign(n: usize, ratio: &Ratio, stream: &mut Stream) -> Vec<u8> {
 /// As [`assign`], into `scratch.arms`.
 pub(super) fn draw(n: usize, ratio: &Ratio, stream: &mut Stream, scratch: &mut Scratch) {
     let Scratch { arms, order, counts, .. } = scratch;
-    order.clear();
-    order.extend(0..ratio.shares.len() as u32);
-    let mut start = 0;
-    if ratio.shares.iter().any(|&share| left_over(n, share, ratio.total) > 0) {
+    let rounds = n as u64 / ratio.total;
+    if rounds * ratio.total == n as u64 {
+        counts.clear();
+        counts.extend(ratio.shares.iter().map(|&share| rounds * share));
+    } else {
+        order.clear();
+        order.extend(0..ratio.shares.len() as u32);
+        // Shares in lowest terms: some arm has a place left over.
         stream.shuffle(order);
-        start = stream.below(ratio.total);
+        places_into(n, ratio, order, stream.below(ratio.total), counts);
     }
-    places_into(n, ratio, order, start, counts);
     arms.clear();
     for (arm, &count) in counts.iter().enumerate() {
         arms.resize(arms.len() + count as usize, arm as u8);
