@@ -353,7 +353,6 @@ fn tables(results: &Results) -> String {
     text
 }
 
-#[expect(clippy::too_many_lines, reason = "most of them are the page's text")]
 fn page(results: &Results) -> Page {
     let (listed, simulated): (Vec<&CellResult>, Vec<&CellResult>) =
         results.cells.iter().partition(|cell| cell.procedures.is_empty());
