@@ -272,7 +272,11 @@ fn a_request_is_answered_once() -> Result<()> {
     let folder = Folder::new("request");
     let ledger = created(&folder, &Rules::default())?;
     let first = ledger.enrol(&family("F1", 1).request("r1"))?;
-    ledger.override_arm("F1", "control", &entry(2))?;
+    let drawn = first.placement.as_ref().map_or("", |placement| placement.arm.as_str());
+    let other = if drawn == "control" { "crewe" } else { "control" };
+    let error = refused(ledger.override_arm("F1", drawn, &entry(2)));
+    assert!(error.contains("already"), "{error}");
+    ledger.override_arm("F1", other, &entry(2))?;
     // A later time is no other request.
     let second = ledger.enrol(&family("F1", 9).request("r1"))?;
     assert!(second.again && !first.again);

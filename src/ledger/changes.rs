@@ -91,8 +91,8 @@ impl Ledger {
     /// Records that a family gets another arm's service than it drew; the arm drawn stays for intention to treat.
     ///
     /// # Errors
-    /// [`crate::Error::Ledger`] for a family that is not enrolled, a name that is no arm, and an entry without person
-    /// or reason.
+    /// [`crate::Error::Ledger`] for a family that is not enrolled, a name that is no arm, an arm that the family gets
+    /// already, and an entry without person or reason.
     pub fn override_arm(&self, family: &str, delivered: &str, entry: &Entry) -> Result<Receipt> {
         let (family, delivered) = (nfc(family), nfc(delivered));
         self.enter(Event::Override { family, delivered, signature: entry.signature() }, entry, None)

@@ -280,7 +280,16 @@ impl State {
             Event::Override { family, delivered, signature } => {
                 let (index, arm) = (self.index(family)?, self.arm(delivered)?);
                 check_reason(signature)?;
-                self.families[index].delivered = Some(arm);
+                let family = &mut self.families[index];
+                // Families of an overflow get the usual service, which is no arm.
+                if family.delivered.or((!family.overflow).then_some(family.arm)) == Some(arm) {
+                    return refuse(
+                        format!("the family gets the arm '{delivered}' already"),
+                        &[&family.id],
+                        "Nothing needs to be recorded; an override names another arm",
+                    );
+                }
+                family.delivered = Some(arm);
             }
             Event::Withdrawn { family, child, data, signature } => {
                 check_reason(signature)?;
