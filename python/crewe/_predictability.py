@@ -144,7 +144,8 @@ class PredictabilityComparison:
     def tidy(self) -> pd.DataFrame:
         """Give the numbers as a frame with the columns procedure, term, estimate, std_error."""
         frames = [found.tidy().assign(procedure=found.procedure) for found in self.results]
-        return pd.concat(frames, ignore_index=True)[["procedure", "term", "estimate", "std_error"]]
+        columns = ["procedure", "term", "estimate", "std_error"]
+        return pd.concat(frames, ignore_index=True).loc[:, columns]
 
     def table(self) -> Table:
         """Give the table that is printed: a row a procedure."""

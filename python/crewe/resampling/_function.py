@@ -22,7 +22,7 @@ _SILENT_SECONDS = 2.0
 
 
 def by_function(
-    function: Callable[[Any, Any], float],
+    function: Callable[..., Any],
     data: Any,
     source: Source,
     assignment: Assignment,
