@@ -44,6 +44,7 @@ pub mod dist;
 mod error;
 pub mod inference;
 pub mod instruments;
+mod json;
 #[cfg(feature = "ledger")]
 pub mod ledger;
 pub mod linalg;

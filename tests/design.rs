@@ -378,3 +378,20 @@ proptest! {
         }
     }
 }
+
+/// A column may be named in composed or decomposed letters: it is the same column, in the draw and the commitment.
+#[test]
+fn columns_of_the_method_are_named_in_nfc() -> Outcome {
+    let drawn = |name: &str| -> std::result::Result<_, Box<dyn std::error::Error>> {
+        let text =
+            format!(r#"{{"name":"minimisation","factors":[["{name}",1]],"imbalance":"range","p":[4,5]}}"#);
+        let design = Design::new("t").arm("a", 1).arm("b", 1).cluster("id").seed(1);
+        let design = design.method(Method::from_json(&text)?);
+        let ids = Column::from_values("id", ["1", "2", "3", "4"]);
+        let units = Units::from_rows(design.unit()?, &ids, &[])?.arriving("day", &[1, 2, 3, 4])?;
+        let units = units.factor(&Column::from_values(name, ["x", "y", "x", "y"]))?;
+        Ok((design.assign(&units)?.arm, design.commitment()?.digest))
+    };
+    assert_eq!(drawn("\u{e2}ge")?, drawn("a\u{302}ge")?);
+    Ok(())
+}

@@ -260,6 +260,16 @@ def randomisation_test(
     level: float,
     interval: bool,
 ) -> dict[str, Any]: ...
+def randomisation_redrawn(
+    design: Design,
+    units: Units,
+    arm: NDArray[np.uint8],
+    probability: _Floats,
+    simulated: int | None,
+    drawn_here: bool,
+    draws: int,
+    seed: int | bytes | None,
+) -> dict[str, Any]: ...
 def randomisation_tails(
     values: _Floats, probability: _Floats | None, observed: float, alternative: str
 ) -> dict[str, Any]: ...

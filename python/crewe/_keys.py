@@ -103,3 +103,8 @@ def read_seed(seed: object) -> int | Key:
         f"a seed is an integer from 0 to 2^64 - 1 or a Key, not this {type(seed).__name__}",
         remedy="Pass seed=2017, or seed=crewe.new_key() for a trial that must conceal its allocation",
     )
+
+
+def secret(seed: int | Key | None) -> int | bytes | None:
+    """Give a seed as the core takes it."""
+    return seed._secret if isinstance(seed, Key) else seed

@@ -13,7 +13,7 @@ import pandas as pd
 from crewe import _style
 from crewe._display import Table
 from crewe._frames import Source
-from crewe._keys import Key, read_seed
+from crewe._keys import Key, read_seed, secret
 from crewe._methods import whole
 from crewe.exceptions import DesignError, fault
 
@@ -268,7 +268,7 @@ def measure(
         1 if strata is None else whole(strata, "the number of strata"),
         _levels(design, levels),
         max(sims, 0),
-        given._secret if isinstance(given, Key) else given,
+        secret(given),
     )
     if frame is None and strata is None and design.strata:
         found["notes"].append(

@@ -92,13 +92,8 @@ def join(
 
     `objection` says of the joined rows why terms of the strata would harm this model; empty where they would not.
     """
-    if hasattr(assignment, "closed") and hasattr(assignment, "assignment"):
-        if not assignment.closed:
-            raise fault(
-                DesignError,
-                "the ledger's trial is not closed",
-                remedy="Close it first, or pass ledger.assignment() for an analysis before its end",
-            )
+    if hasattr(assignment, "need_closed"):
+        assignment.need_closed()
         assignment = assignment.assignment()
     if not hasattr(assignment, "check"):
         raise fault(

@@ -22,7 +22,7 @@ from crewe._constrained import Acceptance
 from crewe._core import Units
 from crewe._display import Table
 from crewe._frames import Source
-from crewe._keys import Commitment, Key, new_key, read_seed
+from crewe._keys import Commitment, Key, new_key, read_seed, secret
 from crewe._methods import (
     BiasedCoin,
     BigStick,
@@ -154,7 +154,6 @@ class Design:
         self._core()
 
     def _core(self) -> _core.Design:
-        seed = self.seed._secret if isinstance(self.seed, Key) else self.seed
         return _core.Design(
             self.name,
             list(self._arms),
@@ -162,7 +161,7 @@ class Design:
             self.unit,
             list(self.strata),
             self.method.json(),
-            seed,
+            secret(self.seed),
         )
 
     @property
@@ -302,7 +301,7 @@ class Design:
             )
         units = self._units(Source(frame), order)
         given = None if seed is None else read_seed(seed)
-        return self._core().draws(units, n, given._secret if isinstance(given, Key) else given)
+        return self._core().draws(units, n, secret(given))
 
     def predictability(
         self,

@@ -34,7 +34,7 @@ from crewe._entries import (
 from crewe._frames import Source, build
 from crewe._keys import Commitment, Key
 from crewe.design import Design
-from crewe.exceptions import InputError, LedgerError
+from crewe.exceptions import DesignError, InputError, LedgerError, fault
 
 if TYPE_CHECKING:
     from crewe._consort import Consort
@@ -369,6 +369,15 @@ class Ledger:
     def closed(self) -> bool:
         """Whether the trial is closed."""
         return self._inner.is_closed()
+
+    def need_closed(self) -> None:
+        """Refuse an analysis while families may still come."""
+        if not self.closed:
+            raise fault(
+                DesignError,
+                "the ledger's trial is not closed",
+                remedy="Close it first, or pass ledger.assignment() for an analysis before its end",
+            )
 
     @property
     def full(self) -> list[str]:

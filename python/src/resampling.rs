@@ -114,6 +114,34 @@ fn randomisation_test<'py>(
     ))
 }
 
+/// The assignments that a trial is compared with, for a statistic that Python computes.
+#[pyfunction]
+#[expect(clippy::too_many_arguments, reason = "an assignment comes back in its parts")]
+fn randomisation_redrawn<'py>(
+    py: Python<'py>,
+    design: &Design,
+    units: &Units,
+    arm: PyReadonlyArray1<'py, u8>,
+    probability: PyReadonlyArray2<'py, f64>,
+    simulated: Option<u64>,
+    drawn_here: bool,
+    draws: u64,
+    seed: Option<SeedLike>,
+) -> PyResult<Bound<'py, PyDict>> {
+    let assignment = assignment(py, design, units, slice(&arm)?, &probability, simulated, drawn_here)?;
+    let seed = seed.map(Seed::from);
+    let found = crate::pool::compute(py, || {
+        core::redrawn(&design.inner, &assignment, draws, seed.as_ref(), &Signals)
+    })
+    .or_raise(py)?;
+    Ok(record!(py,
+        "arm" => found.arm.into_pyarray(py),
+        "weight" => found.weight.map(|w| w.into_pyarray(py)),
+        "seed" => found.seed,
+        "notes" => found.notes,
+    ))
+}
+
 /// The tails of a null distribution that Python computed.
 #[pyfunction]
 fn randomisation_tails<'py>(
@@ -164,6 +192,7 @@ fn randomisation_size<'py>(
 /// Adds this file's names to the module.
 pub fn register(m: &Bound<'_, PyModule>) -> PyResult<()> {
     m.add_function(wrap_pyfunction!(randomisation_test, m)?)?;
+    m.add_function(wrap_pyfunction!(randomisation_redrawn, m)?)?;
     m.add_function(wrap_pyfunction!(randomisation_tails, m)?)?;
     m.add_function(wrap_pyfunction!(randomisation_size, m)?)
 }

@@ -13,8 +13,9 @@ use std::fmt::Write;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::{Design, Unit};
+use super::{Design, Method, Unit};
 use crate::Result;
+use crate::json::canonical;
 use crate::rng::{Seed, TAG};
 
 /// A commitment to a design and its seed.
@@ -28,36 +29,19 @@ pub struct Commitment {
     pub design: String,
 }
 
-/// The design as it enters the hash; the fields stand in bytewise order of their names.
-#[derive(Serialize)]
-struct Canonical<'a> {
-    algorithm: &'a str,
-    arms: Vec<(&'a str, u32)>,
-    method: serde_json::Value,
-    name: &'a str,
-    strata: &'a [String],
-    unit: CanonicalUnit<'a>,
-}
-
-#[derive(Serialize)]
-struct CanonicalUnit<'a> {
-    column: &'a str,
-    kind: &'a str,
-}
-
-/// The same, as it is read back.
-#[derive(Deserialize)]
+/// The design as it enters the hash.
+#[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Written {
     algorithm: String,
     arms: Vec<(String, u32)>,
-    method: super::Method,
+    method: Method,
     name: String,
     strata: Vec<String>,
     unit: WrittenUnit,
 }
 
-#[derive(Deserialize)]
+#[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct WrittenUnit {
     column: String,
@@ -106,15 +90,15 @@ impl Design {
         self.check()?;
         let unit = self.unit()?;
         let kind = if matches!(unit, Unit::Cluster(_)) { "cluster" } else { "individual" };
-        let canonical = Canonical {
-            algorithm: TAG,
-            arms: self.arms().iter().map(|arm| (arm.name.as_str(), arm.ratio)).collect(),
-            method: self.the_method().canonical()?,
-            name: self.name(),
-            strata: self.strata_columns(),
-            unit: CanonicalUnit { column: unit.column(), kind },
+        let written = Written {
+            algorithm: TAG.to_owned(),
+            arms: self.arms().iter().map(|arm| (arm.name.clone(), arm.ratio)).collect(),
+            method: self.the_method().clone(),
+            name: self.name().to_owned(),
+            strata: self.strata_columns().to_vec(),
+            unit: WrittenUnit { column: unit.column().to_owned(), kind: kind.to_owned() },
         };
-        serde_json::to_string(&canonical).map_err(|error| {
+        serde_json::to_value(&written).map(|value| canonical(&value)).map_err(|error| {
             crate::Fault::new(format!("the design cannot be written as JSON: {error}"))
                 .remedy("Use plain text for names")
                 .design()

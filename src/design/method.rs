@@ -4,8 +4,8 @@
 //! procedure is in a file of its own; this one says what a user may ask for, and reads and writes it as JSON.
 
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
 
+use super::nfc;
 use crate::{Fault, Result};
 
 /// The procedure that draws the arms.
@@ -290,24 +290,25 @@ impl Method {
         })
     }
 
-    /// The procedure and its options as JSON with sorted keys, as it enters the commitment.
-    pub(super) fn canonical(&self) -> Result<Value> {
-        fn sorted(value: Value) -> Value {
-            match value {
-                Value::Object(entries) => {
-                    let mut entries: Vec<(String, Value)> = entries.into_iter().collect();
-                    entries.sort_by(|a, b| a.0.cmp(&b.0));
-                    entries.into_iter().map(|(key, value)| (key, sorted(value))).collect::<Map<_, _>>().into()
-                }
-                Value::Array(items) => items.into_iter().map(sorted).collect(),
-                other => other,
-            }
+    /// The same procedure with the names of columns in Unicode NFC, as columns have them.
+    pub(super) fn normalised(mut self) -> Self {
+        let each = |names: &mut Vec<String>| names.iter_mut().for_each(|name| *name = nfc(name));
+        let weighted = |columns: &mut Vec<Weighted>| {
+            columns.iter_mut().for_each(|column| column.column = nfc(&column.column));
+        };
+        match &mut self {
+            Self::MatchedSets(MatchedSets::Given(options)) => options.on = nfc(&options.on),
+            Self::MatchedSets(MatchedSets::Built(options)) => each(&mut options.on),
+            Self::Minimisation(options) => weighted(&mut options.factors),
+            Self::Constrained(options) => weighted(&mut options.on),
+            Self::Rerandomised(options) => each(&mut options.on),
+            Self::Simple(_)
+            | Self::Complete(_)
+            | Self::Blocks(_)
+            | Self::BigStick(_)
+            | Self::BiasedCoin(_) => {}
         }
-        serde_json::to_value(self).map(sorted).map_err(|error| {
-            Fault::new(format!("the method cannot be written as JSON: {error}"))
-                .remedy("Use plain text for the names of columns")
-                .design()
-        })
+        self
     }
 
     /// The name in commitments, files and errors.
@@ -355,7 +356,7 @@ mod tests {
     use super::*;
 
     fn canonical(method: &Method) -> String {
-        method.canonical().map(|value| value.to_string()).unwrap_or_default()
+        serde_json::to_value(method).map(|value| crate::json::canonical(&value)).unwrap_or_default()
     }
 
     #[test]

@@ -205,7 +205,6 @@ pub fn shares(
     while done < trials {
         check(monitor, done, trials)?;
         let until = trials.min(done + CHUNK);
-        // Sums of whole numbers, so that their order does not matter.
         let pieces = (until - done).div_ceil(PIECE) as usize;
         // Sums of whole numbers, so that their order does not matter.
         let here = (0..pieces)

@@ -199,7 +199,7 @@ impl Design {
     /// Chooses the procedure.
     #[must_use]
     pub fn method(mut self, method: impl Into<Method>) -> Self {
-        self.method = method.into();
+        self.method = method.into().normalised();
         self
     }
 

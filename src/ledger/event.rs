@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::chain::canonical;
 use super::time::Time;
+use crate::json::canonical;
 use crate::{Fault, Result};
 
 /// The version of the file's events.

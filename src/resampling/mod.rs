@@ -5,11 +5,13 @@
 //! costs and few clusters are no trouble, since only the assignment is random.
 
 mod adjusted;
+mod chances;
 mod inversion;
 mod means;
 mod null;
 mod outcomes;
 mod randomisation_test;
+mod redrawn;
 mod replay;
 mod size;
 
@@ -17,8 +19,8 @@ pub use null::{Tails, tails};
 pub use outcomes::Outcomes;
 pub use randomisation_test::{
     Comparison, Omnibus, RandomisationOptions, RandomisationTest, UserStatistic, randomisation_test,
-    redraw_seed,
 };
+pub use redrawn::{Redrawn, redraw_seed, redrawn};
 pub use size::{Size, SizeOptions, size};
 
 /// How the units count in a difference in means.

@@ -1,5 +1,6 @@
 //! The outcomes of a trial's rows, matched to the units that were randomised.
 
+use crate::design::{Assignment, LEFT_OUT};
 use crate::{Fault, Result};
 
 /// Outcomes by row, and the unit of each row.
@@ -117,4 +118,29 @@ impl Outcomes {
         let spread = (squares / f64::max(n - 1.0, 1.0)).sqrt();
         if spread > 0.0 { spread } else { f64::max(mean.abs(), 1.0) }
     }
+}
+
+/// Refuses a trial in which an arm has no outcomes.
+pub(super) fn each_arm_has_outcomes(assignment: &Assignment, outcomes: &Outcomes) -> Result<()> {
+    let mut units = vec![0_usize; assignment.arms.len()];
+    for (&arm, count) in assignment.arm.iter().zip(outcomes.counts()) {
+        if arm != LEFT_OUT && count > 0.0 {
+            units[usize::from(arm)] += 1;
+        }
+    }
+    let none: Vec<&str> = assignment
+        .arms
+        .iter()
+        .zip(&units)
+        .filter(|(_, units)| **units == 0)
+        .map(|(arm, _)| arm.as_str())
+        .collect();
+    if none.is_empty() {
+        return Ok(());
+    }
+    Err(Fault::new("an arm has no outcomes")
+        .column(&outcomes.name)
+        .values(none)
+        .remedy("Check the missing values and the units that take part")
+        .input())
 }

@@ -12,16 +12,19 @@
 use rayon::prelude::*;
 
 use super::adjusted::Adjusted;
+use super::chances::chances;
 use super::inversion::{Lines, Search};
 use super::means::{ByArm, Linear, Means};
 use super::null::{tails, tolerance, weights};
+use super::outcomes::each_arm_has_outcomes;
+use super::redrawn::{new_seed, redraw_seed, replay_of, shown};
 use super::replay::{Evaluate, Replay, Room};
 use super::{Outcomes, Statistic, Weights};
-use crate::design::{Assignment, Design, LEFT_OUT, Redraws};
+use crate::design::{Assignment, Design};
 use crate::nonparametric::{Alternative, Interval, check_level};
 use crate::progress::Monitor;
 use crate::rng::Seed;
-use crate::{Error, Fault, Result};
+use crate::{Fault, Result};
 
 /// A statistic of the outcomes by row (NaN where they do not count) and the arms by unit.
 pub type UserStatistic<'a> = dyn Fn(&[f64], &[u8]) -> f64 + Sync + 'a;
@@ -117,18 +120,6 @@ pub struct RandomisationTest {
     pub notes: Vec<String>,
 }
 
-/// The seed of the draws, as [`RandomisationOptions::seed`] says.
-///
-/// # Errors
-/// When the operating system has no randomness to give.
-pub fn redraw_seed(design: &Design, assignment: &Assignment, given: Option<&Seed>) -> Result<Seed> {
-    match (given, design.the_seed()) {
-        (Some(seed), _) => Ok(seed.clone()),
-        (None, Ok(seed @ Seed::Integer(_))) if assignment.commitment.is_some() => Ok(seed.clone()),
-        _ => Seed::from_system(),
-    }
-}
-
 /// Tests whether any arm had an effect, by drawing the trial again.
 ///
 /// `outcomes` hold the rows of the trial, matched to the units of `assignment`. With more than two arms every arm is
@@ -169,11 +160,9 @@ pub fn randomisation_test(
     let seed = redraw_seed(design, assignment, options.seed.as_ref())?;
     let prepared = Prepared::new(design, assignment, outcomes, options, &seed)?;
     let mut test = prepared.test(statistic, options, monitor)?;
-    if let (false, Seed::Integer(seed)) = (test.exact, &seed) {
-        test.seed = Some(*seed);
-        if options.seed.is_none() && design.the_seed().ok() != Some(&Seed::Integer(*seed)) {
-            test.notes.push(format!("the draws have the seed {seed}; pass it to repeat them"));
-        }
+    if !test.exact {
+        test.seed = shown(&seed);
+        test.notes.extend(new_seed(design, options.seed.as_ref(), &seed));
     }
     Ok(test)
 }
@@ -205,30 +194,10 @@ impl<'a> Prepared<'a> {
                 .remedy("Match the rows to this assignment")
                 .design());
         }
-        let draws = usize::try_from(options.draws).unwrap_or(usize::MAX);
-        if !(1..=1 << 40).contains(&draws) {
-            return Err(Fault::new("the number of draws is out of range")
-                .values([options.draws.to_string()])
-                .remedy("Draw at least once; 9,999 draws give p to about a quarter of a point at 5%")
-                .input());
-        }
         each_arm_has_outcomes(assignment, outcomes)?;
-        let redraws = Redraws::new(design, &assignment.units, seed)?;
         let mut notes = Vec::new();
         let weight = chances(assignment, options.weights, &mut notes)?;
-        let replay = Replay::new(redraws, draws, units);
-        if let Replay::All(support) = &replay {
-            if !support.arm.rows().into_iter().any(|row| row.iter().eq(&assignment.arm)) {
-                return Err(Fault::new(
-                    "the trial's own assignment is none of those that the design can give",
-                )
-                .values([format!("{} assignments", support.probability.len())])
-                .remedy("Declare the design, its ratio, strata and procedure, as the trial was run")
-                .design());
-            }
-        } else {
-            notes.extend(foreign(&replay, assignment)?);
-        }
+        let replay = replay_of(design, assignment, options.draws, seed)?;
         let treated = assignment.arm.iter().map(|&arm| arm == 1).collect();
         Ok(Self { assignment, outcomes, replay, weight, treated, notes })
     }
@@ -532,122 +501,4 @@ pub(super) fn refuse_undefined(values: &[f64]) -> Result<()> {
     .values(wrong.iter().take(3).map(|draw| format!("assignment {draw}: {}", values[*draw])))
     .remedy("Give it a value wherever the procedure may lead, for instance where an arm has no events")
     .input())
-}
-
-fn each_arm_has_outcomes(assignment: &Assignment, outcomes: &Outcomes) -> Result<()> {
-    let mut units = vec![0_usize; assignment.arms.len()];
-    for (&arm, count) in assignment.arm.iter().zip(outcomes.counts()) {
-        if arm != LEFT_OUT && count > 0.0 {
-            units[usize::from(arm)] += 1;
-        }
-    }
-    let none: Vec<&str> = assignment
-        .arms
-        .iter()
-        .zip(&units)
-        .filter(|(_, units)| **units == 0)
-        .map(|(arm, _)| arm.as_str())
-        .collect();
-    if none.is_empty() {
-        return Ok(());
-    }
-    Err(Fault::new("an arm has no outcomes")
-        .column(&outcomes.name)
-        .values(none)
-        .remedy("Check the missing values and the units that take part")
-        .input())
-}
-
-/// The weights of the units, where they count by inverse probability.
-fn chances(
-    assignment: &Assignment,
-    weights: Weights,
-    notes: &mut Vec<String>,
-) -> Result<Option<ndarray::Array2<f64>>> {
-    let probability = &assignment.probability;
-    let differ = probability.columns().into_iter().any(|chance| {
-        let (low, high) =
-            chance.iter().fold((f64::INFINITY, 0.0_f64), |(low, high), &p| (low.min(p), high.max(p)));
-        // Simulated chances differ by their own error too.
-        let noise = assignment.simulated.map_or(1e-9, |n| 8.0 * (high * (1.0 - low) / n as f64).sqrt());
-        high - low > noise
-    });
-    let by_inverse = match weights {
-        Weights::Equal => {
-            if differ {
-                notes.push("units had different chances of an arm and count equally on request".into());
-            }
-            false
-        }
-        Weights::Auto => differ,
-        Weights::InverseProbability => true,
-    };
-    if !by_inverse {
-        return Ok(None);
-    }
-    let never: Vec<usize> =
-        (0..probability.nrows()).filter(|&unit| probability.row(unit).iter().any(|&p| p <= 0.0)).collect();
-    if !never.is_empty() {
-        return Err(Fault::new(format!("{} units had no chance of one of the arms", never.len()))
-            .column(assignment.units.unit().column())
-            .values(never.iter().map(|&unit| assignment.units.labels()[unit].clone()))
-            .remedy("Count the units equally (weights equal): inverse probabilities are infinite here")
-            .design());
-    }
-    if weights == Weights::Auto {
-        notes.push(
-            "units had different chances of an arm, so each counts by the inverse of its probability (Hájek)"
-                .into(),
-        );
-    }
-    Ok(Some(probability.mapv(|p| 1.0 / p)))
-}
-
-/// How many draws the trial's own counts are compared with.
-const LOOKED_AT: u64 = 200;
-
-/// Notes where strata have numbers of units in the arms that the procedure, which fixes them up to one, never draws.
-fn foreign(replay: &Replay, assignment: &Assignment) -> Result<Option<String>> {
-    let Replay::Draws { redraws, .. } = replay else { return Ok(None) };
-    let units = &assignment.units;
-    let (arms, strata) = (assignment.arms.len(), units.strata().len());
-    let count = |arm: &[u8], into: &mut Vec<u32>| {
-        into.clear();
-        into.resize(arms * strata, 0);
-        for (&stratum, &arm) in units.stratum().iter().zip(arm).filter(|(_, arm)| usize::from(**arm) < arms) {
-            into[stratum as usize * arms + usize::from(arm)] += 1;
-        }
-    };
-    let (mut scratch, mut arm) = (crate::design::Scratch::default(), vec![0; units.len()]);
-    let (mut here, mut low, mut high) = (Vec::new(), vec![u32::MAX; arms * strata], vec![0; arms * strata]);
-    // Large trials are looked at less often, so that this never takes long.
-    let looks = (LOOKED_AT * 1000 / units.len().max(1) as u64).clamp(10, LOOKED_AT);
-    for index in 0..looks {
-        redraws.draw(index, &mut scratch, &mut arm);
-        count(&arm, &mut here);
-        for (place, &n) in here.iter().enumerate() {
-            low[place] = low[place].min(n);
-            high[place] = high[place].max(n);
-        }
-    }
-    count(&assignment.arm, &mut here);
-    let wrong: Vec<String> = (0..arms * strata)
-        .filter(|&place| high[place] - low[place] <= 1)
-        .filter(|&place| here[place] + 1 < low[place] || here[place] > high[place] + 1)
-        .map(|place| {
-            let stratum = units.strata()[place / arms].join(" / ");
-            let name = &assignment.arms[place % arms];
-            let within = if stratum.is_empty() { String::new() } else { format!(" in {stratum}") };
-            format!("{name}{within}: {} units, drawn {} to {}", here[place], low[place], high[place])
-        })
-        .collect();
-    if wrong.is_empty() {
-        return Ok(None);
-    }
-    Err::<Option<String>, Error>(
-        Fault::new("the trial has numbers of units in the arms that its declared procedure does not give")
-            .values(wrong)
-            .remedy("Declare the design, its ratio, strata and procedure, as the trial was run")
-            .design(),
-    )
 }

@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 from crewe import _core
 from crewe._assignment import Assignment
 from crewe._frames import Source
+from crewe._keys import secret
 from crewe._samples import kind_of
-from crewe.exceptions import CreweError, DesignError, InputError, fault
+from crewe.exceptions import CreweError, InputError, fault
 from crewe.resampling._options import Options
 from crewe.resampling._result import Comparison, RandomisationTest
 
-LEFT_OUT = 255
 _SILENT_SECONDS = 2.0
 
 
@@ -31,7 +31,6 @@ def by_function(
 ) -> RandomisationTest:
     """Call the user's function on every assignment."""
     unit = assignment.check(source).unit
-    core, units = assignment.design._core(), assignment._units()
     names = np.array([*assignment.arms, None], dtype=object)
 
     def arms(drawn: NDArray[np.uint8]) -> Any:
@@ -45,29 +44,17 @@ def by_function(
             values=[str(observed)],
             remedy="Let the function return one number",
         )
-    support = core.support(units, options.draws)
-    notes: list[str] = []
-    seed = options.secret
-    if support is None:
-        if seed is None:
-            own = assignment.design.seed
-            if assignment.commitment is not None and isinstance(own, int):
-                seed = own
-            else:
-                seed = _core.system_seed()
-                notes.append(f"the draws have the seed {seed}; pass it to repeat them")
-        drawn, weight = core.draws(units, options.draws, seed), None
-    else:
-        drawn, weight = support["arm"], support["probability"]
-        if not (drawn == assignment._arm).all(axis=1).any():
-            raise fault(
-                DesignError,
-                "the trial's own assignment is none of those that the design can give",
-                values=[f"{len(drawn)} assignments"],
-                remedy="Declare the design, its ratio, strata and procedure, as the trial was run",
-            )
-        if np.ptp(weight) <= 1e-12 * weight.max():
-            weight = np.ones(len(weight))
+    again = _core.randomisation_redrawn(
+        assignment.design._core(),
+        assignment._units(),
+        assignment._arm,
+        assignment._probability,
+        assignment._simulated,
+        assignment.commitment is not None,
+        options.draws,
+        secret(options.seed),
+    )
+    drawn, weight = again["arm"], again["weight"]
     values = np.empty(len(drawn))
     failed: list[int] = []
     reason = ""
@@ -97,14 +84,14 @@ def by_function(
     )
     return RandomisationTest(
         options.level,
-        notes,
+        again["notes"],
         implementation=kind_of(source),
         alternative=options.alternative,
         comparisons=[comparison],
-        exact=support is not None,
+        exact=weight is not None,
         assignments=len(drawn),
         weight=weight,
-        seed=seed if support is None and isinstance(seed, int) else None,
+        seed=again["seed"],
     )
 
 

@@ -13,12 +13,7 @@ def of_ledger(ledger: Ledger) -> tuple[Assignment, list[bool] | None, list[str]]
     Families that came while an arm was full took part in the draw: the arms of those after them
     depend on theirs. So they are drawn again too, and left out of the comparison alone.
     """
-    if not ledger.closed:
-        raise fault(
-            DesignError,
-            "the ledger's trial is not closed",
-            remedy="Close it first, or pass ledger.assignment() for an analysis before its end",
-        )
+    ledger.need_closed()
     compared = ledger.assignment()
     everybody, _ = ledger._assigned(everybody=True)
     paused = any(ledger._inner.flow()["refused"])

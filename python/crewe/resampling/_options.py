@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 from crewe._keys import Key
 
@@ -16,7 +15,3 @@ class Options:
     level: float
     interval: bool
     weights: str
-
-    @property
-    def secret(self) -> Any:
-        return self.seed._secret if isinstance(self.seed, Key) else self.seed

@@ -8,7 +8,7 @@ from typing import Any
 from crewe import _core
 from crewe._assignment import Assignment
 from crewe._frames import Source
-from crewe._keys import Key, read_seed
+from crewe._keys import Key, read_seed, secret
 from crewe._samples import check_alternative, count, kind_of
 from crewe.exceptions import DesignError, InputError, fault
 from crewe.ledger import Ledger
@@ -130,6 +130,7 @@ def randomisation_test(
         if compared is None:
             design, compared, noted = of_ledger(design)
         else:
+            design.need_closed()
             design = design.assignment()
     if not isinstance(design, Assignment):
         raise fault(
@@ -202,7 +203,7 @@ def _built_in(
         rows.covariates,
         options.weights,
         options.draws,
-        options.secret,
+        secret(options.seed),
         options.alternative,
         options.level,
         options.interval,
