@@ -65,6 +65,7 @@ pub mod constrained;
 pub mod matched;
 mod matching;
 pub mod misfits;
+mod misfits_pooled;
 pub mod rerandomised;
 mod schemes;
 mod score;
