@@ -263,11 +263,9 @@ fn weighted_block(z: &DMatrix<f64>, e: &DVector<f64>, roots: &DVector<f64>) -> B
     // Whether the cluster determines a coefficient by itself is a matter of I - Z Z' alone, not of small weights.
     let inner = SymmetricEigen::new(z.transpose() * z);
     let degenerate = 1.0 - inner.eigenvalues.max() <= SINGULAR;
-    let adjusted = if z.nrows() < LARGE.max(4 * z.ncols()) || v.min() <= 0.0 {
-        adjusted_by_eigenvectors(z, &v, degenerate)
-    } else {
-        adjusted_by_resolvents(z, &v, &inner)
-    };
+    let large = z.nrows() >= LARGE.max(4 * z.ncols()) && v.min() > 0.0;
+    let adjusted = if large { adjusted_by_resolvents(z, &v, &inner) } else { None };
+    let adjusted = adjusted.unwrap_or_else(|| adjusted_by_eigenvectors(z, &v, degenerate));
     let mut weighted = adjusted.clone();
     for (mut row, &v) in weighted.row_iter_mut().zip(v.iter()) {
         row *= v;
@@ -294,12 +292,12 @@ fn adjusted_by_eigenvectors(z: &DMatrix<f64>, v: &DVector<f64>, degenerate: bool
 }
 
 /// `S Z` in time n_g k^2. The kernel of `V (I - Z Z') V` is `V^{-1} Z a` for the eigenvectors a of `Z'Z` with
-/// eigenvalue 1; what of Z lies in it is taken off before and after.
+/// eigenvalue 1; what of Z lies in it is taken off before and after. Nothing where a resolvent has no factor.
 fn adjusted_by_resolvents(
     z: &DMatrix<f64>,
     v: &DVector<f64>,
     inner: &SymmetricEigen<f64, nalgebra::Dyn>,
-) -> DMatrix<f64> {
+) -> Option<DMatrix<f64>> {
     let rests: Vec<f64> = inner.eigenvalues.iter().map(|l| 1.0 - l).collect();
     let rest = rests.iter().copied().filter(|rest| *rest > SINGULAR).fold(1.0, f64::min);
     let own: Vec<DVector<f64>> = (0..rests.len())
@@ -311,7 +309,7 @@ fn adjusted_by_resolvents(
     }
     let kernel = DMatrix::from_columns(&own).qr().q();
     let without = |matrix: &DMatrix<f64>| matrix - &kernel * kernel.tr_mul(matrix);
-    without(&inverse_root(v, z, &without(z), rest))
+    Some(without(&inverse_root(v, z, &without(z), rest)?))
 }
 
 /// `U f(1 - l) U'` of a symmetric matrix with eigenvalues l, and whether any `1 - l` is zero.
@@ -342,7 +340,7 @@ mod tests {
             let inner = SymmetricEigen::new(z.tr_mul(&z));
             let degenerate = shares[0] == 1.0;
             let want = adjusted_by_eigenvectors(&z, &v, degenerate);
-            let got = adjusted_by_resolvents(&z, &v, &inner);
+            let got = adjusted_by_resolvents(&z, &v, &inner).expect("every resolvent has its factor");
             assert!((&got - &want).amax() < 1e-11 * want.amax(), "{shares:?}: {}", (got - want).amax());
         }
     }

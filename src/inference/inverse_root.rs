@@ -26,8 +26,14 @@ struct Node {
 /// `(V^2 - V Z Z' V)^{-1/2} R` for positive v (length n), Z (n x k) and R (n x r).
 ///
 /// The eigenvalues of `Z'Z` are at most `1 - rest`, `rest` > 0, or 1; where they are 1 the root is Moore and Penrose's
-/// and the columns of R must be orthogonal to the kernel.
-pub(super) fn inverse_root(v: &DVector<f64>, z: &DMatrix<f64>, r: &DMatrix<f64>, rest: f64) -> DMatrix<f64> {
+/// and the columns of R must be orthogonal to the kernel. Nothing where rounding leaves a resolvent without a factor:
+/// a sum that lacks a node would be a wrong root.
+pub(super) fn inverse_root(
+    v: &DVector<f64>,
+    z: &DMatrix<f64>,
+    r: &DMatrix<f64>,
+    rest: f64,
+) -> Option<DMatrix<f64>> {
     let k = z.ncols();
     let most = v.max() * v.max();
     let least = (v.min() * v.min() * rest).max(most * DEEPEST);
@@ -37,13 +43,12 @@ pub(super) fn inverse_root(v: &DVector<f64>, z: &DMatrix<f64>, r: &DMatrix<f64>,
         let inverse = v.map(|v| 1.0 / (v * v + node.shift));
         let across = scaled(r, |i| v[i] * inverse[i]);
         let inner = DMatrix::identity(k, k) - z.tr_mul(&scaled(z, |i| v[i] * v[i] * inverse[i]));
-        // Positive definite, since the shift is positive and no eigenvalue of Z'Z is above 1.
-        let Some(inner) = inner.cholesky() else { continue };
-        let moved = z * inner.solve(&z.tr_mul(&across));
+        // Positive definite but for rounding, since the shift is positive and no eigenvalue of Z'Z is above 1.
+        let moved = z * inner.cholesky()?.solve(&z.tr_mul(&across));
         result +=
             scaled(r, |i| node.weight * inverse[i]) + scaled(&moved, |i| node.weight * inverse[i] * v[i]);
     }
-    result
+    Some(result)
 }
 
 /// The rows of a matrix, each times a number.
@@ -152,7 +157,7 @@ mod tests {
                 column /= l.sqrt();
             }
             let want = scaled * eigen.eigenvectors.transpose() * &z;
-            let got = inverse_root(&v, &z, &z, 1.0 - share);
+            let got = inverse_root(&v, &z, &z, 1.0 - share).expect("every resolvent has its factor");
             // Eigenvalues are right to the rounding of the largest, V^2 at its most; the smallest are e^(2 spread) below.
             let tolerance = 1e-14 * want.amax() * (1.0 + (2.0_f64 * spread).exp());
             assert!((&got - &want).amax() < tolerance, "{spread}: {}", (&got - &want).amax() / want.amax());
