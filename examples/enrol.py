@@ -60,7 +60,9 @@ receipt
 # %%
 after = start + timedelta(days=240)
 ledger.add_child("F017", "F017-late", by="Council", at=after)
-ledger.override("F020", "control", by="Council", reason="court order", at=after)
+rows = ledger.frame()
+moved = rows.loc[rows["drawn"] == "crewe", "family_id"].iloc[0]
+ledger.override(moved, "control", by="Council", reason="court order", at=after)
 ledger.withdraw("F030", data=False, by="Council", reason="asked to leave", at=after)
 ledger.withdraw("F031", data=True, by="Council", reason="moved away", at=after)
 ledger.exclude("F040", child="F040-1", by="Analyst", reason="turned eighteen", at=after)
