@@ -126,9 +126,9 @@ pub struct RandomisationTest {
 /// compared with the first; all these tests are of the hypothesis that no arm has any effect.
 ///
 /// # Errors
-/// [`Error::Input`] where an arm has no outcomes, the options are out of range, or the user's statistic is not a finite
-/// number on some assignments; [`Error::Design`] where the assignment cannot have come from the design;
-/// [`Error::Interrupted`] when the monitor stops the work.
+/// [`crate::Error::Input`] where an arm has no outcomes, the options are out of range, or the user's statistic is not a finite
+/// number on some assignments; [`crate::Error::Design`] where the assignment cannot have come from the design;
+/// [`crate::Error::Interrupted`] when the monitor stops the work.
 ///
 /// ```
 /// use crewe::design::{Column, Design, Units};
