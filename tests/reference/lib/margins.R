@@ -8,6 +8,16 @@ margin_rows <- function(settings, weights, labels, coef, family, contrast, link 
   share <- weights / sum(weights)
   level <- vapply(settings, function(A) sum(share * family$mean(drop(A %*% coef))), 0)
   slope <- lapply(settings, function(A) colSums(share * family$slope(drop(A %*% coef)) * A))
+  # The gradients against differences of eighth order of the levels themselves.
+  size <- 1e-2 / (1 + max(abs(unlist(slope))))
+  for (j in seq_along(settings)) {
+    at <- function(b) sum(share * family$mean(drop(settings[[j]] %*% b)))
+    numeric <- vapply(seq_along(coef), function(i) {
+      h <- size * (seq_along(coef) == i)
+      sum(c(4 / 5, -1 / 5, 4 / 105, -1 / 280) * vapply(1:4, function(m) at(coef + m * h) - at(coef - m * h), 0)) / size
+    }, 0)
+    stopifnot(abs(numeric - slope[[j]]) < 1e-8 * max(abs(slope[[j]])))
+  }
   row <- function(measure, label, scale, estimate, gradient, shape = NULL) {
     vcov <- lapply(contrast(matrix(gradient, 1), estimate), function(v) {
       v <- lapply(v, one)
