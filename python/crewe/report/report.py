@@ -13,6 +13,7 @@ from typing import Any
 
 from crewe import _protocols, _style
 from crewe._display import Table, number, p_value
+from crewe._files import write
 from crewe._labels import pretty, sentence
 from crewe._table import ModelTable
 from crewe._versions import versions
@@ -242,11 +243,18 @@ class Report:
         )
 
     def save(self, path: str | Path) -> Path:
-        """Write the page and give its path; folders on the way are made."""
-        path = Path(path)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(self.html, encoding="utf-8", newline="\n")
-        return path
+        """Write the page and give its path; folders on the way are made.
+
+        The file is written whole or not at all: where that fails, the one that was there before is untouched.
+
+        Raises
+        ------
+        InputError
+            For text that is no Unicode, and a path that is a folder.
+        CreweError
+            Where the system does not write: no room, no right, no such disk.
+        """
+        return write(path, self.html)
 
     def __repr__(self) -> str:
         headings = [section.heading for section in self._sections if section.heading]
@@ -300,11 +308,14 @@ class Report:
         import matplotlib.pyplot as plt
 
         made = _style.figure_of(result.plot())
-        alt = alt or _style.alt_of(made)
-        if not alt and tables:
-            alt = f"{caption}. The numbers are in {' and '.join(tables)}."
-        self._figure(section, _svg_maker(made, made_up), caption, alt)
-        plt.close(made)
+        try:
+            alt = alt or _style.alt_of(made)
+            if not alt and tables:
+                alt = f"{caption}. The numbers are in {' and '.join(tables)}."
+            self._figure(section, _svg_maker(made, made_up), caption, alt)
+        finally:
+            # A notebook shows every figure that is left open.
+            plt.close(made)
 
     def _figure(
         self, section: _Section, maker: Callable[[str, str, str], str], caption: str, alt: str
