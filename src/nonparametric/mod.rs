@@ -31,6 +31,7 @@ pub use risk_difference::newcombe;
 pub use shift::SubsetSums;
 pub use unconditional::{ChanZhang, chan_zhang};
 
+pub(crate) use crate::inference::level::check_level;
 use crate::{Fault, Result};
 
 /// Which departures from the null hypothesis count.
@@ -86,16 +87,6 @@ pub struct Interval {
     pub low: f64,
     /// Its upper limit.
     pub high: f64,
-}
-
-pub(crate) fn check_level(level: f64) -> Result<()> {
-    if level > 0.0 && level < 1.0 {
-        return Ok(());
-    }
-    Err(Fault::new("the confidence level must lie between 0 and 1")
-        .values([level.to_string()])
-        .remedy("Pass for instance level=0.95")
-        .input())
 }
 
 /// Refuses more events than cases, and groups without cases.
