@@ -55,5 +55,6 @@ pub mod regression;
 pub mod resampling;
 pub mod rng;
 pub mod survival;
+mod ties;
 
 pub use error::{Error, Fault, Result};
