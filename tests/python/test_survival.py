@@ -345,6 +345,18 @@ def test_rows_of_which_nothing_is_known_are_dropped_and_counted():
         cw.kaplan_meier("Surv(days, closed) ~ arm", blank.assign(closed=BAD["closed"]))
 
 
+def test_row_3_8_the_rank_of_a_log_rank_test_is_that_of_its_covariance():
+    data = pd.DataFrame(
+        {"t": [1, 2, 3, 4, 5, 1, 2], "e": 1, "g": list("baaaacc"), "s": ["S1"] * 5 + ["S2"] * 2}
+    )
+    test = cw.logrank("Surv(t, e) ~ g + strata(s)", data)
+    assert test.df == 1
+    np.testing.assert_allclose([test.statistic, test.p_value], [4.0, 0.0455002638963584])
+    assert "compared only within them: 'a', 'b'; 'c' alone" in str(test)
+    with pytest.raises(cw.InputError, match="never at risk at the same time"):
+        cw.logrank("Surv(t, e) ~ g + strata(s)", data[data["g"] != "b"])
+
+
 def test_row_3_11_a_time_is_found_although_arithmetic_moved_it():
     curves = cw.kaplan_meier(cw.Surv([0.1 * 3, 1.0, 2.0, 2.0], [1, 1, 0, 0]))
     assert curves.survival_at([0.3])["estimate"].tolist() == [0.75]
