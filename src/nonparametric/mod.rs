@@ -19,7 +19,7 @@ mod risk_difference;
 mod shift;
 mod unconditional;
 
-pub use descriptives::{Crosstab, GroupSummary, crosstab, group_summary};
+pub use descriptives::{Crosstab, GroupSummary, Levels, crosstab, cut, group_summary, levels};
 pub use fisher::{FisherTest, fisher_test};
 pub use goodness::{GoodnessOfFit, GoodnessOptions, goodness_of_fit};
 pub use hodges_lehmann::{HodgesLehmann, hodges_lehmann};
