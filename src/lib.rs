@@ -39,6 +39,7 @@
 //!
 //! No module but [`ledger`] reads or writes files, and none knows Python.
 
+mod codes;
 pub mod design;
 pub mod dist;
 mod error;

@@ -438,7 +438,6 @@ proptest! {
 fn row_3_12_a_difference_of_rounding_is_a_tie() {
     let options = MannWhitneyOptions::default();
     let test = |third: f64| mann_whitney(&[0.1, 0.2, third], &[0.3, 0.4, 0.5], &options, &NoMonitor).unwrap();
-    assert!(0.8 - 0.5 > 0.3);
     assert_eq!(test(0.8 - 0.5).p_value, test(0.3).p_value);
     assert!(test(0.8 - 0.5).ties);
     assert_eq!(levels(&[0.8 - 0.5, 0.3]).unwrap().values, [0.3]);

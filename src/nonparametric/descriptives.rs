@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::{Interval, check_level};
 use crate::dist::t_quantile;
 use crate::ties::{Distinct, Tolerance, all_whole};
-use crate::{Fault, Result};
+use crate::{Fault, Result, codes};
 
 /// Cells of a table beyond which it is refused: nobody reads it, and memory runs out soon after.
 const MOST_CELLS: usize = 1_000_000;
@@ -50,7 +50,7 @@ pub struct GroupSummary {
 /// ```
 pub fn group_summary(values: &[f64], codes: &[u32], groups: usize, level: f64) -> Result<Vec<GroupSummary>> {
     check_level(level)?;
-    check_codes(codes, values.len(), groups)?;
+    codes::check(codes, values.len(), groups, "groups")?;
     if groups > MOST_GROUPS {
         return Err(Fault::new(format!("a summary of {groups} groups has more than {MOST_GROUPS} rows"))
             .remedy("Check that the groups are not ids")
@@ -204,8 +204,8 @@ pub struct Crosstab {
 /// # Ok::<(), crewe::Error>(())
 /// ```
 pub fn crosstab(row_codes: &[u32], column_codes: &[u32], rows: usize, columns: usize) -> Result<Crosstab> {
-    check_codes(row_codes, column_codes.len(), rows)?;
-    check_codes(column_codes, row_codes.len(), columns)?;
+    codes::check(row_codes, column_codes.len(), rows, "categories")?;
+    codes::check(column_codes, row_codes.len(), columns, "groups")?;
     if rows.checked_mul(columns).is_none_or(|cells| cells > MOST_CELLS) {
         return Err(Fault::new(format!(
             "a table of {rows} categories by {columns} groups has more than {MOST_CELLS} cells"
@@ -221,17 +221,4 @@ pub fn crosstab(row_codes: &[u32], column_codes: &[u32], rows: usize, columns: u
     }
     let shares = counts.iter().enumerate().map(|(i, &n)| n as f64 / totals[i % columns] as f64).collect();
     Ok(Crosstab { counts, shares, totals })
-}
-
-fn check_codes(codes: &[u32], length: usize, groups: usize) -> Result<()> {
-    if codes.len() != length {
-        return Err(Fault::new("groups and values must have one entry a row")
-            .values([format!("{} and {length}", codes.len())])
-            .input());
-    }
-    let off: Vec<usize> = (0..length).filter(|&i| codes[i] as usize >= groups).collect();
-    if off.is_empty() {
-        return Ok(());
-    }
-    Err(Fault::new("a group code is out of range").rows(off).input())
 }

@@ -7,7 +7,7 @@
 use std::ops::Range;
 
 pub use crate::ties::Tolerance;
-use crate::{Fault, Result};
+use crate::{Fault, Result, codes};
 
 /// What was observed: a time for every row, and whether it ended in the event (1) or was censored (0).
 #[derive(Debug, Clone)]
@@ -165,26 +165,21 @@ pub struct Timeline {
 }
 
 impl Timeline {
-    /// Sorts rows by stratum (dense codes 0, 1, ... or one stratum), then time.
+    /// Sorts rows by stratum (codes 0, 1, ... without a gap, or one stratum), then time.
     ///
     /// # Errors
-    /// As [`Surv::check`], and [`crate::Error::Input`] for another number of codes than rows.
+    /// As [`Surv::check`], and [`crate::Error::Input`] for another number of codes than rows, and codes that do not run
+    /// from 0 without a gap.
     pub fn new(surv: &Surv<'_>, strata: Option<&[u32]>) -> Result<Self> {
         surv.check()?;
         let n = surv.n();
-        if let Some(codes) = strata
-            && codes.len() != n
-        {
-            return Err(Fault::new(format!("{} strata were given for {n} rows", codes.len())).input());
-        }
+        let strata_count = strata.map_or(Ok(1), |codes| codes::gapless(codes, n, "strata or groups"))?;
         // Non-negative doubles sort as their bits do (and -0 becomes 0).
         let mut keyed: Vec<(u64, u32)> =
             surv.time.iter().enumerate().map(|(i, &t)| ((t + 0.0).to_bits(), i as u32)).collect();
         keyed.sort_unstable();
         let (cuts, tolerance) = distinct_times(&keyed);
         // The class of a row is its stratum, time and event; a counting sort keeps the order of rows within it.
-        let strata_count =
-            strata.map_or(1, |codes| codes.iter().copied().max().map_or(0, |m| m as usize + 1));
         let classes = |row: u32, time: usize| {
             let stratum = strata.map_or(0, |codes| codes[row as usize] as usize);
             let event = usize::from(surv.event[row as usize] == 1.0);

@@ -136,10 +136,11 @@ pub struct Quantile {
     pub conf_high: f64,
 }
 
-/// Estimates the survival curve of every group (codes 0, 1, ...; one group without them).
+/// Estimates the survival curve of every group (codes 0, 1, ... without a gap; one group without them).
 ///
 /// # Errors
-/// [`crate::Error::Input`] for times or events that cannot be ([`Surv::check`]), or a level outside 0 to 1.
+/// [`crate::Error::Input`] for times or events that cannot be ([`Surv::check`]), codes that leave a group empty, or a
+/// level outside 0 to 1.
 ///
 /// ```
 /// use crewe::survival::{Options, Surv, kaplan_meier};

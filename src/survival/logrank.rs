@@ -14,7 +14,7 @@ use serde::Serialize;
 
 use super::data::{Surv, Timeline};
 use crate::error::listed;
-use crate::{Fault, Result, dist};
+use crate::{Fault, Result, codes, dist};
 
 /// The largest number of groups: their covariance is k x k, and every event time adds to all of it.
 const MOST_GROUPS: usize = 5_000;
@@ -69,9 +69,7 @@ pub fn logrank<S: AsRef<str>>(
             .remedy("Use the score test of a weighted Cox model")
             .input());
     }
-    if groups.len() != surv.n() || groups.iter().any(|&g| g as usize >= k) {
-        return Err(Fault::new(format!("{} group codes below {k} are needed, one a row", surv.n())).input());
-    }
+    codes::check(groups, surv.n(), k, "groups")?;
     if k > MOST_GROUPS {
         return Err(Fault::new(format!("a comparison of {k} groups is out of reach"))
             .remedy(format!("Compare at most {MOST_GROUPS}: check that the groups are not ids"))
