@@ -58,7 +58,7 @@ fn adjusted_for_four_columns(bencher: divan::Bencher<'_, '_>, interval: bool) {
 
 #[divan::bench]
 fn a_function_of_the_user(bencher: divan::Bencher<'_, '_>) {
-    let units = trial().outcomes.unit;
+    let units = trial().outcomes.unit().to_vec();
     let larger = move |y: &[f64], arm: &[u8]| {
         let treated = units.iter().zip(y).filter(|(unit, _)| arm[**unit as usize] == 1);
         treated.map(|(_, y)| *y).fold(f64::MIN, f64::max)

@@ -39,6 +39,7 @@
 //!
 //! No module but [`ledger`] reads or writes files, and none knows Python.
 
+mod codes;
 pub mod design;
 pub mod dist;
 mod error;
@@ -55,5 +56,6 @@ pub mod regression;
 pub mod resampling;
 pub mod rng;
 pub mod survival;
+mod ties;
 
 pub use error::{Error, Fault, Result};

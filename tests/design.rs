@@ -1,7 +1,7 @@
 //! Designs and assignments: golden vectors, exact probabilities, refusals, balance and flow.
 
 use crewe::design::{
-    Assignment, Column, Count, Covariate, Design, Method, Simple, Unit, Units, balance, flow,
+    Assignment, Column, Count, Covariate, Design, LEFT_OUT, Method, Simple, Unit, Units, balance, flow,
 };
 use crewe::progress::{Monitor, NoMonitor};
 use crewe::rng::Seed;
@@ -394,4 +394,20 @@ fn columns_of_the_method_are_named_in_nfc() -> Outcome {
     };
     assert_eq!(drawn("\u{e2}ge")?, drawn("a\u{302}ge")?);
     Ok(())
+}
+
+#[test]
+fn row_8_3_units_and_arms_that_are_not_there_are_refused() {
+    let age = Covariate { name: "age", values: &[4.0, 6.0] };
+    assert!(balance(&[0, 1], &[0, 1], 2, &[age]).is_ok());
+    for (rows, arm) in [([0, u32::MAX], [0, 1]), ([0, 2], [0, 1]), ([0, 1], [0, 2])] {
+        assert!(matches!(balance(&rows, &arm, 2, &[age]), Err(Error::Input(_))));
+        assert!(matches!(flow(&rows, &arm, 2, 1, &[None; 2], &[true; 2]), Err(Error::Input(_))));
+    }
+    assert!(balance(&[0, 1], &[0, LEFT_OUT], 2, &[age]).is_ok());
+    assert!(matches!(flow(&[0, 1], &[0, 1], 2, 1, &[Some(0), Some(1)], &[false; 2]), Err(Error::Input(_))));
+    assert!(matches!(balance(&[0], &[0], 1, &[age]), Err(Error::Input(_))));
+    let column = Column::from_options("family", [Some("1"), None]);
+    assert_eq!(column.codes().collect::<Vec<_>>(), [Some(0), None]);
+    assert!(matches!(Column::new("family", [Some(1)], vec!["1".into()]), Err(Error::Input(_))));
 }

@@ -344,6 +344,62 @@ proptest! {
     }
 
     #[test]
+    fn row_3_12_ranks_see_values_and_not_their_rounding(
+        x in prop::collection::vec((0_i32..9, 0_i32..40), 2..7),
+        y in prop::collection::vec((0_i32..9, 0_i32..40), 2..7),
+        unit in prop::sample::select(vec![1e-12, 0.1, 1.0 / 3.0, 0.7, 1e9]),
+    ) {
+        let exact = |v: &[(i32, i32)]| v.iter().map(|&(a, _)| f64::from(a)).collect::<Vec<_>>();
+        // The same scores, each as a difference of two.
+        let moved = |v: &[(i32, i32)]| -> Vec<f64> {
+            v.iter().map(|&(a, b)| f64::from(a + b) * unit - f64::from(b) * unit).collect()
+        };
+        let options = |exact| MannWhitneyOptions { exact: Some(exact), ..Default::default() };
+        for kind in [true, false] {
+            let want = mann_whitney(&exact(&x), &exact(&y), &options(kind), &NoMonitor);
+            let got = mann_whitney(&moved(&x), &moved(&y), &options(kind), &NoMonitor);
+            let (Ok(want), Ok(got)) = (&want, &got) else {
+                prop_assert!(want.is_err() && got.is_err());
+                continue;
+            };
+            prop_assert_eq!((got.u, got.z, got.p_value, got.ties), (want.u, want.z, want.p_value, want.ties));
+            let scaled = |v: f64| v * unit;
+            for (a, b) in [
+                (got.shift.shift, want.shift.shift),
+                (got.shift.interval.low, want.shift.interval.low),
+                (got.shift.interval.high, want.shift.interval.high),
+            ] {
+                prop_assert!((a - scaled(b)).abs() <= 1e-9 * unit, "{a} {b}");
+            }
+            let alone = hodges_lehmann(&moved(&x), &moved(&y), true, Alternative::TwoSided, 0.95).unwrap();
+            prop_assert!(kind && !want.ties || alone == got.shift);
+        }
+        let found = levels(&moved(&x)).unwrap();
+        let want = levels(&exact(&x)).unwrap();
+        prop_assert_eq!(found.codes, want.codes);
+        if unit > 1e-3 && unit != 0.7 && unit < 1.0 {
+            let test = |x: &[f64], y: &[f64]| {
+                permutation_test(x, y, &PermutationOptions::default(), &NoMonitor).unwrap()
+            };
+            prop_assert_eq!(test(&moved(&x), &moved(&y)).p_value, test(&exact(&x), &exact(&y)).p_value);
+        }
+    }
+
+    #[test]
+    fn row_9_5_a_value_at_an_edge_is_in_the_bin_above(
+        edges in prop::collection::btree_set(0_u32..60, 2..20),
+        unit in prop::sample::select(vec![1e-9, 0.05, 0.1, 1.0 / 3.0, 1.0, 1e6]),
+        offset in 0_u32..30,
+    ) {
+        let at: Vec<f64> = edges.iter().map(|&k| f64::from(k) * unit).collect();
+        let offset = f64::from(offset) * unit;
+        let moved: Vec<f64> = at.iter().map(|v| (v + offset) - offset).collect();
+        let last = at.len() - 1;
+        let want: Vec<_> = (0..=last).map(|j| Some(j.min(last - 1) as u32)).collect();
+        prop_assert_eq!(cut(&moved, &at, "score").unwrap(), want);
+    }
+
+    #[test]
     fn permutation_is_enumeration(
         x in prop::collection::vec(-5_i64..6, 1..6),
         y in prop::collection::vec(-5_i64..6, 1..6),
@@ -376,4 +432,22 @@ proptest! {
             }
         }
     }
+}
+
+#[test]
+fn row_3_12_a_difference_of_rounding_is_a_tie() {
+    let options = MannWhitneyOptions::default();
+    let test = |third: f64| mann_whitney(&[0.1, 0.2, third], &[0.3, 0.4, 0.5], &options, &NoMonitor).unwrap();
+    assert_eq!(test(0.8 - 0.5).p_value, test(0.3).p_value);
+    assert!(test(0.8 - 0.5).ties);
+    assert_eq!(levels(&[0.8 - 0.5, 0.3]).unwrap().values, [0.3]);
+}
+
+#[test]
+fn row_3_15_a_table_that_nobody_can_read_is_refused() {
+    let message = crosstab(&[0], &[0], 100_000, 5_000).unwrap_err().to_string();
+    assert!(message.contains("more than 1000000 cells") && message.contains("ids"), "{message}");
+    assert!(crosstab(&[0], &[0], usize::MAX, 2).is_err());
+    assert!(group_summary(&[1.0], &[0], 1 << 40, 0.95).is_err());
+    assert_eq!(crosstab(&[0], &[0], 100_000, 8).unwrap().counts.len(), 800_000);
 }

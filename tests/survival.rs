@@ -387,6 +387,85 @@ fn log_rank() {
     }
 }
 
+#[test]
+fn row_3_8_groups_nested_in_strata_are_compared_within_their_parts() {
+    let time = [1., 2., 3., 4., 5., 1., 2.];
+    let surv = Surv::new(&time, &[1.0; 7]);
+    let groups = [1, 0, 0, 0, 0, 2, 2];
+    let strata = [0, 0, 0, 0, 0, 1, 1];
+    let test = logrank(&surv, &groups, &["a", "b", "c"], Some(&strata)).unwrap();
+    assert_eq!(test.df, 1);
+    assert!((test.statistic - 4.0).abs() < 1e-14);
+    assert!((test.p_value - 0.045_500_263_896_358_4).abs() < 1e-12);
+    assert_eq!(
+        test.notes,
+        [
+            "the groups fall into 2 parts that are never at risk together at an event, and are compared only within \
+          them: 'a', 'b'; 'c' alone"
+        ]
+    );
+    // What cannot be compared at all is refused, as are thousands of groups.
+    let alone = logrank(&surv, &[0, 0, 0, 0, 0, 1, 1], &["a", "c"], Some(&strata)).unwrap_err();
+    assert!(alone.to_string().contains("never at risk at the same time"), "{alone}");
+    let many: Vec<String> = (0..5001).map(|g| g.to_string()).collect();
+    assert!(logrank(&surv, &groups, &many, None).unwrap_err().to_string().contains("out of reach"));
+}
+
+#[test]
+fn row_8_3_a_missing_or_sparse_code_is_refused_before_anything_is_laid_out() {
+    let surv = Surv::new(&[1.0, 2.0, 3.0], &[1.0, 1.0, 0.0]);
+    let options = Options::default;
+    let message = |codes: &[u32]| kaplan_meier(&surv, Some(codes), options()).unwrap_err().to_string();
+    assert!(message(&[0, 1, u32::MAX]).contains("missing in 1 of 3 rows (row 2)"));
+    assert!(message(&[0, 2, 2]).contains("belong to no row (seen: 1)"));
+    assert!(message(&[0, 1, 3_000_000_000]).contains("not below 3"));
+    assert!(message(&[0, 1]).contains("2 codes of strata or groups for 3 rows"));
+    let strata = logrank(&surv, &[0, 1, 1], &["a", "b"], Some(&[0, 0, u32::MAX])).unwrap_err().to_string();
+    assert!(strata.contains("missing in 1 of 3 rows"), "{strata}");
+    assert!(logrank(&surv, &[0, 1, u32::MAX], &["a", "b"], None).is_err());
+    assert!(
+        Clusters::new(&[0, u32::MAX]).unwrap_err().to_string().contains("the cluster is missing in 1 of 2")
+    );
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(200))]
+    /// With every group in one stratum only, the test adds up the tests of the strata; a stratum in which nothing is
+    /// compared adds nothing.
+    #[test]
+    fn row_3_8_nested_groups_add_up_the_tests_of_the_strata(
+        rows in prop::collection::vec((0_u32..3, 0_u32..3, 1_u32..12, 0_u32..4), 4..60),
+        unit in prop::sample::select(vec![1e-9, 0.1, 1.0, 1e9]),
+    ) {
+        let time: Vec<f64> = rows.iter().map(|row| f64::from(row.2) * unit).collect();
+        let event: Vec<f64> = rows.iter().map(|row| f64::from(row.3 > 0)).collect();
+        let mut used: Vec<u32> = rows.iter().map(|row| row.0).collect();
+        used.sort_unstable();
+        used.dedup();
+        let strata: Vec<u32> = rows.iter().map(|row| used.partition_point(|&s| s < row.0) as u32).collect();
+        let groups: Vec<u32> = rows.iter().map(|row| 3 * row.0 + row.1).collect();
+        let labels: Vec<String> = (0..9).map(|g| g.to_string()).collect();
+        let (mut statistic, mut df) = (0.0, 0);
+        for stratum in 0..3 {
+            let kept: Vec<usize> = (0..rows.len()).filter(|&i| strata[i] == stratum).collect();
+            let pick = |column: &[f64]| kept.iter().map(|&i| column[i]).collect::<Vec<_>>();
+            let (time, event) = (pick(&time), pick(&event));
+            let inside: Vec<u32> = kept.iter().map(|&i| groups[i]).collect();
+            if let Ok(part) = logrank(&Surv::new(&time, &event), &inside, &labels, None) {
+                statistic += part.statistic;
+                df += part.df;
+            }
+        }
+        let found = logrank(&Surv::new(&time, &event), &groups, &labels, Some(&strata));
+        prop_assert_eq!(found.as_ref().map_or(0, |test| test.df), df);
+        if let Ok(test) = found {
+            prop_assert!((test.statistic - statistic).abs() <= 1e-9 * (1.0 + statistic));
+            let parts = test.n.iter().filter(|&&n| n > 0).count() - df;
+            prop_assert_eq!(test.notes.iter().any(|note| note.contains("compared only within")), parts > 1);
+        }
+    }
+}
+
 fn fault(result: Result<CoxFit>) -> Error {
     result.expect_err("the fit is refused")
 }

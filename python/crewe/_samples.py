@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from crewe import _formula
+from crewe import _core, _formula
 from crewe._display import Table, number
 from crewe._frames import Source, build, numbers, refuse_text
 from crewe.exceptions import DesignError, InputError, fault
@@ -143,10 +143,7 @@ def levels_of(column: pd.Series[Any]) -> tuple[list[str], NDArray[np.int64]]:
     if isinstance(column.dtype, pd.CategoricalDtype):
         used = column.cat.remove_unused_categories()
         return [str(v) for v in used.cat.categories], used.cat.codes.to_numpy().astype(np.int64)
-    values = column.to_numpy(dtype=np.float64)
-    unique = np.unique(values[~np.isnan(values)])
-    codes = np.searchsorted(unique, values).astype(np.int64)
-    codes[np.isnan(values)] = -1
+    unique, codes = _core.levels(np.ascontiguousarray(column.to_numpy(dtype=np.float64)))
     return [f"{v:g}" for v in unique], codes
 
 

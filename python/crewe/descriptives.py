@@ -451,28 +451,9 @@ def _reordered(
 def _classes(
     values: NDArray[np.float64], bins: Sequence[float], name: str
 ) -> tuple[list[str], NDArray[np.int64]]:
-    edges = np.asarray(bins, dtype=np.float64)
-    if len(edges) < 2 or not (np.diff(edges) > 0).all():
-        raise fault(
-            InputError,
-            "bins must be at least two rising edges",
-            values=[f"{edge:g}" for edge in edges],
-            remedy="Pass for instance bins=range(0, 45, 5)",
-        )
-    missing = np.isnan(values)
-    off = np.flatnonzero(~missing & ((values < edges[0]) | (values > edges[-1])))
-    if len(off):
-        raise fault(
-            InputError,
-            "values lie outside the bins",
-            column=name,
-            rows=[int(row) for row in off],
-            values=[f"{values[row]:g}" for row in off],
-            remedy=f"The bins run from {edges[0]:g} to {edges[-1]:g}: widen them",
-        )
-    codes = np.searchsorted(edges, values, side="right").astype(np.int64) - 1
-    codes[values == edges[-1]] = len(edges) - 2
-    codes[missing] = -1
+    edges = np.ascontiguousarray(bins, dtype=np.float64)
+    codes = _core.cut(values, edges, name)
+    missing = codes < 0
     whole = bool((edges == edges.round()).all()) and bool(
         (values[~missing] == values[~missing].round()).all()
     )

@@ -13,13 +13,13 @@ use crate::pool::Signals;
 /// A column as the package passes it: name, codes (2^32 - 1 is missing), labels.
 type Labels<'py> = (String, PyReadonlyArray1<'py, u32>, Vec<String>);
 
-fn column(labels: Labels<'_>) -> PyResult<core::Column> {
-    let codes = slice(&labels.1)?.to_vec();
-    Ok(core::Column::new(&labels.0, codes, labels.2))
+fn column(py: Python<'_>, labels: Labels<'_>) -> PyResult<core::Column> {
+    let codes = slice(&labels.1)?.iter().map(|&code| (code != u32::MAX).then_some(code));
+    core::Column::new(&labels.0, codes, labels.2).or_raise(py)
 }
 
-fn columns(labels: Vec<Labels<'_>>) -> PyResult<Vec<core::Column>> {
-    labels.into_iter().map(column).collect()
+fn columns(py: Python<'_>, labels: Vec<Labels<'_>>) -> PyResult<Vec<core::Column>> {
+    labels.into_iter().map(|one| column(py, one)).collect()
 }
 
 /// A trial's design, checked.
@@ -79,7 +79,7 @@ impl Design {
         units: &Units,
         arms: Labels<'py>,
     ) -> PyResult<Bound<'py, PyDict>> {
-        let arms = column(arms)?;
+        let arms = column(py, arms)?;
         let assignment = crate::pool::compute(py, || self.inner.observe(&units.inner, &arms)).or_raise(py)?;
         result(py, assignment)
     }
@@ -191,8 +191,8 @@ impl Design {
         given_arm: Option<Labels<'py>>,
     ) -> PyResult<Bound<'py, PyDict>> {
         let assignment = self.rebuilt(py, labels, slice(&stratum)?, &strata, slice(&arm)?)?;
-        let (ids, given) = (column(ids)?, columns(given_strata)?);
-        let given_arm = given_arm.map(column).transpose()?;
+        let (ids, given) = (column(py, ids)?, columns(py, given_strata)?);
+        let given_arm = given_arm.map(|arm| column(py, arm)).transpose()?;
         let joined =
             crate::pool::compute(py, || assignment.join(&ids, &given, given_arm.as_ref())).or_raise(py)?;
         Ok(record!(py, "unit" => joined.unit.into_pyarray(py)))
@@ -209,9 +209,9 @@ impl Design {
         strata: &[Vec<String>],
         arm: &[u8],
     ) -> PyResult<core::Assignment> {
-        let codes = (0..labels.len() as u32).collect();
+        let codes = (0..labels.len() as u32).map(Some);
         let unit = self.inner.unit().or_raise(py)?;
-        let ids = core::Column::new(unit.column(), codes, labels);
+        let ids = core::Column::new(unit.column(), codes, labels).or_raise(py)?;
         let columns: Vec<core::Column> = self
             .inner
             .strata_columns()
@@ -219,22 +219,13 @@ impl Design {
             .enumerate()
             .map(|(place, name)| {
                 let values = strata.iter().map(|labels| labels[place].clone()).collect();
-                core::Column::new(name, stratum.to_vec(), values)
+                core::Column::new(name, stratum.iter().copied().map(Some), values)
             })
-            .collect();
+            .collect::<crewe::Result<_>>()
+            .or_raise(py)?;
         let units = core::Units::from_rows(unit, &ids, &columns).or_raise(py)?;
-        let (arms, arm) = (self.inner.arm_names(), arm.to_vec());
-        let probability = numpy::ndarray::Array2::zeros((0, 0));
-        Ok(core::Assignment {
-            units,
-            arms,
-            arm,
-            probability,
-            simulated: None,
-            details: core::Details::default(),
-            commitment: None,
-            notes: vec![],
-        })
+        let unknown = numpy::ndarray::Array2::zeros((0, 0));
+        core::Assignment::from_parts(&units, self.inner.arm_names(), arm.to_vec(), unknown).or_raise(py)
     }
 }
 
@@ -256,7 +247,7 @@ impl Units {
         factors: Vec<Labels<'py>>,
         covariates: Vec<(String, PyReadonlyArray1<'py, f64>)>,
     ) -> PyResult<Self> {
-        let (ids, strata, factors) = (column(ids)?, columns(strata)?, columns(factors)?);
+        let (ids, strata, factors) = (column(py, ids)?, columns(py, strata)?, columns(py, factors)?);
         let order = order.map(|(name, order)| Ok::<_, PyErr>((name, slice(&order)?.to_vec()))).transpose()?;
         let covariates: Vec<(String, Vec<f64>)> = covariates
             .into_iter()

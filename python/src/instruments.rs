@@ -249,6 +249,7 @@ fn summarise_scores<'py>(
 ) -> PyResult<Vec<Bound<'py, PyDict>>> {
     let (scores, group) = (slice(&scores)?, slice(&group)?);
     crate::pool::compute(py, || likert::summarise(scores, group, groups))
+        .or_raise(py)?
         .iter()
         .map(|s| {
             Ok(record!(py,

@@ -157,6 +157,34 @@ fn group_summary<'py>(
         .collect()
 }
 
+/// Codes as the package has them: -1 is missing.
+fn signed(codes: Vec<Option<u32>>) -> Vec<i64> {
+    codes.into_iter().map(|code| code.map_or(-1, i64::from)).collect()
+}
+
+/// The different values of a column, and which of them each row has.
+#[pyfunction]
+fn levels<'py>(
+    py: Python<'py>,
+    values: PyReadonlyArray1<'py, f64>,
+) -> PyResult<(Bound<'py, PyArray1<f64>>, Bound<'py, PyArray1<i64>>)> {
+    let values = slice(&values)?;
+    let found = crate::pool::compute(py, || core::levels(values)).or_raise(py)?;
+    Ok((found.values.into_pyarray(py), signed(found.codes).into_pyarray(py)))
+}
+
+/// The class of each value between edges.
+#[pyfunction]
+fn cut<'py>(
+    py: Python<'py>,
+    values: PyReadonlyArray1<'py, f64>,
+    edges: PyReadonlyArray1<'py, f64>,
+    column: &str,
+) -> PyResult<Bound<'py, PyArray1<i64>>> {
+    let codes = core::cut(slice(&values)?, slice(&edges)?, column).or_raise(py)?;
+    Ok(signed(codes).into_pyarray(py))
+}
+
 /// Counts and shares by group.
 #[pyfunction]
 fn crosstab<'py>(
@@ -180,5 +208,7 @@ pub fn register(m: &Bound<'_, PyModule>) -> PyResult<()> {
     m.add_function(wrap_pyfunction!(goodness_of_fit, m)?)?;
     m.add_function(wrap_pyfunction!(adjust, m)?)?;
     m.add_function(wrap_pyfunction!(group_summary, m)?)?;
+    m.add_function(wrap_pyfunction!(levels, m)?)?;
+    m.add_function(wrap_pyfunction!(cut, m)?)?;
     m.add_function(wrap_pyfunction!(crosstab, m)?)
 }

@@ -24,16 +24,16 @@ fn assignment(
     drawn_here: bool,
 ) -> PyResult<design_core::Assignment> {
     let commitment = if drawn_here { Some(design.inner.commitment().or_raise(py)?) } else { None };
-    Ok(design_core::Assignment {
-        units: units.inner.clone(),
-        arms: design.inner.arm_names(),
-        arm: arm.to_vec(),
-        probability: probability.as_array().to_owned(),
-        simulated,
-        details: design_core::Details::default(),
-        commitment,
-        notes: vec![],
-    })
+    let probability = probability.as_array().to_owned();
+    let mut made = design_core::Assignment::from_parts(
+        &units.inner,
+        design.inner.arm_names(),
+        arm.to_vec(),
+        probability,
+    )
+    .or_raise(py)?;
+    (made.simulated, made.commitment) = (simulated, commitment);
+    Ok(made)
 }
 
 /// Tests a statistic of the core's own.
@@ -153,7 +153,7 @@ fn randomisation_tails<'py>(
 ) -> PyResult<Bound<'py, PyDict>> {
     let alternative = Alternative::parse(alternative).or_raise(py)?;
     let probability = probability.as_ref().map(slice).transpose()?;
-    let found = core::tails(slice(&values)?, probability, observed);
+    let found = core::tails(slice(&values)?, probability, observed).or_raise(py)?;
     Ok(record!(py,
         "p_value" => found.p_value(alternative), "p_lower" => found.lower, "p_upper" => found.upper,
         "null_mean" => found.mean, "null_sd" => found.sd))

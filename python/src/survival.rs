@@ -3,7 +3,7 @@
 use crewe::inference::Clusters;
 use crewe::survival::{
     self, Coefficients, Cox, CoxFit, CoxVcov, Curve, Interval, Options, Quantile, Surv, SurvivalCurve, Test,
-    Ties, Transform,
+    Ties, Tolerance, Transform,
 };
 use numpy::{IntoPyArray, PyArray1, PyArray2, PyReadonlyArray1, PyReadonlyArray2};
 use pyo3::prelude::*;
@@ -11,6 +11,9 @@ use pyo3::types::PyDict;
 
 use crate::convert::{record, slice};
 use crate::error::OrRaise;
+
+/// A curve's columns, its rows and the width of its tolerance.
+type Parts = ([Vec<f64>; 8], usize, f64);
 
 /// One dictionary a curve.
 type Records<'py> = Vec<Bound<'py, PyDict>>;
@@ -31,6 +34,25 @@ struct KaplanMeierCurve {
 
 #[pymethods]
 impl KaplanMeierCurve {
+    /// The curve again, from the columns that it was taken apart into.
+    #[staticmethod]
+    #[allow(clippy::needless_pass_by_value)]
+    fn restore(columns: [Vec<f64>; 8], n: usize, width: f64) -> Self {
+        let [time, at_risk, events, censored, survival, std_error, conf_low, conf_high] = columns;
+        let tolerance = Tolerance::within(width);
+        let inner =
+            Curve { time, at_risk, events, censored, survival, std_error, conf_low, conf_high, n, tolerance };
+        Self { inner }
+    }
+
+    fn __reduce__<'py>(&self, py: Python<'py>) -> PyResult<(Bound<'py, PyAny>, Parts)> {
+        let c = self.inner.clone();
+        let columns =
+            [c.time, c.at_risk, c.events, c.censored, c.survival, c.std_error, c.conf_low, c.conf_high];
+        let restore = py.get_type::<Self>().getattr("restore")?;
+        Ok((restore, (columns, c.n, c.tolerance.width())))
+    }
+
     /// The curve's columns.
     fn record<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
         let curve = self.inner.clone();
@@ -51,6 +73,17 @@ impl KaplanMeierCurve {
     fn quantile<'py>(&self, py: Python<'py>, p: f64) -> PyResult<Bound<'py, PyDict>> {
         let Quantile { estimate, conf_low, conf_high } = self.inner.quantile(p);
         Ok(record!(py, "estimate" => estimate, "conf_low" => conf_low, "conf_high" => conf_high))
+    }
+
+    /// The curve at any times.
+    fn read<'py>(&self, py: Python<'py>, times: PyReadonlyArray1<'py, f64>) -> PyResult<Bound<'py, PyDict>> {
+        let read = self.inner.read(slice(&times)?);
+        Ok(record!(py,
+            "estimate" => read.survival.into_pyarray(py),
+            "std_error" => read.std_error.into_pyarray(py),
+            "conf_low" => read.conf_low.into_pyarray(py),
+            "conf_high" => read.conf_high.into_pyarray(py),
+        ))
     }
 
     /// Rows at risk just before each time.
@@ -86,6 +119,19 @@ fn kaplan_meier(
     })
     .or_raise(py)?;
     Ok(curves.into_iter().map(|inner| KaplanMeierCurve { inner }).collect())
+}
+
+/// The last of ascending times at or before each of `wanted`; -1 where there is none.
+#[pyfunction]
+fn last_at<'py>(
+    py: Python<'py>,
+    times: PyReadonlyArray1<'py, f64>,
+    wanted: PyReadonlyArray1<'py, f64>,
+) -> PyResult<Bound<'py, PyArray1<i64>>> {
+    let times = slice(&times)?;
+    let rule = Tolerance::of(times);
+    let at = |&time: &f64| rule.last_at(times, time).map_or(-1, |j| j as i64);
+    Ok(slice(&wanted)?.iter().map(at).collect::<Vec<i64>>().into_pyarray(py))
 }
 
 /// The log-rank test.
@@ -313,6 +359,7 @@ pub fn register(m: &Bound<'_, PyModule>) -> PyResult<()> {
     m.add_class::<KaplanMeierCurve>()?;
     m.add_class::<CoxModel>()?;
     m.add_function(wrap_pyfunction!(kaplan_meier, m)?)?;
+    m.add_function(wrap_pyfunction!(last_at, m)?)?;
     m.add_function(wrap_pyfunction!(logrank, m)?)?;
     m.add_function(wrap_pyfunction!(cox_fit, m)?)
 }

@@ -3,7 +3,7 @@
 use ndarray::Array2;
 use num_bigint::BigUint;
 
-use super::procedure::{Details, LEFT_OUT, Probabilities, Scratch};
+use super::procedure::{Details, LEFT_OUT, Probabilities, Scratch, check_arms};
 use super::random::Streams;
 use super::{Commitment, Design, Method, Units};
 use crate::{Fault, Result};
@@ -17,7 +17,7 @@ pub struct Assignment {
     pub arms: Vec<String>,
     /// The arm of each unit, an index into `arms`, or [`LEFT_OUT`].
     pub arm: Vec<u8>,
-    /// The probability of each arm for each unit; units x arms.
+    /// The probability of each arm for each unit; units x arms, or 0 x 0 where it is not known.
     pub probability: Array2<f64>,
     /// The number of simulated draws that the probabilities come from; nothing where they are exact.
     pub simulated: Option<u64>,
@@ -30,6 +30,60 @@ pub struct Assignment {
 }
 
 impl Assignment {
+    /// An assignment out of its parts, as they were kept in a file: the names of the arms, the arm of each unit (an index
+    /// into them, or [`LEFT_OUT`]) and the probabilities, units x arms, or 0 x 0 where they are not known.
+    ///
+    /// # Errors
+    /// [`crate::Error::Input`] for another number of units, an arm that does not exist, and probabilities of another
+    /// shape.
+    ///
+    /// ```
+    /// use crewe::design::{Assignment, Column, Unit, Units};
+    /// use ndarray::Array2;
+    /// let unit = Unit::Cluster("family".into());
+    /// let units = Units::from_rows(&unit, &Column::from_values("family", ["b", "a", "b"]), &[])?;
+    /// let arms = vec!["control".into(), "crewe".into()];
+    /// let kept = Assignment::from_parts(&units, arms.clone(), vec![1, 0], Array2::zeros((0, 0)))?;
+    /// assert_eq!(kept.arm_of("a"), Some("crewe"));
+    /// assert!(Assignment::from_parts(&units, arms, vec![1, 7], Array2::zeros((0, 0))).is_err());
+    /// # Ok::<(), crewe::Error>(())
+    /// ```
+    pub fn from_parts(
+        units: &Units,
+        arms: Vec<String>,
+        arm: Vec<u8>,
+        probability: Array2<f64>,
+    ) -> Result<Self> {
+        if arm.len() != units.len() || ![(units.len(), arms.len()), (0, 0)].contains(&probability.dim()) {
+            return Err(Fault::new("the arms or their probabilities do not fit the units")
+                .values([format!(
+                    "{} units, {} arms of units, {:?} probabilities",
+                    units.len(),
+                    arm.len(),
+                    probability.dim()
+                )])
+                .remedy("Give one arm for each unit, and units x arms of probabilities")
+                .input());
+        }
+        check_arms(&[], &arm, arms.len())?;
+        Ok(Self {
+            units: units.clone(),
+            arms,
+            arm,
+            probability,
+            simulated: None,
+            details: Details::default(),
+            commitment: None,
+            notes: vec![],
+        })
+    }
+
+    /// The name of the arm of the unit with this identifier; nothing where there is no such unit or it was left out.
+    pub fn arm_of(&self, id: &str) -> Option<&str> {
+        let unit = self.units.labels().binary_search_by(|label| label.as_str().cmp(id)).ok()?;
+        self.arms.get(usize::from(*self.arm.get(unit)?)).map(String::as_str)
+    }
+
     /// The number of units in each arm.
     pub fn counts(&self) -> Vec<usize> {
         let mut counts = vec![0; self.arms.len()];

@@ -15,6 +15,7 @@
 use ndarray::Array2;
 
 use super::LEFT_OUT;
+use super::procedure::check_arms;
 use crate::{Fault, Result};
 
 /// A covariate: one value a row, NaN where it is missing.
@@ -68,7 +69,8 @@ pub struct Balance {
 /// ```
 ///
 /// # Errors
-/// [`crate::Error::Input`] for a covariate of another length or with infinite values.
+/// [`crate::Error::Input`] for a covariate of another length or with infinite values, units that have no arm, and arms
+/// that do not exist.
 pub fn balance(rows: &[u32], arm: &[u8], arms: usize, covariates: &[Covariate<'_>]) -> Result<Balance> {
     for covariate in covariates {
         if covariate.values.len() != rows.len() {
@@ -88,6 +90,7 @@ pub fn balance(rows: &[u32], arm: &[u8], arms: usize, covariates: &[Covariate<'_
                 .input());
         }
     }
+    check_arms(rows, arm, arms)?;
     let of_row: Vec<u8> = rows.iter().map(|&unit| arm[unit as usize]).collect();
     let by_unit: Vec<Vec<f64>> =
         covariates.iter().map(|covariate| unit_means(rows, arm.len(), covariate.values)).collect();

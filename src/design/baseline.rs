@@ -61,11 +61,11 @@ impl Units {
     /// [`crate::Error::Input`] for another number of rows and missing values; [`crate::Error::Design`] for clusters
     /// whose rows have different values.
     pub fn factor(mut self, column: &Column) -> Result<Self> {
-        self.same_rows(&column.name, column.codes.len())?;
+        self.same_rows(column.name(), column.len())?;
         let missing = column.missing();
         if !missing.is_empty() {
             return Err(Fault::new(format!("the factor is missing in {} rows", missing.len()))
-                .column(&column.name)
+                .column(column.name())
                 .rows(missing)
                 .remedy("Fill it in, or make a category of its own for units where it is not known")
                 .input());
@@ -73,7 +73,7 @@ impl Units {
         let ranked = rank(column);
         let mut level = vec![u32::MAX; self.len()];
         let mut spans = vec![false; self.len()];
-        for (&unit, &code) in self.rows().iter().zip(&column.codes) {
+        for (&unit, &code) in self.rows().iter().zip(column.raw()) {
             let (here, unit) = (ranked.rank[code as usize], unit as usize);
             if level[unit] == u32::MAX {
                 level[unit] = here;
@@ -88,13 +88,13 @@ impl Units {
                 spanning.len(),
                 self.len()
             ))
-            .column(&column.name)
+            .column(column.name())
             .rows((0..self.rows().len()).filter(|&row| spans[self.rows()[row] as usize]))
             .values(spanning.iter().map(|&u| format!("{} {}", self.unit().column(), self.labels()[u])))
             .remedy("Give all rows of a cluster the same value, for instance the oldest child's")
             .design());
         }
-        let factor = Factor { name: column.name.clone(), level, levels: ranked.labels };
+        let factor = Factor { name: column.name().to_owned(), level, levels: ranked.labels };
         Arc::make_mut(&mut self.baseline).factors.push(factor);
         Ok(self)
     }

@@ -4,34 +4,76 @@ use std::collections::HashMap;
 
 use unicode_normalization::{IsNormalized, UnicodeNormalization, is_nfc_quick};
 
-/// The code of a missing value in [`Column::codes`].
+use crate::{Fault, Result};
+
+/// The code of a missing value; never outside the crate.
 pub(crate) const MISSING: u32 = u32::MAX;
 
-/// A column of text values: one code a row, one label a code, labels in Unicode NFC.
+/// A column of text values: one code a row or nothing, one label a code, labels in Unicode NFC.
+///
+/// ```
+/// use crewe::design::Column;
+/// let site = Column::from_options("site", [Some("north"), None, Some("south"), Some("north")]);
+/// assert_eq!(site.labels(), ["north", "south"]);
+/// assert_eq!(site.codes().collect::<Vec<_>>(), [Some(0), None, Some(1), Some(0)]);
+/// assert_eq!(site.label(2), Some("south"));
+/// assert_eq!(site.missing(), [1]);
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Column {
-    /// The column's name in the user's data, for errors.
-    pub name: String,
-    /// One code a row, an index into `labels`; `u32::MAX` is missing.
-    pub codes: Vec<u32>,
-    /// The label of each code.
-    pub labels: Vec<String>,
+    name: String,
+    /// Below the number of labels, or [`MISSING`].
+    codes: Vec<u32>,
+    labels: Vec<String>,
 }
 
 impl Column {
-    /// A column from codes and labels, which are brought to NFC.
-    pub fn new(name: &str, codes: Vec<u32>, labels: Vec<String>) -> Self {
-        let labels = labels.into_iter().map(|l| if l.is_ascii() { l } else { nfc(&l) }).collect();
-        Self { name: nfc(name), codes, labels }
-    }
-
-    /// A column from one text value a row.
+    /// A column from codes (nothing where the value is missing) and labels, which are brought to NFC.
+    ///
+    /// # Errors
+    /// [`crate::Error::Input`] for a code that has no label, naming the rows.
     ///
     /// ```
     /// use crewe::design::Column;
-    /// let column = Column::from_values("site", ["north", "south", "north"]);
-    /// assert_eq!(column.codes, [0, 1, 0]);
+    /// let labels = vec!["no".to_owned(), "yes".to_owned()];
+    /// let column = Column::new("history", [Some(1), None, Some(0)], labels.clone())?;
+    /// assert_eq!(column.label(0), Some("yes"));
+    /// assert!(Column::new("history", [Some(2)], labels).is_err());
+    /// # Ok::<(), crewe::Error>(())
     /// ```
+    pub fn new(
+        name: &str,
+        codes: impl IntoIterator<Item = Option<u32>>,
+        labels: Vec<String>,
+    ) -> Result<Self> {
+        let labels: Vec<String> =
+            labels.into_iter().map(|l| if l.is_ascii() { l } else { nfc(&l) }).collect();
+        let mut strangers = Vec::new();
+        let codes = codes
+            .into_iter()
+            .enumerate()
+            .map(|(row, code)| match code {
+                None => MISSING,
+                Some(code) => {
+                    if code as usize >= labels.len() {
+                        strangers.push((row, code));
+                    }
+                    code
+                }
+            })
+            .collect();
+        if !strangers.is_empty() {
+            return Err(Fault::new(format!("codes are not below the {} labels", labels.len()))
+                .column(name)
+                .rows(strangers.iter().map(|&(row, _)| row))
+                .values(strangers.iter().map(|(_, code)| code.to_string()))
+                .remedy("Give every code its label; a missing value has no code")
+                .input());
+        }
+        Ok(Self { name: nfc(name), codes, labels })
+    }
+
+    /// A column from one text value a row.
     pub fn from_values<S: AsRef<str>>(name: &str, values: impl IntoIterator<Item = S>) -> Self {
         Self::from_options(name, values.into_iter().map(Some))
     }
@@ -52,15 +94,44 @@ impl Column {
         Self { name: nfc(name), codes, labels }
     }
 
+    /// The column's name in the user's data, for errors.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The labels; a row's code is an index into them.
+    pub fn labels(&self) -> &[String] {
+        &self.labels
+    }
+
+    /// The number of rows.
+    pub fn len(&self) -> usize {
+        self.codes.len()
+    }
+
+    /// Whether there are no rows.
+    pub fn is_empty(&self) -> bool {
+        self.codes.is_empty()
+    }
+
+    /// The code of each row, an index into [`Column::labels`]; nothing where the value is missing.
+    pub fn codes(&self) -> impl ExactSizeIterator<Item = Option<u32>> + '_ {
+        self.codes.iter().map(|&code| (code != MISSING).then_some(code))
+    }
+
     /// The label of a row, or nothing where it is missing.
     pub fn label(&self, row: usize) -> Option<&str> {
         self.labels.get(*self.codes.get(row)? as usize).map(String::as_str)
     }
 
-    /// The rows whose value is missing (or whose code has no label).
-    pub(crate) fn missing(&self) -> Vec<usize> {
-        let known = self.labels.len();
-        (0..self.codes.len()).filter(|&row| self.codes[row] as usize >= known).collect()
+    /// The rows whose value is missing.
+    pub fn missing(&self) -> Vec<usize> {
+        (0..self.codes.len()).filter(|&row| self.codes[row] == MISSING).collect()
+    }
+
+    /// The codes with [`MISSING`] among them, for a column that was searched for it.
+    pub(crate) fn raw(&self) -> &[u32] {
+        &self.codes
     }
 }
 

@@ -9,6 +9,7 @@
 //! doi:10.1136/bmj.e5661.
 
 use super::LEFT_OUT;
+use super::procedure::check_arms;
 use crate::{Fault, Result};
 
 /// A number of units and of rows.
@@ -56,7 +57,8 @@ pub struct Flow {
 /// ```
 ///
 /// # Errors
-/// [`crate::Error::Input`] for columns of different lengths, and for rows that are both analysed and left out.
+/// [`crate::Error::Input`] for columns of different lengths, rows that are both analysed and left out, units, arms and
+/// reasons that do not exist.
 pub fn flow(
     rows: &[u32],
     arm: &[u8],
@@ -76,6 +78,15 @@ pub fn flow(
         return Err(Fault::new(format!("{} rows are both analysed and excluded", both.len()))
             .rows(both)
             .remedy("Take them out of the one or the other")
+            .input());
+    }
+    check_arms(rows, arm, arms)?;
+    let unknown: Vec<usize> =
+        (0..rows.len()).filter(|&row| reason[row].is_some_and(|reason| reason >= reasons)).collect();
+    if !unknown.is_empty() {
+        return Err(Fault::new(format!("{} rows have a reason that is not below {reasons}", unknown.len()))
+            .rows(unknown)
+            .remedy("Give the reason as a position among the reasons")
             .input());
     }
     let empty = ArmFlow {

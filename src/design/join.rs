@@ -21,24 +21,24 @@ impl Assignment {
         let missing = ids.missing();
         if !missing.is_empty() {
             return Err(Fault::new(format!("identifiers are missing in {} rows", missing.len()))
-                .column(&ids.name)
+                .column(ids.name())
                 .rows(missing)
                 .remedy("Every row needs to say which unit it belongs to")
                 .input());
         }
         let place: Vec<Option<u32>> = ids
-            .labels
+            .labels()
             .iter()
             .map(|label| self.units.labels().binary_search(label).ok().map(|unit| unit as u32))
             .collect();
-        let found: Vec<Option<u32>> = ids.codes.iter().map(|&code| place[code as usize]).collect();
+        let found: Vec<Option<u32>> = ids.raw().iter().map(|&code| place[code as usize]).collect();
         let strangers: Vec<usize> = (0..found.len()).filter(|&row| found[row].is_none()).collect();
         if !strangers.is_empty() {
             return Err(Fault::new(format!(
                 "{} rows belong to units that were not randomised",
                 strangers.len()
             ))
-            .column(&ids.name)
+            .column(ids.name())
             .values(distinct(strangers.iter().filter_map(|&row| ids.label(row).map(str::to_owned))))
             .rows(strangers)
             .remedy("Leave these rows out of the comparison, or pass the assignment that they belong to")
@@ -57,13 +57,13 @@ impl Assignment {
                 let told = wrong.iter().map(|&row| {
                     let unit = unit[row] as usize;
                     let drawn = self.arms.get(usize::from(self.arm[unit])).map_or("left out", String::as_str);
-                    format!("{} {}: drawn {drawn}", ids.name, self.units.labels()[unit])
+                    format!("{} {}: drawn {drawn}", ids.name(), self.units.labels()[unit])
                 });
                 return Err(Fault::new(format!(
                     "{} rows have an arm that is not the one drawn",
                     wrong.len()
                 ))
-                .column(&column.name)
+                .column(column.name())
                 .values(distinct(told))
                 .rows(wrong)
                 .remedy(
@@ -77,9 +77,16 @@ impl Assignment {
     }
 
     fn check_stratum(&self, unit: &[u32], ids: &Column, column: &Column) -> Result<()> {
-        let Some(place) = self.units.strata_columns().iter().position(|name| *name == column.name) else {
+        let Some(place) = self.units.strata_columns().iter().position(|name| *name == column.name()) else {
             return Ok(());
         };
+        if column.len() != unit.len() {
+            return Err(Fault::new("the columns have different numbers of rows")
+                .column(column.name())
+                .values([unit.len().to_string(), column.len().to_string()])
+                .remedy("Pass columns of one data frame")
+                .input());
+        }
         let drawn = |row: usize| {
             let stratum = self.units.stratum()[unit[row] as usize];
             self.units.strata()[stratum as usize][place].as_str()
@@ -90,13 +97,18 @@ impl Assignment {
             return Ok(());
         }
         let told = wrong.iter().map(|&row| {
-            format!("{} {}: randomised as {}", ids.name, self.units.labels()[unit[row] as usize], drawn(row))
+            format!(
+                "{} {}: randomised as {}",
+                ids.name(),
+                self.units.labels()[unit[row] as usize],
+                drawn(row)
+            )
         });
         Err(Fault::new(format!(
             "{} rows have a stratum that is not the one they were randomised in",
             wrong.len()
         ))
-        .column(&column.name)
+        .column(column.name())
         .values(distinct(told))
         .rows(wrong)
         .remedy("Use the stratum as it stood at randomisation; a corrected value goes into another column")

@@ -36,7 +36,7 @@ impl Design {
                 spanning.len(),
                 units.len()
             ))
-            .column(&arms.name)
+            .column(arms.name())
             .rows((0..read.len()).filter(|&row| spans[units.rows()[row] as usize]))
             .values(spanning.iter().map(|&unit| format!("{} {}", self.unit_column(), units.labels()[unit])))
             .remedy(
@@ -63,7 +63,7 @@ impl Design {
                 format!("an arm has fewer than two {noun}, so its variance cannot be known")
             };
             return Err(Fault::new(problem)
-                .column(&arms.name)
+                .column(arms.name())
                 .values(few)
                 .remedy("Pass the whole trial; every arm of the design needs at least two")
                 .design());
@@ -82,28 +82,28 @@ impl Design {
 
 /// The arm of each row: by name or, with two arms, by 0 and 1.
 pub(super) fn decode(column: &Column, names: &[String], rows: usize) -> Result<Vec<u8>> {
-    if column.codes.len() != rows {
+    if column.len() != rows {
         return Err(Fault::new("the columns have different numbers of rows")
-            .column(&column.name)
-            .values([rows.to_string(), column.codes.len().to_string()])
+            .column(column.name())
+            .values([rows.to_string(), column.len().to_string()])
             .remedy("Pass columns of one data frame")
             .input());
     }
     let missing = column.missing();
     if !missing.is_empty() {
         return Err(Fault::new(format!("the arm is missing in {} of {rows} rows", missing.len()))
-            .column(&column.name)
+            .column(column.name())
             .rows(missing)
             .remedy("Fill in the arm that was drawn, or leave out rows that were never randomised")
             .input());
     }
-    let mut present = vec![false; column.labels.len()];
-    for &code in &column.codes {
+    let mut present = vec![false; column.labels().len()];
+    for &code in column.raw() {
         present[code as usize] = true;
     }
     let by_name = |label: &str| names.iter().position(|name| name == label);
     let all = |read: &dyn Fn(&str) -> Option<usize>| {
-        column.labels.iter().zip(&present).all(|(label, &there)| !there || read(label).is_some())
+        column.labels().iter().zip(&present).all(|(label, &there)| !there || read(label).is_some())
     };
     let by_number = |label: &str| match label {
         "0" if names.len() == 2 => Some(0),
@@ -111,20 +111,20 @@ pub(super) fn decode(column: &Column, names: &[String], rows: usize) -> Result<V
         _ => None,
     };
     let codes: Vec<Option<usize>> = if all(&by_name) || !all(&by_number) {
-        column.labels.iter().map(|label| by_name(label)).collect()
+        column.labels().iter().map(|label| by_name(label)).collect()
     } else {
-        column.labels.iter().map(|label| by_number(label)).collect()
+        column.labels().iter().map(|label| by_number(label)).collect()
     };
     if codes.iter().zip(&present).any(|(code, &there)| there && code.is_none()) {
         return Err(unknown(column, names, &codes));
     }
     // Every code that occurs has an arm, and there are at most 255 arms.
-    Ok(column.codes.iter().map(|&code| codes[code as usize].unwrap_or(0) as u8).collect())
+    Ok(column.raw().iter().map(|&code| codes[code as usize].unwrap_or(0) as u8).collect())
 }
 
 fn unknown(column: &Column, names: &[String], codes: &[Option<usize>]) -> Error {
     let rows: Vec<usize> =
-        (0..column.codes.len()).filter(|&row| codes[column.codes[row] as usize].is_none()).collect();
+        (0..column.len()).filter(|&row| codes[column.raw()[row] as usize].is_none()).collect();
     let mut values: Vec<&str> = rows.iter().filter_map(|&row| column.label(row)).collect();
     values.sort_unstable();
     values.dedup();
@@ -133,7 +133,7 @@ fn unknown(column: &Column, names: &[String], codes: &[Option<usize>]) -> Error 
     let hint = if near.is_empty() { String::new() } else { format!("Did you mean {}? ", near.join(" or ")) };
     let numbers = if names.len() == 2 { ", or 0 and 1 in that order" } else { "" };
     Fault::new("values that are no arm of the design")
-        .column(&column.name)
+        .column(column.name())
         .rows(rows.iter().copied())
         .values(values)
         .remedy(format!("{hint}The arms are {arms}{numbers}"))

@@ -9,8 +9,21 @@ use super::{Design, Method, Units, biased_coin, big_stick, blocks, complete, min
 use super::{constrained, matched, misfits, rerandomised};
 use crate::{Fault, Result};
 
-/// The arm of a unit that a procedure leaves out.
+/// The arm of a unit that a procedure leaves out; a trial has at most 255 arms, so it is never one of theirs.
 pub const LEFT_OUT: u8 = u8::MAX;
+
+/// Refuses arms that do not exist, and units that are not there.
+pub(super) fn check_arms(rows: &[u32], arm: &[u8], arms: usize) -> Result<()> {
+    let wrong: Vec<usize> =
+        (0..arm.len()).filter(|&unit| usize::from(arm[unit]) >= arms && arm[unit] != LEFT_OUT).collect();
+    if !wrong.is_empty() {
+        return Err(Fault::new(format!("{} units have an arm that is not below {arms}", wrong.len()))
+            .values(wrong.iter().map(|&unit| format!("unit {unit}: {}", arm[unit])))
+            .remedy("Give the arm of each unit as a position among the arms, or LEFT_OUT")
+            .input());
+    }
+    crate::codes::check(rows, rows.len(), arm.len(), "units")
+}
 
 /// Room that draws use again and again.
 #[derive(Debug, Default)]

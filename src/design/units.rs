@@ -31,18 +31,18 @@ impl Units {
     /// identifiers that come twice where individuals are randomised; [`crate::Error::Design`] for a cluster
     /// whose rows lie in more than one stratum.
     pub fn from_rows(unit: &Unit, ids: &Column, strata: &[Column]) -> Result<Self> {
-        let n = ids.codes.len();
+        let n = ids.len();
         if n == 0 {
             return Err(Fault::new("the data have no rows")
-                .column(&ids.name)
+                .column(ids.name())
                 .remedy("Pass one row for each unit, or for each child of a cluster")
                 .input());
         }
         for column in strata {
-            if column.codes.len() != n {
+            if column.len() != n {
                 return Err(Fault::new("the columns have different numbers of rows")
-                    .column(&column.name)
-                    .values([n.to_string(), column.codes.len().to_string()])
+                    .column(column.name())
+                    .values([n.to_string(), column.len().to_string()])
                     .remedy("Pass columns of one data frame")
                     .input());
             }
@@ -50,7 +50,7 @@ impl Units {
         let missing = ids.missing();
         if !missing.is_empty() {
             return Err(Fault::new(format!("identifiers are missing in {} of {n} rows", missing.len()))
-                .column(&ids.name)
+                .column(ids.name())
                 .rows(missing)
                 .remedy("Every row needs to say which unit it belongs to")
                 .input());
@@ -59,7 +59,7 @@ impl Units {
             let missing = column.missing();
             if !missing.is_empty() {
                 return Err(Fault::new(format!("the stratum is missing in {} of {n} rows", missing.len()))
-                    .column(&column.name)
+                    .column(column.name())
                     .rows(missing)
                     .remedy("Fill it in, or make a stratum of its own for units where it is not known")
                     .input());
@@ -67,7 +67,7 @@ impl Units {
         }
 
         let ranked = rank(ids);
-        let rows: Vec<u32> = ids.codes.iter().map(|&code| ranked.rank[code as usize]).collect();
+        let rows: Vec<u32> = ids.raw().iter().map(|&code| ranked.rank[code as usize]).collect();
         let labels = ranked.labels;
         if matches!(unit, Unit::Individual(_)) {
             refuse_repeats(ids, &rows, &labels)?;
@@ -79,7 +79,7 @@ impl Units {
         for column in strata {
             let ranked = rank(column);
             let mut value = vec![MISSING; labels.len()];
-            for (&unit, &code) in rows.iter().zip(&column.codes) {
+            for (&unit, &code) in rows.iter().zip(column.raw()) {
                 let here = ranked.rank[code as usize];
                 let first = &mut value[unit as usize];
                 if *first == MISSING {
@@ -105,7 +105,7 @@ impl Units {
             // Every value of `wide` is in `present`, so the search never fails.
             stratum = wide.iter().map(|w| present.partition_point(|p| p < w) as u32).collect();
         }
-        let strata_columns = strata.iter().map(|column| column.name.clone()).collect();
+        let strata_columns = strata.iter().map(|column| column.name().to_owned()).collect();
         Ok(Self {
             unit: unit.clone(),
             strata_columns,
@@ -174,8 +174,8 @@ pub(super) struct Ranked {
 }
 
 pub(super) fn rank(column: &Column) -> Ranked {
-    let mut present = vec![false; column.labels.len()];
-    for &code in &column.codes {
+    let mut present = vec![false; column.labels().len()];
+    for &code in column.raw() {
         present[code as usize] = true;
     }
     // The first eight bytes as a big-endian number decide most comparisons without touching the text.
@@ -185,17 +185,17 @@ pub(super) fn rank(column: &Column) -> Ranked {
         bytes[..length].copy_from_slice(&label.as_bytes()[..length]);
         u64::from_be_bytes(bytes)
     };
-    let mut order: Vec<(u64, u32)> = (0..column.labels.len())
+    let mut order: Vec<(u64, u32)> = (0..column.labels().len())
         .filter(|&code| present[code])
-        .map(|code| (prefix(&column.labels[code]), code as u32))
+        .map(|code| (prefix(&column.labels()[code]), code as u32))
         .collect();
     order.sort_unstable_by(|a, b| {
-        a.0.cmp(&b.0).then_with(|| column.labels[a.1 as usize].cmp(&column.labels[b.1 as usize]))
+        a.0.cmp(&b.0).then_with(|| column.labels()[a.1 as usize].cmp(&column.labels()[b.1 as usize]))
     });
     let mut labels: Vec<String> = Vec::with_capacity(order.len());
-    let mut rank = vec![MISSING; column.labels.len()];
+    let mut rank = vec![MISSING; column.labels().len()];
     for (_, code) in order {
-        let label = &column.labels[code as usize];
+        let label = &column.labels()[code as usize];
         // Two codes may have one label once it is in NFC; they are one unit.
         if labels.last() != Some(label) {
             labels.push(label.clone());
@@ -218,7 +218,7 @@ fn refuse_repeats(ids: &Column, rows: &[u32], labels: &[String]) -> Result<()> {
         "{} identifiers stand in more than one row, yet rows are randomised",
         repeated.len()
     ))
-    .column(&ids.name)
+    .column(ids.name())
     .rows((0..rows.len()).filter(|&row| times[rows[row] as usize] > 1))
     .values(repeated.iter().map(|&unit| labels[unit].clone()))
     .remedy("Keep one row for each individual, or randomise clusters: cluster instead of unit")
@@ -238,9 +238,9 @@ fn spans_strata(ids: &Column, column: &Column, rows: &[u32], labels: &[String]) 
     }
     let spanning: Vec<usize> = (0..labels.len()).filter(|&unit| spans[unit]).collect();
     Fault::new(format!("{} of {} clusters lie in more than one stratum", spanning.len(), labels.len()))
-        .column(&column.name)
+        .column(column.name())
         .rows((0..rows.len()).filter(|&row| spans[rows[row] as usize]))
-        .values(spanning.iter().map(|&unit| format!("{} {}", ids.name, labels[unit])))
+        .values(spanning.iter().map(|&unit| format!("{} {}", ids.name(), labels[unit])))
         .remedy("Give all rows of a cluster the same stratum, for instance the oldest child's")
         .design()
 }

@@ -1,9 +1,12 @@
 //! Which row belongs to which cluster.
 
-use crate::{Fault, Result};
+use serde::Serialize;
+
+use crate::design::Column;
+use crate::{Fault, Result, codes};
 
 /// Cluster membership: a code for every row, 0 to count - 1, each cluster holding at least one row.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Clusters {
     codes: Vec<u32>,
     starts: Vec<usize>,
@@ -14,7 +17,8 @@ impl Clusters {
     /// Clusters from one code a row; codes need not be dense, and unused ones are dropped.
     ///
     /// # Errors
-    /// [`crate::Error::Input`] for an empty list or more than 2^32 - 1 rows.
+    /// [`crate::Error::Input`] for an empty list or more than 2^32 - 1 rows, and for the code 2^32 - 1, by which a missing
+    /// cluster is written elsewhere: [`Clusters::from_column`] and [`Clusters::from_options`] know what is missing.
     ///
     /// ```
     /// let clusters = crewe::inference::Clusters::new(&[7, 3, 7])?;
@@ -26,6 +30,7 @@ impl Clusters {
         if codes.is_empty() || u32::try_from(codes.len()).is_err() {
             return Err(Fault::new("clusters need between 1 and 4,294,967,295 rows").input());
         }
+        codes::refuse_missing(codes, "the cluster")?;
         let largest = codes.iter().copied().max().unwrap_or(0) as usize;
         let mut dense = if largest < 4 * codes.len() + 1024 {
             let mut seen = vec![u32::MAX; largest + 1];
@@ -61,12 +66,57 @@ impl Clusters {
         Ok(Self { codes: dense, starts, order })
     }
 
+    /// Clusters from a column of ids.
+    ///
+    /// # Errors
+    /// As [`Clusters::new`], and [`crate::Error::Input`] for ids that are missing, with the column and the rows.
+    ///
+    /// ```
+    /// use crewe::design::Column;
+    /// use crewe::inference::Clusters;
+    /// let families = Column::from_options("family_id", [Some("F1"), Some("F2"), Some("F1"), None]);
+    /// let error = Clusters::from_column(&families).unwrap_err();
+    /// assert!(error.to_string().contains("missing in 1 of 4 rows (column 'family_id'; row 3)"));
+    /// ```
+    pub fn from_column(ids: &Column) -> Result<Self> {
+        let missing = ids.missing();
+        if !missing.is_empty() {
+            return Err(Fault::new(format!(
+                "the cluster is missing in {} of {} rows",
+                missing.len(),
+                ids.len()
+            ))
+            .column(ids.name())
+            .rows(missing)
+            .remedy("Every row needs to say which cluster it belongs to: fill the ids in, or drop the rows")
+            .input());
+        }
+        Self::new(ids.raw())
+    }
+
+    /// Clusters from one code a row, nothing where it is missing.
+    ///
+    /// # Errors
+    /// As [`Clusters::new`], and [`crate::Error::Input`] for codes that are missing, with the rows.
+    ///
+    /// ```
+    /// use crewe::inference::Clusters;
+    /// assert_eq!(Clusters::from_options([Some(4), Some(9), Some(4)])?.sizes(), [2, 1]);
+    /// assert!(Clusters::from_options([Some(4), None]).is_err());
+    /// # Ok::<(), crewe::Error>(())
+    /// ```
+    pub fn from_options(codes: impl IntoIterator<Item = Option<u32>>) -> Result<Self> {
+        let codes: Vec<u32> = codes.into_iter().map(|code| code.unwrap_or(u32::MAX)).collect();
+        Self::new(&codes)
+    }
+
     /// Every row its own cluster.
     ///
     /// # Errors
     /// As [`Clusters::new`].
     pub fn singletons(n: usize) -> Result<Self> {
-        Self::new(&(0..n as u32).collect::<Vec<_>>())
+        let codes: Vec<u32> = (0..u32::try_from(n).unwrap_or(0)).collect();
+        Self::new(&codes)
     }
 
     /// The number of clusters, G.
@@ -80,6 +130,9 @@ impl Clusters {
     }
 
     /// The rows of cluster `g`, in the order of the data.
+    ///
+    /// # Panics
+    /// If there is no such cluster.
     pub fn rows(&self, g: usize) -> &[u32] {
         &self.order[self.starts[g]..self.starts[g + 1]]
     }

@@ -12,6 +12,7 @@ pub mod clusters;
 mod constant_groups;
 pub mod contrasts;
 mod inverse_root;
+pub(crate) mod level;
 mod scores;
 pub mod vcov;
 pub mod wald;

@@ -10,7 +10,7 @@
 
 use ndarray::ArrayView2;
 
-use crate::{Fault, Result};
+use crate::{Fault, Result, codes};
 
 /// How a survey is scored.
 #[derive(Debug, Clone)]
@@ -170,22 +170,35 @@ pub struct Summary {
 
 /// Describes each group's scores; `group` holds codes below `groups`. Quartiles by Hyndman and Fan's definition 7.
 ///
+/// # Errors
+/// An input error for another number of codes than scores, and a code that is none of the groups.
+///
 /// ```
 /// use crewe::instruments::likert::summarise;
-/// let by = summarise(&[1.0, 2.0, 4.0, 7.0, f64::NAN], &[0, 0, 0, 1, 1], 2);
+/// let by = summarise(&[1.0, 2.0, 4.0, 7.0, f64::NAN], &[0, 0, 0, 1, 1], 2)?;
 /// assert_eq!((by[0].median, by[0].q1, by[1].n, by[1].missing), (2.0, 1.5, 1, 1));
+/// # Ok::<(), crewe::Error>(())
 /// ```
-pub fn summarise(scores: &[f64], group: &[u32], groups: usize) -> Vec<Summary> {
-    (0..groups)
-        .map(|g| {
-            let all: Vec<f64> =
-                scores.iter().zip(group).filter(|(_, code)| **code as usize == g).map(|(x, _)| *x).collect();
-            let mut x: Vec<f64> = all.iter().copied().filter(|x| !x.is_nan()).collect();
+pub fn summarise(scores: &[f64], group: &[u32], groups: usize) -> Result<Vec<Summary>> {
+    codes::check(group, scores.len(), groups, "groups")?;
+    let mut members = vec![Vec::new(); groups];
+    let mut missing = vec![0; groups];
+    for (&score, &code) in scores.iter().zip(group) {
+        if score.is_nan() {
+            missing[code as usize] += 1;
+        } else {
+            members[code as usize].push(score);
+        }
+    }
+    let summaries = members
+        .into_iter()
+        .zip(missing)
+        .map(|(mut x, missing)| {
             x.sort_by(f64::total_cmp);
             let n = x.len();
             Summary {
                 n,
-                missing: all.len() - n,
+                missing,
                 mean: if n == 0 { f64::NAN } else { x.iter().sum::<f64>() / n as f64 },
                 sd: if n < 2 { f64::NAN } else { variance(&x).sqrt() },
                 min: quantile(&x, 0.0),
@@ -195,7 +208,8 @@ pub fn summarise(scores: &[f64], group: &[u32], groups: usize) -> Vec<Summary> {
                 max: quantile(&x, 1.0),
             }
         })
-        .collect()
+        .collect();
+    Ok(summaries)
 }
 
 /// Definition 7 on sorted values: linear between the order statistics at (n - 1) p.

@@ -15,7 +15,7 @@
 
 use ndarray::ArrayView2;
 
-use crate::{Fault, Result};
+use crate::{Fault, Result, codes};
 
 /// What a factor counts towards.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -201,13 +201,14 @@ pub struct Change {
 /// ```
 ///
 /// # Errors
-/// An input error if the lengths differ or an arm has no case.
+/// An input error if the lengths differ, an arm has no case or a code is none of the arms.
 pub fn change(before: &[f64], after: &[f64], arm: &[u32], arms: usize) -> Result<Change> {
     if before.len() != after.len() || before.len() != arm.len() {
         return Err(Fault::new("before, after and arm differ in length")
             .remedy("Pass one entry a case")
             .input());
     }
+    check_arms(arm, arms)?;
     let change: Vec<f64> = after.iter().zip(before).map(|(a, b)| a - b).collect();
     let by_arm = means(&change, arm, arms);
     if arms < 2 || by_arm.iter().any(|mean| mean.n == 0) {
@@ -223,6 +224,17 @@ pub fn change(before: &[f64], after: &[f64], arm: &[u32], arms: usize) -> Result
         by_arm,
         differences,
     })
+}
+
+/// Refuses arms that do not exist, and more arms than cases.
+fn check_arms(arm: &[u32], arms: usize) -> Result<()> {
+    codes::check(arm, arm.len(), arms, "arms")?;
+    if arms <= arm.len() {
+        return Ok(());
+    }
+    Err(Fault::new(format!("{arms} arms have {} cases", arm.len()))
+        .remedy("Check the column of the arm")
+        .input())
 }
 
 fn means(x: &[f64], arm: &[u32], arms: usize) -> Vec<Mean> {
@@ -269,7 +281,7 @@ pub struct Range {
 /// min(w_c d_c, v_c d_c) to that of max, where v_c is the other weight.
 ///
 /// # Errors
-/// An input error if the shapes differ or an arm has no case.
+/// An input error if the shapes differ, an arm has no case or a code is none of the arms.
 pub fn bounds(
     change: ArrayView2<'_, f64>,
     factors: &[Factor],
@@ -281,6 +293,7 @@ pub fn bounds(
             .remedy("Check the shapes")
             .input());
     }
+    check_arms(arm, arms)?;
     let mut ranges: Vec<Range> = (1..arms).map(|g| Range { arm: g, low: 0.0, high: 0.0 }).collect();
     for (j, factor) in factors.iter().enumerate() {
         let by_arm = means(&change.column(j).to_vec(), arm, arms);

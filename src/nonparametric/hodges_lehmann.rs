@@ -8,8 +8,10 @@
 //! `wilcox.test` iterates towards it. Differences are never stored: the k-th is found by bisection on the bits of
 //! a double, counting in O(m + n).
 
-use super::{Alternative, Interval};
+use super::{Alternative, Interval, check_finite, check_level};
 use crate::dist::normal_quantile;
+use crate::ties::Distinct;
+use crate::{Fault, Result};
 
 /// A shift and its interval.
 #[derive(Debug, Clone, PartialEq)]
@@ -24,10 +26,46 @@ pub struct HodgesLehmann {
     pub attained: f64,
 }
 
+/// The shift of `x` over `y`, with the interval that inverts the normal approximation.
+///
+/// # Errors
+/// When a sample is empty or holds a missing value, or when the level is not between 0 and 1.
+///
+/// ```
+/// use crewe::nonparametric::{Alternative, hodges_lehmann};
+/// let found = hodges_lehmann(&[9.0, 5.0, 7.0], &[1.0, 4.0], true, Alternative::TwoSided, 0.9)?;
+/// assert_eq!(found.shift, 4.5); // the median of 8, 4, 6, 5, 1, 3
+/// # Ok::<(), crewe::Error>(())
+/// ```
+pub fn hodges_lehmann(
+    x: &[f64],
+    y: &[f64],
+    correct: bool,
+    alternative: Alternative,
+    level: f64,
+) -> Result<HodgesLehmann> {
+    check_level(level)?;
+    check_finite(x, "x")?;
+    check_finite(y, "y")?;
+    if x.is_empty() || y.is_empty() {
+        return Err(Fault::new("one of the two samples is empty")
+            .values([format!("{} and {} values", x.len(), y.len())])
+            .remedy("Both need at least one observed value")
+            .input());
+    }
+    let pooled: Vec<f64> = x.iter().chain(y).copied().collect();
+    let mut pooled = Distinct::of(&pooled).snapped(&pooled);
+    let (x, y) = pooled.split_at_mut(x.len());
+    x.sort_unstable_by(f64::total_cmp);
+    y.sort_unstable_by(f64::total_cmp);
+    Ok(shift_between(x, y, None, correct, alternative, level))
+}
+
 /// The shift of `x` over `y`, both ascending and not empty.
 ///
-/// `exact_below` holds the exact `P(U <= u)` for u = 0, 1, ..., m n where there are no ties and the test was exact; otherwise the normal approximation with continuity correction is inverted.
-pub fn hodges_lehmann(
+/// `exact_below` holds the exact `P(U <= u)` for u = 0, 1, ..., m n where there are no ties and the test was exact;
+/// otherwise the normal approximation is inverted, with its continuity correction if `correct`.
+pub(super) fn shift_between(
     x: &[f64],
     y: &[f64],
     exact_below: Option<&[f64]>,

@@ -19,7 +19,7 @@ mod risk_difference;
 mod shift;
 mod unconditional;
 
-pub use descriptives::{Crosstab, GroupSummary, crosstab, group_summary};
+pub use descriptives::{Crosstab, GroupSummary, Levels, crosstab, cut, group_summary, levels};
 pub use fisher::{FisherTest, fisher_test};
 pub use goodness::{GoodnessOfFit, GoodnessOptions, goodness_of_fit};
 pub use hodges_lehmann::{HodgesLehmann, hodges_lehmann};
@@ -31,6 +31,7 @@ pub use risk_difference::newcombe;
 pub use shift::SubsetSums;
 pub use unconditional::{ChanZhang, chan_zhang};
 
+pub(crate) use crate::inference::level::check_level;
 use crate::{Fault, Result};
 
 /// Which departures from the null hypothesis count.
@@ -86,16 +87,6 @@ pub struct Interval {
     pub low: f64,
     /// Its upper limit.
     pub high: f64,
-}
-
-pub(crate) fn check_level(level: f64) -> Result<()> {
-    if level > 0.0 && level < 1.0 {
-        return Ok(());
-    }
-    Err(Fault::new("the confidence level must lie between 0 and 1")
-        .values([level.to_string()])
-        .remedy("Pass for instance level=0.95")
-        .input())
 }
 
 /// Refuses more events than cases, and groups without cases.

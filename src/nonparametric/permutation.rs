@@ -121,11 +121,17 @@ fn spread(scores: &[i64], m: usize, n: usize) -> f64 {
     (squares / (total - 1.0) * (1.0 / m as f64 + 1.0 / n as f64)).sqrt()
 }
 
-/// Scores times the smallest number that makes them whole.
+/// Scores times the smallest number that makes them whole, but for the rounding of arithmetic.
 fn on_grid(values: &[f64], name: &str) -> Result<(Vec<i64>, u32)> {
+    let size = values.iter().map(|v| v.abs() / values.len() as f64).sum::<f64>();
     for scale in [1_u32, 2, 3, 4, 5, 6, 10, 12, 20, 60, 100, 1000] {
         let scaled: Vec<f64> = values.iter().map(|v| v * f64::from(scale)).collect();
-        let whole = |v: &f64| (v - v.round()).abs() <= 1e-9 * v.abs().max(1.0) && v.abs() < 1e12;
+        let whole = |v: &f64| {
+            let near = (v - v.round()).abs() <= (1e-9 * v.abs().max(1.0)).min(1e-4);
+            // What is small next to a whole number is 0 only where the other scores are not as small.
+            let gone = v.round() == 0.0 && v.abs() > 1e-12 * size * f64::from(scale);
+            near && !gone && v.abs() < 1e12
+        };
         if scaled.iter().all(whole) {
             return Ok((scaled.iter().map(|v| v.round() as i64).collect(), scale));
         }
@@ -149,5 +155,13 @@ mod tests {
         assert_eq!(on_grid(&[0.1, 0.3, 2.7], "s").unwrap(), (vec![1, 3, 27], 10));
         assert_eq!(on_grid(&[5.0 / 3.0, 2.0], "s").unwrap(), (vec![5, 6], 3));
         assert!(on_grid(&[std::f64::consts::PI], "s").is_err());
+        assert_eq!(on_grid(&[0.8 - 0.5, 0.1 * 3.0, 0.3 - 0.1 * 3.0], "s").unwrap(), (vec![3, 3, 0], 10));
+    }
+
+    #[test]
+    fn small_and_large_scores_are_not_rounded_away() {
+        // Six different scores of a tenth of a billionth are not six zeros, nor is a half lost beside 1e11.
+        assert!(on_grid(&[1e-10, 2e-10, 3e-10], "s").is_err());
+        assert_eq!(on_grid(&[1e11, 1e11 + 0.5], "s").unwrap(), (vec![200_000_000_000, 200_000_000_001], 2));
     }
 }

@@ -7,6 +7,7 @@
 //! tail, at most 1.
 
 use crate::nonparametric::Alternative;
+use crate::{Fault, Result};
 
 /// The tails of a null distribution at the observed value.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -38,11 +39,43 @@ impl Tails {
 /// ```
 /// // Three of nine draws are at least as large as the observed value, so p is (1 + 3) / (1 + 9).
 /// let draws = [0.1, 0.5, 0.2, 0.9, 0.3, 0.7, 0.4, 0.2, 0.1];
-/// assert_eq!(crewe::resampling::tails(&draws, None, 0.5).upper, 0.4);
+/// assert_eq!(crewe::resampling::tails(&draws, None, 0.5)?.upper, 0.4);
 /// // Over all assignments the probabilities are summed, the observed one's among them.
-/// assert_eq!(crewe::resampling::tails(&[1.0, 2.0, 3.0], Some(&[0.5, 0.25, 0.25]), 2.0).upper, 0.5);
+/// assert_eq!(crewe::resampling::tails(&[1.0, 2.0, 3.0], Some(&[0.5, 0.25, 0.25]), 2.0)?.upper, 0.5);
+/// # Ok::<(), crewe::Error>(())
 /// ```
-pub fn tails(values: &[f64], probability: Option<&[f64]>, observed: f64) -> Tails {
+///
+/// # Errors
+/// [`crate::Error::Input`] where there are no values, a value or the observed one is missing (it would count on neither
+/// side, and the p-value come out too small), or the probabilities are not one a value, none negative and their sum
+/// positive.
+pub fn tails(values: &[f64], probability: Option<&[f64]>, observed: f64) -> Result<Tails> {
+    let refuse = |problem: String| {
+        Err(Fault::new(problem).remedy("Give the statistic a value on every assignment").input())
+    };
+    if values.is_empty() {
+        return refuse("there are no values to compare the observed one with".into());
+    }
+    let missing = values.iter().filter(|value| value.is_nan()).count();
+    if missing > 0 || observed.is_nan() {
+        let which = if observed.is_nan() { "the observed value".into() } else { format!("{missing} values") };
+        return refuse(format!("{which} of the statistic are missing"));
+    }
+    if let Some(p) = probability
+        && (p.len() != values.len()
+            || p.iter().any(|&p| !(p >= 0.0 && p.is_finite()))
+            || p.iter().sum::<f64>() <= 0.0)
+    {
+        return Err(Fault::new("the probabilities do not fit the values")
+            .values([format!("{} probabilities, {} values", p.len(), values.len())])
+            .remedy("Give one for each value, none negative, their sum above 0")
+            .input());
+    }
+    Ok(tails_of(values, probability, observed))
+}
+
+/// The tails of values that were checked.
+pub(super) fn tails_of(values: &[f64], probability: Option<&[f64]>, observed: f64) -> Tails {
     let weight = |i: usize| probability.map_or(1.0, |p| p[i]);
     let (mut total, mut mean) = (0.0, 0.0);
     for i in (0..values.len()).filter(|&i| values[i].is_finite()) {

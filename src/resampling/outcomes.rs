@@ -1,22 +1,27 @@
 //! The outcomes of a trial's rows, matched to the units that were randomised.
 
+use serde::Serialize;
+
 use crate::design::{Assignment, LEFT_OUT};
 use crate::{Fault, Result};
 
 /// Outcomes by row, and the unit of each row.
-#[derive(Debug, Clone, PartialEq)]
+///
+/// ```
+/// use crewe::resampling::Outcomes;
+/// // Four children of three families; the second child was not measured.
+/// let scores = Outcomes::new("score", &[3.0, f64::NAN, 5.0, 4.0], &[0, 0, 1, 2], 3)?;
+/// assert_eq!((scores.units(), scores.values().len()), (3, 4));
+/// assert!(Outcomes::new("score", &[3.0], &[7], 3).is_err());
+/// # Ok::<(), crewe::Error>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Outcomes {
-    /// The outcome's name.
-    pub name: String,
-    /// One value a row; NaN where it is missing.
-    pub values: Vec<f64>,
-    /// The unit of each row, an index into the units of the trial.
-    pub unit: Vec<u32>,
-    /// The number of units randomised, with or without rows.
-    pub units: usize,
-    /// Whether each unit takes part in the comparison; all do where this is nothing. The others are drawn again with
-    /// all units, and count for nothing.
-    pub compared: Option<Vec<bool>>,
+    pub(super) name: String,
+    pub(super) values: Vec<f64>,
+    pub(super) unit: Vec<u32>,
+    pub(super) units: usize,
+    pub(super) compared: Option<Vec<bool>>,
 }
 
 impl Outcomes {
@@ -51,6 +56,32 @@ impl Outcomes {
             return Err(fault("no outcome is observed").remedy("Check the column").input());
         }
         Ok(Self { name: name.into(), values: values.to_vec(), unit: unit.to_vec(), units, compared: None })
+    }
+
+    /// The outcome's name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// One value a row; NaN where it is missing.
+    pub fn values(&self) -> &[f64] {
+        &self.values
+    }
+
+    /// The unit of each row, an index into the units of the trial.
+    pub fn unit(&self) -> &[u32] {
+        &self.unit
+    }
+
+    /// The number of units randomised, with or without rows.
+    pub fn units(&self) -> usize {
+        self.units
+    }
+
+    /// Whether each unit takes part in the comparison; all do where this is nothing. The others are drawn again with
+    /// all units, and count for nothing.
+    pub fn compared(&self) -> Option<&[bool]> {
+        self.compared.as_deref()
     }
 
     /// Takes only some units into the comparison, as where families arrived while an arm was full.

@@ -15,7 +15,7 @@ use super::adjusted::Adjusted;
 use super::chances::chances;
 use super::inversion::{Lines, Search};
 use super::means::{ByArm, Linear, Means};
-use super::null::{tails, tolerance, weights};
+use super::null::{tails_of, tolerance, weights};
 use super::outcomes::each_arm_has_outcomes;
 use super::redrawn::{new_seed, redraw_seed, replay_of, shown};
 use super::replay::{Evaluate, Replay, Room};
@@ -290,7 +290,7 @@ impl<'a> Prepared<'a> {
         let pairs = || values.chunks_exact(2).filter(|pair| !pair[0].is_nan());
         let (a, b): (Vec<f64>, Vec<f64>) = pairs().map(|pair| (pair[0], pair[1])).unzip();
         let mut test = self.result(&kept)?;
-        let found = tails(&a, test.weight.as_deref(), observed);
+        let found = tails_of(&a, test.weight.as_deref(), observed);
         let mut interval = None;
         if options.interval.unwrap_or(true) {
             let error = options.alternative.tails(options.level);
@@ -338,7 +338,7 @@ impl<'a> Prepared<'a> {
         let two_arms = self.assignment.arms.len() == 2;
         for k in 0..if two_arms || width == 1 { 1 } else { width - 1 } {
             let distribution = column(k);
-            let found = tails(&distribution, test.weight.as_deref(), observed[k]);
+            let found = tails_of(&distribution, test.weight.as_deref(), observed[k]);
             test.comparisons.push(Comparison {
                 arm: self.assignment.arms[k + 1].clone(),
                 estimate: observed[k],
@@ -354,7 +354,7 @@ impl<'a> Prepared<'a> {
         }
         if !two_arms {
             if width > 1 {
-                let found = tails(&column(width - 1), test.weight.as_deref(), observed[width - 1]);
+                let found = tails_of(&column(width - 1), test.weight.as_deref(), observed[width - 1]);
                 test.omnibus = Some(Omnibus { statistic: observed[width - 1], p_value: found.upper });
             }
             test.notes.push(
@@ -393,7 +393,7 @@ impl<'a> Prepared<'a> {
             let kept: Vec<bool> = values.iter().map(|value| !value.is_nan()).collect();
             let weight = self.replay.probability().map(|p| weights(p, &kept));
             let values: Vec<f64> = values.into_iter().filter(|value| !value.is_nan()).collect();
-            let found = tails(&values, weight.as_deref(), observed);
+            let found = tails_of(&values, weight.as_deref(), observed);
             Ok(if upper { found.upper } else { found.lower })
         };
         let scale = self.outcomes.spread();

@@ -1,12 +1,13 @@
 //! Times to an event, grouped by distinct time from the start.
 //!
 //! Cases are followed in days, so a million rows have a few hundred distinct times, and everything in this folder works
-//! per distinct time. Times that differ by less than a relative 1.5e-8 (the square root of the machine's precision)
-//! are taken as equal, as R's `survival` does by default (`timefix`): 0.1 + 0.2 and 0.3 are one time.
+//! per distinct time. Times that differ by a relative 1.5e-8 at most are one ([`Tolerance`]), as R's `survival` has it by
+//! default (`timefix`): 0.1 + 0.2 and 0.3 are one time, when rows are grouped and when a time is looked up.
 
 use std::ops::Range;
 
-use crate::{Fault, Result};
+pub use crate::ties::Tolerance;
+use crate::{Fault, Result, codes};
 
 /// What was observed: a time for every row, and whether it ended in the event (1) or was censored (0).
 #[derive(Debug, Clone)]
@@ -159,36 +160,33 @@ pub struct Timeline {
     pub ties: Vec<Tie>,
     /// The ties of each stratum.
     pub strata: Vec<Range<usize>>,
+    /// How far apart times may be and still be one.
+    pub tolerance: Tolerance,
 }
 
 impl Timeline {
-    /// Sorts rows by stratum (dense codes 0, 1, ... or one stratum), then time.
+    /// Sorts rows by stratum (codes 0, 1, ... without a gap, or one stratum), then time.
     ///
     /// # Errors
-    /// As [`Surv::check`], and [`crate::Error::Input`] for another number of codes than rows.
+    /// As [`Surv::check`], and [`crate::Error::Input`] for another number of codes than rows, and codes that do not run
+    /// from 0 without a gap.
     pub fn new(surv: &Surv<'_>, strata: Option<&[u32]>) -> Result<Self> {
         surv.check()?;
         let n = surv.n();
-        if let Some(codes) = strata
-            && codes.len() != n
-        {
-            return Err(Fault::new(format!("{} strata were given for {n} rows", codes.len())).input());
-        }
+        let strata_count = strata.map_or(Ok(1), |codes| codes::gapless(codes, n, "strata or groups"))?;
         // Non-negative doubles sort as their bits do (and -0 becomes 0).
         let mut keyed: Vec<(u64, u32)> =
             surv.time.iter().enumerate().map(|(i, &t)| ((t + 0.0).to_bits(), i as u32)).collect();
         keyed.sort_unstable();
-        let cuts = distinct_times(&keyed);
+        let (cuts, tolerance) = distinct_times(&keyed);
         // The class of a row is its stratum, time and event; a counting sort keeps the order of rows within it.
-        let strata_count =
-            strata.map_or(1, |codes| codes.iter().copied().max().map_or(0, |m| m as usize + 1));
         let classes = |row: u32, time: usize| {
             let stratum = strata.map_or(0, |codes| codes[row as usize] as usize);
             let event = usize::from(surv.event[row as usize] == 1.0);
             (stratum, 2 * time + event)
         };
         if strata_count == 1 {
-            return Ok(Self::in_one_stratum(&keyed, &cuts, surv));
+            return Ok(Self::in_one_stratum(&keyed, &cuts, tolerance, surv));
         }
         let mut by_stratum: Vec<Vec<(usize, u32)>> = vec![Vec::new(); strata_count];
         let mut time = 0;
@@ -199,7 +197,8 @@ impl Timeline {
             let (stratum, class) = classes(row, time);
             by_stratum[stratum].push((class, row));
         }
-        let mut timeline = Self { order: Vec::with_capacity(n), ties: Vec::new(), strata: Vec::new() };
+        let mut timeline =
+            Self { order: Vec::with_capacity(n), ties: Vec::new(), strata: Vec::new(), tolerance };
         for rows in &mut by_stratum {
             // Rows of a stratum are in order of time already; only events move behind the censored.
             rows.sort_by_key(|&(class, _)| class);
@@ -214,7 +213,7 @@ impl Timeline {
         Ok(timeline)
     }
 
-    fn in_one_stratum(keyed: &[(u64, u32)], cuts: &[f64], surv: &Surv<'_>) -> Self {
+    fn in_one_stratum(keyed: &[(u64, u32)], cuts: &[f64], tolerance: Tolerance, surv: &Surv<'_>) -> Self {
         let mut order = Vec::with_capacity(keyed.len());
         let mut ties = Vec::with_capacity(cuts.len());
         let mut start = 0;
@@ -229,7 +228,7 @@ impl Timeline {
             start = end;
         }
         let all = 0..ties.len();
-        Self { order, ties, strata: vec![all] }
+        Self { order, ties, strata: vec![all], tolerance }
     }
 
     /// Adds the row at `position` to the last tie, or starts a new one.
@@ -245,6 +244,15 @@ impl Timeline {
         }
     }
 
+    /// The last tie at or before `time` in a stratum, as a position in [`Timeline::ties`]; `None` before its first.
+    ///
+    /// # Panics
+    /// If there is no such stratum.
+    pub fn last_at(&self, stratum: usize, time: f64) -> Option<usize> {
+        let ties = self.strata[stratum].clone();
+        self.tolerance.last_by(&self.ties[ties.clone()], time, |tie| tie.time).map(|j| ties.start + j)
+    }
+
     /// Rows.
     pub fn n(&self) -> usize {
         self.order.len()
@@ -256,28 +264,13 @@ impl Timeline {
     }
 }
 
-/// The distinct times in ascending order; each near-equal run is represented by its smallest.
-fn distinct_times(keyed: &[(u64, u32)]) -> Vec<f64> {
-    let tolerance = f64::EPSILON.sqrt();
-    let mut unique: Vec<f64> = Vec::new();
-    let mut last = u64::MAX;
-    for &(bits, _) in keyed {
-        if bits != last {
-            unique.push(f64::from_bits(bits));
-            last = bits;
-        }
-    }
-    let mean = unique.iter().sum::<f64>() / unique.len() as f64;
-    let mut cuts = Vec::with_capacity(unique.len());
+/// The distinct times in ascending order, each run of times that are one represented by its smallest.
+fn distinct_times(keyed: &[(u64, u32)]) -> (Vec<f64>, Tolerance) {
+    let mut cuts: Vec<f64> = keyed.chunk_by(|a, b| a.0 == b.0).map(|run| f64::from_bits(run[0].0)).collect();
+    let tolerance = Tolerance::of(&cuts);
     let mut previous = f64::NEG_INFINITY;
-    for &time in &unique {
-        let gap = time - previous;
-        if !(gap <= tolerance || gap / mean <= tolerance) {
-            cuts.push(time);
-        }
-        previous = time;
-    }
-    cuts
+    cuts.retain(|&time| !tolerance.same(std::mem::replace(&mut previous, time), time));
+    (cuts, tolerance)
 }
 
 #[cfg(test)]
@@ -297,6 +290,9 @@ mod tests {
         assert_eq!(timeline.order, [1, 2, 3, 0, 4]);
         assert_eq!(timeline.strata, [0..2, 2..5]);
         assert_eq!(timeline.ties[1], Tie { time: 3.0, start: 1, events: 2, end: 2 });
+        let found = [0.2, 3.0 - 1e-9, 9.0].map(|t| timeline.last_at(0, t));
+        assert_eq!(found, [None, Some(1), Some(1)]);
+        assert_eq!(timeline.last_at(1, 0.1 + 0.2), Some(2));
     }
 
     #[test]

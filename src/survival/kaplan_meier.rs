@@ -5,7 +5,8 @@
 //! M. Greenwood (1926); intervals on three scales as in J. D. Kalbfleisch and R. L. Prentice (2002), section 1.4.
 //! With weights, d and n are sums of weights.
 
-use super::data::{Surv, Timeline};
+use super::data::{Surv, Timeline, Tolerance};
+use crate::inference::level::check_level;
 use crate::{Fault, Result, dist};
 
 /// The scale on which an interval of S is symmetric.
@@ -107,6 +108,21 @@ pub struct Curve {
     pub conf_high: Vec<f64>,
     /// Rows of the group.
     pub n: usize,
+    /// How far apart times may be and still be one, by the times of all groups.
+    pub tolerance: Tolerance,
+}
+
+/// A curve read at given times; all arrays have one element a time, NaN where a time is.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Readings {
+    /// S: 1 before the first time of the group.
+    pub survival: Vec<f64>,
+    /// Its standard error: 0 before the first time.
+    pub std_error: Vec<f64>,
+    /// Lower limits: NaN before the first time.
+    pub conf_low: Vec<f64>,
+    /// Upper limits: NaN before the first time.
+    pub conf_high: Vec<f64>,
 }
 
 /// A quantile of the time to the event, with its interval; NaN where the curve does not come down that far.
@@ -120,10 +136,11 @@ pub struct Quantile {
     pub conf_high: f64,
 }
 
-/// Estimates the survival curve of every group (codes 0, 1, ...; one group without them).
+/// Estimates the survival curve of every group (codes 0, 1, ... without a gap; one group without them).
 ///
 /// # Errors
-/// [`crate::Error::Input`] for times or events that cannot be ([`Surv::check`]), or a level outside 0 to 1.
+/// [`crate::Error::Input`] for times or events that cannot be ([`Surv::check`]), codes that leave a group empty, or a
+/// level outside 0 to 1.
 ///
 /// ```
 /// use crewe::survival::{Options, Surv, kaplan_meier};
@@ -133,9 +150,7 @@ pub struct Quantile {
 /// # Ok::<(), crewe::Error>(())
 /// ```
 pub fn kaplan_meier(surv: &Surv<'_>, groups: Option<&[u32]>, options: Options) -> Result<Vec<Curve>> {
-    if !(options.level > 0.0 && options.level < 1.0) {
-        return Err(Fault::new(format!("level = {} is not between 0 and 1", options.level)).input());
-    }
+    check_level(options.level)?;
     let timeline = Timeline::new(surv, groups)?;
     let z = dist::normal_quantile(0.5 + 0.5 * options.level);
     Ok(timeline.strata.iter().map(|ties| curve(surv, &timeline, ties.clone(), options.interval, z)).collect())
@@ -166,6 +181,7 @@ fn curve(
         conf_low: Vec::with_capacity(k),
         conf_high: Vec::with_capacity(k),
         n: ties.iter().map(|tie| tie.end - tie.start).sum(),
+        tolerance: timeline.tolerance,
     };
     let mut remaining = 0.0;
     for j in (0..k).rev() {
@@ -207,22 +223,39 @@ impl Curve {
         self.quantile(0.5)
     }
 
-    /// S at any time, 1 before the first.
+    /// S at any time, 1 before the first; a time that is one with one of the group's is that time.
+    ///
+    /// ```
+    /// use crewe::survival::{Options, Surv, kaplan_meier};
+    /// let time = [0.1 * 3.0, 1.0, 2.0, 2.0];
+    /// let curves = kaplan_meier(&Surv::new(&time, &[1., 1., 0., 0.]), None, Options::default())?;
+    /// assert_eq!(curves[0].survival_at(0.3), 0.75); // although 0.1 * 3 > 0.3
+    /// # Ok::<(), crewe::Error>(())
+    /// ```
     pub fn survival_at(&self, time: f64) -> f64 {
-        self.index_at(time).map_or(1.0, |j| self.survival[j])
+        self.read(&[time]).survival[0]
     }
 
-    /// The (weighted) rows at risk just before each of `times`.
+    /// The curve at any times.
+    pub fn read(&self, times: &[f64]) -> Readings {
+        let mut out = Readings::default();
+        for &time in times {
+            let at = self.tolerance.last_at(&self.time, time);
+            let pick = |column: &[f64], start: f64| {
+                if time.is_nan() { f64::NAN } else { at.map_or(start, |j| column[j]) }
+            };
+            out.survival.push(pick(&self.survival, 1.0));
+            out.std_error.push(pick(&self.std_error, 0.0));
+            out.conf_low.push(pick(&self.conf_low, f64::NAN));
+            out.conf_high.push(pick(&self.conf_high, f64::NAN));
+        }
+        out
+    }
+
+    /// The (weighted) rows at risk just before each of `times`; NaN where a time is.
     pub fn at_risk_at(&self, times: &[f64]) -> Vec<f64> {
-        times
-            .iter()
-            .map(|&time| self.at_risk.get(self.time.partition_point(|&t| t < time)).copied().unwrap_or(0.0))
-            .collect()
-    }
-
-    /// The last time at or before `time`.
-    pub(crate) fn index_at(&self, time: f64) -> Option<usize> {
-        self.time.partition_point(|&t| t <= time).checked_sub(1)
+        let at = |time| self.at_risk.get(self.tolerance.before(&self.time, time)).copied().unwrap_or(0.0);
+        times.iter().map(|&time| if time.is_nan() { f64::NAN } else { at(time) }).collect()
     }
 
     /// Whether the group has any event.

@@ -19,7 +19,7 @@ mod residuals;
 
 pub use cox::{Coefficients, Cox, CoxFit, CoxVcov, Test};
 pub use curves::{AdjustedCurves, Baseline, SurvivalCurve};
-pub use data::{Surv, Tie, Timeline};
+pub use data::{Surv, Tie, Timeline, Tolerance};
 pub use diagnostics::{Transform, Zph};
 pub use kaplan_meier::{Curve, Interval, Options, Quantile, kaplan_meier};
 pub use likelihood::Ties;

@@ -375,3 +375,29 @@ def test_figures_hold_what_the_results_hold(staff: pd.DataFrame) -> None:
     assert "N1: national 45.0%, sample 52.4%" in _style.alt_of(ax)
     assert _style.is_synthetic(means.plot()) and not _style.is_synthetic(ax)
     plt.close("all")
+
+
+def test_row_3_12_ranks_and_counts_see_values_and_not_their_rounding() -> None:
+    moved = cw.mann_whitney([0.1, 0.2, 0.8 - 0.5], [0.3, 0.4, 0.5])
+    exact = cw.mann_whitney([1, 2, 3], [3, 4, 5])
+    assert moved.p_value == exact.p_value
+    frame = pd.DataFrame({"score": [0.8 - 0.5, 0.3, 0.1 * 3, 0.4], "arm": ["a", "b", "a", "b"]})
+    assert cw.crosstab("score ~ arm", frame).rows == ["0.3", "0.4"]
+    curves = cw.kaplan_meier("Surv(t, e) ~ score", frame.assign(t=[1, 2, 3, 4], e=1))
+    assert curves.groups == ["0.3", "0.4"]
+
+
+def test_row_3_15_a_table_that_nobody_can_read_is_refused() -> None:
+    n = 100_000
+    frame = pd.DataFrame({"a": np.arange(n), "b": np.arange(n) % 5_000})
+    with pytest.raises(cw.InputError, match="more than 1000000 cells"):
+        cw.crosstab("a ~ b", frame)
+    with pytest.raises(cw.InputError, match="more than 1000000 cells"):
+        cw.crosstab("a ~ b", frame.astype(str))
+
+
+def test_row_9_5_a_value_at_an_edge_is_in_the_bin_above() -> None:
+    frame = pd.DataFrame({"share": np.arange(0.05, 1, 0.1).round(2).tolist() + [0.3, 1.0]})
+    frame.loc[2, "share"] = 0.3
+    table = cw.crosstab("share", frame, bins=np.arange(0, 1.05, 0.1))
+    assert table.counts.ravel().tolist() == [1, 1, 0, 3, 1, 1, 1, 1, 1, 2]

@@ -12,6 +12,8 @@ import polars as pl
 import pyarrow as pa
 import pytest
 from crewe import _style
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 matplotlib.use("Agg")
 
@@ -341,3 +343,45 @@ def test_rows_of_which_nothing_is_known_are_dropped_and_counted():
     assert "1 of 6 rows dropped" in curves.notes[0]
     with pytest.raises(cw.InputError, match=r"times are missing although.*row 0"):
         cw.kaplan_meier("Surv(days, closed) ~ arm", blank.assign(closed=BAD["closed"]))
+
+
+def test_row_3_8_the_rank_of_a_log_rank_test_is_that_of_its_covariance():
+    data = pd.DataFrame(
+        {"t": [1, 2, 3, 4, 5, 1, 2], "e": 1, "g": list("baaaacc"), "s": ["S1"] * 5 + ["S2"] * 2}
+    )
+    test = cw.logrank("Surv(t, e) ~ g + strata(s)", data)
+    assert test.df == 1
+    np.testing.assert_allclose([test.statistic, test.p_value], [4.0, 0.0455002638963584])
+    assert "compared only within them: 'a', 'b'; 'c' alone" in str(test)
+    with pytest.raises(cw.InputError, match="never at risk at the same time"):
+        cw.logrank("Surv(t, e) ~ g + strata(s)", data[data["g"] != "b"])
+
+
+def test_row_3_11_a_time_is_found_although_arithmetic_moved_it():
+    curves = cw.kaplan_meier(cw.Surv([0.1 * 3, 1.0, 2.0, 2.0], [1, 1, 0, 0]))
+    assert curves.survival_at([0.3])["estimate"].tolist() == [0.75]
+    assert curves.at_risk([0.3])["all"].tolist() == [4.0]
+    assert curves.survival_at([0.29, 0.31, np.nan])["estimate"].tolist()[:2] == [1.0, 0.75]
+    assert np.isnan(curves.survival_at([np.nan])["estimate"][0])
+    again = pickle.loads(pickle.dumps(curves))
+    assert again.survival_at([0.3]).equals(curves.survival_at([0.3]))
+    assert "75% at the end" in _style.alt_of(curves.plot(end=0.3, step=0.1))
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    steps=st.lists(st.integers(1, 400), min_size=2, max_size=30),
+    unit=st.sampled_from([1e-12, 1e-3, 0.1, 1 / 7, 1.0, 1 / 365.25, 1e9]),
+    moved=st.sampled_from([1.0, 1 + 2e-16, 1 - 3e-16, 1 + 1e-9, 1 - 1e-9]),
+)
+def test_row_3_11_every_look_up_follows_the_tie_rule(steps, unit, moved):
+    event = [1, *[k % 2 for k in steps[1:]]]
+    exact = cw.kaplan_meier(cw.Surv(np.array(steps, dtype=float), event))
+    scaled = cw.kaplan_meier(cw.Surv(np.array(steps) * unit, event))
+    asked = sorted({*steps, *[k + 0.5 for k in steps]})
+    there = np.array(asked) * unit * moved
+    columns = ["estimate", "std_error", "conf_low", "conf_high"]
+    np.testing.assert_array_equal(
+        scaled.survival_at(there)[columns], exact.survival_at(asked)[columns]
+    )
+    np.testing.assert_array_equal(scaled.at_risk(there)["all"], exact.at_risk(asked)["all"])

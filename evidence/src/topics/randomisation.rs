@@ -251,7 +251,7 @@ impl Attainable {
         });
         let value = |arms: &[u8]| {
             let (mut sums, mut counts) = ([0.0; 2], [0.0; 2]);
-            for (&y, &unit) in trial.outcomes.values.iter().zip(&trial.outcomes.unit) {
+            for (&y, &unit) in trial.outcomes.values().iter().zip(trial.outcomes.unit()) {
                 let arm = usize::from(arms[unit as usize]);
                 if arm < 2 {
                     let weight = if differ { 1.0 / chances[[unit as usize, arm]] } else { 1.0 };

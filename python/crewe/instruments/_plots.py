@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from crewe import _style
+from crewe import _core, _style
 from crewe._labels import fixed
 
 
@@ -219,7 +219,7 @@ def distribution(
         parts = []
         for g, x in enumerate(values):
             style = styles[names[g]]
-            counts, _ = np.histogram(x, edges - 1e-9)
+            counts = np.bincount(_core.cut(x, edges, label), minlength=len(edges) - 1)
             ax.bar(
                 np.arange(len(counts)) + (g - (len(groups) - 1) / 2) * width,
                 100 * counts / max(len(x), 1),

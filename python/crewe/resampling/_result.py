@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from crewe import _style
+from crewe import _core, _style
 from crewe._display import Table, number, p_value
 from crewe._samples import Result, interval_heading, spread
 from crewe.exceptions import InputError, fault
@@ -265,7 +265,7 @@ class RandomisationTest(Result):
                 ax = _style.figure(height_mm=70)[1]
             if low == high:
                 low, high = low - 0.5, high + 0.5
-            places, tops = np.unique(np.round(values, 12), return_inverse=True)
+            places, tops = _core.levels(values)
             styles = _style.arm_styles([self.reference, shown.arm])
             grey, ink = styles[self.reference], styles[shown.arm]
             shares = 100 * weight / weight.sum()

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from crewe import _style
+from crewe import _core, _style
 
 _NICE = (1, 2, 2.5, 5, 10)
 
@@ -59,7 +59,7 @@ def survival_figure(
         marks = np.asarray(curve["censored"], dtype=np.float64)
         marks = marks[marks <= end]
         if len(marks):
-            at = np.searchsorted(curve["time"], marks, side="right") - 1
+            at = _core.last_at(curve["time"], marks)
             ax.plot(
                 marks,
                 np.asarray(curve["survival"])[at],
@@ -98,9 +98,9 @@ def _tick(end: float) -> float:
 
 def _steps(time: Any, value: Any, start: float, end: float) -> tuple[Any, Any]:
     time, value = np.asarray(time, dtype=np.float64), np.asarray(value, dtype=np.float64)
-    inside = time <= end
-    time = np.concatenate([[0.0], time[inside]])
-    value = np.concatenate([[start], value[inside]])
+    inside = int(_core.last_at(time, np.array([float(end)]))[0]) + 1
+    time = np.concatenate([[0.0], time[:inside]])
+    value = np.concatenate([[start], value[:inside]])
     return time, value
 
 
@@ -160,7 +160,7 @@ def _alt(
 ) -> str:
     parts = [f"{kind} curves. {ylabel} against {xlabel}, 0 to {end:g}."]
     for i, (curve, name) in enumerate(zip(curves, names, strict=True)):
-        at = int(np.searchsorted(curve["time"], end, side="right")) - 1
+        at = int(_core.last_at(curve["time"], np.array([float(end)]))[0])
         value = 1.0 if at < 0 else float(curve["survival"][at])
         sentence = f"{labels.get(name, name)}: {value:.0%} at the end"
         if medians is not None and np.isfinite(medians[i]):

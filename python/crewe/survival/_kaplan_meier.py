@@ -40,6 +40,7 @@ class KaplanMeier:
     synthetic: bool
     records: list[dict[str, Any]] = field(repr=False)
     quantiles: list[dict[str, float]] = field(repr=False)
+    curves: list[_core.KaplanMeierCurve] = field(repr=False)
     implementation: Any = field(repr=False)
 
     def tidy(self) -> Any:
@@ -93,30 +94,25 @@ class KaplanMeier:
         return build({"time": list(times), **self._at_risk(times)}, self.implementation)
 
     def _at_risk(self, times: Sequence[float]) -> dict[str, Floats]:
-        # The number at risk at t belongs to the first time at or after t.
-        out = {}
-        for group, record in zip(self.groups, self.records, strict=True):
-            at = np.searchsorted(record["time"], numbers(times, "times"), side="left")
-            out[group] = np.append(record["at_risk"], 0.0)[at]
-        return out
+        wanted = numbers(times, "times")
+        return {
+            group: curve.at_risk(wanted)
+            for group, curve in zip(self.groups, self.curves, strict=True)
+        }
 
     def survival_at(self, times: Sequence[float]) -> Any:
-        """Give the curves at any times: `term, time, estimate, std_error, conf_low, conf_high`."""
+        """Give the curves at any times: `term, time, estimate, std_error, conf_low, conf_high`.
+
+        A time that differs from one of the data by rounding alone is that time: `0.3` is `0.1 * 3`.
+        """
         wanted = numbers(times, "times")
-        columns: dict[str, list[Any]] = {
-            name: [] for name in ("term", "time", "estimate", "std_error", "conf_low", "conf_high")
+        read = [curve.read(wanted) for curve in self.curves]
+        columns: dict[str, Any] = {
+            "term": [group for group in self.groups for _ in wanted],
+            "time": np.tile(wanted, len(read)),
         }
-        for group, record in zip(self.groups, self.records, strict=True):
-            at = np.searchsorted(record["time"], wanted, side="right")
-            columns["term"] += [group] * len(wanted)
-            columns["time"] += list(wanted)
-            for name, key, start in (
-                ("estimate", "survival", 1.0),
-                ("std_error", "std_error", 0.0),
-                ("conf_low", "conf_low", np.nan),
-                ("conf_high", "conf_high", np.nan),
-            ):
-                columns[name] += list(np.concatenate([[start], record[key]])[at])
+        for name in ("estimate", "std_error", "conf_low", "conf_high"):
+            columns[name] = np.concatenate([columns_of[name] for columns_of in read])
         return build(columns, self.implementation)
 
     def summary(self) -> Table:
@@ -286,5 +282,6 @@ def kaplan_meier(
         synthetic=synthetic or read.synthetic,
         records=records,
         quantiles=[curve.quantile(0.5) for curve in curves],
+        curves=curves,
         implementation=read.implementation,
     )

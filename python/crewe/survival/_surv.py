@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from crewe import _formula
+from crewe import _core, _formula
 from crewe._display import p_value
 from crewe._frames import Source, numbers
 from crewe.exceptions import InputError, fault
@@ -165,8 +165,10 @@ def codes_of(frame: pd.DataFrame, names: Sequence[str]) -> tuple[Codes, list[str
             parts.append(column.cat.codes.to_numpy())
             labels.append([str(level) for level in column.cat.categories])
         else:
-            values, inverse = np.unique(column.to_numpy(dtype=np.float64), return_inverse=True)
-            parts.append(inverse)
+            values, codes = _core.levels(
+                np.ascontiguousarray(column.to_numpy(dtype=np.float64))
+            )
+            parts.append(codes)
             labels.append([f"{value:g}" for value in values])
     rows = np.column_stack(parts)
     unique, inverse = np.unique(rows, axis=0, return_inverse=True)
