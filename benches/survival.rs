@@ -1,6 +1,6 @@
 //! Survival at the sizes that users ask about; `cargo bench --bench survival`. It runs on one thread.
 
-use crewe::inference::Clusters;
+use crewe::inference::{Clusters, Vcov};
 use crewe::rng::{Seed, Stream};
 use crewe::survival::{Cox, Options, Surv, Transform, kaplan_meier, logrank};
 use divan::Bencher;
@@ -50,7 +50,9 @@ fn cox_days(bencher: Bencher<'_, '_>, n: usize) {
 fn cox_days_families(bencher: Bencher<'_, '_>, n: usize) {
     let data = data(n, true);
     bencher.bench(|| {
-        Cox::new(Surv::new(&data.time, &data.event), data.x.view()).clusters(Some(&data.families)).fit()
+        Cox::new(Surv::new(&data.time, &data.event), data.x.view())
+            .fit()
+            .map(|fit| fit.vcov(Vcov::Cr0, Some(&data.families)).map(|c| c.detach()))
     });
 }
 

@@ -26,7 +26,7 @@ fn main() -> crewe::Result<()> {
     let arm = ndarray::array![[0.0, 1.0, 0.0]];
     for kind in [Vcov::Iid, Vcov::Hc1, Vcov::Cr1s, Vcov::Cr2] {
         let covariance = fit.vcov(kind, Some(&families))?;
-        let test = fit.contrasts(&covariance, Some(&families), arm.view(), 0.95)?;
+        let test = covariance.contrasts(arm.view(), 0.95)?;
         println!(
             "{:<5} standard error {:.3}, {:6.1} degrees of freedom, p = {:.3}, 95% {:.3} to {:.3}",
             kind.name(),
@@ -36,7 +36,7 @@ fn main() -> crewe::Result<()> {
             test.conf_low[0],
             test.conf_high[0]
         );
-        for note in &covariance.notes {
+        for note in &covariance.notes() {
             println!("      note: {note}");
         }
     }

@@ -20,7 +20,7 @@
 //! let fit = Ols::new(closed.view(), treated.view()).named("closed", ["crewe"])?.fit()?;
 //! let families = Clusters::new(&family)?;
 //! let robust = fit.vcov(Vcov::Cr2, Some(&families))?;
-//! assert!(robust.matrix[(1, 1)] > 0.0 && robust.df[1] < 11.0);
+//! assert!(robust.matrix()[(1, 1)] > 0.0 && robust.df()?[1] < 11.0);
 //! # Ok::<(), crewe::Error>(())
 //! ```
 //!

@@ -35,7 +35,7 @@ fn check(set: &str, part: &str, tolerance: f64) -> OlsSummary {
         close_to(fit.coef()[j], b, tolerance, f64::MIN_POSITIVE, &format!("{set} {part} coef {j}"));
         // A fit that is perfect but for the last bits of y has no standard deviation to speak of.
         let scale = if sd[j] < 1e-13 * b.abs() { b.abs() } else { f64::MIN_POSITIVE };
-        close_to(vcov.matrix[(j, j)].sqrt(), sd[j], tolerance, scale, &format!("{set} {part} sd {j}"));
+        close_to(vcov.matrix()[(j, j)].sqrt(), sd[j], tolerance, scale, &format!("{set} {part} sd {j}"));
     }
     let summary = fit.summary().clone();
     let size = y.iter().fold(0.0_f64, |m, v| m.max(v.abs()));

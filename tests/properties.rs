@@ -1,6 +1,6 @@
 //! Properties that hold for any data: order of rows, names of clusters, units, threads.
 
-use crewe::inference::{Clusters, Covariance, Vcov};
+use crewe::inference::{Clusters, Vcov};
 use crewe::regression::Ols;
 use crewe::rng::{Seed, Stream};
 use ndarray::{Array1, Array2, Axis};
@@ -27,10 +27,17 @@ fn trial(seed: u64, clusters: usize, size: usize) -> Trial {
     Trial { y, x, codes }
 }
 
+struct Covariance {
+    matrix: Array2<f64>,
+    df: Vec<f64>,
+}
+
 fn covariance(trial: &Trial, kind: Vcov) -> (Vec<f64>, Covariance) {
     let clusters = Clusters::new(&trial.codes).unwrap();
     let fit = Ols::new(trial.y.view(), trial.x.view()).fit().unwrap();
-    (fit.coef().to_vec(), fit.vcov(kind, Some(&clusters)).unwrap())
+    let found = fit.vcov(kind, Some(&clusters)).unwrap();
+    let found = Covariance { matrix: found.matrix().clone(), df: found.df().unwrap().to_vec() };
+    (fit.coef().to_vec(), found)
 }
 
 /// The largest difference of two covariances (and their degrees of freedom), relative to the standard errors.

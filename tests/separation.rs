@@ -30,7 +30,7 @@ fn near_separation_is_fitted_as_by_glm() {
         let iid = fit.vcov(Vcov::Iid, None).unwrap();
         for (j, (want, se)) in numbers(&case["coef"]).iter().zip(numbers(&case["se"])).enumerate() {
             close(fit.coef()[j], *want, 1e-8, &format!("{name} coef {j}"));
-            close(iid.matrix[(j, j)].sqrt(), se, 1e-8, &format!("{name} se {j}"));
+            close(iid.matrix()[(j, j)].sqrt(), se, 1e-8, &format!("{name} se {j}"));
         }
         close(fit.summary().log_likelihood, number(&case["log_likelihood"]), 1e-10, name);
     }

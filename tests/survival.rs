@@ -5,7 +5,7 @@ mod common;
 use std::collections::HashMap;
 
 use common::{close, close_to, expected, number, numbers, read};
-use crewe::inference::Clusters;
+use crewe::inference::{Clusters, Covariance, Vcov};
 use crewe::survival::{Cox, CoxFit, Interval, Options, Surv, Ties, Transform, kaplan_meier, logrank};
 use crewe::{Error, Result};
 use ndarray::{Array2, ArrayView2, array};
@@ -114,8 +114,13 @@ impl Case {
             .named(self.names.clone())
             .ties(ties)
             .strata(self.strata.as_deref())
-            .clusters(self.clusters.as_ref())
             .fit()
+    }
+
+    /// Robust where the case has clusters.
+    fn vcov<'f>(&self, fit: &'f CoxFit) -> Covariance<'f> {
+        let kind = if self.clusters.is_some() { Vcov::Cr0 } else { Vcov::Iid };
+        fit.vcov(kind, self.clusters.as_ref()).unwrap()
     }
 }
 
@@ -143,18 +148,24 @@ fn cox_coefficients_errors_and_tests() {
         assert_eq!(fit.n as f64, number(&want["n"]), "{name}: rows after dropping {}", want["dropped"]);
         assert_eq!(fit.events as f64, number(&want["events"]), "{name}");
         all_close(&fit.coef, &want["coef"], COEFFICIENTS, &format!("{name} coef"));
-        all_close(&fit.std_error(), &want["se"], COEFFICIENTS, &format!("{name} se"));
-        let naive: Vec<f64> = fit.naive_cov.diag().iter().map(|v| v.sqrt()).collect();
+        let cov = case.vcov(&fit);
+        let table = cov.coefficients(0.95).unwrap();
+        all_close(&table.std_error, &want["se"], COEFFICIENTS, &format!("{name} se"));
+        let naive = fit.vcov(Vcov::Iid, None).unwrap().coefficients(0.95).unwrap().std_error;
         all_close(&naive, &want["naive_se"], COEFFICIENTS, &format!("{name} naive se"));
         all_close(&[fit.loglik_null, fit.loglik], &want["loglik"], LIKELIHOOD, &format!("{name} loglik"));
         close(fit.score.statistic, number(&want["score"]), COEFFICIENTS, &format!("{name} score test"));
-        close(fit.wald.statistic, number(&want["wald"]), COEFFICIENTS, &format!("{name} Wald test"));
+        close(
+            fit.wald(&cov).unwrap().statistic,
+            number(&want["wald"]),
+            COEFFICIENTS,
+            &format!("{name} Wald test"),
+        );
         close(fit.likelihood_ratio.p_value, number(&want["lr_p"]), COEFFICIENTS, &format!("{name} LR p"));
-        let p = fit.coefficients(0.95).p_value;
-        for (got, want) in p.iter().zip(numbers(&want["p"])) {
+        for (got, want) in table.p_value.iter().zip(numbers(&want["p"])) {
             close(*got, want, COEFFICIENTS, &format!("{name} p"));
         }
-        match (fit.robust_score, &want["rscore"]) {
+        match (case.clusters.as_ref().map(|clusters| fit.robust_score(clusters).unwrap()), &want["rscore"]) {
             (None, Value::Null) => {}
             (Some(test), want) => {
                 close(test.statistic, number(want), COEFFICIENTS, &format!("{name} robust score"));
@@ -243,7 +254,8 @@ fn baseline_hazard_and_curves() {
         for (interval, key) in
             [(Interval::Log, "log"), (Interval::LogLog, "loglog"), (Interval::Plain, "plain")]
         {
-            let curve = fit.survival_curve(&x, 0, Options { interval, level: 0.95 }).unwrap();
+            let curve =
+                fit.survival_curve(&case.vcov(&fit), &x, 0, Options { interval, level: 0.95 }).unwrap();
             let what = format!("{name} curve {key}");
             all_close(&curve.time, &want["time"], CURVES, &what);
             all_close(&curve.survival, &want["survival"], COEFFICIENTS, &what);
@@ -269,7 +281,9 @@ fn adjusted_curves_average_over_rows() {
         let want = &case.reference["adjusted"];
         let settings = [0.0, 1.0].map(|value| set_column(case.x.view(), 0, value));
         let views: Vec<_> = settings.iter().map(|x| x.view()).collect();
-        let got = fit.adjusted_curves(&views, &numbers(&want["time"]), Options::default()).unwrap();
+        let got = fit
+            .adjusted_curves(&case.vcov(&fit), &views, &numbers(&want["time"]), Options::default())
+            .unwrap();
         for (curve, want) in got.curves.iter().zip(want["settings"].as_array().unwrap()) {
             all_close(&curve.survival, want, COEFFICIENTS, &case.name);
         }
@@ -288,8 +302,9 @@ fn adjusted_curves_have_infinitesimal_jackknife_errors() {
         case.clusters = Some(Clusters::singletons(n).unwrap());
         let at = 90.0;
         let setting = set_column(case.x.view(), 0, 1.0);
-        let robust =
-            case.fit().unwrap().adjusted_curves(&[setting.view()], &[at], Options::default()).unwrap();
+        let fit = case.fit().unwrap();
+        let cov = case.vcov(&fit);
+        let robust = fit.adjusted_curves(&cov, &[setting.view()], &[at], Options::default()).unwrap();
         case.clusters = None;
         // The average itself keeps equal weights: only the fit moves.
         let value = |case: &Case| {
@@ -512,7 +527,8 @@ fn collinear_and_constant_columns_are_named() {
 #[test]
 fn few_clusters_are_noted() {
     let case = cases().into_iter().find(|case| case.name == "lung inst efron").unwrap();
-    let notes = case.fit().unwrap().notes.join(" ");
+    let fit = case.fit().unwrap();
+    let notes = case.vcov(&fit).notes().join(" ");
     assert!(notes.contains("18 clusters") && notes.contains("randomisation test"), "{notes}");
 }
 
@@ -543,11 +559,13 @@ proptest! {
         let mut order: Vec<usize> = (0..case.time.len()).collect();
         let mut stream = crewe::rng::Stream::new::<&str>(&crewe::rng::Seed::Integer(seed), "test", &[], 0);
         stream.shuffle(&mut order);
-        let (one, two) = (case.fit().unwrap(), permuted(&case, &order).fit().unwrap());
+        let other = permuted(&case, &order);
+        let (one, two) = (case.fit().unwrap(), other.fit().unwrap());
         for (a, b) in one.coef.iter().zip(&two.coef) {
             close_to(*a, *b, 1e-12, 1e-3, "coef");
         }
-        for (a, b) in one.std_error().iter().zip(&two.std_error()) {
+        let errors = |case: &Case, fit: &CoxFit| case.vcov(fit).coefficients(0.9).unwrap().std_error;
+        for (a, b) in errors(&case, &one).iter().zip(&errors(&other, &two)) {
             close(*a, *b, 1e-12, "se");
         }
         close(one.loglik, two.loglik, 1e-12, "loglik");
@@ -562,7 +580,8 @@ proptest! {
         moved.time.iter_mut().for_each(|t| *t *= 8.0);
         let (one, two) = (case.fit().unwrap(), moved.fit().unwrap());
         close(one.loglik, two.loglik, 1e-11, "loglik");
-        for (a, b) in one.coefficients(0.9).statistic.iter().zip(&two.coefficients(0.9).statistic) {
+        let z = |case: &Case, fit: &CoxFit| case.vcov(fit).coefficients(0.9).unwrap().statistic;
+        for (a, b) in z(&case, &one).iter().zip(&z(&moved, &two)) {
             close_to(*a, *b, 1e-8, 1e-2, "z");
         }
     }

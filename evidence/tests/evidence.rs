@@ -3,7 +3,7 @@
 
 use std::path::PathBuf;
 
-use crewe::inference::Clusters;
+use crewe::inference::{Clusters, Vcov};
 use crewe::rng::Seed;
 use crewe::survival::{Cox, Surv};
 use crewe_evidence::grid::{FIRST, Rate, Tally};
@@ -124,8 +124,9 @@ fn the_note_on_few_clusters_quotes_what_was_found() {
     let x = array![[0.], [2.], [1.], [1.], [1.], [0.], [0.]];
     let surv = Surv::new(&[4., 3., 1., 1., 2., 2., 3.], &[1., 1., 1., 0., 1., 1., 0.]);
     let families = Clusters::new(&[0, 0, 1, 1, 2, 3, 4]).unwrap();
-    let fit = Cox::new(surv, x.view()).clusters(Some(&families)).fit().unwrap();
-    assert!(fit.notes[0].contains(&sizes), "{} does not say {sizes}", fit.notes[0]);
+    let fit = Cox::new(surv, x.view()).fit().unwrap();
+    let note = fit.vcov(Vcov::Cr0, Some(&families)).unwrap().notes()[0].clone();
+    assert!(note.contains(&sizes), "{note} does not say {sizes}");
 }
 
 #[test]

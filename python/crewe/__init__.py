@@ -12,6 +12,7 @@ from crewe._logit import Logit, logit
 from crewe._predictability import Predictability, PredictabilityComparison, predictability
 from crewe._table import ModelTable, table
 from crewe._versions import show_versions, versions
+from crewe._weights import Analytic
 from crewe.descriptives import Crosstab, Description, crosstab, describe
 from crewe.design import (
     BiasedCoin,
@@ -52,6 +53,7 @@ from crewe.survival import CoxPH, KaplanMeier, LogRank, Surv, coxph, kaplan_meie
 __all__ = [
     "OLS",
     "Acceptance",
+    "Analytic",
     "Assignment",
     "Balance",
     "BiasedCoin",

@@ -112,38 +112,44 @@ class Groups:
 @final
 class Covariance:
     def record(self) -> dict[str, Any]: ...
+    def coefficients(self, level: float) -> dict[str, _Floats]: ...
+    def contrasts(self, matrix: _Floats, level: float) -> dict[str, _Floats]: ...
+    def wald(self, matrix: _Floats) -> dict[str, Any]: ...
+    def margins(
+        self,
+        settings: Sequence[tuple[_Floats, _Floats | None]],
+        weights: _Floats | None,
+        pairs: Sequence[Sequence[int]],
+        compare: str,
+        level: float,
+    ) -> tuple[dict[str, _Floats], dict[str, _Floats]]: ...
+    def predict(
+        self, rows: _Floats, linear_predictor: bool, level: float
+    ) -> dict[str, _Floats]: ...
 
 @final
 class Linear:
-    def covariance(
-        self, x: _Floats, kind: str, groups: Groups | None, residual_df: bool
-    ) -> Covariance: ...
-    def coefficients(self, covariance: Covariance, level: float) -> dict[str, _Floats]: ...
-    def contrasts(
-        self,
-        x: _Floats,
-        covariance: Covariance,
-        groups: Groups | None,
-        matrix: _Floats,
-        level: float,
-    ) -> dict[str, _Floats]: ...
-    def wald(
-        self, x: _Floats, covariance: Covariance, groups: Groups | None, matrix: _Floats
-    ) -> dict[str, Any]: ...
+    def covariance(self, kind: str, groups: Groups | None, residual_df: bool) -> Covariance: ...
+    def predict(self, rows: _Floats, linear_predictor: bool) -> _Floats: ...
     def residuals(self) -> _Floats: ...
 
 def ols_fit(
-    y: _Floats, x: _Floats, intercept: bool, y_name: str, names: Sequence[str]
+    y: _Floats,
+    x: _Floats,
+    intercept: bool,
+    y_name: str,
+    names: Sequence[str],
+    weights: tuple[_Floats, str] | None,
 ) -> tuple[Linear, dict[str, Any]]: ...
-def logit_fit(
-    y: _Floats, x: _Floats, intercept: bool, y_name: str, names: Sequence[str]
+def glm_fit(
+    family: str,
+    y: _Floats,
+    x: _Floats,
+    intercept: bool,
+    y_name: str,
+    names: Sequence[str],
+    weights: tuple[_Floats, str] | None,
 ) -> tuple[Linear, dict[str, Any]]: ...
-def estimate_table(
-    estimate: Sequence[float] | _Floats,
-    std_error: Sequence[float] | _Floats,
-    df: Sequence[float] | _Floats,
-    level: float,
-) -> dict[str, _Floats]: ...
 
 # -- power and costs -------------------------------------------------------------------------
 
@@ -324,16 +330,40 @@ def logrank(
 @final
 class CoxModel:
     def record(self) -> dict[str, Any]: ...
-    def covariance(self, kind: str) -> dict[str, Any]: ...
-    def coefficients(self, kind: str, level: float) -> dict[str, _Floats]: ...
+    def covariance(self, kind: str, groups: Groups | None) -> Covariance: ...
+    def wald(self, covariance: Covariance) -> dict[str, float]: ...
+    def robust_score(self, groups: Groups) -> dict[str, float]: ...
     def zph(self, transform: str, terms: Sequence[Sequence[int]]) -> dict[str, _Floats]: ...
     def baseline(self, centred: bool) -> list[dict[str, _Floats]]: ...
     def survival_curve(
-        self, x: _Floats, stratum: int, interval: str, level: float
+        self, covariance: Covariance, x: _Floats, stratum: int, interval: str, level: float
+    ) -> dict[str, _Floats]: ...
+    def survival_at(
+        self,
+        covariance: Covariance,
+        rows: _Floats,
+        stratum: int,
+        time: float,
+        interval: str,
+        level: float,
     ) -> dict[str, _Floats]: ...
     def adjusted_curves(
-        self, settings: Sequence[_Floats], times: _Floats, interval: str, level: float
+        self,
+        covariance: Covariance,
+        settings: Sequence[_Floats],
+        times: _Floats,
+        interval: str,
+        level: float,
     ) -> tuple[list[dict[str, _Floats]], list[dict[str, _Floats]]]: ...
+    def adjusted_risks(
+        self,
+        covariance: Covariance,
+        settings: Sequence[_Floats],
+        time: float,
+        pairs: Sequence[Sequence[int]],
+        compare: str,
+        level: float,
+    ) -> tuple[dict[str, _Floats], dict[str, _Floats]]: ...
     def event_times(self) -> _Floats: ...
     def score_residuals(self) -> _Floats: ...
     def martingale_residuals(self) -> _Floats: ...
@@ -347,7 +377,6 @@ def cox_fit(
     names: Sequence[str],
     ties: str,
     strata: NDArray[np.uint32] | None,
-    clusters: NDArray[np.uint32] | None,
     weights: _Floats | None,
 ) -> CoxModel: ...
 

@@ -82,6 +82,43 @@ class Design:
     dropped: Dropped
     notes: list[str] = field(default_factory=list)
 
+    def rows_of(self, data: Any) -> tuple[Floats, NDArray[np.bool_]]:
+        """Give the design of other data, the intercept left out, and which rows have every value.
+
+        Raises
+        ------
+        InputError
+            A category that the model has not seen.
+        """
+        source = Source(data)
+        names = [str(name) for name in self.frame if name in _spec_variables(self.spec)]
+        frame = source.columns(names)
+        for name in names:
+            like = self.frame[name].dtype
+            if not isinstance(like, pd.CategoricalDtype):
+                refuse_text(frame[name], name)
+                continue
+            column = frame[name]
+            if not isinstance(column.dtype, pd.CategoricalDtype):
+                column = column.map(lambda value: value if value != value else f"{value:g}")
+            known = [str(level) for level in like.categories]
+            strange = sorted({str(v) for v in column.dropna()} - set(known))
+            if strange:
+                raise fault(
+                    InputError,
+                    f"'{name}' has levels that the model has not seen",
+                    column=name,
+                    rows=[int(row) for row in np.flatnonzero(column.isin(strange).to_numpy())],
+                    values=strange,
+                    remedy=f"The model was fitted to {', '.join(known)}",
+                )
+            frame[name] = pd.Categorical(column.astype(object), categories=like.categories)
+        whole = ~frame.isna().any(axis=1).to_numpy()
+        columns = np.full((source.n, len(self.spec.column_names)), np.nan)
+        if whole.any():
+            columns[whole] = self.columns_at(frame[whole].reset_index(drop=True))
+        return np.ascontiguousarray(columns[:, 1:] if self.intercept else columns), whole
+
     def columns_at(self, frame: pd.DataFrame) -> Floats:
         """Give the design matrix, the intercept included, at other values of the variables."""
         matrix = self.spec.get_model_matrix(
@@ -89,34 +126,44 @@ class Design:
         )
         return np.asarray(matrix, dtype=np.float64)
 
-    def rows_at_means(self, fixed: Sequence[dict[str, Any]]) -> Floats:
+    def rows_at_means(
+        self, fixed: Sequence[dict[str, Any]], observed: Floats | None = None
+    ) -> tuple[Floats, Floats]:
         """Give one row of the design for each setting, all other variables at their means.
 
-        Numbers stand at their mean; a category stands at its observed shares; transformed columns and interactions
-        are recomputed from these. Each term is linear in the shares of its categories, so it is evaluated on the
-        levels of its own categories only and averaged.
+        Numbers stand at their (weighted) mean; a category stands at its observed shares; transformed columns and
+        interactions are recomputed from these. Each term is linear in the shares of its categories, so it is evaluated
+        on the levels of its own categories only and averaged. The second array holds what the mean of a column is beyond
+        a double, which counts where the standard deviation is nothing beside the mean.
         """
         frame = self.frame
         categories = {name for name in frame if isinstance(frame[name].dtype, pd.CategoricalDtype)}
         wrapped = _category_factors(self.spec)
         base = {
-            name: frame[name].cat.categories[0] if name in categories else frame[name].mean()
+            name: frame[name].cat.categories[0]
+            if name in categories
+            else float(np.average(frame[name], weights=observed))
             for name in frame
         }
         for name in wrapped:
             base[name] = frame[name].iloc[0]
         out = np.empty((len(fixed), len(self.spec.column_names)))
+        beyond = np.zeros_like(out)
         for i, setting in enumerate(fixed):
             for term, columns in self.spec.term_slices.items():
+                alone = _plain_number(term, frame, categories)
+                if alone is not None and alone not in setting and alone not in wrapped:
+                    rest = np.asarray(frame[alone], dtype=np.float64) - base[alone]
+                    beyond[i, columns] = np.average(rest, weights=observed)
                 used = _variables(term, frame)
                 spread = [v for v in used if (v in categories or v in wrapped) and v not in setting]
-                grid, weights = _grid(frame, spread)
+                grid, weights = _grid(frame, spread, observed)
                 rows = {name: [base[name]] * len(weights) for name in frame}
                 rows.update({name: [value] * len(weights) for name, value in setting.items()})
                 rows.update(grid)
                 block = self.columns_at(_typed(rows, frame))[:, columns]
                 out[i, columns] = weights @ block
-        return out
+        return out, beyond
 
 
 def _category(data: Any, *args: Any, **kwargs: Any) -> Any:
@@ -163,6 +210,7 @@ def design(
     missing: str = "drop",
     keep: Iterable[str] = (),
     levels: dict[str, list[str]] | None = None,
+    out: NDArray[np.bool_] | None = None,
 ) -> Design:
     """Build the design of a right-hand side over the rows without missing values.
 
@@ -181,6 +229,8 @@ def design(
         Columns that `"indicator"` must not fill: the arm.
     levels : dict
         Levels of text columns in their order, the reference first.
+    out : array of bool, optional
+        Rows that take no part for a reason of their own, such as a weight of 0; they do not count as dropped.
     """
     if missing not in ("drop", "indicator"):
         raise fault(
@@ -205,13 +255,15 @@ def design(
         frame, right, filled = _fill(frame, right, [n for n in needed if n not in set(keep)])
         notes += filled
     gone = frame.isna()
+    if out is not None:
+        gone.loc[out] = False
     lost = gone.any(axis=1).to_numpy()
     dropped = Dropped(
         n=int(lost.sum()),
         total=source.n,
         by_column={str(k): int(v) for k, v in gone.sum().items() if v},
     )
-    rows = np.flatnonzero(~lost)
+    rows = np.flatnonzero(~lost if out is None else ~lost & ~out)
     if not len(rows):
         raise fault(
             InputError,
@@ -311,6 +363,17 @@ def _variables(term: Any, frame: pd.DataFrame) -> list[str]:
     return [name for name in dict.fromkeys(names) if name in frame]
 
 
+def _spec_variables(spec: Any) -> set[str]:
+    """Name the variables that a design is made of."""
+    return {
+        str(v)
+        for term in spec.terms
+        for factor in term.factors
+        if str(factor) != "1"
+        for v in Formula(f"{factor} - 1").required_variables
+    }
+
+
 def _category_factors(spec: Any) -> set[str]:
     """Name the variables that only enter through `C()`: numbers used as categories."""
     inside: set[str] = set()
@@ -321,11 +384,25 @@ def _category_factors(spec: Any) -> set[str]:
     return inside
 
 
-def _grid(frame: pd.DataFrame, names: Sequence[str]) -> tuple[dict[str, list[Any]], Floats]:
+def _plain_number(term: Any, frame: pd.DataFrame, categories: set[str]) -> str | None:
+    """Name the column of numbers that a term is, where it is nothing else."""
+    if len(term.factors) != 1:
+        return None
+    name = str(next(iter(term.factors))).strip("`")
+    return name if name in frame and name not in categories else None
+
+
+def _grid(
+    frame: pd.DataFrame, names: Sequence[str], observed: Floats | None
+) -> tuple[dict[str, list[Any]], Floats]:
     grid: dict[str, list[Any]] = {}
     weights = np.ones(1)
     for name in names:
-        shares = frame[name].value_counts(normalize=True, sort=False).sort_index()
+        if observed is None:
+            shares = frame[name].value_counts(normalize=True, sort=False).sort_index()
+        else:
+            shares = pd.Series(observed).groupby(frame[name], observed=True).sum().sort_index()
+            shares = shares / shares.sum()
         levels, share = list(shares.index), shares.to_numpy(dtype=np.float64)
         grid = {key: [v for v in values for _ in levels] for key, values in grid.items()}
         grid[name] = [level for _ in range(len(weights)) for level in levels]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -15,7 +15,7 @@ from crewe import _formula
 from crewe._display import Table, number, p_value, stars
 from crewe._estimates import Estimates
 from crewe._frames import Source
-from crewe._margins import Margins, margins
+from crewe._margins import Margins, margins, predict
 from crewe.exceptions import CreweError, InputError, fault
 
 Floats = NDArray[np.float64]
@@ -52,6 +52,7 @@ class Data:
     groups: Any
     design: _formula.Design | None
     clusters: pd.Series[Any] | None = None
+    weights: tuple[Floats, str] | None = None
 
 
 @dataclass
@@ -74,6 +75,8 @@ class Linear(Estimates):
         The model as it was fitted.
     vcov_name : str
         Which covariance.
+    weighted : str
+        What weights the rows have; empty without.
     independent : str
         What to note of a covariance that counts rows as independent, where a trial says that they are not.
     """
@@ -95,6 +98,7 @@ class Linear(Estimates):
     vcov_name: str = ""
     df_rule: str = "default"
     independent: str = ""
+    weighted: str = ""
     _cov: Floats = field(default_factory=lambda: np.empty((0, 0)), repr=False)
     _record: dict[str, Any] = field(default_factory=dict, repr=False)
     _tables: dict[float, dict[str, Floats]] = field(default_factory=dict, repr=False)
@@ -125,21 +129,28 @@ class Linear(Estimates):
         data = self._needs_data()
         other = object.__new__(type(self))
         other.__dict__.update(self.__dict__)
-        covariance = data.core.covariance(data.x, kind, data.groups, df == "residual")
+        covariance = data.core.covariance(kind, data.groups, df == "residual")
         record = covariance.record()
         other.vcov_name = record["kind"]
         other.df_rule = df
         other._cov = record["matrix"]
         other._record = {"covariance": covariance, "notes": record["notes"]}
-        other._tables = {self.level: data.core.coefficients(covariance, self.level)}
+        other._tables = {}
         return other
 
+    def _covariance(self) -> Any:
+        self._needs_data()
+        return self._record["covariance"]
+
     def __getstate__(self) -> dict[str, Any]:
+        # A fit that is loaded without its data still answers at its own level.
+        self._table()
         state = self.__dict__.copy()
         state["_record"] = {"notes": self._record.get("notes", [])}
         kept = None
         if self.keep_data and self.data is not None:
-            kept = (self.data.x, self.data.y, self.data.clusters, self.data.design)
+            data = self.data
+            kept = (data.x, data.y, data.clusters, data.design, data.weights)
         state["data"] = kept
         return state
 
@@ -148,21 +159,24 @@ class Linear(Estimates):
         self.__dict__.update(state)
         self.data = None
         if kept is not None:
-            x, y, clusters, design = kept
-            self._refit(x, y, clusters, design)
+            self._refit(*kept)
             restored = self.vcov(self.vcov_name, self.df_rule)
             self.__dict__.update(restored.__dict__)
 
     def _refit(
-        self, x: Floats, y: Floats, clusters: pd.Series[Any] | None, design: _formula.Design | None
+        self,
+        x: Floats,
+        y: Floats,
+        clusters: pd.Series[Any] | None,
+        design: _formula.Design | None,
+        weights: tuple[Floats, str] | None,
     ) -> None:
         raise NotImplementedError
 
     # -- numbers ---------------------------------------------------------------------------
 
     def _coefficients(self, level: float) -> dict[str, Floats]:
-        data = self._needs_data()
-        table: dict[str, Floats] = data.core.coefficients(self._record["covariance"], level)
+        table: dict[str, Floats] = self._covariance().coefficients(level)
         return table
 
     @property
@@ -206,18 +220,21 @@ class Linear(Estimates):
         by: str | None = None,
         values: Sequence[Any] | None = None,
         level: float | None = None,
+        compare: str = "difference",
     ) -> Margins:
-        """Give predicted levels of the outcome at each value of a term, and their differences.
+        """Give predicted levels of the outcome at each value of a term, and their comparisons.
 
         At `"means"` (the report's "re-weighted means") every other variable stands at its mean over all analysed
         rows of both arms: a category at its observed shares, transformed columns and interactions recomputed from
-        the set values. R's emmeans calls these proportional weights; its own default, equal weights over the
-        levels of every factor, answers another question. At `"observed"` the prediction is averaged over the rows
-        with the term set to each value (g-computation); for a linear model without transformed covariates the two
-        are the same number.
+        the set values. That is the product of the means and shares of the separate variables: Stata's
+        `margins, atmeans`, emmeans' `weights="outer"`. At `"observed"` the prediction is averaged over the rows
+        with the term set to each value (g-computation). The two are the same number only in a linear model without
+        products among the covariates and without transformed ones.
 
-        Covariate means are taken as fixed. Standard errors and degrees of freedom are those of the contrast that
-        each level is, under the covariance of this fit.
+        With weights, means and averages are weighted. Covariate means are taken as fixed. Standard errors and degrees
+        of freedom are those of the contrast that each level is (its gradient, by the delta method), under the
+        covariance of this fit. Ratios and odds ratios are compared on the log scale: `std_error`, `statistic` and
+        `p_value` are those of the logarithm, `estimate` and limits the ratio's.
 
         Parameters
         ----------
@@ -231,98 +248,33 @@ class Linear(Estimates):
             The values of the term; needed for a number with more than ten.
         level : float, optional
             Of the intervals.
+        compare : {"difference", "ratio", "odds_ratio"}
+            How later levels are compared with the first.
         """
-        return margins(self, term, at=at, by=by, values=values, level=level)
+        return margins(self, term, at=at, by=by, values=values, level=level, compare=compare)
 
-    def contrast(
-        self, weights: Mapping[str, float] | Sequence[float] | Floats, level: float | None = None
-    ) -> Any:
-        """Estimate linear combinations of coefficients.
+    def predict(self, data: Any = None, kind: str = "response", level: float | None = None) -> Any:
+        """Predict the outcome for the analysed rows, or for the rows of other data.
 
         Parameters
         ----------
-        weights : mapping of term to weight, or array (k,) or (m, k)
+        data : data frame, or array (m, p), optional
+            With the columns of the formula; for a fit from arrays the columns of X. A row with a missing value gets
+            none. Categories that the model has not seen are refused.
+        kind : {"response", "link"}
+            The mean of the outcome, or the linear predictor.
         level : float, optional
-            Of the intervals.
+            Adds `std_error, df, conf_low, conf_high`: of the mean, not of a new outcome.
 
         Returns
         -------
         frame
-            As `tidy()`, one row a combination.
+            `estimate`, one row a row of the data, of the data's own kind.
         """
-        matrix, labels = self._contrast_matrix(weights)
-        return self._build({"term": labels, **self._contrasts(matrix, level)})
-
-    def _contrasts(self, matrix: Floats, level: float | None) -> dict[str, Floats]:
-        data = self._needs_data()
-        level = self.level if level is None else level
-        matrix = np.ascontiguousarray(matrix, dtype=np.float64)
-        result: dict[str, Floats] = data.core.contrasts(
-            data.x, self._record["covariance"], data.groups, matrix, level
-        )
-        return result
-
-    def _level(self, rows: Floats) -> tuple[float, Floats]:
-        """Give the mean prediction over rows of the design (n, k), and its gradient in the coefficients (k,)."""
-        gradient: Floats = rows.mean(axis=0)
-        return float(gradient @ self._table()["estimate"]), gradient
-
-    def _levels(
-        self, estimate: Floats, gradient: Floats, row: Floats | None, level: float
-    ) -> dict[str, Floats]:
-        """Give the table of levels from their gradients (m, k); `row` (m, k) where each is of one row."""
-        return self._contrasts(gradient, level)
-
-    def _differences(self, estimate: Floats, gradient: Floats, level: float) -> dict[str, Floats]:
-        """Give the table of differences of levels from their gradients (m, k)."""
-        return self._contrasts(gradient, level)
+        return predict(self, data, kind, level)
 
     def _margin_methods(self, at: str) -> list[str]:
         return []
-
-    def _contrast_matrix(
-        self, weights: Mapping[str, float] | Sequence[float] | Floats
-    ) -> tuple[Floats, list[str]]:
-        if isinstance(weights, Mapping):
-            row = np.zeros(len(self.terms))
-            for term, weight in weights.items():
-                row[self._position(term)] = weight
-            label = " + ".join(f"{weight:g}·{term}" for term, weight in weights.items())
-            return row[None, :], [label]
-        matrix = np.atleast_2d(np.asarray(weights, dtype=np.float64))
-        return matrix, [f"contrast {i + 1}" for i in range(len(matrix))]
-
-    def _position(self, term: str) -> int:
-        if term not in self.terms:
-            raise fault(
-                InputError,
-                f"the model has no term '{term}'",
-                remedy=f"Its terms are {', '.join(self.terms)}",
-            )
-        return self.terms.index(term)
-
-    def test(self, terms: Sequence[str] | Floats) -> Any:
-        """Test jointly that terms (or the rows of a matrix of contrasts) are all zero.
-
-        HTZ under CR2 and HC2 (Tipton and Pustejovsky 2015), F on (q, G − 1) under the other clustered kinds, F on
-        (q, n − k) otherwise.
-
-        Returns
-        -------
-        frame
-            One row: `test, statistic, df_num, df_denom, p_value`.
-        """
-        if isinstance(terms, str):
-            terms = [terms]
-        if len(terms) and isinstance(terms[0], str):
-            matrix = np.zeros((len(terms), len(self.terms)))
-            for i, term in enumerate(terms):
-                matrix[i, self._position(str(term))] = 1.0
-        else:
-            matrix = np.atleast_2d(np.asarray(terms, dtype=np.float64))
-        data = self._needs_data()
-        record = data.core.wald(data.x, self._record["covariance"], data.groups, matrix)
-        return self._build({key: [value] for key, value in record.items()})
 
     # -- presentation ----------------------------------------------------------------------
 
@@ -331,6 +283,8 @@ class Linear(Estimates):
         text = [f"{self.model}: {self.formula}.", f"Uncertainty: {self._definition()}."]
         if self.df_rule == "residual":
             text.append("Degrees of freedom were set to n − k on request.")
+        if self.weighted:
+            text.append(f"{self.weighted}.")
         if self.clusters is not None and self.cluster_name:
             text.append(f"Clusters: {self.clusters:,} of {self.cluster_name}.")
         return text
@@ -364,7 +318,8 @@ class Linear(Estimates):
         fit = ", ".join(
             f"{key.replace('_', ' ')} {value:.4g}" for key, value in self.statistics.items()
         )
-        notes = [f"{size}; {fit}.", f"{self._definition()}.", *self._sentences()]
+        notes = [f"{size}; {fit}.", *([f"{self.weighted}."] if self.weighted else [])]
+        notes += [f"{self._definition()}.", *self._sentences()]
         statistic = "z" if np.isinf(table["df"]).all() else "t"
         header = ["term", "estimate", "std. error", statistic, "df", "p", f"{percent} low", "high"]
         title = f"{self.model}: {self.formula}" + (" (SYNTHETIC data)" if self.synthetic else "")

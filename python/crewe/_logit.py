@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, overload
 
 import numpy as np
@@ -12,6 +13,7 @@ from crewe import _core, _formula
 from crewe._frames import Source
 from crewe._groups import FitGroup
 from crewe._linear import DEFINITIONS
+from crewe._weights import Weights
 from crewe.regression import Regression, _fit, _Options
 
 Floats = NDArray[np.float64]
@@ -36,75 +38,13 @@ _OWN_DEFINITIONS = {
 _CLUSTERS_OF_A_STRATUM = 10
 
 
-def _probability(predictor: Any) -> Any:
-    small = np.exp(-np.abs(predictor))
-    return np.where(np.asarray(predictor) >= 0, 1.0, small) / (1.0 + small)
+class Binary(Regression):
+    """A fitted regression of a yes-or-no outcome, of whatever family."""
 
-
-class Logit(Regression):
-    """A fitted logistic regression; made by :func:`logit`.
-
-    Coefficients are log odds ratios. `statistics` holds the log-likelihood, McFadden's pseudo R² and AIC.
-    """
-
-    _name = "Logit"
     _facts = ("log_likelihood", "pseudo_r_squared", "aic")
-    _core_fit = staticmethod(_core.logit_fit)
-
-    def tidy(self, level: float | None = None, exponentiate: bool = False) -> Any:
-        """Give the coefficients as a frame of the kind that the data came in.
-
-        Columns: `term, estimate, std_error, statistic, df, p_value, conf_low, conf_high`.
-
-        Parameters
-        ----------
-        level : float, optional
-            Of the intervals.
-        exponentiate : bool
-            Gives odds ratios: `estimate`, `conf_low` and `conf_high` are exponentiated; `std_error`, `statistic`
-            and `p_value` stay those of the log odds ratio.
-        """
-        return self._tidied(level, exponentiate)
-
-    def odds_ratios(self, level: float | None = None) -> Any:
-        """Give odds ratios: `term, odds_ratio, conf_low, conf_high, p_value`, without the intercept.
-
-        The interval is the exponentiated interval of the log odds ratio; the p-value is the coefficient's.
-        """
-        table = self._table(level)
-        kept = [i for i, term in enumerate(self.terms) if term != "Intercept"]
-        return self._build(
-            {
-                "term": [self.terms[i] for i in kept],
-                "odds_ratio": np.exp(table["estimate"][kept]),
-                "conf_low": np.exp(table["conf_low"][kept]),
-                "conf_high": np.exp(table["conf_high"][kept]),
-                "p_value": table["p_value"][kept],
-            }
-        )
 
     def _definition(self) -> str:
         return _OWN_DEFINITIONS.get(self.vcov_name, DEFINITIONS[self.vcov_name])
-
-    def _level(self, rows: Floats) -> tuple[float, Floats]:
-        mu = _probability(rows @ self._table()["estimate"])
-        gradient: Floats = (mu * (1.0 - mu)) @ rows / len(rows)
-        return float(mu.mean()), gradient
-
-    def _levels(
-        self, estimate: Floats, gradient: Floats, row: Floats | None, level: float
-    ) -> dict[str, Floats]:
-        table = self._differences(estimate, gradient, level)
-        if row is not None:
-            link = self._contrasts(row, level)
-            table["conf_low"] = _probability(link["conf_low"])
-            table["conf_high"] = _probability(link["conf_high"])
-        return table
-
-    def _differences(self, estimate: Floats, gradient: Floats, level: float) -> dict[str, Floats]:
-        # The gradient is the contrast whose standard error and degrees of freedom the delta method takes.
-        slope = self._contrasts(gradient, level)
-        return _core.estimate_table(estimate, slope["std_error"], slope["df"], level)
 
     def _margin_methods(self, at: str) -> list[str]:
         intervals = (
@@ -139,6 +79,48 @@ class Logit(Regression):
         return reason
 
 
+class Logit(Binary):
+    """A fitted logistic regression; made by :func:`logit`.
+
+    Coefficients are log odds ratios. `statistics` holds the log-likelihood, McFadden's pseudo R² and AIC.
+    """
+
+    _name = "Logit"
+    _core_fit = staticmethod(partial(_core.glm_fit, "logit"))
+
+    def tidy(self, level: float | None = None, exponentiate: bool = False) -> Any:
+        """Give the coefficients as a frame of the kind that the data came in.
+
+        Columns: `term, estimate, std_error, statistic, df, p_value, conf_low, conf_high`.
+
+        Parameters
+        ----------
+        level : float, optional
+            Of the intervals.
+        exponentiate : bool
+            Gives odds ratios: `estimate`, `conf_low` and `conf_high` are exponentiated; `std_error`, `statistic`
+            and `p_value` stay those of the log odds ratio.
+        """
+        return self._tidied(level, exponentiate)
+
+    def odds_ratios(self, level: float | None = None) -> Any:
+        """Give odds ratios: `term, odds_ratio, conf_low, conf_high, p_value`, without the intercept.
+
+        The interval is the exponentiated interval of the log odds ratio; the p-value is the coefficient's.
+        """
+        table = self._table(level)
+        kept = [i for i, term in enumerate(self.terms) if term != "Intercept"]
+        return self._build(
+            {
+                "term": [self.terms[i] for i in kept],
+                "odds_ratio": np.exp(table["estimate"][kept]),
+                "conf_low": np.exp(table["conf_low"][kept]),
+                "conf_high": np.exp(table["conf_high"][kept]),
+                "p_value": table["p_value"][kept],
+            }
+        )
+
+
 @overload
 def logit(
     formula: Any,
@@ -148,6 +130,7 @@ def logit(
     vcov: str | None = None,
     *,
     by: None = None,
+    weights: Any = None,
     df: str = "default",
     missing: str = "drop",
     level: float = 0.95,
@@ -168,6 +151,7 @@ def logit(
     vcov: str | None = None,
     *,
     by: str,
+    weights: Any = None,
     df: str = "default",
     missing: str = "drop",
     level: float = 0.95,
@@ -187,6 +171,7 @@ def logit(
     vcov: str | None = None,
     *,
     by: str | None = None,
+    weights: Any = None,
     df: str = "default",
     missing: str = "drop",
     level: float = 0.95,
@@ -213,9 +198,9 @@ def logit(
     cluster : str, or array of ids (n,)
         The unit that was randomised, as :func:`ols`.
     vcov : str, optional
-        As :func:`ols`; default CR2 with clusters, HC2 without. `"iid"` and `"HC0"` to `"HC3"` refer to z. CR2 takes time
-        that grows with the cube of the largest cluster: `"CR1"` serves clusters of thousands of rows.
-    by, df, missing, level, intercept, strata_terms, names, synthetic, keep_data
+        As :func:`ols`; default CR2 with clusters, HC2 without. `"iid"` and `"HC0"` to `"HC3"` refer to z; the jackknife
+        takes one step. Under probability weights `"iid"` is refused, since it depends on their scale.
+    by, weights, df, missing, level, intercept, strata_terms, names, synthetic, keep_data
         As :func:`ols`.
 
     Returns
@@ -249,6 +234,7 @@ def logit(
         design=design,
         cluster=cluster,
         vcov=vcov,
+        weights=Weights.of(weights),
         df=df,
         missing=missing,
         level=level,

@@ -1,4 +1,4 @@
-"""Predicted levels of the outcome ("re-weighted means") and their differences."""
+"""Predicted levels of the outcome ("re-weighted means"), their comparisons, and predictions."""
 
 from __future__ import annotations
 
@@ -11,10 +11,11 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from crewe._display import Table, number, p_value, stars
-from crewe._frames import build
+from crewe._frames import Source, build, numbers
 from crewe.exceptions import InputError, fault
 
 if TYPE_CHECKING:
+    from crewe._formula import Design
     from crewe._linear import Linear
 
 Floats = NDArray[np.float64]
@@ -22,7 +23,7 @@ Floats = NDArray[np.float64]
 
 @dataclass
 class Margins:
-    """Predicted levels of the outcome at values of a term, and their differences from the first.
+    """Predicted levels of the outcome at values of a term, and their comparisons with the first.
 
     Attributes
     ----------
@@ -34,6 +35,8 @@ class Margins:
         What a reader must know.
     counts : list of int
         The analysed rows that have each level; none where the level is nobody's own.
+    compare : str
+        How levels were compared with the first: `"difference"`, `"ratio"` or `"odds_ratio"`.
     """
 
     term: str
@@ -49,24 +52,36 @@ class Margins:
     _contrasts: dict[str, Any] = field(repr=False)
     _methods: list[str] = field(default_factory=list, repr=False)
     counts: list[int] = field(default_factory=list, repr=False)
+    compare: str = "difference"
+    described: str = ""
 
     def tidy(self) -> Any:
         """Give the levels: `level, by, estimate, std_error, statistic, df, p_value, conf_low, conf_high`."""
         return build(self._levels, self.implementation)
 
     def contrasts(self) -> Any:
-        """Give the differences from the first level, with the same columns and `contrast` for `level`."""
+        """Give the comparisons with the first level, with the same columns and `contrast` for `level`.
+
+        Ratios stand with their limits as they are; their `std_error`, `statistic` and `p_value` are of the logarithm.
+        """
         return build(self._contrasts, self.implementation)
 
     def methods(self) -> list[str]:
         """Say in plain sentences what was done."""
         at = (
             "all other variables at their means over the analysed rows of every arm (categories at "
-            "their observed shares)"
+            "their observed shares; the product of separate means, as Stata's margins, atmeans)"
             if self.at == "means"
             else "predictions averaged over all analysed rows (g-computation)"
         )
-        return [f"Predicted levels of {self.outcome} by {self.term}: {at}.", *self._methods]
+        ratios = {"ratio": "ratios", "odds_ratio": "odds ratios"}.get(self.compare)
+        compared = (
+            [f"Levels are compared by their {ratios}, on the log scale, by the delta method."]
+            if ratios
+            else []
+        )
+        said = self.described or f"Predicted levels of {self.outcome} by {self.term}: {at}."
+        return [said, *compared, *self._methods]
 
     def _table(self) -> Table:
         by = self.by is not None
@@ -125,11 +140,13 @@ def margins(
     by: str | None,
     values: Sequence[Any] | None,
     level: float | None,
+    compare: str,
 ) -> Margins:
     """Work out the margins of a fit; see :meth:`crewe._linear.Linear.margins`."""
     if at not in ("means", "observed"):
         raise fault(InputError, f"at={at!r} is unknown", remedy="Use 'means' or 'observed'")
-    design = fit._needs_data().design
+    data = fit._needs_data()
+    design = data.design
     if design is None:
         raise fault(
             InputError,
@@ -138,33 +155,24 @@ def margins(
         )
     frame = design.frame
     settings, labels = _settings(frame, term, by, values)
-    row = design.rows_at_means(settings) if at == "means" else None
-    estimates = np.empty(len(settings))
-    gradients = np.empty((len(settings), len(design.spec.column_names)))
-    for i, setting in enumerate(settings):
-        if row is not None:
-            over = row[i : i + 1]
-        else:
-            changed = frame.copy()
-            for name, value in setting.items():
-                changed[name] = _constant(value, frame[name])
-            over = design.columns_at(changed)
-        estimates[i], gradients[i] = fit._level(over)
+    observed = None if data.weights is None else data.weights[0]
     first = _first_of_group(labels)
     away = [i for i in range(len(labels)) if i != first[i]]
-    base = [first[i] for i in away]
     confidence = fit.level if level is None else level
-    estimated = fit._levels(estimates, gradients, row, confidence)
-    compared = (
-        fit._differences(
-            estimates[away] - estimates[base], gradients[away] - gradients[base], confidence
-        )
-        if away
-        else {k: np.empty(0) for k in estimated}
+    estimated, compared = fit._covariance().margins(
+        _rows(design, settings, at, observed),
+        observed,
+        [[i, first[i]] for i in away],
+        compare,
+        confidence,
     )
+    if compare != "difference":
+        for key in ("estimate", "conf_low", "conf_high"):
+            compared[key] = np.exp(compared[key])
+    sign = "−" if compare == "difference" else "/"
     names: dict[str, list[str]] = {"level": [a for a, _ in labels]}
     others: dict[str, list[str]] = {
-        "contrast": [f"{labels[i][0]} − {labels[first[i]][0]}" for i in away]
+        "contrast": [f"{labels[i][0]} {sign} {labels[first[i]][0]}" for i in away]
     }
     if by is not None:
         names["by"] = [b for _, b in labels]
@@ -175,7 +183,7 @@ def margins(
         at=at,
         outcome=fit.formula.partition("~")[0].strip(),
         confidence=confidence,
-        notes=fit.notes,
+        notes=[*fit.notes, *without_variance(estimated, compared, names, others)],
         synthetic=fit.synthetic,
         vcov_name=fit.vcov_name,
         implementation=fit.implementation,
@@ -183,7 +191,83 @@ def margins(
         _contrasts={**others, **compared},
         _methods=[*fit._margin_methods(at), *fit.methods()],
         counts=[_count(frame, setting) for setting in settings],
+        compare=compare,
     )
+
+
+def _rows(
+    design: Design, settings: list[dict[str, Any]], at: str, observed: Floats | None
+) -> list[tuple[Floats, Floats | None]]:
+    """Give the rows of the design over which each level is averaged, without the intercept."""
+    if at == "means":
+        return rows_at_means(design, settings, observed)
+    return [(rows_with(design, setting), None) for setting in settings]
+
+
+def rows_at_means(
+    design: Design, settings: list[dict[str, Any]], observed: Floats | None
+) -> list[tuple[Floats, Floats | None]]:
+    """Give one row of the design for each setting, without the intercept, and what its means are beyond doubles."""
+    first = int(design.intercept)
+    rows, beyond = design.rows_at_means(settings, observed)
+    return [
+        (np.ascontiguousarray(row[None, first:]), np.ascontiguousarray(rest[first:]))
+        for row, rest in zip(rows, beyond, strict=True)
+    ]
+
+
+def rows_with(design: Design, setting: dict[str, Any]) -> Floats:
+    """Give all rows of a design with some variables set, without the intercept."""
+    changed = design.frame.copy()
+    for name, value in setting.items():
+        changed[name] = _constant(value, design.frame[name])
+    return np.ascontiguousarray(design.columns_at(changed)[:, int(design.intercept) :])
+
+
+def without_variance(
+    estimated: dict[str, Any],
+    compared: dict[str, Any],
+    names: dict[str, list[str]],
+    others: dict[str, list[str]],
+) -> list[str]:
+    """Say which levels and comparisons have no variance, and so no test."""
+    flat = [
+        label
+        for table, labels in ((estimated, names["level"]), (compared, others["contrast"]))
+        for label, se in zip(labels, table["std_error"], strict=True)
+        if se == 0.0
+    ]
+    if not flat:
+        return []
+    return [f"not estimable: nothing varies in the rows that {', '.join(flat)} rest on"]
+
+
+def predict(fit: Linear, data: Any, kind: str, level: float | None) -> Any:
+    """Work out predictions; see :meth:`crewe._linear.Linear.predict`."""
+    if kind not in ("response", "link"):
+        raise fault(InputError, f"kind={kind!r} is unknown", remedy="Use 'response' or 'link'")
+    held = fit._needs_data()
+    implementation = fit.implementation
+    if data is None:
+        rows, whole = held.x, np.ones(len(held.x), dtype=np.bool_)
+    elif held.design is None:
+        rows = np.ascontiguousarray(np.atleast_2d(numbers(data, "X")))
+        whole = np.isfinite(rows).all(axis=1)
+    else:
+        rows, whole = held.design.rows_of(data)
+        implementation = Source(data)._implementation
+    if level is None:
+        table = {"estimate": held.core.predict(np.ascontiguousarray(rows[whole]), kind == "link")}
+    else:
+        found = fit._covariance().predict(np.ascontiguousarray(rows[whole]), kind == "link", level)
+        table = {
+            key: found[key] for key in ("estimate", "std_error", "df", "conf_low", "conf_high")
+        }
+    spread = {}
+    for key, found_values in table.items():
+        spread[key] = np.full(len(rows), np.nan)
+        spread[key][whole] = found_values
+    return build(spread, implementation)
 
 
 def _settings(

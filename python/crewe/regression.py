@@ -21,6 +21,7 @@ from crewe._linear import (
     design_needs_a_formula,
     rows_of_the_data,
 )
+from crewe._weights import Weights, left_out_note
 from crewe.exceptions import InputError, fault
 
 Floats = NDArray[np.float64]
@@ -34,16 +35,21 @@ class Regression(Linear):
     _core_fit: ClassVar[Callable[..., tuple[Any, dict[str, Any]]]]
 
     def _refit(
-        self, x: Floats, y: Floats, clusters: pd.Series[Any] | None, design: _formula.Design | None
+        self,
+        x: Floats,
+        y: Floats,
+        clusters: pd.Series[Any] | None,
+        design: _formula.Design | None,
+        weights: tuple[Floats, str] | None,
     ) -> None:
         outcome = self.formula.partition("~")[0].strip()
         intercept = bool(self.terms) and self.terms[0] == "Intercept"
         names = self.terms[1:] if intercept else self.terms
-        core, _ = type(self)._core_fit(y, x, intercept, outcome, names)
+        core, _ = type(self)._core_fit(y, x, intercept, outcome, names, weights)
         groups = None
         if clusters is not None:
             groups = _core.Groups(pd.factorize(clusters)[0].astype(np.uint32))
-        self.data = Data(x, y, core, groups, design, clusters)
+        self.data = Data(x, y, core, groups, design, clusters, weights)
 
     @classmethod
     def _objection(cls, source: Source, left: str) -> Callable[[Any], str] | None:
@@ -69,6 +75,7 @@ class _Options:
     design: Any
     cluster: Any
     vcov: str | None
+    weights: Weights | None
     df: str
     missing: str
     level: float
@@ -88,6 +95,7 @@ def ols(
     vcov: str | None = None,
     *,
     by: None = None,
+    weights: Any = None,
     df: str = "default",
     missing: str = "drop",
     level: float = 0.95,
@@ -108,6 +116,7 @@ def ols(
     vcov: str | None = None,
     *,
     by: str,
+    weights: Any = None,
     df: str = "default",
     missing: str = "drop",
     level: float = 0.95,
@@ -127,6 +136,7 @@ def ols(
     vcov: str | None = None,
     *,
     by: str | None = None,
+    weights: Any = None,
     df: str = "default",
     missing: str = "drop",
     level: float = 0.95,
@@ -155,6 +165,11 @@ def ols(
         clusters, HC2 without.
     by : str, optional
         Fit the model separately for each value of this column; gives a mapping of fits.
+    weights : str, cw.Analytic, or array (n,), optional
+        A column of probability weights (a row stands for so many of a population; only their ratios matter), or
+        analytic ones (the variance of a row is in inverse proportion). A row with weight 0 takes no part and is counted
+        in the notes. CR2 under probability weights takes the working covariance that does not know them, as
+        clubSandwich's `lm`. Weights that count repeated rows are not taken: repeat the rows.
     df : {"default", "residual"}
         Degrees of freedom: those of the covariance, or n − k.
     missing : {"drop", "indicator"}
@@ -201,6 +216,7 @@ def ols(
         design=design,
         cluster=cluster,
         vcov=vcov,
+        weights=Weights.of(weights),
         df=df,
         missing=missing,
         level=level,
@@ -245,16 +261,24 @@ def _from_formula(kind: type[Fitted], formula: str, data: Any, options: _Options
         )
         right = trial.right
     synthetic = options.synthetic or bool(getattr(data, "attrs", {}).get("synthetic", False))
+    weights = options.weights
+    zero = None if weights is None else weights.without(source)
+    named = [weights.column] if weights is not None and weights.column else []
     built = _formula.design(
         source if trial is None else trial.source,
         right,
-        also=_formula.variables(left),
+        also=[*_formula.variables(left), *named],
+        out=zero,
         missing=options.missing,
         keep=[trial.arm] if trial is not None and trial.arm else [],
         levels=trial.levels if trial is not None else None,
     )
     y = _formula.left_values(left, built.frame)
     notes = [*left_out, *(trial.notes if trial is not None else []), *built.notes]
+    weighted: tuple[Floats, str] | None = None
+    if weights is not None and zero is not None:
+        notes += left_out_note(zero, named[0])
+        weighted = (_formula.column_values(named[0], built.frame), weights.kind)
     if built.dropped.n:
         notes.append(built.dropped.note())
         if trial is not None:
@@ -274,7 +298,7 @@ def _from_formula(kind: type[Fitted], formula: str, data: Any, options: _Options
     if trial is not None:
         trial.refuse_too_few(built.rows)
     with rows_of_the_data(built.rows):
-        core, record = kind._core_fit(y, built.x, built.intercept, left, built.names)
+        core, record = kind._core_fit(y, built.x, built.intercept, left, built.names, weighted)
     groups = None if codes is None else _core.Groups(codes)
     fit = kind(
         model=kind._name,
@@ -290,8 +314,9 @@ def _from_formula(kind: type[Fitted], formula: str, data: Any, options: _Options
         synthetic=synthetic,
         keep_data=options.keep_data,
         implementation=source._implementation,
-        data=Data(built.x, y, core, groups, built, labels),
+        data=Data(built.x, y, core, groups, built, labels, weighted),
         independent=independent,
+        weighted="" if weights is None else f"{weights.kind.capitalize()} weights: {named[0]}",
     )
     with rows_of_the_data(built.rows):
         fitted: Fitted = fit.vcov(options.vcov or ("HC2" if groups is None else "CR2"), options.df)
@@ -322,7 +347,13 @@ def _from_arrays(kind: type[Fitted], y: Any, x: Any, options: _Options) -> Fitte
     if columns.ndim != 2:
         raise fault(InputError, f"X has {columns.ndim} dimensions", remedy="Pass a matrix (n, p)")
     labels = list(names) if names is not None else [f"x{j + 1}" for j in range(columns.shape[1])]
-    core, record = kind._core_fit(outcome, columns, intercept, "y", labels)
+    weights, weighted = options.weights, None
+    notes: list[str] = []
+    if weights is not None:
+        values = weights.values(len(outcome))
+        notes += left_out_note(values == 0.0, "weights")
+        weighted = (values, weights.kind)
+    core, record = kind._core_fit(outcome, columns, intercept, "y", labels, weighted)
     groups = ids = None
     if cluster is not None:
         codes, ids = array_clusters(cluster, len(outcome))
@@ -337,11 +368,12 @@ def _from_arrays(kind: type[Fitted], y: Any, x: Any, options: _Options) -> Fitte
         level=options.level,
         df_residual=record["df_residual"],
         statistics={key: record[key] for key in kind._facts},
-        base_notes=[],
+        base_notes=notes,
         synthetic=options.synthetic,
         keep_data=options.keep_data,
         implementation=None,
-        data=Data(columns, outcome, core, groups, None, ids),
+        data=Data(columns, outcome, core, groups, None, ids, weighted),
+        weighted="" if weights is None else f"{weights.kind.capitalize()} weights",
     )
     kind_of_vcov = options.vcov or ("HC2" if groups is None else "CR2")
     fitted: Fitted = fit.vcov(kind_of_vcov, options.df)

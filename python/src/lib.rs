@@ -5,6 +5,7 @@ use pyo3::prelude::*;
 
 mod convert;
 mod cost;
+mod covariance;
 mod design;
 mod error;
 mod instruments;
@@ -23,6 +24,7 @@ fn _core(m: &Bound<'_, PyModule>) -> PyResult<()> {
     m.add("__version__", env!("CARGO_PKG_VERSION"))?;
     power::register(m)?;
     cost::register(m)?;
+    covariance::register(m)?;
     instruments::register(m)?;
     nonparametric::register(m)?;
     random::register(m)?;

@@ -1,89 +1,95 @@
-//! Linear and logistic regression: the data stay in Python's arrays, the fit keeps what is small.
+//! Linear and generalised linear models: the fit holds on to the arrays of the package, and keeps what is small.
 
-use crewe::inference::{self, Clusters, Contrasts, DfRule, Estimates, Vcov};
+use std::sync::Arc;
+
+use crewe::inference::{self, DfRule, Sandwich, Vcov};
 use crewe::linalg::DesignMatrix;
-use crewe::regression::{logit, ols};
-use numpy::{IntoPyArray, PyReadonlyArray1, PyReadonlyArray2};
+use crewe::regression::{Estimates, Family, Fit, GlmSummary, OlsSummary, WeightKind, Weights, glm, ols};
+use numpy::{IntoPyArray, PyArray1, PyArray2, PyArrayMethods, PyReadonlyArray1, PyReadonlyArray2};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
-use crate::convert::{record, slice};
+use crate::convert::record;
+use crate::covariance::{Covariance, Groups, Owner};
 use crate::error::OrRaise;
 
-/// A fitted linear model without its data; the package hands the same arrays back to every call.
+/// What was fitted.
+enum Model {
+    Ols(Arc<OlsSummary>),
+    Glm(Arc<GlmSummary>),
+}
+
+/// A fitted regression, with the arrays that it was fitted to.
 #[pyclass(module = "crewe._core", frozen)]
-struct Linear {
-    estimates: Estimates,
+pub struct Linear {
+    model: Model,
+    x: Py<PyArray2<f64>>,
+    y: Py<PyArray1<f64>>,
     intercept: bool,
 }
 
+/// A fit of either kind.
+pub enum AnyFit<'a> {
+    /// Least squares.
+    Ols(Fit<'a, OlsSummary>),
+    /// A family.
+    Glm(Fit<'a, GlmSummary>),
+}
+
+impl AnyFit<'_> {
+    /// The core's covariance from its numbers.
+    pub fn attach(&self, sandwich: &Arc<Sandwich>) -> crewe::Result<inference::Covariance<'_>> {
+        match self {
+            Self::Ols(fit) => fit.attach(sandwich),
+            Self::Glm(fit) => fit.attach(sandwich),
+        }
+    }
+
+    fn vcov(&self, kind: Vcov, groups: Option<&Groups>, rule: DfRule) -> crewe::Result<Arc<Sandwich>> {
+        let clusters = groups.map(|groups| &groups.inner);
+        Ok(match self {
+            Self::Ols(fit) => fit.vcov_with(kind, clusters, rule)?.detach(),
+            Self::Glm(fit) => fit.vcov_with(kind, clusters, rule)?.detach(),
+        })
+    }
+}
+
 impl Linear {
-    fn design<'a>(&self, x: &'a PyReadonlyArray2<'_, f64>) -> crewe::Result<DesignMatrix<'a>> {
-        let names = self.estimates.names.iter().skip(usize::from(self.intercept)).cloned();
-        DesignMatrix::new(x.as_array(), self.intercept).named(names)
+    fn estimates(&self) -> &Estimates {
+        match &self.model {
+            Model::Ols(summary) => &summary.estimates,
+            Model::Glm(summary) => &summary.estimates,
+        }
+    }
+
+    /// Runs `ask` on the core's fit, without the interpreter.
+    pub fn with_fit<T: Send>(
+        &self,
+        py: Python<'_>,
+        ask: impl FnOnce(&AnyFit<'_>) -> crewe::Result<T> + Send,
+    ) -> PyResult<T> {
+        let (x, y) = (self.x.bind(py).readonly(), self.y.bind(py).readonly());
+        let (columns, outcome) = (x.as_array(), y.as_array());
+        let names = self.estimates().names.iter().skip(usize::from(self.intercept)).cloned();
+        let design = DesignMatrix::new(columns, self.intercept).named(names).or_raise(py)?;
+        let fit = match &self.model {
+            Model::Ols(summary) => AnyFit::Ols(Fit::resume(design, outcome, Arc::clone(summary))),
+            Model::Glm(summary) => AnyFit::Glm(Fit::resume(design, outcome, Arc::clone(summary))),
+        };
+        crate::pool::compute(py, || ask(&fit)).or_raise(py)
     }
 }
 
-/// Membership of clusters, from one code a row.
-#[pyclass(module = "crewe._core", frozen)]
-struct Groups {
-    inner: Clusters,
-}
+/// Weights by the name of their kind.
+type Weighted<'py> = Option<(PyReadonlyArray1<'py, f64>, String)>;
 
-#[pymethods]
-impl Groups {
-    #[new]
-    fn new(py: Python<'_>, codes: PyReadonlyArray1<'_, u32>) -> PyResult<Self> {
-        let codes = slice(&codes)?;
-        Ok(Self { inner: crate::pool::compute(py, || Clusters::new(codes)).or_raise(py)? })
-    }
-
-    /// The number of clusters.
-    #[getter]
-    fn count(&self) -> usize {
-        self.inner.count()
-    }
-
-    /// The size of every cluster.
-    fn sizes(&self) -> Vec<usize> {
-        self.inner.sizes()
-    }
-}
-
-/// A covariance matrix of coefficients.
-#[pyclass(module = "crewe._core", frozen)]
-struct Covariance {
-    inner: inference::Covariance,
-}
-
-#[pymethods]
-impl Covariance {
-    /// The matrix and what its tests refer to.
-    fn record<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
-        Ok(record!(py,
-            "kind" => self.inner.kind.name(),
-            "matrix" => self.inner.matrix.clone().into_pyarray(py),
-            "df" => self.inner.df.clone().into_pyarray(py),
-            "clusters" => self.inner.clusters,
-            "notes" => &self.inner.notes,
-        ))
-    }
-}
-
-fn table(py: Python<'_>, contrasts: Contrasts) -> PyResult<Bound<'_, PyDict>> {
-    Ok(record!(py,
-        "estimate" => contrasts.estimate.into_pyarray(py),
-        "std_error" => contrasts.std_error.into_pyarray(py),
-        "statistic" => contrasts.statistic.into_pyarray(py),
-        "df" => contrasts.df.into_pyarray(py),
-        "p_value" => contrasts.p_value.into_pyarray(py),
-        "conf_low" => contrasts.conf_low.into_pyarray(py),
-        "conf_high" => contrasts.conf_high.into_pyarray(py),
-    ))
+fn kind(weights: &Weighted<'_>) -> crewe::Result<Option<WeightKind>> {
+    weights.as_ref().map(|(_, kind)| kind.parse()).transpose()
 }
 
 /// Least squares of `y` on the columns of `x`; gives the fit and its summary.
 #[pyfunction]
+#[pyo3(signature = (y, x, intercept, y_name, names, weights))]
 fn ols_fit<'py>(
     py: Python<'py>,
     y: PyReadonlyArray1<'py, f64>,
@@ -91,11 +97,15 @@ fn ols_fit<'py>(
     intercept: bool,
     y_name: &str,
     names: Vec<String>,
+    weights: Weighted<'py>,
 ) -> PyResult<(Linear, Bound<'py, PyDict>)> {
     let (outcome, columns) = (y.as_array(), x.as_array());
+    let kind = kind(&weights).or_raise(py)?;
+    let values = weights.as_ref().map(|(values, _)| values.as_array());
     let summary = crate::pool::compute(py, || {
         let design = DesignMatrix::new(columns, intercept).named(names)?;
-        ols::fit(&design, outcome, y_name)
+        let weights = values.zip(kind).map(|(values, kind)| Weights::new(values, kind));
+        ols::fit(&design, outcome, y_name, weights)
     })
     .or_raise(py)?;
     let estimates = &summary.estimates;
@@ -103,29 +113,41 @@ fn ols_fit<'py>(
         "names" => &estimates.names,
         "coef" => estimates.coef.clone().into_pyarray(py),
         "n" => estimates.n(),
-        "df_residual" => estimates.df_residual,
+        "df_residual" => estimates.df_residual(),
         "sigma" => summary.sigma,
         "r_squared" => summary.r_squared,
         "adj_r_squared" => summary.adj_r_squared,
         "precise" => summary.precise,
     );
-    Ok((Linear { estimates: summary.estimates, intercept }, record))
+    let model = Model::Ols(Arc::new(summary));
+    Ok((
+        Linear { model, x: x.as_unbound().clone_ref(py), y: y.as_unbound().clone_ref(py), intercept },
+        record,
+    ))
 }
 
-/// Logistic regression of `y` on the columns of `x`; gives the fit and its summary.
+/// A regression of a yes-or-no outcome, of a family by its name; gives the fit and its summary.
 #[pyfunction]
-fn logit_fit<'py>(
+#[pyo3(signature = (family, y, x, intercept, y_name, names, weights))]
+#[allow(clippy::too_many_arguments)]
+fn glm_fit<'py>(
     py: Python<'py>,
+    family: &str,
     y: PyReadonlyArray1<'py, f64>,
     x: PyReadonlyArray2<'py, f64>,
     intercept: bool,
     y_name: &str,
     names: Vec<String>,
+    weights: Weighted<'py>,
 ) -> PyResult<(Linear, Bound<'py, PyDict>)> {
     let (outcome, columns) = (y.as_array(), x.as_array());
+    let family: Family = family.parse().or_raise(py)?;
+    let kind = kind(&weights).or_raise(py)?;
+    let values = weights.as_ref().map(|(values, _)| values.as_array());
     let summary = crate::pool::compute(py, || {
         let design = DesignMatrix::new(columns, intercept).named(names)?;
-        logit::fit(&design, outcome, y_name)
+        let weights = values.zip(kind).map(|(values, kind)| Weights::new(values, kind));
+        glm::fit(family, &design, outcome, y_name, weights)
     })
     .or_raise(py)?;
     let estimates = &summary.estimates;
@@ -133,7 +155,7 @@ fn logit_fit<'py>(
         "names" => &estimates.names,
         "coef" => estimates.coef.clone().into_pyarray(py),
         "n" => estimates.n(),
-        "df_residual" => estimates.df_residual,
+        "df_residual" => estimates.df_residual(),
         "log_likelihood" => summary.log_likelihood,
         "null_log_likelihood" => summary.null_log_likelihood,
         "deviance" => summary.deviance,
@@ -142,112 +164,54 @@ fn logit_fit<'py>(
         "iterations" => summary.iterations,
         "precise" => summary.precise,
     );
-    Ok((Linear { estimates: summary.estimates, intercept }, record))
-}
-
-/// Tests and intervals at `level` from estimates, standard errors and degrees of freedom.
-#[pyfunction]
-fn estimate_table(
-    py: Python<'_>,
-    estimate: Vec<f64>,
-    std_error: Vec<f64>,
-    df: Vec<f64>,
-    level: f64,
-) -> PyResult<Bound<'_, PyDict>> {
-    table(py, Contrasts::from_parts(estimate, std_error, df, level).or_raise(py)?)
+    let model = Model::Glm(Arc::new(summary));
+    Ok((
+        Linear { model, x: x.as_unbound().clone_ref(py), y: y.as_unbound().clone_ref(py), intercept },
+        record,
+    ))
 }
 
 #[pymethods]
 impl Linear {
     /// The covariance of the coefficients under a named definition.
-    #[pyo3(signature = (x, kind, groups, residual_df))]
+    #[pyo3(signature = (kind, groups, residual_df))]
     fn covariance(
-        &self,
-        py: Python<'_>,
-        x: PyReadonlyArray2<'_, f64>,
+        slf: Bound<'_, Self>,
         kind: &str,
         groups: Option<&Groups>,
         residual_df: bool,
     ) -> PyResult<Covariance> {
+        let py = slf.py();
         let kind: Vcov = kind.parse().or_raise(py)?;
         let rule = if residual_df { DfRule::Residual } else { DfRule::Default };
-        let design = self.design(&x).or_raise(py)?;
-        let clusters = groups.map(|g| &g.inner);
-        let inner = crate::pool::compute(py, || {
-            inference::covariance(&design, &self.estimates, kind, clusters, rule)
-        })
-        .or_raise(py)?;
-        Ok(Covariance { inner })
+        let inner = slf.get().with_fit(py, |fit| fit.vcov(kind, groups, rule))?;
+        Ok(Covariance { owner: Owner::Linear(slf.unbind()), inner })
     }
 
-    /// The table of the coefficients: tests and intervals at `level`.
-    fn coefficients<'py>(
+    /// Predictions for rows of the design, length m.
+    fn predict<'py>(
         &self,
         py: Python<'py>,
-        covariance: &Covariance,
-        level: f64,
-    ) -> PyResult<Bound<'py, PyDict>> {
-        let coef = self.estimates.coef.clone();
-        let errors = covariance.inner.matrix.diag().iter().map(|v| v.sqrt()).collect();
-        let df = covariance.inner.df.clone();
-        table(py, Contrasts::from_parts(coef, errors, df, level).or_raise(py)?)
-    }
-
-    /// Every row of `matrix` as a contrast of the coefficients.
-    fn contrasts<'py>(
-        &self,
-        py: Python<'py>,
-        x: PyReadonlyArray2<'py, f64>,
-        covariance: &Covariance,
-        groups: Option<&Groups>,
-        matrix: PyReadonlyArray2<'py, f64>,
-        level: f64,
-    ) -> PyResult<Bound<'py, PyDict>> {
-        let design = self.design(&x).or_raise(py)?;
-        let (matrix, clusters) = (matrix.as_array(), groups.map(|g| &g.inner));
-        let result = crate::pool::compute(py, || {
-            inference::contrasts(&design, &self.estimates, &covariance.inner, clusters, matrix, level)
-        })
-        .or_raise(py)?;
-        table(py, result)
-    }
-
-    /// The joint test that every row of `matrix` gives zero.
-    fn wald<'py>(
-        &self,
-        py: Python<'py>,
-        x: PyReadonlyArray2<'py, f64>,
-        covariance: &Covariance,
-        groups: Option<&Groups>,
-        matrix: PyReadonlyArray2<'py, f64>,
-    ) -> PyResult<Bound<'py, PyDict>> {
-        let design = self.design(&x).or_raise(py)?;
-        let (matrix, clusters) = (matrix.as_array(), groups.map(|g| &g.inner));
-        let result = crate::pool::compute(py, || {
-            inference::wald(&design, &self.estimates, &covariance.inner, clusters, matrix)
-        })
-        .or_raise(py)?;
-        Ok(record!(py,
-            "test" => result.test,
-            "statistic" => result.statistic,
-            "df_num" => result.df_num,
-            "df_denom" => result.df_denom,
-            "p_value" => result.p_value,
-        ))
+        rows: PyReadonlyArray2<'py, f64>,
+        linear_predictor: bool,
+    ) -> PyResult<Bound<'py, PyArray1<f64>>> {
+        let rows = rows.as_array();
+        let found = self.with_fit(py, |fit| match fit {
+            AnyFit::Ols(fit) => fit.predict(rows, linear_predictor),
+            AnyFit::Glm(fit) => fit.predict(rows, linear_predictor),
+        })?;
+        Ok(found.into_pyarray(py))
     }
 
     /// Residuals, one a row.
-    fn residuals<'py>(&self, py: Python<'py>) -> Bound<'py, numpy::PyArray1<f64>> {
-        self.estimates.residuals.clone().into_pyarray(py)
+    fn residuals<'py>(&self, py: Python<'py>) -> Bound<'py, PyArray1<f64>> {
+        self.estimates().residuals.clone().into_pyarray(py)
     }
 }
 
 /// Adds this file's names to the module.
 pub fn register(m: &Bound<'_, PyModule>) -> PyResult<()> {
     m.add_class::<Linear>()?;
-    m.add_class::<Groups>()?;
-    m.add_class::<Covariance>()?;
     m.add_function(wrap_pyfunction!(ols_fit, m)?)?;
-    m.add_function(wrap_pyfunction!(logit_fit, m)?)?;
-    m.add_function(wrap_pyfunction!(estimate_table, m)?)
+    m.add_function(wrap_pyfunction!(glm_fit, m)?)
 }

@@ -1,15 +1,16 @@
 //! Times to an event: the fits stay in the core, the package asks them questions.
 
-use crewe::inference::Clusters;
+use crewe::inference::{Compare, Vcov};
 use crewe::survival::{
-    self, Coefficients, Cox, CoxFit, CoxVcov, Curve, Interval, Options, Quantile, Surv, SurvivalCurve, Test,
-    Ties, Tolerance, Transform,
+    self, Cox, CoxFit, Curve, Interval, Options, Quantile, Surv, SurvivalCurve, Test, Ties, Tolerance,
+    Transform,
 };
 use numpy::{IntoPyArray, PyArray1, PyArray2, PyReadonlyArray1, PyReadonlyArray2};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
 use crate::convert::{record, slice};
+use crate::covariance::{Covariance, Groups, Owner, table};
 use crate::error::OrRaise;
 
 /// A curve's columns, its rows and the width of its tolerance.
@@ -169,8 +170,8 @@ fn logrank<'py>(
 
 /// A fitted Cox model, with the rows it was fitted to.
 #[pyclass(module = "crewe._core", frozen)]
-struct CoxModel {
-    inner: CoxFit,
+pub struct CoxModel {
+    pub inner: CoxFit,
 }
 
 fn test_record<'py>(py: Python<'py>, test: &Test) -> PyResult<Bound<'py, PyDict>> {
@@ -198,44 +199,36 @@ impl CoxModel {
             "means" => fit.means.clone().into_pyarray(py),
             "n" => fit.n,
             "events" => fit.events,
-            "clusters" => fit.clusters,
             "strata" => fit.strata,
             "loglik_null" => fit.loglik_null,
             "loglik" => fit.loglik,
             "likelihood_ratio" => test_record(py, &fit.likelihood_ratio)?,
             "score" => test_record(py, &fit.score)?,
-            "robust_score" => fit.robust_score.as_ref().map(|test| test_record(py, test)).transpose()?,
             "iterations" => fit.iterations,
-            "notes" => &fit.notes,
         ))
     }
 
-    /// The covariance under a named definition, with the Wald test that goes with it.
-    fn covariance<'py>(&self, py: Python<'py>, kind: &str) -> PyResult<Bound<'py, PyDict>> {
-        let kind = CoxVcov::parse(kind).or_raise(py)?;
-        let matrix = self.inner.covariance(kind).or_raise(py)?.clone();
-        let wald = self.inner.wald_under(kind).or_raise(py)?;
-        Ok(record!(py,
-            "kind" => kind.name(),
-            "matrix" => matrix.into_pyarray(py),
-            "wald" => test_record(py, &wald)?,
-        ))
+    /// The covariance under a named definition.
+    #[pyo3(signature = (kind, groups))]
+    fn covariance(slf: Bound<'_, Self>, kind: &str, groups: Option<&Groups>) -> PyResult<Covariance> {
+        let py = slf.py();
+        let kind: Vcov = kind.parse().or_raise(py)?;
+        let clusters = groups.map(|groups| &groups.inner);
+        let fit = &slf.get().inner;
+        let inner = crate::pool::compute(py, || Ok(fit.vcov(kind, clusters)?.detach())).or_raise(py)?;
+        Ok(Covariance { owner: Owner::Cox(slf.unbind()), inner })
     }
 
-    /// Estimates, tests and intervals.
-    fn coefficients<'py>(&self, py: Python<'py>, kind: &str, level: f64) -> PyResult<Bound<'py, PyDict>> {
-        let kind = CoxVcov::parse(kind).or_raise(py)?;
-        let Coefficients { estimate, std_error, statistic, df, p_value, conf_low, conf_high } =
-            self.inner.coefficients_under(kind, level).or_raise(py)?;
-        Ok(record!(py,
-            "estimate" => estimate.into_pyarray(py),
-            "std_error" => std_error.into_pyarray(py),
-            "statistic" => statistic.into_pyarray(py),
-            "df" => df.into_pyarray(py),
-            "p_value" => p_value.into_pyarray(py),
-            "conf_low" => conf_low.into_pyarray(py),
-            "conf_high" => conf_high.into_pyarray(py),
-        ))
+    /// The Wald test of all coefficients under a covariance.
+    fn wald<'py>(&self, py: Python<'py>, covariance: &Covariance) -> PyResult<Bound<'py, PyDict>> {
+        let test = self.inner.attach(&covariance.inner).and_then(|cov| self.inner.wald(&cov)).or_raise(py)?;
+        test_record(py, &test)
+    }
+
+    /// The score test that takes account of clusters.
+    fn robust_score<'py>(&self, py: Python<'py>, groups: &Groups) -> PyResult<Bound<'py, PyDict>> {
+        let test = crate::pool::compute(py, || self.inner.robust_score(&groups.inner)).or_raise(py)?;
+        test_record(py, &test)
     }
 
     /// Tests of proportional hazards, by terms.
@@ -273,15 +266,18 @@ impl CoxModel {
     fn survival_curve<'py>(
         &self,
         py: Python<'py>,
+        covariance: &Covariance,
         x: PyReadonlyArray1<'py, f64>,
         stratum: usize,
         interval: &str,
         level: f64,
     ) -> PyResult<Bound<'py, PyDict>> {
         let x = slice(&x)?;
-        let curve =
-            crate::pool::compute(py, || self.inner.survival_curve(x, stratum, options(interval, level)?))
-                .or_raise(py)?;
+        let curve = crate::pool::compute(py, || {
+            let covariance = self.inner.attach(&covariance.inner)?;
+            self.inner.survival_curve(&covariance, x, stratum, options(interval, level)?)
+        })
+        .or_raise(py)?;
         curve_record(py, curve)
     }
 
@@ -289,6 +285,7 @@ impl CoxModel {
     fn adjusted_curves<'py>(
         &self,
         py: Python<'py>,
+        covariance: &Covariance,
         settings: Vec<PyReadonlyArray2<'py, f64>>,
         times: PyReadonlyArray1<'py, f64>,
         interval: &str,
@@ -296,13 +293,58 @@ impl CoxModel {
     ) -> PyResult<(Records<'py>, Records<'py>)> {
         let times = slice(&times)?;
         let views: Vec<_> = settings.iter().map(|x| x.as_array()).collect();
-        let adjusted =
-            crate::pool::compute(py, || self.inner.adjusted_curves(&views, times, options(interval, level)?))
-                .or_raise(py)?;
+        let adjusted = crate::pool::compute(py, || {
+            let covariance = self.inner.attach(&covariance.inner)?;
+            self.inner.adjusted_curves(&covariance, &views, times, options(interval, level)?)
+        })
+        .or_raise(py)?;
         let list = |curves: Vec<SurvivalCurve>| -> PyResult<Vec<_>> {
             curves.into_iter().map(|curve| curve_record(py, curve)).collect()
         };
         Ok((list(adjusted.curves)?, list(adjusted.differences)?))
+    }
+
+    /// The survival of rows by a time, one value a row.
+    #[allow(clippy::too_many_arguments)]
+    fn survival_at<'py>(
+        &self,
+        py: Python<'py>,
+        covariance: &Covariance,
+        rows: PyReadonlyArray2<'py, f64>,
+        stratum: usize,
+        time: f64,
+        interval: &str,
+        level: f64,
+    ) -> PyResult<Bound<'py, PyDict>> {
+        let rows = rows.as_array();
+        let curve = crate::pool::compute(py, || {
+            let covariance = self.inner.attach(&covariance.inner)?;
+            self.inner.survival_at(&covariance, rows, stratum, time, options(interval, level)?)
+        })
+        .or_raise(py)?;
+        curve_record(py, curve)
+    }
+
+    /// Risks at a time averaged over the rows of every setting, and comparisons of pairs of them.
+    #[allow(clippy::too_many_arguments)]
+    fn adjusted_risks<'py>(
+        &self,
+        py: Python<'py>,
+        covariance: &Covariance,
+        settings: Vec<PyReadonlyArray2<'py, f64>>,
+        time: f64,
+        pairs: Vec<[usize; 2]>,
+        compare: &str,
+        level: f64,
+    ) -> PyResult<(Bound<'py, PyDict>, Bound<'py, PyDict>)> {
+        let compare: Compare = compare.parse().or_raise(py)?;
+        let views: Vec<_> = settings.iter().map(|x| x.as_array()).collect();
+        let found = crate::pool::compute(py, || {
+            let covariance = self.inner.attach(&covariance.inner)?;
+            self.inner.adjusted_risks(&covariance, &views, time, &pairs, compare, level)
+        })
+        .or_raise(py)?;
+        Ok((table(py, found.levels)?, table(py, found.comparisons)?))
     }
 
     /// The distinct times with events.
@@ -323,7 +365,7 @@ impl CoxModel {
 
 /// Fits a Cox model.
 #[pyfunction]
-#[pyo3(signature = (time, event, time_name, event_name, x, names, ties, strata, clusters, weights))]
+#[pyo3(signature = (time, event, time_name, event_name, x, names, ties, strata, weights))]
 #[allow(clippy::too_many_arguments)]
 fn cox_fit(
     py: Python<'_>,
@@ -335,19 +377,15 @@ fn cox_fit(
     names: Vec<String>,
     ties: &str,
     strata: Option<PyReadonlyArray1<'_, u32>>,
-    clusters: Option<PyReadonlyArray1<'_, u32>>,
     weights: Option<PyReadonlyArray1<'_, f64>>,
 ) -> PyResult<CoxModel> {
     let (time, event, columns) = (slice(&time)?, slice(&event)?, x.as_array());
     let (strata, weights) = (optional(strata.as_ref())?, optional(weights.as_ref())?);
-    let codes = optional(clusters.as_ref())?;
     let fit = crate::pool::compute(py, || {
-        let clusters = codes.map(Clusters::new).transpose()?;
         Cox::new(Surv::new(time, event).named(time_name, event_name).weights(weights), columns)
             .named(names)
             .ties(Ties::parse(ties)?)
             .strata(strata)
-            .clusters(clusters.as_ref())
             .fit()
     })
     .or_raise(py)?;

@@ -1,13 +1,29 @@
 //! Which row belongs to which cluster.
 
-use serde::Serialize;
+use std::sync::Arc;
+
+use serde::{Serialize, Serializer};
 
 use crate::design::Column;
 use crate::{Fault, Result, codes};
 
 /// Cluster membership: a code for every row, 0 to count - 1, each cluster holding at least one row.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+///
+/// A clone shares the codes.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Clusters {
+    inner: Arc<Membership>,
+}
+
+/// As its codes.
+impl Serialize for Clusters {
+    fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+        self.codes().serialize(serializer)
+    }
+}
+
+#[derive(Debug, PartialEq, Eq)]
+struct Membership {
     codes: Vec<u32>,
     starts: Vec<usize>,
     order: Vec<u32>,
@@ -63,7 +79,7 @@ impl Clusters {
             next[code as usize] += 1;
         }
         dense.shrink_to_fit();
-        Ok(Self { codes: dense, starts, order })
+        Ok(Self { inner: Arc::new(Membership { codes: dense, starts, order }) })
     }
 
     /// Clusters from a column of ids.
@@ -121,12 +137,12 @@ impl Clusters {
 
     /// The number of clusters, G.
     pub fn count(&self) -> usize {
-        self.starts.len() - 1
+        self.inner.starts.len() - 1
     }
 
     /// The code of every row.
     pub fn codes(&self) -> &[u32] {
-        &self.codes
+        &self.inner.codes
     }
 
     /// The rows of cluster `g`, in the order of the data.
@@ -134,11 +150,47 @@ impl Clusters {
     /// # Panics
     /// If there is no such cluster.
     pub fn rows(&self, g: usize) -> &[u32] {
-        &self.order[self.starts[g]..self.starts[g + 1]]
+        &self.inner.order[self.inner.starts[g]..self.inner.starts[g + 1]]
+    }
+
+    /// Refuses another number of codes than there are rows.
+    pub(crate) fn checked(&self, n: usize) -> Result<&Self> {
+        if self.codes().len() == n {
+            return Ok(self);
+        }
+        Err(Fault::new(format!("{} cluster ids for {n} rows", self.codes().len()))
+            .column("cluster")
+            .remedy("Give one cluster for each row that the model was fitted to")
+            .input())
+    }
+
+    /// The same clusters without the rows that do not count; clusters that have no others are dropped, and the codes of the
+    /// rows left out mean nothing.
+    pub(crate) fn of_rows(&self, counts: impl Fn(usize) -> bool) -> Self {
+        let mut codes = self.inner.codes.clone();
+        let (mut starts, mut order) = (vec![0], Vec::with_capacity(codes.len()));
+        for g in 0..self.count() {
+            let before = order.len();
+            order.extend(self.rows(g).iter().copied().filter(|&row| counts(row as usize)));
+            if order.len() > before {
+                let code = starts.len() as u32 - 1;
+                for &row in &order[before..] {
+                    codes[row as usize] = code;
+                }
+                starts.push(order.len());
+            }
+        }
+        let count = starts.len() as u32 - 1;
+        for &row in &self.inner.order {
+            if !counts(row as usize) {
+                codes[row as usize] = codes[row as usize].min(count.saturating_sub(1));
+            }
+        }
+        Self { inner: Arc::new(Membership { codes, starts, order }) }
     }
 
     /// The size of every cluster.
     pub fn sizes(&self) -> Vec<usize> {
-        self.starts.windows(2).map(|pair| pair[1] - pair[0]).collect()
+        self.inner.starts.windows(2).map(|pair| pair[1] - pair[0]).collect()
     }
 }

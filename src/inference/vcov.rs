@@ -16,8 +16,13 @@
 //! | `CR3` | `s_g = X_g' (I - H_gg)^{-1} e_g`, no factor | t(G - 1) |
 //! | `jackknife` | CR3 times (G - 1) / G: leave one cluster out, about the full estimate | t(G - 1) |
 //!
-//! For a model whose own tests are normal (logit) `iid` and every HC refer to z; CR2 is that of the final weighted least
-//! squares with working covariance diag(w), see [`super::cluster_adjusted`], and h its hat values.
+//! For a model whose own tests are normal (logit, probit) `iid` and every HC refer to z; CR2 is that of the final weighted
+//! least squares with the working variance of the family, and h its hat values; the jackknife takes one step. Cox models
+//! have `iid`, `HC0`, `CR0` (Lin and Wei, on z), `CR1`, `CR3` (the form of Mancl and DeRouen) and the jackknife by refits.
+//!
+//! Weights. With analytic weights (variance 1/w) a linear model is that of rows times the root of their weight, for every
+//! kind. With probability weights scores are w x e; HC2 and HC3 divide by the weighted leverage and refer to t(n - k),
+//! and CR2 takes the working covariance that does not know the weights (see `targets.rs`).
 //!
 //! H. White (1980), doi:10.2307/1912934; J. G. MacKinnon and H. White (1985), doi:10.1016/0304-4076(85)90158-7;
 //! R. M. Bell and D. F. McCaffrey (2002), Survey Methodology 28, 169-181; J. E. Pustejovsky and E. Tipton (2018),
@@ -25,14 +30,14 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use ndarray::Array2;
 
-use super::cluster_adjusted::{Power, adjusted_meat, satterthwaite_of_rows};
-use super::scores::{cluster_scores, leverage, root, sandwich};
-use super::{Clusters, Estimates};
-use crate::linalg::DesignMatrix;
-use crate::linalg::gram::cross_products;
+use super::adjusted::{self, Power};
+use super::covariance::{Covariance, Sandwich};
+use super::fitted::{Fitted, Reference, Target};
+use super::rows;
 use crate::{Error, Fault, Result};
 
 /// The kinds of covariance; see the table in the [module](self).
@@ -119,140 +124,178 @@ pub enum DfRule {
     Residual,
 }
 
-/// A covariance matrix of the coefficients and what its tests refer to.
-#[derive(Debug, Clone)]
-pub struct Covariance {
-    /// Which definition.
-    pub kind: Vcov,
-    /// Where the degrees of freedom come from.
-    pub rule: DfRule,
-    /// The matrix, k x k.
-    pub matrix: Array2<f64>,
-    /// Degrees of freedom of each coefficient, length k; infinite for a normal reference.
-    pub df: Vec<f64>,
-    /// The number of clusters, where they matter.
-    pub clusters: Option<usize>,
-    /// What a reader of the result must know.
-    pub notes: Vec<String>,
-}
-
-/// The covariance of the estimates of a model fitted to `x`.
+/// The covariance of the estimates of a fitted model.
 ///
 /// # Errors
-/// * [`Error::Input`] when clusters are needed and absent, of another length than the data, or too few: G < 2, or no
-///   more than the coefficients of columns that are constant within clusters, which then fit the clusters exactly
-///   (indicators of clusters beside columns that vary within them may stay); when HC2 or HC3 meets a row with
-///   leverage 1 (the row is named).
-pub fn covariance(
-    x: &DesignMatrix<'_>,
-    estimates: &Estimates,
-    kind: Vcov,
-    clusters: Option<&Clusters>,
-    rule: DfRule,
-) -> Result<Covariance> {
-    let groups = check_clusters(estimates, kind, clusters)?;
-    let k = estimates.k();
-    let (n, residual) = (estimates.n() as f64, estimates.df_residual);
-    let plain = if estimates.normal_reference { f64::INFINITY } else { residual };
-    let mut notes = Vec::new();
-    if let Some(g) = groups.filter(|g| g.count() <= k) {
-        notes.extend(refuse_saturated(x, kind, g)?);
+/// [`Error::Input`] where clusters are needed and absent or fewer than two, and as [`Fitted::objections`]: too few
+/// clusters for the coefficients between them, a kind that the model does not have; where HC2 or HC3 meets a row with
+/// leverage 1 (the row is named), and CR3 or the jackknife a cluster without which the model cannot be estimated.
+pub fn covariance<'f>(fit: Arc<dyn Fitted + 'f>, kind: Vcov, rule: DfRule) -> Result<Covariance<'f>> {
+    check_clusters(&*fit, kind)?;
+    let mut notes = fit.objections(kind)?;
+    let Middle { matrix, df, rests, note } = middle(&*fit, kind, rule)?;
+    notes.extend(note);
+    let sandwich = Sandwich::new(&*fit, kind, rule, matrix, rests, df);
+    let mut covariance = Covariance::of(fit, sandwich);
+    if matches!(kind, Vcov::Cr2 | Vcov::Hc2) && rule == DfRule::Default {
+        notes.extend(few_degrees(covariance.known_df()));
     }
-    let scores = |g: &Clusters| {
-        let scores = cluster_scores(x, estimates, g);
-        sandwich(estimates, scores.t().dot(&scores).view())
-    };
-    let hc =
-        |scale: &[f64]| sandwich(estimates, cross_products(x, &estimates.center, None, Some(scale)).view());
-    let mut df = vec![plain; k];
-    let matrix = match (kind, groups) {
-        (Vcov::Iid, _) => {
-            let root = root(estimates);
-            root.dot(&root.t()) * estimates.scale
+    notes.extend(covariance.undefined_note());
+    covariance.add_notes(notes);
+    Ok(covariance)
+}
+
+/// The middle of a sandwich in whitened columns, k x k.
+struct Middle {
+    matrix: Array2<f64>,
+    /// Degrees of freedom that came with it: of the coefficients of interest.
+    df: Option<Vec<f64>>,
+    /// `1 - h` of every row.
+    rests: Option<Vec<f64>>,
+    note: Option<String>,
+}
+
+impl Middle {
+    fn of(matrix: Array2<f64>) -> Self {
+        Self { matrix, df: None, rests: None, note: None }
+    }
+}
+
+fn middle(fit: &dyn Fitted, kind: Vcov, rule: DfRule) -> Result<Middle> {
+    let k = fit.bread().k();
+    let (n, count) = (fit.n() as f64, fit.clusters().unwrap_or(fit.n()) as f64);
+    let residual = n - k as f64;
+    Ok(match kind {
+        Vcov::Iid => Middle::of(Array2::eye(k) * fit.bread().scale()),
+        Vcov::Hc0 | Vcov::Hc1 => {
+            let factor = if kind == Vcov::Hc1 { n / residual } else { 1.0 };
+            Middle::of(fit.score_products() * factor)
         }
-        (Vcov::Hc0, _) => hc(&estimates.residuals),
-        (Vcov::Hc1, _) => hc(&estimates.residuals) * (n / residual),
-        (Vcov::Hc2 | Vcov::Hc3, _) => {
-            let leverage = refuse_full_leverage(kind, leverage(x, estimates))?;
-            let inflated: Vec<f64> = estimates
-                .residuals
+        Vcov::Hc2 | Vcov::Hc3 => {
+            let rows = fit.rows().ok_or_else(|| without_rows(kind))?;
+            let rests = rows::rests(rows, kind)?;
+            let inflated: Vec<f64> = rows
+                .score_factors()
                 .iter()
-                .zip(&leverage)
-                .map(|(e, h)| if kind == Vcov::Hc2 { e / (1.0 - h).sqrt() } else { e / (1.0 - h) })
+                .zip(&rests)
+                .map(|(s, rest)| if kind == Vcov::Hc2 { s / rest.sqrt() } else { s / rest })
                 .collect();
-            if kind == Vcov::Hc2 && rule == DfRule::Default && !estimates.normal_reference {
-                df = satterthwaite_of_rows(x, estimates, &leverage, &estimates.whitened_coefficients());
-            }
-            hc(&inflated)
+            Middle { rests: Some(rests), ..Middle::of(rows.outer(&inflated)) }
         }
-        (Vcov::Cr2 | Vcov::Cr3 | Vcov::Jackknife, Some(g)) => {
-            let power = if kind == Vcov::Cr2 { Power::Half } else { Power::One };
-            let adjusted = adjusted_meat(x, estimates, g, power, &estimates.whitened_coefficients());
-            if adjusted.degenerate > 0 {
-                if kind != Vcov::Cr2 {
-                    return Err(Fault::new(format!(
-                        "{kind} is not defined: without one of {} clusters the model cannot be estimated",
-                        adjusted.degenerate
-                    ))
-                    .remedy("Use CR2, or drop the terms that only one cluster informs")
-                    .input());
-                }
-                notes.push(format!(
-                    "{} of {} clusters determine a coefficient by themselves; CR2 takes the Moore-Penrose root there",
-                    adjusted.degenerate,
-                    g.count()
-                ));
-            }
-            df = match kind {
-                Vcov::Cr2 => adjusted.df,
-                _ => vec![g.count() as f64 - 1.0; k],
-            };
-            let count = g.count() as f64;
-            let root = root(estimates);
-            let factor = if kind == Vcov::Jackknife { (count - 1.0) / count } else { 1.0 };
-            root.dot(&adjusted.meat).dot(&root.t()) * factor
-        }
-        (_, Some(g)) => {
-            let count = g.count() as f64;
-            df = vec![count - 1.0; k];
+        Vcov::Cr0 | Vcov::Cr1 | Vcov::Cr1s => {
             let factor = match kind {
                 Vcov::Cr1 => count / (count - 1.0),
                 Vcov::Cr1s => count / (count - 1.0) * (n - 1.0) / residual,
                 _ => 1.0,
             };
-            scores(g) * factor
+            Middle::of(fit.score_products() * factor)
         }
-        // check_clusters has refused clustered kinds without clusters.
-        (_, None) => Array2::from_elem((k, k), f64::NAN),
-    };
+        Vcov::Cr2 => {
+            let bread = fit.bread();
+            let root = bread.coefficients();
+            let asked = if rule == DfRule::Default { fit.of_interest() } else { Vec::new() };
+            let contrasts: Vec<Vec<f64>> = asked.iter().map(|&j| root.row(j).to_vec()).collect();
+            let (adjusted, df) = adjusted::with_degrees(fit, &contrasts)?;
+            let note = (adjusted.degenerate > 0).then(|| {
+                format!(
+                    "{} of {count} clusters determine a coefficient by themselves; CR2 takes the Moore-Penrose root there",
+                    adjusted.degenerate
+                )
+            });
+            Middle { df: Some(df), note, ..Middle::of(adjusted.middle) }
+        }
+        Vcov::Jackknife if fit.refits() => Middle::of(jackknife(fit, count)?),
+        Vcov::Cr3 | Vcov::Jackknife => {
+            let adjusted = adjusted::adjusted(fit, Power::One)?;
+            if adjusted.degenerate > 0 {
+                return Err(Fault::new(format!(
+                    "{kind} is not defined: without one of {} clusters the model cannot be estimated",
+                    adjusted.degenerate
+                ))
+                .remedy("Use CR2, or drop the terms that only one cluster informs")
+                .input());
+            }
+            let factor = if kind == Vcov::Jackknife { (count - 1.0) / count } else { 1.0 };
+            Middle::of(adjusted.middle * factor)
+        }
+    })
+}
+
+/// `(G - 1) / G sum (b_(g) - b)(b_(g) - b)'`, in whitened columns, from refits.
+fn jackknife(fit: &dyn Fitted, count: f64) -> Result<Array2<f64>> {
+    use rayon::prelude::*;
+    let (k, coef) = (fit.bread().k(), fit.coef());
+    let groups = fit.clusters().unwrap_or(fit.n());
+    let changes: Vec<Vec<f64>> = (0..groups)
+        .into_par_iter()
+        .map(|g| Ok(fit.without(g)?.iter().zip(coef).map(|(without, b)| without - b).collect()))
+        .collect::<Result<_>>()?;
+    let root = fit.bread().coefficients();
+    let scores: Vec<f64> = changes.iter().flat_map(|change| solve(&root, change)).collect();
+    Ok(cross(&scores, k) * ((count - 1.0) / count))
+}
+
+/// `R^{-1} v` for the k x k matrix of the coefficients' directions.
+fn solve(root: &Array2<f64>, v: &[f64]) -> Vec<f64> {
+    let k = v.len();
+    let matrix = nalgebra::DMatrix::from_fn(k, k, |a, b| root[(a, b)]);
+    let solved = matrix.lu().solve(&nalgebra::DVector::from_column_slice(v));
+    // The factor of a positive definite matrix is never singular.
+    solved.map_or_else(|| vec![f64::NAN; k], |solved| solved.as_slice().to_vec())
+}
+
+/// `sum of s s'` over rows of k values.
+fn cross(scores: &[f64], k: usize) -> Array2<f64> {
+    let shape = (scores.len() / k.max(1), k);
+    ndarray::ArrayView2::from_shape(shape, scores).map_or_else(|_| Array2::zeros((k, k)), |s| s.t().dot(&s))
+}
+
+fn without_rows(kind: Vcov) -> Error {
+    Fault::new(format!("{kind} needs the rows, and this model holds sums over clusters"))
+        .remedy("Use a clustered kind, or fit the model to the rows in memory")
+        .input()
+}
+
+/// The degrees of freedom of directions in whitened form.
+pub(super) fn degrees(
+    fit: &dyn Fitted,
+    kind: Vcov,
+    rule: DfRule,
+    rests: Option<&[f64]>,
+    directions: &[Vec<f64>],
+) -> Result<Vec<f64>> {
+    let fixed = fixed_degrees(fit, kind, rule);
+    match (fixed, fit.rows(), rests) {
+        (Some(df), _, _) => Ok(vec![df; directions.len()]),
+        (None, Some(rows), Some(rests)) => Ok(rows::degrees(rows, rests, directions)),
+        _ => adjusted::satterthwaite(fit, directions),
+    }
+}
+
+/// The degrees of freedom that all contrasts share; none where each has its own.
+pub(super) fn fixed_degrees(fit: &dyn Fitted, kind: Vcov, rule: DfRule) -> Option<f64> {
+    let residual = fit.n() as f64 - fit.bread().k() as f64;
     if rule == DfRule::Residual {
-        df = vec![residual; k];
+        return Some(residual);
     }
-    if kind == Vcov::Cr2 || kind == Vcov::Hc2 {
-        notes.extend(few_degrees(&df));
+    let own = match fit.reference() {
+        Reference::T { residual } => residual,
+        Reference::Normal | Reference::AlwaysNormal => f64::INFINITY,
+    };
+    let unweighted = fit.rows().is_some_and(|rows| rows.target() == Target::Inverse);
+    match kind {
+        Vcov::Cr2 => None,
+        Vcov::Hc2 if own.is_finite() && unweighted => None,
+        Vcov::Cr0 if fit.reference() == Reference::AlwaysNormal => Some(f64::INFINITY),
+        _ if kind.is_clustered() => fit.clusters().map(|count| count as f64 - 1.0),
+        _ => Some(own),
     }
-    if kind != Vcov::Iid && !estimates.normal_reference {
-        notes.extend(super::constant_groups::notes(x, estimates));
-    }
-    let unknown: Vec<&str> = (0..k)
-        .filter(|&j| {
-            kind.is_clustered() && matrix[(j, j)] <= 1e-24 * matrix.diag().iter().copied().fold(0.0, f64::max)
-        })
-        .map(|j| estimates.names[j].as_str())
-        .collect();
-    if !unknown.is_empty() {
-        notes.push(format!(
-            "no uncertainty can be estimated for {}: their own cluster fits them exactly",
-            unknown.join(", ")
-        ));
-    }
-    Ok(Covariance { kind, rule, matrix, df, clusters: groups.map(Clusters::count), notes })
 }
 
 /// A note where the t approximation is rough.
-fn few_degrees(df: &[f64]) -> Option<String> {
-    // Infinite degrees of freedom are never small.
-    let smallest = df.iter().copied().fold(f64::INFINITY, f64::min);
+fn few_degrees(df: impl Iterator<Item = f64>) -> Option<String> {
+    // Infinite degrees of freedom are never small; what is not a number has a note of its own.
+    let smallest = df.fold(f64::INFINITY, f64::min);
     (smallest < 4.0).then(|| {
         format!(
             "the smallest degrees of freedom are {smallest:.1}: below 4 the t approximation is rough, prefer a \
@@ -261,125 +304,20 @@ fn few_degrees(df: &[f64]) -> Option<String> {
     })
 }
 
-/// Clusters where the kind needs them, checked against the model.
-fn check_clusters<'a>(
-    estimates: &Estimates,
-    kind: Vcov,
-    clusters: Option<&'a Clusters>,
-) -> Result<Option<&'a Clusters>> {
+/// Clusters where the kind needs them.
+fn check_clusters(fit: &dyn Fitted, kind: Vcov) -> Result<()> {
     if !kind.is_clustered() {
-        return Ok(None);
+        return Ok(());
     }
-    let Some(g) = clusters else {
-        return Err(Fault::new(format!("{kind} needs to know the clusters"))
-            .remedy("Name the column of the unit that was randomised, for instance cluster='family_id'")
-            .input());
-    };
-    if g.codes().len() != estimates.n() {
-        return Err(Fault::new(format!("{} cluster ids for {} rows", g.codes().len(), estimates.n())).input());
-    }
-    if g.count() < 2 {
-        return Err(Fault::new(format!("{kind} needs at least 2 clusters, and there is {}", g.count()))
-            .remedy("With one cluster nothing can be said about the variation between clusters")
-            .input());
-    }
-    Ok(Some(g))
-}
-
-/// Refuses a model whose cluster-level coefficients fit every cluster: no residual variation between clusters is left,
-/// and the sandwich would call its own blindness certainty.
-///
-/// One indicator for each cluster is the exception where other columns vary within at least three clusters (matched
-/// sets, sites): the effects within clusters keep their variance, and the note given back says that only they do.
-fn refuse_saturated(x: &DesignMatrix<'_>, kind: Vcov, g: &Clusters) -> Result<Option<String>> {
-    let columns = x.columns();
-    let first = usize::from(x.has_intercept());
-    let mut names: Vec<&str> = x.names()[..first].iter().map(String::as_str).collect();
-    let mut indicators = true;
-    for (column, name) in columns.columns().into_iter().zip(&x.names()[first..]) {
-        let of_cluster = |c: usize| {
-            let rows = g.rows(c);
-            let value = column[rows[0] as usize];
-            rows.iter().all(|&row| column[row as usize] == value).then_some(value)
-        };
-        if let Some(values) = (0..g.count()).map(of_cluster).collect::<Option<Vec<f64>>>() {
-            names.push(name);
-            indicators &= values.iter().filter(|value| **value != 0.0).count() == 1;
+    match fit.clusters() {
+        None => Err(Fault::new(format!("{kind} needs to know the clusters"))
+            .remedy("Name the unit that was randomised, for instance the family, as the cluster")
+            .input()),
+        Some(count) if count < 2 => {
+            Err(Fault::new(format!("{kind} needs at least 2 clusters, and there is {count}"))
+                .remedy("With one cluster nothing can be said about the variation between clusters")
+                .input())
         }
-    }
-    let within = names.len() < x.k();
-    if g.count() > names.len() {
-        return Ok(None);
-    }
-    if within && indicators && g.count() > 2 {
-        let (shown, rest) = names.split_at(names.len().min(3));
-        let more = if rest.is_empty() { String::new() } else { format!(" and {} more", rest.len()) };
-        return Ok(Some(format!(
-            "{}{more} fit the {} clusters exactly: only the effects of what varies within clusters can be tested, the \
-             standard errors of these leave out the variation between clusters",
-            shown.join(", "),
-            g.count()
-        )));
-    }
-    Err(Fault::new(format!(
-        "{kind} needs more clusters than coefficients between clusters, and there are {} for {}",
-        g.count(),
-        names.len()
-    ))
-    .values(names)
-    .remedy("Leave terms of the clusters out of the model, or use a randomisation test")
-    .input())
-}
-
-/// Rows that the model fits by themselves have no residual to estimate a variance from.
-fn refuse_full_leverage(kind: Vcov, leverage: Vec<f64>) -> Result<Vec<f64>> {
-    let rows: Vec<usize> = (0..leverage.len()).filter(|&i| leverage[i] > 1.0 - 1e-10).collect();
-    if rows.is_empty() {
-        return Ok(leverage);
-    }
-    Err(Fault::new(format!("{kind} is not defined for rows with leverage 1: the model fits them exactly"))
-        .rows(rows)
-        .remedy("Use HC1, or drop the term that only this row informs")
-        .input())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::regression::Ols;
-    use ndarray::array;
-
-    #[test]
-    fn too_few_clusters_for_the_model() {
-        let y = array![1.0, 2.0, 4.0, 3.0, 7.0, 5.0];
-        let clusters = |codes: &[u32]| Clusters::new(codes).unwrap();
-        // An arm that is one of two clusters: the sandwich would be 0.
-        let arm = array![[0.0], [0.0], [0.0], [1.0], [1.0], [1.0]];
-        let fit = Ols::new(y.view(), arm.view()).fit().unwrap();
-        for kind in Vcov::ALL.into_iter().filter(|kind| kind.is_clustered()) {
-            let error = fit.vcov(kind, Some(&clusters(&[0, 0, 0, 1, 1, 1]))).unwrap_err();
-            assert!(matches!(error, Error::Input(_)), "{error}");
-            assert!(error.to_string().contains("there are 2 for 2"), "{error}");
-            assert!(fit.vcov(kind, Some(&clusters(&[0, 0, 1, 2, 3, 3]))).is_ok());
-        }
-        // Three clusters, indicators of two of them and an arm within clusters: sets, whose arm keeps its variance.
-        let sets = array![
-            [0.0, 0.0, 0.0],
-            [1.0, 0.0, 0.0],
-            [0.0, 1.0, 0.0],
-            [1.0, 1.0, 0.0],
-            [0.0, 0.0, 1.0],
-            [1.0, 0.0, 1.0]
-        ];
-        let fit = Ols::new(y.view(), sets.view()).fit().unwrap();
-        let covariance = fit.vcov(Vcov::Cr1, Some(&clusters(&[0, 0, 1, 1, 2, 2]))).unwrap();
-        assert!(covariance.matrix[(1, 1)] > 0.0);
-        assert!(covariance.notes[0].starts_with("Intercept, x2, x3 fit the 3 clusters exactly"));
-        // The same clusters with a slope of the clusters instead of an indicator.
-        let mut slope = sets.clone();
-        slope.column_mut(1).assign(&array![1.0, 1.0, 2.0, 2.0, 0.0, 0.0]);
-        let fit = Ols::new(y.view(), slope.view()).fit().unwrap();
-        let error = fit.vcov(Vcov::Cr1, Some(&clusters(&[0, 0, 1, 1, 2, 2]))).unwrap_err();
-        assert!(error.to_string().contains("there are 3 for 3"), "{error}");
+        Some(_) => Ok(()),
     }
 }

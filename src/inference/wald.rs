@@ -1,24 +1,33 @@
 //! Joint tests that q contrasts are all zero.
 //!
-//! Under CR2 (and HC2) the test is HTZ: the quadratic form Q is referred to Hotelling's T-squared with degrees of
-//! freedom eta that match the total variance of the covariance matrix, `F = (eta - q + 1) / (eta q) Q` on
-//! (q, eta - q + 1). Otherwise `F = Q / q` on (q, df), chi-squared / q where the reference is normal.
+//! The test depends on the space of the contrasts alone, so an orthonormal basis of their whitened forms is tested, which
+//! costs no digits whatever the units of the covariates: with `u` its k x q matrix, the whitened coefficients w and the
+//! middle M of the sandwich the quadratic form is `Q = w'u (u'M u)^{-1} u'w`.
+//!
+//! Under CR2 (and HC2) the test is HTZ: Q is referred to Hotelling's T-squared with degrees of freedom eta that match the
+//! total variance of the covariance matrix, `F = (eta - q + 1) / (eta q) Q` on (q, eta - q + 1). Otherwise `F = Q / q` on
+//! (q, df), chi-squared / q where the reference is normal.
 //!
 //! E. Tipton and J. E. Pustejovsky (2015), doi:10.3102/1076998615606099; Pustejovsky and Tipton (2018), section 5.
 
 use nalgebra::{DMatrix, DVector, SymmetricEigen};
 use ndarray::ArrayView2;
+use serde::Serialize;
 
-use super::cluster_adjusted::{Power, block};
-use super::contrasts::check_width;
-use super::vcov::{Covariance, DfRule, Vcov};
-use super::{Clusters, Estimates};
+use super::covariance::Covariance;
+use super::vcov::fixed_degrees;
+use super::{adjusted, rows};
 use crate::dist;
-use crate::linalg::DesignMatrix;
 use crate::{Fault, Result};
 
+/// The part of a contrast that is new beside the others, relative to its length, below which it repeats them.
+const REPEATS: f64 = 1e-11;
+/// An eigenvalue of the covariance of the contrasts, scaled to a unit diagonal, below which it has a lower rank.
+const SHORT: f64 = 1e-11;
+
 /// A joint test.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[non_exhaustive]
 pub struct Wald {
     /// The F statistic.
     pub statistic: f64,
@@ -33,47 +42,35 @@ pub struct Wald {
 }
 
 /// Tests that every row of `matrix` (q x k) gives zero.
-///
-/// # Errors
-/// [`crate::Error::Input`] for a matrix of the wrong width or an HTZ test with too few degrees of freedom;
-/// [`crate::Error::Rank`] when the contrasts repeat each other or their covariance is singular.
-pub fn wald(
-    x: &DesignMatrix<'_>,
-    estimates: &Estimates,
-    covariance: &Covariance,
-    clusters: Option<&Clusters>,
-    matrix: ArrayView2<'_, f64>,
-) -> Result<Wald> {
-    check_width(estimates, matrix)?;
+pub(super) fn wald(covariance: &Covariance<'_>, matrix: ArrayView2<'_, f64>) -> Result<Wald> {
+    let fit = covariance.fit();
+    let bread = fit.bread();
     let q = matrix.nrows();
-    let c = DMatrix::from_fn(q, estimates.k(), |a, j| matrix[(a, j)]);
-    let v = DMatrix::from_fn(estimates.k(), estimates.k(), |a, b| covariance.matrix[(a, b)]);
-    let b = &c * DVector::from_column_slice(&estimates.coef);
-    let middle = &c * v * c.transpose();
-    let solved = middle.clone().cholesky().filter(|l| {
-        let d = l.l().diagonal();
-        d.iter().zip(middle.diagonal().iter()).all(|(l, m)| l * l > 1e-12 * m)
+    let basis = orthonormal(
+        matrix.outer_iter().map(|row| bread.direction(&bread.centre_contrast(&row.to_vec()))).collect(),
+    )?;
+    let b = DVector::from_iterator(
+        q,
+        basis.iter().map(|u| u.iter().zip(bread.whitened_coef()).map(|(u, w)| u * w).sum::<f64>()),
+    );
+    let middle = covariance.middle();
+    let carried: Vec<Vec<f64>> = basis
+        .iter()
+        .map(|u| middle.outer_iter().map(|row| row.iter().zip(u).map(|(m, u)| m * u).sum()).collect())
+        .collect();
+    let spread = DMatrix::from_fn(q, q, |s, t| {
+        0.5 * (basis[s].iter().zip(&carried[t]).map(|(u, c)| u * c).sum::<f64>()
+            + basis[t].iter().zip(&carried[s]).map(|(u, c)| u * c).sum::<f64>())
     });
-    let Some(solved) = solved else {
-        return Err(Fault::new(format!("the covariance of these {q} contrasts is singular"))
+    let form = quadratic(&spread, &b).ok_or_else(|| {
+        Fault::new(format!("the covariance of these {q} contrasts is singular"))
             .remedy(
-                "Test fewer terms at once: there are too few clusters, or the contrasts repeat each other",
+                "Test fewer terms at once: there are too few clusters, or the model fits their rows exactly",
             )
-            .rank());
-    };
-    let form = b.dot(&solved.solve(&b));
+            .rank()
+    })?;
     let qf = q as f64;
-    let singletons;
-    let groups = match (covariance.kind, covariance.rule, clusters) {
-        (Vcov::Cr2, DfRule::Default, Some(g)) => Some(g),
-        (Vcov::Hc2, DfRule::Default, _) if !estimates.normal_reference => {
-            singletons = Clusters::singletons(estimates.n())?;
-            Some(&singletons)
-        }
-        _ => None,
-    };
-    let Some(groups) = groups else {
-        let df = covariance.df[0];
+    if let Some(df) = fixed_degrees(fit, covariance.kind(), covariance.rule()) {
         let statistic = form / qf;
         let test = if df.is_infinite() { "Wald chi-squared / q" } else { "Wald F" };
         return Ok(Wald {
@@ -83,10 +80,13 @@ pub fn wald(
             p_value: dist::f_sf(statistic, qf, df),
             test,
         });
+    }
+    let eta = match (fit.rows(), covariance.rests()) {
+        (Some(rows), Some(rests)) => rows::hotelling(rows, rests, &basis),
+        _ => adjusted::hotelling(fit, &basis)?,
     };
-    let eta = htz_df(x, estimates, groups, &c);
     let df = eta - qf + 1.0;
-    if df <= 0.0 {
+    if df.is_nan() || df <= 0.0 {
         return Err(Fault::new(format!(
             "a joint test of {q} contrasts needs more than {} degrees of freedom, and there are {eta:.1}",
             q - 1
@@ -98,52 +98,54 @@ pub fn wald(
     Ok(Wald { statistic, df_num: qf, df_denom: df, p_value: dist::f_sf(statistic, qf, df), test: "HTZ" })
 }
 
-/// Hotelling's degrees of freedom, `q (q + 1) / sum_st Var(D_st)`, D being the covariance of the contrasts whitened
-/// by its expectation under the working model.
-fn htz_df(x: &DesignMatrix<'_>, estimates: &Estimates, clusters: &Clusters, c: &DMatrix<f64>) -> f64 {
-    let q = c.nrows();
-    let k = estimates.k();
-    let mut u = DMatrix::zeros(k, q);
-    for s in 0..q {
-        let row: Vec<f64> = c.row(s).iter().copied().collect();
-        u.set_column(s, &DVector::from_vec(estimates.whitened(&row)));
+/// `b' V^{-1} b`, V scaled to a unit diagonal; nothing where its rank is short.
+pub(crate) fn quadratic(spread: &DMatrix<f64>, b: &DVector<f64>) -> Option<f64> {
+    let scale: Vec<f64> = spread.diagonal().iter().map(|v| v.sqrt()).collect();
+    if scale.iter().any(|s| s.is_nan() || *s <= 0.0) {
+        return None;
     }
-    let blocks: Vec<_> =
-        (0..clusters.count()).map(|g| block(x, estimates, clusters.rows(g), Power::Half)).collect();
-    // The expectation of the covariance of the contrasts: sum_g d_g - q_g' q_g.
-    let mut expected = DMatrix::zeros(q, q);
-    for block in &blocks {
-        let reach = &block.reach * &u;
-        expected += u.transpose() * &block.spread * &u - reach.transpose() * reach;
+    let q = b.len();
+    let scaled = DMatrix::from_fn(q, q, |s, t| spread[(s, t)] / (scale[s] * scale[t]));
+    let eigen = SymmetricEigen::new(scaled);
+    if eigen.eigenvalues.iter().any(|l| l.is_nan() || *l <= SHORT) {
+        return None;
     }
-    let eigen = SymmetricEigen::new(expected);
-    let mut half = eigen.eigenvectors.clone();
-    for (mut column, &l) in half.column_iter_mut().zip(eigen.eigenvalues.iter()) {
-        column *= 1.0 / l.max(f64::MIN_POSITIVE).sqrt();
-    }
-    let u = &u * half * eigen.eigenvectors.transpose();
-    // Var(D_st) = sum_gh Gamma^ss Gamma^tt + Gamma^st Gamma^ts, with Gamma^st_gh = [g = h] d^st_g - q_g^s' q_h^t.
-    let mut own = DMatrix::<f64>::zeros(q, q);
-    let mut outer = vec![DMatrix::<f64>::zeros(k, k); q * q];
-    for block in &blocks {
-        let d = u.transpose() * &block.spread * &u;
-        let reach = &block.reach * &u;
-        let inner = reach.transpose() * &reach;
-        for s in 0..q {
-            for t in 0..q {
-                own[(s, t)] += d[(s, s)] * d[(t, t)] - d[(s, s)] * inner[(t, t)] - d[(t, t)] * inner[(s, s)]
-                    + d[(s, t)] * d[(s, t)]
-                    - 2.0 * d[(s, t)] * inner[(s, t)];
-                outer[s * q + t].ger(1.0, &reach.column(s), &reach.column(t), 1.0);
+    let b = DVector::from_fn(q, |s, _| b[s] / scale[s]);
+    let turned = eigen.eigenvectors.tr_mul(&b);
+    Some(turned.iter().zip(eigen.eigenvalues.iter()).map(|(b, l)| b * b / l).sum())
+}
+
+/// An orthonormal basis of directions, in their order.
+fn orthonormal(directions: Vec<Vec<f64>>) -> Result<Vec<Vec<f64>>> {
+    let length = |v: &[f64]| v.iter().map(|v| v * v).sum::<f64>().sqrt();
+    let mut basis: Vec<Vec<f64>> = Vec::with_capacity(directions.len());
+    for (s, mut v) in directions.into_iter().enumerate() {
+        // Scaled first, so that neither large nor small weights over- or underflow.
+        let most = v.iter().fold(0.0_f64, |most, v| most.max(v.abs()));
+        if most == 0.0 {
+            return Err(Fault::new("the weights of a contrast are all 0")
+                .rows([s])
+                .remedy("Leave it out of the joint test")
+                .rank());
+        }
+        v.iter_mut().for_each(|v| *v /= most);
+        let before = length(&v);
+        // Twice, so that what rounding left is taken off too.
+        for _ in 0..2 {
+            for u in &basis {
+                let part: f64 = u.iter().zip(&v).map(|(u, v)| u * v).sum();
+                v.iter_mut().zip(u).for_each(|(v, u)| *v -= part * u);
             }
         }
-    }
-    let mut total = own.sum();
-    for s in 0..q {
-        for t in 0..q {
-            let st = &outer[s * q + t];
-            total += st.norm_squared() + (st * st).trace();
+        let after = length(&v);
+        if after.is_nan() || after <= REPEATS * before {
+            return Err(Fault::new("the contrasts of a joint test repeat each other")
+                .rows([s])
+                .remedy("Leave out the contrast that the ones before it already say")
+                .rank());
         }
+        v.iter_mut().for_each(|v| *v /= after);
+        basis.push(v);
     }
-    (q * (q + 1)) as f64 / total
+    Ok(basis)
 }

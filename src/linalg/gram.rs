@@ -9,6 +9,7 @@ use rayon::prelude::*;
 
 use super::DesignMatrix;
 use super::double::{Double, Scalar};
+use super::indicators::Indicators;
 
 /// Rows in a block that stays in the first-level cache.
 pub(crate) const BLOCK: usize = 192;
@@ -55,14 +56,19 @@ where
     values.par_chunks_mut(CHUNK).enumerate().map(|(c, chunk)| f(c * CHUNK, chunk)).collect()
 }
 
-/// The sum over rows of `r r'`, r being the row of X less `center`, followed by the value of `extra`, and times the
-/// value of `scale`: (k + 1) x (k + 1) with `extra`, else k x k.
+/// The sum over rows of `r r'`, r being the row of X less `center` and `rest`, followed by the value of `extra`, and times
+/// the value of `scale`: (k + 1) x (k + 1) with `extra`, else k x k. The centre is the sum of two doubles, see
+/// [`crate::inference::bread`].
 pub fn cross_products(
     x: &DesignMatrix<'_>,
     center: &[f64],
+    rest: Option<&[f64]>,
     extra: Option<ArrayView1<'_, f64>>,
     scale: Option<&[f64]>,
 ) -> Array2<f64> {
+    if let Some(indicators) = x.indicators() {
+        return with_indicators(x, indicators, center, rest, extra, scale);
+    }
     let k = x.k();
     let q = k + usize::from(extra.is_some());
     // Rows are padded with zeros to whole tiles.
@@ -75,6 +81,13 @@ pub fn cross_products(
             let to = end.min(from + BLOCK);
             let mut rows = block.slice_axis_mut(Axis(0), Slice::from(..to - from));
             x.fill(from, to, center, rows.view_mut());
+            if let Some(rest) = rest {
+                for mut row in rows.outer_iter_mut() {
+                    for (value, rest) in row.iter_mut().zip(&rest[..k]) {
+                        *value -= rest;
+                    }
+                }
+            }
             if let Some(extra) = extra {
                 for (row, value) in (from..to).zip(rows.column_mut(k)) {
                     *value = extra[row] - center[k];
@@ -96,6 +109,91 @@ pub fn cross_products(
         total.iter_mut().zip(part).for_each(|(total, part)| *total += part);
     }
     Array2::from_shape_fn((q, q), |(a, b)| total[a.min(b) * width + a.max(b)])
+}
+
+/// As [`cross_products`], with the columns of a large factor as codes: the other columns are multiplied as they are, and
+/// the rows of each level are summed.
+fn with_indicators(
+    x: &DesignMatrix<'_>,
+    indicators: &Indicators,
+    center: &[f64],
+    rest: Option<&[f64]>,
+    extra: Option<ArrayView1<'_, f64>>,
+    scale: Option<&[f64]>,
+) -> Array2<f64> {
+    let first = usize::from(x.has_intercept());
+    let k = x.k();
+    let q = k + usize::from(extra.is_some());
+    let others = indicators.others(k - first);
+    // The places of the dense columns in the product: the intercept, the others, the extra one.
+    let mut places: Vec<usize> = (0..first).chain(others.iter().map(|j| j + first)).collect();
+    places.extend((extra.is_some()).then_some(k));
+    let (dense, levels) = (places.len(), indicators.columns.len());
+    let partial = |start: usize, end: usize| {
+        let mut products = Array2::<f64>::zeros((dense, dense));
+        let mut sums = Array2::<f64>::zeros((levels + 1, dense));
+        let mut sizes = vec![0.0; levels + 1];
+        let mut row = vec![0.0; dense];
+        for i in start..end {
+            row[..first].fill(1.0);
+            let stored = x.stored(i);
+            for (value, &j) in row[first..].iter_mut().zip(&others) {
+                *value = (stored[j] - center[j + first]) - rest.map_or(0.0, |rest| rest[j + first]);
+            }
+            if let Some(extra) = extra {
+                row[dense - 1] = extra[i] - center[k];
+            }
+            let weight = scale.map_or(1.0, |scale| scale[i] * scale[i]);
+            let level = indicators.level[i] as usize;
+            sizes[level] += weight;
+            for a in 0..dense {
+                let value = weight * row[a];
+                sums[(level, a)] += value;
+                for b in a..dense {
+                    products[(a, b)] += value * row[b];
+                }
+            }
+        }
+        (products, sums, sizes)
+    };
+    let mut products = Array2::<f64>::zeros((dense, dense));
+    let mut sums = Array2::<f64>::zeros((levels + 1, dense));
+    let mut sizes = vec![0.0; levels + 1];
+    for (p, s, n) in over_chunks(x.n(), partial) {
+        products += &p;
+        sums += &s;
+        sizes.iter_mut().zip(n).for_each(|(total, n)| *total += n);
+    }
+    let (total, weight) = (sums.sum_axis(Axis(0)), sizes.iter().sum::<f64>());
+    let offset = |l: usize| {
+        let j = indicators.columns.start + first + l;
+        center[j] + rest.map_or(0.0, |rest| rest[j])
+    };
+    let mut out = Array2::zeros((q, q));
+    for (a, &at) in places.iter().enumerate() {
+        for (b, &to) in places.iter().enumerate() {
+            out[(at, to)] = products[(a.min(b), a.max(b))];
+        }
+        for l in 0..levels {
+            let j = indicators.columns.start + first + l;
+            out[(at, j)] = sums[(l + 1, a)] - offset(l) * total[a];
+            out[(j, at)] = out[(at, j)];
+        }
+    }
+    for l in 0..levels {
+        for m in 0..levels {
+            let both = if l == m { sizes[l + 1] } else { 0.0 };
+            let (c, d) = (offset(l), offset(m));
+            let at = indicators.columns.start + first;
+            out[(at + l, at + m)] = both - c * sizes[m + 1] - d * sizes[l + 1] + c * d * weight;
+        }
+    }
+    out
+}
+
+/// Adds the cross-products of rows of `width` values to the upper tiles of `sum`, in vector instructions.
+pub(crate) fn add_rows(rows: &[f64], width: usize, sum: &mut [f64]) {
+    pulp::Arch::new().dispatch(CrossProducts { rows, width, sum });
 }
 
 /// Adds the cross-products of a block. A closure would do but for the inlining: the compiler may leave its body outside
@@ -172,11 +270,15 @@ fn add_tiles<const W: usize>(
     W * TILE
 }
 
-/// The cross-products of `[X, y]` in double-doubles, row by row: (k + 1) x (k + 1), lower triangle first.
+/// The (weighted) cross-products of `[X, y]` in double-doubles, row by row: (k + 1) x (k + 1), lower triangle first.
 ///
 /// The products of doubles are exact here and their sum keeps 32 digits, so what is lost is only what the
 /// factorisation loses: the square of the condition number times 1e-32.
-pub fn precise_cross_products(x: &DesignMatrix<'_>, y: ArrayView1<'_, f64>) -> Vec<Vec<Double>> {
+pub fn precise_cross_products(
+    x: &DesignMatrix<'_>,
+    y: ArrayView1<'_, f64>,
+    weights: Option<&[f64]>,
+) -> Vec<Vec<Double>> {
     let q = x.k() + 1;
     let zero = vec![vec![Double::default(); q]; q];
     let partial = |start: usize, end: usize| {
@@ -188,7 +290,9 @@ pub fn precise_cross_products(x: &DesignMatrix<'_>, y: ArrayView1<'_, f64>) -> V
             row[q - 1] = y[i];
             for a in 0..q {
                 for b in 0..=a {
-                    sum[a][b] = sum[a][b] + Double::product(row[a], row[b]);
+                    let product = Double::product(row[a], row[b]);
+                    sum[a][b] =
+                        sum[a][b] + weights.map_or(product, |weights| product * Double::of(weights[i]));
                 }
             }
         }

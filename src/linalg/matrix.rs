@@ -1,7 +1,10 @@
 //! A design matrix borrowed from the caller, with the intercept implied instead of stored.
 
+use std::sync::OnceLock;
+
 use ndarray::{ArrayView1, ArrayView2, ArrayViewMut2, Axis, Slice};
 
+use super::indicators::Indicators;
 use crate::{Error, Fault, Result};
 
 /// Columns of numbers, one row an observation; the intercept, where there is one, is column 0 and never stored.
@@ -10,6 +13,7 @@ pub struct DesignMatrix<'a> {
     columns: ArrayView2<'a, f64>,
     intercept: bool,
     names: Vec<String>,
+    indicators: OnceLock<Option<Indicators>>,
 }
 
 impl<'a> DesignMatrix<'a> {
@@ -18,7 +22,7 @@ impl<'a> DesignMatrix<'a> {
     pub fn new(columns: ArrayView2<'a, f64>, intercept: bool) -> Self {
         let names = (1..=columns.ncols()).map(|j| format!("x{j}"));
         let names = intercept.then(|| "Intercept".to_owned()).into_iter().chain(names).collect();
-        Self { columns, intercept, names }
+        Self { columns, intercept, names, indicators: OnceLock::new() }
     }
 
     /// Names the stored columns, for error messages and results.
@@ -64,6 +68,11 @@ impl<'a> DesignMatrix<'a> {
     /// The stored columns.
     pub fn columns(&self) -> ArrayView2<'a, f64> {
         self.columns
+    }
+
+    /// The columns of a large factor, where there is one.
+    pub(crate) fn indicators(&self) -> Option<&Indicators> {
+        self.indicators.get_or_init(|| Indicators::find(self.columns)).as_ref()
     }
 
     /// The stored values of row `i`.

@@ -1,29 +1,45 @@
 //! A fitted model and the questions that can be put to it, the same for every model.
 
-use ndarray::ArrayView2;
+use std::sync::Arc;
 
-use crate::Result;
-use crate::inference::{
-    Clusters, Contrasts, Covariance, DfRule, Estimates, Vcov, Wald, contrasts, covariance, wald,
-};
+use ndarray::{ArrayView1, ArrayView2};
+
+use super::estimates::Estimates;
+use super::rows::Rows;
+use crate::inference::{Clusters, Covariance, DfRule, Sandwich, Vcov, covariance};
 use crate::linalg::DesignMatrix;
+use crate::{Fault, Result};
 
 /// What every model's summary holds.
-pub trait Summary {
+pub trait Summary: Refit {
     /// Coefficients, whitening and residuals, for inference.
     fn estimates(&self) -> &Estimates;
+}
+
+/// How a model is fitted again to some of its rows.
+pub trait Refit: Send + Sync {
+    /// The weights that the model was fitted with.
+    fn weights(&self) -> Option<&[f64]>;
+
+    /// The coefficients with other weights.
+    ///
+    /// # Errors
+    /// As fitting the model.
+    fn refit(&self, x: &DesignMatrix<'_>, y: ArrayView1<'_, f64>, weights: &[f64]) -> Result<Vec<f64>>;
 }
 
 /// A fitted regression, still borrowing its columns so that any covariance can follow without refitting.
 #[derive(Debug, Clone)]
 pub struct Fit<'a, S> {
     x: DesignMatrix<'a>,
-    summary: S,
+    y: ArrayView1<'a, f64>,
+    summary: Arc<S>,
 }
 
 impl<'a, S: Summary> Fit<'a, S> {
-    pub(super) fn new(x: DesignMatrix<'a>, summary: S) -> Self {
-        Self { x, summary }
+    /// A fit beside the columns and the outcome that it was made from: for programs that keep the data elsewhere.
+    pub fn resume(x: DesignMatrix<'a>, y: ArrayView1<'a, f64>, summary: Arc<S>) -> Self {
+        Self { x, y, summary }
     }
 
     /// The coefficients, length k, the intercept first.
@@ -36,38 +52,68 @@ impl<'a, S: Summary> Fit<'a, S> {
         &self.summary
     }
 
-    /// The covariance of the coefficients under a definition of [`Vcov`].
+    /// The covariance of the coefficients under a definition of [`Vcov`]; `clusters` are those of the rows, where the
+    /// definition needs any.
     ///
     /// # Errors
-    /// As [`covariance`].
-    pub fn vcov(&self, kind: Vcov, clusters: Option<&Clusters>) -> Result<Covariance> {
-        covariance(&self.x, self.summary.estimates(), kind, clusters, DfRule::Default)
+    /// As [`covariance()`], and [`crate::Error::Input`] for clusters of another number of rows.
+    pub fn vcov(&self, kind: Vcov, clusters: Option<&Clusters>) -> Result<Covariance<'_>> {
+        self.vcov_with(kind, clusters, DfRule::Default)
     }
 
-    /// Every row of `matrix` (m x k) as a contrast of the coefficients, with intervals at `level`.
+    /// As [`Fit::vcov`], with another rule for the degrees of freedom.
     ///
     /// # Errors
-    /// As [`contrasts()`].
-    pub fn contrasts(
-        &self,
-        covariance: &Covariance,
-        clusters: Option<&Clusters>,
-        matrix: ArrayView2<'_, f64>,
-        level: f64,
-    ) -> Result<Contrasts> {
-        contrasts(&self.x, self.summary.estimates(), covariance, clusters, matrix, level)
+    /// As [`Fit::vcov`].
+    pub fn vcov_with(&self, kind: Vcov, clusters: Option<&Clusters>, rule: DfRule) -> Result<Covariance<'_>> {
+        let clusters = clusters.filter(|_| kind.is_clustered());
+        let rows = self.rows(clusters)?;
+        Ok(covariance(rows, kind, rule)?.belongs_to(self.summary.estimates().id, clusters.cloned()))
     }
 
-    /// The joint test that every row of `matrix` (q x k) gives zero.
+    /// A covariance again from its numbers.
     ///
     /// # Errors
-    /// As [`wald()`].
-    pub fn wald(
-        &self,
-        covariance: &Covariance,
-        clusters: Option<&Clusters>,
-        matrix: ArrayView2<'_, f64>,
-    ) -> Result<Wald> {
-        wald(&self.x, self.summary.estimates(), covariance, clusters, matrix)
+    /// [`crate::Error::Input`] where the numbers are those of another fit.
+    pub fn attach(&self, sandwich: &Arc<Sandwich>) -> Result<Covariance<'_>> {
+        if sandwich.fit != self.summary.estimates().id {
+            return Err(Fault::new("the covariance is that of another fit")
+                .remedy("Ask the fit itself for its covariance")
+                .input());
+        }
+        Ok(Covariance::resume(self.rows(sandwich.clusters.as_ref())?, Arc::clone(sandwich)))
+    }
+
+    fn rows(&self, clusters: Option<&Clusters>) -> Result<Arc<Rows<'_, 'a>>> {
+        let summary: &S = &self.summary;
+        Ok(Arc::new(Rows::new(&self.x, self.y, summary.estimates(), summary, clusters)?))
+    }
+
+    /// The linear predictor or the mean at other rows (m x the columns that the model was fitted to).
+    ///
+    /// # Errors
+    /// [`crate::Error::Input`] for rows of another width.
+    pub fn predict(&self, rows: ArrayView2<'_, f64>, linear_predictor: bool) -> Result<Vec<f64>> {
+        let estimates = self.summary.estimates();
+        let first = usize::from(self.x.has_intercept());
+        if rows.ncols() + first != estimates.k() {
+            return Err(Fault::new(format!(
+                "the rows have {} columns for a model of {}",
+                rows.ncols(),
+                estimates.k() - first
+            ))
+            .remedy("Give rows with the columns that the model was fitted to")
+            .input());
+        }
+        let bread = &estimates.bread;
+        let design = DesignMatrix::new(rows, self.x.has_intercept());
+        let mut row = vec![0.0; estimates.k()];
+        Ok((0..rows.nrows())
+            .map(|i| {
+                bread.centred_row(&design, i, &mut row);
+                let predictor = bread.estimate(&row);
+                if linear_predictor { predictor } else { estimates.link.mean(predictor) }
+            })
+            .collect())
     }
 }

@@ -1,11 +1,26 @@
-//! Regression: one file a model. What they share in inference is in [`crate::inference`].
+//! Regression: linear and generalised linear models. What they share in inference is in [`crate::inference`].
+//!
+//! * [`ols`]: least squares;
+//! * [`glm`]: yes-or-no outcomes by maximum likelihood, for every [`Family`];
+//! * [`fit`](mod@fit): a fitted model and what can be asked of it;
+//! * [`estimates`]: what a fit holds of its rows; `rows`: the same as inference takes it;
+//! * [`weights`]: weights of rows.
 
+mod absorbed;
+mod constant_groups;
+pub mod estimates;
+pub mod family;
 pub mod fit;
-mod logistic;
-pub mod logit;
+pub mod glm;
 pub mod ols;
+mod pass;
+mod rows;
 mod separation;
+pub mod weights;
 
-pub use fit::Fit;
-pub use logit::{Logit, LogitFit, LogitSummary};
+pub use estimates::Estimates;
+pub use family::Family;
+pub use fit::{Fit, Refit, Summary};
+pub use glm::{Glm, GlmFit, GlmSummary, Logit, LogitFit};
 pub use ols::{Ols, OlsFit, OlsSummary};
+pub use weights::{WeightKind, Weights};

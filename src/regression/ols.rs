@@ -1,6 +1,7 @@
 //! Ordinary least squares.
 //!
-//! `b = (X'X)^{-1} X'y`, with classical variance `s^2 (X'X)^{-1}`, `s^2 = e'e / (n - k)`.
+//! `b = (X'X)^{-1} X'y`, with classical variance `s^2 (X'X)^{-1}`, `s^2 = e'e / (n - k)`. With weights w the sums are
+//! weighted: `b = (X'WX)^{-1} X'Wy`, `s^2 = e'We / (n - k)`, n the rows with a weight above 0.
 //!
 //! The fast path takes one pass for the cross-products of centred columns and a Cholesky factor of their
 //! correlations. It is left, without being asked, when a column keeps less than 1/10,000 of its variance beside the
@@ -10,10 +11,14 @@
 //!
 //! G. H. Golub and C. F. Van Loan (2013), Matrix Computations, 5.3; NIST/ITL Statistical Reference Datasets.
 
+use std::sync::Arc;
+
 use ndarray::{ArrayView1, ArrayView2};
 
-use super::fit::{Fit, Summary};
-use crate::inference::Estimates;
+use super::estimates::{Estimates, new_id};
+use super::fit::{Fit, Refit, Summary};
+use super::weights::{WeightKind, Weights};
+use crate::inference::{Bread, Identity, Reference, Target};
 use crate::linalg::double::{Double, Scalar};
 use crate::linalg::factor::{Collinear, factor};
 use crate::linalg::gram::{centred, cross_products, fill_chunks, over_chunks, precise_cross_products};
@@ -24,6 +29,11 @@ use crate::{Error, Fault, Result};
 const FAST_TOLERANCE: f64 = 1e-4;
 /// The rank tolerance on columns of length 1.
 const RANK_TOLERANCE: f64 = 1e-11;
+
+/// Residuals are rounding where they are below this share of the outcomes.
+const NOTHING: f64 = 1e-13;
+/// The least sum of squares that keeps its digits.
+const SMALLEST: f64 = 1e-280;
 
 /// An ordinary least squares regression to be fitted.
 ///
@@ -37,7 +47,7 @@ const RANK_TOLERANCE: f64 = 1e-11;
 /// assert!((fit.coef()[1] - 8.0 / 3.0).abs() < 1e-12);
 /// let families = Clusters::new(&[0, 0, 1, 2, 2, 3])?;
 /// let robust = fit.vcov(Vcov::Cr2, Some(&families))?;
-/// assert!(robust.df[1] < 4.0);
+/// assert!(robust.df()?[1] < 4.0);
 /// # Ok::<(), crewe::Error>(())
 /// ```
 #[derive(Debug, Clone)]
@@ -45,23 +55,31 @@ pub struct Ols<'a> {
     y: ArrayView1<'a, f64>,
     x: DesignMatrix<'a>,
     y_name: String,
+    weights: Option<Weights<'a>>,
 }
 
 impl<'a> Ols<'a> {
     /// A regression of `y` (length n) on an intercept and the columns of `x` (n x p).
     pub fn new(y: ArrayView1<'a, f64>, x: ArrayView2<'a, f64>) -> Self {
-        Self { y, x: DesignMatrix::new(x, true), y_name: "y".to_owned() }
+        Self::of(y, DesignMatrix::new(x, true))
     }
 
     /// A regression of `y` on a design.
     pub fn of(y: ArrayView1<'a, f64>, x: DesignMatrix<'a>) -> Self {
-        Self { y, x, y_name: "y".to_owned() }
+        Self { y, x, y_name: "y".to_owned(), weights: None }
     }
 
     /// Without the implied intercept.
     #[must_use]
     pub fn without_intercept(mut self) -> Self {
         self.x = DesignMatrix::new(self.x.columns(), false);
+        self
+    }
+
+    /// Weights of the rows.
+    #[must_use]
+    pub fn weights(mut self, weights: Weights<'a>) -> Self {
+        self.weights = Some(weights);
         self
     }
 
@@ -83,11 +101,12 @@ impl<'a> Ols<'a> {
     ///
     /// # Errors
     /// * [`Error::Input`] for lengths that differ, no rows, no more rows than coefficients, values that are not
-    ///   finite (column and rows named), or an X that has a constant beside the intercept;
+    ///   finite (column and rows named), weights that are negative or all 0, or an X that has a constant beside the
+    ///   intercept;
     /// * [`Error::Rank`] when columns repeat others (named, with those they repeat).
     pub fn fit(self) -> Result<OlsFit<'a>> {
-        let summary = fit(&self.x, self.y, &self.y_name)?;
-        Ok(Fit::new(self.x, summary))
+        let summary = fit(&self.x, self.y, &self.y_name, self.weights)?;
+        Ok(Fit::resume(self.x, self.y, Arc::new(summary)))
     }
 }
 
@@ -96,17 +115,20 @@ pub type OlsFit<'a> = Fit<'a, OlsSummary>;
 
 /// What a fit holds apart from the data.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct OlsSummary {
     /// Coefficients, whitening and residuals, for inference.
     pub estimates: Estimates,
-    /// The residual standard deviation, `sqrt(e'e / (n - k))`.
+    /// The residual standard deviation, `sqrt(e'We / (n - k))`.
     pub sigma: f64,
-    /// 1 - e'e / total; the total is about the mean where there is an intercept, else about 0.
+    /// 1 - e'We / total; the total is about the (weighted) mean where there is an intercept, else about 0.
     pub r_squared: f64,
     /// 1 - (1 - R^2) (n - 1) / (n - k), n instead of n - 1 without an intercept.
     pub adj_r_squared: f64,
     /// Whether the double-double path was needed.
     pub precise: bool,
+    weights: Option<Vec<f64>>,
+    kind: WeightKind,
 }
 
 impl Summary for OlsSummary {
@@ -115,22 +137,47 @@ impl Summary for OlsSummary {
     }
 }
 
+impl Refit for OlsSummary {
+    fn weights(&self) -> Option<&[f64]> {
+        self.weights.as_deref()
+    }
+
+    fn refit(&self, x: &DesignMatrix<'_>, y: ArrayView1<'_, f64>, weights: &[f64]) -> Result<Vec<f64>> {
+        let weights = Weights::new(ArrayView1::from(weights), self.kind);
+        Ok(fit(x, y, "y", Some(weights))?.estimates.coef)
+    }
+}
+
 /// Least squares of `y` on `x`: numbers only, for callers that keep the data themselves.
 ///
 /// # Errors
 /// As [`Ols::fit`].
-pub fn fit(x: &DesignMatrix<'_>, y: ArrayView1<'_, f64>, y_name: &str) -> Result<OlsSummary> {
-    check_shape(x, y)?;
-    match fast(x, y, y_name)? {
-        Some(solution) => Ok(summarise(x, y, solution)),
-        None => precise(x, y).map(|solution| summarise(x, y, solution)),
-    }
+pub fn fit(
+    x: &DesignMatrix<'_>,
+    y: ArrayView1<'_, f64>,
+    y_name: &str,
+    weights: Option<Weights<'_>>,
+) -> Result<OlsSummary> {
+    let kind = weights.map_or(WeightKind::Probability, |weights| weights.kind());
+    let weights =
+        weights.map(|weights| weights.check(x.n()).map(|()| weights.values().to_vec())).transpose()?;
+    let counted = check_shape(x, y, weights.as_deref())?;
+    let solution = match fast(x, y, y_name, weights.as_deref())? {
+        Some(solution) => solution,
+        None => precise(x, y, weights.as_deref())?,
+    };
+    Ok(summarise(x, y, solution, counted, weights, kind))
 }
 
 /// The numbers that both paths arrive at.
 struct Solution {
     coef: Vec<f64>,
-    center: Vec<f64>,
+    /// The centre of the columns in two parts.
+    high: Vec<f64>,
+    low: Vec<f64>,
+    /// The coefficients of the centred model, and `W^{-1}` times them.
+    centred: Vec<f64>,
+    whitened: Vec<f64>,
     whitening: Vec<Vec<f64>>,
     residuals: Vec<f64>,
     /// The sum of squares of y about its mean, or about 0 without an intercept.
@@ -138,31 +185,37 @@ struct Solution {
     precise: bool,
 }
 
-fn check_shape(x: &DesignMatrix<'_>, y: ArrayView1<'_, f64>) -> Result<()> {
+/// The rows that count.
+fn check_shape(x: &DesignMatrix<'_>, y: ArrayView1<'_, f64>, weights: Option<&[f64]>) -> Result<usize> {
     if x.n() != y.len() {
         return Err(Fault::new(format!("y has {} values and X has {} rows", y.len(), x.n()))
             .remedy("Give one row of X for each value of y")
             .input());
     }
-    if y.is_empty() {
+    let n = weights.map_or(x.n(), |weights| weights.iter().filter(|w| **w > 0.0).count());
+    if n == 0 {
         return Err(Fault::new("there are no rows to analyse")
             .remedy("Check the filter that came before")
             .input());
     }
-    if x.n() <= x.k() {
+    if n <= x.k() {
         return Err(Fault::new(format!(
-            "{} rows cannot estimate {} coefficients with anything left over",
-            x.n(),
+            "{n} rows cannot estimate {} coefficients with anything left over",
             x.k()
         ))
         .remedy("Leave terms out of the model, or bring more data")
         .input());
     }
-    Ok(())
+    Ok(n)
 }
 
 /// The fast path; `None` where it would lose digits.
-fn fast(x: &DesignMatrix<'_>, y: ArrayView1<'_, f64>, y_name: &str) -> Result<Option<Solution>> {
+fn fast(
+    x: &DesignMatrix<'_>,
+    y: ArrayView1<'_, f64>,
+    y_name: &str,
+    weights: Option<&[f64]>,
+) -> Result<Option<Solution>> {
     let k = x.k();
     let first = usize::from(x.has_intercept());
     // A provisional centre keeps the one pass from cancelling; the exact one follows from the sums.
@@ -179,9 +232,13 @@ fn fast(x: &DesignMatrix<'_>, y: ArrayView1<'_, f64>, y_name: &str) -> Result<Op
     if shift.iter().any(|value| !value.is_finite()) {
         return Err(first_not_finite(x, y, y_name));
     }
-    let raw = cross_products(x, &shift, Some(y), None);
+    let roots: Option<Vec<f64>> = weights.map(|weights| weights.iter().map(|w| w.sqrt()).collect());
+    let raw = cross_products(x, &shift, None, Some(y), roots.as_deref());
     if raw.iter().any(|value| !value.is_finite()) {
         return Err(first_not_finite(x, y, y_name));
+    }
+    if (0..=k).any(|j| raw[(j, j)] > 0.0 && raw[(j, j)] < SMALLEST) {
+        return Err(underflow(x, y_name, (0..=k).find(|&j| raw[(j, j)] < SMALLEST).unwrap_or(k)));
     }
     let raw: Vec<Vec<f64>> = raw.outer_iter().map(|row| row.to_vec()).collect();
     let gram = if first == 1 { centred(&raw) } else { raw.clone() };
@@ -193,45 +250,71 @@ fn fast(x: &DesignMatrix<'_>, y: ArrayView1<'_, f64>, y_name: &str) -> Result<Op
     if factor.tolerance < FAST_TOLERANCE {
         return Ok(None);
     }
-    let n = x.n() as f64;
-    let mut center = shift;
+    let mut low = vec![0.0; k + 1];
     if first == 1 {
-        for (j, value) in center.iter_mut().enumerate().skip(1) {
-            *value += raw[0][j] / n;
+        for (j, value) in low.iter_mut().enumerate().skip(1) {
+            *value = raw[0][j] / raw[0][0];
         }
     }
     let products: Vec<f64> = gram[..k].iter().map(|row| row[k]).collect();
-    let slopes = solve(&factor.inverse, &products);
-    let y_mean = center[k];
-    let residuals = residuals(x, y, &center, &slopes, y_mean);
-    let mut coef = slopes;
+    let whitened = half(&factor.inverse, &products);
+    let slopes = other_half(&factor.inverse, &whitened);
+    let residuals = residuals(x, y, (&shift, &low), &slopes);
+    // The centred model of y less its mean has the constant 0.
+    let mean = shift[k] + low[k];
+    let (mut coef, mut alpha, mut with_mean) = (slopes.clone(), slopes, whitened);
     if first == 1 {
-        coef[0] = y_mean - (1..k).map(|j| coef[j] * center[j]).sum::<f64>();
+        alpha[0] = mean;
+        with_mean[0] = mean / factor.inverse[0][0];
+        coef[0] = mean - (1..k).map(|j| coef[j] * (shift[j] + low[j])).sum::<f64>();
     }
     let total = gram[k][k];
-    center.truncate(k);
-    Ok(Some(Solution { coef, center, whitening: factor.inverse, residuals, total, precise: false }))
+    shift.truncate(k);
+    low.truncate(k);
+    Ok(Some(Solution {
+        coef,
+        high: shift,
+        low,
+        centred: alpha,
+        whitened: with_mean,
+        whitening: factor.inverse,
+        residuals,
+        total,
+        precise: false,
+    }))
 }
 
 /// `W W' v`.
 pub(super) fn solve<T: Scalar>(w: &[Vec<T>], v: &[T]) -> Vec<T> {
-    let k = v.len();
-    let dot = |pairs: &mut dyn Iterator<Item = (T, T)>| pairs.fold(T::of(0.0), |sum, (a, b)| sum + a * b);
-    let half: Vec<T> = (0..k).map(|c| dot(&mut (0..=c).map(|r| (w[r][c], v[r])))).collect();
-    (0..k).map(|r| dot(&mut (r..k).map(|c| (w[r][c], half[c])))).collect()
+    other_half(w, &half(w, v))
 }
 
-/// `y - mean - (x - center) b`, length n.
+/// `W' v`.
+fn half<T: Scalar>(w: &[Vec<T>], v: &[T]) -> Vec<T> {
+    (0..v.len()).map(|c| dot(&mut (0..=c).map(|r| (w[r][c], v[r])))).collect()
+}
+
+/// `W v`.
+fn other_half<T: Scalar>(w: &[Vec<T>], v: &[T]) -> Vec<T> {
+    (0..v.len()).map(|r| dot(&mut (r..v.len()).map(|c| (w[r][c], v[c])))).collect()
+}
+
+fn dot<T: Scalar>(pairs: &mut dyn Iterator<Item = (T, T)>) -> T {
+    pairs.fold(T::of(0.0), |sum, (a, b)| sum + a * b)
+}
+
+/// `y - mean - (x - center) b`, length n; the means of columns and y are sums of two doubles.
 fn residuals(
     x: &DesignMatrix<'_>,
     y: ArrayView1<'_, f64>,
-    center: &[f64],
+    (high, low): (&[f64], &[f64]),
     slopes: &[f64],
-    y_mean: f64,
 ) -> Vec<f64> {
     let first = usize::from(x.has_intercept());
     let k = x.k();
-    let (slopes, center) = (&slopes[first..k], &center[first..k]);
+    let (slopes, center) = (&slopes[first..k], &high[first..k]);
+    // What the second part of the means takes off is the same in every row.
+    let off = low[k] - slopes.iter().zip(&low[first..k]).map(|(b, l)| b * l).sum::<f64>();
     // The constant part of the centred fit is 0, since centred columns and y sum to 0.
     fill_chunks(x.n(), |start, values| {
         for (value, i) in values.iter_mut().zip(start..) {
@@ -240,15 +323,15 @@ fn residuals(
                 Some(row) => row.iter().zip(slopes).zip(center).map(|((v, b), c)| (v - c) * b).sum(),
                 None => row.iter().zip(slopes).zip(center).map(|((v, b), c)| (v - c) * b).sum(),
             };
-            *value = (y[i] - y_mean) - fitted;
+            *value = (y[i] - high[k]) - fitted - off;
         }
     })
 }
 
 /// The double-double path, which also decides the rank.
-fn precise(x: &DesignMatrix<'_>, y: ArrayView1<'_, f64>) -> Result<Solution> {
+fn precise(x: &DesignMatrix<'_>, y: ArrayView1<'_, f64>, weights: Option<&[f64]>) -> Result<Solution> {
     let k = x.k();
-    let raw = precise_cross_products(x, y);
+    let raw = precise_cross_products(x, y, weights);
     let inner = |gram: &[Vec<Double>]| gram[..k].iter().map(|row| row[..k].to_vec()).collect::<Vec<_>>();
     factor(&inner(&raw), RANK_TOLERANCE).map_err(|lost| rank_error(x, &lost))?;
     let first = usize::from(x.has_intercept());
@@ -256,15 +339,19 @@ fn precise(x: &DesignMatrix<'_>, y: ArrayView1<'_, f64>) -> Result<Solution> {
     // The raw factor has decided the rank; the centred one only has to be positive definite.
     let w = factor(&inner(&gram), 0.0).map_err(|lost| rank_error(x, &lost))?.inverse;
     let products: Vec<Double> = gram[..k].iter().map(|row| row[k]).collect();
-    let mut coef = solve(&w, &products);
-    let n = raw[0][0];
-    let mut center = vec![0.0; k];
+    let mut whitened = half(&w, &products);
+    let mut coef = other_half(&w, &whitened);
+    let mut alpha = coef.clone();
+    let (mut high, mut low) = (vec![0.0; k], vec![0.0; k]);
     if first == 1 {
-        let mean = |j: usize| raw[0][j] / n;
+        let mean = |j: usize| raw[0][j] / raw[0][0];
         coef[0] = (1..k).fold(mean(k), |rest, j| rest - coef[j] * mean(j));
-        for (j, value) in center.iter_mut().enumerate().skip(1) {
-            *value = mean(j).value();
+        for j in 1..k {
+            high[j] = mean(j).value();
+            low[j] = (mean(j) - Double::of(high[j])).value();
         }
+        alpha[0] = mean(k);
+        whitened[0] = mean(k) / w[0][0];
     }
     let residuals = fill_chunks(x.n(), |start, values| {
         let mut row = vec![0.0; k];
@@ -276,9 +363,13 @@ fn precise(x: &DesignMatrix<'_>, y: ArrayView1<'_, f64>) -> Result<Solution> {
             *value = rest.value();
         }
     });
+    let values = |from: &[Double]| from.iter().map(|b| b.value()).collect();
     Ok(Solution {
-        coef: coef.iter().map(|b| b.value()).collect(),
-        center,
+        coef: values(&coef),
+        high,
+        low,
+        centred: values(&alpha),
+        whitened: values(&whitened),
         whitening: w.iter().map(|row| row.iter().map(|v| v.value()).collect()).collect(),
         residuals,
         total: gram[k][k].value(),
@@ -286,31 +377,78 @@ fn precise(x: &DesignMatrix<'_>, y: ArrayView1<'_, f64>) -> Result<Solution> {
     })
 }
 
-fn summarise(x: &DesignMatrix<'_>, y: ArrayView1<'_, f64>, solution: Solution) -> OlsSummary {
-    let (n, k) = (y.len() as f64, x.k() as f64);
-    let squares: f64 =
-        over_chunks(y.len(), |a, b| solution.residuals[a..b].iter().map(|e| e * e).sum::<f64>()).iter().sum();
+fn summarise(
+    x: &DesignMatrix<'_>,
+    y: ArrayView1<'_, f64>,
+    mut solution: Solution,
+    counted: usize,
+    weights: Option<Vec<f64>>,
+    kind: WeightKind,
+) -> OlsSummary {
+    let (n, k) = (counted as f64, x.k() as f64);
+    let weight = |i: usize| weights.as_ref().map_or(1.0, |weights| weights[i]);
+    let sum = |f: &(dyn Fn(usize) -> f64 + Sync)| -> f64 {
+        over_chunks(y.len(), |a, b| (a..b).map(f).sum::<f64>()).iter().sum()
+    };
+    let mut squares = sum(&|i| weight(i) * solution.residuals[i] * solution.residuals[i]);
+    // Residuals that are nothing beside the outcomes are what rounding left of an exact fit.
+    let exact = squares <= NOTHING * NOTHING * sum(&|i| weight(i) * y[i] * y[i]);
+    if exact {
+        solution.residuals.fill(0.0);
+        squares = 0.0;
+    }
     let df = n - k;
     let scale = squares / df;
-    let r_squared = if solution.total > 0.0 { 1.0 - squares / solution.total } else { f64::NAN };
+    let varies = solution.total > NOTHING * NOTHING * sum(&|i| weight(i) * y[i] * y[i]);
+    let r_squared = if varies { 1.0 - squares / solution.total } else { f64::NAN };
     let base = if x.has_intercept() { n - 1.0 } else { n };
+    let factors = weights
+        .as_ref()
+        .map(|weights| weights.iter().zip(&solution.residuals).map(|(w, e)| w * e).collect::<Vec<f64>>());
+    let target = match (&weights, kind) {
+        (Some(_), WeightKind::Probability) => Target::Identity,
+        _ => Target::Inverse,
+    };
     OlsSummary {
         estimates: Estimates {
             names: x.names().to_vec(),
             coef: solution.coef,
-            center: solution.center,
-            whitening: solution.whitening,
+            bread: Bread::new(
+                x.has_intercept(),
+                &solution.whitening,
+                solution.high,
+                solution.low,
+                solution.centred,
+                scale,
+            )
+            .with_whitened(solution.whitened),
             residuals: solution.residuals,
-            root_weights: None,
-            scale,
-            df_residual: df,
-            normal_reference: false,
+            factors,
+            roots: weights.as_ref().map(|weights| weights.iter().map(|w| w.sqrt()).collect()),
+            variances: None,
+            target,
+            counted,
+            reference: Reference::T { residual: df },
+            link: &Identity,
+            no_model: None,
+            id: new_id(),
         },
         sigma: scale.sqrt(),
         r_squared,
         adj_r_squared: 1.0 - (1.0 - r_squared) * base / df,
         precise: solution.precise,
+        weights,
+        kind,
     }
+}
+
+/// Squares of values so small that their products lose digits.
+fn underflow(x: &DesignMatrix<'_>, y_name: &str, j: usize) -> Error {
+    let name = x.names().get(j).map_or(y_name, String::as_str);
+    Fault::new("the squares of the values are too small for the numbers of a computer")
+        .column(name)
+        .remedy("Rescale the column, for instance to thousandths")
+        .input()
 }
 
 fn first_not_finite(x: &DesignMatrix<'_>, y: ArrayView1<'_, f64>, y_name: &str) -> Error {

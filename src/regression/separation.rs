@@ -22,7 +22,7 @@
 //! (1974), Solving Least Squares Problems; S. Correia, P. Guimaraes and T. Zylkin (2019), arXiv:1903.01633.
 
 use nalgebra::{DMatrix, DVector};
-use ndarray::ArrayView1;
+use ndarray::{Array1, ArrayView1, Axis};
 
 use crate::linalg::DesignMatrix;
 use crate::linalg::double::{Double, Scalar};
@@ -37,13 +37,27 @@ const NOTHING: f64 = 1e-12;
 /// Steps of the least squares problem for each column before it is given up.
 const STEPS: usize = 200;
 
-/// The error that names the columns, if the outcome is separated.
-pub(super) fn separation(x: &DesignMatrix<'_>, y: ArrayView1<'_, f64>) -> Option<Error> {
+/// The error that names the columns, if the outcome is separated in the rows with a weight above 0.
+pub(super) fn separation(
+    x: &DesignMatrix<'_>,
+    y: ArrayView1<'_, f64>,
+    weights: Option<&[f64]>,
+) -> Option<Error> {
+    if let Some(weights) = weights
+        && weights.contains(&0.0)
+    {
+        let rows: Vec<usize> = (0..x.n()).filter(|&i| weights[i] > 0.0).collect();
+        let columns = x.columns().select(Axis(0), &rows);
+        let outcome: Array1<f64> = rows.iter().map(|&i| y[i]).collect();
+        let first = usize::from(x.has_intercept());
+        let part = DesignMatrix::new(columns.view(), x.has_intercept()).named(x.names()[first..].to_vec());
+        return separation(&part.ok()?, outcome.view(), None);
+    }
     let single = (0..x.columns().ncols()).find_map(|j| one_column(x, y, j));
     if single.is_some() {
         return single;
     }
-    let gram = precise_cross_products(x, y);
+    let gram = precise_cross_products(x, y, None);
     let first = usize::from(x.has_intercept());
     let mut kept: Vec<usize> = (0..x.k()).collect();
     let mut separated = Signed::new(x, y, &gram, &kept)?.separated();

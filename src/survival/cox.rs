@@ -1,28 +1,29 @@
 //! Cox's proportional hazards model, `h(t | x) = h0(t) exp(x'b)`, with a baseline for every stratum.
 //!
-//! The partial likelihood (`likelihood.rs`) is maximised by Newton's method. The covariance is the inverse
-//! information, or, with clusters, the sandwich of D. Y. Lin and L. J. Wei (1989), doi:10.1080/01621459.1989.10478874,
-//! `A^{-1} (sum over clusters of u_g u_g') A^{-1}`, u_g being the sum of the score residuals of a cluster. These are the
-//! residuals of the likelihood that was maximised, Efron's under Efron's ties, so the result does not depend on the
-//! order of tied rows. Tests refer to the normal. D. R. Cox (1972), doi:10.1111/j.2517-6161.1972.tb00899.x.
+//! The partial likelihood (`likelihood.rs`) is maximised by Newton's method. Covariances follow from the contract of
+//! [`crate::inference`] (`cox_clusters.rs`). Tests refer to the normal. D. R. Cox (1972),
+//! doi:10.1111/j.2517-6161.1972.tb00899.x.
+
+use std::sync::Arc;
 
 use nalgebra::{DMatrix, DVector};
 use ndarray::{Array2, ArrayView2};
+use serde::Serialize;
 
+use super::cox_clusters::CoxClusters;
 use super::data::{Surv, Timeline};
 use super::likelihood::{Point, Prepared, Ties, evaluate};
-use super::monotone::{cleaned, is_monotone, monotone_column};
-use super::residuals::{self, cluster_scores};
-use crate::inference::Clusters;
+use super::monotone::{cleaned, is_monotone, monotone_column, never_differs};
+use super::residuals;
+use crate::inference::{Bread, Clusters, Covariance, DfRule, Sandwich, Vcov, covariance};
 use crate::linalg::factor::factor;
-use crate::{Fault, Result, dist};
+use crate::regression::estimates::new_id;
+use crate::{Error, Fault, Result, dist};
 
 /// Newton steps before giving up.
 const STEPS: usize = 60;
 /// The squared length of a step, in standard errors, below which it is the last.
 const LAST: f64 = 1e-18;
-/// Clusters below which a robust result carries a warning.
-const FEW_CLUSTERS: usize = 100;
 
 /// A Cox model to be fitted.
 #[derive(Debug, Clone)]
@@ -32,11 +33,11 @@ pub struct Cox<'a> {
     names: Vec<String>,
     ties: Ties,
     strata: Option<&'a [u32]>,
-    clusters: Option<&'a Clusters>,
 }
 
 /// A test of all coefficients at once.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[non_exhaustive]
 pub struct Test {
     /// Chi-squared.
     pub statistic: f64,
@@ -52,111 +53,47 @@ impl Test {
     }
 }
 
-/// Coefficients with what is inferred from them; every array has length p.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Coefficients {
-    /// Log hazard ratios.
-    pub estimate: Vec<f64>,
-    /// Standard errors.
-    pub std_error: Vec<f64>,
-    /// Estimate over standard error.
-    pub statistic: Vec<f64>,
-    /// Degrees of freedom: infinite, since all tests refer to the normal.
-    pub df: Vec<f64>,
-    /// Two-sided p-values from the normal.
-    pub p_value: Vec<f64>,
-    /// Lower limits.
-    pub conf_low: Vec<f64>,
-    /// Upper limits.
-    pub conf_high: Vec<f64>,
-}
-
-/// Definitions of the covariance of the coefficients.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum CoxVcov {
-    /// The inverse information, `"iid"`.
-    Model,
-    /// Lin and Wei's sandwich over clusters, `"CR0"`: R's `cluster()`.
-    Cr0,
-}
-
-impl CoxVcov {
-    /// From its name.
-    ///
-    /// # Errors
-    /// [`crate::Error::Input`] for another name; the corrections for few clusters are refused by theirs.
-    pub fn parse(name: &str) -> Result<Self> {
-        match name {
-            "iid" => Ok(Self::Model),
-            "CR0" => Ok(Self::Cr0),
-            _ => Err(Fault::new(format!("vcov = '{name}' is not available for Cox models"))
-                .remedy(
-                    "Use 'CR0' (Lin and Wei, as R's survival) or 'iid'; with fewer than 100 clusters take the p-value \
-                     from the randomisation test",
-                )
-                .input()),
-        }
-    }
-
-    /// Its name.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Model => "iid",
-            Self::Cr0 => "CR0",
-        }
-    }
-}
-
 /// A fitted Cox model; p coefficients, n rows.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct CoxFit {
     /// The names of the terms, length p.
     pub names: Vec<String>,
     /// Log hazard ratios, length p.
     pub coef: Vec<f64>,
-    /// Their covariance, p x p: cluster-robust where there are clusters, else model-based.
-    pub cov: Array2<f64>,
-    /// The model-based covariance (the bread of the sandwich), p x p.
-    pub naive_cov: Array2<f64>,
+    /// The factor of the inverse information.
+    pub bread: Bread,
     /// Log partial likelihood at coefficients of 0.
     pub loglik_null: f64,
     /// Log partial likelihood at its maximum.
     pub loglik: f64,
     /// Likelihood ratio test.
     pub likelihood_ratio: Test,
-    /// Wald test, with `cov`.
-    pub wald: Test,
     /// Score (log-rank) test.
     pub score: Test,
-    /// Robust score test, with clusters.
-    pub robust_score: Option<Test>,
     /// The mean of each column over the rows, at which `baseline` is centred on request; length p.
     pub means: Vec<f64>,
     /// Rows.
     pub n: usize,
     /// Rows with an event.
     pub events: usize,
-    /// Clusters, where they were given.
-    pub clusters: Option<usize>,
     /// Strata.
     pub strata: usize,
     /// How ties were treated.
     pub ties: Ties,
     /// Newton steps taken.
     pub iterations: usize,
-    /// What a reader must know.
-    pub notes: Vec<String>,
     pub(crate) data: Prepared,
     /// The coefficients of the standardised columns.
     pub(crate) beta: Vec<f64>,
-    pub(crate) membership: Option<Clusters>,
+    pub(crate) id: u64,
 }
 
 impl<'a> Cox<'a> {
     /// A model of `surv` on the columns of `x` (n x p, no intercept: the baseline hazard plays its part).
     pub fn new(surv: Surv<'a>, x: ArrayView2<'a, f64>) -> Self {
         let names = (1..=x.ncols()).map(|j| format!("x{j}")).collect();
-        Self { surv, x, names, ties: Ties::Efron, strata: None, clusters: None }
+        Self { surv, x, names, ties: Ties::Efron, strata: None }
     }
 
     /// Names the columns.
@@ -177,13 +114,6 @@ impl<'a> Cox<'a> {
     #[must_use]
     pub fn strata(mut self, codes: Option<&'a [u32]>) -> Self {
         self.strata = codes;
-        self
-    }
-
-    /// Cluster-robust covariance.
-    #[must_use]
-    pub fn clusters(mut self, clusters: Option<&'a Clusters>) -> Self {
-        self.clusters = clusters;
         self
     }
 
@@ -209,59 +139,39 @@ impl<'a> Cox<'a> {
         let (n, p) = self.x.dim();
         let data = Prepared::new(&self.surv, self.x, timeline);
         self.refuse_constants(&data)?;
+        self.refuse_never_compared(&data)?;
         if let Some((j, sign)) = monotone_column(&data) {
             return Err(self.separated(&data, &unit(p, j, sign)));
         }
         let null = evaluate(&data, &vec![0.0; p], self.ties);
         self.refuse_collinear(&null)?;
-        let maximum = self.maximise(&data, &null)?;
-
-        let inverse = inverse(&maximum.point.information, p).ok_or_else(|| self.stuck(&maximum.beta))?;
-        let rescale = |matrix: &DMatrix<f64>| {
-            Array2::from_shape_fn((p, p), |(a, b)| matrix[(a, b)] / (data.scale[a] * data.scale[b]))
-        };
-        let naive_cov = rescale(&inverse);
-        let beta = DVector::from_column_slice(&maximum.beta);
-        let mut cov = naive_cov.clone();
-        let information = DMatrix::from_row_slice(p, p, &maximum.point.information);
-        let mut wald = (information * &beta).dot(&beta);
-        let mut robust_score = None;
-        let mut notes = Vec::new();
-        if let Some(clusters) = self.clusters {
-            let scores = cluster_scores(&data, &maximum.beta, self.ties, clusters);
-            let meat = meat(&scores);
-            let sandwich = &inverse * meat * &inverse;
-            cov = rescale(&sandwich);
-            wald = sandwich.cholesky().map_or(f64::NAN, |root| root.solve(&beta).dot(&beta));
-            let at_null = cluster_scores(&data, &vec![0.0; p], self.ties, clusters);
-            robust_score = quadratic(&at_null).map(|statistic| Test::new(statistic, p as f64));
-            notes = cluster_notes(clusters.count(), p);
+        let maximum = self.maximise(&data, vec![0.0; p], null.clone())?;
+        let gram: Vec<Vec<f64>> = maximum.point.information.chunks_exact(p).map(<[f64]>::to_vec).collect();
+        let mut whitening = factor(&gram, 0.0).map_err(|_| self.stuck(&maximum.beta))?.inverse;
+        for (row, scale) in whitening.iter_mut().zip(&data.scale) {
+            row.iter_mut().for_each(|value| *value /= scale);
         }
+        let coef: Vec<f64> = maximum.beta.iter().zip(&data.scale).map(|(b, s)| b / s).collect();
         Ok(CoxFit {
             names: self.names.clone(),
-            coef: (0..p).map(|j| maximum.beta[j] / data.scale[j]).collect(),
-            cov,
-            naive_cov,
+            bread: Bread::new(false, &whitening, vec![0.0; p], vec![0.0; p], coef.clone(), 1.0),
+            coef,
             loglik_null: null.loglik,
             loglik: maximum.point.loglik,
             likelihood_ratio: Test::new(2.0 * (maximum.point.loglik - null.loglik), p as f64),
-            wald: Test::new(wald, p as f64),
             score: Test::new(
                 solve(&null.information, &null.score).map_or(f64::NAN, |step| dotted(&step, &null.score)),
                 p as f64,
             ),
-            robust_score,
             means: data.center.clone(),
             n,
             events: data.timeline.events(),
-            clusters: self.clusters.map(Clusters::count),
             strata: data.timeline.strata.iter().filter(|range| !range.is_empty()).count(),
             ties: self.ties,
             iterations: maximum.iterations,
-            notes,
             beta: maximum.beta,
-            membership: self.clusters.cloned(),
             data,
+            id: new_id(),
         })
     }
 
@@ -294,19 +204,6 @@ impl<'a> Cox<'a> {
                     .input());
             }
         }
-        if let Some(clusters) = self.clusters {
-            if clusters.codes().len() != n {
-                return Err(Fault::new(format!("{} cluster ids for {n} rows", clusters.codes().len()))
-                    .column("cluster")
-                    .input());
-            }
-            if clusters.count() < 2 {
-                return Err(Fault::new("cluster-robust standard errors need at least two clusters")
-                    .column("cluster")
-                    .remedy("Check that the column holds the unit that was randomised")
-                    .design());
-            }
-        }
         Ok(())
     }
 
@@ -324,6 +221,16 @@ impl<'a> Cox<'a> {
             .rank())
     }
 
+    /// A column that is the same for all who are at risk together is never compared.
+    fn refuse_never_compared(&self, data: &Prepared) -> Result<()> {
+        let Some(j) = never_differs(data) else { return Ok(()) };
+        let name = &self.names[j];
+        Err(Fault::new(format!("'{name}' does not differ among the rows at risk at any time of an event"))
+            .column(name)
+            .remedy("Leave it out of the model, or the strata within which it is the same for all")
+            .rank())
+    }
+
     fn refuse_collinear(&self, null: &Point) -> Result<()> {
         let p = self.names.len();
         let gram: Vec<Vec<f64>> = (0..p).map(|a| null.information[a * p..(a + 1) * p].to_vec()).collect();
@@ -332,7 +239,7 @@ impl<'a> Cox<'a> {
         let name = &self.names[lost[0].column];
         let with: Vec<&String> = lost[0].with.iter().map(|&j| &self.names[j]).collect();
         let fault = if with.is_empty() {
-            Fault::new(format!("'{name}' does not differ among the rows at risk at any time of an event"))
+            Fault::new(format!("'{name}' hardly differs among the rows at risk at any time of an event"))
         } else {
             let others = with.iter().map(|n| format!("'{n}'")).collect::<Vec<_>>().join(", ");
             Fault::new(format!("'{name}' repeats what {others} already say"))
@@ -344,9 +251,7 @@ impl<'a> Cox<'a> {
             .rank())
     }
 
-    fn maximise(&self, data: &Prepared, null: &Point) -> Result<Maximum> {
-        let mut beta = vec![0.0; data.p];
-        let mut point = null.clone();
+    fn maximise(&self, data: &Prepared, mut beta: Vec<f64>, mut point: Point) -> Result<Maximum> {
         for iterations in 1..=STEPS {
             let Some(mut step) = solve(&point.information, &point.score) else {
                 return Err(self.run_away(data, &beta, 1e-3).unwrap_or_else(|| self.stuck(&beta)));
@@ -452,67 +357,112 @@ struct Maximum {
 }
 
 impl CoxFit {
-    /// Standard errors of the coefficients, length p.
-    pub fn std_error(&self) -> Vec<f64> {
-        self.cov.diag().iter().map(|v| v.sqrt()).collect()
-    }
-
-    /// Estimates, tests and intervals at coverage `level`, all from the normal, under the covariance of the fit.
-    pub fn coefficients(&self, level: f64) -> Coefficients {
-        self.table(&self.cov, level)
-    }
-
-    /// As [`CoxFit::coefficients`], under another definition of the covariance.
+    /// The covariance of the coefficients: `iid`, `HC0` or, with the clusters of the rows, `CR0` (Lin and Wei, as R's
+    /// survival), `CR1` or the jackknife; see [`Vcov`].
     ///
     /// # Errors
-    /// [`crate::Error::Input`] for a level outside 0 to 1, or CR0 without clusters.
-    pub fn coefficients_under(&self, kind: CoxVcov, level: f64) -> Result<Coefficients> {
-        if !(level > 0.0 && level < 1.0) {
-            return Err(Fault::new(format!("level = {level} is not between 0 and 1")).input());
+    /// As [`covariance()`]; [`Error::Input`] for a kind that Cox models do not have and for clusters of another number of
+    /// rows; for the jackknife as [`Cox::fit`] without one of the clusters.
+    ///
+    /// ```
+    /// use crewe::inference::{Clusters, Vcov};
+    /// use crewe::survival::{Cox, Surv};
+    /// use ndarray::array;
+    /// let surv = Surv::new(&[4., 3., 1., 1., 2., 2., 3.], &[1., 1., 1., 0., 1., 1., 0.]);
+    /// let x = array![[0.], [2.], [1.], [1.], [1.], [0.], [0.]];
+    /// let fit = Cox::new(surv, x.view()).fit()?;
+    /// let families = Clusters::new(&[0, 0, 1, 1, 2, 2, 3])?;
+    /// let robust = fit.vcov(Vcov::Cr0, Some(&families))?;
+    /// assert!(robust.coefficients(0.95)?.df[0].is_infinite());
+    /// # Ok::<(), crewe::Error>(())
+    /// ```
+    pub fn vcov(&self, kind: Vcov, clusters: Option<&Clusters>) -> Result<Covariance<'_>> {
+        let clusters = clusters.filter(|_| kind.is_clustered());
+        let rows = Arc::new(CoxClusters::new(self, clusters)?);
+        Ok(covariance(rows, kind, DfRule::Default)?.belongs_to(self.id, clusters.cloned()))
+    }
+
+    /// A covariance again from its numbers.
+    ///
+    /// # Errors
+    /// [`Error::Input`] where the numbers are those of another fit.
+    pub fn attach(&self, sandwich: &Arc<Sandwich>) -> Result<Covariance<'_>> {
+        if sandwich.fit != self.id {
+            return Err(other_fit());
         }
-        Ok(self.table(self.covariance(kind)?, level))
+        let rows = Arc::new(CoxClusters::new(self, sandwich.clusters.as_ref())?);
+        Ok(Covariance::resume(rows, Arc::clone(sandwich)))
     }
 
-    /// The covariance of the coefficients, p x p.
+    /// The Wald test of all coefficients under a covariance of this fit; not a number where the clusters do not say
+    /// enough, see [`CoxFit::joint_tests`].
     ///
     /// # Errors
-    /// [`crate::Error::Input`] for CR0 without clusters.
-    pub fn covariance(&self, kind: CoxVcov) -> Result<&Array2<f64>> {
-        match kind {
-            CoxVcov::Model => Ok(&self.naive_cov),
-            CoxVcov::Cr0 if self.clusters.is_some() => Ok(&self.cov),
-            CoxVcov::Cr0 => Err(Fault::new("vcov = 'CR0' needs clusters")
-                .remedy("Say which unit was randomised, with cluster=")
-                .input()),
+    /// [`Error::Input`] for a covariance of another fit.
+    pub fn wald(&self, covariance: &Covariance<'_>) -> Result<Test> {
+        if covariance.owner() != self.id {
+            return Err(other_fit());
         }
-    }
-
-    /// The Wald test of all coefficients.
-    ///
-    /// # Errors
-    /// As [`CoxFit::covariance`].
-    pub fn wald_under(&self, kind: CoxVcov) -> Result<Test> {
         let p = self.coef.len();
-        let cov = self.covariance(kind)?;
-        let matrix = DMatrix::from_fn(p, p, |a, b| cov[(a, b)] * self.data.scale[a] * self.data.scale[b]);
-        let beta = DVector::from_column_slice(&self.beta);
-        let statistic = matrix.cholesky().map_or(f64::NAN, |root| root.solve(&beta).dot(&beta));
+        let none = Test { statistic: f64::NAN, df: p as f64, p_value: f64::NAN };
+        if covariance.kind().is_clustered() && !self.joint_tests(covariance.membership())? {
+            return Ok(none);
+        }
+        Ok(match covariance.wald(Array2::eye(p).view()) {
+            Ok(found) => Test { statistic: found.statistic * p as f64, df: p as f64, p_value: found.p_value },
+            Err(Error::Rank(_)) => none,
+            Err(error) => return Err(error),
+        })
+    }
+
+    /// Whether more clusters have a score than there are coefficients, so that joint tests with clusters say anything.
+    ///
+    /// # Errors
+    /// [`Error::Input`] for clusters of another number of rows.
+    pub fn joint_tests(&self, clusters: Option<&Clusters>) -> Result<bool> {
+        Ok(CoxClusters::new(self, clusters)?.informative() > self.coef.len())
+    }
+
+    /// The score test that takes account of clusters; not a number where they do not say enough.
+    ///
+    /// # Errors
+    /// [`Error::Input`] for clusters of another number of rows.
+    pub fn robust_score(&self, clusters: &Clusters) -> Result<Test> {
+        let p = self.coef.len();
+        let clusters = clusters.checked(self.n)?;
+        let scores = residuals::cluster_scores(&self.data, &vec![0.0; p], self.ties, clusters);
+        let statistic = if self.joint_tests(Some(clusters))? {
+            let total = DVector::from_vec(scores.sum_axis(ndarray::Axis(0)).to_vec());
+            let product = scores.t().dot(&scores);
+            let meat = DMatrix::from_fn(p, p, |a, b| product[(a, b)]);
+            crate::inference::wald::quadratic(&meat, &total).unwrap_or(f64::NAN)
+        } else {
+            f64::NAN
+        };
         Ok(Test::new(statistic, p as f64))
     }
 
-    fn table(&self, cov: &Array2<f64>, level: f64) -> Coefficients {
-        let z = dist::normal_quantile(0.5 + 0.5 * level);
-        let std_error: Vec<f64> = cov.diag().iter().map(|v| v.sqrt()).collect();
-        let statistic: Vec<f64> = self.coef.iter().zip(&std_error).map(|(b, se)| b / se).collect();
-        Coefficients {
-            df: vec![f64::INFINITY; self.coef.len()],
-            p_value: statistic.iter().map(|&t| dist::t_two_sided(t, f64::INFINITY)).collect(),
-            conf_low: self.coef.iter().zip(&std_error).map(|(b, se)| b - z * se).collect(),
-            conf_high: self.coef.iter().zip(&std_error).map(|(b, se)| b + z * se).collect(),
-            estimate: self.coef.clone(),
-            std_error,
-            statistic,
+    /// The coefficients without some of the rows, by Newton's method from the estimate.
+    ///
+    /// # Errors
+    /// As [`Cox::fit`].
+    pub(crate) fn without(&self, left_out: &dyn Fn(usize) -> bool) -> Result<Vec<f64>> {
+        let data = self.data.without(left_out);
+        if data.timeline.events() == 0 {
+            return Err(Fault::new("without one of the clusters no row has an event")
+                .remedy("Take CR0 or the randomisation test")
+                .input());
         }
+        // Only the names, the ties and the columns of this model are asked for, to say what went wrong.
+        let columns = data.columns();
+        let (time, event) = data.outcome();
+        let model = Cox::new(Surv::new(&time, &event), columns.view())
+            .named(self.names.iter().cloned())
+            .ties(self.ties);
+        model.refuse_never_compared(&data)?;
+        let start = evaluate(&data, &self.beta, self.ties);
+        let maximum = model.maximise(&data, self.beta.clone(), start)?;
+        Ok(maximum.beta.iter().zip(&self.data.scale).map(|(b, s)| b / s).collect())
     }
 
     /// Score residuals of the likelihood that was maximised, n x p in the order of the data; with `naive_cov` as the
@@ -533,37 +483,11 @@ impl CoxFit {
     }
 }
 
-fn cluster_notes(clusters: usize, p: usize) -> Vec<String> {
-    let mut notes = Vec::new();
-    if clusters < FEW_CLUSTERS {
-        notes.push(format!(
-            "{clusters} clusters: the sandwich estimate (CR0, z) is too small with few; a nominal 5% test rejects in \
-             16% to 20%, 10% to 13%, 7% to 9% and 6% to 7% of simulated trials with 10, 20, 40 and 80 families and no \
-             effect. Prefer \
-             the randomisation test"
-        ));
-    }
-    if clusters <= p {
-        notes.push(format!("{clusters} clusters for {p} coefficients: joint tests are not available"));
-    }
-    notes.push("the likelihood ratio and score tests take no account of the clusters".into());
-    notes
-}
-
-/// `sum of u_g u_g'` over the rows of `scores`.
-fn meat(scores: &Array2<f64>) -> DMatrix<f64> {
-    let product = scores.t().dot(scores);
-    DMatrix::from_fn(product.nrows(), product.ncols(), |a, b| product[(a, b)])
-}
-
-/// `u' M^{-1} u` with u the sum and M the cross-products of the rows of `scores`.
-fn quadratic(scores: &Array2<f64>) -> Option<f64> {
-    let total = DVector::from_vec(scores.sum_axis(ndarray::Axis(0)).to_vec());
-    Some(meat(scores).cholesky()?.solve(&total).dot(&total))
-}
-
-fn inverse(matrix: &[f64], p: usize) -> Option<DMatrix<f64>> {
-    Some(DMatrix::from_row_slice(p, p, matrix).cholesky()?.inverse())
+/// The error of a covariance that was made from another fit.
+pub(super) fn other_fit() -> Error {
+    Fault::new("the covariance is that of another fit")
+        .remedy("Ask the fit itself for its covariance")
+        .input()
 }
 
 fn solve(matrix: &[f64], right: &[f64]) -> Option<Vec<f64>> {

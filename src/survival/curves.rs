@@ -3,18 +3,24 @@
 //! The cumulative baseline hazard adds `sum over f of m / D_f` at every event time: Efron's under Efron's ties,
 //! Breslow's under Breslow's. Curves at x are `exp(-H0(t) exp(x'b))`, with the variance of A. A. Tsiatis (1981),
 //! doi:10.1214/aos/1176345342. Adjusted curves average these over the covariates of all rows with the arm set to each
-//! of its values (marginal standardisation, or g-computation); that is not the curve at mean covariates.
+//! of its values (marginal standardisation, or g-computation); that is not the curve at mean covariates. With a clustered
+//! covariance their standard errors come from the influence of each cluster on the average, whatever the correction for
+//! few clusters (times G / (G - 1) in the variance under CR1).
 
 use ndarray::{Array2, ArrayView2};
+use serde::Serialize;
 
-use super::cox::CoxFit;
+use super::cox::{CoxFit, other_fit};
 use super::kaplan_meier::Options;
 use super::likelihood::{dot, each_event_time};
-use super::residuals::score_residuals;
+use super::residuals::cluster_scores;
+use crate::inference::level::check_level;
+use crate::inference::{Compare, Contrasts, Covariance, Vcov};
 use crate::{Fault, Result, dist};
 
 /// The cumulative baseline hazard of one stratum, at all its distinct times.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[non_exhaustive]
 pub struct Baseline {
     /// Distinct times, censored ones included.
     pub time: Vec<f64>,
@@ -23,7 +29,8 @@ pub struct Baseline {
 }
 
 /// A survival curve with its interval.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[non_exhaustive]
 pub struct SurvivalCurve {
     /// Times.
     pub time: Vec<f64>,
@@ -38,12 +45,25 @@ pub struct SurvivalCurve {
 }
 
 /// Adjusted curves, one a setting, and the differences of the later ones from the first.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[non_exhaustive]
 pub struct AdjustedCurves {
     /// One curve a setting.
     pub curves: Vec<SurvivalCurve>,
     /// Setting 1, 2, ... less setting 0, with intervals on the scale of S.
     pub differences: Vec<SurvivalCurve>,
+}
+
+/// Adjusted risks at one time, and their comparisons.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct AdjustedRisks {
+    /// One risk a setting.
+    pub levels: Contrasts,
+    /// One comparison a pair: differences, or logarithms of ratios.
+    pub comparisons: Contrasts,
+    /// How they were compared.
+    pub compare: Compare,
 }
 
 /// Cumulated increments of the hazard at covariates of 0 in standardised columns, per tie.
@@ -88,11 +108,20 @@ impl CoxFit {
             .collect()
     }
 
-    /// The survival curve of a row with covariates `x` (length p, as given to the fit) in a stratum.
+    /// The survival curve of a row with covariates `x` (length p, as given to the fit) in a stratum, under a covariance of
+    /// this fit.
     ///
     /// # Errors
-    /// [`crate::Error::Input`] for another number of covariates or a stratum that is not there.
-    pub fn survival_curve(&self, x: &[f64], stratum: usize, options: Options) -> Result<SurvivalCurve> {
+    /// [`crate::Error::Input`] for another number of covariates, a stratum that is not there or a covariance of another
+    /// fit.
+    pub fn survival_curve(
+        &self,
+        covariance: &Covariance<'_>,
+        x: &[f64],
+        stratum: usize,
+        options: Options,
+    ) -> Result<SurvivalCurve> {
+        self.owns(covariance)?;
         let p = self.coef.len();
         let Some(range) = self.data.timeline.strata.get(stratum).filter(|_| x.len() == p) else {
             return Err(Fault::new(format!(
@@ -101,6 +130,7 @@ impl CoxFit {
             ))
             .input());
         };
+        check_level(options.level)?;
         let z = dist::normal_quantile(0.5 + 0.5 * options.level);
         let cumulated = self.cumulated();
         let at = self.standardised(x);
@@ -109,9 +139,52 @@ impl CoxFit {
         for k in range.clone() {
             let drift: Vec<f64> =
                 (0..p).map(|j| cumulated.mean[k * p + j] - at[j] * cumulated.total[k]).collect();
-            let se = relative * (cumulated.variance[k] + self.form(&drift, &drift)).sqrt();
+            let se = relative * (cumulated.variance[k] + self.form(covariance, &drift)).sqrt();
             let survival = (-relative * cumulated.total[k]).exp();
             out.push(self.data.timeline.ties[k].time, survival, se * survival, options, z);
+        }
+        Ok(out)
+    }
+
+    /// The survival by `time` of every row of `rows` (m x p, as given to the fit) in a stratum: one value a row.
+    ///
+    /// # Errors
+    /// As [`CoxFit::survival_curve`], and [`crate::Error::Input`] for a time before 0.
+    pub fn survival_at(
+        &self,
+        covariance: &Covariance<'_>,
+        rows: ArrayView2<'_, f64>,
+        stratum: usize,
+        time: f64,
+        options: Options,
+    ) -> Result<SurvivalCurve> {
+        self.owns(covariance)?;
+        check_level(options.level)?;
+        check_time(time)?;
+        let p = self.coef.len();
+        if stratum >= self.data.timeline.strata.len() || rows.ncols() != p {
+            return Err(Fault::new(format!(
+                "a prediction needs {p} covariates and a stratum below {}",
+                self.strata
+            ))
+            .input());
+        }
+        let z = dist::normal_quantile(0.5 + 0.5 * options.level);
+        let cumulated = self.cumulated();
+        let last = self.data.timeline.last_at(stratum, time);
+        let mut out = SurvivalCurve::empty();
+        for row in rows.outer_iter() {
+            let Some(k) = last else {
+                out.push(time, 1.0, 0.0, options, z);
+                continue;
+            };
+            let at = self.standardised(&row.to_vec());
+            let relative = dot(&at, &self.beta).exp();
+            let drift: Vec<f64> =
+                (0..p).map(|j| cumulated.mean[k * p + j] - at[j] * cumulated.total[k]).collect();
+            let se = relative * (cumulated.variance[k] + self.form(covariance, &drift)).sqrt();
+            let survival = (-relative * cumulated.total[k]).exp();
+            out.push(time, survival, se * survival, options, z);
         }
         Ok(out)
     }
@@ -123,43 +196,32 @@ impl CoxFit {
     /// covariates are taken as fixed.
     ///
     /// # Errors
-    /// [`crate::Error::Input`] for settings of another shape.
+    /// [`crate::Error::Input`] for settings of another shape or a covariance of another fit.
     pub fn adjusted_curves(
         &self,
+        covariance: &Covariance<'_>,
         settings: &[ArrayView2<'_, f64>],
         times: &[f64],
         options: Options,
     ) -> Result<AdjustedCurves> {
-        let p = self.coef.len();
-        if settings.iter().any(|x| x.dim() != (self.n, p)) {
-            return Err(Fault::new(format!("every setting needs {} rows and {p} columns", self.n)).input());
-        }
+        self.check_settings(covariance, settings)?;
+        check_level(options.level)?;
         let z = dist::normal_quantile(0.5 + 0.5 * options.level);
-        let cumulated = self.cumulated();
-        let influence = self.membership.as_ref().map(|clusters| {
-            let scores = score_residuals(&self.data, &self.beta, self.ties);
-            let mut sums = Array2::<f64>::zeros((clusters.count(), p));
-            for (row, &g) in scores.outer_iter().zip(clusters.codes()) {
-                let mut sum = sums.row_mut(g as usize);
-                sum += &row;
-            }
-            let scale = &self.data.scale;
-            let bread = Array2::from_shape_fn((p, p), |(a, b)| self.naive_cov[(a, b)] * scale[a] * scale[b]);
-            sums.dot(&bread)
-        });
+        let spread = Spread::new(self, covariance);
+        let cumulated = &spread.cumulated;
         let sorted: Vec<Array2<f64>> = settings.iter().map(|x| self.sorted(*x)).collect();
         let mut curves: Vec<SurvivalCurve> = settings.iter().map(|_| SurvivalCurve::empty()).collect();
         let mut differences: Vec<SurvivalCurve> =
             settings.iter().skip(1).map(|_| SurvivalCurve::empty()).collect();
         for &time in times {
-            let averages: Vec<Average> = sorted.iter().map(|x| self.average(x, &cumulated, time)).collect();
+            let averages: Vec<Average> = sorted.iter().map(|x| self.average(x, cumulated, time)).collect();
             for (average, curve) in averages.iter().zip(&mut curves) {
-                let se = self.average_se(average, &cumulated, time, influence.as_ref());
+                let se = spread.of(average, time);
                 curve.push(time, average.survival, se, options, z);
             }
             for (average, difference) in averages.iter().skip(1).zip(&mut differences) {
                 let change = average.less(&averages[0]);
-                let se = self.average_se(&change, &cumulated, time, influence.as_ref());
+                let se = spread.of(&change, time);
                 difference.time.push(time);
                 difference.survival.push(change.survival);
                 difference.std_error.push(se);
@@ -168,6 +230,82 @@ impl CoxFit {
             }
         }
         Ok(AdjustedCurves { curves, differences })
+    }
+
+    /// The risk of the event by `time`, averaged over the (weighted) rows of each of `settings`, and the comparisons of
+    /// `pairs` of them (the second is the one that is compared with): differences, or logarithms of ratios. Intervals of
+    /// levels are those of survival on the log-log scale.
+    ///
+    /// # Errors
+    /// [`crate::Error::Input`] for settings of another shape, a covariance of another fit, a time before 0, pairs that are
+    /// not there, or ratios of risks that are 0.
+    pub fn adjusted_risks(
+        &self,
+        covariance: &Covariance<'_>,
+        settings: &[ArrayView2<'_, f64>],
+        time: f64,
+        pairs: &[[usize; 2]],
+        compare: Compare,
+        level: f64,
+    ) -> Result<AdjustedRisks> {
+        self.check_settings(covariance, settings)?;
+        check_level(level)?;
+        check_time(time)?;
+        if let Some(pair) = pairs.iter().flatten().find(|place| **place >= settings.len()) {
+            return Err(Fault::new(format!("there is no setting {pair} among {}", settings.len())).input());
+        }
+        let spread = Spread::new(self, covariance);
+        let averages: Vec<Average> =
+            settings.iter().map(|x| self.average(&self.sorted(*x), &spread.cumulated, time)).collect();
+        let df = covariance.shared_df();
+        let risks: Vec<f64> = averages.iter().map(|average| 1.0 - average.survival).collect();
+        let errors: Vec<f64> = averages.iter().map(|average| spread.of(average, time)).collect();
+        let mut levels = Contrasts::from_parts(risks.clone(), errors.clone(), vec![df; risks.len()], level)?;
+        let reach = dist::t_quantile(0.5 + 0.5 * level, df);
+        for (i, average) in averages.iter().enumerate() {
+            let limits = super::kaplan_meier::Interval::LogLog.limits(
+                average.survival,
+                errors[i] / average.survival,
+                reach,
+            );
+            (levels.conf_low[i], levels.conf_high[i]) = (1.0 - limits.high, 1.0 - limits.low);
+        }
+        let (mut estimates, mut changes) = (Vec::new(), Vec::new());
+        for &[one, base] in pairs {
+            let (a, b) = (risks[one], risks[base]);
+            let (estimate, by, base_by) = match compare {
+                Compare::Difference => (a - b, 1.0, 1.0),
+                Compare::Ratio if a > 0.0 && b > 0.0 => ((a / b).ln(), a, b),
+                Compare::OddsRatio if a > 0.0 && b > 0.0 && a < 1.0 && b < 1.0 => {
+                    ((a / (1.0 - a)).ln() - (b / (1.0 - b)).ln(), a * (1.0 - a), b * (1.0 - b))
+                }
+                _ => {
+                    return Err(Fault::new(format!("risks of {a:.4} and {b:.4} have no {compare}"))
+                        .remedy("Compare them by their difference, or at a later time")
+                        .input());
+                }
+            };
+            estimates.push(estimate);
+            let change = averages[base].scaled(1.0 / base_by).less(&averages[one].scaled(1.0 / by));
+            changes.push(spread.of(&change, time));
+        }
+        let comparisons = Contrasts::from_parts(estimates, changes, vec![df; pairs.len()], level)?;
+        Ok(AdjustedRisks { levels, comparisons, compare })
+    }
+
+    fn owns(&self, covariance: &Covariance<'_>) -> Result<()> {
+        if covariance.owner() == self.id { Ok(()) } else { Err(other_fit()) }
+    }
+
+    fn check_settings(&self, covariance: &Covariance<'_>, settings: &[ArrayView2<'_, f64>]) -> Result<()> {
+        self.owns(covariance)?;
+        let p = self.coef.len();
+        if settings.iter().any(|x| x.dim() != (self.n, p)) {
+            return Err(Fault::new(format!("every setting needs {} rows and {p} columns", self.n))
+                .remedy("Give every row of the data, with the arm set")
+                .input());
+        }
+        Ok(())
     }
 
     /// The distinct times with events, over all strata.
@@ -214,13 +352,14 @@ impl CoxFit {
         x.iter().zip(&self.means).zip(&self.data.scale).map(|((x, c), s)| (x - c) / s).collect()
     }
 
-    /// `a' V b` for standardised columns, V being the covariance that the fit reports.
-    fn form(&self, a: &[f64], b: &[f64]) -> f64 {
+    /// `a' V a` for standardised columns, V being the covariance.
+    fn form(&self, covariance: &Covariance<'_>, a: &[f64]) -> f64 {
         let scale = &self.data.scale;
+        let matrix = covariance.matrix();
         let mut sum = 0.0;
         for (i, x) in a.iter().enumerate() {
-            for (j, y) in b.iter().enumerate() {
-                sum += x * y * self.cov[(i, j)] * scale[i] * scale[j];
+            for (j, y) in a.iter().enumerate() {
+                sum += x * y * matrix[(i, j)] * scale[i] * scale[j];
             }
         }
         sum
@@ -239,8 +378,8 @@ impl CoxFit {
         let mut out = Average { survival: 0.0, slope: Vec::new(), drift: vec![0.0; p] };
         let mut total = 0.0;
         let mut means = vec![0.0; p];
-        for range in &self.data.timeline.strata {
-            let last = last_before(&ties[range.clone()], time).map(|k| range.start + k);
+        for (stratum, range) in self.data.timeline.strata.iter().enumerate() {
+            let last = self.data.timeline.last_at(stratum, time);
             let hazard = last.map_or(0.0, |k| cumulated.total[k]);
             let mut slope = 0.0;
             means.fill(0.0);
@@ -268,35 +407,63 @@ impl CoxFit {
         out.slope.iter_mut().chain(&mut out.drift).for_each(|value| *value /= total);
         out
     }
+}
 
-    /// The standard error of an average (or a difference of two), whose change is
-    /// `-(sum over strata of slope dH + drift' db)`.
-    fn average_se(
-        &self,
-        average: &Average,
-        cumulated: &Hazard,
-        time: f64,
-        influence: Option<&Array2<f64>>,
-    ) -> f64 {
-        let timeline = &self.data.timeline;
-        let last = |range: &std::ops::Range<usize>| {
-            last_before(&timeline.ties[range.clone()], time).map(|k| range.start + k)
+fn check_time(time: f64) -> Result<()> {
+    if time >= 0.0 {
+        return Ok(());
+    }
+    Err(Fault::new(format!("risks are asked for at a time of {time}"))
+        .remedy("Give a time of 0 or more, on the scale of the outcome")
+        .input())
+}
+
+/// What the standard errors of averages are made of.
+struct Spread<'s, 'f> {
+    fit: &'s CoxFit,
+    covariance: &'s Covariance<'f>,
+    cumulated: Hazard,
+    /// The influence of each cluster on the coefficients of standardised columns, G x p.
+    influence: Option<Array2<f64>>,
+    factor: f64,
+}
+
+impl<'s, 'f> Spread<'s, 'f> {
+    fn new(fit: &'s CoxFit, covariance: &'s Covariance<'f>) -> Self {
+        let clusters = covariance.membership().filter(|_| covariance.kind().is_clustered());
+        let influence = clusters.map(|clusters| {
+            let p = fit.coef.len();
+            let w = fit.bread.whitening();
+            let root = Array2::from_shape_fn((p, p), |(a, b)| w[a * p + b] * fit.data.scale[a]);
+            cluster_scores(&fit.data, &fit.beta, fit.ties, clusters).dot(&root).dot(&root.t())
+        });
+        let factor = match (covariance.kind(), clusters) {
+            (Vcov::Cr1, Some(clusters)) => (clusters.count() as f64 / (clusters.count() as f64 - 1.0)).sqrt(),
+            _ => 1.0,
         };
-        let (Some(influence), Some(clusters)) = (influence, &self.membership) else {
-            let hazard: f64 = timeline
-                .strata
+        Self { fit, covariance, cumulated: fit.cumulated(), influence, factor }
+    }
+
+    /// The standard error of an average (or a combination of some), whose change is
+    /// `-(sum over strata of slope dH + drift' db)`.
+    fn of(&self, average: &Average, time: f64) -> f64 {
+        let (timeline, cumulated) = (&self.fit.data.timeline, &self.cumulated);
+        let last: Vec<Option<usize>> =
+            (0..timeline.strata.len()).map(|stratum| timeline.last_at(stratum, time)).collect();
+        let (Some(influence), Some(clusters)) = (&self.influence, self.covariance.membership()) else {
+            let hazard: f64 = last
                 .iter()
                 .zip(&average.slope)
-                .filter_map(|(range, slope)| last(range).map(|k| slope * slope * cumulated.variance[k]))
+                .filter_map(|(last, slope)| last.map(|k| slope * slope * cumulated.variance[k]))
                 .sum();
-            return (hazard + self.form(&average.drift, &average.drift)).sqrt();
+            return (hazard + self.fit.form(self.covariance, &average.drift)).sqrt();
         };
         let mut effect: Vec<f64> = influence
             .outer_iter()
             .map(|row| row.iter().zip(&average.drift).map(|(a, b)| a * b).sum())
             .collect();
-        for (range, slope) in timeline.strata.iter().zip(&average.slope) {
-            let Some(last) = last(range) else { continue };
+        for ((range, slope), last) in timeline.strata.iter().zip(&average.slope).zip(last) {
+            let Some(last) = last else { continue };
             for k in range.clone() {
                 let tie = timeline.ties[k];
                 let before = if k == range.start { 0.0 } else { cumulated.variance[k - 1] };
@@ -305,13 +472,13 @@ impl CoxFit {
                     let spent =
                         if dies { before + cumulated.die[k] } else { cumulated.variance[k.min(last)] };
                     let jump = if dies { cumulated.jump[k] } else { 0.0 };
-                    let change = jump - self.data.relative_hazard(position, &self.beta) * spent;
+                    let change = jump - self.fit.data.relative_hazard(position, &self.fit.beta) * spent;
                     let g = clusters.codes()[timeline.order[position] as usize] as usize;
-                    effect[g] += self.data.weight(position) * slope * change;
+                    effect[g] += self.fit.data.weight(position) * slope * change;
                 }
             }
         }
-        effect.iter().map(|value| value * value).sum::<f64>().sqrt()
+        self.factor * effect.iter().map(|value| value * value).sum::<f64>().sqrt()
     }
 }
 
@@ -323,6 +490,11 @@ struct Average {
 }
 
 impl Average {
+    fn scaled(&self, factor: f64) -> Self {
+        let times = |values: &[f64]| values.iter().map(|value| factor * value).collect();
+        Self { survival: factor * self.survival, slope: times(&self.slope), drift: times(&self.drift) }
+    }
+
     fn less(&self, other: &Self) -> Self {
         let minus = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| a - b).collect();
         Self {
@@ -346,8 +518,4 @@ impl SurvivalCurve {
         self.conf_low.push(limits.low);
         self.conf_high.push(limits.high);
     }
-}
-
-fn last_before(ties: &[super::data::Tie], time: f64) -> Option<usize> {
-    ties.partition_point(|tie| tie.time <= time).checked_sub(1)
 }

@@ -134,7 +134,8 @@ impl CoxFit {
         for mut row in raw.outer_iter_mut() {
             row.iter_mut().zip(scale).for_each(|(value, s)| *value *= s);
         }
-        let mut out = raw.dot(&self.naive_cov) * self.events as f64;
+        let naive = self.bread.around(Array2::eye(self.coef.len()).view());
+        let mut out = raw.dot(&naive) * self.events as f64;
         for mut row in out.outer_iter_mut() {
             row.iter_mut().zip(&self.coef).for_each(|(value, b)| *value += b);
         }

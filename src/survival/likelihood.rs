@@ -13,9 +13,9 @@
 //! doi:10.2307/2529620. Times are taken from the last to the first, so the sums over rows at risk only ever grow.
 
 use ndarray::linalg::general_mat_mul;
-use ndarray::{ArrayView2, ArrayViewMut2};
+use ndarray::{Array2, ArrayView2, ArrayViewMut2};
 
-use super::data::{Surv, Timeline};
+use super::data::{Surv, Tie, Timeline};
 use crate::{Fault, Result};
 
 /// How deaths at one time are treated.
@@ -110,6 +110,58 @@ impl Prepared {
         let weights =
             surv.weights.map(|w| timeline.order.iter().map(|&row| w[row as usize]).collect::<Vec<_>>());
         Self { p, x: sorted, weights, timeline, center, scale }
+    }
+
+    /// The same rows without some, standardised as before.
+    pub fn without(&self, left_out: &dyn Fn(usize) -> bool) -> Self {
+        let stays: Vec<usize> = (0..self.timeline.n())
+            .filter(|&position| !left_out(self.timeline.order[position] as usize))
+            .collect();
+        // Its rows are counted anew, in the order of the timeline.
+        let order = (0..stays.len() as u32).collect();
+        let tolerance = self.timeline.tolerance;
+        let mut timeline = Timeline { order, ties: Vec::new(), strata: Vec::new(), tolerance };
+        let place = |position: usize| stays.partition_point(|&stay| stay < position);
+        for range in &self.timeline.strata {
+            let first = timeline.ties.len();
+            for tie in &self.timeline.ties[range.clone()] {
+                let (start, events, end) = (place(tie.start), place(tie.events), place(tie.end));
+                if start < end {
+                    timeline.ties.push(Tie { time: tie.time, start, events, end });
+                }
+            }
+            timeline.strata.push(first..timeline.ties.len());
+        }
+        Self {
+            p: self.p,
+            x: stays.iter().flat_map(|&position| self.row(position).iter().copied()).collect(),
+            weights: self
+                .weights
+                .as_ref()
+                .map(|weights| stays.iter().map(|&position| weights[position]).collect()),
+            timeline,
+            center: self.center.clone(),
+            scale: self.scale.clone(),
+        }
+    }
+
+    /// The columns as they were given, in the order of the timeline.
+    pub fn columns(&self) -> Array2<f64> {
+        Array2::from_shape_fn((self.timeline.n(), self.p), |(position, j)| {
+            self.row(position)[j] * self.scale[j] + self.center[j]
+        })
+    }
+
+    /// Times and events in the order of the timeline.
+    pub fn outcome(&self) -> (Vec<f64>, Vec<f64>) {
+        let (mut time, mut event) = (Vec::new(), Vec::new());
+        for tie in &self.timeline.ties {
+            for position in tie.start..tie.end {
+                time.push(tie.time);
+                event.push(f64::from(u8::from(position >= tie.events)));
+            }
+        }
+        (time, event)
     }
 
     /// The standardised columns of the row at `position`.

@@ -8,6 +8,7 @@
 //! * [`curves`]: baseline hazards, curves at given covariates, adjusted curves.
 
 pub mod cox;
+mod cox_clusters;
 pub mod curves;
 pub mod data;
 pub mod diagnostics;
@@ -17,8 +18,8 @@ pub mod logrank;
 mod monotone;
 mod residuals;
 
-pub use cox::{Coefficients, Cox, CoxFit, CoxVcov, Test};
-pub use curves::{AdjustedCurves, Baseline, SurvivalCurve};
+pub use cox::{Cox, CoxFit, Test};
+pub use curves::{AdjustedCurves, AdjustedRisks, Baseline, SurvivalCurve};
 pub use data::{Surv, Tie, Timeline, Tolerance};
 pub use diagnostics::{Transform, Zph};
 pub use kaplan_meier::{Curve, Interval, Options, Quantile, kaplan_meier};

@@ -7,6 +7,34 @@
 
 use super::likelihood::{Prepared, dot};
 
+/// The first column that is the same for all who are at risk at the time of an event, whenever one happens. Columns are
+/// standardised, so what differs by less than 1e-9 does so only by rounding.
+pub(crate) fn never_differs(data: &Prepared) -> Option<usize> {
+    let p = data.p;
+    let mut same = vec![true; p];
+    for range in &data.timeline.strata {
+        let mut high = vec![f64::NEG_INFINITY; p];
+        let mut low = vec![f64::INFINITY; p];
+        for tie in data.timeline.ties[range.clone()].iter().rev() {
+            for position in tie.start..tie.end {
+                for (j, &value) in data.row(position).iter().enumerate() {
+                    high[j] = high[j].max(value);
+                    low[j] = low[j].min(value);
+                }
+            }
+            if tie.deaths() > 0 {
+                for j in 0..p {
+                    same[j] &= high[j] - low[j] <= 1e-9;
+                }
+                if !same.contains(&true) {
+                    return None;
+                }
+            }
+        }
+    }
+    same.iter().position(|same| *same)
+}
+
 /// The first column whose coefficient has no finite value, with the sign it runs to.
 pub(crate) fn monotone_column(data: &Prepared) -> Option<(usize, f64)> {
     let p = data.p;

@@ -69,9 +69,10 @@ fn analyse(x: &Array2<f64>, y: &Array1<f64>) -> Vec<Verdict> {
             (Vcov::Iid, true),
         ]
         .map(|(kind, plain)| {
-            Verdict::of(fit.vcov(kind, None).map(|covariance| {
-                let df = if plain { residual } else { covariance.df[1] };
-                Verdict::estimate(fit.coef()[1], covariance.matrix[(1, 1)].max(0.0).sqrt(), df, 0.0)
+            Verdict::of(fit.vcov(kind, None).and_then(|covariance| {
+                let df = if plain { residual } else { covariance.df()?[1] };
+                let se = covariance.matrix()[(1, 1)].max(0.0).sqrt();
+                Ok(Verdict::estimate(fit.coef()[1], se, df, 0.0))
             }))
         })
         .to_vec(),
@@ -79,7 +80,8 @@ fn analyse(x: &Array2<f64>, y: &Array1<f64>) -> Vec<Verdict> {
     };
     verdicts.push(Verdict::of(Ols::new(y.view(), x.view()).fit().and_then(|fit| {
         let covariance = fit.vcov(Vcov::Hc2, None)?;
-        Ok(Verdict::estimate(fit.coef()[1], covariance.matrix[(1, 1)].max(0.0).sqrt(), covariance.df[1], 0.0))
+        let se = covariance.matrix()[(1, 1)].max(0.0).sqrt();
+        Ok(Verdict::estimate(fit.coef()[1], se, covariance.df()?[1], 0.0))
     })));
     verdicts
 }

@@ -190,8 +190,8 @@ fn analyse(children: &Children, y: &Array1<f64>, truth: f64) -> Vec<Verdict> {
 /// The arm's coefficient under a covariance, referred to the normal if `normal`.
 fn arm(fit: &OlsFit<'_>, kind: Vcov, clusters: &Clusters, normal: bool, truth: f64) -> Result<Verdict> {
     let covariance = fit.vcov(kind, Some(clusters))?;
-    let df = if normal { f64::INFINITY } else { covariance.df[1] };
-    Ok(Verdict::estimate(fit.coef()[1], covariance.matrix[(1, 1)].max(0.0).sqrt(), df, truth))
+    let df = if normal { f64::INFINITY } else { covariance.df()?[1] };
+    Ok(Verdict::estimate(fit.coef()[1], covariance.matrix()[(1, 1)].max(0.0).sqrt(), df, truth))
 }
 
 const FACTORS: [&str; 3] = ["allocation", "ICC", "families"];

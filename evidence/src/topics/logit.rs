@@ -85,10 +85,10 @@ fn analyse(children: &Children, y: &Array1<f64>, model: Binary) -> Result<Vec<Ve
         [(Vcov::Cr2, false), (Vcov::Cr1, false), (Vcov::Cr0, true), (Vcov::Iid, true), (Vcov::Hc2, true)]
             .into_iter()
             .map(|(kind, normal)| {
-                Verdict::of(fit.vcov(kind, Some(clusters)).map(|covariance| {
-                    let df = if normal { f64::INFINITY } else { covariance.df[1] };
-                    let se = covariance.matrix[(1, 1)].max(0.0).sqrt();
-                    Verdict::estimate(fit.coef()[1], se, df, model.log_odds)
+                Verdict::of(fit.vcov(kind, Some(clusters)).and_then(|covariance| {
+                    let df = if normal { f64::INFINITY } else { covariance.df()?[1] };
+                    let se = covariance.matrix()[(1, 1)].max(0.0).sqrt();
+                    Ok(Verdict::estimate(fit.coef()[1], se, df, model.log_odds))
                 }))
             })
             .collect();
@@ -118,7 +118,7 @@ fn differences(fit: &LogitFit<'_>, children: &Children, model: Binary) -> Result
     add(0, 1.0, mean[0], mean[1]);
     children.x.outer_iter().for_each(|row| add(1, 1.0 / n, row[1], row[2]));
     let covariance = fit.vcov(Vcov::Cr2, Some(&children.clusters))?;
-    let c = fit.contrasts(&covariance, Some(&children.clusters), gradient.view(), 0.95)?;
+    let c = covariance.contrasts(gradient.view(), 0.95)?;
     Ok((0..2).map(|i| Verdict::estimate(estimate[i], c.std_error[i], c.df[i], truth[i])).collect())
 }
 

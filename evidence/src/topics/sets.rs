@@ -81,8 +81,9 @@ fn analyse(x: &Array2<f64>, y: &Array1<f64>, family: &[u32], set: &[u32]) -> Res
         (Vcov::Cr2, &sets),
     ]
     .map(|(kind, clusters)| {
-        Verdict::of(fit.vcov(kind, Some(clusters)).map(|covariance| {
-            Verdict::estimate(fit.coef()[1], covariance.matrix[(1, 1)].max(0.0).sqrt(), covariance.df[1], 0.0)
+        Verdict::of(fit.vcov(kind, Some(clusters)).and_then(|covariance| {
+            let se = covariance.matrix()[(1, 1)].max(0.0).sqrt();
+            Ok(Verdict::estimate(fit.coef()[1], se, covariance.df()?[1], 0.0))
         }))
     })
     .to_vec())

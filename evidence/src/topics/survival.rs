@@ -1,8 +1,9 @@
 //! Times to closure with siblings: Cox models and the log-rank test.
 
+use crewe::Result;
 use crewe::dist;
-use crewe::survival::{Cox, CoxVcov, Surv, logrank};
-use crewe::{Fault, Result};
+use crewe::inference::Vcov;
+use crewe::survival::{Cox, Surv, logrank};
 use ndarray::s;
 
 use crate::families::{Allocation, Children, FAMILIES, ICC, Randomised, Sizes};
@@ -78,31 +79,28 @@ fn simulate(
 
 fn analyse(children: &Children, time: &[f64], event: &[f64], truth: f64) -> Vec<Verdict> {
     let surv = Surv::new(time, event);
-    let mut verdicts =
-        match Cox::new(surv.clone(), children.x.view()).clusters(Some(&children.clusters)).fit() {
-            Ok(fit) => {
-                let df = children.families as f64 - 1.0;
-                let under =
-                    |kind: CoxVcov, df: f64| {
-                        Verdict::of(fit.covariance(kind).map(|cov| {
-                            Verdict::estimate(fit.coef[0], cov[(0, 0)].max(0.0).sqrt(), df, truth)
-                        }))
-                    };
-                vec![
-                    under(CoxVcov::Cr0, f64::INFINITY),
-                    under(CoxVcov::Cr0, df),
-                    under(CoxVcov::Model, f64::INFINITY),
-                ]
-            }
-            Err(error) => vec![Verdict::error(&error); 3],
-        };
+    let clusters = Some(&children.clusters);
+    let mut verdicts = match Cox::new(surv.clone(), children.x.view()).fit() {
+        Ok(fit) => {
+            let df = children.families as f64 - 1.0;
+            let under = |kind: Vcov, df: f64| {
+                Verdict::of(fit.vcov(kind, clusters).map(|cov| {
+                    Verdict::estimate(fit.coef[0], cov.matrix()[(0, 0)].max(0.0).sqrt(), df, truth)
+                }))
+            };
+            vec![under(Vcov::Cr0, f64::INFINITY), under(Vcov::Cr0, df), under(Vcov::Iid, f64::INFINITY)]
+        }
+        Err(error) => vec![Verdict::error(&error); 3],
+    };
     let arm = children.x.slice(s![.., ..1]);
-    match Cox::new(surv.clone(), arm).clusters(Some(&children.clusters)).fit() {
+    match Cox::new(surv.clone(), arm).fit() {
         Ok(fit) => {
             // The same hazards averaged over covariates are not proportional: with an effect there is no truth to cover.
-            let p = dist::t_two_sided(fit.coef[0] / fit.cov[(0, 0)].max(0.0).sqrt(), f64::INFINITY);
-            verdicts.push(Verdict::test(p));
-            let score = fit.robust_score.ok_or_else(|| Fault::new("no robust score test").rank());
+            verdicts.push(Verdict::of(fit.vcov(Vcov::Cr0, clusters).map(|cov| {
+                let z = fit.coef[0] / cov.matrix()[(0, 0)].max(0.0).sqrt();
+                Verdict::test(dist::t_two_sided(z, f64::INFINITY))
+            })));
+            let score = fit.robust_score(&children.clusters);
             verdicts.push(Verdict::of(score.map(|test| Verdict::test(test.p_value))));
         }
         Err(error) => verdicts.extend(vec![Verdict::error(&error); 2]),

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from crewe import _formula
 from crewe._display import Table, number
 from crewe._frames import build, numbers
+from crewe._margins import _label, _values, rows_with
 from crewe.exceptions import InputError, fault
 
 COLUMNS = ("time", "estimate", "std_error", "conf_low", "conf_high")
@@ -127,6 +128,17 @@ class AdjustedCurves:
         )
 
 
+def first_variable(right: str, names: Sequence[str]) -> str:
+    """Name the variable that a formula names first; a name inside another does not count."""
+
+    def place(name: str) -> int:
+        inside = re.escape(name)
+        plain = re.search(rf"`{inside}`|(?<![\w.`]){inside}(?![\w.`])", right)
+        return plain.start() if plain else len(right)
+
+    return min(names, key=place)
+
+
 def adjusted_curves(
     fit: Any,
     core: Any,
@@ -141,8 +153,7 @@ def adjusted_curves(
     used = set(_formula.variables(right.partition("+ strata(")[0]))
     frame = design.frame
     if term is None:
-        inside = [name for name in frame if name in used]
-        term = min(inside, key=lambda name: right.find(str(name)))
+        term = first_variable(right, [str(name) for name in frame if name in used])
     if term not in frame or term not in used:
         raise fault(
             InputError,
@@ -150,34 +161,13 @@ def adjusted_curves(
             column=term,
             remedy=f"It has {', '.join(sorted(used))}",
         )
-    column = frame[term]
-    values: list[Any]
-    if isinstance(column.dtype, pd.CategoricalDtype):
-        values = list(column.cat.categories)
-    else:
-        values = sorted(column.unique())
-        if len(values) > 10:
-            raise fault(
-                InputError,
-                f"'{term}' has {len(values)} values, too many for a curve each",
-                column=term,
-                remedy="Name the column of the arm, for instance adjusted_curves('arm')",
-            )
-    settings = []
-    for value in values:
-        changed = frame.copy()
-        changed[term] = (
-            pd.Categorical([value] * len(frame), categories=column.cat.categories)
-            if isinstance(column.dtype, pd.CategoricalDtype)
-            else float(value)
-        )
-        x = design.columns_at(changed)
-        settings.append(np.ascontiguousarray(x[:, 1:] if design.intercept else x))
+    values = _values(frame, term, None)
+    settings = [rows_with(design, {term: value}) for value in values]
     at = core.event_times() if times is None else np.ascontiguousarray(numbers(times, "times"))
-    curves, changes = core.adjusted_curves(settings, at, conf_type, level)
+    curves, changes = core.adjusted_curves(fit._covariance(), settings, at, conf_type, level)
     return AdjustedCurves(
         term=term,
-        values=[value if isinstance(value, str) else f"{value:g}" for value in values],
+        values=[_label(value) for value in values],
         level=level,
         time_name=fit.rows.surv.time_name,
         notes=[],

@@ -13,11 +13,11 @@ from crewe._linear import (
     design_needs_a_formula,
     rows_of_the_data,
 )
+from crewe._weights import Weights, left_out_note
 from crewe.exceptions import InputError, fault
-from crewe.survival._cox_model import CoxPH, Rows, fit_core, named_in_words
+from crewe.survival._cox_model import CoxPH, Rows, fit_core, groups_of, named_in_words
 from crewe.survival._surv import (
     Surv,
-    _numbers,
     array_codes,
     codes_of,
     refuse_missing_times,
@@ -59,14 +59,14 @@ def coxph(
     cluster : str, or array of ids (n,)
         The unit that was randomised. With `design`, its unit wherever a unit has several rows: coarser
         clusters are taken, clusters that split a unit are refused.
-    vcov : {"iid", "CR0"}, optional
+    vcov : {"iid", "HC0", "CR0", "CR1", "jackknife"}, optional
         Default: CR0 (Lin and Wei) with clusters, model-based without.
     ties : {"efron", "breslow"}
         How deaths at one time are treated.
     strata : str, list of str, or array (n,), optional
         A baseline hazard for each.
     weights : str, or array (n,), optional
-        Positive weights.
+        Probability weights; a row with weight 0 takes no part and is counted in the notes.
     missing : {"drop", "indicator"}
         Rows with a missing covariate are dropped and counted, or filled with the mean beside an indicator.
     level : float
@@ -124,16 +124,22 @@ def coxph(
             source = trial.source
         synthetic = synthetic or bool(getattr(data, "attrs", {}).get("synthetic", False))
         refuse_missing_times(source, parts)
-        also = [*parts.columns(), *layers, *([weights] if isinstance(weights, str) else [])]
+        asked = _probability_weights(weights)
+        named = [asked.column] if asked is not None and asked.column else []
+        zero = None if asked is None else asked.without(source)
+        also = [*parts.columns(), *layers, *named]
         built = _formula.design(
             source,
             right,
             also=also,
+            out=zero,
             missing=missing,
             keep=[trial.arm] if trial is not None and trial.arm else [],
             levels=trial.levels if trial is not None else None,
         )
-        notes = [*left_out, *built.notes]
+        notes = [*left_out, *([] if trial is None else trial.notes), *built.notes]
+        if zero is not None:
+            notes += left_out_note(zero, named[0])
         if built.dropped.n:
             notes.append(built.dropped.note())
         if trial is not None:
@@ -145,9 +151,7 @@ def coxph(
             notes += clustering.notes
         codes = None if cluster is None else cluster_codes(source, cluster, built.rows)[0]
         layer_codes, labels = codes_of(built.frame, layers) if layers else (None, [])
-        weight = None
-        if isinstance(weights, str):
-            weight = _formula.column_values(weights, built.frame)
+        weight = _formula.column_values(named[0], built.frame) if named else None
         rows = Rows(parts.outcome(built.frame), built.x, codes, layer_codes, weight, built)
         terms = built.names
         layered = f" + strata({', '.join(layers)})" if layers else ""
@@ -157,13 +161,14 @@ def coxph(
     with rows_of_the_data(kept), named_in_words(rows.design):
         core = fit_core(rows, terms, ties)
     record = core.record()
+    groups = groups_of(rows)
     fit = CoxPH(
         formula=shown,
         terms=record["names"],
         ties=ties,
         n=record["n"],
         events=record["events"],
-        clusters=record["clusters"],
+        clusters=None if groups is None else groups.count,
         cluster_name=cluster_name,
         strata=labels,
         level=level,
@@ -171,13 +176,14 @@ def coxph(
         loglik=record["loglik"],
         likelihood_ratio=record["likelihood_ratio"],
         score=record["score"],
-        robust_score=record["robust_score"],
-        base_notes=[*notes, *record["notes"]],
+        robust_score=None if groups is None else core.robust_score(groups),
+        base_notes=notes,
         synthetic=synthetic,
         keep_data=keep_data,
         implementation=implementation,
         core=core,
         rows=rows,
+        groups=groups,
         independent=independent,
     )
     return fit.vcov(vcov or ("iid" if rows.clusters is None else "CR0"))
@@ -200,12 +206,35 @@ def _from_arrays(
         raise fault(InputError, f"X has {columns.ndim} dimensions", remedy="Pass a matrix (n, p)")
     terms = list(names) if names is not None else [f"x{j + 1}" for j in range(columns.shape[1])]
     n = len(surv)
+    asked = _probability_weights(weights)
+    given = None if asked is None else asked.values(n)
+    if given is not None and (given == 0.0).any():
+        raise fault(
+            InputError,
+            "weights of 0 in arrays",
+            column="weights",
+            rows=[int(row) for row in (given == 0.0).nonzero()[0]],
+            remedy="Leave these rows out of the arrays, or pass a data frame, which drops them",
+        )
     rows = Rows(
         surv,
         columns,
         None if cluster is None else array_clusters(cluster, n)[0],
         None if strata is None else array_codes(strata, n, "strata")[0],
-        None if weights is None else _numbers(weights, "weights"),
+        given,
         None,
     )
     return rows, terms, "Surv(time, event) ~ " + " + ".join(terms)
+
+
+def _probability_weights(weights: Any) -> Weights | None:
+    asked = Weights.of(weights)
+    if asked is not None and asked.kind != "probability":
+        raise fault(
+            InputError,
+            f"Cox models take no {asked.kind} weights",
+            column="weights",
+            remedy="A partial likelihood has no variance of a row to be in proportion to: name a column of "
+            "probability weights",
+        )
+    return asked

@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 from crewe import _core, _formula
 from crewe._display import Table, number, p_value, stars
 from crewe._estimates import Estimates
+from crewe._linear import ROWWISE
+from crewe._margins import Margins
 from crewe.exceptions import InputError, SeparationError, fault
 from crewe.survival._adjusted import AdjustedCurves, adjusted_curves
 from crewe.survival._surv import Surv, equals
@@ -25,7 +27,11 @@ Codes = NDArray[np.uint32]
 
 DEFINITIONS = {
     "iid": "model-based standard errors (the inverse information), z tests",
+    "HC0": "robust standard errors (HC0: Lin and Wei 1989 with every row a cluster), z tests",
     "CR0": "cluster-robust standard errors (CR0: Lin and Wei 1989, as R's survival), z tests",
+    "CR1": "cluster-robust standard errors (CR1: CR0 times G/(G − 1)), t with G − 1 df",
+    "jackknife": "leave-one-cluster-out jackknife standard errors by refits "
+    "((G − 1)/G · Σ(b₍g₎ − b)²), t with G − 1 df",
 }
 
 
@@ -61,7 +67,7 @@ class CoxPH(Estimates):
         Log partial likelihood without and with the covariates.
     likelihood_ratio, wald, score, robust_score : dict
         Tests of all coefficients: `statistic, df, p_value`. Only the Wald and the robust score
-        test take account of clusters.
+        test take account of clusters; NaN where too few clusters say anything.
     notes : list of str
         What a reader must know: dropped rows, few clusters.
     independent : str
@@ -92,28 +98,42 @@ class CoxPH(Estimates):
     independent: str = ""
     wald: dict[str, float] = field(default_factory=dict)
     _cov: Floats = field(default_factory=lambda: np.empty((0, 0)), repr=False)
+    _record: dict[str, Any] = field(default_factory=dict, repr=False)
     _tables: dict[float, dict[str, Floats]] = field(default_factory=dict, repr=False)
+    groups: Any = field(default=None, repr=False)
 
     model = "Cox"
 
     # -- covariance ------------------------------------------------------------------------
 
     def vcov(self, kind: str) -> CoxPH:
-        """Give the same fit with another covariance: `"iid"` or `"CR0"`.
+        """Give the same fit with another covariance, without refitting.
+
+        Parameters
+        ----------
+        kind : {"iid", "HC0", "CR0", "CR1", "jackknife"}
+            The jackknife fits the model again without each cluster, and refers to t(G − 1).
 
         Raises
         ------
         InputError
-            For the corrections for few clusters (CR2 and others), which Cox models do not have yet.
+            For kinds that Cox models do not have.
         """
-        record = self._needs_core().covariance(kind)
+        core = self._needs_core()
+        covariance = core.covariance(kind, self.groups)
+        record = covariance.record()
         other = object.__new__(type(self))
         other.__dict__.update(self.__dict__)
         other.vcov_name = record["kind"]
-        other.wald = record["wald"]
+        other.wald = core.wald(covariance)
         other._cov = record["matrix"]
-        other._tables = {self.level: self.core.coefficients(kind, self.level)}
+        other._record = {"covariance": covariance, "notes": record["notes"]}
+        other._tables = {}
         return other
+
+    def _covariance(self) -> Any:
+        self._needs_core()
+        return self._record["covariance"]
 
     def _needs_core(self) -> Any:
         if self.core is None:
@@ -125,8 +145,11 @@ class CoxPH(Estimates):
         return self.core
 
     def __getstate__(self) -> dict[str, Any]:
+        # A fit that is loaded without its data still answers at its own level.
+        self._table()
         state = self.__dict__.copy()
-        state["core"] = None
+        state["core"] = state["groups"] = None
+        state["_record"] = {"notes": self._record.get("notes", [])}
         state["rows"] = self.rows if self.keep_data else None
         return state
 
@@ -134,11 +157,13 @@ class CoxPH(Estimates):
         self.__dict__.update(state)
         if self.rows is not None:
             self.core = fit_core(self.rows, self.terms, self.ties)
+            self.groups = groups_of(self.rows)
+            self.__dict__.update(self.vcov(self.vcov_name).__dict__)
 
     # -- numbers ---------------------------------------------------------------------------
 
     def _coefficients(self, level: float) -> dict[str, Floats]:
-        table: dict[str, Floats] = self._needs_core().coefficients(self.vcov_name, level)
+        table: dict[str, Floats] = self._covariance().coefficients(level)
         return table
 
     @property
@@ -151,8 +176,8 @@ class CoxPH(Estimates):
     @property
     def notes(self) -> list[str]:
         """What a reader of the result must know."""
-        rowwise = [self.independent] if self.independent and self.vcov_name == "iid" else []
-        return [*self.base_notes, *rowwise]
+        rowwise = [self.independent] if self.independent and self.vcov_name in ROWWISE else []
+        return [*self.base_notes, *rowwise, *self._record.get("notes", [])]
 
     def tidy(self, level: float | None = None, *, exponentiate: bool = False) -> Any:
         """Give the coefficients as a frame of the kind that the data came in.
@@ -197,6 +222,77 @@ class CoxPH(Estimates):
         return out
 
     # -- questions -------------------------------------------------------------------------
+
+    def margins(
+        self,
+        term: str,
+        by: str | None = None,
+        values: Sequence[Any] | None = None,
+        level: float | None = None,
+        compare: str | None = None,
+        time: float | None = None,
+    ) -> Margins:
+        """Give hazard ratios between the values of a term, or adjusted risks at a time and their comparisons.
+
+        Without `time` the contrasts are hazard ratios of each value against the first, with all other variables at
+        their means (as :meth:`crewe.OLS.margins` sets them): with products among the covariates they differ from
+        `hazard_ratios`. With `time` the levels are the risks of the event by then, averaged over the covariates of all
+        analysed rows with the term set to each value (g-computation), with intervals on the log-log scale of
+        survival; covariates are taken as fixed.
+
+        Parameters
+        ----------
+        term : str
+            The variable (a column of the data, not a dummy).
+        by : str, optional
+            A second variable, at each of whose values the comparisons are given.
+        values : sequence, optional
+            The values of the term; needed for a number with more than ten.
+        level : float, optional
+            Of the intervals.
+        compare : {"ratio", "difference", "odds_ratio"}, optional
+            How values are compared with the first: hazards by their ratio, risks by their difference unless another
+            way is asked for. Ratios are compared on the log scale.
+        time : float, optional
+            On the scale of the outcome.
+        """
+        from crewe.survival._risks import margins
+
+        return margins(self, term, by=by, values=values, level=level, compare=compare, time=time)
+
+    def predict(
+        self,
+        data: Any = None,
+        kind: str = "hazard_ratio",
+        level: float | None = None,
+        time: float | None = None,
+        stratum: str | None = None,
+    ) -> Any:
+        """Predict for the analysed rows, or for the rows of other data.
+
+        Parameters
+        ----------
+        data : data frame, or array (m, p), optional
+            With the columns of the formula; for a fit from arrays the columns of X. A row with a missing value gets
+            none. Categories that the model has not seen are refused.
+        kind : {"hazard_ratio", "link", "risk", "survival"}
+            The hazard against a row at the means of all columns, its logarithm, or the risk of the event by `time`
+            and its complement.
+        level : float, optional
+            Adds `std_error, conf_low, conf_high` (of the logarithm for hazard ratios: only the limits).
+        time : float, optional
+            Needed for `"risk"` and `"survival"`.
+        stratum : str, optional
+            The baseline hazard for `"risk"` and `"survival"`, where there are several.
+
+        Returns
+        -------
+        frame
+            `estimate`, one row a row of the data, of the data's own kind.
+        """
+        from crewe.survival._risks import predict
+
+        return predict(self, data, kind, level, time, stratum)
 
     def zph(self, transform: str = "km") -> ProportionalHazards:
         """Test whether hazards are proportional, by term and for all terms at once.
@@ -353,7 +449,7 @@ class CoxPH(Estimates):
             "log HR",
             "HR",
             "std. error",
-            "z",
+            "z" if np.isinf(table["df"]).all() else "t",
             "p",
             f"HR {100 * level:g}% low",
             "high",
@@ -420,6 +516,10 @@ def fit_core(rows: Rows, names: list[str], ties: str) -> Any:
         names,
         ties,
         rows.strata,
-        rows.clusters,
         rows.weights,
     )
+
+
+def groups_of(rows: Rows) -> Any:
+    """Give the clusters of the rows as the core holds them."""
+    return None if rows.clusters is None else _core.Groups(rows.clusters)

@@ -1,25 +1,50 @@
-//! One pass over the rows of a logistic regression: everything that a Newton step needs.
+//! One pass over the rows of a regression of a yes-or-no outcome: everything that a Newton step needs.
 //!
-//! Rows are taken in blocks that stay in the first-level cache. For a block the linear predictors, probabilities,
-//! working weights and residuals are computed in loops that the compiler turns into vector instructions, and the
-//! weighted rows are multiplied at once with the rows, so that memory is read once a step.
+//! Rows are taken in blocks that stay in the first-level cache. For a block the linear predictors are computed, the
+//! family's [`Kernel`] turns them into working weights and score factors in loops that the compiler makes vector
+//! instructions of, and the weighted rows are multiplied at once with the rows, so that memory is read once a step.
 //!
 //! Nothing is fused and every sum has a fixed order, so the bits do not depend on the processor or on the threads.
+
+use std::marker::PhantomData;
 
 use ndarray::{ArrayView1, Axis, Slice};
 use pulp::{Simd, WithSimd};
 
 use crate::linalg::DesignMatrix;
-use crate::linalg::gram::{BLOCK, TILE, add_cross_products, fill_chunks, over_chunks_of};
+use crate::linalg::gram::{BLOCK, TILE, add_cross_products, over_chunks_of};
 
 /// Values that are summed side by side.
 const LANES: usize = 8;
-/// The largest linear predictor that the exponential is taken of: beyond it are no normal doubles.
-const FURTHEST: f64 = 708.0;
+/// What a family makes of the linear predictors of a block of rows.
+pub(crate) trait Kernel {
+    /// Writes, for every row with linear predictor `eta` and outcome `sign` (1 for yes, -1 for no), its weight in the
+    /// second derivative of the log-likelihood, its factor in the first, and its log-likelihood as `low - ln(high)`.
+    fn newton(eta: &[f64; BLOCK], sign: &[f64], into: &mut Newton);
+}
+
+/// The rows of a block; beyond the last row stand 0, and 1 in `high`.
+pub(crate) struct Newton {
+    pub weight: [f64; BLOCK],
+    pub factor: [f64; BLOCK],
+    pub low: [f64; BLOCK],
+    pub high: [f64; BLOCK],
+}
+
+/// The rows that a pass is over.
+#[derive(Clone, Copy)]
+pub(crate) struct Data<'a, 'x, 'y> {
+    pub x: &'a DesignMatrix<'x>,
+    pub y: ArrayView1<'y, f64>,
+    /// What is taken off each column, length k; 0 for the intercept.
+    pub center: &'a [f64],
+    /// Prior weights.
+    pub weights: Option<&'a [f64]>,
+}
 
 /// The rows at some coefficients.
 #[derive(Debug, Clone)]
-pub(super) struct State {
+pub(crate) struct State {
     /// `(x - center)' b`, length n.
     pub predictor: Vec<f64>,
     /// The largest of them, in size.
@@ -43,15 +68,10 @@ struct Part {
 }
 
 impl State {
-    /// The state at coefficients `coef` of columns less `center` (both of length k); `before` holds linear predictors
-    /// to compare with and is overwritten.
-    pub(super) fn at(
-        x: &DesignMatrix<'_>,
-        y: ArrayView1<'_, f64>,
-        center: &[f64],
-        coef: &[f64],
-        before: Vec<f64>,
-    ) -> Self {
+    /// The state at coefficients `coef` (length k) of centred columns; `before` holds linear predictors to compare with and
+    /// is overwritten.
+    pub(super) fn at<K: Kernel>(data: Data<'_, '_, '_>, coef: &[f64], before: Vec<f64>) -> Self {
+        let Data { x, y, center, weights } = data;
         let k = x.k();
         let columns = x.columns();
         let p = columns.ncols();
@@ -93,7 +113,7 @@ impl State {
                 let rows = &mut rows[..m * width];
                 let weighted = &mut weighted[..m * width];
                 let (coef, center, sign, part) = (&coef, &center, &sign[..m], &mut part);
-                arch.dispatch(Block {
+                arch.dispatch(Block::<K> {
                     stored,
                     p,
                     center,
@@ -104,7 +124,9 @@ impl State {
                     rows,
                     weighted,
                     predictor,
+                    prior: weights.map(|weights| &weights[from..from + m]),
                     part,
+                    kernel: PhantomData,
                 });
             }
             part
@@ -137,71 +159,10 @@ impl State {
         self.log_likelihood.is_finite()
             && self.score.iter().chain(self.information.iter().flatten()).all(|value| value.is_finite())
     }
-
-    /// The square root of each row's working weight, `sqrt(mu (1 - mu))`.
-    pub(super) fn root_weights(&self) -> Vec<f64> {
-        let arch = pulp::Arch::new();
-        fill_chunks(self.predictor.len(), |start, values| {
-            let predictor = &self.predictor[start..start + values.len()];
-            arch.dispatch(Roots { predictor, values });
-        })
-    }
-
-    /// `y - mu`, without cancellation.
-    pub(super) fn residuals(&self, y: ArrayView1<'_, f64>) -> Vec<f64> {
-        let arch = pulp::Arch::new();
-        fill_chunks(self.predictor.len(), |start, values| {
-            let slice = Slice::from(start..start + values.len());
-            for (value, y) in values.iter_mut().zip(y.slice_axis(Axis(0), slice)) {
-                *value = 2.0 * y - 1.0;
-            }
-            let predictor = &self.predictor[start..start + values.len()];
-            arch.dispatch(Residuals { predictor, values });
-        })
-    }
-}
-
-/// Writes the roots of the working weights. (Closures are not sure to be inlined into the function that has the vector
-/// instructions.)
-struct Roots<'a> {
-    predictor: &'a [f64],
-    values: &'a mut [f64],
-}
-
-impl WithSimd for Roots<'_> {
-    type Output = ();
-
-    #[allow(clippy::inline_always)] // Vector instructions reach only what is inlined into the dispatch.
-    #[inline(always)]
-    fn with_simd<S: Simd>(self, _: S) {
-        for (value, eta) in self.values.iter_mut().zip(self.predictor) {
-            let small = exponential(-eta.abs());
-            *value = small.sqrt() / (1.0 + small);
-        }
-    }
-}
-
-/// Turns the signs of the outcomes into residuals.
-struct Residuals<'a> {
-    predictor: &'a [f64],
-    values: &'a mut [f64],
-}
-
-impl WithSimd for Residuals<'_> {
-    type Output = ();
-
-    #[allow(clippy::inline_always)]
-    #[inline(always)]
-    fn with_simd<S: Simd>(self, _: S) {
-        for (value, eta) in self.values.iter_mut().zip(self.predictor) {
-            let sign = *value;
-            *value = sign * unseen(sign * eta).probability;
-        }
-    }
 }
 
 /// A block of rows to be added.
-struct Block<'a> {
+struct Block<'a, K> {
     /// The stored values of the rows, `p` a row, and perhaps some of the next rows.
     stored: &'a [f64],
     p: usize,
@@ -216,37 +177,29 @@ struct Block<'a> {
     rows: &'a mut [f64],
     weighted: &'a mut [f64],
     predictor: &'a mut [f64],
+    prior: Option<&'a [f64]>,
     part: &'a mut Part,
+    kernel: PhantomData<K>,
 }
 
-impl WithSimd for Block<'_> {
+impl<K: Kernel> WithSimd for Block<'_, K> {
     type Output = ();
 
     #[allow(clippy::inline_always)]
     #[inline(always)]
     fn with_simd<S: Simd>(self, _: S) {
         fill(self.stored, self.p, self.center, self.tail, self.rows);
-        add_block(self.rows, self.coef, self.sign, self.k, self.predictor, self.weighted, self.part);
+        add_block::<K>(
+            self.rows,
+            self.coef,
+            self.sign,
+            self.k,
+            self.predictor,
+            self.prior,
+            self.weighted,
+            self.part,
+        );
     }
-}
-
-/// The probability of the outcome that was not seen, where the linear predictor speaks `towards` the one that was.
-struct Unseen {
-    /// The probability, without cancellation.
-    probability: f64,
-    /// `exp(-|towards|)`.
-    small: f64,
-    /// `1 / (1 + small)`.
-    inverse: f64,
-}
-
-#[allow(clippy::inline_always)]
-#[inline(always)]
-fn unseen(towards: f64) -> Unseen {
-    let small = exponential(-towards.abs());
-    let inverse = 1.0 / (1.0 + small);
-    let probability = inverse * if towards >= 0.0 { small } else { 1.0 };
-    Unseen { probability, small, inverse }
 }
 
 /// Writes rows of `p` values less `center` into rows as wide as it, which end with `tail`.
@@ -287,21 +240,23 @@ fn tiles_mut(row: &mut [f64]) -> std::slice::IterMut<'_, [f64; TILE]> {
 }
 
 /// Adds the rows of a block, each a row of `rows`, and leaves their predictors.
-#[allow(clippy::inline_always)]
+#[allow(clippy::inline_always, clippy::too_many_arguments)] // The slices of one block, borrowed apart.
 #[inline(always)]
-fn add_block(
+fn add_block<K: Kernel>(
     rows: &[f64],
     coef: &[f64],
     sign: &[f64],
     k: usize,
     predictor: &mut [f64],
+    prior: Option<&[f64]>,
     weighted: &mut [f64],
     part: &mut Part,
 ) {
-    let (m, width) = (sign.len(), coef.len());
+    let width = coef.len();
     // The rows that are not there leave every sum, product and maximum as it is.
-    let (mut eta, mut weight, mut residual) = ([0.0; BLOCK], [0.0; BLOCK], [0.0; BLOCK]);
-    let (mut low, mut high, mut moved) = ([0.0; BLOCK], [1.0; BLOCK], [0.0; BLOCK]);
+    let (mut eta, mut moved) = ([0.0; BLOCK], [0.0; BLOCK]);
+    let mut newton =
+        Newton { weight: [0.0; BLOCK], factor: [0.0; BLOCK], low: [0.0; BLOCK], high: [1.0; BLOCK] };
     for (eta, row) in eta.iter_mut().zip(rows.chunks_exact(width)) {
         let mut lanes = [0.0; TILE];
         for (row, coef) in tiles(row).zip(tiles(coef)) {
@@ -315,20 +270,19 @@ fn add_block(
         *moved = (eta - *predictor).abs();
         *predictor = *eta;
     }
-    let speaks = eta.iter().zip(sign);
-    let heights = low[..m].iter_mut().zip(&mut high[..m]);
-    let newton = weight.iter_mut().zip(&mut residual);
-    for (((eta, sign), (low, high)), (weight, residual)) in speaks.zip(heights).zip(newton) {
-        let towards = sign * eta;
-        let Unseen { probability, small, inverse } = unseen(towards);
-        *residual = sign * probability;
-        *weight = small * inverse * inverse;
-        // log(1 / (1 + small)) is taken of the product of many; what rounding takes from 1 + small is given back.
-        *high = 1.0 + small;
-        *low = if towards < 0.0 { towards } else { 0.0 } - (small - (*high - 1.0)) * inverse;
+    K::newton(&eta, sign, &mut newton);
+    if let Some(prior) = prior {
+        for (i, &prior) in prior.iter().enumerate() {
+            newton.weight[i] *= prior;
+            newton.factor[i] *= prior;
+            if prior == 0.0 {
+                // Rows that do not count move nothing.
+                (moved[i], eta[i]) = (0.0, 0.0);
+            }
+        }
     }
-    let scales = weight.iter().zip(&residual);
-    for ((out, row), (weight, residual)) in
+    let scales = newton.weight.iter().zip(&newton.factor);
+    for ((out, row), (weight, factor)) in
         weighted.chunks_exact_mut(width).zip(rows.chunks_exact(width)).zip(scales)
     {
         for (out, row) in tiles_mut(out).zip(tiles(row)) {
@@ -336,13 +290,19 @@ fn add_block(
                 *out = weight * value;
             }
         }
-        out[k] = *residual;
+        out[k] = *factor;
     }
     add_cross_products(rows, weighted, width, &mut part.sums);
     let sum = |a: f64, b: f64| a + b;
     let largest = |a: f64, b: f64| if b > a { b } else { a };
-    let product = lanes(&high, 1.0, |a, b| a * b);
-    part.log_likelihood += lanes(&low, 0.0, sum) - product.ln();
+    part.log_likelihood += if let Some(prior) = prior {
+        let rows = newton.low.iter().zip(&newton.high).zip(prior);
+        rows.map(|((low, high), prior)| prior * (low - high.ln())).sum()
+    } else {
+        // The logarithm of the product of many.
+        let product = lanes(&newton.high, 1.0, |a, b| a * b);
+        lanes(&newton.low, 0.0, sum) - product.ln()
+    };
     part.reach = part.reach.max(lanes(&moved, 0.0, largest));
     eta.iter_mut().for_each(|eta| *eta = eta.abs());
     part.furthest = part.furthest.max(lanes(&eta, 0.0, largest));
@@ -359,58 +319,4 @@ fn lanes(values: &[f64; BLOCK], start: f64, fold: impl Fn(f64, f64) -> f64) -> f
         }
     }
     lanes.iter().fold(start, |total, &lane| fold(total, lane))
-}
-
-/// `exp(x)` for x <= 0, to 1 unit in the last place; what is below the normal doubles is their smallest.
-///
-/// `x = n ln 2 + r` with |r| <= ln 2 / 2, and `exp(r)` by its Taylor series to the 13th power, whose rest is below
-/// 1e-17.
-#[allow(clippy::inline_always)]
-#[inline(always)]
-fn exponential(x: f64) -> f64 {
-    // 1.5 x 2^52: adding it rounds to an integer, which is then found in the lowest bits.
-    const ROUND: f64 = 6_755_399_441_055_744.0;
-    // ln 2 in two parts, the first with zeros enough for n times it to be exact.
-    const HIGH: f64 = 6.931_471_803_691_238e-1;
-    const LOW: f64 = 1.908_214_929_270_587_7e-10;
-    let x = if x > -FURTHEST { x } else { -FURTHEST };
-    let shifted = x * std::f64::consts::LOG2_E + ROUND;
-    let n = shifted - ROUND;
-    let r = (x - n * HIGH) - n * LOW;
-    let mut sum = 1.0 / 6_227_020_800.0;
-    for coefficient in [
-        1.0 / 479_001_600.0,
-        1.0 / 39_916_800.0,
-        1.0 / 3_628_800.0,
-        1.0 / 362_880.0,
-        1.0 / 40_320.0,
-        1.0 / 5_040.0,
-        1.0 / 720.0,
-        1.0 / 120.0,
-        1.0 / 24.0,
-        1.0 / 6.0,
-        0.5,
-    ] {
-        sum = sum * r + coefficient;
-    }
-    let power = f64::from_bits(shifted.to_bits().wrapping_add(1023) << 52);
-    power * (1.0 + (r + r * r * sum))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn exponential_to_the_last_place() {
-        let mut worst = 0.0_f64;
-        for i in 0..200_000_u32 {
-            let x = -f64::from(i) * f64::from(i) * 1.7e-8;
-            let want = libm::exp(x);
-            worst = worst.max((exponential(x) - want).abs() / (want * f64::EPSILON));
-        }
-        assert!(worst <= 1.0, "{worst} units");
-        assert_eq!(exponential(0.0), 1.0);
-        assert!(exponential(-1e300) > 0.0 && exponential(-1e300) < 1e-307);
-    }
 }

@@ -4,22 +4,18 @@
 //! estimate takes its mean as known. With 6 against 30 individuals and a rare outcome, a nominal 5% test then rejects
 //! in far more than 5% of trials without an effect (`docs/evidence/individuals.md`). The result has to say so.
 
-use super::Estimates;
+use ndarray::ArrayView1;
+
+use super::estimates::Estimates;
 use crate::linalg::DesignMatrix;
 
 /// Outcomes of one group differ by less than this share of the largest outcome only by rounding.
 const SAME: f64 = 1e-9;
 
 /// A note for every column of two values in one of which the outcome never varies, though it does in the other.
-pub(super) fn notes(x: &DesignMatrix<'_>, estimates: &Estimates) -> Vec<String> {
+pub(super) fn notes(x: &DesignMatrix<'_>, y: ArrayView1<'_, f64>, estimates: &Estimates) -> Vec<String> {
     let first = usize::from(x.has_intercept());
-    let mut row = vec![0.0; estimates.k()];
-    let zero = vec![0.0; estimates.k()];
-    let mut outcome = |i: usize| {
-        x.row(i, &zero, &mut row);
-        let fitted: f64 = row.iter().zip(&estimates.coef).map(|(x, b)| x * b).sum();
-        fitted + estimates.residuals[i]
-    };
+    let mut outcome = |i: usize| y[i];
     let mut notes = Vec::new();
     for (j, column) in x.columns().columns().into_iter().enumerate() {
         let Some(group) = smaller(column.iter().copied(), &mut outcome) else { continue };

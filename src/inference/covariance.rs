@@ -1,0 +1,346 @@
+//! A covariance of coefficients: it carries the fit and the clusters that it was made from, and answers every question
+//! about them.
+
+use std::sync::{Arc, OnceLock};
+
+use ndarray::{Array2, ArrayView2};
+
+use super::Clusters;
+use super::contrasts::{Contrasts, check_contrasts};
+use super::fitted::Fitted;
+use super::level::check_level;
+use super::vcov::{DfRule, Vcov, degrees, fixed_degrees};
+use super::wald::{Wald, wald};
+use crate::Result;
+
+/// A variance below this share of the terms that it is the sum of is 0.
+const NOTHING: f64 = 1e-13;
+
+/// A covariance matrix of the coefficients of a fit.
+///
+/// It is had from a fit, and holds on to it: contrasts, joint tests and margins are asked of the covariance, so none can
+/// pair it with another fit or with other clusters.
+///
+/// ```
+/// use crewe::inference::{Clusters, Vcov};
+/// use crewe::regression::Ols;
+/// use ndarray::array;
+/// let y = array![1.0, 2.0, 2.0, 4.0, 5.0, 4.0];
+/// let x = array![[0.0], [0.0], [0.0], [1.0], [1.0], [1.0]];
+/// let families = Clusters::new(&[0, 0, 1, 2, 2, 3])?;
+/// let fit = Ols::new(y.view(), x.view()).fit()?;
+/// let robust = fit.vcov(Vcov::Cr2, Some(&families))?;
+/// let table = robust.coefficients(0.95)?;
+/// assert!((table.estimate[1] - 8.0 / 3.0).abs() < 1e-12 && table.df[1] < 4.0);
+/// let difference = robust.contrasts(array![[0.0, 1.0]].view(), 0.95)?;
+/// assert_eq!(difference.p_value[0], table.p_value[1]);
+/// # Ok::<(), crewe::Error>(())
+/// ```
+#[derive(Clone)]
+pub struct Covariance<'f> {
+    fit: Arc<dyn Fitted + 'f>,
+    inner: Arc<Sandwich>,
+}
+
+/// The numbers of a [`Covariance`] without its fit, for programs that keep the data elsewhere; a fit takes only its own
+/// back.
+#[derive(Debug, Clone)]
+pub struct Sandwich {
+    kind: Vcov,
+    rule: DfRule,
+    /// k x k, in whitened columns.
+    middle: Array2<f64>,
+    matrix: Array2<f64>,
+    /// `1 - h` of every row, under HC2.
+    rests: Option<Vec<f64>>,
+    /// The degrees of freedom of the coefficients of interest.
+    known: Vec<(usize, f64)>,
+    df: OnceLock<Vec<f64>>,
+    count: Option<usize>,
+    notes: Vec<String>,
+    pub(crate) clusters: Option<Clusters>,
+    /// Which fit it is of.
+    pub(crate) fit: u64,
+}
+
+impl Sandwich {
+    pub(super) fn new(
+        fit: &dyn Fitted,
+        kind: Vcov,
+        rule: DfRule,
+        middle: Array2<f64>,
+        rests: Option<Vec<f64>>,
+        df: Option<Vec<f64>>,
+    ) -> Self {
+        let matrix = fit.bread().around(middle.view());
+        let known = match (df, fixed_degrees(fit, kind, rule)) {
+            (_, Some(df)) => (0..fit.bread().k()).map(|j| (j, df)).collect(),
+            (Some(df), None) => fit.of_interest().into_iter().zip(df).collect(),
+            (None, None) => Vec::new(),
+        };
+        Self {
+            kind,
+            rule,
+            middle,
+            matrix,
+            rests,
+            known,
+            df: OnceLock::new(),
+            count: if kind.is_clustered() { fit.clusters() } else { None },
+            notes: Vec::new(),
+            clusters: None,
+            fit: 0,
+        }
+    }
+}
+
+impl std::fmt::Debug for Covariance<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Covariance").field("terms", &self.fit.terms()).field("inner", &self.inner).finish()
+    }
+}
+
+impl<'f> Covariance<'f> {
+    pub(super) fn of(fit: Arc<dyn Fitted + 'f>, mut sandwich: Sandwich) -> Self {
+        if sandwich.known.is_empty() {
+            // HC2: the degrees of freedom of the coefficients of interest.
+            let root = fit.bread().coefficients();
+            let asked = fit.of_interest();
+            let directions: Vec<Vec<f64>> = asked.iter().map(|&j| root.row(j).to_vec()).collect();
+            let rests = sandwich.rests.as_deref();
+            // Without clusters nothing in the degrees of freedom can fail.
+            if let Ok(df) = degrees(&*fit, sandwich.kind, sandwich.rule, rests, &directions) {
+                sandwich.known = asked.into_iter().zip(df).collect();
+            }
+        }
+        let covariance = Self { fit, inner: Arc::new(sandwich) };
+        let zero = covariance.without_variance();
+        covariance.changed(|inner| {
+            for (j, df) in &mut inner.known {
+                if zero.contains(j) {
+                    *df = f64::NAN;
+                }
+            }
+        })
+    }
+
+    /// Puts numbers back beside the fit that they came from.
+    pub(crate) fn resume(fit: Arc<dyn Fitted + 'f>, inner: Arc<Sandwich>) -> Self {
+        Self { fit, inner }
+    }
+
+    /// With the inner numbers changed, before they are shared.
+    fn changed(mut self, change: impl FnOnce(&mut Sandwich)) -> Self {
+        change(Arc::make_mut(&mut self.inner));
+        self
+    }
+
+    pub(super) fn add_notes(&mut self, notes: Vec<String>) {
+        Arc::make_mut(&mut self.inner).notes.extend(notes);
+    }
+
+    pub(crate) fn belongs_to(mut self, fit: u64, clusters: Option<Clusters>) -> Self {
+        let inner = Arc::make_mut(&mut self.inner);
+        inner.fit = fit;
+        inner.clusters = clusters;
+        self
+    }
+
+    /// The degrees of freedom that all contrasts share; the normal's where each has its own.
+    pub(crate) fn shared_df(&self) -> f64 {
+        fixed_degrees(&*self.fit, self.inner.kind, self.inner.rule).unwrap_or(f64::INFINITY)
+    }
+
+    /// Which fit it is of.
+    pub(crate) fn owner(&self) -> u64 {
+        self.inner.fit
+    }
+
+    /// The clusters that it was made with.
+    pub(crate) fn membership(&self) -> Option<&Clusters> {
+        self.inner.clusters.as_ref()
+    }
+
+    /// The degrees of freedom that are known already.
+    pub(super) fn known_df(&self) -> impl Iterator<Item = f64> {
+        self.inner.known.iter().map(|(_, df)| *df).filter(|df| !df.is_nan())
+    }
+
+    /// The fit.
+    pub fn fit(&self) -> &(dyn Fitted + 'f) {
+        &*self.fit
+    }
+
+    /// The numbers without the fit.
+    pub fn detach(&self) -> Arc<Sandwich> {
+        Arc::clone(&self.inner)
+    }
+
+    /// Which definition.
+    pub fn kind(&self) -> Vcov {
+        self.inner.kind
+    }
+
+    /// Where the degrees of freedom come from.
+    pub fn rule(&self) -> DfRule {
+        self.inner.rule
+    }
+
+    /// The matrix, k x k.
+    pub fn matrix(&self) -> &Array2<f64> {
+        &self.inner.matrix
+    }
+
+    /// The number of clusters, where they matter.
+    pub fn clusters(&self) -> Option<usize> {
+        self.inner.count
+    }
+
+    /// What a reader of the result must know.
+    pub fn notes(&self) -> &[String] {
+        &self.inner.notes
+    }
+
+    /// Degrees of freedom of each coefficient, length k: infinite for a normal reference, not a number where there is no
+    /// variance. Those of the levels of a large factor are worked out when they are first asked for.
+    ///
+    /// # Errors
+    /// As [`super::covariance()`].
+    pub fn df(&self) -> Result<&[f64]> {
+        if let Some(df) = self.inner.df.get() {
+            return Ok(df);
+        }
+        let k = self.fit.bread().k();
+        let mut df = vec![f64::NAN; k];
+        let mut seen = vec![false; k];
+        for &(j, value) in &self.inner.known {
+            df[j] = value;
+            seen[j] = true;
+        }
+        let zero = self.without_variance();
+        let rest: Vec<usize> = (0..k).filter(|&j| !seen[j] && !zero.contains(&j)).collect();
+        if !rest.is_empty() {
+            let root = self.fit.bread().coefficients();
+            let directions: Vec<Vec<f64>> = rest.iter().map(|&j| root.row(j).to_vec()).collect();
+            for (&j, value) in rest.iter().zip(self.degrees(&directions)?) {
+                df[j] = value;
+            }
+        }
+        Ok(self.inner.df.get_or_init(|| df))
+    }
+
+    /// The degrees of freedom of directions in whitened form.
+    pub(super) fn degrees(&self, directions: &[Vec<f64>]) -> Result<Vec<f64>> {
+        degrees(&*self.fit, self.inner.kind, self.inner.rule, self.inner.rests.as_deref(), directions)
+    }
+
+    pub(super) fn rests(&self) -> Option<&[f64]> {
+        self.inner.rests.as_deref()
+    }
+
+    pub(super) fn middle(&self) -> ArrayView2<'_, f64> {
+        self.inner.middle.view()
+    }
+
+    /// The variance of a direction in whitened form; 0 where it is nothing beside the terms that it is the sum of.
+    pub(super) fn variance(&self, u: &[f64]) -> f64 {
+        let (mut sum, mut size) = (0.0, 0.0);
+        for (row, a) in self.inner.middle.outer_iter().zip(u) {
+            for (m, b) in row.iter().zip(u) {
+                let term = a * m * b;
+                sum += term;
+                size += term.abs();
+            }
+        }
+        if sum <= NOTHING * size { 0.0 } else { sum }
+    }
+
+    /// The coefficients without variance.
+    fn without_variance(&self) -> Vec<usize> {
+        let root = self.fit.bread().coefficients();
+        (0..self.fit.bread().k()).filter(|&j| self.variance(&root.row(j).to_vec()) == 0.0).collect()
+    }
+
+    /// Says which coefficients cannot be tested.
+    pub(super) fn undefined_note(&self) -> Option<String> {
+        let zero = self.without_variance();
+        let k = self.fit.bread().k();
+        if zero.is_empty() {
+            let lost: Vec<&str> = self
+                .inner
+                .known
+                .iter()
+                .filter(|(_, df)| df.is_nan())
+                .map(|&(j, _)| self.fit.terms()[j].as_str())
+                .collect();
+            return (!lost.is_empty()).then(|| {
+                format!("not estimable: the degrees of freedom of {} are below 1", lost.join(", "))
+            });
+        }
+        if zero.len() == k && self.inner.middle.iter().all(|&m| m == 0.0) {
+            return Some(
+                "not estimable: the model fits every outcome exactly, so there is no variation to judge it by".into(),
+            );
+        }
+        let names: Vec<&str> = zero.iter().map(|&j| self.fit.terms()[j].as_str()).collect();
+        let own =
+            if self.inner.kind.is_clustered() { "their own cluster fits" } else { "their own rows fit" };
+        Some(format!("no uncertainty can be estimated for {}: {own} them exactly", names.join(", ")))
+    }
+
+    /// The table of the coefficients, with intervals at `level`.
+    ///
+    /// # Errors
+    /// [`crate::Error::Input`] for a level that is not between 0 and 1.
+    pub fn coefficients(&self, level: f64) -> Result<Contrasts> {
+        check_level(level)?;
+        let root = self.fit.bread().coefficients();
+        let errors = root.outer_iter().map(|u| self.variance(&u.to_vec()).sqrt()).collect();
+        Contrasts::from_parts(self.fit.coef().to_vec(), errors, self.df()?.to_vec(), level)
+    }
+
+    /// Every row of `matrix` (m x k) as a contrast of the coefficients, with intervals at `level`.
+    ///
+    /// # Errors
+    /// [`crate::Error::Input`] for no row, another number of columns than there are coefficients, weights that are not
+    /// finite, or a level that is not between 0 and 1.
+    pub fn contrasts(&self, matrix: ArrayView2<'_, f64>, level: f64) -> Result<Contrasts> {
+        check_level(level)?;
+        check_contrasts(self.fit.terms(), matrix)?;
+        let bread = self.fit.bread();
+        let centred: Vec<Vec<f64>> =
+            matrix.outer_iter().map(|row| bread.centre_contrast(&row.to_vec())).collect();
+        self.of_centred(&centred, level)
+    }
+
+    /// Contrasts of the centred model.
+    pub(super) fn of_centred(&self, centred: &[Vec<f64>], level: f64) -> Result<Contrasts> {
+        let bread = self.fit.bread();
+        let estimate: Vec<f64> = centred.iter().map(|d| bread.estimate(d)).collect();
+        let (errors, df) = self.spread(centred)?;
+        Contrasts::from_parts(estimate, errors, df, level)
+    }
+
+    /// Standard errors and degrees of freedom of contrasts of the centred model.
+    pub(super) fn spread(&self, centred: &[Vec<f64>]) -> Result<(Vec<f64>, Vec<f64>)> {
+        let directions: Vec<Vec<f64>> = centred.iter().map(|d| self.fit.bread().direction(d)).collect();
+        let errors: Vec<f64> = directions.iter().map(|u| self.variance(u).sqrt()).collect();
+        let mut df = self.degrees(&directions)?;
+        for (df, &se) in df.iter_mut().zip(&errors) {
+            if se == 0.0 {
+                *df = f64::NAN;
+            }
+        }
+        Ok((errors, df))
+    }
+
+    /// The joint test that every row of `matrix` (q x k) gives zero.
+    ///
+    /// # Errors
+    /// As [`Covariance::contrasts`]; [`crate::Error::Rank`] where the contrasts repeat each other or their covariance has
+    /// a lower rank; [`crate::Error::Input`] for an HTZ test with too few degrees of freedom.
+    pub fn wald(&self, matrix: ArrayView2<'_, f64>) -> Result<Wald> {
+        check_contrasts(self.fit.terms(), matrix)?;
+        wald(self, matrix)
+    }
+}
