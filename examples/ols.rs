@@ -36,7 +36,7 @@ fn main() -> crewe::Result<()> {
             test.conf_low[0],
             test.conf_high[0]
         );
-        for note in &covariance.notes() {
+        for note in covariance.notes() {
             println!("      note: {note}");
         }
     }
