@@ -10,6 +10,7 @@ from crewe._constrained import Acceptance
 from crewe._core import __version__
 from crewe._logit import Logit, logit
 from crewe._predictability import Predictability, PredictabilityComparison, predictability
+from crewe._probit import Probit, probit
 from crewe._table import ModelTable, table
 from crewe._versions import show_versions, versions
 from crewe._weights import Analytic
@@ -87,6 +88,7 @@ __all__ = [
     "PermutationTest",
     "Predictability",
     "PredictabilityComparison",
+    "Probit",
     "RandomisationTest",
     "RankError",
     "RateComparison",
@@ -120,6 +122,7 @@ __all__ = [
     "plots",
     "power",
     "predictability",
+    "probit",
     "randomisation_test",
     "risk",
     "sdq",

@@ -1,8 +1,10 @@
 //! Families of yes-or-no outcomes: one file each, one line in the registry.
 //!
-//! * `logit`: the log of the odds, canonical.
+//! * `logit`: the log of the odds, canonical;
+//! * `probit`: the normal quantile.
 
 mod logit;
+mod probit;
 
 use std::fmt;
 use std::str::FromStr;
@@ -14,7 +16,7 @@ use crate::inference::Link;
 use crate::{Error, Fault, Result};
 
 /// Every family.
-static FAMILIES: [&dyn Binary; 1] = [&Logistic];
+static FAMILIES: [&dyn Binary; 2] = [&Logistic, &probit::Probit];
 
 /// What a family gives to the iteration and to inference.
 pub(crate) trait Binary: Link {
