@@ -5,6 +5,13 @@
 //! normal, as R's survival has it. The partial likelihood is not a sum over clusters, so the jackknife fits the model again
 //! without each of them, from the estimate on; it refers to t(G - 1).
 //!
+//! The information `L_g` of a cluster is the derivative of its score: with `D`, the mean `a` and the variance V of the rows
+//! at risk for each f of a time, a row with hazard ratio r adds `r (m / D) [(x - a)(x - a)' - V]` at the times at which it
+//! is at risk (times 1 - f where it dies itself), and a row that dies the mean of V at its time. It is symmetric and
+//! not definite, and the sum over all clusters is the information, Efron's under Efron's ties. With it CR3,
+//! `(I - L_g)^{-1} t_g`, is the form of L. A. Mancl and T. A. DeRouen (2001), doi:10.1111/j.0006-341X.2001.00126.x, for
+//! Cox's model: X. Wang, E. L. Turner and F. Li (2023), doi:10.1002/sim.9724.
+//!
 //! D. Y. Lin and L. J. Wei (1989), doi:10.1080/01621459.1989.10478874; S. R. Lipsitz, K. B. G. Dear and L. Zhao (1994),
 //! doi:10.2307/2532779, for the jackknife.
 
@@ -13,6 +20,7 @@ use std::sync::OnceLock;
 use ndarray::Array2;
 
 use super::cox::CoxFit;
+use super::likelihood::{Step, Ties, each_event_time, mirror};
 use super::residuals::{cluster_scores, score_residuals};
 use crate::inference::{Bread, Clusters, Fitted, Link, Moments, Reference, Vcov};
 use crate::{Fault, Result};
@@ -21,6 +29,8 @@ use crate::{Fault, Result};
 const FEW_CLUSTERS: usize = 100;
 /// A score that is this small beside the largest is none.
 const NOTHING: f64 = 1e-12;
+/// Numbers that the increments of the information may take, over all times.
+const LARGE: usize = 60_000_000;
 
 /// A fit, cut into clusters where there are any.
 pub(super) struct CoxClusters<'f> {
@@ -28,6 +38,96 @@ pub(super) struct CoxClusters<'f> {
     clusters: Option<Clusters>,
     /// Whitened scores, G x p.
     scores: OnceLock<Array2<f64>>,
+    /// Whitened information of every cluster, G x p x p by rows.
+    information: OnceLock<Vec<f64>>,
+}
+
+/// What a time adds to the information of rows with covariates x: `h x x' - x g' - g x' + q`, and to that of its deaths.
+struct Increment {
+    survive: Quadratic,
+    die: Quadratic,
+    /// The mean of V over f, p x p.
+    variance: Vec<f64>,
+}
+
+/// `h x x' - x g' - g x' + q`.
+#[derive(Clone)]
+struct Quadratic {
+    h: f64,
+    g: Vec<f64>,
+    q: Vec<f64>,
+}
+
+impl Quadratic {
+    fn zero(p: usize) -> Self {
+        Self { h: 0.0, g: vec![0.0; p], q: vec![0.0; p * p] }
+    }
+
+    fn add(&mut self, other: &Self) {
+        self.h += other.h;
+        self.g.iter_mut().zip(&other.g).for_each(|(a, b)| *a += b);
+        self.q.iter_mut().zip(&other.q).for_each(|(a, b)| *a += b);
+    }
+
+    /// Adds its value at x, times `weight`.
+    fn at(&self, x: &[f64], weight: f64, into: &mut [f64]) {
+        let p = x.len();
+        for a in 0..p {
+            for b in 0..p {
+                into[a * p + b] +=
+                    weight * (self.h * x[a] * x[b] - x[a] * self.g[b] - self.g[a] * x[b] + self.q[a * p + b]);
+            }
+        }
+    }
+}
+
+impl Increment {
+    fn new(step: &Step<'_>, p: usize, ties: Ties) -> Self {
+        let (m, width) = (step.mean_weight, p + 1);
+        let sums = &step.sums;
+        let cubes = cubes(step, ties);
+        let (s, e) = (|j: usize| step.risk[j + 1], |j: usize| step.dying[j + 1]);
+        // Upper triangles.
+        let second = |of: &[f64], a: usize, b: usize| of[(a.min(b) + 1) * width + a.max(b) + 1];
+        // The sums of 1, f and f^2 over D, D^2 and D^3, each less the next for the deaths.
+        let quadratic = |h: f64, q: [f64; 3], c: [f64; 3]| Quadratic {
+            h: m * h,
+            g: (0..p).map(|j| m * (q[0] * s(j) - q[1] * e(j))).collect(),
+            q: (0..p * p)
+                .map(|at| {
+                    let (a, b) = (at / p, at % p);
+                    let means = c[0] * s(a) * s(b) - c[1] * (s(a) * e(b) + e(a) * s(b)) + c[2] * e(a) * e(b);
+                    let squares = q[0] * second(step.risk, a, b) - q[1] * second(step.dying, a, b);
+                    m * (2.0 * means - squares)
+                })
+                .collect(),
+        };
+        let mut variance = vec![0.0; p * p];
+        step.add_information(p, 1.0 / (m * step.deaths as f64), &mut variance);
+        mirror(&mut variance, p);
+        let [q0, q1, q2] = [sums.q0, sums.q1, sums.q2];
+        let [c0, c1, c2, c3] = cubes;
+        Self {
+            survive: quadratic(sums.h0, [q0, q1, q2], [c0, c1, c2]),
+            die: quadratic(sums.h0 - sums.h1, [q0 - q1, q1 - q2, 0.0], [c0 - c1, c1 - c2, c2 - c3]),
+            variance,
+        }
+    }
+}
+
+/// `sum of f^j / D_f^3` for j = 0 to 3.
+fn cubes(step: &Step<'_>, ties: Ties) -> [f64; 4] {
+    let (s0, e0, d) = (step.risk[0], step.dying[0], step.deaths as f64);
+    let mut sums = [0.0; 4];
+    for k in 0..step.deaths {
+        let f = if ties == Ties::Efron { k as f64 / d } else { 0.0 };
+        let mut term = 1.0 / (s0 - f * e0).powi(3);
+        for sum in &mut sums {
+            *sum += term;
+            term *= f;
+        }
+    }
+    sums
 }
 
 impl<'f> CoxClusters<'f> {
@@ -35,7 +135,7 @@ impl<'f> CoxClusters<'f> {
     /// [`crate::Error::Input`] for another number of cluster codes than rows.
     pub fn new(fit: &'f CoxFit, clusters: Option<&Clusters>) -> Result<Self> {
         let clusters = clusters.map(|clusters| clusters.checked(fit.n)).transpose()?.cloned();
-        Ok(Self { fit, clusters, scores: OnceLock::new() })
+        Ok(Self { fit, clusters, scores: OnceLock::new(), information: OnceLock::new() })
     }
 
     fn whitened(&self) -> &Array2<f64> {
@@ -54,6 +154,48 @@ impl<'f> CoxClusters<'f> {
         let p = self.fit.coef.len();
         let w = self.fit.bread.whitening();
         Array2::from_shape_fn((p, p), |(a, b)| w[a * p + b] * self.fit.data.scale[a])
+    }
+
+    /// The information of every cluster, in one way through the times of each stratum.
+    fn information(&self) -> &[f64] {
+        self.information.get_or_init(|| {
+            let (data, beta, p) = (&self.fit.data, &self.fit.beta, self.fit.coef.len());
+            let mut increments: Vec<Option<Increment>> = data.timeline.ties.iter().map(|_| None).collect();
+            each_event_time(data, beta, self.fit.ties, true, |step| {
+                increments[step.tie] = Some(Increment::new(step, p, self.fit.ties));
+            });
+            let count = self.clusters().unwrap_or(self.fit.n);
+            let mut sums = vec![0.0; count * p * p];
+            for range in &data.timeline.strata {
+                let mut before = Quadratic::zero(p);
+                for k in range.clone() {
+                    let tie = data.timeline.ties[k];
+                    let mut now = before.clone();
+                    if let Some(increment) = &increments[k] {
+                        now.add(&increment.die);
+                        before.add(&increment.survive);
+                    }
+                    for position in tie.start..tie.end {
+                        let row = data.timeline.order[position] as usize;
+                        let g = self.clusters.as_ref().map_or(row, |c| c.codes()[row] as usize);
+                        let into = &mut sums[g * p * p..(g + 1) * p * p];
+                        let weight = data.weight(position);
+                        let at_risk = if position >= tie.events { &now } else { &before };
+                        at_risk.at(data.row(position), weight * data.relative_hazard(position, beta), into);
+                        if let (true, Some(increment)) = (position >= tie.events, &increments[k]) {
+                            into.iter_mut().zip(&increment.variance).for_each(|(a, v)| *a += weight * v);
+                        }
+                    }
+                }
+            }
+            let w = self.standardised_whitening();
+            for one in sums.chunks_exact_mut((p * p).max(1)) {
+                let matrix = Array2::from_shape_fn((p, p), |(a, b)| one[a * p + b]);
+                let whitened = w.t().dot(&matrix).dot(&w);
+                one.iter_mut().zip(whitened.iter()).for_each(|(to, value)| *to = *value);
+            }
+            sums
+        })
     }
 
     /// Clusters that have a score.
@@ -98,7 +240,11 @@ impl Fitted for CoxClusters<'_> {
         for (to, score) in into.score_mut().iter_mut().zip(self.whitened().row(g)) {
             *to = *score;
         }
-        into.symmetric();
+        let (p, width) = (self.fit.coef.len(), into.width());
+        let own = &self.information()[g * p * p..(g + 1) * p * p];
+        for (row, to) in own.chunks_exact(p).zip(into.symmetric().chunks_exact_mut(width)) {
+            to[..p].copy_from_slice(row);
+        }
     }
 
     fn scores(&self) -> Vec<f64> {
@@ -124,11 +270,17 @@ impl Fitted for CoxClusters<'_> {
     }
 
     fn objections(&self, kind: Vcov) -> Result<Vec<String>> {
-        if !matches!(kind, Vcov::Iid | Vcov::Hc0 | Vcov::Cr0 | Vcov::Cr1 | Vcov::Jackknife) {
+        let p = self.fit.coef.len();
+        if kind == Vcov::Cr3 && self.fit.data.timeline.ties.len() * p * p > LARGE {
+            return Err(Fault::new("CR3 of a Cox model needs too much memory with so many different times")
+                .remedy("Use CR0, which it hardly differs from with many rows, or times in whole days")
+                .input());
+        }
+        if !matches!(kind, Vcov::Iid | Vcov::Hc0 | Vcov::Cr0 | Vcov::Cr1 | Vcov::Cr3 | Vcov::Jackknife) {
             return Err(Fault::new(format!("{kind} is not available for Cox models"))
                 .remedy(
-                    "Use CR0 (Lin and Wei, as R's survival), CR1, the jackknife or iid; with fewer than 100 clusters \
-                     compare with the randomisation test",
+                    "Use CR0 (Lin and Wei, as R's survival), CR1, CR3, the jackknife or iid; with fewer than 100 \
+                     clusters compare with the randomisation test",
                 )
                 .input());
         }
@@ -142,7 +294,6 @@ impl Fitted for CoxClusters<'_> {
             ));
         }
         let informative = self.informative();
-        let p = self.fit.coef.len();
         if informative <= p {
             let scored = if informative < clusters {
                 format!("{informative} of {clusters} clusters say something")

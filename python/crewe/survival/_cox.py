@@ -59,7 +59,7 @@ def coxph(
     cluster : str, or array of ids (n,)
         The unit that was randomised. With `design`, its unit wherever a unit has several rows: coarser
         clusters are taken, clusters that split a unit are refused.
-    vcov : {"iid", "HC0", "CR0", "CR1", "jackknife"}, optional
+    vcov : {"iid", "HC0", "CR0", "CR1", "CR3", "jackknife"}, optional
         Default: CR0 (Lin and Wei) with clusters, model-based without.
     ties : {"efron", "breslow"}
         How deaths at one time are treated.

@@ -30,6 +30,8 @@ DEFINITIONS = {
     "HC0": "robust standard errors (HC0: Lin and Wei 1989 with every row a cluster), z tests",
     "CR0": "cluster-robust standard errors (CR0: Lin and Wei 1989, as R's survival), z tests",
     "CR1": "cluster-robust standard errors (CR1: CR0 times G/(G − 1)), t with G − 1 df",
+    "CR3": "cluster-robust standard errors with the correction of Mancl and DeRouen (CR3: "
+    "(I − L)⁻¹, Wang, Turner and Li 2023), t with G − 1 df",
     "jackknife": "leave-one-cluster-out jackknife standard errors by refits "
     "((G − 1)/G · Σ(b₍g₎ − b)²), t with G − 1 df",
 }
@@ -111,8 +113,9 @@ class CoxPH(Estimates):
 
         Parameters
         ----------
-        kind : {"iid", "HC0", "CR0", "CR1", "jackknife"}
-            The jackknife fits the model again without each cluster, and refers to t(G − 1).
+        kind : {"iid", "HC0", "CR0", "CR1", "CR3", "jackknife"}
+            CR3 is the form of Mancl and DeRouen; the jackknife fits the model again without each cluster. Both
+            refer to t(G − 1).
 
         Raises
         ------
