@@ -57,5 +57,6 @@ pub mod resampling;
 pub mod rng;
 pub mod survival;
 mod ties;
+mod words;
 
 pub use error::{Error, Fault, Result};

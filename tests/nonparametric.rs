@@ -228,7 +228,7 @@ fn adjustments_equal_r() {
     for family in expected("nonparametric")["adjusted"].as_array().unwrap() {
         let p = numbers(&family["p"]);
         for method in methods {
-            let got = adjust(&p, Adjustment::parse(method).unwrap()).unwrap();
+            let got = adjust(&p, method.parse().unwrap()).unwrap();
             for (got, want) in got.iter().zip(numbers(&family[method])) {
                 assert_eq!(got.is_nan(), want.is_nan(), "{method}");
                 if !want.is_nan() {
@@ -271,7 +271,7 @@ fn mistakes_are_named() {
     assert!(shares(&[0.5, 0.4]).contains("sum to 1"));
     assert!(shares(&[1.0, 0.0]).contains("impossible"));
     assert!(problem(adjust(&[0.5, 1.5], Adjustment::Holm).unwrap_err()).contains("row 1"));
-    assert!(Adjustment::parse("sidak").is_err() && Alternative::parse("both").is_err());
+    assert!("sidak".parse::<Adjustment>().is_err() && "both".parse::<Alternative>().is_err());
 }
 
 /// Coverage of the exact interval, by summing over all tables, is never under its level.

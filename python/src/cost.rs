@@ -29,7 +29,7 @@ fn cost_lines(
                 "exact" => line.value.to_string(),
                 "shown" => line.shown,
                 "printed" => line.printed.map(crewe::instruments::cost::Exact::to_f64),
-                "agreement" => line.agreement.map(crewe::instruments::cost::Agreement::words),
+                "agreement" => line.agreement.map(crewe::instruments::cost::Agreement::name),
                 "uses" => line.uses,
             ))
         })

@@ -1,20 +1,14 @@
 //! Case records, risk matrices, the SDQ and rating scales.
 
 use crewe::instruments::{cases, likert, risk, sdq};
-use crewe::{Error, Fault};
 use numpy::{IntoPyArray, PyReadonlyArray1, PyReadonlyArray2};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
 use crate::convert::{record, slice};
-use crate::error::{OrRaise, to_python};
+use crate::error::OrRaise;
 
 type Days = Vec<Option<i64>>;
-
-fn unknown(py: Python<'_>, what: &str, value: &str) -> PyErr {
-    let error: Error = Fault::new(format!("'{value}' is no {what}")).values([value]).input();
-    to_python(py, &error)
-}
 
 /// Applies the window rules to dates in days; `names` are those of the five columns, `rules` flags in order.
 #[pyfunction]
@@ -35,11 +29,7 @@ fn prepare_cases<'py>(
     origin: &str,
     rules: [bool; 4],
 ) -> PyResult<Bound<'py, PyDict>> {
-    let origin = match origin {
-        "randomisation" => cases::Origin::Randomisation,
-        "referral" => cases::Origin::Referral,
-        other => return Err(unknown(py, "origin of time", other)),
-    };
+    let origin = origin.parse::<cases::Origin>().or_raise(py)?;
     let dates = cases::Dates {
         referral: &referral,
         closure: &closure,
@@ -70,18 +60,7 @@ fn prepare_cases<'py>(
     };
     let out = crate::pool::compute(py, || cases::prepare(&dates, &window)).or_raise(py)?;
     let recodes: Vec<_> = out.recodes.into_iter().map(|r| (r.rule, r.action, r.rows)).collect();
-    let excluded: Vec<_> = out
-        .excluded
-        .into_iter()
-        .map(|e| {
-            let reason = match e.reason {
-                cases::Exclusion::SetAside => "set aside",
-                cases::Exclusion::NotRandomised => "no date of randomisation",
-                cases::Exclusion::NoReferral => "no date of referral",
-            };
-            (e.row, reason)
-        })
-        .collect();
+    let excluded: Vec<_> = out.excluded.into_iter().map(|e| (e.row, e.reason.name())).collect();
     Ok(record!(py,
         "rows" => out.rows,
         "history" => out.history,
@@ -106,12 +85,7 @@ fn factors(
         .iter()
         .zip(weights.iter().zip(alternatives))
         .map(|(kind, (&weight, &alternative))| {
-            let kind = match kind.as_str() {
-                "risk" => risk::Kind::Risk,
-                "protective" => risk::Kind::Protective,
-                "engagement" => risk::Kind::Engagement,
-                other => return Err(unknown(py, "kind of factor", other)),
-            };
+            let kind = kind.parse::<risk::Kind>().or_raise(py)?;
             Ok(risk::Factor { kind, weight, alternative })
         })
         .collect()

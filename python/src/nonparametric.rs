@@ -26,7 +26,7 @@ fn mann_whitney<'py>(
     level: f64,
     name: String,
 ) -> PyResult<Bound<'py, PyDict>> {
-    let alternative = core::Alternative::parse(alternative).or_raise(py)?;
+    let alternative = alternative.parse::<core::Alternative>().or_raise(py)?;
     let options = core::MannWhitneyOptions { alternative, exact, correct, level, name };
     let (x, y) = (slice(&x)?, slice(&y)?);
     let test = crate::pool::compute(py, || core::mann_whitney(x, y, &options, &Signals)).or_raise(py)?;
@@ -47,7 +47,7 @@ fn permutation_test<'py>(
     alternative: &str,
     name: String,
 ) -> PyResult<Bound<'py, PyDict>> {
-    let alternative = core::Alternative::parse(alternative).or_raise(py)?;
+    let alternative = alternative.parse::<core::Alternative>().or_raise(py)?;
     let options = core::PermutationOptions { alternative, name };
     let (x, y) = (slice(&x)?, slice(&y)?);
     let test = crate::pool::compute(py, || core::permutation_test(x, y, &options, &Signals)).or_raise(py)?;
@@ -68,7 +68,7 @@ fn compare_rates<'py>(
     exact: bool,
     level: f64,
 ) -> PyResult<Bound<'py, PyDict>> {
-    let alternative = core::Alternative::parse(alternative).or_raise(py)?;
+    let alternative = alternative.parse::<core::Alternative>().or_raise(py)?;
     let fisher = core::fisher_test(events, totals, alternative, level).or_raise(py)?;
     let newcombe = core::newcombe(events, totals, level).or_raise(py)?;
     let unconditional = if exact {
@@ -96,7 +96,7 @@ fn prevalence<'py>(
     alternative: &str,
     level: f64,
 ) -> PyResult<Bound<'py, PyDict>> {
-    let alternative = core::Alternative::parse(alternative).or_raise(py)?;
+    let alternative = alternative.parse::<core::Alternative>().or_raise(py)?;
     let test = crate::pool::compute(py, || core::prevalence(events, total, national, alternative, level))
         .or_raise(py)?;
     Ok(record!(py,
@@ -130,7 +130,7 @@ fn adjust<'py>(
     p: PyReadonlyArray1<'py, f64>,
     method: &str,
 ) -> PyResult<Bound<'py, PyArray1<f64>>> {
-    let method = core::Adjustment::parse(method).or_raise(py)?;
+    let method = method.parse::<core::Adjustment>().or_raise(py)?;
     Ok(core::adjust(slice(&p)?, method).or_raise(py)?.into_pyarray(py))
 }
 

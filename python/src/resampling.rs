@@ -70,20 +70,15 @@ fn randomisation_test<'py>(
     let covariates = covariates.as_ref().map(|x| x.as_array());
     let statistic = match (covariates, statistic) {
         (Some(x), _) => core::Statistic::Adjusted(x),
-        (None, "difference_in_unit_means") => core::Statistic::DifferenceInUnitMeans { studentised },
-        (None, _) => core::Statistic::DifferenceInMeans { studentised },
+        (None, name) => core::Statistic::named(name, studentised).or_raise(py)?,
     };
     let options = core::RandomisationOptions {
         draws,
         seed: seed.map(Seed::from),
-        alternative: Alternative::parse(alternative).or_raise(py)?,
+        alternative: alternative.parse::<Alternative>().or_raise(py)?,
         level,
         interval: Some(interval),
-        weights: match weights {
-            "equal" => core::Weights::Equal,
-            "inverse_probability" => core::Weights::InverseProbability,
-            _ => core::Weights::Auto,
-        },
+        weights: weights.parse().or_raise(py)?,
     };
     let test = crate::pool::compute(py, || {
         core::randomisation_test(&design.inner, &assignment, &outcomes, statistic, &options, &Signals)
@@ -151,7 +146,7 @@ fn randomisation_tails<'py>(
     observed: f64,
     alternative: &str,
 ) -> PyResult<Bound<'py, PyDict>> {
-    let alternative = Alternative::parse(alternative).or_raise(py)?;
+    let alternative = alternative.parse::<Alternative>().or_raise(py)?;
     let probability = probability.as_ref().map(slice).transpose()?;
     let found = core::tails(slice(&values)?, probability, observed).or_raise(py)?;
     Ok(record!(py,

@@ -2,8 +2,8 @@
 
 use crewe::inference::Clusters;
 use crewe::survival::{
-    self, Coefficients, Cox, CoxFit, CoxVcov, Curve, Interval, Options, Quantile, Surv, SurvivalCurve, Test,
-    Ties, Tolerance, Transform,
+    self, Coefficients, Cox, CoxFit, CoxVcov, Curve, Options, Quantile, Surv, SurvivalCurve, Test, Ties,
+    Tolerance, Transform,
 };
 use numpy::{IntoPyArray, PyArray1, PyArray2, PyReadonlyArray1, PyReadonlyArray2};
 use pyo3::prelude::*;
@@ -19,7 +19,7 @@ type Parts = ([Vec<f64>; 8], usize, f64);
 type Records<'py> = Vec<Bound<'py, PyDict>>;
 
 fn options(interval: &str, level: f64) -> crewe::Result<Options> {
-    Ok(Options { interval: Interval::parse(interval)?, level })
+    Ok(Options { interval: interval.parse()?, level })
 }
 
 fn optional<'a, T: numpy::Element>(array: Option<&'a PyReadonlyArray1<'_, T>>) -> PyResult<Option<&'a [T]>> {

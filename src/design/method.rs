@@ -6,6 +6,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::nfc;
+use crate::words::words;
 use crate::{Fault, Result};
 
 /// The procedure that draws the arms.
@@ -49,8 +50,15 @@ pub struct Complete {
 
 /// Rules for the units that are left over where a stratum does not divide by the ratio: [`super::misfits`] has their
 /// definitions and probabilities.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+///
+/// ```
+/// use crewe::design::Misfits;
+/// assert_eq!("leave_out".parse(), Ok(Misfits::LeaveOut));
+/// assert_eq!(Misfits::WeightedGlobal.to_string(), "weighted_global");
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum Misfits {
     /// The places left over are drawn within the stratum, no arm twice, so that every probability is the ratio.
     #[default]
@@ -65,6 +73,15 @@ pub enum Misfits {
     /// As `WeightedStrata`, but the units left over in all strata draw together.
     WeightedGlobal,
 }
+
+words!(
+    @unserialised Misfits, "rule for units left over", as design,
+    Strata => "strata",
+    LeaveOut => "leave_out",
+    Global => "global",
+    WeightedStrata => "weighted_strata",
+    WeightedGlobal => "weighted_global",
+);
 
 impl Misfits {
     #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
@@ -137,14 +154,22 @@ pub struct Minimisation {
 }
 
 /// How unequal the arms are at one level of a factor.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+///
+/// ```
+/// use crewe::design::Imbalance;
+/// assert_eq!("variance".parse(), Ok(Imbalance::Variance));
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum Imbalance {
     /// The largest count less the smallest.
     Range,
     /// The variance of the counts.
     Variance,
 }
+
+words!(@unserialised Imbalance, "measure of imbalance", as design, Range => "range", Variance => "variance");
 
 /// Options of covariate-constrained randomisation.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

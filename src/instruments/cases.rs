@@ -16,6 +16,7 @@
 use std::collections::{BTreeSet, HashMap};
 
 use crate::error::listed;
+use crate::words::words;
 use crate::{Fault, Result};
 
 /// What the columns are called, so that messages can name them.
@@ -67,13 +68,16 @@ pub struct Dates<'a> {
 }
 
 /// The day from which time is counted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Origin {
     /// The day of randomisation.
     Randomisation,
     /// The referral after rule 1.
     Referral,
 }
+
+words!(Origin, "origin of time", Randomisation => "randomisation", Referral => "referral");
 
 /// The four rules, each of which may be left out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -111,7 +115,8 @@ pub struct Window {
 }
 
 /// Why a case is not analysed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Exclusion {
     /// The caller set it aside.
     SetAside,
@@ -120,6 +125,13 @@ pub enum Exclusion {
     /// The case has no day of referral.
     NoReferral,
 }
+
+words!(
+    Exclusion, "reason of exclusion",
+    SetAside => "set aside",
+    NotRandomised => "no date of randomisation",
+    NoReferral => "no date of referral",
+);
 
 /// A row that is not kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -19,6 +19,7 @@
 use std::collections::HashMap;
 
 pub use super::exact::Exact;
+use crate::words::words;
 use crate::{Error, Fault, Result};
 
 /// An input: a number with a name.
@@ -43,8 +44,8 @@ pub struct Line {
     pub places: i32,
 }
 
-/// How a printed figure agrees with the exact value.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// How a printed figure agrees with the exact value; there is no other way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Agreement {
     /// The very value.
     Exact,
@@ -58,18 +59,14 @@ pub enum Agreement {
     Differs,
 }
 
-impl Agreement {
-    /// In words.
-    pub fn words(self) -> &'static str {
-        match self {
-            Self::Exact => "exact",
-            Self::Rounded => "rounded",
-            Self::CutOff => "cut off",
-            Self::Either => "rounded or cut off alike",
-            Self::Differs => "differs",
-        }
-    }
-}
+words!(
+    Agreement, "agreement",
+    Exact => "exact",
+    Rounded => "rounded",
+    CutOff => "cut off",
+    Either => "rounded or cut off alike",
+    Differs => "differs",
+);
 
 /// A line worked out.
 #[derive(Debug, Clone)]

@@ -15,10 +15,12 @@
 
 use ndarray::ArrayView2;
 
+use crate::words::words;
 use crate::{Fault, Result, codes};
 
 /// What a factor counts towards.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Kind {
     /// A risk factor, 0 or 1.
     Risk,
@@ -27,6 +29,8 @@ pub enum Kind {
     /// Engagement with social care, on a scale of its own; NaN where it was not recorded.
     Engagement,
 }
+
+words!(Kind, "kind of factor", Risk => "risk", Protective => "protective", Engagement => "engagement");
 
 /// One factor of the matrix.
 #[derive(Debug, Clone, Copy, PartialEq)]

@@ -6,10 +6,12 @@ use super::frame::{Left, Row, notes, rows};
 use super::state::{Family, State};
 use super::store::Ledger;
 use crate::design::{Assignment, Column, Details, Units};
+use crate::words::words;
 use crate::{Fault, Result};
 
 /// Which families an assignment holds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Scope {
     /// Those that came while no arm was full, in the arms and clusters by which they are analysed. Families who
     /// withdrew or whose outcome is left out were randomised, and stay.
@@ -17,6 +19,8 @@ pub enum Scope {
     /// All that were randomised, in the arms that they drew.
     Everybody,
 }
+
+words!(Scope, "scope of the families", as ledger, Compared => "compared", Everybody => "everybody");
 
 /// An assignment with the rows of the frame that it was built from, in the same order.
 #[derive(Debug, Clone, PartialEq)]

@@ -17,10 +17,18 @@
 //! `pwr::pwr.2p2n.test` and pooled at 1:1 is `stats::power.prop.test(strict = TRUE)` in R.
 
 use super::{Arms, Outcome, Plan, Solution, Standardised, Unknown, solve};
+use crate::words::words;
 use crate::{Fault, Result};
 
 /// The formula.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+///
+/// ```
+/// use crewe::power::binary::Method;
+/// assert_eq!("pooled".parse(), Ok(Method::Pooled));
+/// assert!(Method::Arcsine.source().starts_with("Cohen (1988)"));
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Method {
     /// Cohen's h: the variance does not depend on the rates.
     Arcsine,
@@ -30,8 +38,10 @@ pub enum Method {
     Unpooled,
 }
 
+words!(Method, "method", Arcsine => "arcsine", Pooled => "pooled", Unpooled => "unpooled");
+
 impl Method {
-    /// The formula's name.
+    /// The formula in words.
     pub fn formula(self) -> &'static str {
         match self {
             Self::Arcsine => "difference of arcsine-transformed proportions (Cohen's h)",
@@ -56,14 +66,21 @@ impl Method {
     }
 }
 
-/// Whether the treated arm's rate is higher or lower.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// Whether the treated arm's rate is higher or lower; there is no third.
+///
+/// ```
+/// use crewe::power::binary::Direction;
+/// assert_eq!("fall".parse(), Ok(Direction::Fall));
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Direction {
     /// Higher: a positive effect.
     Rise,
     /// Lower: a negative effect.
     Fall,
 }
+
+words!(Direction, "direction", Rise => "rise", Fall => "fall");
 
 /// What is asked.
 #[derive(Debug, Clone)]

@@ -33,8 +33,17 @@ mod solve;
 pub use clustering::ClusterSize;
 pub use solve::solve;
 
+use crate::words::words;
+
 /// The law of the test statistic.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+///
+/// ```
+/// use crewe::power::Distribution;
+/// assert_eq!("t".parse(), Ok(Distribution::T));
+/// assert!("F".parse::<Distribution>().is_err());
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Distribution {
     /// Normal: right for many clusters, too hopeful for few.
     Z,
@@ -42,8 +51,17 @@ pub enum Distribution {
     T,
 }
 
+words!(Distribution, "distribution", Z => "z", T => "t");
+
 /// What is left out of a plan and solved for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+///
+/// ```
+/// use crewe::power::Unknown;
+/// assert_eq!(Unknown::ClusterSize.to_string(), "cluster_size");
+/// assert_eq!("icc".parse(), Ok(Unknown::Icc));
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Unknown {
     /// The smallest detectable effect.
     Effect,
@@ -57,18 +75,14 @@ pub enum Unknown {
     ClusterSize,
 }
 
-impl Unknown {
-    /// Its name as users write it.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Effect => "effect",
-            Self::Clusters => "clusters",
-            Self::Power => "power",
-            Self::Icc => "icc",
-            Self::ClusterSize => "cluster_size",
-        }
-    }
-}
+words!(
+    Unknown, "unknown of the plan",
+    Effect => "effect",
+    Clusters => "clusters",
+    Power => "power",
+    Icc => "icc",
+    ClusterSize => "cluster_size",
+);
 
 /// A trial on paper: everything but the outcome. Exactly one of the five options is `None`.
 #[derive(Debug, Clone)]

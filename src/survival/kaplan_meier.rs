@@ -7,10 +7,19 @@
 
 use super::data::{Surv, Timeline, Tolerance};
 use crate::inference::level::check_level;
-use crate::{Fault, Result, dist};
+use crate::words::words;
+use crate::{Result, dist};
 
 /// The scale on which an interval of S is symmetric.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+///
+/// ```
+/// use crewe::survival::Interval;
+/// assert_eq!("log-log".parse(), Ok(Interval::LogLog));
+/// let limits = Interval::Plain.limits(0.5, 0.2, 1.96);
+/// assert!((limits.high - 0.5 - 1.96 * 0.1).abs() < 1e-15);
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[non_exhaustive]
 pub enum Interval {
     /// `log(-log S)`: never leaves 0 to 1, and the one that covers best in small groups.
     #[default]
@@ -21,22 +30,9 @@ pub enum Interval {
     Plain,
 }
 
-impl Interval {
-    /// From its name: `"log-log"`, `"log"` or `"plain"`.
-    ///
-    /// # Errors
-    /// [`crate::Error::Input`] for another name.
-    pub fn parse(name: &str) -> Result<Self> {
-        match name {
-            "log-log" => Ok(Self::LogLog),
-            "log" => Ok(Self::Log),
-            "plain" => Ok(Self::Plain),
-            _ => Err(Fault::new(format!("the interval '{name}' is unknown"))
-                .remedy("Use 'log-log', 'log' or 'plain'")
-                .input()),
-        }
-    }
+words!(Interval, "scale of the intervals", LogLog => "log-log", Log => "log", Plain => "plain");
 
+impl Interval {
     /// The limits around `survival`, whose logarithm has standard error `se_log`; NaN where the scale has none.
     pub fn limits(self, survival: f64, se_log: f64, z: f64) -> Limits {
         let nan = f64::NAN;

@@ -168,9 +168,7 @@ def codes_of(frame: pd.DataFrame, names: Sequence[str]) -> tuple[Codes, list[str
             parts.append(column.cat.codes.to_numpy())
             labels.append([str(level) for level in column.cat.categories])
         else:
-            values, codes = _core.levels(
-                np.ascontiguousarray(column.to_numpy(dtype=np.float64))
-            )
+            values, codes = _core.levels(np.ascontiguousarray(column.to_numpy(dtype=np.float64)))
             parts.append(codes)
             labels.append([f"{value:g}" for value in values])
     rows = np.column_stack(parts)
