@@ -55,6 +55,7 @@ pub mod progress;
 pub mod regression;
 pub mod resampling;
 pub mod rng;
+mod setters;
 pub mod survival;
 mod ties;
 mod words;

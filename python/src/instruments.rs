@@ -30,34 +30,22 @@ fn prepare_cases<'py>(
     rules: [bool; 4],
 ) -> PyResult<Bound<'py, PyDict>> {
     let origin = origin.parse::<cases::Origin>().or_raise(py)?;
-    let dates = cases::Dates {
-        referral: &referral,
-        closure: &closure,
-        rereferral: &rereferral,
-        support: support.as_deref(),
-        randomised: randomised.as_deref(),
-        family: &family,
-        set_aside: &set_aside,
-        names: cases::Names {
-            referral: &names[0],
-            closure: &names[1],
-            rereferral: &names[2],
-            support: &names[3],
-            randomised: &names[4],
-        },
-    };
-    let window = cases::Window {
-        start: window.0,
-        end: window.1,
-        extracted: window.2,
-        origin,
-        rules: cases::Rules {
-            move_referral: rules[0],
-            history: rules[1],
-            rereferral_in_window: rules[2],
-            rereferred_not_closed: rules[3],
-        },
-    };
+    let called = cases::Names::default()
+        .referral(&names[0])
+        .closure(&names[1])
+        .rereferral(&names[2])
+        .support(&names[3])
+        .randomised(&names[4]);
+    let mut dates = cases::Dates::new(&referral, &closure, &rereferral, &family, &set_aside).names(called);
+    (dates.support, dates.randomised) = (support.as_deref(), randomised.as_deref());
+    let kept = cases::Rules::default()
+        .move_referral(rules[0])
+        .history(rules[1])
+        .rereferral_in_window(rules[2])
+        .rereferred_not_closed(rules[3]);
+    let (first, end, last) = window;
+    let mut window = cases::Window::new(first, end, origin).rules(kept);
+    window.extracted = last;
     let out = crate::pool::compute(py, || cases::prepare(&dates, &window)).or_raise(py)?;
     let recodes: Vec<_> = out.recodes.into_iter().map(|r| (r.rule, r.action, r.rows)).collect();
     let excluded: Vec<_> = out.excluded.into_iter().map(|e| (e.row, e.reason.name())).collect();
@@ -86,7 +74,7 @@ fn factors(
         .zip(weights.iter().zip(alternatives))
         .map(|(kind, (&weight, &alternative))| {
             let kind = kind.parse::<risk::Kind>().or_raise(py)?;
-            Ok(risk::Factor { kind, weight, alternative })
+            Ok(risk::Factor::new(kind, weight).alternative(alternative))
         })
         .collect()
 }
@@ -200,7 +188,7 @@ fn likert_score<'py>(
     scale: (f64, f64),
     needed: f64,
 ) -> PyResult<Bound<'py, PyDict>> {
-    let options = likert::Options { low: scale.0, high: scale.1, reversed: &reversed, needed, names: &names };
+    let options = likert::Options::new(scale.0, scale.1, &reversed, &names).needed(needed);
     let items = items.as_array();
     let out = crate::pool::compute(py, || likert::score(items, &options)).or_raise(py)?;
     Ok(record!(py,

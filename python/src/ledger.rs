@@ -116,7 +116,11 @@ impl Ledger {
         at: Option<&str>,
     ) -> PyResult<Self> {
         let (overflow, merged) = (overflow.parse().or_raise(py)?, merged.parse().or_raise(py)?);
-        let rules = core::Rules { overflow, merged, clock_tolerance, levels };
+        let rules = core::Rules::default()
+            .overflow(overflow)
+            .merged(merged)
+            .clock_tolerance(clock_tolerance)
+            .levels(levels);
         let (at, design) = (when(py, at)?, &design.inner);
         let inner = py.detach(|| core::Ledger::create_at(path, design, &rules, at)).or_raise(py)?;
         Ok(Self { inner: inner.monitored(Signals) })

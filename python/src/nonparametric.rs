@@ -27,7 +27,9 @@ fn mann_whitney<'py>(
     name: String,
 ) -> PyResult<Bound<'py, PyDict>> {
     let alternative = alternative.parse::<core::Alternative>().or_raise(py)?;
-    let options = core::MannWhitneyOptions { alternative, exact, correct, level, name };
+    let mut options =
+        core::MannWhitneyOptions::default().alternative(alternative).correct(correct).level(level).name(name);
+    options.exact = exact;
     let (x, y) = (slice(&x)?, slice(&y)?);
     let test = crate::pool::compute(py, || core::mann_whitney(x, y, &options, &Signals)).or_raise(py)?;
     Ok(record!(py,
@@ -48,7 +50,7 @@ fn permutation_test<'py>(
     name: String,
 ) -> PyResult<Bound<'py, PyDict>> {
     let alternative = alternative.parse::<core::Alternative>().or_raise(py)?;
-    let options = core::PermutationOptions { alternative, name };
+    let options = core::PermutationOptions::default().alternative(alternative).name(name);
     let (x, y) = (slice(&x)?, slice(&y)?);
     let test = crate::pool::compute(py, || core::permutation_test(x, y, &options, &Signals)).or_raise(py)?;
     Ok(record!(py,
@@ -114,7 +116,7 @@ fn goodness_of_fit<'py>(
     enumerate: u64,
     seed: SeedLike,
 ) -> PyResult<Bound<'py, PyDict>> {
-    let options = core::GoodnessOptions { draws, enumerate, seed: seed.into() };
+    let options = core::GoodnessOptions::default().draws(draws).enumerate(enumerate).seed(seed);
     let shares = slice(&shares)?;
     let fit = crate::pool::compute(py, || core::goodness_of_fit(&counts, shares, &options, &Signals))
         .or_raise(py)?;

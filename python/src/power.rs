@@ -49,8 +49,12 @@ fn power_binary<'py>(
     let direction = direction.map(str::parse::<Direction>).transpose().or_raise(py)?;
     let distribution = distribution.parse::<Distribution>().or_raise(py)?;
     let cluster_size = cluster_size.map(ClusterSize::from);
-    let plan = Plan { effect, clusters, power, icc, cluster_size, cv, allocation, alpha, distribution, r2 };
-    let asked = Binary { baseline, method, direction, plan };
+    let mut plan =
+        Plan::default().cv(cv).allocation(allocation).alpha(alpha).distribution(distribution).r2(r2);
+    (plan.effect, plan.clusters, plan.power) = (effect, clusters, power);
+    (plan.icc, plan.cluster_size) = (icc, cluster_size);
+    let mut asked = Binary::new(baseline, method, plan);
+    asked.direction = direction;
     let answer = crate::pool::compute(py, || binary::power(&asked)).or_raise(py)?;
     let s = &answer.solution;
     Ok(record!(py,

@@ -72,14 +72,13 @@ fn randomisation_test<'py>(
         (Some(x), _) => core::Statistic::Adjusted(x),
         (None, name) => core::Statistic::named(name, studentised).or_raise(py)?,
     };
-    let options = core::RandomisationOptions {
-        draws,
-        seed: seed.map(Seed::from),
-        alternative: alternative.parse::<Alternative>().or_raise(py)?,
-        level,
-        interval: Some(interval),
-        weights: weights.parse().or_raise(py)?,
-    };
+    let mut options = core::RandomisationOptions::default()
+        .draws(draws)
+        .alternative(alternative.parse().or_raise(py)?)
+        .level(level)
+        .interval(interval)
+        .weights(weights.parse().or_raise(py)?);
+    options.seed = seed.map(Seed::from);
     let test = crate::pool::compute(py, || {
         core::randomisation_test(&design.inner, &assignment, &outcomes, statistic, &options, &Signals)
     })
@@ -172,8 +171,9 @@ fn randomisation_size<'py>(
 ) -> PyResult<Bound<'py, PyDict>> {
     let outcomes =
         core::Outcomes::new("outcome", slice(&values)?, slice(&unit)?, units.inner.len()).or_raise(py)?;
-    let test = core::RandomisationOptions { draws, level: 1.0 - alpha, ..Default::default() };
-    let options = core::SizeOptions { trials, seed, alpha, effect, test };
+    let test = core::RandomisationOptions::default().draws(draws).level(1.0 - alpha);
+    let options =
+        core::SizeOptions::default().trials(trials).seed(seed).alpha(alpha).effect(effect).test(test);
     let statistic = core::Statistic::DifferenceInMeans { studentised };
     let found = crate::pool::compute(py, || {
         core::size(&design.inner, &units.inner, &outcomes, statistic, &options, &Signals)

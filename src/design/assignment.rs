@@ -3,13 +3,16 @@
 use ndarray::Array2;
 use num_bigint::BigUint;
 
+use serde::Serialize;
+
 use super::procedure::{Details, LEFT_OUT, Probabilities, Scratch, check_arms};
 use super::random::Streams;
 use super::{Commitment, Design, Method, Units};
 use crate::{Fault, Result};
 
 /// The arms of all units, as drawn here or as observed in a trial that was randomised elsewhere.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[non_exhaustive]
 pub struct Assignment {
     /// The units in canonical order.
     pub units: Units,

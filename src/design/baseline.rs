@@ -2,12 +2,14 @@
 
 use std::sync::Arc;
 
+use serde::Serialize;
+
 use super::units::rank;
 use super::{Column, Units};
 use crate::{Fault, Result};
 
 /// Order of arrival, factors and covariates, by unit.
-#[derive(Debug, Clone, PartialEq, Default)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize)]
 pub(super) struct Baseline {
     pub arrival: Option<Vec<u32>>,
     pub factors: Vec<Factor>,
@@ -15,7 +17,8 @@ pub(super) struct Baseline {
 }
 
 /// A category of each unit.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
 pub struct Factor {
     /// The column's name.
     pub name: String,
@@ -26,7 +29,8 @@ pub struct Factor {
 }
 
 /// A number of each unit: the mean over its rows.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[non_exhaustive]
 pub struct UnitCovariate {
     /// The column's name.
     pub name: String,

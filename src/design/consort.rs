@@ -8,12 +8,14 @@
 //! M. K. Campbell et al. (2012), Consort 2010 statement: extension to cluster randomised trials, BMJ 345, e5661,
 //! doi:10.1136/bmj.e5661.
 
+use serde::Serialize;
+
 use super::LEFT_OUT;
 use super::procedure::check_arms;
 use crate::{Fault, Result};
 
 /// A number of units and of rows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
 pub struct Count {
     /// Units, such as families.
     pub units: u64,
@@ -22,7 +24,8 @@ pub struct Count {
 }
 
 /// The flow of one arm.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
 pub struct ArmFlow {
     /// Allocated to the arm.
     pub allocated: Count,
@@ -35,7 +38,8 @@ pub struct ArmFlow {
 }
 
 /// The flow of all arms.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
 pub struct Flow {
     /// One flow an arm.
     pub arms: Vec<ArmFlow>,

@@ -36,6 +36,8 @@ use ndarray::Array2;
 use num_bigint::BigUint;
 use rayon::prelude::*;
 
+use serde::Serialize;
+
 use super::procedure::{Probabilities, Procedure, Scratch, Support};
 use super::random::{Random, Streams};
 use super::schemes::{self, Accepted, Candidates};
@@ -47,7 +49,7 @@ use crate::{Fault, Result};
 const PAIRED: usize = 1000;
 
 /// Two units, indices in canonical order.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct Pair {
     /// The first.
     pub first: u32,
@@ -56,7 +58,8 @@ pub struct Pair {
 }
 
 /// What a constrained design accepts, and whether the randomisation is valid.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[non_exhaustive]
 pub struct Acceptance {
     /// Whether the candidates are all assignments; else a sample.
     pub enumerated: bool,

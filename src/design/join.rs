@@ -1,11 +1,14 @@
 //! Joining other data to an assignment by unit, and refusing data that contradict it.
 
+use serde::Serialize;
+
 use super::observe::decode;
 use super::{Assignment, Column};
 use crate::{Fault, Result};
 
 /// Rows of other data matched to the units of an assignment.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
 pub struct Joined {
     /// The unit of each row, an index into the assignment's units.
     pub unit: Vec<u32>,

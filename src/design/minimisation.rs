@@ -27,6 +27,8 @@ use std::sync::Arc;
 
 use rayon::prelude::*;
 
+use serde::Serialize;
+
 use super::fake_arms::{self, Chances, Counts, FakeArms, Sequential};
 use super::{Fraction, Imbalance, Minimisation, Ratio, Units};
 use crate::progress::{Monitor, check};
@@ -165,7 +167,8 @@ pub(super) fn procedure(
 }
 
 /// How often each arm was drawn at each arrival of simulated trials.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
 pub struct Shares {
     /// The number of trials.
     pub trials: u64,

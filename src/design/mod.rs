@@ -72,6 +72,8 @@ mod score;
 
 use std::collections::BTreeSet;
 
+use serde::Serialize;
+
 use crate::rng::Seed;
 use crate::{Fault, Result};
 
@@ -98,7 +100,8 @@ pub use sequence::{Arrival, Block, Drawn, Sequence};
 pub use units::Units;
 
 /// One arm of a trial.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
 pub struct Arm {
     /// Its name, in Unicode NFC.
     pub name: String,
@@ -107,7 +110,8 @@ pub struct Arm {
 }
 
 /// What is randomised.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
 pub enum Unit {
     /// Clusters, named by this column: all rows of a cluster get one arm.
     Cluster(String),
@@ -125,7 +129,8 @@ impl Unit {
 }
 
 /// An allocation ratio in lowest terms.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
 pub struct Ratio {
     /// The share of each arm.
     pub shares: Vec<u64>,

@@ -19,6 +19,8 @@
 
 use rayon::prelude::*;
 
+use serde::Serialize;
+
 use super::procedure::Scratch;
 use super::random::Steps;
 use super::stepwise::{State, Stepwise};
@@ -32,6 +34,7 @@ const CHUNK: u64 = 1 << 10;
 
 /// Who is expected to arrive.
 #[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
 pub enum Expected<'a> {
     /// These units, in their order of arrival where it is known.
     Units(&'a Units),
@@ -47,7 +50,8 @@ pub enum Expected<'a> {
 }
 
 /// How predictable a procedure is, and how even it keeps the arms.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[non_exhaustive]
 pub struct Predictability {
     /// The number of arrivals in each trial.
     pub n: usize,

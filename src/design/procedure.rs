@@ -3,6 +3,8 @@
 use ndarray::Array2;
 use num_bigint::BigUint;
 
+use serde::Serialize;
+
 use super::fake_arms::{self, Sequential};
 use super::random::{Random, Steps};
 use super::{Design, Method, Units, biased_coin, big_stick, blocks, complete, minimisation, simple};
@@ -39,7 +41,8 @@ pub(crate) struct Scratch {
 }
 
 /// Every unit's probability of every arm.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[non_exhaustive]
 pub struct Probabilities {
     /// Units x arms. A row sums to less than 1 by the probability of being left out.
     pub arm: Array2<f64>,
@@ -49,7 +52,8 @@ pub struct Probabilities {
 }
 
 /// What is known of an assignment beyond the arms.
-#[derive(Debug, Clone, PartialEq, Default)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize)]
+#[non_exhaustive]
 pub struct Details {
     /// For a sequential procedure: each unit's probability of each arm when it arrived, given all that was drawn before
     /// (arms, the sizes of blocks, and which fake arms stood for the arms); units x arms.
@@ -59,7 +63,8 @@ pub struct Details {
 }
 
 /// All assignments that a procedure can give, each with its probability.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[non_exhaustive]
 pub struct Support {
     /// Assignments x units; entries are arms, or [`LEFT_OUT`].
     pub arm: Array2<u8>,

@@ -5,6 +5,8 @@
 
 use std::collections::HashMap;
 
+use serde::Serialize;
+
 use super::Design;
 use super::column::nfc;
 use super::random::Steps;
@@ -13,7 +15,13 @@ use crate::rng::{Seed, Stream};
 use crate::{Fault, Result};
 
 /// A newcomer: what the procedure may know of it.
+///
+/// ```
+/// use crewe::design::Arrival;
+/// assert_eq!(Arrival::new(&["north".into()], &[]).stratum, ["north"]);
+/// ```
 #[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
 pub struct Arrival<'a> {
     /// The values of the design's strata, in its order.
     pub stratum: &'a [String],
@@ -21,8 +29,16 @@ pub struct Arrival<'a> {
     pub factors: &'a [String],
 }
 
+impl<'a> Arrival<'a> {
+    /// A newcomer of a stratum, with the levels of its factors.
+    pub fn new(stratum: &'a [String], factors: &'a [String]) -> Self {
+        Self { stratum, factors }
+    }
+}
+
 /// What a newcomer drew.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[non_exhaustive]
 pub struct Drawn {
     /// The arm.
     pub arm: u8,
@@ -34,7 +50,8 @@ pub struct Drawn {
 }
 
 /// A place in a permuted block.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
 pub struct Block {
     /// The block's number in its stratum, from 0.
     pub number: u64,
@@ -52,11 +69,11 @@ pub struct Block {
 /// use crewe::design::{Arrival, Blocks, Design, Sequence};
 /// use crewe::rng::Seed;
 /// let design = Design::new("t").arm("control", 1).arm("crewe", 2).cluster("family").strata(["history"])
-///     .method(Blocks { sizes: vec![3] });
+///     .method(Blocks::new([3]));
 /// let mut sequence = Sequence::new(&design, &Seed::Integer(7))?;
 /// let stratum = ["yes".to_owned()];
 /// let drawn: Vec<_> =
-///     (0..3).map(|_| sequence.allocate(&Arrival { stratum: &stratum, factors: &[] })).collect();
+///     (0..3).map(|_| sequence.allocate(&Arrival::new(&stratum, &[]))).collect();
 /// assert_eq!(drawn.iter().filter(|drawn| drawn.arm == 1).count(), 2);
 /// assert_eq!(drawn[0].probability, [1.0 / 3.0, 2.0 / 3.0]);
 /// assert!(drawn[2].probability.contains(&1.0)); // the end of a block is known from its beginning

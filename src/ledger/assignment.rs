@@ -2,6 +2,8 @@
 
 use ndarray::Array2;
 
+use serde::Serialize;
+
 use super::frame::{Left, Row, notes, rows};
 use super::state::{Family, State};
 use super::store::Ledger;
@@ -23,7 +25,8 @@ pub enum Scope {
 words!(Scope, "scope of the families", as ledger, Compared => "compared", Everybody => "everybody");
 
 /// An assignment with the rows of the frame that it was built from, in the same order.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[non_exhaustive]
 pub struct Assigned {
     /// The rows.
     pub rows: Vec<Row>,

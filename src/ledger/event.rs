@@ -5,6 +5,7 @@ use serde_json::Value;
 
 use super::time::Time;
 use crate::json::canonical;
+use crate::setters::setters;
 use crate::words::words;
 use crate::{Fault, Result};
 
@@ -51,6 +52,7 @@ words!(
 
 /// What is fixed when a ledger is created and never changes.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct Rules {
     /// What happens while an arm is full.
     pub overflow: Overflow,
@@ -62,6 +64,8 @@ pub struct Rules {
     /// an empty list takes any. Empty as a whole by default.
     pub levels: Vec<Vec<String>>,
 }
+
+setters!(Rules, overflow: plain(Overflow), merged: plain(Merged), clock_tolerance: plain(u32), levels: plain(Vec<Vec<String>>));
 
 /// A family that is put forward for the trial.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -32,6 +32,8 @@ pub use shift::SubsetSums;
 pub use unconditional::{ChanZhang, chan_zhang};
 
 pub(crate) use crate::inference::level::check_level;
+use serde::Serialize;
+
 use crate::words::words;
 use crate::{Fault, Result};
 
@@ -75,7 +77,7 @@ pub(crate) struct Tails {
 }
 
 /// An interval.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Interval {
     /// Its lower limit.
     pub low: f64,

@@ -33,6 +33,9 @@ mod solve;
 pub use clustering::ClusterSize;
 pub use solve::solve;
 
+use serde::Serialize;
+
+use crate::setters::setters;
 use crate::words::words;
 
 /// The law of the test statistic.
@@ -85,7 +88,14 @@ words!(
 );
 
 /// A trial on paper: everything but the outcome. Exactly one of the five options is `None`.
-#[derive(Debug, Clone)]
+///
+/// ```
+/// use crewe::power::{ClusterSize, Plan};
+/// let plan = Plan::default().clusters(286).power(0.8).icc(0.36).cluster_size(ClusterSize::Mean(3.0));
+/// assert_eq!((plan.effect, plan.clusters), (None, Some(286)));
+/// ```
+#[derive(Debug, Clone, Serialize)]
+#[non_exhaustive]
 pub struct Plan {
     /// The effect on the outcome's own scale, signed.
     pub effect: Option<f64>,
@@ -127,8 +137,23 @@ impl Default for Plan {
     }
 }
 
+setters!(
+    Plan,
+    effect: some(f64),
+    clusters: some(u64),
+    power: some(f64),
+    icc: some(f64),
+    cluster_size: some(ClusterSize),
+    cv: plain(f64),
+    allocation: plain(f64),
+    alpha: plain(f64),
+    distribution: plain(Distribution),
+    r2: plain(f64),
+);
+
 /// Independent units that each arm is worth.
 #[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
 pub struct Arms {
     /// In the treated arm.
     pub treated: f64,
@@ -138,6 +163,7 @@ pub struct Arms {
 
 /// An effect in units of its standard error.
 #[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
 pub struct Standardised {
     /// The absolute effect over its standard error under the alternative.
     pub noncentrality: f64,
@@ -145,7 +171,35 @@ pub struct Standardised {
     pub null_scale: f64,
 }
 
+impl Standardised {
+    /// An effect of so many standard errors, whose standard error under the null is so many times the one under the
+    /// alternative.
+    pub fn new(noncentrality: f64, null_scale: f64) -> Self {
+        Self { noncentrality, null_scale }
+    }
+}
+
 /// What a kind of outcome has to say for itself.
+///
+/// ```
+/// use crewe::power::{Arms, ClusterSize, Outcome, Plan, Standardised, solve};
+/// /// A mean with a known standard deviation.
+/// struct Mean {
+///     sd: f64,
+/// }
+/// impl Outcome for Mean {
+///     fn standardise(&self, effect: f64, arms: Arms) -> Standardised {
+///         let error = self.sd * (1.0 / arms.treated + 1.0 / arms.control).sqrt();
+///         Standardised::new(effect.abs() / error, 1.0)
+///     }
+///     fn limit(&self) -> f64 {
+///         1e6
+///     }
+/// }
+/// let plan = Plan::default().effect(0.5).clusters(126).icc(0.0).cluster_size(ClusterSize::Mean(1.0));
+/// assert!((solve(&Mean { sd: 1.0 }, &plan)?.power.unwrap() - 0.8013).abs() < 1e-4);
+/// # Ok::<(), crewe::Error>(())
+/// ```
 pub trait Outcome {
     /// The effect in units of its standard error.
     fn standardise(&self, effect: f64, arms: Arms) -> Standardised;
@@ -154,7 +208,8 @@ pub trait Outcome {
 }
 
 /// The best that can be had where the power asked for is out of reach.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[non_exhaustive]
 pub struct Ceiling {
     /// The highest power within reach.
     pub power: f64,
@@ -163,7 +218,8 @@ pub struct Ceiling {
 }
 
 /// A solved plan.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize)]
+#[non_exhaustive]
 pub struct Solution {
     /// What was solved for.
     pub solved: Unknown,

@@ -6,11 +6,14 @@
 //! distribution's standard deviation, count as equal, so that rounding breaks no tie. Two-sided p is twice the smaller
 //! tail, at most 1.
 
+use serde::Serialize;
+
 use crate::nonparametric::Alternative;
 use crate::{Fault, Result};
 
 /// The tails of a null distribution at the observed value.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[non_exhaustive]
 pub struct Tails {
     /// The probability of a value at most as large.
     pub lower: f64,

@@ -11,6 +11,8 @@
 
 use rayon::prelude::*;
 
+use serde::Serialize;
+
 use super::adjusted::Adjusted;
 use super::chances::chances;
 use super::inversion::{Lines, Search};
@@ -24,13 +26,21 @@ use crate::design::{Assignment, Design};
 use crate::nonparametric::{Alternative, Interval, check_level};
 use crate::progress::Monitor;
 use crate::rng::Seed;
+use crate::setters::setters;
 use crate::{Fault, Result};
 
 /// A statistic of the outcomes by row (NaN where they do not count) and the arms by unit.
 pub type UserStatistic<'a> = dyn Fn(&[f64], &[u8]) -> f64 + Sync + 'a;
 
 /// How to test.
+///
+/// ```
+/// use crewe::resampling::{RandomisationOptions, Weights};
+/// let options = RandomisationOptions::default().draws(999).seed(7).weights(Weights::Equal);
+/// assert_eq!(options.draws, 999);
+/// ```
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct RandomisationOptions {
     /// The number of draws; where the procedure can give no more assignments than this, all are used instead.
     pub draws: u64,
@@ -61,8 +71,27 @@ impl Default for RandomisationOptions {
     }
 }
 
+setters!(
+    RandomisationOptions,
+    draws: plain(u64),
+    alternative: plain(Alternative),
+    level: plain(f64),
+    interval: some(bool),
+    weights: plain(Weights),
+);
+
+impl RandomisationOptions {
+    /// Sets the seed of the draws: an integer, or a key.
+    #[must_use]
+    pub fn seed(mut self, seed: impl Into<Seed>) -> Self {
+        self.seed = Some(seed.into());
+        self
+    }
+}
+
 /// One arm beside the reference.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[non_exhaustive]
 pub struct Comparison {
     /// The arm.
     pub arm: String,
@@ -87,7 +116,8 @@ pub struct Comparison {
 }
 
 /// All arms together.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[non_exhaustive]
 pub struct Omnibus {
     /// The sum of squares between the arms.
     pub statistic: f64,
@@ -96,7 +126,8 @@ pub struct Omnibus {
 }
 
 /// What the test found.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[non_exhaustive]
 pub struct RandomisationTest {
     /// Every arm but the reference, in order.
     pub comparisons: Vec<Comparison>,

@@ -2,6 +2,8 @@
 
 use ndarray::Array2;
 
+use serde::Serialize;
+
 use super::null::weights;
 use super::replay::Replay;
 use crate::design::{Assignment, Design, Redraws};
@@ -10,7 +12,8 @@ use crate::rng::Seed;
 use crate::{Error, Fault, Result};
 
 /// The assignments themselves, for a statistic that is computed elsewhere.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[non_exhaustive]
 pub struct Redrawn {
     /// Assignments x units; entries are arms, or [`crate::design::LEFT_OUT`].
     pub arm: Array2<u8>,

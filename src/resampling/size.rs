@@ -6,15 +6,24 @@
 
 use rayon::prelude::*;
 
+use serde::Serialize;
+
 use super::randomisation_test::Prepared;
 use super::{Outcomes, RandomisationOptions, Statistic};
 use crate::design::{Assignment, Design, Units};
 use crate::progress::{Monitor, NoMonitor, check};
 use crate::rng::{Seed, Stream};
+use crate::setters::setters;
 use crate::{Fault, Result};
 
 /// How to look.
+///
+/// ```
+/// use crewe::resampling::SizeOptions;
+/// assert_eq!(SizeOptions::default().trials(500).alpha(0.1).trials, 500);
+/// ```
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct SizeOptions {
     /// The number of trials, where they are simulated.
     pub trials: u64,
@@ -35,8 +44,11 @@ impl Default for SizeOptions {
     }
 }
 
+setters!(SizeOptions, trials: plain(u64), seed: plain(u64), alpha: plain(f64), effect: plain(f64), test: plain(RandomisationOptions));
+
 /// How a test fares.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[non_exhaustive]
 pub struct Size {
     /// The share of trials with a p-value of at most alpha.
     pub rejected: f64,

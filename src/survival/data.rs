@@ -7,10 +7,13 @@
 use std::ops::Range;
 
 pub use crate::ties::Tolerance;
+use serde::Serialize;
+
 use crate::{Fault, Result, codes};
 
 /// What was observed: a time for every row, and whether it ended in the event (1) or was censored (0).
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct Surv<'a> {
     /// Time on study, length n, 0 or more.
     pub time: &'a [f64],
@@ -132,7 +135,8 @@ fn positions(values: &[f64], wrong: impl Fn(f64) -> bool) -> Vec<usize> {
 }
 
 /// The rows that share a stratum and a time.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[non_exhaustive]
 pub struct Tie {
     /// The time; where near-equal times were merged, the smallest of them.
     pub time: f64,
@@ -152,7 +156,8 @@ impl Tie {
 }
 
 /// Rows in the order of strata and times.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize)]
+#[non_exhaustive]
 pub struct Timeline {
     /// Rows, stratum by stratum, times ascending, and at one time the censored before the events; length n.
     pub order: Vec<u32>,

@@ -5,8 +5,11 @@
 //! M. Greenwood (1926); intervals on three scales as in J. D. Kalbfleisch and R. L. Prentice (2002), section 1.4.
 //! With weights, d and n are sums of weights.
 
+use serde::Serialize;
+
 use super::data::{Surv, Timeline, Tolerance};
 use crate::inference::level::check_level;
+use crate::setters::setters;
 use crate::words::words;
 use crate::{Result, dist};
 
@@ -60,7 +63,7 @@ impl Interval {
 }
 
 /// The two ends of an interval.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Limits {
     /// The lower end.
     pub low: f64,
@@ -69,7 +72,14 @@ pub struct Limits {
 }
 
 /// What to estimate.
-#[derive(Debug, Clone, Copy, PartialEq)]
+///
+/// ```
+/// use crewe::survival::{Interval, Options};
+/// let options = Options::default().interval(Interval::Log).level(0.9);
+/// assert_eq!(options.level, 0.9);
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[non_exhaustive]
 pub struct Options {
     /// The scale of the intervals.
     pub interval: Interval,
@@ -83,8 +93,11 @@ impl Default for Options {
     }
 }
 
+setters!(Options, interval: plain(Interval), level: plain(f64));
+
 /// The estimate in one group; all arrays have one element for each distinct time of the group.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize)]
+#[non_exhaustive]
 pub struct Curve {
     /// The distinct times, censored ones included.
     pub time: Vec<f64>,
@@ -109,7 +122,8 @@ pub struct Curve {
 }
 
 /// A curve read at given times; all arrays have one element a time, NaN where a time is.
-#[derive(Debug, Clone, PartialEq, Default)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize)]
+#[non_exhaustive]
 pub struct Readings {
     /// S: 1 before the first time of the group.
     pub survival: Vec<f64>,
@@ -122,7 +136,8 @@ pub struct Readings {
 }
 
 /// A quantile of the time to the event, with its interval; NaN where the curve does not come down that far.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[non_exhaustive]
 pub struct Quantile {
     /// The estimate.
     pub estimate: f64,
