@@ -43,6 +43,16 @@ impl<'a> Covariate<'a> {
 }
 
 /// The balance at one level.
+///
+/// ```
+/// use crewe::design::{Covariate, balance};
+/// // Two children of the first family, one of each other; means by family.
+/// let age = Covariate::new("age", &[4.0, 6.0, 9.0, 7.0]);
+/// let by_family = balance(&[0, 0, 1, 2], &[0, 1, 1], 2, &[age])?.unit;
+/// assert_eq!(by_family.mean[[0, 1]] - by_family.mean[[0, 0]], 3.0);
+/// assert!(by_family.difference[[0, 0]].is_nan()); // the first arm is the reference
+/// # Ok::<(), crewe::Error>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct Level {
@@ -62,6 +72,14 @@ pub struct Level {
 }
 
 /// The balance by unit and by row.
+///
+/// ```
+/// use crewe::design::{Covariate, balance};
+/// let age = Covariate::new("age", &[4.0, 6.0, 9.0]);
+/// let made = balance(&[0, 0, 1], &[0, 1], 2, &[age])?;
+/// assert_eq!((made.row.n[[0, 0]], made.unit.n[[0, 0]]), (2, 1));
+/// # Ok::<(), crewe::Error>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct Balance {

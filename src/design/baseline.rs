@@ -17,6 +17,16 @@ pub(super) struct Baseline {
 }
 
 /// A category of each unit.
+///
+/// ```
+/// use crewe::design::{Column, Unit, Units};
+/// let ids = Column::from_values("id", ["1", "2", "3"]);
+/// let site = Column::from_values("site", ["south", "north", "south"]);
+/// let units = Units::from_rows(&Unit::Individual("id".into()), &ids, &[])?.factor(&site)?;
+/// let factor = &units.factors()[0];
+/// assert_eq!(factor.levels[factor.level[0] as usize], "south");
+/// # Ok::<(), crewe::Error>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct Factor {
@@ -29,6 +39,15 @@ pub struct Factor {
 }
 
 /// A number of each unit: the mean over its rows.
+///
+/// ```
+/// use crewe::design::{Column, Unit, Units};
+/// let families = Column::from_values("family", ["a", "a", "b"]);
+/// let units = Units::from_rows(&Unit::Cluster("family".into()), &families, &[])?;
+/// let units = units.covariate("age", &[4.0, 6.0, 9.0])?;
+/// assert_eq!(units.covariates()[0].values, [5.0, 9.0]);
+/// # Ok::<(), crewe::Error>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct UnitCovariate {

@@ -19,6 +19,13 @@ use crate::json::canonical;
 use crate::rng::{Seed, TAG};
 
 /// A commitment to a design and its seed.
+///
+/// ```
+/// use crewe::design::Design;
+/// let made = Design::new("t").arm("a", 1).arm("b", 1).cluster("id").seed(1).commitment()?;
+/// assert!(made.design.starts_with(r#"{"algorithm":"crewe/1""#) && !made.design.contains("seed"));
+/// # Ok::<(), crewe::Error>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct Commitment {

@@ -15,6 +15,11 @@ use super::procedure::check_arms;
 use crate::{Fault, Result};
 
 /// A number of units and of rows.
+///
+/// ```
+/// use crewe::design::Count;
+/// assert_eq!(Count::default(), Count { units: 0, rows: 0 });
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
 pub struct Count {
     /// Units, such as families.
@@ -24,6 +29,14 @@ pub struct Count {
 }
 
 /// The flow of one arm.
+///
+/// ```
+/// use crewe::design::flow;
+/// let made = flow(&[0, 0, 1], &[0, 1], 2, 1, &[None, Some(0), None], &[true, false, false])?;
+/// let control = &made.arms[0];
+/// assert_eq!((control.allocated.rows, control.analysed.rows, control.excluded[0].rows), (2, 1, 1));
+/// # Ok::<(), crewe::Error>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct ArmFlow {
@@ -38,6 +51,13 @@ pub struct ArmFlow {
 }
 
 /// The flow of all arms.
+///
+/// ```
+/// use crewe::design::{LEFT_OUT, flow};
+/// let made = flow(&[0, 1, 2], &[0, 1, LEFT_OUT], 2, 0, &[None; 3], &[true, true, false])?;
+/// assert_eq!((made.arms.len(), made.left_out.units), (2, 1));
+/// # Ok::<(), crewe::Error>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct Flow {

@@ -11,6 +11,14 @@ use crate::words::words;
 use crate::{Fault, Result};
 
 /// The procedure that draws the arms.
+///
+/// ```
+/// use crewe::design::{Blocks, Method};
+/// let method = Method::from_json(r#"{"name":"blocks","sizes":[3,6]}"#)?;
+/// assert_eq!(method, Blocks::new([3, 6]).into());
+/// assert!(method.needs_order());
+/// # Ok::<(), crewe::Error>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "name", rename_all = "snake_case")]
 #[non_exhaustive]
@@ -155,6 +163,12 @@ impl MatchedSets {
 }
 
 /// Sets that a column names: [`MatchedSets::given`].
+///
+/// ```
+/// use crewe::design::MatchedSets;
+/// let MatchedSets::Given(sets) = MatchedSets::given("pair") else { unreachable!() };
+/// assert_eq!(sets.on, "pair");
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
@@ -164,6 +178,12 @@ pub struct GivenSets {
 }
 
 /// Pairs with the smallest sum of Mahalanobis distances: [`MatchedSets::built`].
+///
+/// ```
+/// use crewe::design::MatchedSets;
+/// let MatchedSets::Built(pairs) = MatchedSets::built(["age"]) else { unreachable!() };
+/// assert_eq!(pairs.on, ["age"]);
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
@@ -345,6 +365,12 @@ impl From<Weighted> for (String, u32) {
 }
 
 /// A fraction of whole numbers in lowest terms, since a commitment holds no floats.
+///
+/// ```
+/// use crewe::design::Fraction;
+/// let p = Fraction::new(80, 100);
+/// assert_eq!((p.numerator, p.denominator, p.value()), (4, 5, 0.8));
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(from = "(u64, u64)", into = "(u64, u64)")]
 #[non_exhaustive]

@@ -41,6 +41,16 @@ pub(crate) struct Scratch {
 }
 
 /// Every unit's probability of every arm.
+///
+/// ```
+/// use crewe::design::{Column, Design, Units};
+/// let design = Design::new("Trial").arm("control", 1).arm("crewe", 1).cluster("family").seed(3);
+/// let families = Column::from_values("family", ["a", "a", "b", "c", "d"]);
+/// let units = Units::from_rows(design.unit()?, &families, &[])?;
+/// let found = design.probabilities(&units)?;
+/// assert_eq!((found.arm[[0, 1]], found.simulated), (0.5, None));
+/// # Ok::<(), crewe::Error>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct Probabilities {
@@ -52,6 +62,17 @@ pub struct Probabilities {
 }
 
 /// What is known of an assignment beyond the arms.
+///
+/// ```
+/// use crewe::design::{Blocks, Column, Design, Units};
+/// let design = Design::new("t").arm("a", 1).arm("b", 1).individual("id").method(Blocks::new([2])).seed(1);
+/// let ids = Column::from_values("id", ["1", "2", "3", "4"]);
+/// let units = Units::from_rows(design.unit()?, &ids, &[])?.arriving("day", &[1, 2, 3, 4])?;
+/// let details = design.assign(&units)?.details;
+/// assert_eq!(details.block, Some(vec![0, 0, 1, 1]));
+/// assert_eq!(details.conditional.unwrap()[[1, 0]].fract(), 0.0); // the second of a pair is certain
+/// # Ok::<(), crewe::Error>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Default, Serialize)]
 #[non_exhaustive]
 pub struct Details {
@@ -63,6 +84,17 @@ pub struct Details {
 }
 
 /// All assignments that a procedure can give, each with its probability.
+///
+/// ```
+/// use crewe::design::{Column, Design, Units};
+/// let design = Design::new("Trial").arm("control", 1).arm("crewe", 1).cluster("family").seed(3);
+/// let families = Column::from_values("family", ["a", "a", "b", "c", "d"]);
+/// let units = Units::from_rows(design.unit()?, &families, &[])?;
+/// let all = design.support(&units, 100)?.expect("there are six");
+/// assert_eq!(all.arm.dim(), (6, 4));
+/// assert!((all.probability.iter().sum::<f64>() - 1.0).abs() < 1e-15);
+/// # Ok::<(), crewe::Error>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct Support {

@@ -37,6 +37,17 @@ impl<'a> Arrival<'a> {
 }
 
 /// What a newcomer drew.
+///
+/// ```
+/// use crewe::design::{Arrival, BigStick, Design, Sequence};
+/// let design = Design::new("t").arm("a", 1).arm("b", 1).individual("id").method(BigStick::new(1));
+/// let mut sequence = Sequence::new(&design, &7.into())?;
+/// let first = sequence.allocate(&Arrival::new(&[], &[]));
+/// let second = sequence.allocate(&Arrival::new(&[], &[]));
+/// assert_eq!(first.probability, [0.5, 0.5]);
+/// assert_eq!(second.probability[usize::from(1 - first.arm)], 1.0);
+/// # Ok::<(), crewe::Error>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct Drawn {
@@ -50,6 +61,15 @@ pub struct Drawn {
 }
 
 /// A place in a permuted block.
+///
+/// ```
+/// use crewe::design::{Arrival, Blocks, Design, Sequence};
+/// let design = Design::new("t").arm("a", 1).arm("b", 1).individual("id").method(Blocks::new([2]));
+/// let mut sequence = Sequence::new(&design, &7.into())?;
+/// let places: Vec<_> = (0..3).filter_map(|_| sequence.allocate(&Arrival::new(&[], &[])).block).collect();
+/// assert_eq!((places[2].number, places[2].size, places[2].place), (1, 2, 0));
+/// # Ok::<(), crewe::Error>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct Block {

@@ -116,6 +116,15 @@ impl Binary {
 setters!(Binary, direction: some(Direction));
 
 /// The answer.
+///
+/// ```
+/// use crewe::power::{ClusterSize, Plan, binary::{Binary, Method, power}};
+/// let plan = Plan::default().effect(0.112).clusters(286).icc(0.36).cluster_size(ClusterSize::Mean(3.0));
+/// let answer = power(&Binary::new(0.226, Method::Arcsine, plan))?;
+/// assert_eq!(answer.treated, Some(0.226 + 0.112));
+/// assert_eq!(answer.direction.name(), "rise");
+/// # Ok::<(), crewe::Error>(())
+/// ```
 #[derive(Debug, Clone, Serialize)]
 #[non_exhaustive]
 pub struct BinaryPower {

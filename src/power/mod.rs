@@ -152,6 +152,24 @@ setters!(
 );
 
 /// Independent units that each arm is worth.
+///
+/// ```
+/// use crewe::power::{ClusterSize, Outcome, Arms, Plan, Standardised, solve};
+/// /// An effect in standard deviations.
+/// struct Standard;
+/// impl Outcome for Standard {
+///     fn standardise(&self, effect: f64, arms: Arms) -> Standardised {
+///         // A thousand clusters of one, half of them treated.
+///         assert_eq!((arms.treated, arms.control), (500.0, 500.0));
+///         Standardised::new(effect.abs() / (1.0 / arms.treated + 1.0 / arms.control).sqrt(), 1.0)
+///     }
+///     fn limit(&self) -> f64 {
+///         10.0
+///     }
+/// }
+/// solve(&Standard, &Plan::default().effect(0.1).clusters(1_000).icc(0.0).cluster_size(ClusterSize::Mean(1.0)))?;
+/// # Ok::<(), crewe::Error>(())
+/// ```
 #[derive(Debug, Clone, Copy)]
 #[non_exhaustive]
 pub struct Arms {
@@ -162,6 +180,12 @@ pub struct Arms {
 }
 
 /// An effect in units of its standard error.
+///
+/// ```
+/// use crewe::power::Standardised;
+/// let effect = Standardised::new(2.8, 1.0);
+/// assert_eq!((effect.noncentrality, effect.null_scale), (2.8, 1.0));
+/// ```
 #[derive(Debug, Clone, Copy)]
 #[non_exhaustive]
 pub struct Standardised {
@@ -208,6 +232,16 @@ pub trait Outcome {
 }
 
 /// The best that can be had where the power asked for is out of reach.
+///
+/// ```
+/// use crewe::power::{ClusterSize, Plan, binary::{Binary, Method, power}};
+/// // Six families of any size cannot show a rise of ten points when siblings are alike.
+/// let plan = Plan::default().effect(0.1).clusters(6).power(0.8).icc(0.9);
+/// let solved = power(&Binary::new(0.2, Method::Unpooled, plan))?.solution;
+/// let ceiling = solved.unattainable.expect("out of reach");
+/// assert!(ceiling.power < 0.8 && ceiling.at.is_infinite());
+/// # Ok::<(), crewe::Error>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct Ceiling {
@@ -218,6 +252,15 @@ pub struct Ceiling {
 }
 
 /// A solved plan.
+///
+/// ```
+/// use crewe::power::{ClusterSize, Plan, Unknown, binary::{Binary, Method, power}};
+/// let plan = Plan::default().effect(0.112).power(0.8).icc(0.36).cluster_size(ClusterSize::Mean(3.0));
+/// let solved = power(&Binary::new(0.226, Method::Arcsine, plan))?.solution;
+/// assert_eq!((solved.solved, solved.design_effect), (Unknown::Clusters, Some(1.72)));
+/// assert!(solved.power >= Some(0.8) && solved.power_one_fewer < Some(0.8));
+/// # Ok::<(), crewe::Error>(())
+/// ```
 #[derive(Debug, Clone, Serialize)]
 #[non_exhaustive]
 pub struct Solution {

@@ -48,6 +48,13 @@ pub enum Weights {
 words!(Weights, "weighting of units", Auto => "auto", Equal => "equal", InverseProbability => "inverse_probability");
 
 /// What is computed from the outcomes and an assignment.
+///
+/// ```
+/// use crewe::resampling::Statistic;
+/// // Any function of the outcomes by row and the arms by unit will do.
+/// let most = |y: &[f64], arm: &[u8]| y.iter().zip(arm).filter(|(_, arm)| **arm == 1).map(|(y, _)| *y).fold(0.0, f64::max);
+/// assert!(matches!(Statistic::User(&most), Statistic::User(_)));
+/// ```
 #[derive(Clone, Copy)]
 #[non_exhaustive]
 pub enum Statistic<'a> {

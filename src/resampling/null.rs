@@ -12,6 +12,15 @@ use crate::nonparametric::Alternative;
 use crate::{Fault, Result};
 
 /// The tails of a null distribution at the observed value.
+///
+/// ```
+/// use crewe::nonparametric::Alternative;
+/// use crewe::resampling::tails;
+/// let found = tails(&[-1.0, 0.0, 1.0], None, 1.0)?;
+/// assert_eq!((found.lower, found.upper), (1.0, 0.5));
+/// assert_eq!(found.p_value(Alternative::TwoSided), 1.0);
+/// # Ok::<(), crewe::Error>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct Tails {

@@ -30,6 +30,13 @@ use crate::setters::setters;
 use crate::{Fault, Result};
 
 /// A statistic of the outcomes by row (NaN where they do not count) and the arms by unit.
+///
+/// ```
+/// use crewe::resampling::UserStatistic;
+/// let treated = |_: &[f64], arm: &[u8]| arm.iter().filter(|&&arm| arm == 1).count() as f64;
+/// let statistic: &UserStatistic<'_> = &treated;
+/// assert_eq!(statistic(&[], &[0, 1, 1]), 2.0);
+/// ```
 pub type UserStatistic<'a> = dyn Fn(&[f64], &[u8]) -> f64 + Sync + 'a;
 
 /// How to test.
@@ -90,6 +97,23 @@ impl RandomisationOptions {
 }
 
 /// One arm beside the reference.
+///
+/// ```
+/// use crewe::design::{Column, Design, Units};
+/// let design = Design::new("Trial").arm("control", 1).arm("crewe", 1).cluster("family").seed(3);
+/// let families = Column::from_values("family", ["a", "a", "b", "c", "d"]);
+/// let units = Units::from_rows(design.unit()?, &families, &[])?;
+/// use crewe::progress::NoMonitor;
+/// use crewe::resampling::{Outcomes, RandomisationOptions, Statistic, randomisation_test};
+/// let assignment = design.assign(&units)?;
+/// let outcomes = Outcomes::new("score", &[1.0, 2.0, 2.0, 5.0, 4.0], units.rows(), units.len())?;
+/// let means = Statistic::DifferenceInMeans { studentised: false };
+/// let test = randomisation_test(&design, &assignment, &outcomes, means, &RandomisationOptions::default(), &NoMonitor)?;
+/// let crewe = &test.comparisons[0];
+/// assert_eq!((crewe.arm.as_str(), crewe.distribution.len()), ("crewe", 6));
+/// assert!((crewe.estimate - (test.means[1] - test.means[0])).abs() < 1e-12);
+/// # Ok::<(), crewe::Error>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct Comparison {
@@ -116,6 +140,21 @@ pub struct Comparison {
 }
 
 /// All arms together.
+///
+/// ```
+/// use crewe::design::{Column, Design, Units};
+/// use crewe::progress::NoMonitor;
+/// use crewe::resampling::{Outcomes, RandomisationOptions, Statistic, randomisation_test};
+/// let design = Design::new("Trial").arm("a", 1).arm("b", 1).arm("c", 1).individual("id").seed(3);
+/// let ids = Column::from_values("id", ["1", "2", "3", "4", "5", "6"]);
+/// let units = Units::from_rows(design.unit()?, &ids, &[])?;
+/// let outcomes = Outcomes::new("score", &[1., 2., 4., 5., 7., 8.], units.rows(), units.len())?;
+/// let means = Statistic::DifferenceInMeans { studentised: false };
+/// let options = RandomisationOptions::default();
+/// let test = randomisation_test(&design, &design.assign(&units)?, &outcomes, means, &options, &NoMonitor)?;
+/// assert!(test.omnibus.expect("there are three arms").p_value > 0.0);
+/// # Ok::<(), crewe::Error>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct Omnibus {
@@ -126,6 +165,22 @@ pub struct Omnibus {
 }
 
 /// What the test found.
+///
+/// ```
+/// use crewe::design::{Column, Design, Units};
+/// let design = Design::new("Trial").arm("control", 1).arm("crewe", 1).cluster("family").seed(3);
+/// let families = Column::from_values("family", ["a", "a", "b", "c", "d"]);
+/// let units = Units::from_rows(design.unit()?, &families, &[])?;
+/// use crewe::progress::NoMonitor;
+/// use crewe::resampling::{Outcomes, RandomisationOptions, Statistic, randomisation_test};
+/// let assignment = design.assign(&units)?;
+/// let outcomes = Outcomes::new("score", &[1.0, 2.0, 2.0, 5.0, 4.0], units.rows(), units.len())?;
+/// let means = Statistic::DifferenceInMeans { studentised: false };
+/// let test = randomisation_test(&design, &assignment, &outcomes, means, &RandomisationOptions::default(), &NoMonitor)?;
+/// assert!(test.exact && test.assignments == 6);
+/// assert_eq!(test.means.len(), 2);
+/// # Ok::<(), crewe::Error>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct RandomisationTest {

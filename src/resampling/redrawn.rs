@@ -12,6 +12,20 @@ use crate::rng::Seed;
 use crate::{Error, Fault, Result};
 
 /// The assignments themselves, for a statistic that is computed elsewhere.
+///
+/// ```
+/// use crewe::design::{Column, Design, Units};
+/// let design = Design::new("Trial").arm("control", 1).arm("crewe", 1).cluster("family").seed(3);
+/// let families = Column::from_values("family", ["a", "a", "b", "c", "d"]);
+/// let units = Units::from_rows(design.unit()?, &families, &[])?;
+/// use crewe::progress::NoMonitor;
+/// use crewe::resampling::redrawn;
+/// let assignment = design.assign(&units)?;
+/// let all = redrawn(&design, &assignment, 1_000, None, &NoMonitor)?;
+/// assert_eq!(all.arm.dim(), (6, 4)); // all six assignments, where a thousand were asked for
+/// assert!(all.weight.is_some());
+/// # Ok::<(), crewe::Error>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct Redrawn {

@@ -47,6 +47,21 @@ impl Default for SizeOptions {
 setters!(SizeOptions, trials: plain(u64), seed: plain(u64), alpha: plain(f64), effect: plain(f64), test: plain(RandomisationOptions));
 
 /// How a test fares.
+///
+/// ```
+/// use crewe::design::{Column, Design, Units};
+/// let design = Design::new("Trial").arm("control", 1).arm("crewe", 1).cluster("family").seed(3);
+/// let families = Column::from_values("family", ["a", "a", "b", "c", "d"]);
+/// let units = Units::from_rows(design.unit()?, &families, &[])?;
+/// use crewe::progress::NoMonitor;
+/// use crewe::resampling::{Outcomes, SizeOptions, Statistic, size};
+/// let outcomes = Outcomes::new("score", &[1.0, 2.0, 2.0, 5.0, 4.0], units.rows(), units.len())?;
+/// let means = Statistic::DifferenceInMeans { studentised: false };
+/// let found = size(&design, &units, &outcomes, means, &SizeOptions::default(), &NoMonitor)?;
+/// assert!(found.exact && found.trials == 6);
+/// assert_eq!(found.rejected, 0.0); // six assignments cannot reject at 5%
+/// # Ok::<(), crewe::Error>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct Size {

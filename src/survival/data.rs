@@ -12,6 +12,14 @@ use serde::Serialize;
 use crate::{Fault, Result, codes};
 
 /// What was observed: a time for every row, and whether it ended in the event (1) or was censored (0).
+///
+/// ```
+/// use crewe::survival::Surv;
+/// let surv = Surv::new(&[5.0, 8.0, 8.0], &[1.0, 0.0, 1.0]).named("days", "closed");
+/// surv.check()?;
+/// assert!(Surv::new(&[-1.0], &[1.0]).check().unwrap_err().to_string().contains("negative"));
+/// # Ok::<(), crewe::Error>(())
+/// ```
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Surv<'a> {
@@ -135,6 +143,13 @@ fn positions(values: &[f64], wrong: impl Fn(f64) -> bool) -> Vec<usize> {
 }
 
 /// The rows that share a stratum and a time.
+///
+/// ```
+/// use crewe::survival::{Surv, Timeline};
+/// let timeline = Timeline::new(&Surv::new(&[5.0, 8.0, 8.0], &[1.0, 0.0, 1.0]), None)?;
+/// assert_eq!((timeline.ties[1].time, timeline.ties[1].deaths()), (8.0, 1));
+/// # Ok::<(), crewe::Error>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct Tie {
@@ -156,6 +171,14 @@ impl Tie {
 }
 
 /// Rows in the order of strata and times.
+///
+/// ```
+/// use crewe::survival::{Surv, Timeline};
+/// let timeline = Timeline::new(&Surv::new(&[9.0, 0.3, 0.1 * 3.0], &[1.0, 1.0, 0.0]), None)?;
+/// assert_eq!(timeline.order, [2, 1, 0]); // one time, and the censored row before the event
+/// assert_eq!(timeline.last_at(0, 0.3), Some(0));
+/// # Ok::<(), crewe::Error>(())
+/// ```
 #[derive(Debug, Clone, Serialize)]
 #[non_exhaustive]
 pub struct Timeline {

@@ -63,6 +63,12 @@ impl Interval {
 }
 
 /// The two ends of an interval.
+///
+/// ```
+/// use crewe::survival::Interval;
+/// let limits = Interval::Log.limits(0.9, 0.2, 1.96);
+/// assert!(limits.low < 0.9 && limits.high == 1.0);
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Limits {
     /// The lower end.
@@ -96,6 +102,14 @@ impl Default for Options {
 setters!(Options, interval: plain(Interval), level: plain(f64));
 
 /// The estimate in one group; all arrays have one element for each distinct time of the group.
+///
+/// ```
+/// use crewe::survival::{Options, Surv, kaplan_meier};
+/// let curve = &kaplan_meier(&Surv::new(&[2., 4., 4., 9.], &[1., 1., 0., 0.]), None, Options::default())?[0];
+/// assert_eq!((curve.time.as_slice(), curve.at_risk.as_slice()), ([2., 4., 9.].as_slice(), [4., 3., 1.].as_slice()));
+/// assert_eq!(curve.survival_at(8.0), 0.5);
+/// # Ok::<(), crewe::Error>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Default, Serialize)]
 #[non_exhaustive]
 pub struct Curve {
@@ -122,6 +136,13 @@ pub struct Curve {
 }
 
 /// A curve read at given times; all arrays have one element a time, NaN where a time is.
+///
+/// ```
+/// use crewe::survival::{Options, Surv, kaplan_meier};
+/// let curve = &kaplan_meier(&Surv::new(&[2., 4., 4., 9.], &[1., 1., 0., 0.]), None, Options::default())?[0];
+/// assert_eq!(curve.read(&[1.0, 2.0, 30.0]).survival, [1.0, 0.75, 0.5]);
+/// # Ok::<(), crewe::Error>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Default, Serialize)]
 #[non_exhaustive]
 pub struct Readings {
@@ -136,6 +157,14 @@ pub struct Readings {
 }
 
 /// A quantile of the time to the event, with its interval; NaN where the curve does not come down that far.
+///
+/// ```
+/// use crewe::survival::{Options, Surv, kaplan_meier};
+/// let curve = &kaplan_meier(&Surv::new(&[2., 4., 6., 9.], &[1., 1., 1., 0.]), None, Options::default())?[0];
+/// assert_eq!(curve.median().estimate, 5.0);
+/// assert!(curve.quantile(0.9).estimate.is_nan()); // the curve does not come down that far
+/// # Ok::<(), crewe::Error>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct Quantile {
