@@ -35,7 +35,7 @@ fn ledger(folder: &Folder) -> Ledger {
         .arm("crewe", 2)
         .cluster("family_id")
         .strata(["site"])
-        .method(Blocks { sizes: vec![3, 6] })
+        .method(Blocks::new([3, 6]))
         .seed(key);
     Ledger::create(folder.0.join("ledger"), &design, &Rules::default()).unwrap()
 }

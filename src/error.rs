@@ -5,8 +5,11 @@
 
 use std::fmt;
 
+use serde::Serialize;
+
 /// The facts of a mistake: the problem in words, the column, rows and values it was seen in, the remedy.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+#[non_exhaustive]
 pub struct Fault {
     /// What is wrong, a sentence without its full stop.
     pub problem: String,

@@ -55,7 +55,9 @@ pub mod progress;
 pub mod regression;
 pub mod resampling;
 pub mod rng;
+mod setters;
 pub mod survival;
 mod ties;
+mod words;
 
 pub use error::{Error, Fault, Result};

@@ -31,7 +31,7 @@ const WHOLE: f64 = 9_007_199_254_740_992.0;
 /// assert_eq!(rule.before(&times, 0.3), 0);
 /// assert_eq!(rule.last_at(&times, 0.2), None);
 /// ```
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize)]
 pub struct Tolerance {
     width: f64,
 }

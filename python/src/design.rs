@@ -341,7 +341,7 @@ fn balance<'py>(
     let columns: Vec<Vec<f64>> = table.rows().into_iter().map(|row| row.to_vec()).collect();
     let made = crate::pool::compute(py, || {
         let covariates: Vec<core::Covariate<'_>> =
-            names.iter().zip(&columns).map(|(name, values)| core::Covariate { name, values }).collect();
+            names.iter().zip(&columns).map(|(name, values)| core::Covariate::new(name, values)).collect();
         core::balance(rows, arm, arms, &covariates)
     })
     .or_raise(py)?;

@@ -115,23 +115,12 @@ impl Ledger {
         levels: Vec<Vec<String>>,
         at: Option<&str>,
     ) -> PyResult<Self> {
-        let unknown = |what: &str, value: &str, known: &str| {
-            let fault = Fault::new(format!("'{value}' is no rule for {what}")).remedy(format!("Use {known}"));
-            to_python(py, &fault.ledger())
-        };
-        let overflow = match overflow {
-            "pause" => core::Overflow::Pause,
-            "draw-first" => core::Overflow::DrawFirst,
-            other => {
-                return Err(unknown("families that come while an arm is full", other, "pause or draw-first"));
-            }
-        };
-        let merged = match merged {
-            "as-randomised" => core::Merged::AsRandomised,
-            "earliest" => core::Merged::Earliest,
-            other => return Err(unknown("families that merge", other, "as-randomised or earliest")),
-        };
-        let rules = core::Rules { overflow, merged, clock_tolerance, levels };
+        let (overflow, merged) = (overflow.parse().or_raise(py)?, merged.parse().or_raise(py)?);
+        let rules = core::Rules::default()
+            .overflow(overflow)
+            .merged(merged)
+            .clock_tolerance(clock_tolerance)
+            .levels(levels);
         let (at, design) = (when(py, at)?, &design.inner);
         let inner = py.detach(|| core::Ledger::create_at(path, design, &rules, at)).or_raise(py)?;
         Ok(Self { inner: inner.monitored(Signals) })

@@ -17,6 +17,7 @@ mod random;
 mod regression;
 mod resampling;
 mod survival;
+mod words;
 
 /// The compiled core of crewe; use the package `crewe`, which wraps it.
 #[pymodule(gil_used = false)]
@@ -33,5 +34,6 @@ fn _core(m: &Bound<'_, PyModule>) -> PyResult<()> {
     design::register(m)?;
     ledger::register(m)?;
     survival::register(m)?;
+    words::register(m)?;
     Ok(())
 }

@@ -63,6 +63,11 @@ pub(super) fn draw(n: usize, ratio: &Ratio, stream: &mut Stream, scratch: &mut S
 }
 
 /// Each arm's probability, the same for every unit.
+///
+/// ```
+/// use crewe::design::{Ratio, complete};
+/// assert_eq!(complete::probabilities(&Ratio::new(&[1, 3])), [0.25, 0.75]);
+/// ```
 pub fn probabilities(ratio: &Ratio) -> Vec<f64> {
     ratio.shares.iter().map(|&share| share as f64 / ratio.total as f64).collect()
 }

@@ -72,6 +72,8 @@ mod score;
 
 use std::collections::BTreeSet;
 
+use serde::Serialize;
+
 use crate::rng::Seed;
 use crate::{Fault, Result};
 
@@ -98,7 +100,14 @@ pub use sequence::{Arrival, Block, Drawn, Sequence};
 pub use units::Units;
 
 /// One arm of a trial.
-#[derive(Debug, Clone, PartialEq, Eq)]
+///
+/// ```
+/// use crewe::design::Design;
+/// let design = Design::new("Trial").arm("control", 1).arm("crewe", 2);
+/// assert_eq!((design.arms()[1].name.as_str(), design.arms()[1].ratio), ("crewe", 2));
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
 pub struct Arm {
     /// Its name, in Unicode NFC.
     pub name: String,
@@ -107,7 +116,13 @@ pub struct Arm {
 }
 
 /// What is randomised.
-#[derive(Debug, Clone, PartialEq, Eq)]
+///
+/// ```
+/// use crewe::design::Unit;
+/// assert_eq!(Unit::Cluster("family_id".into()).column(), "family_id");
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
 pub enum Unit {
     /// Clusters, named by this column: all rows of a cluster get one arm.
     Cluster(String),
@@ -125,7 +140,14 @@ impl Unit {
 }
 
 /// An allocation ratio in lowest terms.
-#[derive(Debug, Clone, PartialEq, Eq)]
+///
+/// ```
+/// use crewe::design::Ratio;
+/// let ratio = Ratio::new(&[100, 200]);
+/// assert_eq!((ratio.shares.as_slice(), ratio.total), ([1, 2].as_slice(), 3));
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
 pub struct Ratio {
     /// The share of each arm.
     pub shares: Vec<u64>,
@@ -152,6 +174,16 @@ pub(crate) fn gcd(a: u64, b: u64) -> u64 {
 }
 
 /// The design of a trial, built step by step and checked when it is used.
+///
+/// ```
+/// use crewe::design::{Blocks, Design};
+/// let design = Design::new("Trial").arm("control", 1).arm("crewe", 2).cluster("family_id").strata(["history"])
+///     .method(Blocks::new([3, 6])).seed(2017);
+/// design.check()?;
+/// // Serialised it is the design of the commitment, which never holds the seed.
+/// assert_eq!(serde_json::to_value(&design).unwrap()["unit"]["column"], "family_id");
+/// # Ok::<(), crewe::Error>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Design {
     name: String,

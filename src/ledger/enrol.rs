@@ -1,5 +1,7 @@
 //! Enrolling a family: its approval is recorded, then its arm is drawn, and both are on the disk or neither.
 
+use serde::Serialize;
+
 use super::chain::Head;
 use super::event::{self, Event, Record};
 use super::state::State;
@@ -104,7 +106,8 @@ impl Application {
 }
 
 /// What an entry is answered with, once it is on the disk.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
 pub struct Receipt {
     /// The number of the last event that the request wrote.
     pub sequence: u64,
@@ -117,7 +120,8 @@ pub struct Receipt {
 }
 
 /// Where a family is placed.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
 pub struct Placement {
     /// The family.
     pub family: String,

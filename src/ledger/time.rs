@@ -20,6 +20,7 @@ pub struct Time(i64);
 
 /// When something happened: as told, or by the system's clock at the moment of writing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
 pub enum When {
     /// The clock is read once the ledger is locked, so that two processes cannot overtake each other.
     #[default]

@@ -10,10 +10,19 @@
 //! Epidemiology 35 (2006) 1292-1300, <https://doi.org/10.1093/ije/dyl129>. It holds for estimates that weight every
 //! unit alike.
 
+use serde::Serialize;
+
 use crate::{Fault, Result};
 
 /// How large the clusters are.
-#[derive(Debug, Clone, PartialEq)]
+///
+/// ```
+/// use crewe::power::ClusterSize;
+/// let families = ClusterSize::List(vec![1, 1, 2, 5]);
+/// assert_ne!(families, ClusterSize::Mean(2.25)); // unequal sizes cost more than their mean says
+/// ```
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[non_exhaustive]
 pub enum ClusterSize {
     /// The mean number of units a cluster.
     Mean(f64),

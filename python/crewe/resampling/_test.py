@@ -138,12 +138,7 @@ def randomisation_test(
             f"the third argument must be an assignment or a ledger, not a {type(design).__name__}",
             remedy="Pass what design.assign(frame) or design.observe(frame, arm=...) returned",
         )
-    if weights not in ("auto", "equal", "inverse_probability"):
-        raise fault(
-            InputError,
-            f"weights={weights!r} is unknown",
-            remedy="Choose 'auto', 'equal' or 'inverse_probability'",
-        )
+    _core.check_word("weights", str(weights))
     draws = count(draws, "draws")
     source = Source(data)
     synthetic = synthetic or bool(getattr(data, "attrs", {}).get("synthetic", False))
