@@ -69,7 +69,7 @@ pub(super) struct Whole {
 
 impl Whole {
     pub fn new(rows: &dyn WhitenedRows) -> Self {
-        let weights: Vec<f64> = (0..rows.n()).map(|i| rows.root(i) * rows.root(i)).collect();
+        let weights: Vec<f64> = rows.roots().unwrap_or_default().iter().map(|root| root * root).collect();
         let outer = rows.outer(&weights);
         let k = outer.nrows();
         let squares = DMatrix::from_fn(k, k, |a, b| outer[(a, b)]);

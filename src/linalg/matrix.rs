@@ -112,9 +112,15 @@ impl<'a> DesignMatrix<'a> {
         if self.intercept {
             row[0] = 1.0;
         }
-        for ((to, &from), &c) in row[first..].iter_mut().zip(self.columns.row(i).iter()).zip(&center[first..])
-        {
-            *to = from - c;
+        let from = self.columns.row(i);
+        if let Some(from) = from.as_slice() {
+            for ((to, &from), &c) in row[first..].iter_mut().zip(from).zip(&center[first..]) {
+                *to = from - c;
+            }
+        } else {
+            for ((to, &from), &c) in row[first..].iter_mut().zip(from.iter()).zip(&center[first..]) {
+                *to = from - c;
+            }
         }
     }
 
