@@ -12,7 +12,8 @@ BIN := $(VENV)/bin
 TARGET := $(or $(CARGO_TARGET_DIR),$(CURDIR)/target)
 export PYO3_PYTHON := $(BIN)/python
 export CARGO_TARGET_DIR := $(TARGET)
-export MPLBACKEND := agg
+# Notebooks show their figures with the backend of their kernel; only the tests name one, which needs no screen.
+unexport MPLBACKEND
 # maturin installs into the environment that is activated: here, always into ours.
 export VIRTUAL_ENV := $(VENV)
 unexport CONDA_PREFIX PYTHONHOME PYTHONPATH
@@ -36,6 +37,7 @@ demo: $(VENV)/.demo
 	$(BIN)/python -m pip install -q .
 	mkdir -p out
 	$(BIN)/python -m jupytext --to ipynb --execute --run-path . --output out/project_crewe.ipynb examples/project_crewe.py
+	@$(BIN)/python tests/count_figures.py out/project_crewe.ipynb 11
 	@echo "The report is out/report.html, the executed notebook out/project_crewe.ipynb."
 
 setup: $(VENV)/.tools
@@ -55,8 +57,8 @@ rust: $(VENV)/.tools
 	cargo test --quiet -p crewe-evidence
 
 python: setup
-	$(BIN)/python -m pytest -q -n 2
-	$(BIN)/python -m pytest -q --doctest-modules python/crewe
+	MPLBACKEND=agg $(BIN)/python -m pytest -q -n 2
+	MPLBACKEND=agg $(BIN)/python -m pytest -q --doctest-modules python/crewe
 	@command -v chromium >/dev/null || command -v chromium-browser >/dev/null || \
 		echo "NOTE: the browser checks of the report were skipped, for there is no chromium on this machine."
 	@test -n "$$CREWE_REFERENCE_DATA" || \
@@ -72,6 +74,7 @@ notebooks: setup
 	for name in project_crewe enrol; do \
 		$(BIN)/python -m jupytext --to ipynb --execute --run-path . --output out/$$name.ipynb examples/$$name.py || exit 1; \
 	done
+	$(BIN)/python tests/count_figures.py out/project_crewe.ipynb 11
 
 docs: setup
 	RUSTDOCFLAGS="-D warnings" cargo doc --no-deps --quiet

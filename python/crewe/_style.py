@@ -118,11 +118,27 @@ def printed() -> Iterator[None]:
     ...     fig, ax = _style.figure(80, 50)
     >>> [round(float(inches) * 25.4) for inches in fig.get_size_inches()]
     [80, 50]
+
+    Notes
+    -----
+    Only the settings that the style changed are put back. The first figure of a session makes matplotlib choose its
+    backend, which in a notebook also switches the interactive mode on and sets a style of its own:
+    `matplotlib.style.context` would undo that, and no later figure, the user's own included, would be shown.
     """
+    import matplotlib
     import matplotlib.style
 
-    with matplotlib.style.context(["default", RC]):
+    # Copies are read, for reading the backend itself would choose one.
+    settings: Any = matplotlib.rcParams
+    before = dict(settings.copy())
+    matplotlib.style.use(["default", RC])
+    ours = dict(settings.copy())
+    changed = [name for name, value in ours.items() if value != before[name]]
+    try:
         yield
+    finally:
+        now = dict(settings.copy())
+        settings.update({name: before[name] for name in changed if now[name] == ours[name]})
 
 
 def arm_styles(arms: Sequence[str]) -> dict[str, ArmStyle]:

@@ -300,11 +300,14 @@ class Report:
         import matplotlib.pyplot as plt
 
         made = _style.figure_of(result.plot())
-        alt = alt or _style.alt_of(made)
-        if not alt and tables:
-            alt = f"{caption}. The numbers are in {' and '.join(tables)}."
-        self._figure(section, _svg_maker(made, made_up), caption, alt)
-        plt.close(made)
+        try:
+            alt = alt or _style.alt_of(made)
+            if not alt and tables:
+                alt = f"{caption}. The numbers are in {' and '.join(tables)}."
+            self._figure(section, _svg_maker(made, made_up), caption, alt)
+        finally:
+            # A notebook shows every figure that is left open.
+            plt.close(made)
 
     def _figure(
         self, section: _Section, maker: Callable[[str, str, str], str], caption: str, alt: str
