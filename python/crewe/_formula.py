@@ -15,10 +15,11 @@ import numpy as np
 import pandas as pd
 from formulaic import Formula as _FormulaClass
 from formulaic.errors import FormulaicError
+from formulaic.parser.types import Factor
 from formulaic.transforms import C as _formulaic_c
 from numpy.typing import NDArray
 
-from crewe._frames import Source
+from crewe._frames import Source, refuse_text
 from crewe.exceptions import InputError, fault
 
 Floats = NDArray[np.float64]
@@ -240,19 +241,18 @@ def design(
 def left_values(left: str, frame: pd.DataFrame) -> Floats:
     """Evaluate a numeric left-hand side over kept rows."""
     matrix, spec = _materialise(f"{left} - 1", frame)
-    if matrix.shape[1] != 1:
-        found = frame.get(left)
-        if found is not None and isinstance(found.dtype, pd.CategoricalDtype):
-            levels = [str(level) for level in found.cat.categories]
+    for factor, (kind, _) in spec.encoder_state.items():
+        # A text of one value would count as 1.0 in every row: it is the kind that tells, not the number of columns.
+        if kind is Factor.Kind.CATEGORICAL:
+            inside = [name for name in variables(str(factor)) if name in frame]
+            refuse_text(frame[inside[0]], inside[0])
             raise fault(
                 InputError,
-                f"'{left}' is text, where numbers are needed",
-                column=left,
-                values=levels,
-                remedy="Code it as numbers first, for instance 1 and 0"
-                if len(levels) == 2
-                else "Read the column as numbers",
+                f"'{factor}' makes categories, where numbers are needed",
+                column=inside[0],
+                remedy=f"Write the column of numbers itself: '{inside[0]}'",
             )
+    if matrix.shape[1] != 1:
         raise fault(
             InputError,
             f"the outcome '{left}' is not one column of numbers",
@@ -261,6 +261,12 @@ def left_values(left: str, frame: pd.DataFrame) -> Floats:
             remedy="Write one column of numbers left of '~'",
         )
     return np.ascontiguousarray(matrix[:, 0])
+
+
+def column_values(name: str, frame: pd.DataFrame) -> Floats:
+    """Give a column of numbers, such as weights, over kept rows."""
+    refuse_text(frame[name], name)
+    return np.ascontiguousarray(frame[name], dtype=np.float64)
 
 
 def _materialise(expression: str, frame: pd.DataFrame) -> tuple[Floats, Any]:

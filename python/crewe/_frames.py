@@ -204,6 +204,60 @@ def _canonical(series: nw.Series[Any], name: str) -> pd.Series[Any]:
     return pd.Series(pd.Categorical(text, categories=levels), name=name)
 
 
+def refuse_text(column: pd.Series[Any], name: str, remedy: str = "") -> None:
+    """Refuse a column in canonical form that holds text, where numbers are needed: of one value or of many."""
+    if isinstance(column.dtype, pd.CategoricalDtype):
+        _refuse_text(name, [str(level) for level in column.cat.categories], remedy)
+
+
+def _refuse_text(
+    name: str, values: Sequence[str], remedy: str = "", rows: Sequence[int] = ()
+) -> None:
+    raise fault(
+        InputError,
+        f"'{name}' is text, where numbers are needed",
+        column=name,
+        rows=rows,
+        values=values,
+        remedy=remedy
+        or (
+            "Code it as numbers first, for instance 1 and 0"
+            if len(values) == 2
+            else "Read the column as numbers"
+        ),
+    )
+
+
+def numbers(values: Any, name: str, remedy: str = "") -> NDArray[np.float64]:
+    """Read an array-like of any shape as numbers, as :meth:`Source.column` reads a column of them.
+
+    Booleans are 0 and 1, None and NA are NaN. Text is refused, even where it looks like numbers, as are dates.
+    """
+    array = np.asarray(values)
+    kind = array.dtype.kind
+    if kind == "O":
+        cells = array.ravel()
+        text = [i for i, cell in enumerate(cells) if isinstance(cell, str | bytes)]
+        if text:
+            row = len(cells) // (array.shape[0] if array.ndim else 1)
+            seen = list(dict.fromkeys(str(cells[i]) for i in text))
+            _refuse_text(name, seen, remedy, list(dict.fromkeys(i // row for i in text)))
+        array = np.where(pd.isna(array), np.nan, array)
+    elif kind in "UST":
+        _refuse_text(name, [str(value) for value in np.unique(array)], remedy)
+    try:
+        if kind not in "biufO":
+            raise TypeError(array.dtype)
+        return np.asarray(array, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise fault(
+            InputError,
+            f"{name} does not hold numbers ({array.dtype})",
+            column=name,
+            remedy=remedy or "Turn it into numbers first, for instance dates into days",
+        ) from error
+
+
 def _declared_levels(series: nw.Series[Any]) -> list[str] | None:
     """Give the levels whose order the user has declared, or None where the order is an accident."""
     native = series.to_native()

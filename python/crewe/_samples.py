@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from crewe import _formula
 from crewe._display import Table, number
-from crewe._frames import Source, build
+from crewe._frames import Source, build, numbers, refuse_text
 from crewe.exceptions import DesignError, InputError, fault
 
 Floats = NDArray[np.float64]
@@ -104,14 +104,9 @@ class Samples:
 
 
 def vector(values: Any, name: str) -> Floats:
-    try:
-        array = np.ascontiguousarray(values, dtype=np.float64)
-    except (TypeError, ValueError) as error:
-        raise fault(
-            InputError,
-            f"{name} does not hold numbers",
-            remedy="Pass a list or an array of numbers, or a formula with data",
-        ) from error
+    array = np.ascontiguousarray(
+        numbers(values, name, "Pass a list or an array of numbers, or a formula with data")
+    )
     if array.ndim != 1:
         raise fault(
             InputError,
@@ -157,14 +152,7 @@ def levels_of(column: pd.Series[Any]) -> tuple[list[str], NDArray[np.int64]]:
 
 def numeric(source: Source, name: str) -> Floats:
     column = source.column(name)
-    if isinstance(column.dtype, pd.CategoricalDtype):
-        raise fault(
-            InputError,
-            "the outcome is text, where numbers are needed",
-            column=name,
-            values=[str(v) for v in column.cat.categories],
-            remedy="Choose a numeric column, or cw.crosstab for categories",
-        )
+    refuse_text(column, name, "Choose a numeric column, or cw.crosstab for categories")
     return np.ascontiguousarray(column.to_numpy(dtype=np.float64))
 
 

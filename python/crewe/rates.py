@@ -10,7 +10,7 @@ import numpy as np
 
 from crewe import _core
 from crewe._display import Table, number, p_value
-from crewe._frames import Source
+from crewe._frames import Source, numbers
 from crewe._samples import (
     Result,
     arms_of,
@@ -391,6 +391,6 @@ def adjust(pvalues: Any, method: str = "holm") -> Any:
     {'closed': 0.04, 'days': 0.04}
     """
     if isinstance(pvalues, Mapping):
-        values = _core.adjust(np.array(list(pvalues.values()), dtype=np.float64), method)
+        values = _core.adjust(numbers(list(pvalues.values()), "pvalues"), method)
         return {name: float(value) for name, value in zip(pvalues, values, strict=True)}
-    return _core.adjust(np.ascontiguousarray(pvalues, dtype=np.float64).ravel(), method)
+    return _core.adjust(numbers(pvalues, "pvalues").ravel(), method)

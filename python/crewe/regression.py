@@ -11,7 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from crewe import _core, _formula
-from crewe._frames import Source
+from crewe._frames import Source, numbers
 from crewe._groups import FitGroup, fit_by
 from crewe._linear import Data, Linear, array_clusters, cluster_codes, rows_of_the_data
 from crewe.exceptions import InputError, fault
@@ -294,14 +294,14 @@ def _lost_clusters(source: Source, cluster: str, rows: NDArray[np.int64]) -> lis
 
 def _from_arrays(kind: type[Fitted], y: Any, x: Any, options: _Options) -> Fitted:
     names, intercept, cluster = options.names, options.intercept, options.cluster
-    outcome = np.ascontiguousarray(y, dtype=np.float64)
+    outcome = np.ascontiguousarray(numbers(y, "y"))
     if outcome.ndim != 1:
         raise fault(InputError, f"y has {outcome.ndim} dimensions", remedy="Pass one column")
     if x is None:
         x = np.empty((len(outcome), 0))
     if names is None and hasattr(x, "columns"):
         names = [str(name) for name in x.columns]
-    columns = np.asarray(x, dtype=np.float64)
+    columns = numbers(x, "X")
     columns = columns[:, None] if columns.ndim == 1 else columns
     if columns.ndim != 2:
         raise fault(InputError, f"X has {columns.ndim} dimensions", remedy="Pass a matrix (n, p)")

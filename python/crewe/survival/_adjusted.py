@@ -11,7 +11,7 @@ import pandas as pd
 
 from crewe import _formula
 from crewe._display import Table, number
-from crewe._frames import build
+from crewe._frames import build, numbers
 from crewe.exceptions import InputError, fault
 
 COLUMNS = ("time", "estimate", "std_error", "conf_low", "conf_high")
@@ -173,7 +173,7 @@ def adjusted_curves(
         )
         x = design.columns_at(changed)
         settings.append(np.ascontiguousarray(x[:, 1:] if design.intercept else x))
-    at = core.event_times() if times is None else np.ascontiguousarray(times, dtype=np.float64)
+    at = core.event_times() if times is None else np.ascontiguousarray(numbers(times, "times"))
     curves, changes = core.adjusted_curves(settings, at, conf_type, level)
     return AdjustedCurves(
         term=term,

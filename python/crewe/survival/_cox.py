@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
-
 from crewe import _formula
-from crewe._frames import Source
+from crewe._frames import Source, numbers
 from crewe._linear import array_clusters, cluster_codes, rows_of_the_data
 from crewe.exceptions import InputError, fault
 from crewe.survival._cox_model import CoxPH, Rows, fit_core, named_in_words
@@ -137,7 +135,7 @@ def coxph(
         layer_codes, labels = codes_of(built.frame, layers) if layers else (None, [])
         weight = None
         if isinstance(weights, str):
-            weight = np.ascontiguousarray(built.frame[weights], dtype=np.float64)
+            weight = _formula.column_values(weights, built.frame)
         rows = Rows(parts.outcome(built.frame), built.x, codes, layer_codes, weight, built)
         terms = built.names
         layered = f" + strata({', '.join(layers)})" if layers else ""
@@ -183,7 +181,7 @@ def _from_arrays(
         )
     if names is None and hasattr(x, "columns"):
         names = [str(name) for name in x.columns]
-    columns = np.asarray(x, dtype=np.float64)
+    columns = numbers(x, "X")
     columns = columns[:, None] if columns.ndim == 1 else columns
     if columns.ndim != 2:
         raise fault(InputError, f"X has {columns.ndim} dimensions", remedy="Pass a matrix (n, p)")

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from crewe import _core
 from crewe._display import Table, number
-from crewe._frames import build
+from crewe._frames import build, numbers
 from crewe.survival._surv import grouped
 
 Floats = NDArray[np.float64]
@@ -96,13 +96,13 @@ class KaplanMeier:
         # The number at risk at t belongs to the first time at or after t.
         out = {}
         for group, record in zip(self.groups, self.records, strict=True):
-            at = np.searchsorted(record["time"], np.asarray(times, dtype=np.float64), side="left")
+            at = np.searchsorted(record["time"], numbers(times, "times"), side="left")
             out[group] = np.append(record["at_risk"], 0.0)[at]
         return out
 
     def survival_at(self, times: Sequence[float]) -> Any:
         """Give the curves at any times: `term, time, estimate, std_error, conf_low, conf_high`."""
-        wanted = np.asarray(times, dtype=np.float64)
+        wanted = numbers(times, "times")
         columns: dict[str, list[Any]] = {
             name: [] for name in ("term", "time", "estimate", "std_error", "conf_low", "conf_high")
         }

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from crewe import _formula
 from crewe._display import p_value
-from crewe._frames import Source
+from crewe._frames import Source, numbers
 from crewe.exceptions import InputError, fault
 
 Floats = NDArray[np.float64]
@@ -63,10 +63,7 @@ class Surv:
 
 
 def _numbers(values: Any, name: str) -> Floats:
-    try:
-        array = np.ascontiguousarray(values, dtype=np.float64)
-    except (TypeError, ValueError) as error:
-        raise fault(InputError, f"{name} is not a column of numbers", column=name) from error
+    array = np.ascontiguousarray(numbers(values, name))
     if array.ndim != 1:
         raise fault(InputError, f"{name} has {array.ndim} dimensions", remedy="Pass one column")
     return array
@@ -248,7 +245,7 @@ def grouped(
     layers = codes_of(built.frame, layers_by)[0] if layers_by else None
     weight = None
     if isinstance(weights, str):
-        weight = np.ascontiguousarray(built.frame[weights], dtype=np.float64)
+        weight = _formula.column_values(weights, built.frame)
     return Grouped(
         parts.outcome(built.frame),
         groups,
