@@ -38,6 +38,9 @@ DEFINITIONS = {
     "t with G − 1 df",
 }
 
+ROWWISE = ("iid", "HC0", "HC1", "HC2", "HC3")
+"""The covariances that count rows as independent."""
+
 
 @dataclass
 class Data:
@@ -71,6 +74,8 @@ class Linear(Estimates):
         The model as it was fitted.
     vcov_name : str
         Which covariance.
+    independent : str
+        What to note of a covariance that counts rows as independent, where a trial says that they are not.
     """
 
     model: str
@@ -89,6 +94,7 @@ class Linear(Estimates):
     data: Data | None = field(repr=False)
     vcov_name: str = ""
     df_rule: str = "default"
+    independent: str = ""
     _cov: Floats = field(default_factory=lambda: np.empty((0, 0)), repr=False)
     _record: dict[str, Any] = field(default_factory=dict, repr=False)
     _tables: dict[float, dict[str, Floats]] = field(default_factory=dict, repr=False)
@@ -162,7 +168,8 @@ class Linear(Estimates):
     @property
     def notes(self) -> list[str]:
         """What a reader of the result must know."""
-        return [*self.base_notes, *self._record.get("notes", [])]
+        rowwise = [self.independent] if self.independent and self.vcov_name in ROWWISE else []
+        return [*self.base_notes, *rowwise, *self._record.get("notes", [])]
 
     def tidy(self, level: float | None = None) -> Any:
         """Give the coefficients as a frame of the kind that the data came in.
@@ -400,6 +407,15 @@ def rows_of_the_data(rows: NDArray[np.int64] | None) -> Iterator[None]:
             values=error.values,
             remedy=error.remedy,
         ) from None
+
+
+def design_needs_a_formula() -> CreweError:
+    """Say that arrays hold no identifiers to join a trial by."""
+    return fault(
+        InputError,
+        "design= joins a trial by the identifiers in the data, and arrays have none",
+        remedy="Pass a formula and the data frame, or cluster=ids with the arrays",
+    )
 
 
 def cluster_codes(

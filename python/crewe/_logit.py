@@ -211,7 +211,7 @@ def logit(
         every stratum has at least 10 units and both outcomes; else none is, and a note says why: with few units in a
         stratum their dummies bias the other coefficients (Neyman and Scott 1948).
     cluster : str, or array of ids (n,)
-        The unit that was randomised.
+        The unit that was randomised, as :func:`ols`.
     vcov : str, optional
         As :func:`ols`; default CR2 with clusters, HC2 without. `"iid"` and `"HC0"` to `"HC3"` refer to z. CR2 takes time
         that grows with the cube of the largest cluster: `"CR1"` serves clusters of thousands of rows.

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from crewe import _formula
 from crewe._assignment import LEFT_OUT
 from crewe._frames import Source
+from crewe._linear import array_clusters
 from crewe.exceptions import DesignError, fault
 
 
@@ -26,7 +27,9 @@ class Trial:
     right : str
         The right-hand side with the terms of the strata.
     cluster : str or None
-        The unit that was randomised, where it is a cluster.
+        The unit that was randomised, where it is a cluster; :meth:`clustering` says what an analysis clusters by.
+    unit : str
+        The column that names the unit that was randomised.
     arm : str or None
         The column of the formula that holds the arm.
     levels : dict
@@ -42,6 +45,7 @@ class Trial:
     source: Source
     right: str
     cluster: str | None
+    unit: str
     arm: str | None
     levels: dict[str, list[str]]
     notes: list[str]
@@ -62,6 +66,46 @@ class Trial:
         ]
         return f"rows dropped by arm: {', '.join(parts)}"
 
+    def clustering(self, asked: Any, rows: NDArray[np.int64]) -> Clustering:
+        """Say what an analysis of these rows clusters by: the unit, or what was asked for and holds whole units.
+
+        Where a unit has several rows its rows are not independent, whether the design calls it a cluster or not.
+
+        Raises
+        ------
+        DesignError
+            For clusters that split a unit which has several rows.
+        """
+        unit = self._unit[rows]
+        counts = np.bincount(unit)
+        several, units = int((counts > 1).sum()), int((counts > 0).sum())
+        if not several:
+            return Clustering(asked if asked is not None else self.cluster, [], "")
+        said = f"{several:,} of {units:,} {self._noun} have several rows"
+        independent = f"{said}, and this covariance counts rows of one {self.unit} as independent"
+        if asked is None:
+            note = [] if self.cluster else [f"{said}: errors are clustered by {self.unit}"]
+            return Clustering(self.unit, note, independent)
+        codes = (
+            self.source.ids(asked)[0]
+            if isinstance(asked, str)
+            else array_clusters(asked, self.source.n)[0]
+        )
+        pairs = np.unique(np.column_stack([unit, codes[rows]]), axis=0)
+        split = np.flatnonzero(np.bincount(pairs[:, 0], minlength=len(counts)) > 1)
+        if len(split):
+            name = asked if isinstance(asked, str) else "cluster"
+            raise fault(
+                DesignError,
+                f"the clusters split {len(split)} of {units} {self._noun}, whose rows are not "
+                "independent: the trial randomised them whole",
+                column=name,
+                rows=[int(row) for row in rows[np.isin(unit, split)]],
+                remedy=f"Leave cluster= out, which clusters by {self.unit}, or name a column that "
+                "holds whole units, such as their set",
+            )
+        return Clustering(asked, [], independent)
+
     def refuse_too_few(self, rows: NDArray[np.int64]) -> None:
         """Refuse an analysis in which an arm has fewer than two units."""
         for code, arm in enumerate(self._arms):
@@ -74,6 +118,25 @@ class Trial:
                     remedy="An arm needs at least two, or its variation cannot be known: check the "
                     "filter and the missing values",
                 )
+
+
+@dataclass
+class Clustering:
+    """What an analysis of a trial clusters by.
+
+    Attributes
+    ----------
+    cluster : str, array of ids or None
+        The clusters; None where every unit has one row.
+    notes : list of str
+        What a reader must know.
+    independent : str
+        What to note of a covariance that takes rows as independent; empty where they are.
+    """
+
+    cluster: Any
+    notes: list[str]
+    independent: str
 
 
 def join(
@@ -111,9 +174,9 @@ def join(
     joined = assignment.check(source, arm=column)
     names = np.asarray(joined.arms, dtype=object)[joined.arm]
     added: dict[str, Any] = {"stratum": np.asarray(joined.strata, dtype=object)[joined.stratum]}
-    if assignment.cluster and getattr(assignment, "_aliases", None):
+    if getattr(assignment, "_aliases", None):
         # Families that split off or merged are one cluster with the family that was randomised.
-        added[assignment.cluster] = np.asarray(joined.units, dtype=object)[joined.unit]
+        added[assignment.design.id_column] = np.asarray(joined.units, dtype=object)[joined.unit]
     if column is None and "arm" in needed:
         column, added["arm"] = "arm", names
     balanced = _balanced(assignment, source, joined, added)
@@ -155,6 +218,7 @@ def join(
         source=joined_source,
         right=right,
         cluster=assignment.cluster,
+        unit=assignment.design.id_column,
         arm=column,
         levels={column: list(joined.arms)} if column else {},
         notes=notes,

@@ -13,7 +13,14 @@ from numpy.typing import NDArray
 from crewe import _core, _formula
 from crewe._frames import Source, numbers
 from crewe._groups import FitGroup, fit_by
-from crewe._linear import Data, Linear, array_clusters, cluster_codes, rows_of_the_data
+from crewe._linear import (
+    Data,
+    Linear,
+    array_clusters,
+    cluster_codes,
+    design_needs_a_formula,
+    rows_of_the_data,
+)
 from crewe.exceptions import InputError, fault
 
 Floats = NDArray[np.float64]
@@ -141,7 +148,8 @@ def ols(
         The trial: gives the clusters, the order of the arms and the strata, which are added as `C(stratum)` unless
         the formula spans them already. Rows whose arm or stratum disagrees with the one drawn are refused.
     cluster : str, or array of ids (n,)
-        The unit that was randomised.
+        The unit that was randomised. With `design`, its unit wherever a unit has several rows: coarser clusters are
+        taken, clusters that split a unit are refused.
     vcov : str, optional
         `"iid"`, `"HC0"` to `"HC3"`, `"CR0"`, `"CR1"`, `"CR1S"`, `"CR2"`, `"CR3"`, `"jackknife"`. Default: CR2 with
         clusters, HC2 without.
@@ -235,7 +243,7 @@ def _from_formula(kind: type[Fitted], formula: str, data: Any, options: _Options
             strata_terms=options.strata_terms,
             objection=kind._objection(source, left),
         )
-        right, cluster = trial.right, cluster or trial.cluster
+        right = trial.right
     synthetic = options.synthetic or bool(getattr(data, "attrs", {}).get("synthetic", False))
     built = _formula.design(
         source if trial is None else trial.source,
@@ -251,6 +259,11 @@ def _from_formula(kind: type[Fitted], formula: str, data: Any, options: _Options
         notes.append(built.dropped.note())
         if trial is not None:
             notes.append(trial.dropped_by_arm(built.rows))
+    independent = ""
+    if trial is not None:
+        clustering = trial.clustering(cluster, built.rows)
+        cluster, independent = clustering.cluster, clustering.independent
+        notes += clustering.notes
     codes = labels = None
     if cluster is not None:
         # A trial knows which families are one cluster, whatever they are called now.
@@ -278,6 +291,7 @@ def _from_formula(kind: type[Fitted], formula: str, data: Any, options: _Options
         keep_data=options.keep_data,
         implementation=source._implementation,
         data=Data(built.x, y, core, groups, built, labels),
+        independent=independent,
     )
     with rows_of_the_data(built.rows):
         fitted: Fitted = fit.vcov(options.vcov or ("HC2" if groups is None else "CR2"), options.df)
@@ -294,6 +308,8 @@ def _lost_clusters(source: Source, cluster: str, rows: NDArray[np.int64]) -> lis
 
 def _from_arrays(kind: type[Fitted], y: Any, x: Any, options: _Options) -> Fitted:
     names, intercept, cluster = options.names, options.intercept, options.cluster
+    if options.design is not None:
+        raise design_needs_a_formula()
     outcome = np.ascontiguousarray(numbers(y, "y"))
     if outcome.ndim != 1:
         raise fault(InputError, f"y has {outcome.ndim} dimensions", remedy="Pass one column")

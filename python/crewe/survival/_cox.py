@@ -7,7 +7,12 @@ from typing import Any
 
 from crewe import _formula
 from crewe._frames import Source, numbers
-from crewe._linear import array_clusters, cluster_codes, rows_of_the_data
+from crewe._linear import (
+    array_clusters,
+    cluster_codes,
+    design_needs_a_formula,
+    rows_of_the_data,
+)
 from crewe.exceptions import InputError, fault
 from crewe.survival._cox_model import CoxPH, Rows, fit_core, named_in_words
 from crewe.survival._surv import (
@@ -52,7 +57,8 @@ def coxph(
         The trial: gives the clusters, the order of the arms and the strata, each with a baseline
         hazard of its own unless the formula tells them apart already.
     cluster : str, or array of ids (n,)
-        The unit that was randomised.
+        The unit that was randomised. With `design`, its unit wherever a unit has several rows: coarser
+        clusters are taken, clusters that split a unit are refused.
     vcov : {"iid", "CR0"}, optional
         Default: CR0 (Lin and Wei) with clusters, model-based without.
     ties : {"efron", "breslow"}
@@ -90,7 +96,10 @@ def coxph(
     >>> fit.coef.round(4).tolist()
     [-0.347, -0.0671, 0.0969]
     """
+    independent = ""
     if not isinstance(formula, str):
+        if design is not None:
+            raise design_needs_a_formula()
         rows, terms, shown = _from_arrays(formula, data, cluster, strata, weights, names)
         notes: list[str] = []
         implementation, cluster_name, labels = None, None if cluster is None else "cluster", []
@@ -109,7 +118,7 @@ def coxph(
 
             source, left_out = without_left_out(design, source)
             trial = join(design, source, right, strata_terms=strata_terms, layered=True)
-            right, cluster = trial.right, cluster or trial.cluster
+            right = trial.right
             if trial.layer is not None and trial.layer not in layers:
                 layers.append(trial.layer)
             source = trial.source
@@ -131,6 +140,9 @@ def coxph(
             if built.dropped.n:
                 notes.append(trial.dropped_by_arm(built.rows))
             trial.refuse_too_few(built.rows)
+            clustering = trial.clustering(cluster, built.rows)
+            cluster, independent = clustering.cluster, clustering.independent
+            notes += clustering.notes
         codes = None if cluster is None else cluster_codes(source, cluster, built.rows)[0]
         layer_codes, labels = codes_of(built.frame, layers) if layers else (None, [])
         weight = None
@@ -166,6 +178,7 @@ def coxph(
         implementation=implementation,
         core=core,
         rows=rows,
+        independent=independent,
     )
     return fit.vcov(vcov or ("iid" if rows.clusters is None else "CR0"))
 

@@ -64,6 +64,8 @@ class CoxPH(Estimates):
         test take account of clusters.
     notes : list of str
         What a reader must know: dropped rows, few clusters.
+    independent : str
+        What to note of errors that count rows as independent, where a trial says that they are not.
     """
 
     formula: str
@@ -87,6 +89,7 @@ class CoxPH(Estimates):
     core: Any = field(repr=False)
     rows: Rows | None = field(repr=False)
     vcov_name: str = "iid"
+    independent: str = ""
     wald: dict[str, float] = field(default_factory=dict)
     _cov: Floats = field(default_factory=lambda: np.empty((0, 0)), repr=False)
     _tables: dict[float, dict[str, Floats]] = field(default_factory=dict, repr=False)
@@ -148,7 +151,8 @@ class CoxPH(Estimates):
     @property
     def notes(self) -> list[str]:
         """What a reader of the result must know."""
-        return list(self.base_notes)
+        rowwise = [self.independent] if self.independent and self.vcov_name == "iid" else []
+        return [*self.base_notes, *rowwise]
 
     def tidy(self, level: float | None = None, *, exponentiate: bool = False) -> Any:
         """Give the coefficients as a frame of the kind that the data came in.
