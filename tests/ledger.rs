@@ -534,3 +534,92 @@ fn waiting_ends() -> Result<()> {
     ledger.enrol(&family("F1", 1))?;
     Ok(())
 }
+
+/// Adds a row with plain SQL, as any tool can that knows no key.
+fn forge(path: &std::path::Path, sequence: &dyn rusqlite::ToSql, like: i64) -> rusqlite::Result<usize> {
+    let connection = rusqlite::Connection::open(path)?;
+    let (body, code): (String, Vec<u8>) =
+        connection.query_row("SELECT body, code FROM event WHERE sequence = ?1", [like], |row| {
+            Ok((row.get(0)?, row.get(1)?))
+        })?;
+    let body = body.replace("F1", "FAKE") + " ";
+    connection.execute("INSERT OR REPLACE INTO event VALUES (?1, ?2, ?3)", (sequence, body, code))
+}
+
+#[test]
+fn test_7_1_a_forged_row_is_found_at_any_place() -> Result<()> {
+    let places: [(&str, &dyn rusqlite::ToSql); 12] = [
+        ("before the first", &-1_i64),
+        ("far before the first", &-1_000_000_007_i64),
+        ("the lowest there is", &i64::MIN),
+        ("the highest there is", &i64::MAX),
+        ("after a gap", &40_i64),
+        ("next", &7_i64),
+        ("next, by itself", &rusqlite::types::Null),
+        ("the first", &0_i64),
+        ("in the middle", &3_i64),
+        ("the last", &6_i64),
+        ("a number with a point", &-2.0_f64),
+        ("a number as text", &"-3"),
+    ];
+    for (name, place) in places {
+        for like in [0, 1, 2] {
+            let folder = Folder::new(&format!("forged-{}-{like}", name.replace([' ', ','], "-")));
+            let ledger = created(&folder, &Rules::default())?;
+            for k in 1..4 {
+                ledger.enrol(&family(&format!("F{k}"), k))?;
+            }
+            let head = ledger.head()?;
+            assert_eq!(head.sequence, 6);
+            let path = folder.file("trial.ledger");
+            assert_eq!(forge(&path, place, like).expect("a row"), 1, "{name}");
+            assert!(ledger.verify(None).is_err(), "{name}: an open handle");
+            assert!(ledger.verify(Some(&head)).is_err(), "{name}: an open handle with the head");
+            if !["the first", "in the middle"].contains(&name) {
+                assert!(ledger.enrol(&family("F9", 9)).is_err(), "{name}: nothing is added to a forged file");
+            }
+            drop(ledger);
+            assert!(Ledger::open(&path, &KEY, None).is_err(), "{name}");
+            let said = refused(Ledger::open(&path, &KEY, Some(&head)));
+            if name.contains("before") {
+                assert!(said.contains("a row before its first event"), "{said}");
+            }
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn test_7_1_a_row_before_the_first_is_found_by_every_call_of_an_open_handle() -> Result<()> {
+    let folder = Folder::new("forged-open");
+    let ledger = created(&folder, &Rules::default())?;
+    ledger.enrol(&family("F1", 1))?;
+    forge(&folder.file("trial.ledger"), &-5_i64, 1).expect("a row");
+    for said in [
+        refused(ledger.enrol(&family("F2", 2))),
+        refused(ledger.frame()),
+        refused(ledger.head()),
+        refused(ledger.flow()),
+    ] {
+        assert!(said.contains("sequence -5"), "{said}");
+    }
+    Ok(())
+}
+
+#[test]
+fn test_7_1_the_view_shows_what_was_verified() -> Result<()> {
+    let folder = Folder::new("view");
+    let ledger = created(&folder, &Rules::default())?;
+    for k in 1..4 {
+        ledger.enrol(&family(&format!("F{k}"), k))?;
+    }
+    let events = ledger.verify(None)?.events;
+    let connection = rusqlite::Connection::open(folder.file("trial.ledger")).expect("the file");
+    let shown: (i64, i64, i64) = connection
+        .query_row("SELECT count(*), min(sequence), max(sequence) FROM history", [], |row| {
+            Ok((row.get(0)?, row.get(1)?, row.get(2)?))
+        })
+        .expect("the view");
+    assert_eq!(shown, (events as i64, 0, events as i64 - 1));
+    Ok(())
+}

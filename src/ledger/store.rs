@@ -320,6 +320,7 @@ impl Ledger {
         if state.is_none() {
             schema::check(connection)?;
         }
+        check_start(connection)?;
         // The last event that is known is read again: it must still be there.
         let from = state.as_ref().map_or(0, |state| state.next - 1);
         let mut statement = connection
@@ -340,6 +341,24 @@ impl Ledger {
             Some(state) if reader.next > from => Ok(state),
             _ => Err(damaged(from, "it is missing from the file, and so is all that came after it")),
         }
+    }
+}
+
+/// Refuses rows before the first event. SQLite numbers them from any whole number, so they would stand in the table and
+/// in the view, and yet outside what is read from 0 on.
+fn check_start(connection: &Connection) -> Result<()> {
+    let lowest: Option<i64> = connection
+        .query_row("SELECT min(sequence) FROM event", [], |row| row.get(0))
+        .map_err(|error| at_event(0, None, sql(&error)))?;
+    match lowest {
+        Some(0) => Ok(()),
+        Some(number) if number < 0 => {
+            Err(Fault::new("the file holds a row before its first event, which the ledger did not write")
+                .values([format!("sequence {number}")])
+                .remedy("Keep the file for inspection, and restore it and its -wal from a copy that verifies")
+                .ledger())
+        }
+        _ => Err(damaged(0, "it is missing from the file")),
     }
 }
 
