@@ -6,10 +6,13 @@ dependency. The entries carry a fixed date: the same table gives the same bytes.
 
 from __future__ import annotations
 
+import io
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 from xml.sax.saxutils import escape
+
+from crewe._files import encoded, write
 
 _TYPES = (
     '<?xml version="1.0" encoding="UTF-8" standalone="yes"?>'
@@ -34,7 +37,7 @@ _WORD = "http://schemas.openxmlformats.org/wordprocessingml/2006/main"
 def write_table(
     path: Path, title: str, grid: Sequence[Sequence[str]], notes: Sequence[str]
 ) -> Path:
-    """Write a document with one table; the first row of `grid` is its heading."""
+    """Write a document with one table, whole or not at all; the first row of `grid` is its heading."""
     columns = len(grid[0])
     # 160 mm in twentieths of a point; the labels take a wider first column.
     first = 9070 * 2 // (columns + 1)
@@ -56,14 +59,15 @@ def write_table(
         '<?xml version="1.0" encoding="UTF-8" standalone="yes"?>'
         f'<w:document xmlns:w="{_WORD}"><w:body>{"".join(body)}{page}</w:body></w:document>'
     )
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+    made = io.BytesIO()
+    with zipfile.ZipFile(made, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, text in (
             ("[Content_Types].xml", _TYPES),
             ("_rels/.rels", _RELATIONS),
             ("word/document.xml", document),
         ):
-            archive.writestr(zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0)), text)
-    return path
+            archive.writestr(zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0)), encoded(text))
+    return write(path, made.getvalue())
 
 
 def _paragraph(

@@ -21,6 +21,7 @@ from crewe._columns import arrivals, identifiers, labels
 from crewe._constrained import Acceptance
 from crewe._core import Units
 from crewe._display import Table
+from crewe._files import write
 from crewe._frames import Source
 from crewe._keys import Commitment, Key, new_key, read_seed, secret
 from crewe._methods import (
@@ -434,7 +435,7 @@ class Design:
             lines += ["", "[[arms]]", f"name = {text(arm)}", f"ratio = {ratio}"]
         written = "\n".join(lines) + "\n"
         if path is not None:
-            Path(path).write_text(written, encoding="utf-8", newline="\n")
+            write(path, written)
         return written
 
     @classmethod

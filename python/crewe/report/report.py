@@ -13,6 +13,7 @@ from typing import Any
 
 from crewe import _protocols, _style
 from crewe._display import Table, number, p_value
+from crewe._files import write
 from crewe._labels import pretty, sentence
 from crewe._table import ModelTable
 from crewe._versions import versions
@@ -242,11 +243,18 @@ class Report:
         )
 
     def save(self, path: str | Path) -> Path:
-        """Write the page and give its path; folders on the way are made."""
-        path = Path(path)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(self.html, encoding="utf-8", newline="\n")
-        return path
+        """Write the page and give its path; folders on the way are made.
+
+        The file is written whole or not at all: where that fails, the one that was there before is untouched.
+
+        Raises
+        ------
+        InputError
+            For text that is no Unicode, and a path that is a folder.
+        CreweError
+            Where the system does not write: no room, no right, no such disk.
+        """
+        return write(path, self.html)
 
     def __repr__(self) -> str:
         headings = [section.heading for section in self._sections if section.heading]
