@@ -7,6 +7,7 @@ of data frame.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -20,7 +21,7 @@ from formulaic.transforms import C as _formulaic_c
 from numpy.typing import NDArray
 
 from crewe._frames import Source, refuse_text
-from crewe.exceptions import InputError, fault
+from crewe.exceptions import InputError, cut, fault
 
 Floats = NDArray[np.float64]
 # Typed as abstract, though calling it is how formulaic makes one.
@@ -130,13 +131,57 @@ def _category(data: Any, *args: Any, **kwargs: Any) -> Any:
 _CONTEXT = {"C": _category}
 
 
+_NESTED = 50
+"""How deep brackets may nest in a formula: far beyond any, short of what parsers bear."""
+
+_JOINED = 1_000
+"""How many operators may stand inside one pair of brackets."""
+
+_LONGEST = 50_000
+"""How many characters a formula may have."""
+
+# What a parser may raise of a formula that is no formula, or that nests too deeply for it.
+_UNREADABLE = (FormulaicError, SyntaxError, RecursionError, MemoryError)
+
+
+def _refuse_depth(expression: str) -> None:
+    """Refuse an expression whose tree would be deeper than parsers bear, before one is built."""
+    if len(expression) > _LONGEST:
+        raise fault(
+            InputError,
+            f"the formula '{cut(expression)}' has more than {_LONGEST:,} characters",
+            remedy="Work it out in columns of their own first, or pass arrays",
+        )
+    depth = joined = 0
+    for char in re.sub(r"`[^`]*`|'[^']*'|\"[^\"]*\"", "", expression):
+        if char in "([{":
+            depth += 1
+        elif char in ")]}":
+            depth = max(0, depth - 1)
+            joined = joined if depth else 0
+        elif depth and char in "+-*/%^|&<>=!~@.,:":
+            joined += 1
+        if depth > _NESTED or joined > _JOINED:
+            what = (
+                f"nests brackets more than {_NESTED} deep"
+                if depth > _NESTED
+                else f"has more than {_JOINED:,} operators within one pair of brackets"
+            )
+            raise fault(
+                InputError,
+                f"the formula '{cut(expression)}' {what}",
+                remedy="Work it out in a column of its own first",
+            )
+
+
 def parse(text: str) -> tuple[str, str]:
     """Split a formula into its two sides."""
+    _refuse_depth(text)
     left, tilde, right = text.partition("~")
     if not tilde or not left.strip() or not right.strip():
         raise fault(
             InputError,
-            f"'{text}' is not a formula",
+            f"'{cut(text)}' is not a formula",
             remedy="Write it as 'outcome ~ arm + covariate'",
         )
     return left.strip(), right.strip()
@@ -148,11 +193,19 @@ def variables(expression: str) -> list[str]:
 
 
 def _parsed(expression: str) -> Any:
+    _refuse_depth(expression)
     try:
         return Formula(expression)
-    except FormulaicError as error:
-        text = str(error).split("\n")[0]
-        raise fault(InputError, f"the formula '{expression}' cannot be read: {text}") from error
+    except _UNREADABLE as error:
+        raise fault(
+            InputError, f"the formula '{cut(expression)}' cannot be read: {_reason(error)}"
+        ) from error
+
+
+def _reason(error: BaseException) -> str:
+    if isinstance(error, RecursionError | MemoryError):
+        return "it nests too deeply"
+    return cut(str(error).split("\n")[0])
 
 
 def design(
@@ -274,10 +327,9 @@ def _materialise(expression: str, frame: pd.DataFrame) -> tuple[Floats, Any]:
         matrix = _parsed(expression).get_model_matrix(
             frame, context=_CONTEXT, na_action="ignore", output="numpy"
         )
-    except FormulaicError as error:
-        text = str(error).split("\n")[0]
+    except _UNREADABLE as error:
         raise fault(
-            InputError, f"the formula '{expression}' cannot be worked out: {text}"
+            InputError, f"the formula '{cut(expression)}' cannot be worked out: {_reason(error)}"
         ) from error
     return np.asarray(matrix, dtype=np.float64), matrix.model_spec
 

@@ -110,7 +110,15 @@ class Source:
             values = series.to_numpy()
             codes, unique = pd.factorize(values)
             return codes.astype(np.uint32), [str(int(value)) for value in unique]
-        values = np.array([str(value) for value in series.to_list()], dtype=object)
+        try:
+            values = np.array([str(value) for value in series.to_list()], dtype=object)
+        except RecursionError:
+            raise fault(
+                InputError,
+                "identifiers nest too deeply to be read as text",
+                column=name,
+                remedy="Use text or whole numbers as identifiers",
+            ) from None
         codes, unique = pd.factorize(values)
         labels = [unicodedata.normalize("NFC", text) for text in unique]
         if len(set(labels)) < len(labels):

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any, ClassVar, Literal
 
-from crewe.exceptions import DesignError, fault
+from crewe.exceptions import DesignError, fault, said
 
 Misfits = Literal["strata", "leave_out", "global", "weighted_strata", "weighted_global"]
 
@@ -398,7 +398,7 @@ def from_table(table: object) -> Method:
         raise fault(
             DesignError,
             "the method is no procedure of randomisation",
-            values=[str(table)],
+            values=[said(table)],
             remedy=f"The procedures are {known}",
         )
     options = {key: value for key, value in table.items() if key != "name"}
@@ -433,7 +433,7 @@ def whole(value: object, what: str) -> int:
         raise fault(
             DesignError,
             f"{what} must be a whole number of at least 1",
-            values=[repr(value)],
+            values=[said(value)],
             remedy="Give a whole number",
         )
     return number
@@ -449,7 +449,7 @@ def fraction(value: object, what: str) -> Fraction:
         raise fault(
             DesignError,
             f"{what} must be a probability above 0 and at most 1",
-            values=[repr(value)],
+            values=[said(value)],
             remedy="Give for instance 0.8 or fractions.Fraction(2, 3)",
         )
     return number
@@ -470,7 +470,7 @@ def names(columns: object) -> tuple[str, ...]:
     raise fault(
         DesignError,
         "covariates are named by a list of columns",
-        values=[repr(columns)],
+        values=[said(columns)],
         remedy='Write for instance ["age", "need"]',
     )
 

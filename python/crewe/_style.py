@@ -383,6 +383,7 @@ def to_svg(fig: Any, title: str = "", desc: str = "", prefix: str = "figure") ->
 
 _SVG = "{http://www.w3.org/2000/svg}"
 _XLINK = "{http://www.w3.org/1999/xlink}href"
+_DEEPEST = 100
 _FORBIDDEN = {"script", "foreignObject", "image", "metadata", "iframe", "style", "title", "desc"}
 
 
@@ -400,7 +401,7 @@ def embed_svg(text: str, title: str, desc: str, prefix: str, *, synthetic: bool 
     synthetic : bool
         Whether to write "Synthetic data" above the drawing.
     """
-    root = ET.fromstring(re.sub(r"<!DOCTYPE[^>]*>|<\?xml[^>]*\?>", "", text))
+    root = _parsed(re.sub(r"<!DOCTYPE[^>]*>|<\?xml[^>]*\?>", "", text))
     _clean(root, prefix)
     width, height = (_millimetres(root.get(side)) for side in ("width", "height"))
     box = root.get("viewBox")
@@ -433,6 +434,32 @@ def embed_svg(text: str, title: str, desc: str, prefix: str, *, synthetic: bool 
     if desc:
         root.set("aria-describedby", f"{prefix}-desc")
     return ET.tostring(root, encoding="unicode")
+
+
+def _parsed(text: str) -> ET.Element:
+    """Read SVG that is whole and not too deep to be walked through."""
+    depth = deepest = 0
+    root: ET.Element | None = None
+    try:
+        for event, element in ET.iterparse(io.StringIO(text), ("start", "end")):
+            root = element if root is None else root
+            depth += 1 if event == "start" else -1
+            deepest = max(deepest, depth)
+            if deepest > _DEEPEST:
+                break
+    except (ET.ParseError, ValueError) as error:
+        raise fault(
+            InputError,
+            f"the drawing is no SVG that can be read: {error}",
+            remedy="Give a whole SVG element, or the matplotlib figure itself",
+        ) from error
+    if root is None or deepest > _DEEPEST:
+        raise fault(
+            InputError,
+            f"the drawing nests its elements more than {_DEEPEST} deep",
+            remedy="Flatten its groups",
+        )
+    return root
 
 
 def _label_svg(root: ET.Element) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import operator
 import os
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +14,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from crewe import _core
+from crewe import _core, _toml
 from crewe._assignment import ADDED, Assignment
 from crewe._columns import arrivals, identifiers, labels
 from crewe._constrained import Acceptance
@@ -39,11 +38,6 @@ from crewe._methods import (
 )
 from crewe._predictability import Predictability, measure
 from crewe.exceptions import DesignError, fault
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:  # pragma: no cover
-    import tomli as tomllib
 
 ALGORITHM = "crewe/1"
 
@@ -448,14 +442,12 @@ class Design:
             For text that is no TOML, entries that are unknown or missing, and another algorithm.
         """
         content = source if isinstance(source, str) else Path(source).read_text(encoding="utf-8")
-        try:
-            table = tomllib.loads(content)
-        except tomllib.TOMLDecodeError as error:
-            raise fault(
-                DesignError,
-                f"this is not TOML: {error}",
-                remedy="Pass the text that to_toml() wrote, or a pathlib.Path to its file",
-            ) from error
+        table = _toml.read(
+            content,
+            "this",
+            "Pass the text that to_toml() wrote, or a pathlib.Path to its file",
+            kind=DesignError,
+        )
         known = {"algorithm", "name", "cluster", "unit", "strata", "method", "arms"}
         wrong = sorted(set(table) - known) + sorted({"algorithm", "name", "arms"} - set(table))
         if wrong:

@@ -86,6 +86,31 @@ def did_you_mean(names: Sequence[object]) -> str:
     return f"Did you mean {listed}?"
 
 
+def cut(text: str, shown: int = 200) -> str:
+    """Give the beginning of a text, so that a message stays readable.
+
+    Examples
+    --------
+    >>> cut("y ~ arm"), cut("y ~ arm", 3)
+    ('y ~ arm', 'y ~ …')
+    """
+    return text if len(text) <= shown else f"{text[:shown].rstrip()} …"
+
+
+def said(value: object) -> str:
+    """Give any value as a message shows it, however long or deep it is.
+
+    Examples
+    --------
+    >>> said([1, "a"])
+    "[1, 'a']"
+    """
+    try:
+        return cut(repr(value))
+    except RecursionError:
+        return f"a {type(value).__name__} that nests too deeply"
+
+
 def fault(
     kind: type[CreweError],
     problem: str,

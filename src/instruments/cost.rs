@@ -120,8 +120,7 @@ pub fn work_out(inputs: &[Input], lines: &[Line]) -> Result<Vec<Worked>> {
             return Err(twice(&line.name));
         }
         let expression = Parser::new(line).whole()?;
-        let mut uses = Vec::new();
-        expression.names(&mut uses);
+        let uses = expression.names();
         for name in &uses {
             let known = inputs.iter().map(|i| i.name.as_str()).chain(lines.iter().map(|l| l.name.as_str()));
             if !known.clone().any(|n| n == name) {
@@ -129,7 +128,7 @@ pub fn work_out(inputs: &[Input], lines: &[Line]) -> Result<Vec<Worked>> {
                     "the formula of '{}' uses '{name}', which is neither an input nor a line",
                     line.name
                 ))
-                .values([line.formula.clone()])
+                .values([cut(&line.formula)])
                 .remedy(format!("The names are {}", known.collect::<Vec<_>>().join(", ")))
                 .input());
             }
@@ -215,90 +214,129 @@ fn unreadable(what: &str, name: &str, value: &str) -> Error {
 
 fn too_large(line: &Line) -> Error {
     Fault::new(format!("the line '{}' has more digits than can be carried exactly", line.name))
-        .values([line.formula.clone()])
+        .values([cut(&line.formula)])
         .remedy("Give its inputs with fewer digits")
         .input()
 }
 
-/// A formula read.
-enum Expression {
+/// The beginning of a text, for messages.
+fn cut(text: &str) -> String {
+    const SHOWN: usize = 120;
+    match text.char_indices().nth(SHOWN) {
+        None => text.to_owned(),
+        Some((end, _)) => format!("{} …", &text[..end]),
+    }
+}
+
+/// A formula read, as steps in the order in which they are worked out (postfix): however long it is, neither working it
+/// out nor letting it go takes more of the stack.
+struct Expression(Vec<Step>);
+
+/// One step, which takes its operands from those before it.
+enum Step {
     Number(Exact),
     Name(String),
-    Negative(Box<Expression>),
-    Binary(char, Box<Expression>, Box<Expression>),
-    Round(Box<Expression>, i32),
+    Negative,
+    Round(i32),
+    Binary(char),
 }
 
 impl Expression {
-    fn names(&self, found: &mut Vec<String>) {
-        match self {
-            Self::Number(_) => {}
-            Self::Name(name) if found.contains(name) => {}
-            Self::Name(name) => found.push(name.clone()),
-            Self::Negative(inner) | Self::Round(inner, _) => inner.names(found),
-            Self::Binary(_, left, right) => {
-                left.names(found);
-                right.names(found);
+    /// The names it uses, in order, each once.
+    fn names(&self) -> Vec<String> {
+        let mut found: Vec<String> = Vec::new();
+        for step in &self.0 {
+            if let Step::Name(name) = step
+                && !found.contains(name)
+            {
+                found.push(name.clone());
             }
         }
+        found
     }
 
     /// The value, once every name has one.
     fn value(&self, values: &HashMap<&str, Exact>, line: &Line) -> Result<Exact> {
-        let result = match self {
-            Self::Number(number) => Some(*number),
-            Self::Name(name) => values.get(name.as_str()).copied(),
-            Self::Negative(inner) => Some(inner.value(values, line)?.negated()),
-            Self::Round(inner, places) => inner.value(values, line)?.round(*places),
-            Self::Binary(sign, left, right) => {
-                let (left, right) = (left.value(values, line)?, right.value(values, line)?);
-                match sign {
-                    '+' => left.plus(right),
-                    '-' => left.minus(right),
-                    '*' => left.times(right),
-                    _ if right.to_f64() == 0.0 => {
-                        return Err(Fault::new(format!("the line '{}' divides by 0", line.name))
-                            .values([line.formula.clone()])
-                            .remedy("Check the inputs under the stroke")
-                            .input());
+        // The parser writes every operator after its operands.
+        fn operand(stack: &mut Vec<Exact>) -> Exact {
+            stack.pop().unwrap_or_else(|| unreachable!("an operator follows its operands"))
+        }
+        let mut stack = Vec::new();
+        for step in &self.0 {
+            let result = match step {
+                Step::Number(number) => Some(*number),
+                Step::Name(name) => values.get(name.as_str()).copied(),
+                Step::Negative => Some(operand(&mut stack).negated()),
+                Step::Round(places) => operand(&mut stack).round(*places),
+                Step::Binary(sign) => {
+                    let right = operand(&mut stack);
+                    let left = operand(&mut stack);
+                    match sign {
+                        '+' => left.plus(right),
+                        '-' => left.minus(right),
+                        '*' => left.times(right),
+                        _ if right.to_f64() == 0.0 => {
+                            return Err(Fault::new(format!("the line '{}' divides by 0", line.name))
+                                .values([cut(&line.formula)])
+                                .remedy("Check the inputs under the stroke")
+                                .input());
+                        }
+                        _ => left.over(right),
                     }
-                    _ => left.over(right),
                 }
-            }
-        };
-        result.ok_or_else(|| too_large(line))
+            };
+            stack.push(result.ok_or_else(|| too_large(line))?);
+        }
+        Ok(operand(&mut stack))
     }
 }
 
 /// How deep parentheses and signs may nest: far beyond any formula, short of the stack.
 const DEEPEST: usize = 100;
 
+/// How many names, numbers and operators a formula may have: a thousand terms.
+const LONGEST: usize = 2_000;
+
 /// A formula being read, by recursive descent.
 struct Parser<'a> {
     line: &'a Line,
     rest: &'a str,
     depth: usize,
+    steps: Vec<Step>,
 }
 
 impl<'a> Parser<'a> {
     fn new(line: &'a Line) -> Self {
-        Self { line, rest: line.formula.trim_start(), depth: 0 }
+        Self { line, rest: line.formula.trim_start(), depth: 0, steps: Vec::new() }
     }
 
     fn wrong(&self, expected: &str) -> Error {
-        let seen = if self.rest.is_empty() { "the end" } else { self.rest };
+        let seen = if self.rest.is_empty() { "the end".to_owned() } else { cut(self.rest) };
         Fault::new(format!(
             "the formula of '{}' cannot be read: {expected} was expected before {seen:?}",
             self.line.name
         ))
-        .values([self.line.formula.clone()])
+        .values([cut(&self.line.formula)])
         .remedy("Use names, numbers, + - * /, parentheses and round(x, places)")
         .input()
     }
 
     fn whole(mut self) -> Result<Expression> {
-        let expression = self.sum()?;
-        if self.rest.is_empty() { Ok(expression) } else { Err(self.wrong("an operator")) }
+        self.sum()?;
+        if self.rest.is_empty() { Ok(Expression(self.steps)) } else { Err(self.wrong("an operator")) }
+    }
+
+    fn step(&mut self, step: Step) -> Result<()> {
+        if self.steps.len() == LONGEST {
+            return Err(Fault::new(format!(
+                "the formula of '{}' has more than {LONGEST} names, numbers and operators",
+                self.line.name
+            ))
+            .remedy("Work out parts of it in lines of their own, and use their names")
+            .input());
+        }
+        self.steps.push(step);
+        Ok(())
     }
 
     fn take(&mut self, signs: &[char]) -> Option<char> {
@@ -311,23 +349,25 @@ impl<'a> Parser<'a> {
         self.take(&[sign]).map(|_| ()).ok_or_else(|| self.wrong(&format!("'{sign}'")))
     }
 
-    fn sum(&mut self) -> Result<Expression> {
-        let mut left = self.product()?;
+    fn sum(&mut self) -> Result<()> {
+        self.product()?;
         while let Some(sign) = self.take(&['+', '-']) {
-            left = Expression::Binary(sign, Box::new(left), Box::new(self.product()?));
+            self.product()?;
+            self.step(Step::Binary(sign))?;
         }
-        Ok(left)
+        Ok(())
     }
 
-    fn product(&mut self) -> Result<Expression> {
-        let mut left = self.factor()?;
+    fn product(&mut self) -> Result<()> {
+        self.factor()?;
         while let Some(sign) = self.take(&['*', '/']) {
-            left = Expression::Binary(sign, Box::new(left), Box::new(self.factor()?));
+            self.factor()?;
+            self.step(Step::Binary(sign))?;
         }
-        Ok(left)
+        Ok(())
     }
 
-    fn factor(&mut self) -> Result<Expression> {
+    fn factor(&mut self) -> Result<()> {
         self.depth += 1;
         if self.depth > DEEPEST {
             return Err(self.wrong("a shallower formula"));
@@ -337,14 +377,14 @@ impl<'a> Parser<'a> {
         factor
     }
 
-    fn atom(&mut self) -> Result<Expression> {
+    fn atom(&mut self) -> Result<()> {
         if self.take(&['-']).is_some() {
-            return Ok(Expression::Negative(Box::new(self.factor()?)));
+            self.factor()?;
+            return self.step(Step::Negative);
         }
         if self.take(&['(']).is_some() {
-            let inner = self.sum()?;
-            self.need(')')?;
-            return Ok(inner);
+            self.sum()?;
+            return self.need(')');
         }
         let word = |c: char| c.is_alphanumeric() || c == '_';
         let length = |fits: &dyn Fn(char) -> bool| self.rest.find(|c| !fits(c)).unwrap_or(self.rest.len());
@@ -356,7 +396,7 @@ impl<'a> Parser<'a> {
             }
             let value = Exact::parse(&self.rest[..end]).ok_or_else(|| self.wrong("a number"))?;
             self.rest = self.rest[end..].trim_start();
-            return Ok(Expression::Number(value));
+            return self.step(Step::Number(value));
         }
         let end = length(&word);
         let name = &self.rest[..end];
@@ -365,10 +405,10 @@ impl<'a> Parser<'a> {
         }
         self.rest = self.rest[end..].trim_start();
         if name != "round" {
-            return Ok(Expression::Name(name.to_owned()));
+            return self.step(Step::Name(name.to_owned()));
         }
         self.need('(')?;
-        let inner = self.sum()?;
+        self.sum()?;
         self.need(',')?;
         let negative = self.take(&['-']).is_some();
         let digits = self.rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(self.rest.len());
@@ -379,7 +419,7 @@ impl<'a> Parser<'a> {
             .ok_or_else(|| self.wrong("a whole number of decimals, at most 18,"))?;
         self.rest = self.rest[digits..].trim_start();
         self.need(')')?;
-        Ok(Expression::Round(Box::new(inner), if negative { -places } else { places }))
+        self.step(Step::Round(if negative { -places } else { places }))
     }
 }
 
@@ -426,5 +466,32 @@ mod tests {
         }
         assert!(value(&"(".repeat(100_000)).unwrap_err().to_string().contains("shallower"));
         assert!(value(&"-".repeat(100_000)).is_err());
+    }
+
+    #[test]
+    fn test_7_3_long_and_deep_formulas_are_answered_or_refused() {
+        // On a small stack, as threads have it.
+        let worker = std::thread::Builder::new().stack_size(192 * 1024).spawn(|| {
+            assert_eq!(value(&vec!["x"; 1_000].join(" + ")).unwrap(), "2500");
+            assert_eq!(value(&vec!["1"; 1_000].join("*")).unwrap(), "1");
+            for sign in ["+", "-", "*", "/", " + -", "*-", "+(1)*", " - (x - 1) / "] {
+                for terms in [5_000, 200_000] {
+                    let error = value(&vec!["x"; terms].join(sign)).unwrap_err().to_string();
+                    assert!(error.contains("more than 2000 names"), "{sign}: {error}");
+                    assert!(error.len() < 300);
+                }
+            }
+            for (open, close) in [("(", ")"), ("-", ""), ("round(", ", 2)"), ("1 + (", ")"), ("-(2 * ", ")")]
+            {
+                let nested = |n: usize| format!("{}x{}", open.repeat(n), close.repeat(n));
+                assert!(value(&nested(49)).is_ok(), "{open}");
+                for n in [5_000, 100_000] {
+                    let error = value(&nested(n)).unwrap_err().to_string();
+                    assert!(error.contains("shallower"), "{open}");
+                    assert!(error.len() < 500, "{open}: {}", error.len());
+                }
+            }
+        });
+        worker.unwrap().join().unwrap();
     }
 }

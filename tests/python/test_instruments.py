@@ -433,7 +433,7 @@ def test_a_framework_from_a_file(tmp_path):
     with pytest.raises(cw.InputError, match="line 1"):
         cw.risk.Framework.from_toml(path)
     path.write_text("title = ")
-    with pytest.raises(cw.InputError, match="not a TOML file"):
+    with pytest.raises(cw.InputError, match="is not TOML"):
         cw.risk.Framework.from_toml(path)
 
 

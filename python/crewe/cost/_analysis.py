@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import difflib
 import re
-import sys
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from fractions import Fraction
@@ -14,19 +13,15 @@ from typing import Any
 
 import pandas as pd
 
-from crewe import _core
+from crewe import _core, _toml
 from crewe._display import Table
 from crewe._frames import build
 from crewe.cost._declare import Input, Line, declared, frame_kind, text_of
 from crewe.cost._trace import Trace, full, money
 from crewe.exceptions import InputError, did_you_mean, fault
 
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib  # type: ignore[import-not-found,unused-ignore]
-
-
+# A line that is used twice is followed twice, so a trace can grow much faster than the analysis.
+_LONGEST_TRACE = 10_000
 # Decimals of a value that nothing was printed for: pence, and hundredths of a per cent.
 _PLACES = {"%": 4}
 
@@ -150,15 +145,10 @@ class CostBenefit:
 
     @classmethod
     def _of_toml(cls, text: str, path: str) -> CostBenefit:
-        try:
-            # Decimals as text: nothing passes through binary.
-            content = tomllib.loads(text, parse_float=str)
-        except tomllib.TOMLDecodeError as error:
-            raise fault(
-                InputError,
-                f"the file '{path}' is not TOML: {error}",
-                remedy="Mend it at the place named",
-            ) from error
+        # Decimals as text: nothing passes through binary.
+        content = _toml.read(
+            text, f"the file '{path}'", "Mend it at the place named", parse_float=str
+        )
         unknown = set(content) - {"title", "source", "input", "line"}
         if unknown:
             raise fault(
@@ -167,6 +157,13 @@ class CostBenefit:
                 values=sorted(unknown),
                 remedy="Use title, source, [[input]] and [[line]]",
             )
+        for entry in ("title", "source"):
+            if not isinstance(content.get(entry, ""), str):
+                raise fault(
+                    InputError,
+                    f"the {entry} of the file '{path}' is not text",
+                    remedy=f'Write {entry} = "..."',
+                )
         return cls(
             content.get("input", []),
             content.get("line", []),
@@ -322,29 +319,38 @@ class CostBenefit:
         """
         self._require(name, self.lines)
         rows: list[dict[str, Any]] = []
-        self._walk(name, 0, rows)
+        ahead = [(name, 0)]
+        while ahead:
+            part, depth = ahead.pop()
+            if len(rows) == _LONGEST_TRACE:
+                raise fault(
+                    InputError,
+                    f"the trace of '{name}' has more than {_LONGEST_TRACE:,} rows, since its lines use each "
+                    "other again and again",
+                    remedy=f"Follow what it uses: {', '.join(self.lines[name].uses[:5])}",
+                )
+            rows.append(self._part(part, depth))
+            if part in self.lines:
+                ahead += [(used, depth + 1) for used in reversed(self.lines[part].uses)]
         return Trace(name=name, frame=pd.DataFrame(rows))
 
-    def _walk(self, name: str, depth: int, rows: list[dict[str, Any]]) -> None:
+    def _part(self, name: str, depth: int) -> dict[str, Any]:
         if name in self.inputs:
             item = self.inputs[name]
-            rows.append(
-                {
-                    "depth": depth,
-                    "name": name,
-                    "kind": "input",
-                    "label": item.label or name,
-                    "value": money(item.value, item.unit),
-                    "words": "",
-                    "formula": "",
-                    "numbers": "",
-                    "printed": "",
-                    "agreement": "",
-                    "source": item.source,
-                    "note": item.note,
-                }
-            )
-            return
+            return {
+                "depth": depth,
+                "name": name,
+                "kind": "input",
+                "label": item.label or name,
+                "value": money(item.value, item.unit),
+                "words": "",
+                "formula": "",
+                "numbers": "",
+                "printed": "",
+                "agreement": "",
+                "source": item.source,
+                "note": item.note,
+            }
         worked = self.lines[name]
         line = worked.line
 
@@ -354,24 +360,20 @@ class CostBenefit:
                 return self.inputs[word].value
             return full(self.lines[word].exact) if word in self.lines else word
 
-        rows.append(
-            {
-                "depth": depth,
-                "name": name,
-                "kind": "line",
-                "label": (line.label or name) + (f" ({line.arm})" if line.arm else ""),
-                "value": money(full(worked.exact), line.unit),
-                "words": line.words,
-                "formula": line.formula,
-                "numbers": re.sub(r"[^\W\d]\w*", number, line.formula),
-                "printed": worked.printed,
-                "agreement": worked.agreement or "",
-                "source": line.source,
-                "note": line.note,
-            }
-        )
-        for used in worked.uses:
-            self._walk(used, depth + 1, rows)
+        return {
+            "depth": depth,
+            "name": name,
+            "kind": "line",
+            "label": (line.label or name) + (f" ({line.arm})" if line.arm else ""),
+            "value": money(full(worked.exact), line.unit),
+            "words": line.words,
+            "formula": line.formula,
+            "numbers": re.sub(r"[^\W\d]\w*", number, line.formula),
+            "printed": worked.printed,
+            "agreement": worked.agreement or "",
+            "source": line.source,
+            "note": line.note,
+        }
 
 
 def project_crewe() -> CostBenefit:

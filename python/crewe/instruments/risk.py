@@ -17,7 +17,6 @@ Education, DFE-RR580, Appendix 3.
 from __future__ import annotations
 
 import importlib.resources
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -26,16 +25,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from crewe import _toml
 from crewe._display import Table
 from crewe._frames import Source
 from crewe.exceptions import InputError, fault
 from crewe.instruments import _columns, _risk_reading, _risk_scores
 from crewe.instruments._risk_scores import MEASURES, Change, Scores
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib  # type: ignore[import-not-found,unused-ignore]
 
 __all__ = ["MEASURES", "Change", "Factor", "Framework", "Scores"]
 
@@ -129,14 +124,7 @@ class Framework:
 
     @classmethod
     def _parse(cls, text: str, name: str) -> Framework:
-        try:
-            data = tomllib.loads(text)
-        except tomllib.TOMLDecodeError as error:
-            raise fault(
-                InputError,
-                f"{name} is not a TOML file ({error})",
-                remedy="Start from the matrix that comes with crewe",
-            ) from error
+        data = _toml.read(text, name, "Start from the matrix that comes with crewe")
         scale: dict[str, float] = {}
         for level in data.get("scale", []):
             for label in (level["label"], *level.get("aliases", [])):

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from crewe import _formula
 from crewe._display import p_value
 from crewe._frames import Source, numbers
-from crewe.exceptions import InputError, fault
+from crewe.exceptions import InputError, cut, fault
 
 Floats = NDArray[np.float64]
 Codes = NDArray[np.uint32]
@@ -116,13 +116,13 @@ def sides(formula: str) -> Sides:
     if match is None:
         raise fault(
             InputError,
-            f"'{left}' is not a survival outcome",
+            f"'{cut(left)}' is not a survival outcome",
             remedy="Write the left-hand side as Surv(days, event)",
         )
     if "," in match.group(2) and not match.group(2).count("("):
         raise fault(
             InputError,
-            f"'{left}' has three arguments, and entry times are not supported",
+            f"'{cut(left)}' has three arguments, and entry times are not supported",
             remedy="Write the left-hand side as Surv(days, event)",
         )
     strata: list[str] = []
