@@ -623,3 +623,141 @@ fn test_7_1_the_view_shows_what_was_verified() -> Result<()> {
     assert_eq!(shown, (events as i64, 0, events as i64 - 1));
     Ok(())
 }
+
+#[cfg(unix)]
+mod place {
+    use super::*;
+    use std::path::Path;
+
+    fn beside(path: &Path, end: &str) -> PathBuf {
+        PathBuf::from(format!("{}{end}", path.display()))
+    }
+
+    /// Everything that may happen to a file while it is open.
+    fn misfortunes() -> Vec<(&'static str, fn(&Path))> {
+        fn copy(from: &Path, to: &Path) {
+            std::fs::copy(from, to).expect("a copy");
+        }
+        vec![
+            ("removed", |path| std::fs::remove_file(path).expect("removed")),
+            ("renamed", |path| std::fs::rename(path, beside(path, ".old")).expect("renamed")),
+            ("replaced by a copy", |path| {
+                copy(path, &beside(path, ".copy"));
+                std::fs::rename(beside(path, ".copy"), path).expect("replaced");
+            }),
+            ("replaced by nothing", |path| {
+                std::fs::remove_file(path).expect("removed");
+                std::fs::write(path, "").expect("an empty file");
+            }),
+            ("a folder in its place", |path| {
+                std::fs::remove_file(path).expect("removed");
+                std::fs::create_dir(path).expect("a folder");
+            }),
+            ("its -wal removed", |path| std::fs::remove_file(beside(path, "-wal")).expect("removed")),
+            ("its -shm removed", |path| std::fs::remove_file(beside(path, "-shm")).expect("removed")),
+            ("its -wal replaced", |path| {
+                copy(&beside(path, "-wal"), &beside(path, ".copy"));
+                std::fs::rename(beside(path, ".copy"), beside(path, "-wal")).expect("replaced");
+            }),
+            ("its folder renamed", |path| {
+                let folder = path.parent().expect("a folder");
+                std::fs::rename(folder, folder.with_extension("away")).expect("renamed");
+            }),
+            ("all removed", |path| {
+                for end in ["", "-wal", "-shm"] {
+                    std::fs::remove_file(beside(path, end)).expect("removed");
+                }
+            }),
+        ]
+    }
+
+    #[test]
+    fn test_7_4_no_receipt_for_a_file_that_is_gone() -> Result<()> {
+        for (name, happens) in misfortunes() {
+            let folder = Folder::new(&format!("gone-{}", name.replace(' ', "-")));
+            let inner = folder.file("inner");
+            std::fs::create_dir_all(&inner).expect("a folder");
+            let path = inner.join("trial.ledger");
+            let ledger = Ledger::create_at(&path, &design(), &Rules::default(), at(0))?;
+            ledger.enrol(&family("F1", 1))?;
+            happens(&path);
+            for said in [
+                refused(ledger.enrol(&family("F2", 2))),
+                refused(ledger.enrol(&family("F2", 2).request("again"))),
+                refused(ledger.add_child("F1", "late", None, &entry(3))),
+                refused(ledger.capacity("crewe", true, &entry(3))),
+                refused(ledger.override_arm("F1", "control", &entry(3))),
+                refused(ledger.withdraw("F1", None, false, &entry(3))),
+                refused(ledger.close(&entry(4))),
+            ] {
+                assert!(said.contains("nothing was recorded"), "{name}: {said}");
+            }
+            for said in [refused(ledger.verify(None)), refused(ledger.head()), refused(ledger.frame())] {
+                assert!(said.contains("moved, removed or replaced"), "{name}: {said}");
+            }
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn test_7_4_a_file_that_is_put_back_is_taken_up_again() -> Result<()> {
+        let folder = Folder::new("put-back");
+        let ledger = created(&folder, &Rules::default())?;
+        let first = ledger.enrol(&family("F1", 1))?;
+        let (path, away) = (folder.file("trial.ledger"), folder.file("away"));
+        std::fs::rename(&path, &away).expect("renamed");
+        refused(ledger.enrol(&family("F2", 2)));
+        std::fs::rename(&away, &path).expect("put back");
+        assert_eq!(ledger.head()?, first.head);
+        ledger.enrol(&family("F2", 3))?;
+        assert_eq!(ledger.verify(Some(&first.head))?.families, 2);
+        Ok(())
+    }
+
+    #[test]
+    fn test_7_4_a_file_that_goes_while_a_call_waits_gives_no_receipt() -> Result<()> {
+        let folder = Folder::new("gone-waiting");
+        let ledger = created(&folder, &Rules::default())?;
+        let path = folder.file("trial.ledger");
+        let blocker = rusqlite::Connection::open(&path).expect("a connection");
+        blocker.execute_batch("BEGIN IMMEDIATE").expect("a lock");
+        std::thread::scope(|scope| {
+            let waiting = scope.spawn(|| refused(ledger.enrol(&family("F1", 1))));
+            std::thread::sleep(std::time::Duration::from_millis(100));
+            std::fs::remove_file(&path).expect("removed");
+            blocker.execute_batch("ROLLBACK").expect("the lock is free");
+            assert!(waiting.join().expect("an answer").contains("nothing was recorded"));
+        });
+        Ok(())
+    }
+
+    #[test]
+    fn test_7_4_links_and_other_paths_lead_to_the_file() -> Result<()> {
+        let folder = Folder::new("linked");
+        let ledger = created(&folder, &Rules::default())?;
+        drop(ledger);
+        let (path, link) = (folder.file("trial.ledger"), folder.file("link"));
+        std::os::unix::fs::symlink(&path, &link).expect("a link");
+        let ledger = Ledger::open(&link, &KEY, None)?;
+        ledger.enrol(&family("F1", 1))?;
+        // Somebody else who opens and closes the ledger moves nothing.
+        drop(Ledger::open(&path, &KEY, None)?);
+        ledger.enrol(&family("F2", 2))?;
+        std::fs::remove_file(&link).expect("removed");
+        refused(ledger.enrol(&family("F3", 3)));
+        std::fs::write(folder.file("other"), "").expect("a file");
+        std::os::unix::fs::symlink(folder.file("other"), &link).expect("a link to another file");
+        refused(ledger.enrol(&family("F3", 3)));
+        drop(ledger);
+        assert_eq!(Ledger::open(&path, &KEY, None)?.verify(None)?.families, 2);
+        Ok(())
+    }
+
+    #[test]
+    fn test_7_4_a_ledger_in_memory_is_refused() {
+        for path in [":memory:", ""] {
+            let said = refused(Ledger::create(path, &design(), &Rules::default()));
+            assert!(said.contains("moved, removed or replaced while it was opened"), "{said}");
+        }
+    }
+}

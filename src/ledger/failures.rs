@@ -4,6 +4,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::event::{Event, Record, Signature};
 use super::{Application, Ledger, Rules, Time};
 use crate::design::{Design, Simple};
 use crate::progress::Monitor;
@@ -114,5 +115,29 @@ fn whoever_waits_can_be_stopped() -> Result<()> {
     pragma(&first, "ROLLBACK");
     second.enrol(&family(0))?;
     assert_eq!(first.verify(None)?.families, 1);
+    Ok(())
+}
+
+#[cfg(unix)]
+#[test]
+fn test_7_4_a_file_that_goes_in_the_middle_of_an_entry_gives_no_receipt() -> Result<()> {
+    let ledger = created("middle")?;
+    let head = ledger.enrol(&family(0))?.head;
+    let (path, away) = (file("middle"), file("middle-away"));
+    let written = ledger.write(|writer| {
+        let signature = Signature { by: Some("B".into()), reason: None };
+        let event = Event::Capacity { arm: "a".into(), full: true, signature };
+        let added = writer.append(&Record { at: Time::now(), event, request: None }, None)?;
+        drop(std::fs::rename(&path, &away));
+        Ok(added)
+    });
+    let message = written.err().map(|error| error.to_string()).unwrap_or_default();
+    assert!(message.contains("nothing was recorded"), "{message}");
+    drop(std::fs::rename(&away, &path));
+    // Nothing was, and the ledger goes on.
+    assert_eq!(ledger.head()?, head);
+    assert_eq!(ledger.full()?, Vec::<String>::new());
+    ledger.enrol(&family(1))?;
+    assert_eq!(ledger.verify(Some(&head))?.families, 2);
     Ok(())
 }

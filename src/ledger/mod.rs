@@ -54,6 +54,7 @@ mod failures;
 mod flow;
 mod frame;
 mod key;
+mod place;
 mod rules;
 mod schema;
 mod state;

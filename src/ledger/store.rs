@@ -9,6 +9,7 @@ use rusqlite::types::ValueRef;
 
 use super::chain::{Chain, Code, Head, START};
 use super::event::{Event, FORMAT, Record, Rules};
+use super::place::{Identity, Place};
 use super::schema::{self, is_busy, sql};
 use super::state::{State, at_event};
 use super::time::{Time, When};
@@ -19,6 +20,9 @@ use crate::{Fault, Result};
 
 /// How long a call waits for other processes unless [`Ledger::waiting`] says otherwise.
 const PATIENCE: Duration = Duration::from_secs(60);
+
+/// What follows where a file is found to be gone before the commit.
+const NOTHING: &str = "nothing was recorded";
 
 /// An open ledger. It may be shared between threads; other processes may have the same file open.
 pub struct Ledger {
@@ -38,6 +42,8 @@ pub(super) struct Inner {
     pub connection: Option<Connection>,
     /// What the events say up to the last one that this handle has seen.
     state: Option<State>,
+    /// Where the files were when they were opened.
+    place: Place,
 }
 
 impl std::fmt::Debug for Ledger {
@@ -110,8 +116,7 @@ impl Ledger {
         // Checks the levels against the design before anything is written.
         State::new(&record, &key)?;
         let path = path.as_ref();
-        let connection = schema::connect(path, true).map_err(|error| sql(&error))?;
-        let ledger = Self::handle(path, design.clone(), key, chain, connection);
+        let ledger = Self::handle(path, design.clone(), key, chain, true)?;
         ledger.write_first(&record)?;
         if let Some(folder) = path.parent() {
             // The entry in the folder must reach the disk too; where a folder cannot be opened, nothing can be done.
@@ -132,9 +137,8 @@ impl Ledger {
     pub fn open(path: impl AsRef<Path>, key: &Seed, head: Option<&Head>) -> Result<Self> {
         let chain = Chain::new(key)?;
         let path = path.as_ref();
-        let connection = schema::connect(path, false).map_err(|error| sql(&error))?;
         // Until the first event has been read the design is not known.
-        let mut ledger = Self::handle(path, Design::new(""), key.clone(), chain, connection);
+        let mut ledger = Self::handle(path, Design::new(""), key.clone(), chain, false)?;
         let verified = ledger.verify(head)?;
         ledger.design = ledger.read(|state, _| Ok(state.design.clone()))?;
         ledger.notes = verified.notes;
@@ -178,23 +182,27 @@ impl Ledger {
         &self.notes
     }
 
-    fn handle(path: &Path, design: Design, key: Seed, chain: Chain, connection: Connection) -> Self {
-        Self {
+    fn handle(path: &Path, design: Design, key: Seed, chain: Chain, create: bool) -> Result<Self> {
+        let before = Identity::of(path);
+        let connection = schema::connect(path, create).map_err(|error| sql(&error))?;
+        let place = Place::new(path, before)?;
+        Ok(Self {
             path: path.to_owned(),
             design,
             key,
             chain,
-            inner: Mutex::new(Inner { connection: Some(connection), state: None }),
+            inner: Mutex::new(Inner { connection: Some(connection), state: None, place }),
             process: std::process::id(),
             patience: PATIENCE,
             monitor: Box::new(NoMonitor),
             notes: Vec::new(),
-        }
+        })
     }
 
     fn write_first(&self, record: &Record) -> Result<()> {
-        let guard = self.lock()?;
-        let connection = connected(guard.connection.as_ref())?;
+        let mut guard = self.lock()?;
+        let Inner { connection, place, .. } = &mut *guard;
+        let connection = connected(connection.as_ref())?;
         schema::check_empty(connection)?;
         self.patiently(|| {
             connection.pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get::<_, String>(0))
@@ -205,10 +213,10 @@ impl Ledger {
         let made = schema::check_empty(connection).and_then(|()| {
             schema::make(connection)
                 .and_then(|()| insert(connection, 0, &body, &code))
-                .and_then(|()| connection.execute_batch("COMMIT"))
                 .map_err(|error| sql(&error))
+                .and_then(|()| commit(connection, place))
         });
-        if made.is_err() {
+        if !connection.is_autocommit() {
             roll_back(connection);
         }
         made
@@ -217,10 +225,13 @@ impl Ledger {
     /// Reads the state as of now, in one view of the file.
     pub(super) fn read<T>(&self, work: impl FnOnce(&State, &Connection) -> Result<T>) -> Result<T> {
         let mut guard = self.lock()?;
-        let Inner { connection, state } = &mut *guard;
+        let Inner { connection, state, place } = &mut *guard;
         let connection = connected(connection.as_ref())?;
         self.begin(connection, "BEGIN")?;
-        let done = self.catch_up(connection, state.take()).and_then(|now| Ok((work(&now, connection)?, now)));
+        let done = place
+            .check(connection.path(), "what is in it is not what stands at the path")
+            .and_then(|()| self.catch_up(connection, state.take()))
+            .and_then(|now| Ok((work(&now, connection)?, now)));
         roll_back(connection);
         let (value, now) = done?;
         *state = Some(now);
@@ -236,11 +247,12 @@ impl Ledger {
     /// Adds events: all that `work` writes, or nothing.
     pub(super) fn write<T>(&self, work: impl FnOnce(&mut Writer<'_>) -> Result<T>) -> Result<T> {
         let mut guard = self.lock()?;
-        let Inner { connection, state: kept } = &mut *guard;
+        let Inner { connection, state: kept, place } = &mut *guard;
         let connection = connected(connection.as_ref())?;
         self.begin(connection, "BEGIN IMMEDIATE")?;
         // The state is taken out, so that whatever goes wrong the next call reads the file anew.
-        let mut writer = match self.catch_up(connection, kept.take()) {
+        let here = place.check(connection.path(), NOTHING);
+        let mut writer = match here.and_then(|()| self.catch_up(connection, kept.take())) {
             Ok(state) => Writer { chain: &self.chain, connection, state, written: false },
             Err(error) => {
                 roll_back(connection);
@@ -250,12 +262,13 @@ impl Ledger {
         let done = work(&mut writer);
         let Writer { state, written, .. } = writer;
         let committed = match (&done, written) {
-            (Ok(_), true) => connection.execute_batch("COMMIT").map_err(|error| sql(&error)),
+            (Ok(_), true) => commit(connection, place),
             _ => Ok(()),
         };
         if !connection.is_autocommit() {
             roll_back(connection);
         }
+        // The state goes with it: whatever was wrong, the next call reads the file anew.
         committed?;
         if done.is_ok() || !written {
             *kept = Some(state);
@@ -477,6 +490,13 @@ fn insert(connection: &Connection, number: u64, body: &str, code: &Code) -> rusq
     let mut statement =
         connection.prepare_cached("INSERT INTO event (sequence, body, code) VALUES (?1, ?2, ?3)")?;
     statement.execute(rusqlite::params![number as i64, body, code]).map(|_| ())
+}
+
+/// Commits, and answers for it only where the file is still the one at its path before and after.
+fn commit(connection: &Connection, place: &mut Place) -> Result<()> {
+    place.check(connection.path(), NOTHING)?;
+    connection.execute_batch("COMMIT").map_err(|error| sql(&error))?;
+    place.check(connection.path(), "the last entry is in the file that was there before, and in no other")
 }
 
 fn roll_back(connection: &Connection) {

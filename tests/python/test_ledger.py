@@ -337,6 +337,39 @@ def test_edits_with_sqlite_are_found(ledger: cw.Ledger, path: Path, tmp_path: Pa
         cw.Ledger.open(other, KEY, head=head)
 
 
+@pytest.mark.parametrize("number", [-(2**63), -5, -1, 61, 2**63 - 1, 3.0, "-7"])
+def test_7_1_a_forged_row_is_found_wherever_it_stands(
+    ledger: cw.Ledger, path: Path, tmp_path: Path, number: Any
+) -> None:
+    head = ledger.head()
+    other = copies(path, tmp_path / "other")
+    with sqlite3.connect(other) as connection:
+        body = '{"at":"2017-03-01T09:00:00.000000Z","family":"FAKE","kind":"approved"}'
+        connection.execute(
+            "INSERT OR REPLACE INTO event VALUES (?, ?, ?)", (number, body, b"\0" * 32)
+        )
+    connection.close()
+    options: dict[str, Any]
+    for options in ({}, {"head": head}):
+        with pytest.raises(cw.LedgerError):
+            cw.Ledger.open(other, KEY, **options)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="open files keep their names elsewhere")
+@pytest.mark.parametrize("end", ["", "-wal", "-shm"])
+def test_7_4_no_receipt_for_a_file_that_is_gone(ledger: cw.Ledger, path: Path, end: str) -> None:
+    head = ledger.head()
+    file, away = Path(f"{path}{end}"), Path(f"{path}.away")
+    file.rename(away)
+    with pytest.raises(cw.LedgerError, match="nothing was recorded"):
+        ledger.enrol("F", ["C"], {"history": True}, approved_by="A. Officer", at=minute(40))
+    with pytest.raises(cw.LedgerError, match="moved, removed or replaced"):
+        ledger.verify(head=head)
+    away.rename(file)
+    ledger.enrol("F", ["C"], {"history": True}, approved_by="A. Officer", at=minute(40))
+    assert ledger.verify(head=head).families == 31
+
+
 def test_a_cut_tail_needs_the_lodged_head(path: Path, tmp_path: Path) -> None:
     ledger = cw.Ledger.create(path, design(), at=START)
     for k in range(30):
