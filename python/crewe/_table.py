@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -237,7 +238,7 @@ class ModelTable:
     @property
     def markdown(self) -> str:
         """The table as a Markdown pipe table."""
-        grid = [[cell.replace("|", "\\|").replace("*", "\\*") for cell in r] for r in self._grid()]
+        grid = [[_markdown(cell).replace("|", "\\|") for cell in row] for row in self._grid()]
         widths = [max(len(row[j]) for row in grid) for j in range(len(grid[0]))]
 
         def line(row: list[str]) -> str:
@@ -249,8 +250,8 @@ class ModelTable:
 
         rule = "|:" + "-" * (widths[0] + 1) + "|"
         rule += "".join("-" * (width + 1) + ":|" for width in widths[1:])
-        notes = [note.replace("*", "\\*") for note in self._under()]
-        head = [f"**{self.title}**", ""] if self.title else []
+        notes = [_markdown(note) for note in self._under()]
+        head = [f"**{_markdown(self.title)}**", ""] if self.title else []
         return "\n".join(
             [*head, line(grid[0]), rule, *map(line, grid[1:]), *(["", *notes] if notes else [])]
         )
@@ -421,6 +422,12 @@ _LATEX = {
     "∞": r"$\infty$",
     MINUS: r"$-$",
 }
+
+
+def _markdown(text: str) -> str:
+    """Let text be text: no stars that mean bold, no HTML, no links."""
+    text = text.replace("\\", "\\\\").replace("*", "\\*").replace("](", "]\\(")
+    return re.sub(r"[<&](?=[A-Za-z/!?#])", r"\\\g<0>", text)
 
 
 def _latex(text: str) -> str:

@@ -12,8 +12,10 @@ from crewe._labels import MINUS
 _LINK = re.compile(r"\[([^\]]+)\]\((#[\w-]+|https?://[^\s)]+|mailto:[^\s)]+)\)")
 
 
-def inline(text: str) -> str:
+def inline(text: str, *, links: bool = True) -> str:
     """Turn `**bold**`, `*italic*`, `` `code` `` and `[text](address)` into HTML; escape all else.
+
+    Sentences that hold names from the data are written without `links`.
 
     Examples
     --------
@@ -27,7 +29,8 @@ def inline(text: str) -> str:
             out.append(f"<code>{html.escape(part[1:-1])}</code>")
             continue
         safe = html.escape(part)
-        safe = _LINK.sub(r'<a href="\2">\1</a>', safe)
+        if links:
+            safe = _LINK.sub(r'<a href="\2">\1</a>', safe)
         safe = re.sub(r"\*\*(\S(?:.*?\S)?)\*\*", r"<strong>\1</strong>", safe)
         safe = re.sub(r"(?<![\w*])\*([^\s*](?:[^*]*[^\s*])?)\*(?![\w*])", r"<em>\1</em>", safe)
         out.append(safe)

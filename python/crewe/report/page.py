@@ -88,7 +88,7 @@ def _css_text(text: str) -> str:
 def _header(page: Page) -> str:
     subtitle = f'<p class="subtitle">{html.escape(page.subtitle)}</p>' if page.subtitle else ""
     author = f"<span>{html.escape(page.author)}</span> " if page.author else ""
-    date = f'<time datetime="{page.iso_date}">{page.date}</time>'
+    date = f'<time datetime="{html.escape(page.iso_date)}">{html.escape(page.date)}</time>'
     banner = (
         '<p class="banner" role="note"><strong>Synthetic data.</strong> The numbers in this '
         "report come in whole or in part from data made by a program. They say nothing about "
@@ -124,8 +124,8 @@ def _methods(page: Page) -> str:
     parts = []
     for heading, _, results in page.methods:
         said = "".join(
-            f"<p>{f'<strong>{place}.</strong> ' if place else ''}"
-            f"{' '.join(inline(sentence) for sentence in sentences)}</p>"
+            f"<p>{f'<strong>{html.escape(place)}.</strong> ' if place else ''}"
+            f"{' '.join(inline(sentence, links=False) for sentence in sentences)}</p>"
             for place, sentences in results
         )
         parts.append(f"<h3>{html.escape(heading or 'Summary')}</h3>\n{said}")
