@@ -8,6 +8,7 @@ mod cost;
 mod design;
 mod error;
 mod instruments;
+mod key;
 mod ledger;
 mod nonparametric;
 mod pool;
@@ -29,6 +30,7 @@ fn _core(m: &Bound<'_, PyModule>) -> PyResult<()> {
     regression::register(m)?;
     resampling::register(m)?;
     design::register(m)?;
+    key::register(m)?;
     ledger::register(m)?;
     survival::register(m)?;
     Ok(())
