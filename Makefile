@@ -56,6 +56,8 @@ lint: $(VENV)/.tools
 rust: $(VENV)/.tools
 	cargo test --quiet
 	cargo test --quiet -p crewe-evidence
+	@# Every bench once: without --bench, divan only tests that they run.
+	cargo test --quiet --bench '*'
 	@# The core without the ledger compiles for WebAssembly. In a browser the application chooses where randomness
 	@# comes from, so this names no source.
 	@for target in wasm32-wasip1 wasm32-unknown-unknown; do \
