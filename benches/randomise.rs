@@ -54,7 +54,7 @@ fn constrained_search_of_12870_schemes(bencher: divan::Bencher<'_, '_>) {
         Units::from_rows(&crewe::design::Unit::Individual("county".to_owned()), &ids, &[]).unwrap()
     };
     for (k, name) in names.iter().enumerate() {
-        let values: Vec<f64> = (0..16).map(|unit| ((unit * (7 * k + 3) + k * k) % 17) as f64).collect();
+        let values: Vec<f64> = (0..16).map(|unit| ((unit * (5 * k + 1) + k * k) % 17) as f64).collect();
         units = units.covariate(name, &values).unwrap();
     }
     let method = Constrained::new(names.iter().map(|name| (*name, 1)), Fraction::new(1, 10), 50_000);

@@ -9,6 +9,7 @@ mod covariance;
 mod design;
 mod error;
 mod instruments;
+mod key;
 mod ledger;
 mod nonparametric;
 mod pool;
@@ -32,6 +33,7 @@ fn _core(m: &Bound<'_, PyModule>) -> PyResult<()> {
     regression::register(m)?;
     resampling::register(m)?;
     design::register(m)?;
+    key::register(m)?;
     ledger::register(m)?;
     survival::register(m)?;
     words::register(m)?;

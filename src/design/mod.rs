@@ -81,7 +81,6 @@ pub use assignment::Assignment;
 pub use balance::{Balance, Covariate, Level, balance};
 pub use baseline::{Factor, UnitCovariate};
 pub use column::Column;
-#[cfg(feature = "ledger")]
 pub(crate) use column::nfc;
 pub use commitment::Commitment;
 pub(crate) use draws::Redraws;
