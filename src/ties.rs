@@ -38,6 +38,7 @@ pub struct Tolerance {
 
 impl Tolerance {
     /// The tolerance among distinct times (or cut points).
+    #[must_use]
     pub fn of(distinct: &[f64]) -> Self {
         let n = distinct.len().max(1) as f64;
         let mean: f64 = distinct.iter().map(|time| time.abs() / n).sum();
@@ -45,6 +46,7 @@ impl Tolerance {
     }
 
     /// The tolerance of this width.
+    #[must_use]
     pub fn within(width: f64) -> Self {
         Self { width }
     }

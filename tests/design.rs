@@ -411,3 +411,29 @@ fn row_8_3_units_and_arms_that_are_not_there_are_refused() {
     assert_eq!(column.codes().collect::<Vec<_>>(), [Some(0), None]);
     assert!(matches!(Column::new("family", [Some(1)], vec!["1".into()]), Err(Error::Input(_))));
 }
+
+#[test]
+fn row_8_6_designs_and_results_can_be_written_and_hold_no_key() -> Outcome {
+    let key = Seed::Key([0xAB; 32]);
+    let design = Design::new("t").arm("a", 1).arm("b", 1).cluster("family").strata(["site"]).seed(key);
+    let ids = Column::from_values("family", ["1", "2", "2", "3", "4"]);
+    let site = Column::from_values("site", ["n", "n", "n", "s", "s"]);
+    let units =
+        Units::from_rows(design.unit()?, &ids, &[site])?.covariate("age", &[1.0, 2.0, 4.0, 5.0, 6.0])?;
+    let assignment = design.assign(&units)?;
+    let written = serde_json::to_value(&assignment)?;
+    assert_eq!(written["units"]["labels"], serde_json::json!(["1", "2", "3", "4"]));
+    assert_eq!(written["units"]["covariates"][0]["values"][1], 3.0);
+    assert_eq!(written["arms"], serde_json::json!(["a", "b"]));
+    assert_eq!(written["probability"]["dim"], serde_json::json!([4, 2]));
+    let text = serde_json::to_string(&design)?;
+    assert_eq!(crewe::design::Design::from_json(&design.canonical_json()?)?.name(), "t");
+    assert_eq!(
+        serde_json::from_str::<Value>(&text)?,
+        serde_json::from_str::<Value>(&design.canonical_json()?)?
+    );
+    for text in [text, written.to_string(), format!("{design:?}")] {
+        assert!(!text.contains("171") && !text.to_lowercase().contains("abab"), "{text}");
+    }
+    Ok(())
+}

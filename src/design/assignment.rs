@@ -71,10 +71,11 @@ impl Assignment {
         if arm.len() != units.len() || ![(units.len(), arms.len()), (0, 0)].contains(&probability.dim()) {
             return Err(Fault::new("the arms or their probabilities do not fit the units")
                 .values([format!(
-                    "{} units, {} arms of units, {:?} probabilities",
+                    "{} units, {} arms of units, {} x {} probabilities",
                     units.len(),
                     arm.len(),
-                    probability.dim()
+                    probability.nrows(),
+                    probability.ncols()
                 )])
                 .remedy("Give one arm for each unit, and units x arms of probabilities")
                 .input());

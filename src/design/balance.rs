@@ -37,6 +37,7 @@ pub struct Covariate<'a> {
 
 impl<'a> Covariate<'a> {
     /// A covariate of this name.
+    #[must_use]
     pub fn new(name: &'a str, values: &'a [f64]) -> Self {
         Self { name, values }
     }

@@ -71,7 +71,9 @@ impl Design {
     pub fn from_json(text: &str) -> Result<Self> {
         let refuse = |why: String| {
             crate::Fault::new(format!("this is not the canonical JSON of a design: {why}"))
-                .remedy(format!("Pass what canonical_json() gave, with the algorithm {TAG}"))
+                .remedy(format!(
+                    "Pass the canonical JSON of a design, as it was written with the algorithm {TAG}"
+                ))
                 .design()
         };
         let written: Written = serde_json::from_str(text).map_err(|error| refuse(error.to_string()))?;

@@ -160,7 +160,7 @@ pub(super) fn ready(design: &Design, units: &Units, options: &Constrained) -> Re
     accepted.refuse_certain(
         design,
         units,
-        "Keep a larger share (keep=), balance fewer covariates, or use equal arms",
+        "Keep a larger share of the assignments, balance fewer covariates, or use equal arms",
     )?;
     let even = ratio.shares.iter().all(|&share| share == ratio.shares[0]);
     Ok(Ready {

@@ -208,6 +208,7 @@ pub struct BigStick {
 
 impl BigStick {
     /// The largest difference between (fake) arms that is allowed.
+    #[must_use]
     pub fn new(limit: u32) -> Self {
         Self { limit }
     }
@@ -229,6 +230,7 @@ pub struct BiasedCoin {
 
 impl BiasedCoin {
     /// The probability of the (fake) arms that are behind.
+    #[must_use]
     pub fn new(p: Fraction) -> Self {
         Self { p }
     }
@@ -388,6 +390,7 @@ impl Fraction {
     /// use crewe::design::Fraction;
     /// assert_eq!(Fraction::new(8, 10), Fraction::new(4, 5));
     /// ```
+    #[must_use]
     pub fn new(numerator: u64, denominator: u64) -> Self {
         let common = super::gcd(numerator, denominator).max(1);
         Self { numerator: numerator / common, denominator: denominator / common }

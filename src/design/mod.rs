@@ -161,6 +161,7 @@ impl Ratio {
     /// use crewe::design::Ratio;
     /// assert_eq!(Ratio::new(&[30, 70]), Ratio::new(&[3, 7]));
     /// ```
+    #[must_use]
     pub fn new(shares: &[u32]) -> Self {
         let common = shares.iter().fold(0, |d, &s| gcd(d, u64::from(s))).max(1);
         let shares: Vec<u64> = shares.iter().map(|&s| u64::from(s) / common).collect();
@@ -195,6 +196,7 @@ pub struct Design {
 
 impl Design {
     /// A design of this name, complete randomisation, without arms yet.
+    #[must_use]
     pub fn new(name: &str) -> Self {
         let (arms, strata) = (Vec::new(), Vec::new());
         Self { name: column::nfc(name), arms, unit: None, strata, method: Method::default(), seed: None }
@@ -362,11 +364,16 @@ impl Design {
     /// Checks that the units were built for this design.
     pub(crate) fn check_units(&self, units: &Units) -> Result<()> {
         self.check()?;
+        let told = |unit: &Unit, strata: &[String]| {
+            let kind = if matches!(unit, Unit::Cluster(_)) { "clusters" } else { "individuals" };
+            let within = if strata.is_empty() { "no strata".into() } else { strata.join(", ") };
+            format!("{kind} named by {}, within {within}", unit.column())
+        };
         if units.unit() != self.unit()? || units.strata_columns() != self.strata {
             return Err(Fault::new("the units were not built for this design")
                 .values([
-                    format!("{:?} in strata {:?}", units.unit(), units.strata_columns()),
-                    format!("design: {:?} in strata {:?}", self.unit()?, self.strata),
+                    format!("the units: {}", told(units.unit(), units.strata_columns())),
+                    format!("the design: {}", told(self.unit()?, &self.strata)),
                 ])
                 .remedy("Pass the identifiers and the strata that the design names, in its order")
                 .design());

@@ -31,6 +31,7 @@ pub struct Arrival<'a> {
 
 impl<'a> Arrival<'a> {
     /// A newcomer of a stratum, with the levels of its factors.
+    #[must_use]
     pub fn new(stratum: &'a [String], factors: &'a [String]) -> Self {
         Self { stratum, factors }
     }

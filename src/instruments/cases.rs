@@ -83,6 +83,7 @@ pub struct Dates<'a> {
 
 impl<'a> Dates<'a> {
     /// The dates that every record has, the family of each case and whether it is set aside.
+    #[must_use]
     pub fn new(
         referral: &'a [Option<i64>],
         closure: &'a [Option<i64>],
@@ -170,6 +171,7 @@ pub struct Window {
 
 impl Window {
     /// A window from one day to another, both inside it, with all rules and no day of extraction.
+    #[must_use]
     pub fn new(start: i64, end: i64, origin: Origin) -> Self {
         Self { start, end, extracted: None, origin, rules: Rules::default() }
     }

@@ -33,6 +33,7 @@ pub struct Options<'a> {
 
 impl<'a> Options<'a> {
     /// A scale from `low` to `high`; one flag an item says whether it is reversed, and half of them must be answered.
+    #[must_use]
     pub fn new(low: f64, high: f64, reversed: &'a [bool], names: &'a [String]) -> Self {
         Self { low, high, reversed, needed: 0.5, names }
     }

@@ -49,6 +49,7 @@ pub struct Factor {
 
 impl Factor {
     /// A factor of a certain weight.
+    #[must_use]
     pub fn new(kind: Kind, weight: f64) -> Self {
         Self { kind, weight, alternative: weight }
     }

@@ -32,6 +32,7 @@ fn all<S: AsRef<str>>(values: impl IntoIterator<Item = S>) -> Vec<String> {
 
 impl Application {
     /// An application for this family (or individual, where the design randomises individuals).
+    #[must_use]
     pub fn new(family: &str) -> Self {
         Self { family: nfc(family), ..Self::default() }
     }

@@ -36,6 +36,7 @@ impl Time {
     }
 
     /// What the system's clock says.
+    #[must_use]
     pub fn now() -> Self {
         let since = std::time::SystemTime::UNIX_EPOCH.elapsed();
         // A clock before 1970 reads as 1970, which the ledger's order of times then refuses.

@@ -19,6 +19,7 @@ pub struct DesignMatrix<'a> {
 impl<'a> DesignMatrix<'a> {
     /// A design of `columns` (n x p), preceded by an intercept if `intercept`; terms are called `x1`, `x2`, ...
     /// until [`DesignMatrix::named`] says better.
+    #[must_use]
     pub fn new(columns: ArrayView2<'a, f64>, intercept: bool) -> Self {
         let names = (1..=columns.ncols()).map(|j| format!("x{j}"));
         let names = intercept.then(|| "Intercept".to_owned()).into_iter().chain(names).collect();

@@ -80,7 +80,9 @@ pub fn goodness_of_fit(
 ) -> Result<GoodnessOfFit> {
     check_table(counts, shares)?;
     if options.draws == 0 {
-        return Err(Fault::new("the exact test needs at least one draw").remedy("Pass draws=9_999").input());
+        return Err(Fault::new("the exact test needs at least one draw")
+            .remedy("Ask for 9,999 draws, as by default")
+            .input());
     }
     let n: u64 = counts.iter().sum();
     let sum: f64 = shares.iter().sum();

@@ -108,6 +108,7 @@ pub struct Binary {
 
 impl Binary {
     /// A control arm's rate, a formula and the trial.
+    #[must_use]
     pub fn new(baseline: f64, method: Method, plan: Plan) -> Self {
         Self { baseline, method, direction: None, plan }
     }

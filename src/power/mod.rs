@@ -198,6 +198,7 @@ pub struct Standardised {
 impl Standardised {
     /// An effect of so many standard errors, whose standard error under the null is so many times the one under the
     /// alternative.
+    #[must_use]
     pub fn new(noncentrality: f64, null_scale: f64) -> Self {
         Self { noncentrality, null_scale }
     }

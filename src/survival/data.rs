@@ -37,6 +37,7 @@ pub struct Surv<'a> {
 
 impl<'a> Surv<'a> {
     /// Times and events of n rows.
+    #[must_use]
     pub fn new(time: &'a [f64], event: &'a [f64]) -> Self {
         Self { time, event, weights: None, time_name: "time".into(), event_name: "event".into() }
     }
