@@ -52,12 +52,8 @@ fn every_covariance_of_few_clusters() {
         for (got, want) in fit.coef.iter().zip(numbers(&case["coef"])) {
             close(*got, want, TOLERANCE, &format!("{name} coef"));
         }
-        let kinds = [
-            ("naive", Vcov::Iid),
-            ("CR0", Vcov::Cr0),
-            ("jackknife", Vcov::Jackknife),
-            ("MD", Vcov::Cr3),
-        ];
+        let kinds =
+            [("naive", Vcov::Iid), ("CR0", Vcov::Cr0), ("jackknife", Vcov::Jackknife), ("MD", Vcov::Cr3)];
         let contrasts = matrix(&case["contrasts"]["R"]);
         for (key, kind) in kinds {
             let what = format!("{name} {key}");
