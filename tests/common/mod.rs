@@ -1,6 +1,8 @@
 //! What the reference tests share: the committed JSON, and comparison to a relative tolerance.
 #![allow(dead_code)]
 
+pub mod binary;
+
 use std::collections::HashMap;
 
 use crewe::inference::{Clusters, Compare, Contrasts, Covariance, Setting};
