@@ -3,22 +3,12 @@
 
 mod common;
 
-use common::{close, close_to, expected, number, numbers};
+use common::{close, close_to, expected, matrix, names, number, numbers};
 use crewe::inference::{Clusters, Vcov};
 use crewe::survival::{Cox, Surv, Ties};
 use ndarray::Array2;
-use serde_json::Value;
 
 const TOLERANCE: f64 = 1e-9;
-
-fn names(value: &Value) -> Vec<String> {
-    value.as_array().unwrap().iter().map(|name| name.as_str().unwrap().to_owned()).collect()
-}
-
-fn matrix(value: &Value) -> Array2<f64> {
-    let rows: Vec<Vec<f64>> = value.as_array().unwrap().iter().map(numbers).collect();
-    Array2::from_shape_fn((rows.len(), rows[0].len()), |(a, b)| rows[a][b])
-}
 
 #[test]
 fn every_covariance_of_few_clusters() {

@@ -2,162 +2,33 @@
 
 mod common;
 
-use std::collections::HashMap;
-
-use common::{close, close_to, expected, number, numbers, read};
+use common::{binary, close, close_to};
 use crewe::Error;
-use crewe::inference::{Clusters, Vcov};
-use crewe::regression::Logit;
+use crewe::inference::Vcov;
+use crewe::regression::{Family, Logit};
 use ndarray::{Array1, Array2, array};
-use serde_json::Value;
-
-struct Case {
-    name: String,
-    y: Array1<f64>,
-    x: Array2<f64>,
-    clusters: Option<Clusters>,
-    reference: Value,
-}
-
-fn columns(case: &Value) -> HashMap<String, Vec<f64>> {
-    let Some(path) = case["data"]["csv"].as_str() else {
-        let data = case["data"]["columns"].as_object().unwrap();
-        return data.iter().map(|(k, v)| (k.clone(), numbers(v))).collect();
-    };
-    let text = read(path.trim_start_matches("tests/reference/"));
-    let mut lines = text.lines();
-    let names: Vec<String> = lines.next().unwrap().split(',').map(str::to_owned).collect();
-    let mut columns: HashMap<String, Vec<f64>> = HashMap::new();
-    for line in lines {
-        for (name, value) in names.iter().zip(line.split(',')) {
-            columns.entry(name.clone()).or_default().push(value.parse().unwrap());
-        }
-    }
-    columns
-}
-
-fn cases() -> Vec<Case> {
-    let all = expected("logit");
-    all["cases"].as_array().unwrap().iter().map(prepare).collect()
-}
-
-fn prepare(case: &Value) -> Case {
-    let data = columns(case);
-    let y = Array1::from(data[case["y"].as_str().unwrap()].clone());
-    let names: Vec<&str> = match &case["columns"] {
-        Value::Array(names) => names.iter().map(|n| n.as_str().unwrap()).collect(),
-        one => vec![one.as_str().unwrap()],
-    };
-    let mut x = Array2::zeros((y.len(), names.len()));
-    for (j, name) in names.iter().enumerate() {
-        x.column_mut(j).assign(&Array1::from(data[*name].clone()));
-    }
-    let clusters = case["cluster"].as_str().map(|name| {
-        let codes: Vec<u32> = data[name].iter().map(|&c| c as u32).collect();
-        Clusters::new(&codes).unwrap()
-    });
-    let name = case["name"].as_str().unwrap().to_owned();
-    Case { name, y, x, clusters, reference: case.clone() }
-}
-
-fn matrix(value: &Value) -> Array2<f64> {
-    let rows: Vec<Vec<f64>> = value.as_array().unwrap().iter().map(numbers).collect();
-    Array2::from_shape_fn((rows.len(), rows[0].len()), |(a, b)| rows[a][b])
-}
 
 #[test]
 fn coefficients_likelihoods_and_every_covariance() {
-    let mut seen = 0;
-    for case in cases() {
-        let fit = Logit::new(case.y.view(), case.x.view()).fit().unwrap();
-        let summary = fit.summary();
-        for (j, &want) in numbers(&case.reference["coef"]).iter().enumerate() {
-            close(fit.coef()[j], want, 1e-10, &format!("{} coef {j}", case.name));
-        }
-        close(summary.log_likelihood, number(&case.reference["log_likelihood"]), 1e-12, &case.name);
-        close(summary.null_log_likelihood, number(&case.reference["null_log_likelihood"]), 1e-12, &case.name);
-        close(summary.aic, number(&case.reference["aic"]), 1e-12, &case.name);
-        close(
-            summary.pseudo_r_squared,
-            1.0 - summary.log_likelihood / summary.null_log_likelihood,
-            1e-14,
-            &case.name,
-        );
-        for kind in Vcov::ALL {
-            let Some(want) = case.reference["vcov"].get(kind.name()) else { continue };
-            let what = format!("{} {kind}", case.name);
-            let got = fit.vcov(kind, case.clusters.as_ref()).unwrap();
-            let se = numbers(&want["se"]);
-            for ((a, b), &value) in matrix(&want["cov"]).indexed_iter() {
-                close_to(got.matrix()[(a, b)], value, 1e-8, se[a] * se[b], &format!("{what} [{a},{b}]"));
-            }
-            let table = got.contrasts(Array2::eye(se.len()).view(), 0.95).unwrap();
-            for j in 0..se.len() {
-                close(table.std_error[j], se[j], 1e-9, &format!("{what} se {j}"));
-                close(table.p_value[j], numbers(&want["p"])[j], 1e-8, &format!("{what} p {j}"));
-                close_to(table.conf_low[j], numbers(&want["conf_low"])[j], 1e-9, se[j], &what);
-                match want["df"][j].as_f64() {
-                    Some(df) => {
-                        close(got.df().unwrap()[j], df, 1e-8, &format!("{what} df {j}"));
-                        close(table.df[j], df, 1e-8, &format!("{what} df {j}"));
-                    }
-                    None => {
-                        assert!(got.df().unwrap()[j].is_infinite() && table.df[j].is_infinite(), "{what}")
-                    }
-                }
-                seen += 1;
-            }
-        }
-    }
-    assert!(seen > 100, "{seen}");
+    let seen = binary::fits_are(Family::LOGIT, &binary::cases("logit"));
+    assert!(seen >= 45, "{seen}");
 }
 
 #[test]
-fn margins_as_contrasts_of_their_gradients() {
-    let mut seen = 0;
-    for case in cases() {
-        let fit = Logit::new(case.y.view(), case.x.view()).fit().unwrap();
-        for (which, rows) in [("means_link", "x"), ("means", "gradient"), ("observed", "gradient")] {
-            let Some(margin) = case.reference["margins"].get(which) else { continue };
-            for kind in Vcov::ALL {
-                let Some(want) = margin["vcov"].get(kind.name()) else { continue };
-                let what = format!("{} {which} {kind}", case.name);
-                let vcov = fit.vcov(kind, case.clusters.as_ref()).unwrap();
-                let got = vcov.contrasts(matrix(&margin[rows]).view(), 0.95).unwrap();
-                for (i, &se) in numbers(&want["se"]).iter().enumerate() {
-                    close(got.std_error[i], se, 1e-8, &what);
-                    if let Some(df) = want["df"][i].as_f64() {
-                        close(got.df[i], df, 1e-8, &format!("{what} df"));
-                    }
-                    seen += 1;
-                }
-            }
-        }
-    }
-    assert!(seen > 50, "{seen}");
+fn margins_and_their_gradients() {
+    let seen = binary::margins_are(Family::LOGIT, &binary::cases("logit"));
+    assert!(seen > 150, "{seen}");
 }
 
 #[test]
 fn joint_tests() {
-    let mut seen = 0;
-    for case in cases() {
-        let fit = Logit::new(case.y.view(), case.x.view()).fit().unwrap();
-        let test = &case.reference["wald"];
-        for kind in Vcov::ALL {
-            let Some(want) = test["vcov"].get(kind.name()) else { continue };
-            let what = format!("{} {kind}", case.name);
-            let vcov = fit.vcov(kind, case.clusters.as_ref()).unwrap();
-            let got = vcov.wald(matrix(&test["R"]).view()).unwrap();
-            close(got.statistic, number(&want["statistic"]), 1e-8, &what);
-            close(got.p_value, number(&want["p"]), 1e-8, &what);
-            match want["df_denom"].as_f64() {
-                Some(df) => close(got.df_denom, df, 1e-8, &what),
-                None => assert!(got.df_denom.is_infinite()),
-            }
-            seen += 1;
-        }
-    }
+    let seen = binary::joint_tests_are(Family::LOGIT, &binary::cases("logit"));
     assert!(seen >= 12, "{seen}");
+}
+
+#[test]
+fn a_flip_of_the_outcome_changes_signs() {
+    binary::a_flip_changes_signs(Family::LOGIT, &binary::cases("logit"));
 }
 
 fn separation(y: &Array1<f64>, x: &Array2<f64>, names: &[&str]) -> crewe::Fault {
@@ -246,7 +117,7 @@ fn nearly_separated_is_fitted() {
 
 #[test]
 fn nearly_collinear_columns_meet_the_score_equations() {
-    let case = cases().into_iter().find(|case| case.name == "infert").unwrap();
+    let case = binary::cases("logit").into_iter().find(|case| case.name == "logit infert").unwrap();
     let mut x = case.x.clone();
     let near = Array1::from_shape_fn(case.y.len(), |i| x[(i, 2)] + 1e-3 * (i as f64 * 12.9898).sin());
     x.push_column(near.view()).unwrap();

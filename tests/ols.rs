@@ -4,7 +4,7 @@ mod common;
 
 use std::collections::HashMap;
 
-use common::{close, close_to, expected, number, numbers, read};
+use common::{close, close_to, columns, expected, number, numbers};
 use crewe::inference::{Clusters, Vcov};
 use crewe::linalg::DesignMatrix;
 use crewe::regression::Ols;
@@ -22,24 +22,6 @@ struct Case {
     reference: Value,
 }
 
-fn columns(case: &Value) -> HashMap<String, Vec<f64>> {
-    if let Some(path) = case["data"]["csv"].as_str() {
-        let text = read(path.trim_start_matches("tests/reference/"));
-        let mut lines = text.lines();
-        let names: Vec<&str> = lines.next().unwrap().split(',').collect();
-        let mut columns: HashMap<String, Vec<f64>> =
-            names.iter().map(|n| ((*n).to_owned(), vec![])).collect();
-        for line in lines {
-            for (name, value) in names.iter().zip(line.split(',')) {
-                columns.get_mut(*name).unwrap().push(value.parse().unwrap());
-            }
-        }
-        return columns;
-    }
-    let data = case["data"]["columns"].as_object().unwrap();
-    data.iter().filter(|(_, v)| v[0].is_number()).map(|(k, v)| (k.clone(), numbers(v))).collect()
-}
-
 fn cases() -> Vec<Case> {
     let all = expected("ols");
     let cases = all["cases"].as_array().unwrap();
@@ -47,7 +29,7 @@ fn cases() -> Vec<Case> {
 }
 
 fn prepare(case: &Value) -> Case {
-    let data = columns(case);
+    let data = columns(&case["data"]);
     let raw = &case["data"]["columns"];
     let y = Array1::from(data[case["y"].as_str().unwrap()].clone());
     let design = case["design"].as_array().unwrap();

@@ -59,8 +59,11 @@ impl Block {
     }
 }
 
-/// `sum of w^2 x x'` of a whole design and the directions in which products between clusters are sums.
+/// `sum of w^2 x x'` of a whole design and the directions in which products between clusters are sums. The weights are
+/// taken relative to their mean, so that `X'W a` and `X'a` are of one size whatever the scale of the weights.
 pub(super) struct Whole {
+    /// The root of the mean weight.
+    unit: f64,
     squares: DMatrix<f64>,
     /// `|l|^{1/2} e'` for the eigenvalues and vectors of T, 2k x 2k.
     turn: DMatrix<f64>,
@@ -69,7 +72,9 @@ pub(super) struct Whole {
 
 impl Whole {
     pub fn new(rows: &dyn WhitenedRows) -> Self {
-        let weights: Vec<f64> = rows.roots().unwrap_or_default().iter().map(|root| root * root).collect();
+        let mut weights: Vec<f64> = rows.roots().unwrap_or_default().iter().map(|root| root * root).collect();
+        let unit = (weights.iter().sum::<f64>() / weights.len() as f64).sqrt();
+        weights.iter_mut().for_each(|w| *w /= unit);
         let outer = rows.outer(&weights);
         let k = outer.nrows();
         let squares = DMatrix::from_fn(k, k, |a, b| outer[(a, b)]);
@@ -83,7 +88,7 @@ impl Whole {
         for (mut row, l) in turn.row_iter_mut().zip(eigen.eigenvalues.iter()) {
             row *= l.abs().sqrt();
         }
-        Self { squares, turn, signs: eigen.eigenvalues.iter().map(|l| l.signum()).collect() }
+        Self { unit, squares, turn, signs: eigen.eigenvalues.iter().map(|l| l.signum()).collect() }
     }
 
     /// The sign of product `j`.
@@ -99,8 +104,8 @@ fn matrix(rows: &ClusterRows, k: usize) -> DMatrix<f64> {
 /// The block under probability weights of a linear model.
 pub(super) fn identity(rows: &ClusterRows, k: usize, whole: &Whole) -> Block {
     let n = rows.residuals.len();
-    let root = &rows.roots;
-    // Residuals as they are: the scores' residuals carry the root of the weight once.
+    let root: Vec<f64> = rows.roots.iter().map(|root| root / whole.unit).collect();
+    // The residuals of the scores carry the root of the weight once; what is left is that of the mean weight.
     let e = DVector::from_fn(n, |i, _| if root[i] > 0.0 { rows.residuals[i] / root[i] } else { 0.0 });
     let x = DMatrix::from_fn(n, k, |i, j| if root[i] > 0.0 { rows.z[i * k + j] / root[i] } else { 0.0 });
     let wx = DMatrix::from_fn(n, k, |i, j| root[i] * rows.z[i * k + j]);
@@ -314,7 +319,7 @@ mod tests {
         let wx = DMatrix::from_fn(n, k, |i, j| w[i] * x[(i, j)]);
         let e = DVector::from_fn(n, |i, _| (i as f64 * 1.7).cos());
         let squares = wx.tr_mul(&wx) * 3.0 + DMatrix::identity(k, k);
-        let whole = Whole { squares, turn: DMatrix::zeros(0, 0), signs: vec![] };
+        let whole = Whole { unit: 1.0, squares, turn: DMatrix::zeros(0, 0), signs: vec![] };
         let (a, b) = (by_covariance(&x, &wx, &e, &whole), by_rank(&x, &wx, &e, &whole));
         assert!((&a.rows - &b.rows).amax() < 1e-13);
         assert!((&a.score - &b.score).amax() < 1e-13);

@@ -394,6 +394,8 @@ impl Model<'_, '_, '_> {
         }
         let total = self.weights.map_or(x.n() as f64, |weights| weights.iter().sum());
         let even = -total * std::f64::consts::LN_2;
+        // Newton's decrement in the units of a mean weight of 1: what has settled does not depend on their scale.
+        let unit = (total / (0..x.n()).filter(|&i| self.counts(i)).count() as f64).sqrt();
         if state.log_likelihood.is_nan() || state.log_likelihood < even {
             // The linear fit need not go uphill.
             coef = vec![0.0; k];
@@ -412,7 +414,7 @@ impl Model<'_, '_, '_> {
             let decrement =
                 step.iter().zip(&state.score).map(|(step, score)| step * score).sum::<f64>().sqrt();
             let settled = state.reach <= SETTLED * (1.0 + state.furthest)
-                || (state.reach <= CALM && decrement <= DECREMENT);
+                || (state.reach <= CALM && decrement <= DECREMENT * unit);
             if settled {
                 if state.furthest > EXTREME
                     && tolerance < PROVEN

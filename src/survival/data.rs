@@ -6,6 +6,7 @@
 
 use std::ops::Range;
 
+use crate::regression::weights::check_weights;
 pub use crate::ties::Tolerance;
 use serde::Serialize;
 
@@ -69,15 +70,10 @@ impl<'a> Surv<'a> {
     /// an event that is neither 0 nor 1, weights that are not positive, no event at all.
     pub fn check(&self) -> Result<()> {
         let n = self.n();
-        let lengths = [Some(self.event.len()), self.weights.map(<[f64]>::len)];
-        if lengths.iter().flatten().any(|&length| length != n) {
-            return Err(Fault::new(format!(
-                "there are {n} times, {} events{}",
-                self.event.len(),
-                self.weights.map_or(String::new(), |w| format!(" and {} weights", w.len()))
-            ))
-            .remedy("Give one of each for every row")
-            .input());
+        if self.event.len() != n {
+            return Err(Fault::new(format!("there are {n} times and {} events", self.event.len()))
+                .remedy("Give one of each for every row")
+                .input());
         }
         if n == 0 || u32::try_from(n).is_err() {
             return Err(Fault::new("survival needs between 1 and 4,294,967,295 rows")
@@ -112,13 +108,13 @@ impl<'a> Surv<'a> {
                 .input());
         }
         if let Some(weights) = self.weights {
-            let rows = positions(weights, |w| !(w.is_finite() && w > 0.0));
+            check_weights(weights.len(), n, weights.iter().copied())?;
+            let rows = positions(weights, |w| w == 0.0);
             if !rows.is_empty() {
-                return Err(Fault::new("weights must be positive numbers")
+                return Err(Fault::new("rows with a weight of 0 are at risk of nothing")
                     .column("weights")
-                    .values(rows.iter().map(|&i| weights[i].to_string()))
                     .rows(rows)
-                    .remedy("Drop rows that should not count")
+                    .remedy("Drop these rows")
                     .input());
             }
         }
