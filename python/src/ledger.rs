@@ -5,7 +5,6 @@
 
 use std::path::PathBuf;
 
-use crewe::Fault;
 use crewe::ledger as core;
 use numpy::IntoPyArray;
 use pyo3::prelude::*;
@@ -13,7 +12,7 @@ use pyo3::types::PyDict;
 
 use crate::convert::record;
 use crate::design::{Design, Units, result};
-use crate::error::{OrRaise, to_python};
+use crate::error::OrRaise;
 use crate::key::Secret;
 use crate::pool::Signals;
 

@@ -14,7 +14,7 @@
 //!
 //! What a cluster leaves to the others, an eigenvalue r of `I - L_g`, decides its weight `r^{-p}`. Where it is small it is
 //! taken as the sum of what the other clusters have in that direction, to all its digits, and not as a difference from
-//! 1; below 1e-16 it counts as 0, and its inverse power too (Moore and Penrose).
+//! 1; below 1e-16 ([`Fitted::resolution`]) it counts as 0, and its inverse power too (Moore and Penrose).
 //!
 //! Bell and McCaffrey (2002); Pustejovsky and Tipton (2018), doi:10.1080/07350015.2016.1247004, section 4.
 
@@ -36,8 +36,6 @@ pub(super) enum Power {
     One,
 }
 
-/// Eigenvalues of `I - L_g` below this are zero.
-pub(super) const SINGULAR: f64 = 1e-16;
 /// Eigenvalues of `I - L_g` below this are summed from the other clusters.
 const SMALL: f64 = 1e-3;
 /// Clusters with an eigenvalue of `I - L_g` below this take part in sums over pairs one by one.
@@ -800,6 +798,7 @@ impl Work {
     #[inline(never)]
     fn by_eigenvectors(&mut self, job: &Job<'_>, g: usize, r: usize, factor: bool) -> Result<Class> {
         let (k, width) = (job.k, job.width);
+        let singular = job.fit.resolution();
         let stride = if factor { r } else { width };
         let matrix = if factor { &self.product[..] } else { self.moments.matrix() };
         let eigen = SymmetricEigen::new(DMatrix::from_fn(r, r, |a, b| matrix[a * stride + b]));
@@ -846,12 +845,12 @@ impl Work {
             job.fit.moments(g, &mut self.moments);
         }
         let power = |rest: f64| match job.power {
-            _ if rest <= SINGULAR => 0.0,
+            _ if rest <= singular => 0.0,
             Power::Half => 1.0 / rest.sqrt(),
             Power::One => 1.0 / rest,
         };
-        self.degenerate = along.iter().any(|(_, rest)| *rest <= SINGULAR);
-        let least = along.iter().map(|(_, rest)| *rest).filter(|rest| *rest > SINGULAR).fold(1.0, f64::min);
+        self.degenerate = along.iter().any(|(_, rest)| *rest <= singular);
+        let least = along.iter().map(|(_, rest)| *rest).filter(|rest| *rest > singular).fold(1.0, f64::min);
         self.score.copy_from_slice(self.moments.padded_score());
         for (v, rest) in &along {
             let part: f64 = v.iter().zip(self.moments.score()).map(|(v, t)| v * t).sum();
@@ -862,7 +861,7 @@ impl Work {
         self.gamma.fill(0.0);
         self.q.fill(0.0);
         for (v, rest) in &along {
-            if *rest <= SINGULAR {
+            if *rest <= singular {
                 continue;
             }
             for c in 0..job.m {
@@ -875,7 +874,7 @@ impl Work {
         }
         // What Gamma is made of, for joint tests.
         let mut own = DMatrix::zeros(k, k);
-        for (v, rest) in along.iter().filter(|(_, rest)| *rest > SINGULAR) {
+        for (v, rest) in along.iter().filter(|(_, rest)| *rest > singular) {
             for a in 0..k {
                 for b in 0..k {
                     own[(a, b)] += (1.0 - rest) * v[a] * v[b];

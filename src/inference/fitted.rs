@@ -75,6 +75,11 @@ pub trait Fitted: Send + Sync {
     /// As fitting the model to the other clusters.
     fn without(&self, g: usize) -> Result<Vec<f64>>;
 
+    /// What a cluster leaves of the information in a direction counts as nothing below this.
+    fn resolution(&self) -> f64 {
+        1e-16
+    }
+
     /// Whether the information of every cluster is positive semidefinite, as it is where it is a sum over rows.
     fn is_definite(&self) -> bool {
         true

@@ -18,7 +18,6 @@
 
 use nalgebra::{DMatrix, DVector, SymmetricEigen};
 
-use super::adjusted::SINGULAR as LEAST;
 use super::fitted::{ClusterRows, WhitenedRows};
 use super::inverse_root::inverse_root;
 
@@ -247,7 +246,7 @@ fn equal(
         own: with(&|l| l),
         reach: with(&|l| l / (1.0 - l).sqrt()),
         degenerate,
-        rest: rest.max(LEAST),
+        rest,
     }
 }
 

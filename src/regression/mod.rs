@@ -2,11 +2,13 @@
 //!
 //! * [`ols`]: least squares;
 //! * [`glm`]: yes-or-no outcomes by maximum likelihood, for every [`Family`];
+//! * [`accumulate`]: least squares from sums over clusters, chunk by chunk;
 //! * [`fit`](mod@fit): a fitted model and what can be asked of it;
 //! * [`estimates`]: what a fit holds of its rows; `rows`: the same as inference takes it;
 //! * [`weights`]: weights of rows.
 
 mod absorbed;
+pub mod accumulate;
 mod constant_groups;
 pub mod estimates;
 pub mod family;
@@ -18,6 +20,7 @@ mod rows;
 mod separation;
 pub mod weights;
 
+pub use accumulate::{Accumulated, AccumulatedFit};
 pub use estimates::Estimates;
 pub use family::Family;
 pub use fit::{Fit, Refit, Summary};

@@ -26,12 +26,12 @@ use crate::linalg::matrix::{DesignMatrix, bad_rows, not_finite};
 use crate::{Error, Fault, Result};
 
 /// The least share of its variance that a column may keep beside the others on the fast path.
-const FAST_TOLERANCE: f64 = 1e-4;
+pub(super) const FAST_TOLERANCE: f64 = 1e-4;
 /// The rank tolerance on columns of length 1.
-const RANK_TOLERANCE: f64 = 1e-11;
+pub(super) const RANK_TOLERANCE: f64 = 1e-11;
 
 /// Residuals are rounding where they are below this share of the outcomes.
-const NOTHING: f64 = 1e-13;
+pub(super) const NOTHING: f64 = 1e-13;
 /// The least sum of squares that keeps its digits.
 const SMALLEST: f64 = 1e-280;
 
@@ -298,12 +298,12 @@ pub(super) fn solve<T: Scalar>(w: &[Vec<T>], v: &[T]) -> Vec<T> {
 }
 
 /// `W' v`.
-fn half<T: Scalar>(w: &[Vec<T>], v: &[T]) -> Vec<T> {
+pub(super) fn half<T: Scalar>(w: &[Vec<T>], v: &[T]) -> Vec<T> {
     (0..v.len()).map(|c| dot(&mut (0..=c).map(|r| (w[r][c], v[r])))).collect()
 }
 
 /// `W v`.
-fn other_half<T: Scalar>(w: &[Vec<T>], v: &[T]) -> Vec<T> {
+pub(super) fn other_half<T: Scalar>(w: &[Vec<T>], v: &[T]) -> Vec<T> {
     (0..v.len()).map(|r| dot(&mut (r..v.len()).map(|c| (w[r][c], v[c])))).collect()
 }
 
@@ -490,6 +490,13 @@ fn rank_error(x: &DesignMatrix<'_>, lost: &[Collinear]) -> Error {
             fault.remedy("Leave it out: it says nothing about differences between rows").rank()
         };
     }
+    rank_error_of(names, lost)
+}
+
+/// The error of columns that repeat others.
+pub(super) fn rank_error_of(names: &[String], lost: &[Collinear]) -> Error {
+    let first = &lost[0];
+    let name = &names[first.column];
     let with: Vec<&str> = first.with.iter().map(|&j| names[j].as_str()).collect();
     let others = lost[1..].iter().map(|c| format!("'{}'", names[c.column])).collect::<Vec<_>>();
     let more = if others.is_empty() { String::new() } else { format!("; so are {}", others.join(", ")) };
