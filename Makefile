@@ -1,9 +1,12 @@
-# The commands of the project. Python's tools live in .venv, which the first command makes.
+# The commands of the project. Python's tools live in .venv, which the first command makes, and makes anew where PYTHON
+# is another version than the one in it.
 #
 #   make demo        the main job, from a bare machine to out/report.html and out/project_crewe.ipynb
 #   make test        every check
 #   make bench       cargo bench
 #   make bench-peers ratios against other packages, in one run, written to docs/benchmarks.md
+#   make package     the packed crate, and its own tests out of the package
+#   make floors      the Python tests with the oldest dependencies allowed
 #   make reference   the reference values again, from R
 #   make evidence    the simulations of docs/evidence again, about fifteen minutes on two cores
 PYTHON ?= python3
@@ -18,9 +21,20 @@ unexport MPLBACKEND
 export VIRTUAL_ENV := $(VENV)
 unexport CONDA_PREFIX PYTHONHOME PYTHONPATH
 
-.PHONY: demo test setup lint rust python types docs notebooks bench bench-peers reference evidence clean
+.PHONY: demo test setup lint rust python types docs notebooks bench bench-peers package floors reference evidence clean
+
+# What extension modules are named by: version, threads and platform, so that an environment of any other Python shows.
+TAG := import sysconfig; print(sysconfig.get_config_var("EXT_SUFFIX"))
+WANTED := $(shell $(PYTHON) -c '$(TAG)' 2>/dev/null)
+FOUND := $(shell $(BIN)/python -c '$(TAG)' 2>/dev/null)
+ifneq ($(WANTED),)
+ifneq ($(WANTED),$(FOUND))
+.PHONY: $(BIN)/python
+endif
+endif
 
 $(BIN)/python:
+	rm -rf $(VENV)
 	@# Debian splits pip out of venv: without it, the pip that is there installs into the new environment.
 	$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); $(PYTHON) -m venv --without-pip $(VENV) && $(PYTHON) -m pip --python $(BIN)/python install -q pip; }
 	$(BIN)/python -m pip install -q --upgrade pip
@@ -52,6 +66,10 @@ lint: $(VENV)/.tools
 	cargo clippy --no-default-features --all-targets --quiet -- -D warnings
 	$(BIN)/ruff check -q python tests benches examples
 	$(BIN)/ruff format -q --check python tests benches examples
+	@# The packed crate must hold what its tests read, and nothing of Python.
+	cargo package --list --allow-dirty --quiet > $(TARGET)/packed.txt 2>/dev/null
+	grep -qx tests/common/mod.rs $(TARGET)/packed.txt && grep -qx tests/reference/expected/ols.json $(TARGET)/packed.txt
+	! grep -v '^tests/reference/' $(TARGET)/packed.txt | grep -E '\.py$$|^\.?venv'
 
 rust: $(VENV)/.tools
 	cargo test --quiet
@@ -100,6 +118,7 @@ bench:
 BENCH_VENV := $(CURDIR)/.venv-bench
 
 $(BENCH_VENV)/.peers: $(BIN)/python pyproject.toml
+	rm -rf $(BENCH_VENV)
 	$(PYTHON) -m venv --without-pip $(BENCH_VENV)
 	$(BIN)/python -m pip --python $(BENCH_VENV)/bin/python install -q --group bench-survival
 	@touch $@
@@ -112,6 +131,22 @@ bench-peers: $(VENV)/.tools $(BENCH_VENV)/.peers
 	$(BIN)/python -m pip --python $(BENCH_VENV)/bin/python install -q --force-reinstall --no-deps $(TARGET)/bench/*.whl
 	$(BIN)/python -m pip --python $(BENCH_VENV)/bin/python install -q $(TARGET)/bench/*.whl
 	$(BIN)/python benches/peers/run.py $(BENCH_VENV)/bin/python
+
+package:
+	cargo package --quiet --no-verify --allow-dirty
+	rm -rf $(TARGET)/package/unpacked && mkdir -p $(TARGET)/package/unpacked
+	tar xf $(TARGET)/package/crewe-*.crate -C $(TARGET)/package/unpacked --strip-components 1
+	cd $(TARGET)/package/unpacked && cargo test --quiet
+
+# A Python for which the oldest numpy has wheels.
+OLD_PYTHON ?= python3.10
+OLDEST := import re, sys; print(*re.findall(r"(?m)^  .([\w-]+>=[\d.]+)", sys.stdin.read().split("[dependency-groups]")[0]))
+floors: setup
+	rm -rf $(TARGET)/floors
+	$(OLD_PYTHON) -m venv $(TARGET)/floors
+	$(TARGET)/floors/bin/python -m pip install -q $$($(BIN)/python -c '$(OLDEST)' < pyproject.toml | sed 's/>=/==/g') \
+		pytest hypothesis polars pyarrow duckdb
+	PYTHONPATH=python $(TARGET)/floors/bin/python -m pytest -q -p no:cacheprovider tests/python
 
 reference:
 	for script in tests/reference/*.R; do Rscript $$script || exit 1; done

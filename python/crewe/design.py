@@ -224,6 +224,7 @@ class Design:
                 "columns",
             )
         units = self._units(source, order)
+        self._need_order(order)
         drawn = self._core().assign(units)
         return Assignment(
             self,
@@ -307,6 +308,7 @@ class Design:
                 remedy="Ask for more",
             )
         units = self._units(Source(frame), order)
+        self._need_order(order)
         return self._core().draws(units, n, seed)
 
     def predictability(
@@ -417,6 +419,16 @@ class Design:
         arrival = None if order is None or not some else (order, arrivals(source, order))
         ids = identifiers(source, self.id_column)
         return _core.Units(self._core(), ids, strata, arrival, factors, covariates)
+
+    def _need_order(self, order: str | None) -> None:
+        # The core refuses too, but does not know what the argument is called here.
+        if order is None and self.method.needs_order:
+            raise fault(
+                DesignError,
+                f"{self.method.name} draws one unit after the other, so it must know the order in "
+                "which they arrived",
+                remedy="Name the column with the order or date of arrival: order=",
+            )
 
     def _need_seed(self) -> None:
         if self.seed is None:

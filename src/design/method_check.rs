@@ -112,7 +112,7 @@ impl BuiltPairs {
             return Err(refused(
                 "pairs are built for two arms at 1:1 only",
                 &ratio.shares,
-                "Give the sets in a column for other ratios: MatchedSets(on=...)",
+                "Name a column that gives the sets, for other ratios",
             ));
         }
         Ok(())

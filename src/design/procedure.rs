@@ -303,7 +303,7 @@ impl Design {
                 "{} draws one unit after the other, so it must know the order in which they arrived",
                 self.the_method().name()
             ))
-            .remedy("Name the column with the order or date of arrival: order=")
+            .remedy("Name the column with the order or date of arrival")
             .design());
         }
         Ok(units.members_in_order())

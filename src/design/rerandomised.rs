@@ -130,7 +130,7 @@ pub(super) fn ready(design: &Design, units: &Units, options: &Rerandomised) -> R
     let never = |looked: String| {
         Fault::new("no assignment is accepted")
             .values([looked, format!("accepted would be M <= {most:.6}")])
-            .remedy("Accept a larger share (accept=), or balance fewer covariates")
+            .remedy("Accept a larger share, or balance fewer covariates")
             .design()
     };
     if let Some(all) = listed {
@@ -141,7 +141,7 @@ pub(super) fn ready(design: &Design, units: &Units, options: &Rerandomised) -> R
         accepted.refuse_certain(
             design,
             units,
-            "Accept a larger share (accept=), balance fewer covariates, or use equal arms",
+            "Accept a larger share, balance fewer covariates, or use equal arms",
         )?;
         ready.of = all.len();
         ready.listed = Some(accepted);

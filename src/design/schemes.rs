@@ -158,7 +158,7 @@ pub(super) fn reserve(candidates: &mut Candidates, total: usize) -> Result<()> {
             "{total} candidate assignments of {} units do not fit into memory",
             candidates.width
         ))
-        .remedy("Look at fewer: draws=")
+        .remedy("Look at fewer assignments")
         .input()
     };
     let size = total.checked_mul(candidates.width).ok_or_else(too_large)?;
