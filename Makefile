@@ -49,12 +49,25 @@ test: lint rust python types notebooks docs
 lint: $(VENV)/.tools
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --quiet -- -D warnings
+	cargo clippy --no-default-features --all-targets --quiet -- -D warnings
 	$(BIN)/ruff check -q python tests benches examples
 	$(BIN)/ruff format -q --check python tests benches examples
 
 rust: $(VENV)/.tools
 	cargo test --quiet
 	cargo test --quiet -p crewe-evidence
+	@# Every bench once: without --bench, divan only tests that they run.
+	cargo test --quiet --bench '*'
+	@# The core without the ledger compiles for WebAssembly. In a browser the application chooses where randomness
+	@# comes from, so this names no source.
+	@for target in wasm32-wasip1 wasm32-unknown-unknown; do \
+		if rustc --print target-libdir --target $$target 2>/dev/null | xargs test -d; then \
+			case $$target in *unknown-unknown) flags='--cfg getrandom_backend="unsupported"';; *) flags=;; esac; \
+			RUSTFLAGS="$$flags" cargo check --quiet --no-default-features --target $$target || exit 1; \
+		else \
+			echo "NOTE: $$target was not checked, for it is not installed (rustup target add $$target)."; \
+		fi; \
+	done
 
 python: setup
 	MPLBACKEND=agg $(BIN)/python -m pytest -q -n 2

@@ -63,3 +63,27 @@ fn hc2(bencher: Bencher<'_, '_>, n: usize) {
         Ols::new(y.view(), x.view()).fit().map(|fit| fit.vcov(Vcov::Hc2, None).map(|c| c.detach()))
     });
 }
+
+/// Families of 1 to 5 rows, with the degrees of freedom of every coefficient.
+#[divan::bench(args = [100_000], sample_count = 5)]
+fn cr2_of_families_of_1_to_5(bencher: Bencher<'_, '_>, families: usize) {
+    let (y, x, _) = data(3 * families, 3);
+    let sizes = (0..families).map(|g| 1 + g % 5);
+    let codes: Vec<u32> = sizes.enumerate().flat_map(|(g, size)| vec![g as u32; size]).collect();
+    let groups = Clusters::new(&codes).expect("there are rows");
+    let fit = Ols::new(y.view(), x.view()).fit().expect("the columns differ");
+    bencher.bench(|| fit.vcov(Vcov::Cr2, Some(&groups)).map(|c| c.detach()));
+}
+
+/// A factor of 500 levels beside the arm: fit, HC2 and the degrees of freedom of the terms of interest.
+#[divan::bench(args = [20_000], sample_count = 3)]
+fn hc2_of_500_levels(bencher: Bencher<'_, '_>, n: usize) {
+    let (y, narrow, _) = data(n, 1);
+    let x = Array2::from_shape_fn((n, 502), |(i, j)| match j {
+        0..3 => narrow[(i, j)],
+        _ => f64::from(u8::from(i % 500 == j - 2)),
+    });
+    bencher.bench(|| {
+        Ols::new(y.view(), x.view()).fit().map(|fit| fit.vcov(Vcov::Hc2, None).map(|c| c.detach()))
+    });
+}

@@ -1,6 +1,6 @@
 //! Randomisation: units from rows, one assignment, many draws.
 
-use crewe::design::{Column, Constrained, Design, Fraction, Units, Weighted};
+use crewe::design::{Column, Constrained, Design, Fraction, Units};
 use crewe::progress::NoMonitor;
 
 fn main() {
@@ -54,11 +54,10 @@ fn constrained_search_of_12870_schemes(bencher: divan::Bencher<'_, '_>) {
         Units::from_rows(&crewe::design::Unit::Individual("county".to_owned()), &ids, &[]).unwrap()
     };
     for (k, name) in names.iter().enumerate() {
-        let values: Vec<f64> = (0..16).map(|unit| ((unit * (7 * k + 3) + k * k) % 17) as f64).collect();
+        let values: Vec<f64> = (0..16).map(|unit| ((unit * (5 * k + 1) + k * k) % 17) as f64).collect();
         units = units.covariate(name, &values).unwrap();
     }
-    let on = names.iter().map(|name| Weighted { column: (*name).to_owned(), weight: 1 }).collect();
-    let method = Constrained { draws: 50_000, keep: Fraction::new(1, 10), on };
+    let method = Constrained::new(names.iter().map(|name| (*name, 1)), Fraction::new(1, 10), 50_000);
     let design = Design::new("bench").arm("a", 1).arm("b", 1).individual("county").method(method).seed(1);
     assert_eq!(design.possible(&units).unwrap().unwrap().to_string().len(), 4);
     bencher.bench(|| design.possible(&units));

@@ -32,8 +32,7 @@ fn trial() -> Trial {
 
 fn bench(bencher: divan::Bencher<'_, '_>, statistic: Statistic<'_>, interval: bool) {
     let trial = trial();
-    let options =
-        RandomisationOptions { draws: 10_000, interval: Some(interval), ..RandomisationOptions::default() };
+    let options = RandomisationOptions::default().draws(10_000).interval(interval);
     bencher.bench(|| {
         let Trial { design, assignment, outcomes } = &trial;
         randomisation_test(design, assignment, outcomes, statistic, &options, &NoMonitor).unwrap()

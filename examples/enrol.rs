@@ -42,13 +42,13 @@ fn enrol(csv: &str, path: &Path, key: Seed) -> Result<()> {
             .arm("crewe", 2)
             .cluster("family_id")
             .strata(["history"])
-            .method(Blocks { sizes: vec![3, 6] })
+            .method(Blocks::new([3, 6]))
             .seed(key);
         let levels = vec![vec!["no".to_owned(), "yes".to_owned()]];
         Ledger::create_at(
             path,
             &design,
-            &Rules { levels, ..Rules::default() },
+            &Rules::default().levels(levels),
             "2017-03-01T09:00:00Z".parse::<Time>()?,
         )?
     };

@@ -42,7 +42,7 @@ fn main() -> crewe::Result<()> {
     }
 
     let ages: Vec<f64> = (0..children.len()).map(|child| (child * 7 % 17) as f64).collect();
-    let age = Covariate { name: "age", values: &ages };
+    let age = Covariate::new("age", &ages);
     let result = balance(assignment.units.rows(), &assignment.arm, assignment.arms.len(), &[age])?;
     println!(
         "mean age by family: {:.2} control, {:.2} crewe, standardised difference {:.2}",

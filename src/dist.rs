@@ -7,7 +7,7 @@
 
 mod beta;
 
-use statrs::function::gamma::gamma_ur;
+use statrs::function::gamma::checked_gamma_ur;
 
 use crate::rng::normal_quantile as as_241;
 
@@ -124,7 +124,7 @@ pub fn chi2_sf(x: f64, df: f64) -> f64 {
     if x.is_infinite() {
         return if x > 0.0 { 0.0 } else { 1.0 };
     }
-    if x <= 0.0 { 1.0 } else { gamma_ur(0.5 * df, 0.5 * x) }
+    if x <= 0.0 || df.is_infinite() { 1.0 } else { checked_gamma_ur(0.5 * df, 0.5 * x).unwrap_or(f64::NAN) }
 }
 
 /// The density of the standard normal.

@@ -5,8 +5,11 @@
 
 use std::fmt;
 
+use serde::Serialize;
+
 /// The facts of a mistake: the problem in words, the column, rows and values it was seen in, the remedy.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+#[non_exhaustive]
 pub struct Fault {
     /// What is wrong, a sentence without its full stop.
     pub problem: String,
@@ -55,31 +58,37 @@ impl Fault {
     }
 
     /// The mistake is in the data or the arguments.
+    #[must_use]
     pub fn input(self) -> Error {
         Error::Input(Box::new(self))
     }
 
     /// The mistake is in the design of the trial, or the data contradict it.
+    #[must_use]
     pub fn design(self) -> Error {
         Error::Design(Box::new(self))
     }
 
     /// The model has columns that are combinations of others.
+    #[must_use]
     pub fn rank(self) -> Error {
         Error::Rank(Box::new(self))
     }
 
     /// A variable predicts the outcome perfectly, so that its coefficient is infinite.
+    #[must_use]
     pub fn separation(self) -> Error {
         Error::Separation(Box::new(self))
     }
 
     /// An iteration did not reach its answer.
+    #[must_use]
     pub fn convergence(self) -> Error {
         Error::Convergence(Box::new(self))
     }
 
     /// The register of a rolling trial refused a request or does not verify.
+    #[must_use]
     pub fn ledger(self) -> Error {
         Error::Ledger(Box::new(self))
     }

@@ -37,7 +37,8 @@
 //! | [`instruments`] | evaluators' instruments: case rules, risk, SDQ, scales, costs |
 //! | [`rng`], [`dist`], [`linalg`] | what the others stand on |
 //!
-//! No module but [`ledger`] reads or writes files, and none knows Python.
+//! No module but [`ledger`] reads or writes files, and none knows Python. Arrays at the border are those of
+//! [`ndarray`], which is exported from here in the version that fits: `use crewe::ndarray::array;`.
 
 mod codes;
 pub mod design;
@@ -55,7 +56,10 @@ pub mod progress;
 pub mod regression;
 pub mod resampling;
 pub mod rng;
+mod setters;
 pub mod survival;
 mod ties;
+mod words;
 
 pub use error::{Error, Fault, Result};
+pub use ndarray;

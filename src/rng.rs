@@ -55,7 +55,7 @@ impl Seed {
     pub fn from_system() -> Result<Self> {
         use rand::TryRng;
         let word = rand::rngs::SysRng.try_next_u64().map_err(|_| {
-            Fault::new("the operating system gave no random seed").remedy("Pass seed= yourself").input()
+            Fault::new("the operating system gave no random seed").remedy("Give a seed yourself").input()
         })?;
         Ok(Self::Integer(word >> 11))
     }

@@ -31,13 +31,14 @@ const WHOLE: f64 = 9_007_199_254_740_992.0;
 /// assert_eq!(rule.before(&times, 0.3), 0);
 /// assert_eq!(rule.last_at(&times, 0.2), None);
 /// ```
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize)]
 pub struct Tolerance {
     width: f64,
 }
 
 impl Tolerance {
     /// The tolerance among distinct times (or cut points).
+    #[must_use]
     pub fn of(distinct: &[f64]) -> Self {
         let n = distinct.len().max(1) as f64;
         let mean: f64 = distinct.iter().map(|time| time.abs() / n).sum();
@@ -45,6 +46,7 @@ impl Tolerance {
     }
 
     /// The tolerance of this width.
+    #[must_use]
     pub fn within(width: f64) -> Self {
         Self { width }
     }

@@ -289,8 +289,8 @@ fn joining_other_data() -> Outcome {
 fn balance_by_hand() -> Outcome {
     let rows = [0, 0, 1, 2, 3, 3];
     let arm = [0, 0, 1, 1];
-    let age = Covariate { name: "age", values: &[2.0, 4.0, 6.0, 5.0, 9.0, 11.0] };
-    let girl = Covariate { name: "girl", values: &[1.0, 0.0, 1.0, f64::NAN, 0.0, 0.0] };
+    let age = Covariate::new("age", &[2.0, 4.0, 6.0, 5.0, 9.0, 11.0]);
+    let girl = Covariate::new("girl", &[1.0, 0.0, 1.0, f64::NAN, 0.0, 0.0]);
     let result = balance(&rows, &arm, 2, &[age, girl])?;
     // By family the ages are 3, 6 | 5, 10; variances 4.5 and 12.5.
     assert_eq!(result.unit.mean.row(0).to_vec(), [4.5, 7.5]);
@@ -306,9 +306,9 @@ fn balance_by_hand() -> Outcome {
     assert!(result.unit.sd[[1, 1]].is_nan() && result.unit.difference[[1, 1]].is_nan());
     assert!(result.unit.difference[[0, 0]].is_nan());
 
-    let bad = Covariate { name: "age", values: &[f64::INFINITY, 0.0, 0.0, 0.0, 0.0, 0.0] };
+    let bad = Covariate::new("age", &[f64::INFINITY, 0.0, 0.0, 0.0, 0.0, 0.0]);
     assert_eq!(fault_of(balance(&rows, &arm, 2, &[bad]))?.rows, vec![0]);
-    let same = Covariate { name: "one", values: &[1.0; 6] };
+    let same = Covariate::new("one", &[1.0; 6]);
     assert_eq!(balance(&rows, &arm, 2, &[same])?.row.difference[[0, 1]], 0.0);
     Ok(())
 }
@@ -398,7 +398,7 @@ fn columns_of_the_method_are_named_in_nfc() -> Outcome {
 
 #[test]
 fn row_8_3_units_and_arms_that_are_not_there_are_refused() {
-    let age = Covariate { name: "age", values: &[4.0, 6.0] };
+    let age = Covariate::new("age", &[4.0, 6.0]);
     assert!(balance(&[0, 1], &[0, 1], 2, &[age]).is_ok());
     for (rows, arm) in [([0, u32::MAX], [0, 1]), ([0, 2], [0, 1]), ([0, 1], [0, 2])] {
         assert!(matches!(balance(&rows, &arm, 2, &[age]), Err(Error::Input(_))));
@@ -410,4 +410,30 @@ fn row_8_3_units_and_arms_that_are_not_there_are_refused() {
     let column = Column::from_options("family", [Some("1"), None]);
     assert_eq!(column.codes().collect::<Vec<_>>(), [Some(0), None]);
     assert!(matches!(Column::new("family", [Some(1)], vec!["1".into()]), Err(Error::Input(_))));
+}
+
+#[test]
+fn row_8_6_designs_and_results_can_be_written_and_hold_no_key() -> Outcome {
+    let key = Seed::Key([0xAB; 32]);
+    let design = Design::new("t").arm("a", 1).arm("b", 1).cluster("family").strata(["site"]).seed(key);
+    let ids = Column::from_values("family", ["1", "2", "2", "3", "4"]);
+    let site = Column::from_values("site", ["n", "n", "n", "s", "s"]);
+    let units =
+        Units::from_rows(design.unit()?, &ids, &[site])?.covariate("age", &[1.0, 2.0, 4.0, 5.0, 6.0])?;
+    let assignment = design.assign(&units)?;
+    let written = serde_json::to_value(&assignment)?;
+    assert_eq!(written["units"]["labels"], serde_json::json!(["1", "2", "3", "4"]));
+    assert_eq!(written["units"]["covariates"][0]["values"][1], 3.0);
+    assert_eq!(written["arms"], serde_json::json!(["a", "b"]));
+    assert_eq!(written["probability"]["dim"], serde_json::json!([4, 2]));
+    let text = serde_json::to_string(&design)?;
+    assert_eq!(crewe::design::Design::from_json(&design.canonical_json()?)?.name(), "t");
+    assert_eq!(
+        serde_json::from_str::<Value>(&text)?,
+        serde_json::from_str::<Value>(&design.canonical_json()?)?
+    );
+    for text in [text, written.to_string(), format!("{design:?}")] {
+        assert!(!text.contains("171") && !text.to_lowercase().contains("abab"), "{text}");
+    }
+    Ok(())
 }

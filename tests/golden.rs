@@ -43,7 +43,7 @@ fn sequential_assignments_draws_and_single_arrivals() -> Outcome {
         for unit in arrived {
             let list = |values: &Value| values.as_array().into_iter().flatten().map(text).collect::<Vec<_>>();
             let (stratum, factors) = (list(&unit["stratum"]), list(&unit["factors"]));
-            let drawn = sequence.allocate(&Arrival { stratum: &stratum, factors: &factors });
+            let drawn = sequence.allocate(&Arrival::new(&stratum, &factors));
             let arm = assignment.arms[usize::from(drawn.arm)].as_str();
             assert_eq!(case["assigned"][text(&unit["id"])], arm, "{}", case["case"]);
         }

@@ -3,7 +3,7 @@
 mod common;
 
 use common::{close, close_to, expected, number, numbers};
-use crewe::instruments::cases::{self, Dates, Names, Origin, Rules, Window};
+use crewe::instruments::cases::{self, Dates, Origin, Window};
 use crewe::instruments::{likert, risk, sdq};
 use ndarray::Array2;
 use proptest::prelude::*;
@@ -55,24 +55,11 @@ fn window_rules_agree_with_r() {
     let (support, randomised) = (column("cin_start"), column("randomised"));
     let family: Vec<u32> = numbers(&input["family_id"]).iter().map(|x| *x as u32).collect();
     let set_aside = vec![false; family.len()];
-    let dates = Dates {
-        referral: &referral,
-        closure: &closure,
-        rereferral: &rereferral,
-        support: Some(&support),
-        randomised: Some(&randomised),
-        family: &family,
-        set_aside: &set_aside,
-        names: Names::default(),
-    };
+    let dates = Dates::new(&referral, &closure, &rereferral, &family, &set_aside)
+        .support(&support)
+        .randomised(&randomised);
     let at = |name: &str| day(reference[name].as_str().unwrap());
-    let mut window = Window {
-        start: at("start"),
-        end: at("end"),
-        extracted: Some(at("extracted")),
-        origin: Origin::Randomisation,
-        rules: Rules::default(),
-    };
+    let mut window = Window::new(at("start"), at("end"), Origin::Randomisation).extracted(at("extracted"));
     let got = cases::prepare(&dates, &window).unwrap();
     assert_eq!(flags(got.history.as_ref().unwrap()), whole(&reference["history"]));
     assert_eq!(flags(&got.closed), whole(&reference["closed"]));
@@ -122,7 +109,7 @@ fn factors(codes: &[&str], uncertain: impl Fn(&str) -> bool) -> Vec<risk::Factor
             let kind = kind(code);
             let weight = if kind == risk::Kind::Risk { -1.0 } else { 1.0 };
             let twice = kind != risk::Kind::Engagement && uncertain(code);
-            risk::Factor { kind, weight, alternative: if twice { 2.0 * weight } else { weight } }
+            risk::Factor::new(kind, weight).alternative(if twice { 2.0 * weight } else { weight })
         })
         .collect()
 }
@@ -197,7 +184,7 @@ fn rating_scales_agree_with_r() {
         reversed[j] = true;
     }
     let names: Vec<String> = (1..=6).map(|j| format!("stress_{j}")).collect();
-    let options = likert::Options { low: 1.0, high: 5.0, reversed: &reversed, needed: 0.5, names: &names };
+    let options = likert::Options::new(1.0, 5.0, &reversed, &names);
     let got = likert::score(matrix(&reference["items"]).view(), &options).unwrap();
     for (i, (g, w)) in got.total.iter().zip(numbers(&reference["total"])).enumerate() {
         assert!(g.is_nan() == w.is_nan(), "row {i}");
@@ -245,18 +232,11 @@ fn prepare(all: &[Case], shift: i64, origin: Origin) -> cases::Prepared {
     let column = |j: usize| all.iter().map(|case| case.0[j].map(|day| day + shift)).collect::<Vec<_>>();
     let columns: [Vec<Option<i64>>; 5] = std::array::from_fn(column);
     let family: Vec<u32> = (0..all.len() as u32).collect();
-    let window = Window { start: shift, end: 100 + shift, extracted: None, origin, rules: Rules::default() };
+    let window = Window::new(shift, 100 + shift, origin);
     cases::prepare(
-        &Dates {
-            referral: &columns[0],
-            closure: &columns[1],
-            rereferral: &columns[2],
-            support: Some(&columns[3]),
-            randomised: Some(&columns[4]),
-            family: &family,
-            set_aside: &vec![false; all.len()],
-            names: Names::default(),
-        },
+        &Dates::new(&columns[0], &columns[1], &columns[2], &family, &vec![false; all.len()])
+            .support(&columns[3])
+            .randomised(&columns[4]),
         &window,
     )
     .unwrap()
@@ -322,7 +302,7 @@ proptest! {
             .map(|(j, &w)| {
                 let (kind, weight) =
                     if j % 2 == 0 { (risk::Kind::Risk, -w) } else { (risk::Kind::Protective, w) };
-                risk::Factor { kind, weight, alternative: 2.0 * weight }
+                risk::Factor::new(kind, weight).alternative(2.0 * weight)
             })
             .collect();
         let values = Array2::from_shape_fn((1, 12), |(_, j)| f64::from(seen[j]));
@@ -338,7 +318,7 @@ proptest! {
         let items = Array2::from_shape_fn((4, 5), |(i, j)| answers[5 * i + j].map_or(f64::NAN, f64::from));
         let names: Vec<String> = (0..5).map(|j| format!("q{j}")).collect();
         let score = |reversed: &[bool]| {
-            let options = likert::Options { low: 1.0, high: 7.0, reversed, needed: 0.6, names: &names };
+            let options = likert::Options::new(1.0, 7.0, reversed, &names).needed(0.6);
             likert::score(items.view(), &options).unwrap()
         };
         let (one, other) = (score(&[false; 5]), score(&[true; 5]));
@@ -360,11 +340,11 @@ fn bad_input_is_refused_with_its_place() {
     assert!(sdq::score(Array2::zeros((2, 24)).view()).is_err());
 
     let names = vec!["tense".to_string()];
-    let options = likert::Options { low: 1.0, high: 5.0, reversed: &[false], needed: 0.5, names: &names };
+    let options = likert::Options::new(1.0, 5.0, &[false], &names);
     let off = ndarray::array![[1.0], [2.5], [6.0], [f64::NAN]];
     assert_eq!(likert::score(off.view(), &options).unwrap_err().fault().unwrap().rows, [1, 2]);
 
-    let factor = [risk::Factor { kind: risk::Kind::Risk, weight: -1.0, alternative: -1.0 }];
+    let factor = [risk::Factor::new(risk::Kind::Risk, -1.0)];
     assert_eq!(
         risk::score(ndarray::array![[0.0], [2.0], [f64::NAN]].view(), &factor)
             .unwrap_err()

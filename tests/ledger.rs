@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use crewe::design::{
     Arrival, BiasedCoin, BigStick, Blocks, Complete, Count, Design, Fraction, Imbalance, Method,
-    Minimisation, Sequence, Simple, Weighted,
+    Minimisation, Sequence, Simple,
 };
 use crewe::ledger::{
     Application, Entry, Head, Ledger, Left, Merged, Overflow, Row, Rules, Scope, Time, key_from_file,
@@ -86,7 +86,7 @@ fn arms_are_those_of_the_procedure() -> Result<()> {
     for k in 0..60 {
         let stratum = [if k % 3 == 0 { "yes" } else { "no" }.to_owned()];
         let receipt = ledger.enrol(&family(&format!("F{k}"), k).stratum(&stratum))?;
-        let drawn = sequence.allocate(&Arrival { stratum: &stratum, factors: &[] });
+        let drawn = sequence.allocate(&Arrival::new(&stratum, &[]));
         assert_eq!(receipt.placement.expect("a placement").arm, ["control", "crewe"][usize::from(drawn.arm)]);
     }
     let head = ledger.head()?;
@@ -103,14 +103,13 @@ fn arms_are_those_of_the_procedure() -> Result<()> {
 #[test]
 fn every_sequential_procedure_draws_as_it_would_from_the_list() -> Result<()> {
     let folder = Folder::new("procedures");
-    let factors = ["need", "site"].map(|column| Weighted { column: column.into(), weight: 1 });
     let p = Fraction::new(4, 5);
     let methods: [Method; 5] = [
         Simple {}.into(),
-        Blocks { sizes: vec![3, 6] }.into(),
-        BigStick { limit: 2 }.into(),
-        BiasedCoin { p }.into(),
-        Minimisation { factors: factors.to_vec(), imbalance: Imbalance::Range, p }.into(),
+        Blocks::new([3, 6]).into(),
+        BigStick::new(2).into(),
+        BiasedCoin::new(p).into(),
+        Minimisation::new([("need", 1), ("site", 1)], Imbalance::Range, p).into(),
     ];
     for method in methods {
         let path = folder.file(method.name());
@@ -208,7 +207,7 @@ fn the_life_of_a_trial() -> Result<()> {
 #[test]
 fn draw_first_leaves_out_all_who_came_while_an_arm_was_full() -> Result<()> {
     let folder = Folder::new("overflow");
-    let ledger = created(&folder, &Rules { overflow: Overflow::DrawFirst, ..Rules::default() })?;
+    let ledger = created(&folder, &Rules::default().overflow(Overflow::DrawFirst))?;
     let mut sequence = Sequence::new(&design(), &KEY)?;
     for k in 0..30 {
         if k == 10 {
@@ -218,7 +217,7 @@ fn draw_first_leaves_out_all_who_came_while_an_arm_was_full() -> Result<()> {
             ledger.capacity("crewe", false, &entry(k))?;
         }
         let placement = ledger.enrol(&family(&format!("F{k:02}"), k))?.placement.expect("a placement");
-        let drawn = sequence.allocate(&Arrival { stratum: &["no".into()], factors: &[] });
+        let drawn = sequence.allocate(&Arrival::new(&["no".into()], &[]));
         assert_eq!(placement.arm, ["control", "crewe"][usize::from(drawn.arm)]);
         let full = (10..20).contains(&k);
         assert_eq!(placement.comparison, !full);
@@ -245,7 +244,7 @@ fn draw_first_leaves_out_all_who_came_while_an_arm_was_full() -> Result<()> {
 #[test]
 fn merged_families_follow_the_rule_of_the_ledger() -> Result<()> {
     let folder = Folder::new("merged");
-    let ledger = created(&folder, &Rules { merged: Merged::Earliest, ..Rules::default() })?;
+    let ledger = created(&folder, &Rules::default().merged(Merged::Earliest))?;
     for k in 1..=30 {
         ledger.enrol(&family(&format!("F{k:02}"), k))?;
     }
@@ -308,7 +307,7 @@ fn a_request_is_answered_once() -> Result<()> {
 fn bad_requests_are_refused_and_change_nothing() -> Result<()> {
     let folder = Folder::new("bad");
     let levels = vec![vec!["no".to_owned(), "yes".to_owned()]];
-    let ledger = created(&folder, &Rules { levels, ..Rules::default() })?;
+    let ledger = created(&folder, &Rules::default().levels(levels))?;
     ledger.enrol(&family("F1", 5))?;
     ledger.enrol(&family("F2", 6))?;
     let head = ledger.head()?;
@@ -362,7 +361,7 @@ fn bad_requests_are_refused_and_change_nothing() -> Result<()> {
 #[test]
 fn a_tolerance_lets_clocks_differ() -> Result<()> {
     let folder = Folder::new("clock");
-    let ledger = created(&folder, &Rules { clock_tolerance: 120, ..Rules::default() })?;
+    let ledger = created(&folder, &Rules::default().clock_tolerance(120))?;
     ledger.enrol(&family("F1", 10))?;
     ledger.enrol(&family("F2", 8))?;
     // The tolerance counts from the latest time, so that small steps back do not add up.
@@ -380,7 +379,7 @@ fn only_keys_and_sequential_procedures() -> Result<()> {
     let listed = refuses(&design().method(Complete::default()));
     assert!(matches!(&listed, Err(Error::Design(fault)) if fault.problem.contains("complete")), "{listed:?}");
     assert!(matches!(refuses(&Design::new("t").seed(KEY)), Err(Error::Design(_))));
-    let levels = Rules { levels: vec![vec![], vec![]], ..Rules::default() };
+    let levels = Rules::default().levels(vec![vec![], vec![]]);
     assert!(refused(Ledger::create(&path, &design(), &levels)).contains("levels"));
     assert!(!path.exists());
     let individuals = Design::new("t").arm("a", 1).arm("b", 1).individual("id").method(Simple {}).seed(KEY);

@@ -51,7 +51,7 @@ fn main() {
 fn design() -> Design {
     let design =
         Design::new("torture").arm("control", 1).arm("crewe", 2).cluster("family_id").strata(["site"]);
-    let blocks = design.clone().method(Blocks { sizes: vec![3, 6] }).seed(KEY);
+    let blocks = design.clone().method(Blocks::new([3, 6])).seed(KEY);
     if crewe::design::Sequence::new(&blocks, &KEY).is_ok() {
         blocks
     } else {

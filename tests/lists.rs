@@ -5,8 +5,8 @@ mod common;
 use std::collections::BTreeMap;
 
 use crewe::design::{
-    Assignment, BuiltPairs, Column, Complete, Constrained, Design, Fraction, GivenSets, LEFT_OUT,
-    MatchedSets, Method, Misfits, Rerandomised, Support, Units, Weighted, rerandomised,
+    Assignment, Column, Complete, Constrained, Design, Fraction, LEFT_OUT, MatchedSets, Method, Misfits,
+    Rerandomised, Support, Units, Weighted, rerandomised,
 };
 use crewe::progress::NoMonitor;
 use crewe::rng::{Seed, Stream};
@@ -89,7 +89,7 @@ const RULES: [Misfits; 5] =
     [Misfits::Strata, Misfits::LeaveOut, Misfits::Global, Misfits::WeightedStrata, Misfits::WeightedGlobal];
 
 fn complete(misfits: Misfits) -> Complete {
-    Complete { misfits }
+    Complete::default().misfits(misfits)
 }
 
 #[test]
@@ -169,7 +169,7 @@ fn pairs_of(units: Units, names: &[&str]) -> crewe::Result<Units> {
 }
 
 fn given() -> MatchedSets {
-    MatchedSets::Given(GivenSets { on: "pair".to_owned() })
+    MatchedSets::given("pair")
 }
 
 #[test]
@@ -214,7 +214,7 @@ fn fault_of<T: std::fmt::Debug>(result: crewe::Result<T>) -> Fault {
 }
 
 fn built(on: &[&str]) -> MatchedSets {
-    MatchedSets::Built(BuiltPairs { on: on.iter().map(ToString::to_string).collect() })
+    MatchedSets::built(on.iter().copied())
 }
 
 #[test]
@@ -251,7 +251,7 @@ fn collinear_and_constant_covariates_are_named() -> crewe::Result<()> {
         .covariate("one", &[1.0; 12])?;
     let methods: [Method; 2] = [
         built(&["a", "b", "c"]).into(),
-        Rerandomised { accept: Fraction::new(1, 10), on: ["a", "b", "c"].map(String::from).to_vec() }.into(),
+        Rerandomised::new(["a", "b", "c"].map(String::from).to_vec(), Fraction::new(1, 10)).into(),
     ];
     for method in methods {
         let error = design(&[1, 1], false, method).assign(&units).expect_err("is refused");
@@ -260,7 +260,7 @@ fn collinear_and_constant_covariates_are_named() -> crewe::Result<()> {
         assert_eq!(fault.column.as_deref(), Some("c"));
         assert_eq!(fault.values, ["a", "b"]);
     }
-    let method = Constrained { draws: 100, keep: Fraction::new(1, 10), on: on(&["a", "one"]) };
+    let method = Constrained::new(on(&["a", "one"]), Fraction::new(1, 10), 100);
     let error = design(&[1, 1], false, method).assign(&units).expect_err("is refused");
     assert!(error.to_string().contains("'one'"), "{error}");
     Ok(())
@@ -299,7 +299,7 @@ fn dickinson(draws: u64) -> Design {
         .arm("practice", 1)
         .arm("community", 1)
         .individual("county")
-        .method(Constrained { draws, keep: Fraction::new(1, 10), on: on(&DICKINSON) })
+        .method(Constrained::new(on(&DICKINSON), Fraction::new(1, 10), draws))
         .seed(2015)
 }
 
@@ -370,7 +370,7 @@ fn constrained_keeps_the_best_of_all_with_several_arms_strata_and_weights() -> c
         let units = units(sizes)?.covariate("a", &x[0])?.covariate("b", &x[1])?;
         let mut columns = on(&["a", "b"]);
         columns[1].weight = 3;
-        let method = Constrained { draws: 10_000, keep: Fraction::new(1, 5), on: columns };
+        let method = Constrained::new(columns, Fraction::new(1, 5), 10_000);
         let constrained = design(ratio, sizes.len() > 1, method);
         let all = design(ratio, sizes.len() > 1, Complete::default()).support(&units, 10_000)?.expect("few");
         let mut scores: Vec<f64> = all
@@ -408,7 +408,7 @@ fn constrained_reports_pairs_and_refuses_certainty() -> crewe::Result<()> {
     x[2] = 50.0;
     x[5] = 50.0;
     let units = units(&[8])?.covariate("x", &x)?;
-    let method = |keep| Constrained { draws: 1_000, keep, on: on(&["x"]) };
+    let method = |keep| Constrained::new(on(&["x"]), keep, 1_000);
     let design_of = |ratio: &[u32], keep| design(ratio, false, method(keep));
     let found = design_of(&[1, 1], Fraction::new(1, 2)).constrained(&units)?;
     assert_eq!(found.apart.iter().map(|pair| (pair.first, pair.second)).collect::<Vec<_>>(), [(2, 5)]);
@@ -452,7 +452,7 @@ fn threshold_and_variance_factor_of_morgan_and_rubin() {
 }
 
 fn rerandomised_on(columns: &[String], accept: Fraction) -> Rerandomised {
-    Rerandomised { accept, on: columns.to_vec() }
+    Rerandomised::new(columns.to_vec(), accept)
 }
 
 /// 132 families at 2:1 with ten covariates: the share accepted and the variance of a difference in means.
@@ -562,8 +562,8 @@ fn methods() -> Vec<Method> {
     let mut all: Vec<Method> = RULES.iter().map(|&rule| complete(rule).into()).collect();
     all.push(given().into());
     all.push(built(&["a", "b"]).into());
-    all.push(Constrained { draws: 500, keep: Fraction::new(1, 4), on: on(&["a", "b"]) }.into());
-    all.push(Constrained { draws: 5_000, keep: Fraction::new(1, 4), on: on(&["a", "b"]) }.into());
+    all.push(Constrained::new(on(&["a", "b"]), Fraction::new(1, 4), 500).into());
+    all.push(Constrained::new(on(&["a", "b"]), Fraction::new(1, 4), 5_000).into());
     all.push(rerandomised_on(&columns, Fraction::new(1, 4)).into());
     all
 }

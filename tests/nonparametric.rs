@@ -40,7 +40,7 @@ fn close_or_infinite(got: f64, want: &Value, tolerance: f64, what: &str) {
 fn exact_ranks_equal_coin() {
     for (name, sample) in expected("nonparametric")["mann_whitney"].as_object().unwrap() {
         for (key, alternative) in ALTERNATIVES {
-            let options = MannWhitneyOptions { alternative, exact: Some(true), ..Default::default() };
+            let options = MannWhitneyOptions::default().alternative(alternative).exact(true);
             let test = ranks(sample, &options);
             assert!(test.exact);
             assert_eq!(test.u, number(&sample["u"]), "{name}");
@@ -59,23 +59,23 @@ fn tooth_growth_is_as_published() {
 #[test]
 fn approximate_ranks_equal_wilcox_test() {
     for (name, sample) in expected("nonparametric")["mann_whitney"].as_object().unwrap() {
-        let rough = MannWhitneyOptions { exact: Some(false), ..Default::default() };
+        let rough = MannWhitneyOptions::default().exact(false);
         for (key, alternative) in ALTERNATIVES {
-            let options = MannWhitneyOptions { alternative, ..rough.clone() };
+            let options = rough.clone().alternative(alternative);
             close(ranks(sample, &options).p_value, number(&sample["asymptotic"][key]), 1e-10, name);
         }
-        let plain = MannWhitneyOptions { correct: false, ..rough.clone() };
+        let plain = rough.clone().correct(false);
         close(ranks(sample, &plain).p_value, number(&sample["asymptotic"]["uncorrected"]), 1e-10, name);
         let test = ranks(sample, &rough);
         close_to(test.shift.shift, number(&sample["median"]), 1e-12, 1.0, name);
         let limits = numbers(&sample["interval"]);
         close_to(test.shift.interval.low, limits[0], 1e-9, 1.0, name);
         close_to(test.shift.interval.high, limits[1], 1e-9, 1.0, name);
-        let less = MannWhitneyOptions { alternative: Alternative::Less, ..rough.clone() };
+        let less = rough.clone().alternative(Alternative::Less);
         let less = ranks(sample, &less).shift.interval;
         assert_eq!(less.low, f64::NEG_INFINITY);
         close_to(less.high, number(&sample["interval_less"]), 1e-9, 1.0, name);
-        let ninety = ranks(sample, &MannWhitneyOptions { level: 0.9, ..rough }).shift.interval;
+        let ninety = ranks(sample, &rough.level(0.9)).shift.interval;
         let limits = numbers(&sample["interval_90"]);
         close_to(ninety.low, limits[0], 1e-9, 1.0, name);
         close_to(ninety.high, limits[1], 1e-9, 1.0, name);
@@ -98,7 +98,7 @@ fn exact_shift_equals_wilcox_test() {
         close_to(test.shift.interval.low, limits[0], 1e-14, 1.0, name);
         close_to(test.shift.interval.high, limits[1], 1e-14, 1.0, name);
         close(test.shift.attained, number(&sample["attained"]), 1e-12, name);
-        let greater = MannWhitneyOptions { alternative: Alternative::Greater, ..Default::default() };
+        let greater = MannWhitneyOptions::default().alternative(Alternative::Greater);
         let greater = ranks(sample, &greater).shift.interval;
         close_to(greater.low, number(&sample["exact_interval_greater"]), 1e-14, 1.0, name);
         assert_eq!(greater.high, f64::INFINITY);
@@ -205,7 +205,7 @@ fn single_rates_equal_binom_test() {
 #[test]
 fn goodness_of_fit_equals_r() {
     for case in expected("nonparametric")["goodness"].as_array().unwrap() {
-        let options = GoodnessOptions { seed: Seed::Integer(11), ..Default::default() };
+        let options = GoodnessOptions::default().seed(Seed::Integer(11));
         let fit = goodness_of_fit(&whole(&case["counts"]), &numbers(&case["shares"]), &options, &NoMonitor)
             .unwrap();
         close(fit.statistic, number(&case["statistic"]), 1e-12, "statistic");
@@ -228,7 +228,7 @@ fn adjustments_equal_r() {
     for family in expected("nonparametric")["adjusted"].as_array().unwrap() {
         let p = numbers(&family["p"]);
         for method in methods {
-            let got = adjust(&p, Adjustment::parse(method).unwrap()).unwrap();
+            let got = adjust(&p, method.parse().unwrap()).unwrap();
             for (got, want) in got.iter().zip(numbers(&family[method])) {
                 assert_eq!(got.is_nan(), want.is_nan(), "{method}");
                 if !want.is_nan() {
@@ -271,7 +271,7 @@ fn mistakes_are_named() {
     assert!(shares(&[0.5, 0.4]).contains("sum to 1"));
     assert!(shares(&[1.0, 0.0]).contains("impossible"));
     assert!(problem(adjust(&[0.5, 1.5], Adjustment::Holm).unwrap_err()).contains("row 1"));
-    assert!(Adjustment::parse("sidak").is_err() && Alternative::parse("both").is_err());
+    assert!("sidak".parse::<Adjustment>().is_err() && "both".parse::<Alternative>().is_err());
 }
 
 /// Coverage of the exact interval, by summing over all tables, is never under its level.
@@ -306,7 +306,7 @@ fn chan_zhang_covers() {
 /// Fewer draws of a stratum of hypotheses never change: the same seed gives the same table.
 #[test]
 fn draws_follow_the_named_stream() {
-    let options = GoodnessOptions { draws: 1, enumerate: 0, seed: Seed::Integer(3) };
+    let options = GoodnessOptions::default().draws(1).enumerate(0).seed(Seed::Integer(3));
     let fit = goodness_of_fit(&[1, 0], &[0.5, 0.5], &options, &NoMonitor).unwrap();
     // One case of two equal categories is always as extreme as seen.
     assert_eq!(fit.exact_p_value, 1.0);
@@ -354,7 +354,7 @@ proptest! {
         let moved = |v: &[(i32, i32)]| -> Vec<f64> {
             v.iter().map(|&(a, b)| f64::from(a + b) * unit - f64::from(b) * unit).collect()
         };
-        let options = |exact| MannWhitneyOptions { exact: Some(exact), ..Default::default() };
+        let options = |exact| MannWhitneyOptions::default().exact(exact);
         for kind in [true, false] {
             let want = mann_whitney(&exact(&x), &exact(&y), &options(kind), &NoMonitor);
             let got = mann_whitney(&moved(&x), &moved(&y), &options(kind), &NoMonitor);

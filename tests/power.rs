@@ -37,18 +37,11 @@ fn distribution(row: &Value) -> Distribution {
 
 /// The trial that was planned: a baseline of 22.6%, families of three, an ICC of .36.
 fn families(change: impl FnOnce(&mut Binary)) -> crewe::Result<BinaryPower> {
-    let mut asked = Binary {
-        baseline: 0.226,
-        method: Method::Arcsine,
-        direction: None,
-        plan: Plan {
-            power: Some(0.8),
-            clusters: Some(286),
-            icc: Some(0.36),
-            cluster_size: Some(ClusterSize::Mean(3.0)),
-            ..Plan::default()
-        },
-    };
+    let mut asked = Binary::new(
+        0.226,
+        Method::Arcsine,
+        Plan::default().power(0.8).clusters(286).icc(0.36).cluster_size(ClusterSize::Mean(3.0)),
+    );
     change(&mut asked);
     power(&asked)
 }
@@ -330,34 +323,27 @@ proptest! {
         allocation in 0.2..0.8_f64, t in any::<bool>(), which in 0..3_usize,
     ) {
         let effect = if baseline < 0.5 { effect } else { -effect };
-        let plan = Plan {
-            effect: Some(effect),
-            clusters: None,
-            power: Some(0.85),
-            icc: Some(icc),
-            cluster_size: Some(ClusterSize::Mean(mean)),
-            allocation,
-            distribution: if t { Distribution::T } else { Distribution::Z },
-            ..Plan::default()
-        };
+        let plan = Plan::default().effect(effect).power(0.85).icc(icc).cluster_size(ClusterSize::Mean(mean)).allocation(allocation).distribution(if t { Distribution::T } else { Distribution::Z });
         let method = [Method::Arcsine, Method::Pooled, Method::Unpooled][which];
-        let ask = |plan: Plan, direction| power(&Binary { baseline, method, direction, plan }).unwrap();
+        let ask = |plan: Plan, direction: Option<Direction>| {
+            let mut asked = Binary::new(baseline, method, plan);
+            asked.direction = direction;
+            power(&asked).unwrap()
+        };
         let found = ask(plan.clone(), None);
         let clusters = found.solution.clusters.unwrap();
         prop_assert!(found.solution.power.unwrap() >= 0.85);
         if let Some(fewer) = found.solution.power_one_fewer {
             prop_assert!(fewer < 0.85);
         }
-        let back = ask(
-            Plan { effect: None, clusters: Some(clusters), ..plan.clone() }, Some(found.direction),
-        );
+        let mut sought = plan.clone().clusters(clusters);
+        sought.effect = None;
+        let back = ask(sought.clone(), Some(found.direction));
         prop_assert!(back.solution.effect.unwrap().abs() <= effect.abs() * (1.0 + 1e-12));
         prop_assert_eq!(back.solution.solved, Unknown::Effect);
         prop_assert!((back.solution.power.unwrap() - 0.85).abs() < 1e-9);
         // Ten times the clusters detect less.
-        let larger = ask(
-            Plan { effect: None, clusters: Some(10 * clusters), ..plan }, Some(found.direction),
-        );
+        let larger = ask(sought.clusters(10 * clusters), Some(found.direction));
         prop_assert!(larger.solution.effect.unwrap().abs() < back.solution.effect.unwrap().abs());
     }
 }

@@ -50,7 +50,7 @@ fn outcomes(values: &[f64]) -> Outcomes {
 }
 
 fn options(draws: u64) -> RandomisationOptions {
-    RandomisationOptions { draws, seed: Some(Seed::Integer(3)), ..RandomisationOptions::default() }
+    RandomisationOptions::default().draws(draws).seed(Seed::Integer(3))
 }
 
 fn test(design: &Design, units: &Units, arm: &[u8], y: &[f64], draws: u64) -> RandomisationTest {
@@ -207,7 +207,7 @@ fn a_function_gives_what_the_built_in_statistic_gives() {
         };
         mean(1) - mean(0)
     };
-    let all = RandomisationOptions { interval: Some(true), ..options(199) };
+    let all = options(199).interval(true);
     let run = |statistic: Statistic<'_>| {
         randomisation_test(&design, &assignment, &outcomes(&y), statistic, &all, &NoMonitor).unwrap()
     };
@@ -310,7 +310,7 @@ fn threads_change_nothing() {
         let run = |threads| {
             let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
             pool.install(|| {
-                let all = RandomisationOptions { interval: Some(false), ..options(3000) };
+                let all = options(3000).interval(false);
                 randomisation_test(&design, &assignment, &outcomes(&y), statistic, &all, &NoMonitor).unwrap()
             })
         };
@@ -365,7 +365,7 @@ fn size_is_the_attainable_level_where_assignments_can_be_listed() {
     for (ratio, stratified) in [([1, 1], true), ([1, 2], false), ([1, 2], true), ([2, 3], false)] {
         let design = design(ratio, stratified, Complete::default());
         let units = units(&design, &strata);
-        let look = SizeOptions { alpha: 0.1, test: options(100_000), ..SizeOptions::default() };
+        let look = SizeOptions::default().alpha(0.1).test(options(100_000));
         let found = size(&design, &units, &outcomes(&y), MEANS, &look, &NoMonitor).unwrap();
         assert!(found.exact);
         close(found.rejected, attainable(&design, &units, &y, 0.1), 1e-9, "size");
@@ -380,20 +380,12 @@ fn size_and_coverage_hold_for_every_procedure() {
     let methods: Vec<(Method, [u32; 2])> = vec![
         (Simple::default().into(), [1, 1]),
         (Complete::default().into(), [1, 2]),
-        (Complete { misfits: Misfits::Global }.into(), [1, 2]),
-        (Complete { misfits: Misfits::LeaveOut }.into(), [1, 2]),
-        (Blocks { sizes: vec![3, 6] }.into(), [1, 2]),
-        (BigStick { limit: 2 }.into(), [1, 1]),
-        (BiasedCoin { p: coin }.into(), [1, 1]),
-        (
-            Minimisation {
-                factors: vec![("site factor".to_owned(), 1).into()],
-                p: Fraction::new(4, 5),
-                imbalance: Imbalance::Range,
-            }
-            .into(),
-            [1, 2],
-        ),
+        (Complete::default().misfits(Misfits::Global).into(), [1, 2]),
+        (Complete::default().misfits(Misfits::LeaveOut).into(), [1, 2]),
+        (Blocks::new([3, 6]).into(), [1, 2]),
+        (BigStick::new(2).into(), [1, 1]),
+        (BiasedCoin::new(coin).into(), [1, 1]),
+        (Minimisation::new([("site factor", 1)], Imbalance::Range, Fraction::new(4, 5)).into(), [1, 2]),
     ];
     let strata: Vec<usize> = (0..31).map(|i| i % 3).collect();
     // A long tail, and a trend with arrival that sequential procedures must not be hurt by.
@@ -403,12 +395,10 @@ fn size_and_coverage_hold_for_every_procedure() {
         let design = design(ratio, true, method);
         let units = units(&design, &strata);
         for statistic in [MEANS, STUDENTISED] {
-            let test = RandomisationOptions {
-                interval: Some(matches!(statistic, Statistic::DifferenceInMeans { studentised: false })),
-                ..options(99)
-            };
-            let look = SizeOptions { trials: 400, effect: 1.5, test, ..SizeOptions::default() };
-            let none = SizeOptions { effect: 0.0, ..look.clone() };
+            let plain = matches!(statistic, Statistic::DifferenceInMeans { studentised: false });
+            let test = options(99).interval(plain);
+            let look = SizeOptions::default().trials(400).effect(1.5).test(test);
+            let none = look.clone().effect(0.0);
             let found = size(&design, &units, &outcomes(&y), statistic, &none, &NoMonitor).unwrap();
             assert!(!found.exact);
             assert!(found.rejected <= 0.05 + 4.0 * found.std_error, "{name}: {found:?}");
@@ -434,7 +424,7 @@ proptest! {
         let design = design([1, 2], true, Complete::default()).seed(seed);
         let units = units(&design, &strata);
         let assignment = design.assign(&units).unwrap();
-        let level = RandomisationOptions { level: 0.8, ..options(draws) };
+        let level = options(draws).level(0.8);
         let run = |y: &[f64]| {
             let found = randomisation_test(&design, &assignment, &outcomes(y), MEANS, &level, &NoMonitor).unwrap();
             found.comparisons[0].clone()
@@ -447,7 +437,7 @@ proptest! {
         let other: Vec<f64> = y.iter().map(|y| 1e4 + 4.0 * y).collect();
         let moved = run(&other);
         prop_assert_eq!((moved.p_lower, moved.p_upper), (found.p_lower, found.p_upper));
-        let less = RandomisationOptions { alternative: Alternative::Less, ..level.clone() };
+        let less = level.clone().alternative(Alternative::Less);
         let one = randomisation_test(&design, &assignment, &outcomes(&y), MEANS, &less, &NoMonitor).unwrap();
         prop_assert_eq!(one.comparisons[0].p_value, found.p_lower);
         prop_assert_eq!(one.comparisons[0].interval.unwrap().low, f64::NEG_INFINITY);

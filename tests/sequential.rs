@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crewe::design::{
     Arrival, Assignment, BiasedCoin, BigStick, Blocks, Column, Complete, Design, Expected, Fraction,
-    Imbalance, Method, Minimisation, Ratio, Sequence, Simple, Units, Weighted, minimisation,
+    Imbalance, Method, Minimisation, Ratio, Sequence, Simple, Units, minimisation,
 };
 use crewe::progress::NoMonitor;
 use crewe::rng::{Seed, Stream};
@@ -41,21 +41,19 @@ fn newcomers(n: usize, strata: u64) -> Vec<Newcomer> {
 }
 
 fn minimisation(p: Fraction, imbalance: Imbalance) -> Method {
-    let factors =
-        [("site", 1), ("sex", 2)].map(|(column, weight)| Weighted { column: column.to_owned(), weight });
-    Minimisation { factors: factors.to_vec(), imbalance, p }.into()
+    Minimisation::new([("site", 1), ("sex", 2)], imbalance, p).into()
 }
 
 /// Every procedure that works for any ratio, with names.
 fn procedures(total: u32) -> Vec<Method> {
     vec![
         Simple {}.into(),
-        Blocks { sizes: vec![total] }.into(),
-        Blocks { sizes: vec![2 * total, total] }.into(),
-        BigStick { limit: 1 }.into(),
-        BigStick { limit: 3 }.into(),
-        BiasedCoin { p: Fraction::new(2, 3) }.into(),
-        BiasedCoin { p: Fraction::new(1, 1) }.into(),
+        Blocks::new([total]).into(),
+        Blocks::new([2 * total, total]).into(),
+        BigStick::new(1).into(),
+        BigStick::new(3).into(),
+        BiasedCoin::new(Fraction::new(2, 3)).into(),
+        BiasedCoin::new(Fraction::new(1, 1)).into(),
         minimisation(Fraction::new(4, 5), Imbalance::Range),
         minimisation(Fraction::new(7, 10), Imbalance::Variance),
         minimisation(Fraction::new(1, 1), Imbalance::Range),
@@ -108,7 +106,7 @@ fn same_as_a_sequence(ratio: &[u32], method: Method, list: &[Newcomer], file: &[
             _ => vec![person.site.clone(), person.sex.clone()],
         };
         let stratum = [person.stratum.clone()];
-        let arrival = Arrival { stratum: &stratum, factors: &factors };
+        let arrival = Arrival::new(&stratum, &factors);
         sequence.check(&arrival).expect("the newcomer fits the design");
         let mut copy = sequence.clone();
         let drawn = sequence.allocate(&arrival);
@@ -266,7 +264,7 @@ fn conditional_probabilities_average_to_the_ratio() {
 fn big_sticks_are_counted() {
     let list: Vec<Newcomer> = (0..132).map(|i| newcomer(i, 0, 0, 0)).collect();
     let count = |limit: u32, n: usize| {
-        let design = design(&[1, 1], BigStick { limit }.into());
+        let design = design(&[1, 1], BigStick::new(limit).into());
         design.possible(&in_file_order(&design, &list[..n])).expect("it can be counted")
     };
     assert_eq!(count(1, 3), Some(4_u32.into()));
@@ -314,8 +312,8 @@ fn what_must_be_known_is_asked_for() {
     let sequence = sequence.expect("minimisation draws one after the other");
     assert_eq!(sequence.factor_columns(), ["site", "sex"]);
     assert_eq!(format!("{sequence:?}"), "Sequence { arrivals: 0, .. }");
-    assert!(sequence.check(&Arrival { stratum: &["s0".to_owned()], factors: &["1".to_owned()] }).is_err());
-    assert!(design(&[1000, 1001], BigStick { limit: 3 }.into()).check().is_err());
+    assert!(sequence.check(&Arrival::new(&["s0".to_owned()], &["1".to_owned()])).is_err());
+    assert!(design(&[1000, 1001], BigStick::new(3).into()).check().is_err());
     assert!(design(&[1000, 1001], Simple {}.into()).check().is_ok());
 }
 
@@ -440,9 +438,9 @@ fn predictability_is_that_of_the_chain_of_distances() {
     let n = 25;
     let cases: [(Method, Box<dyn Fn(usize) -> f64>); 4] = [
         (Simple {}.into(), Box::new(|_| 0.5)),
-        (BigStick { limit: 3 }.into(), Box::new(|d| if d == 3 { 1.0 } else { 0.5 })),
-        (BiasedCoin { p: Fraction::new(2, 3) }.into(), Box::new(|_| 2.0 / 3.0)),
-        (BiasedCoin { p: Fraction::new(1, 1) }.into(), Box::new(|_| 1.0)),
+        (BigStick::new(3).into(), Box::new(|d| if d == 3 { 1.0 } else { 0.5 })),
+        (BiasedCoin::new(Fraction::new(2, 3)).into(), Box::new(|_| 2.0 / 3.0)),
+        (BiasedCoin::new(Fraction::new(1, 1)).into(), Box::new(|_| 1.0)),
     ];
     for (method, behind) in cases {
         let (guess, certain, deviation) = chain(n, behind);
@@ -465,7 +463,7 @@ fn predictability_of_blocks_is_that_of_blackwell_and_hodges() {
     for (size, ways) in [(2_u32, 2.0), (4, 6.0), (6, 20.0), (8, 70.0)] {
         let half = f64::from(size) / 2.0;
         let want = (half + 2_f64.powf(f64::from(size) - 1.0) / ways - 0.5) / f64::from(size);
-        let design = design(&[1, 1], Blocks { sizes: vec![size] }.into());
+        let design = design(&[1, 1], Blocks::new([size]).into());
         let expected = Expected::Imagined { n: 10 * size as usize, strata: 1, levels: &[] };
         let found = design.predictability(expected, 4_000, None, &NoMonitor).expect("it is offered");
         assert!((found.guess - want).abs() <= 4.0 * found.guess_se + 1e-12, "{size}: {found:?} {want}");
@@ -496,7 +494,7 @@ fn predictability_of_strata_lists_and_threads() {
     let found = whole.predictability(expected, 1_000, None, &NoMonitor).expect("it is offered");
     assert!(found.certain >= 1.0 / 30.0 && found.end_max == 0.0 && found.notes.len() == 1);
     // What is not offered is said.
-    let left_out = Complete { misfits: crewe::design::Misfits::LeaveOut };
+    let left_out = Complete::default().misfits(crewe::design::Misfits::LeaveOut);
     assert!(design(&[2, 1], left_out.into()).predictability(expected, 10, None, &NoMonitor).is_err());
     let none = Expected::Imagined { n: 0, strata: 1, levels: &[] };
     assert!(whole.predictability(none, 10, None, &NoMonitor).is_err());

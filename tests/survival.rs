@@ -254,8 +254,8 @@ fn baseline_hazard_and_curves() {
         for (interval, key) in
             [(Interval::Log, "log"), (Interval::LogLog, "loglog"), (Interval::Plain, "plain")]
         {
-            let curve =
-                fit.survival_curve(&case.vcov(&fit), &x, 0, Options { interval, level: 0.95 }).unwrap();
+            let options = Options::default().interval(interval).level(0.95);
+            let curve = fit.survival_curve(&case.vcov(&fit), &x, 0, options).unwrap();
             let what = format!("{name} curve {key}");
             all_close(&curve.time, &want["time"], CURVES, &what);
             all_close(&curve.survival, &want["survival"], COEFFICIENTS, &what);
@@ -353,7 +353,9 @@ fn kaplan_meier_curves_intervals_and_quantiles() {
             [(Interval::LogLog, "loglog"), (Interval::Log, "log"), (Interval::Plain, "plain")]
         {
             let surv = Surv::new(&times, &events).weights(weights.as_deref());
-            let curves = kaplan_meier(&surv, Some(&groups), Options { interval, level: 0.95 }).unwrap();
+            let curves =
+                kaplan_meier(&surv, Some(&groups), Options::default().interval(interval).level(0.95))
+                    .unwrap();
             for ((curve, want), level) in curves.iter().zip(case["groups"].as_array().unwrap()).zip(&levels) {
                 let what = format!("{} {level} {key}", case["name"]);
                 assert_eq!(want["level"], *level);

@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
-from pathlib import Path
 from typing import Any, Literal
 
 import narwhals as nw
 import numpy as np
 
-from crewe import _core
 from crewe._assignment import Assignment
 from crewe._columns import text
 from crewe._keys import Key
@@ -118,23 +116,6 @@ class Register:
     refused: dict[str, tuple[int, int]]
     received: list[dict[str, tuple[int, int]]]
     notes: list[str]
-
-
-def read_key(key: Key | str | Path | None) -> bytes:
-    if isinstance(key, Key):
-        return key._secret
-    if key is None:
-        return bytes(_core.key_from_environment())
-    if isinstance(key, Path):
-        return bytes(_core.key_from_file(key))
-    if isinstance(key, str):
-        return bytes(_core.key_from_hex(key))
-    # The value itself is not shown: it may be a secret.
-    raise fault(
-        LedgerError,
-        f"a ledger is opened with a key, not with this {type(key).__name__}",
-        remedy="Pass the Key, its 64 hexadecimal digits, or the pathlib.Path of its file",
-    )
 
 
 def read_design(table: dict[str, Any], key: Key) -> Design:

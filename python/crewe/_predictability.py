@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from crewe import _style
+from crewe._core import read_seed
 from crewe._display import Table
 from crewe._frames import Source
-from crewe._keys import Key, read_seed, secret
+from crewe._keys import Key
 from crewe._methods import whole
 from crewe.exceptions import DesignError, fault
 
@@ -260,7 +261,6 @@ def measure(
         )
     design._need_seed()
     sims = operator.index(sims)
-    given = None if seed is None else read_seed(seed)
     units = None if frame is None else design._units(Source(frame), order)
     found = design._core().predictability(
         units,
@@ -268,7 +268,7 @@ def measure(
         1 if strata is None else whole(strata, "the number of strata"),
         _levels(design, levels),
         max(sims, 0),
-        secret(given),
+        seed,
     )
     if frame is None and strata is None and design.strata:
         found["notes"].append(
@@ -318,6 +318,12 @@ def predictability(
     >>> [found.certain for found in both]
     [0.0, 0.5]
     """
+    try:
+        seed = read_seed(seed)
+    except BaseException:
+        # It may be a secret: no traceback shows it.
+        del seed
+        raise
     designs = list(designs)
     arms = {tuple(design.arms.items()) for design in designs}
     if len(arms) != 1:

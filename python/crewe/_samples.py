@@ -17,7 +17,6 @@ from crewe.exceptions import DesignError, InputError, fault
 Floats = NDArray[np.float64]
 
 COLUMNS = ("estimate", "std_error", "statistic", "df", "p_value", "conf_low", "conf_high")
-ALTERNATIVES = ("two-sided", "less", "greater")
 
 
 @dataclass
@@ -225,12 +224,7 @@ def refuse_families(source: Source, cluster: str, kept: NDArray[np.bool_]) -> No
 
 
 def check_alternative(alternative: str) -> None:
-    if alternative not in ALTERNATIVES:
-        raise fault(
-            InputError,
-            f"alternative={alternative!r} is unknown",
-            remedy="Choose 'two-sided', 'less' or 'greater'",
-        )
+    _core.check_word("alternative", str(alternative))
 
 
 def tail_rule(alternative: str, treated: str, reference: str) -> str:

@@ -128,17 +128,17 @@ def printed() -> Iterator[None]:
     import matplotlib
     import matplotlib.style
 
-    before = dict(matplotlib.rcParams.copy())
+    # Copies are read, for reading the backend itself would choose one.
+    settings: Any = matplotlib.rcParams
+    before = dict(settings.copy())
     matplotlib.style.use(["default", RC])
-    ours = dict(matplotlib.rcParams.copy())
+    ours = dict(settings.copy())
     changed = [name for name, value in ours.items() if value != before[name]]
     try:
         yield
     finally:
-        now = dict(matplotlib.rcParams.copy())
-        matplotlib.rcParams.update(
-            {name: before[name] for name in changed if now[name] == ours[name]}
-        )
+        now = dict(settings.copy())
+        settings.update({name: before[name] for name in changed if now[name] == ours[name]})
 
 
 def arm_styles(arms: Sequence[str]) -> dict[str, ArmStyle]:

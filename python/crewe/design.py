@@ -18,11 +18,11 @@ from crewe import _core, _toml
 from crewe._assignment import ADDED, Assignment
 from crewe._columns import arrivals, identifiers, labels
 from crewe._constrained import Acceptance
-from crewe._core import Units
+from crewe._core import Units, read_seed
 from crewe._display import Table
 from crewe._files import write
 from crewe._frames import Source
-from crewe._keys import Commitment, Key, new_key, read_seed, secret
+from crewe._keys import Commitment, Key, new_key
 from crewe._methods import (
     BiasedCoin,
     BigStick,
@@ -117,6 +117,12 @@ class Design:
         method: Method | None = None,
         seed: int | Key | None = None,
     ) -> None:
+        try:
+            seed = read_seed(seed)
+        except BaseException:
+            # It may be a secret: no traceback shows it.
+            del seed
+            raise
         if not isinstance(arms, Mapping):
             raise fault(
                 DesignError,
@@ -145,7 +151,7 @@ class Design:
         put(self, "unit", unit)
         put(self, "strata", (strata,) if isinstance(strata, str) else tuple(strata))
         put(self, "method", method)
-        put(self, "seed", _core.system_seed() if seed is None else read_seed(seed))
+        put(self, "seed", _core.system_seed() if seed is None else seed)
         self._core()
 
     def _core(self) -> _core.Design:
@@ -156,7 +162,7 @@ class Design:
             self.unit,
             list(self.strata),
             self.method.json(),
-            secret(self.seed),
+            self.seed,
         )
 
     @property
@@ -286,6 +292,12 @@ class Design:
             The arm of each unit (0 is the first arm), units in canonical order as in
             ``assignment.units``.
         """
+        try:
+            seed = read_seed(seed)
+        except BaseException:
+            # It may be a secret: no traceback shows it.
+            del seed
+            raise
         n = operator.index(n)
         if n < 1:
             raise fault(
@@ -295,8 +307,7 @@ class Design:
                 remedy="Ask for more",
             )
         units = self._units(Source(frame), order)
-        given = None if seed is None else read_seed(seed)
-        return self._core().draws(units, n, secret(given))
+        return self._core().draws(units, n, seed)
 
     def predictability(
         self,
@@ -350,6 +361,12 @@ class Design:
         >>> found.guess, found.certain  # the second of each pair is certain
         (0.75, 0.5)
         """
+        try:
+            seed = read_seed(seed)
+        except BaseException:
+            # It may be a secret: no traceback shows it.
+            del seed
+            raise
         return measure(self, n, frame, order, strata, levels, sims, seed)
 
     def constrained(self, frame: Any) -> Acceptance:
@@ -441,6 +458,12 @@ class Design:
         DesignError
             For text that is no TOML, entries that are unknown or missing, and another algorithm.
         """
+        try:
+            seed = read_seed(seed)
+        except BaseException:
+            # It may be a secret: no traceback shows it.
+            del seed
+            raise
         content = source if isinstance(source, str) else Path(source).read_text(encoding="utf-8")
         table = _toml.read(
             content,

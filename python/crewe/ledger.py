@@ -27,7 +27,6 @@ from crewe._entries import (
     listed,
     ordered,
     read_design,
-    read_key,
     read_receipt,
     write_time,
 )
@@ -170,9 +169,13 @@ class Ledger:
             For a file that is no ledger, another key, and any event that is not as it was written;
             the message names the first one.
         """
-        secret = read_key(key)
-        inner = _core.Ledger.open(Path(path), secret, head)
-        return cls(inner, Path(path), read_design(json.loads(inner.design()), Key(secret)))
+        try:
+            held: Key = Key.read(key)
+        finally:
+            # It may be the secret itself, with a slip in it or without: no traceback shows it.
+            del key
+        inner = _core.Ledger.open(Path(path), held, head)
+        return cls(inner, Path(path), read_design(json.loads(inner.design()), held))
 
     def enrol(
         self,

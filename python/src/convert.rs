@@ -4,6 +4,8 @@ use numpy::PyReadonlyArray1;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 
+use crate::key::Secret;
+
 /// A dictionary of results: `record!(py, "coef" => array, "n" => 12)`.
 macro_rules! record {
     ($py:expr, $($name:literal => $value:expr),+ $(,)?) => {{
@@ -19,20 +21,20 @@ pub fn slice<'a, T: numpy::Element>(array: &'a PyReadonlyArray1<'_, T>) -> PyRes
     array.as_slice().map_err(|_| PyValueError::new_err("the array must be contiguous"))
 }
 
-/// A seed as Python gives it: an integer from 0 to 2^64 - 1, or 32 bytes of a key.
+/// A seed as Python gives it: an integer from 0 to 2^64 - 1, or a key.
 #[derive(FromPyObject)]
-pub enum SeedLike {
+pub(crate) enum SeedLike {
     /// A reproducible seed.
     Integer(u64),
     /// A secret key.
-    Key([u8; 32]),
+    Key(Secret),
 }
 
 impl From<SeedLike> for crewe::rng::Seed {
     fn from(seed: SeedLike) -> Self {
         match seed {
             SeedLike::Integer(value) => Self::Integer(value),
-            SeedLike::Key(key) => Self::Key(key),
+            SeedLike::Key(key) => key.seed(),
         }
     }
 }

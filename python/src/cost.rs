@@ -14,10 +14,14 @@ fn cost_lines(
     inputs: Vec<(String, String)>,
     lines: Vec<(String, String, Option<String>, i32)>,
 ) -> PyResult<Vec<Bound<'_, PyDict>>> {
-    let inputs: Vec<Input> = inputs.into_iter().map(|(name, value)| Input { name, value }).collect();
+    let inputs: Vec<Input> = inputs.into_iter().map(|(name, value)| Input::new(name, value)).collect();
     let lines: Vec<Line> = lines
         .into_iter()
-        .map(|(name, formula, printed, places)| Line { name, formula, printed, places })
+        .map(|(name, formula, printed, places)| {
+            let mut line = Line::new(name, formula).places(places);
+            line.printed = printed;
+            line
+        })
         .collect();
     let worked = crate::pool::compute(py, || work_out(&inputs, &lines)).or_raise(py)?;
     worked
@@ -29,7 +33,7 @@ fn cost_lines(
                 "exact" => line.value.to_string(),
                 "shown" => line.shown,
                 "printed" => line.printed.map(crewe::instruments::cost::Exact::to_f64),
-                "agreement" => line.agreement.map(crewe::instruments::cost::Agreement::words),
+                "agreement" => line.agreement.map(crewe::instruments::cost::Agreement::name),
                 "uses" => line.uses,
             ))
         })

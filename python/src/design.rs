@@ -341,7 +341,7 @@ fn balance<'py>(
     let columns: Vec<Vec<f64>> = table.rows().into_iter().map(|row| row.to_vec()).collect();
     let made = crate::pool::compute(py, || {
         let covariates: Vec<core::Covariate<'_>> =
-            names.iter().zip(&columns).map(|(name, values)| core::Covariate { name, values }).collect();
+            names.iter().zip(&columns).map(|(name, values)| core::Covariate::new(name, values)).collect();
         core::balance(rows, arm, arms, &covariates)
     })
     .or_raise(py)?;
@@ -390,20 +390,10 @@ fn flow<'py>(
     Ok(record!(py, "arms" => arms, "left_out" => left_out))
 }
 
-/// A secret key of 32 bytes from the operating system.
-#[pyfunction]
-fn new_key(py: Python<'_>) -> PyResult<Bound<'_, PyBytes>> {
-    match Seed::new_key().or_raise(py)? {
-        Seed::Key(key) => Ok(PyBytes::new(py, &key)),
-        Seed::Integer(value) => Ok(PyBytes::new(py, &value.to_le_bytes())),
-    }
-}
-
 /// Adds this file's names to the module.
 pub fn register(m: &Bound<'_, PyModule>) -> PyResult<()> {
     m.add_class::<Design>()?;
     m.add_class::<Units>()?;
     m.add_function(wrap_pyfunction!(balance, m)?)?;
-    m.add_function(wrap_pyfunction!(flow, m)?)?;
-    m.add_function(wrap_pyfunction!(new_key, m)?)
+    m.add_function(wrap_pyfunction!(flow, m)?)
 }

@@ -1,20 +1,14 @@
 //! Case records, risk matrices, the SDQ and rating scales.
 
 use crewe::instruments::{cases, likert, risk, sdq};
-use crewe::{Error, Fault};
 use numpy::{IntoPyArray, PyReadonlyArray1, PyReadonlyArray2};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
 use crate::convert::{record, slice};
-use crate::error::{OrRaise, to_python};
+use crate::error::OrRaise;
 
 type Days = Vec<Option<i64>>;
-
-fn unknown(py: Python<'_>, what: &str, value: &str) -> PyErr {
-    let error: Error = Fault::new(format!("'{value}' is no {what}")).values([value]).input();
-    to_python(py, &error)
-}
 
 /// Applies the window rules to dates in days; `names` are those of the five columns, `rules` flags in order.
 #[pyfunction]
@@ -35,53 +29,26 @@ fn prepare_cases<'py>(
     origin: &str,
     rules: [bool; 4],
 ) -> PyResult<Bound<'py, PyDict>> {
-    let origin = match origin {
-        "randomisation" => cases::Origin::Randomisation,
-        "referral" => cases::Origin::Referral,
-        other => return Err(unknown(py, "origin of time", other)),
-    };
-    let dates = cases::Dates {
-        referral: &referral,
-        closure: &closure,
-        rereferral: &rereferral,
-        support: support.as_deref(),
-        randomised: randomised.as_deref(),
-        family: &family,
-        set_aside: &set_aside,
-        names: cases::Names {
-            referral: &names[0],
-            closure: &names[1],
-            rereferral: &names[2],
-            support: &names[3],
-            randomised: &names[4],
-        },
-    };
-    let window = cases::Window {
-        start: window.0,
-        end: window.1,
-        extracted: window.2,
-        origin,
-        rules: cases::Rules {
-            move_referral: rules[0],
-            history: rules[1],
-            rereferral_in_window: rules[2],
-            rereferred_not_closed: rules[3],
-        },
-    };
+    let origin = origin.parse::<cases::Origin>().or_raise(py)?;
+    let called = cases::Names::default()
+        .referral(&names[0])
+        .closure(&names[1])
+        .rereferral(&names[2])
+        .support(&names[3])
+        .randomised(&names[4]);
+    let mut dates = cases::Dates::new(&referral, &closure, &rereferral, &family, &set_aside).names(called);
+    (dates.support, dates.randomised) = (support.as_deref(), randomised.as_deref());
+    let kept = cases::Rules::default()
+        .move_referral(rules[0])
+        .history(rules[1])
+        .rereferral_in_window(rules[2])
+        .rereferred_not_closed(rules[3]);
+    let (first, end, last) = window;
+    let mut window = cases::Window::new(first, end, origin).rules(kept);
+    window.extracted = last;
     let out = crate::pool::compute(py, || cases::prepare(&dates, &window)).or_raise(py)?;
     let recodes: Vec<_> = out.recodes.into_iter().map(|r| (r.rule, r.action, r.rows)).collect();
-    let excluded: Vec<_> = out
-        .excluded
-        .into_iter()
-        .map(|e| {
-            let reason = match e.reason {
-                cases::Exclusion::SetAside => "set aside",
-                cases::Exclusion::NotRandomised => "no date of randomisation",
-                cases::Exclusion::NoReferral => "no date of referral",
-            };
-            (e.row, reason)
-        })
-        .collect();
+    let excluded: Vec<_> = out.excluded.into_iter().map(|e| (e.row, e.reason.name())).collect();
     Ok(record!(py,
         "rows" => out.rows,
         "history" => out.history,
@@ -106,13 +73,8 @@ fn factors(
         .iter()
         .zip(weights.iter().zip(alternatives))
         .map(|(kind, (&weight, &alternative))| {
-            let kind = match kind.as_str() {
-                "risk" => risk::Kind::Risk,
-                "protective" => risk::Kind::Protective,
-                "engagement" => risk::Kind::Engagement,
-                other => return Err(unknown(py, "kind of factor", other)),
-            };
-            Ok(risk::Factor { kind, weight, alternative })
+            let kind = kind.parse::<risk::Kind>().or_raise(py)?;
+            Ok(risk::Factor::new(kind, weight).alternative(alternative))
         })
         .collect()
 }
@@ -226,7 +188,7 @@ fn likert_score<'py>(
     scale: (f64, f64),
     needed: f64,
 ) -> PyResult<Bound<'py, PyDict>> {
-    let options = likert::Options { low: scale.0, high: scale.1, reversed: &reversed, needed, names: &names };
+    let options = likert::Options::new(scale.0, scale.1, &reversed, &names).needed(needed);
     let items = items.as_array();
     let out = crate::pool::compute(py, || likert::score(items, &options)).or_raise(py)?;
     Ok(record!(py,

@@ -7,7 +7,6 @@ use std::path::PathBuf;
 
 use crewe::Fault;
 use crewe::ledger as core;
-use crewe::rng::Seed;
 use numpy::IntoPyArray;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
@@ -15,6 +14,7 @@ use pyo3::types::PyDict;
 use crate::convert::record;
 use crate::design::{Design, Units, result};
 use crate::error::{OrRaise, to_python};
+use crate::key::Secret;
 use crate::pool::Signals;
 
 /// An open ledger.
@@ -115,23 +115,12 @@ impl Ledger {
         levels: Vec<Vec<String>>,
         at: Option<&str>,
     ) -> PyResult<Self> {
-        let unknown = |what: &str, value: &str, known: &str| {
-            let fault = Fault::new(format!("'{value}' is no rule for {what}")).remedy(format!("Use {known}"));
-            to_python(py, &fault.ledger())
-        };
-        let overflow = match overflow {
-            "pause" => core::Overflow::Pause,
-            "draw-first" => core::Overflow::DrawFirst,
-            other => {
-                return Err(unknown("families that come while an arm is full", other, "pause or draw-first"));
-            }
-        };
-        let merged = match merged {
-            "as-randomised" => core::Merged::AsRandomised,
-            "earliest" => core::Merged::Earliest,
-            other => return Err(unknown("families that merge", other, "as-randomised or earliest")),
-        };
-        let rules = core::Rules { overflow, merged, clock_tolerance, levels };
+        let (overflow, merged) = (overflow.parse().or_raise(py)?, merged.parse().or_raise(py)?);
+        let rules = core::Rules::default()
+            .overflow(overflow)
+            .merged(merged)
+            .clock_tolerance(clock_tolerance)
+            .levels(levels);
         let (at, design) = (when(py, at)?, &design.inner);
         let inner = py.detach(|| core::Ledger::create_at(path, design, &rules, at)).or_raise(py)?;
         Ok(Self { inner: inner.monitored(Signals) })
@@ -139,8 +128,8 @@ impl Ledger {
 
     #[staticmethod]
     #[pyo3(signature = (path, key, head))]
-    fn open(py: Python<'_>, path: PathBuf, key: [u8; 32], head: Option<&str>) -> PyResult<Self> {
-        let (key, head) = (Seed::Key(key), self::head(py, head)?);
+    fn open(py: Python<'_>, path: PathBuf, key: &Secret, head: Option<&str>) -> PyResult<Self> {
+        let (key, head) = (key.seed(), self::head(py, head)?);
         let inner = py.detach(|| core::Ledger::open(path, &key, head.as_ref())).or_raise(py)?;
         Ok(Self { inner: inner.monitored(Signals) })
     }
@@ -371,35 +360,7 @@ impl Ledger {
     }
 }
 
-/// Reads a key from a file.
-#[pyfunction]
-fn key_from_file(py: Python<'_>, path: PathBuf) -> PyResult<[u8; 32]> {
-    bytes(py, core::key_from_file(path))
-}
-
-/// Reads a key from 64 hexadecimal digits.
-#[pyfunction]
-fn key_from_hex(py: Python<'_>, text: &str) -> PyResult<[u8; 32]> {
-    bytes(py, core::key_from_hex(text))
-}
-
-/// Reads a key from the environment.
-#[pyfunction]
-fn key_from_environment(py: Python<'_>) -> PyResult<[u8; 32]> {
-    bytes(py, core::key_from_environment())
-}
-
-fn bytes(py: Python<'_>, key: crewe::Result<Seed>) -> PyResult<[u8; 32]> {
-    match key.or_raise(py)? {
-        Seed::Key(key) => Ok(key),
-        Seed::Integer(_) => Err(to_python(py, &Fault::new("this is no key").ledger())),
-    }
-}
-
 /// Adds this file's names to the module.
 pub fn register(m: &Bound<'_, PyModule>) -> PyResult<()> {
-    m.add_class::<Ledger>()?;
-    m.add_function(wrap_pyfunction!(key_from_file, m)?)?;
-    m.add_function(wrap_pyfunction!(key_from_hex, m)?)?;
-    m.add_function(wrap_pyfunction!(key_from_environment, m)?)
+    m.add_class::<Ledger>()
 }

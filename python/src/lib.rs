@@ -9,6 +9,7 @@ mod covariance;
 mod design;
 mod error;
 mod instruments;
+mod key;
 mod ledger;
 mod nonparametric;
 mod pool;
@@ -17,6 +18,7 @@ mod random;
 mod regression;
 mod resampling;
 mod survival;
+mod words;
 
 /// The compiled core of crewe; use the package `crewe`, which wraps it.
 #[pymodule(gil_used = false)]
@@ -31,7 +33,9 @@ fn _core(m: &Bound<'_, PyModule>) -> PyResult<()> {
     regression::register(m)?;
     resampling::register(m)?;
     design::register(m)?;
+    key::register(m)?;
     ledger::register(m)?;
     survival::register(m)?;
+    words::register(m)?;
     Ok(())
 }

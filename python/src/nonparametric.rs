@@ -26,8 +26,10 @@ fn mann_whitney<'py>(
     level: f64,
     name: String,
 ) -> PyResult<Bound<'py, PyDict>> {
-    let alternative = core::Alternative::parse(alternative).or_raise(py)?;
-    let options = core::MannWhitneyOptions { alternative, exact, correct, level, name };
+    let alternative = alternative.parse::<core::Alternative>().or_raise(py)?;
+    let mut options =
+        core::MannWhitneyOptions::default().alternative(alternative).correct(correct).level(level).name(name);
+    options.exact = exact;
     let (x, y) = (slice(&x)?, slice(&y)?);
     let test = crate::pool::compute(py, || core::mann_whitney(x, y, &options, &Signals)).or_raise(py)?;
     Ok(record!(py,
@@ -47,8 +49,8 @@ fn permutation_test<'py>(
     alternative: &str,
     name: String,
 ) -> PyResult<Bound<'py, PyDict>> {
-    let alternative = core::Alternative::parse(alternative).or_raise(py)?;
-    let options = core::PermutationOptions { alternative, name };
+    let alternative = alternative.parse::<core::Alternative>().or_raise(py)?;
+    let options = core::PermutationOptions::default().alternative(alternative).name(name);
     let (x, y) = (slice(&x)?, slice(&y)?);
     let test = crate::pool::compute(py, || core::permutation_test(x, y, &options, &Signals)).or_raise(py)?;
     Ok(record!(py,
@@ -68,7 +70,7 @@ fn compare_rates<'py>(
     exact: bool,
     level: f64,
 ) -> PyResult<Bound<'py, PyDict>> {
-    let alternative = core::Alternative::parse(alternative).or_raise(py)?;
+    let alternative = alternative.parse::<core::Alternative>().or_raise(py)?;
     let fisher = core::fisher_test(events, totals, alternative, level).or_raise(py)?;
     let newcombe = core::newcombe(events, totals, level).or_raise(py)?;
     let unconditional = if exact {
@@ -96,7 +98,7 @@ fn prevalence<'py>(
     alternative: &str,
     level: f64,
 ) -> PyResult<Bound<'py, PyDict>> {
-    let alternative = core::Alternative::parse(alternative).or_raise(py)?;
+    let alternative = alternative.parse::<core::Alternative>().or_raise(py)?;
     let test = crate::pool::compute(py, || core::prevalence(events, total, national, alternative, level))
         .or_raise(py)?;
     Ok(record!(py,
@@ -114,7 +116,7 @@ fn goodness_of_fit<'py>(
     enumerate: u64,
     seed: SeedLike,
 ) -> PyResult<Bound<'py, PyDict>> {
-    let options = core::GoodnessOptions { draws, enumerate, seed: seed.into() };
+    let options = core::GoodnessOptions::default().draws(draws).enumerate(enumerate).seed(seed);
     let shares = slice(&shares)?;
     let fit = crate::pool::compute(py, || core::goodness_of_fit(&counts, shares, &options, &Signals))
         .or_raise(py)?;
@@ -130,7 +132,7 @@ fn adjust<'py>(
     p: PyReadonlyArray1<'py, f64>,
     method: &str,
 ) -> PyResult<Bound<'py, PyArray1<f64>>> {
-    let method = core::Adjustment::parse(method).or_raise(py)?;
+    let method = method.parse::<core::Adjustment>().or_raise(py)?;
     Ok(core::adjust(slice(&p)?, method).or_raise(py)?.into_pyarray(py))
 }
 

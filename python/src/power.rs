@@ -24,13 +24,6 @@ impl From<SizeLike> for ClusterSize {
     }
 }
 
-fn unknown_choice(name: &str, value: &str, choices: &str) -> crewe::Error {
-    crewe::Fault::new(format!("{name} is not known"))
-        .values([value])
-        .remedy(format!("Choose {choices}"))
-        .input()
-}
-
 /// Power for a binary outcome: solves for the one of effect, clusters, power, icc and cluster_size that is None.
 #[pyfunction]
 #[pyo3(signature = (*, baseline, method, direction, distribution, effect, clusters, power, icc, cluster_size, cv,
@@ -52,35 +45,22 @@ fn power_binary<'py>(
     alpha: f64,
     r2: f64,
 ) -> PyResult<Bound<'py, PyDict>> {
-    let method = match method {
-        "arcsine" => Ok(Method::Arcsine),
-        "pooled" => Ok(Method::Pooled),
-        "unpooled" => Ok(Method::Unpooled),
-        other => Err(unknown_choice("method", other, "'arcsine', 'pooled' or 'unpooled'")),
-    }
-    .or_raise(py)?;
-    let direction = match direction {
-        None => Ok(None),
-        Some("rise") => Ok(Some(Direction::Rise)),
-        Some("fall") => Ok(Some(Direction::Fall)),
-        Some(other) => Err(unknown_choice("direction", other, "'rise' or 'fall'")),
-    }
-    .or_raise(py)?;
-    let distribution = match distribution {
-        "z" => Ok(Distribution::Z),
-        "t" => Ok(Distribution::T),
-        other => Err(unknown_choice("distribution", other, "'z' or 't'")),
-    }
-    .or_raise(py)?;
+    let method: Method = method.parse().or_raise(py)?;
+    let direction = direction.map(str::parse::<Direction>).transpose().or_raise(py)?;
+    let distribution = distribution.parse::<Distribution>().or_raise(py)?;
     let cluster_size = cluster_size.map(ClusterSize::from);
-    let plan = Plan { effect, clusters, power, icc, cluster_size, cv, allocation, alpha, distribution, r2 };
-    let asked = Binary { baseline, method, direction, plan };
+    let mut plan =
+        Plan::default().cv(cv).allocation(allocation).alpha(alpha).distribution(distribution).r2(r2);
+    (plan.effect, plan.clusters, plan.power) = (effect, clusters, power);
+    (plan.icc, plan.cluster_size) = (icc, cluster_size);
+    let mut asked = Binary::new(baseline, method, plan);
+    asked.direction = direction;
     let answer = crate::pool::compute(py, || binary::power(&asked)).or_raise(py)?;
     let s = &answer.solution;
     Ok(record!(py,
         "baseline" => answer.baseline,
         "treated" => answer.treated,
-        "direction" => match answer.direction { Direction::Rise => "rise", Direction::Fall => "fall" },
+        "direction" => answer.direction.name(),
         "formula" => method.formula(),
         "source" => method.source(),
         "solved" => s.solved.name(),

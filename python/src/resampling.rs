@@ -70,21 +70,15 @@ fn randomisation_test<'py>(
     let covariates = covariates.as_ref().map(|x| x.as_array());
     let statistic = match (covariates, statistic) {
         (Some(x), _) => core::Statistic::Adjusted(x),
-        (None, "difference_in_unit_means") => core::Statistic::DifferenceInUnitMeans { studentised },
-        (None, _) => core::Statistic::DifferenceInMeans { studentised },
+        (None, name) => core::Statistic::named(name, studentised).or_raise(py)?,
     };
-    let options = core::RandomisationOptions {
-        draws,
-        seed: seed.map(Seed::from),
-        alternative: Alternative::parse(alternative).or_raise(py)?,
-        level,
-        interval: Some(interval),
-        weights: match weights {
-            "equal" => core::Weights::Equal,
-            "inverse_probability" => core::Weights::InverseProbability,
-            _ => core::Weights::Auto,
-        },
-    };
+    let mut options = core::RandomisationOptions::default()
+        .draws(draws)
+        .alternative(alternative.parse().or_raise(py)?)
+        .level(level)
+        .interval(interval)
+        .weights(weights.parse().or_raise(py)?);
+    options.seed = seed.map(Seed::from);
     let test = crate::pool::compute(py, || {
         core::randomisation_test(&design.inner, &assignment, &outcomes, statistic, &options, &Signals)
     })
@@ -151,7 +145,7 @@ fn randomisation_tails<'py>(
     observed: f64,
     alternative: &str,
 ) -> PyResult<Bound<'py, PyDict>> {
-    let alternative = Alternative::parse(alternative).or_raise(py)?;
+    let alternative = alternative.parse::<Alternative>().or_raise(py)?;
     let probability = probability.as_ref().map(slice).transpose()?;
     let found = core::tails(slice(&values)?, probability, observed).or_raise(py)?;
     Ok(record!(py,
@@ -177,8 +171,9 @@ fn randomisation_size<'py>(
 ) -> PyResult<Bound<'py, PyDict>> {
     let outcomes =
         core::Outcomes::new("outcome", slice(&values)?, slice(&unit)?, units.inner.len()).or_raise(py)?;
-    let test = core::RandomisationOptions { draws, level: 1.0 - alpha, ..Default::default() };
-    let options = core::SizeOptions { trials, seed, alpha, effect, test };
+    let test = core::RandomisationOptions::default().draws(draws).level(1.0 - alpha);
+    let options =
+        core::SizeOptions::default().trials(trials).seed(seed).alpha(alpha).effect(effect).test(test);
     let statistic = core::Statistic::DifferenceInMeans { studentised };
     let found = crate::pool::compute(py, || {
         core::size(&design.inner, &units.inner, &outcomes, statistic, &options, &Signals)

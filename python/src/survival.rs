@@ -2,8 +2,7 @@
 
 use crewe::inference::{Compare, Vcov};
 use crewe::survival::{
-    self, Cox, CoxFit, Curve, Interval, Options, Quantile, Surv, SurvivalCurve, Test, Ties, Tolerance,
-    Transform,
+    self, Cox, CoxFit, Curve, Options, Quantile, Surv, SurvivalCurve, Test, Ties, Tolerance, Transform,
 };
 use numpy::{IntoPyArray, PyArray1, PyArray2, PyReadonlyArray1, PyReadonlyArray2};
 use pyo3::prelude::*;
@@ -20,7 +19,7 @@ type Parts = ([Vec<f64>; 8], usize, f64);
 type Records<'py> = Vec<Bound<'py, PyDict>>;
 
 fn options(interval: &str, level: f64) -> crewe::Result<Options> {
-    Ok(Options { interval: Interval::parse(interval)?, level })
+    Ok(Options::default().interval(interval.parse()?).level(level))
 }
 
 fn optional<'a, T: numpy::Element>(array: Option<&'a PyReadonlyArray1<'_, T>>) -> PyResult<Option<&'a [T]>> {
@@ -40,9 +39,11 @@ impl KaplanMeierCurve {
     #[allow(clippy::needless_pass_by_value)]
     fn restore(columns: [Vec<f64>; 8], n: usize, width: f64) -> Self {
         let [time, at_risk, events, censored, survival, std_error, conf_low, conf_high] = columns;
-        let tolerance = Tolerance::within(width);
-        let inner =
-            Curve { time, at_risk, events, censored, survival, std_error, conf_low, conf_high, n, tolerance };
+        let mut inner = Curve::default();
+        (inner.time, inner.at_risk, inner.events, inner.censored) = (time, at_risk, events, censored);
+        (inner.survival, inner.std_error) = (survival, std_error);
+        (inner.conf_low, inner.conf_high) = (conf_low, conf_high);
+        (inner.n, inner.tolerance) = (n, Tolerance::within(width));
         Self { inner }
     }
 
@@ -72,7 +73,7 @@ impl KaplanMeierCurve {
 
     /// A quantile of the time, with its limits.
     fn quantile<'py>(&self, py: Python<'py>, p: f64) -> PyResult<Bound<'py, PyDict>> {
-        let Quantile { estimate, conf_low, conf_high } = self.inner.quantile(p);
+        let Quantile { estimate, conf_low, conf_high, .. } = self.inner.quantile(p);
         Ok(record!(py, "estimate" => estimate, "conf_low" => conf_low, "conf_high" => conf_high))
     }
 

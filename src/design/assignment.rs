@@ -3,13 +3,27 @@
 use ndarray::Array2;
 use num_bigint::BigUint;
 
+use serde::Serialize;
+
 use super::procedure::{Details, LEFT_OUT, Probabilities, Scratch, check_arms};
 use super::random::Streams;
 use super::{Commitment, Design, Method, Units};
 use crate::{Fault, Result};
 
 /// The arms of all units, as drawn here or as observed in a trial that was randomised elsewhere.
-#[derive(Debug, Clone, PartialEq)]
+///
+/// ```
+/// use crewe::design::{Column, Design, Units};
+/// let design = Design::new("Trial").arm("control", 1).arm("crewe", 1).cluster("family").seed(3);
+/// let families = Column::from_values("family", ["a", "a", "b", "c", "d"]);
+/// let units = Units::from_rows(design.unit()?, &families, &[])?;
+/// let assignment = design.assign(&units)?;
+/// assert_eq!(assignment.counts(), [2, 2]);
+/// assert!(assignment.arm_of("a").is_some() && assignment.arm_of("z").is_none());
+/// # Ok::<(), crewe::Error>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[non_exhaustive]
 pub struct Assignment {
     /// The units in canonical order.
     pub units: Units,
@@ -57,10 +71,11 @@ impl Assignment {
         if arm.len() != units.len() || ![(units.len(), arms.len()), (0, 0)].contains(&probability.dim()) {
             return Err(Fault::new("the arms or their probabilities do not fit the units")
                 .values([format!(
-                    "{} units, {} arms of units, {:?} probabilities",
+                    "{} units, {} arms of units, {} x {} probabilities",
                     units.len(),
                     arm.len(),
-                    probability.dim()
+                    probability.nrows(),
+                    probability.ncols()
                 )])
                 .remedy("Give one arm for each unit, and units x arms of probabilities")
                 .input());

@@ -14,12 +14,20 @@
 
 use ndarray::Array2;
 
+use serde::Serialize;
+
 use super::LEFT_OUT;
 use super::procedure::check_arms;
 use crate::{Fault, Result};
 
 /// A covariate: one value a row, NaN where it is missing.
+///
+/// ```
+/// use crewe::design::Covariate;
+/// assert_eq!(Covariate::new("age", &[4.0, f64::NAN]).name, "age");
+/// ```
 #[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
 pub struct Covariate<'a> {
     /// Its name, for errors.
     pub name: &'a str,
@@ -27,8 +35,27 @@ pub struct Covariate<'a> {
     pub values: &'a [f64],
 }
 
+impl<'a> Covariate<'a> {
+    /// A covariate of this name.
+    #[must_use]
+    pub fn new(name: &'a str, values: &'a [f64]) -> Self {
+        Self { name, values }
+    }
+}
+
 /// The balance at one level.
-#[derive(Debug, Clone, PartialEq)]
+///
+/// ```
+/// use crewe::design::{Covariate, balance};
+/// // Two children of the first family, one of each other; means by family.
+/// let age = Covariate::new("age", &[4.0, 6.0, 9.0, 7.0]);
+/// let by_family = balance(&[0, 0, 1, 2], &[0, 1, 1], 2, &[age])?.unit;
+/// assert_eq!(by_family.mean[[0, 1]] - by_family.mean[[0, 0]], 3.0);
+/// assert!(by_family.difference[[0, 0]].is_nan()); // the first arm is the reference
+/// # Ok::<(), crewe::Error>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[non_exhaustive]
 pub struct Level {
     /// Observed values; covariates x arms.
     pub n: Array2<u64>,
@@ -46,7 +73,16 @@ pub struct Level {
 }
 
 /// The balance by unit and by row.
-#[derive(Debug, Clone, PartialEq)]
+///
+/// ```
+/// use crewe::design::{Covariate, balance};
+/// let age = Covariate::new("age", &[4.0, 6.0, 9.0]);
+/// let made = balance(&[0, 0, 1], &[0, 1], 2, &[age])?;
+/// assert_eq!((made.row.n[[0, 0]], made.unit.n[[0, 0]]), (2, 1));
+/// # Ok::<(), crewe::Error>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[non_exhaustive]
 pub struct Balance {
     /// By unit: the means of each unit's rows.
     pub unit: Level,
@@ -60,7 +96,7 @@ pub struct Balance {
 ///
 /// ```
 /// use crewe::design::{Covariate, balance};
-/// let age = Covariate { name: "age", values: &[4.0, 6.0, 9.0, f64::NAN] };
+/// let age = Covariate::new("age", &[4.0, 6.0, 9.0, f64::NAN]);
 /// let result = balance(&[0, 0, 1, 2], &[0, 1, 1], 2, &[age])?;
 /// assert_eq!(result.row.mean[[0, 0]], 5.0);
 /// assert_eq!(result.unit.n[[0, 0]], 1);

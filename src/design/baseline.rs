@@ -2,12 +2,14 @@
 
 use std::sync::Arc;
 
+use serde::Serialize;
+
 use super::units::rank;
 use super::{Column, Units};
 use crate::{Fault, Result};
 
 /// Order of arrival, factors and covariates, by unit.
-#[derive(Debug, Clone, PartialEq, Default)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize)]
 pub(super) struct Baseline {
     pub arrival: Option<Vec<u32>>,
     pub factors: Vec<Factor>,
@@ -15,7 +17,18 @@ pub(super) struct Baseline {
 }
 
 /// A category of each unit.
-#[derive(Debug, Clone, PartialEq, Eq)]
+///
+/// ```
+/// use crewe::design::{Column, Unit, Units};
+/// let ids = Column::from_values("id", ["1", "2", "3"]);
+/// let site = Column::from_values("site", ["south", "north", "south"]);
+/// let units = Units::from_rows(&Unit::Individual("id".into()), &ids, &[])?.factor(&site)?;
+/// let factor = &units.factors()[0];
+/// assert_eq!(factor.levels[factor.level[0] as usize], "south");
+/// # Ok::<(), crewe::Error>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
 pub struct Factor {
     /// The column's name.
     pub name: String,
@@ -26,7 +39,17 @@ pub struct Factor {
 }
 
 /// A number of each unit: the mean over its rows.
-#[derive(Debug, Clone, PartialEq)]
+///
+/// ```
+/// use crewe::design::{Column, Unit, Units};
+/// let families = Column::from_values("family", ["a", "a", "b"]);
+/// let units = Units::from_rows(&Unit::Cluster("family".into()), &families, &[])?;
+/// let units = units.covariate("age", &[4.0, 6.0, 9.0])?;
+/// assert_eq!(units.covariates()[0].values, [5.0, 9.0]);
+/// # Ok::<(), crewe::Error>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[non_exhaustive]
 pub struct UnitCovariate {
     /// The column's name.
     pub name: String,

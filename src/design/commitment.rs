@@ -19,7 +19,15 @@ use crate::json::canonical;
 use crate::rng::{Seed, TAG};
 
 /// A commitment to a design and its seed.
-#[derive(Debug, Clone, PartialEq, Eq)]
+///
+/// ```
+/// use crewe::design::Design;
+/// let made = Design::new("t").arm("a", 1).arm("b", 1).cluster("id").seed(1).commitment()?;
+/// assert!(made.design.starts_with(r#"{"algorithm":"crewe/1""#) && !made.design.contains("seed"));
+/// # Ok::<(), crewe::Error>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
 pub struct Commitment {
     /// SHA-256 of the design and the seed, 64 hexadecimal digits.
     pub digest: String,
@@ -63,7 +71,9 @@ impl Design {
     pub fn from_json(text: &str) -> Result<Self> {
         let refuse = |why: String| {
             crate::Fault::new(format!("this is not the canonical JSON of a design: {why}"))
-                .remedy(format!("Pass what canonical_json() gave, with the algorithm {TAG}"))
+                .remedy(format!(
+                    "Pass the canonical JSON of a design, as it was written with the algorithm {TAG}"
+                ))
                 .design()
         };
         let written: Written = serde_json::from_str(text).map_err(|error| refuse(error.to_string()))?;
@@ -88,20 +98,23 @@ impl Design {
     /// [`crate::Error::Design`] when the design cannot be carried out.
     pub fn canonical_json(&self) -> Result<String> {
         self.check()?;
+        serde_json::to_value(self.written()?).map(|value| canonical(&value)).map_err(|error| {
+            crate::Fault::new(format!("the design cannot be written as JSON: {error}"))
+                .remedy("Use plain text for names")
+                .design()
+        })
+    }
+
+    fn written(&self) -> Result<Written> {
         let unit = self.unit()?;
         let kind = if matches!(unit, Unit::Cluster(_)) { "cluster" } else { "individual" };
-        let written = Written {
+        Ok(Written {
             algorithm: TAG.to_owned(),
             arms: self.arms().iter().map(|arm| (arm.name.clone(), arm.ratio)).collect(),
             method: self.the_method().clone(),
             name: self.name().to_owned(),
             strata: self.strata_columns().to_vec(),
             unit: WrittenUnit { column: unit.column().to_owned(), kind: kind.to_owned() },
-        };
-        serde_json::to_value(&written).map(|value| canonical(&value)).map_err(|error| {
-            crate::Fault::new(format!("the design cannot be written as JSON: {error}"))
-                .remedy("Use plain text for names")
-                .design()
         })
     }
 
@@ -137,6 +150,13 @@ impl Design {
             Seed::Key(_) => "concealed by a 256-bit key",
         };
         Ok(Commitment { digest, label, design })
+    }
+}
+
+/// Serialised as in the canonical JSON, so without the seed; a design that names no unit cannot be.
+impl Serialize for Design {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+        self.written().map_err(serde::ser::Error::custom)?.serialize(serializer)
     }
 }
 

@@ -19,7 +19,7 @@ use std::collections::BTreeMap;
 use num_bigint::BigUint;
 
 use super::Ratio;
-use super::procedure::{Scratch, Weighed, WithinStratum};
+use super::procedure::{LEFT_OUT, Scratch, Weighed, WithinStratum};
 use super::random::Steps;
 use crate::rng::Stream;
 
@@ -44,6 +44,12 @@ pub fn assign(n: usize, ratio: &Ratio, stream: &mut Stream) -> Vec<u8> {
 /// As [`assign`], into `scratch.arms`.
 pub(super) fn draw(n: usize, ratio: &Ratio, stream: &mut Stream, scratch: &mut Scratch) {
     let Scratch { arms, order, counts, .. } = scratch;
+    if ratio.total == 0 {
+        // Nobody can be given an arm; a design without arms is refused before it comes here.
+        arms.clear();
+        arms.resize(n, LEFT_OUT);
+        return;
+    }
     let rounds = n as u64 / ratio.total;
     if rounds * ratio.total == n as u64 {
         counts.clear();
@@ -63,11 +69,26 @@ pub(super) fn draw(n: usize, ratio: &Ratio, stream: &mut Stream, scratch: &mut S
 }
 
 /// Each arm's probability, the same for every unit.
+///
+/// ```
+/// use crewe::design::{Ratio, complete};
+/// assert_eq!(complete::probabilities(&Ratio::new(&[1, 3])), [0.25, 0.75]);
+/// ```
 pub fn probabilities(ratio: &Ratio) -> Vec<f64> {
     ratio.shares.iter().map(|&share| share as f64 / ratio.total as f64).collect()
 }
 
 /// The places of each arm, given the random order of the arms and the random start in `0..R`.
+///
+/// ```
+/// use crewe::design::{Ratio, complete};
+/// // Of five places at 1:2 the ratio fills three; of the two left over the second arm has one for sure.
+/// assert_eq!(complete::places(5, &Ratio::new(&[1, 2]), &[0, 1], 0), [2, 3]);
+/// assert_eq!(complete::places(5, &Ratio::new(&[1, 2]), &[0, 1], 2), [1, 4]);
+/// ```
+///
+/// # Panics
+/// If `order` names an arm that the ratio does not have.
 pub fn places(n: usize, ratio: &Ratio, order: &[u32], start: u64) -> Vec<u64> {
     let mut places = Vec::new();
     places_into(n, ratio, order, start, &mut places);
@@ -75,7 +96,7 @@ pub fn places(n: usize, ratio: &Ratio, order: &[u32], start: u64) -> Vec<u64> {
 }
 
 fn places_into(n: usize, ratio: &Ratio, order: &[u32], start: u64, places: &mut Vec<u64>) {
-    let total = ratio.total;
+    let total = ratio.total.max(1);
     places.clear();
     places.extend(ratio.shares.iter().map(|&share| n as u64 * share / total));
     let mut low = 0;
@@ -91,6 +112,9 @@ fn places_into(n: usize, ratio: &Ratio, order: &[u32], start: u64, places: &mut 
 /// How many different assignments the procedure can give to n units; nothing where more than eight arms share the
 /// places left over.
 pub fn possible(n: usize, ratio: &Ratio) -> Option<BigUint> {
+    if ratio.total == 0 {
+        return Some(BigUint::from(1_u8));
+    }
     Some(splits(n, ratio)?.keys().map(|places| multinomial(places)).sum())
 }
 

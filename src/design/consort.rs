@@ -8,12 +8,19 @@
 //! M. K. Campbell et al. (2012), Consort 2010 statement: extension to cluster randomised trials, BMJ 345, e5661,
 //! doi:10.1136/bmj.e5661.
 
+use serde::Serialize;
+
 use super::LEFT_OUT;
 use super::procedure::check_arms;
 use crate::{Fault, Result};
 
 /// A number of units and of rows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+///
+/// ```
+/// use crewe::design::Count;
+/// assert_eq!(Count::default(), Count { units: 0, rows: 0 });
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
 pub struct Count {
     /// Units, such as families.
     pub units: u64,
@@ -22,7 +29,16 @@ pub struct Count {
 }
 
 /// The flow of one arm.
-#[derive(Debug, Clone, PartialEq, Eq)]
+///
+/// ```
+/// use crewe::design::flow;
+/// let made = flow(&[0, 0, 1], &[0, 1], 2, 1, &[None, Some(0), None], &[true, false, false])?;
+/// let control = &made.arms[0];
+/// assert_eq!((control.allocated.rows, control.analysed.rows, control.excluded[0].rows), (2, 1, 1));
+/// # Ok::<(), crewe::Error>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
 pub struct ArmFlow {
     /// Allocated to the arm.
     pub allocated: Count,
@@ -35,7 +51,15 @@ pub struct ArmFlow {
 }
 
 /// The flow of all arms.
-#[derive(Debug, Clone, PartialEq, Eq)]
+///
+/// ```
+/// use crewe::design::{LEFT_OUT, flow};
+/// let made = flow(&[0, 1, 2], &[0, 1, LEFT_OUT], 2, 0, &[None; 3], &[true, true, false])?;
+/// assert_eq!((made.arms.len(), made.left_out.units), (2, 1));
+/// # Ok::<(), crewe::Error>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
 pub struct Flow {
     /// One flow an arm.
     pub arms: Vec<ArmFlow>,

@@ -36,6 +36,8 @@ use ndarray::Array2;
 use num_bigint::BigUint;
 use rayon::prelude::*;
 
+use serde::Serialize;
+
 use super::procedure::{Probabilities, Procedure, Scratch, Support};
 use super::random::{Random, Streams};
 use super::schemes::{self, Accepted, Candidates};
@@ -47,7 +49,12 @@ use crate::{Fault, Result};
 const PAIRED: usize = 1000;
 
 /// Two units, indices in canonical order.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+///
+/// ```
+/// use crewe::design::Pair;
+/// assert_ne!(Pair { first: 0, second: 1 }, Pair { first: 0, second: 2 });
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct Pair {
     /// The first.
     pub first: u32,
@@ -56,7 +63,20 @@ pub struct Pair {
 }
 
 /// What a constrained design accepts, and whether the randomisation is valid.
-#[derive(Debug, Clone, PartialEq)]
+///
+/// ```
+/// use crewe::design::{Column, Constrained, Design, Fraction, Unit, Units};
+/// let ids = Column::from_values("school", ["a", "b", "c", "d", "e", "f"]);
+/// let design = Design::new("Schools").arm("control", 1).arm("new", 1).individual("school").seed(1)
+///     .method(Constrained::new([("pupils", 1)], Fraction::new(1, 2), 1_000));
+/// let units = Units::from_rows(design.unit()?, &ids, &[])?.covariate("pupils", &[90., 110., 150., 160., 240., 250.])?;
+/// let found = design.constrained(&units)?;
+/// assert!(found.enumerated && found.scores.len() == 20 && found.accepted >= 10);
+/// assert!(found.cutoff < found.mean);
+/// # Ok::<(), crewe::Error>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[non_exhaustive]
 pub struct Acceptance {
     /// Whether the candidates are all assignments; else a sample.
     pub enumerated: bool,
@@ -140,7 +160,7 @@ pub(super) fn ready(design: &Design, units: &Units, options: &Constrained) -> Re
     accepted.refuse_certain(
         design,
         units,
-        "Keep a larger share (keep=), balance fewer covariates, or use equal arms",
+        "Keep a larger share of the assignments, balance fewer covariates, or use equal arms",
     )?;
     let even = ratio.shares.iter().all(|&share| share == ratio.shares[0]);
     Ok(Ready {

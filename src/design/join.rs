@@ -1,11 +1,26 @@
 //! Joining other data to an assignment by unit, and refusing data that contradict it.
 
+use serde::Serialize;
+
 use super::observe::decode;
 use super::{Assignment, Column};
 use crate::{Fault, Result};
 
 /// Rows of other data matched to the units of an assignment.
-#[derive(Debug, Clone, PartialEq, Eq)]
+///
+/// ```
+/// use crewe::design::{Column, Design, Units};
+/// let design = Design::new("Trial").arm("control", 1).arm("crewe", 1).cluster("family").seed(3);
+/// let families = Column::from_values("family", ["a", "a", "b", "c", "d"]);
+/// let units = Units::from_rows(design.unit()?, &families, &[])?;
+/// let assignment = design.assign(&units)?;
+/// let outcomes = Column::from_values("family", ["d", "a"]);
+/// let joined = assignment.join(&outcomes, &[], None)?;
+/// assert_eq!(joined.unit.iter().map(|&unit| units.labels()[unit as usize].as_str()).collect::<Vec<_>>(), ["d", "a"]);
+/// # Ok::<(), crewe::Error>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
 pub struct Joined {
     /// The unit of each row, an index into the assignment's units.
     pub unit: Vec<u32>,

@@ -6,9 +6,19 @@
 use serde::{Deserialize, Serialize};
 
 use super::nfc;
+use crate::setters::setters;
+use crate::words::words;
 use crate::{Fault, Result};
 
 /// The procedure that draws the arms.
+///
+/// ```
+/// use crewe::design::{Blocks, Method};
+/// let method = Method::from_json(r#"{"name":"blocks","sizes":[3,6]}"#)?;
+/// assert_eq!(method, Blocks::new([3, 6]).into());
+/// assert!(method.needs_order());
+/// # Ok::<(), crewe::Error>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "name", rename_all = "snake_case")]
 #[non_exhaustive]
@@ -34,23 +44,43 @@ pub enum Method {
 }
 
 /// Simple randomisation has no options.
+///
+/// ```
+/// use crewe::design::{Method, Simple};
+/// assert_eq!(Method::from(Simple {}).name(), "simple");
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Simple {}
 
 /// Options of complete randomisation.
+///
+/// ```
+/// use crewe::design::{Complete, Misfits};
+/// assert_eq!(Complete::default().misfits(Misfits::LeaveOut).misfits, Misfits::LeaveOut);
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[non_exhaustive]
 pub struct Complete {
     /// What happens to units that are left over where a stratum does not divide by the ratio.
     #[serde(default, skip_serializing_if = "Misfits::is_default")]
     pub misfits: Misfits,
 }
 
+setters!(Complete, misfits: plain(Misfits));
+
 /// Rules for the units that are left over where a stratum does not divide by the ratio: [`super::misfits`] has their
 /// definitions and probabilities.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+///
+/// ```
+/// use crewe::design::Misfits;
+/// assert_eq!("leave_out".parse(), Ok(Misfits::LeaveOut));
+/// assert_eq!(Misfits::WeightedGlobal.to_string(), "weighted_global");
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum Misfits {
     /// The places left over are drawn within the stratum, no arm twice, so that every probability is the ratio.
     #[default]
@@ -66,6 +96,15 @@ pub enum Misfits {
     WeightedGlobal,
 }
 
+words!(
+    @unserialised Misfits, "rule for units left over", as design,
+    Strata => "strata",
+    LeaveOut => "leave_out",
+    Global => "global",
+    WeightedStrata => "weighted_strata",
+    WeightedGlobal => "weighted_global",
+);
+
 impl Misfits {
     #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
     fn is_default(&self) -> bool {
@@ -74,16 +113,36 @@ impl Misfits {
 }
 
 /// Options of permuted blocks.
+///
+/// ```
+/// use crewe::design::Blocks;
+/// assert_eq!(Blocks::new([3, 6]).sizes, [3, 6]);
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[non_exhaustive]
 pub struct Blocks {
     /// The sizes of blocks, each a multiple of the ratio's sum; with several, each block draws its size.
     pub sizes: Vec<u32>,
 }
 
+impl Blocks {
+    /// Blocks of these sizes.
+    pub fn new(sizes: impl IntoIterator<Item = u32>) -> Self {
+        Self { sizes: sizes.into_iter().collect() }
+    }
+}
+
 /// Options of matched sets: given by a column, or pairs built by optimal matching on covariates.
+///
+/// ```
+/// use crewe::design::MatchedSets;
+/// assert!(matches!(MatchedSets::given("pair"), MatchedSets::Given(sets) if sets.on == "pair"));
+/// assert!(matches!(MatchedSets::built(["age", "rate"]), MatchedSets::Built(pairs) if pairs.on.len() == 2));
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged)]
+#[non_exhaustive]
 pub enum MatchedSets {
     /// The sets are given.
     Given(GivenSets),
@@ -91,17 +150,43 @@ pub enum MatchedSets {
     Built(BuiltPairs),
 }
 
-/// Sets that a column names.
+impl MatchedSets {
+    /// The sets that a column names.
+    pub fn given(column: impl Into<String>) -> Self {
+        Self::Given(GivenSets { on: column.into() })
+    }
+
+    /// Pairs built by optimal matching on covariates.
+    pub fn built<S: Into<String>>(covariates: impl IntoIterator<Item = S>) -> Self {
+        Self::Built(BuiltPairs { on: covariates.into_iter().map(Into::into).collect() })
+    }
+}
+
+/// Sets that a column names: [`MatchedSets::given`].
+///
+/// ```
+/// use crewe::design::MatchedSets;
+/// let MatchedSets::Given(sets) = MatchedSets::given("pair") else { unreachable!() };
+/// assert_eq!(sets.on, "pair");
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[non_exhaustive]
 pub struct GivenSets {
     /// The column that names each unit's set.
     pub on: String,
 }
 
-/// Pairs with the smallest sum of Mahalanobis distances.
+/// Pairs with the smallest sum of Mahalanobis distances: [`MatchedSets::built`].
+///
+/// ```
+/// use crewe::design::MatchedSets;
+/// let MatchedSets::Built(pairs) = MatchedSets::built(["age"]) else { unreachable!() };
+/// assert_eq!(pairs.on, ["age"]);
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[non_exhaustive]
 pub struct BuiltPairs {
     /// The covariates to match on.
     #[serde(rename = "match")]
@@ -109,24 +194,58 @@ pub struct BuiltPairs {
 }
 
 /// Options of the big stick.
+///
+/// ```
+/// assert_eq!(crewe::design::BigStick::new(3).limit, 3);
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[non_exhaustive]
 pub struct BigStick {
     /// The largest difference between (fake) arms that is allowed.
     pub limit: u32,
 }
 
+impl BigStick {
+    /// The largest difference between (fake) arms that is allowed.
+    #[must_use]
+    pub fn new(limit: u32) -> Self {
+        Self { limit }
+    }
+}
+
 /// Options of the biased coin.
+///
+/// ```
+/// use crewe::design::{BiasedCoin, Fraction};
+/// assert_eq!(BiasedCoin::new(Fraction::new(2, 3)).p.value(), 2.0 / 3.0);
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[non_exhaustive]
 pub struct BiasedCoin {
     /// The probability of the (fake) arms that are behind.
     pub p: Fraction,
 }
 
+impl BiasedCoin {
+    /// The probability of the (fake) arms that are behind.
+    #[must_use]
+    pub fn new(p: Fraction) -> Self {
+        Self { p }
+    }
+}
+
 /// Options of minimisation.
+///
+/// ```
+/// use crewe::design::{Fraction, Imbalance, Minimisation};
+/// let options = Minimisation::new([("site", 1), ("age", 2)], Imbalance::Range, Fraction::new(4, 5));
+/// assert_eq!(options.factors[1].weight, 2);
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[non_exhaustive]
 pub struct Minimisation {
     /// The factors, with their weights.
     pub factors: Vec<Weighted>,
@@ -136,9 +255,26 @@ pub struct Minimisation {
     pub p: Fraction,
 }
 
+impl Minimisation {
+    /// Factors with their weights, the measure of imbalance, and the probability of the preferred (fake) arm.
+    pub fn new<W: Into<Weighted>>(
+        factors: impl IntoIterator<Item = W>,
+        imbalance: Imbalance,
+        p: Fraction,
+    ) -> Self {
+        Self { factors: factors.into_iter().map(Into::into).collect(), imbalance, p }
+    }
+}
+
 /// How unequal the arms are at one level of a factor.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+///
+/// ```
+/// use crewe::design::Imbalance;
+/// assert_eq!("variance".parse(), Ok(Imbalance::Variance));
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum Imbalance {
     /// The largest count less the smallest.
     Range,
@@ -146,9 +282,18 @@ pub enum Imbalance {
     Variance,
 }
 
+words!(@unserialised Imbalance, "measure of imbalance", as design, Range => "range", Variance => "variance");
+
 /// Options of covariate-constrained randomisation.
+///
+/// ```
+/// use crewe::design::{Constrained, Fraction};
+/// let options = Constrained::new([("age", 1)], Fraction::new(1, 10), 50_000);
+/// assert_eq!((options.draws, options.keep.denominator), (50_000, 10));
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[non_exhaustive]
 pub struct Constrained {
     /// The most assignments to look at: all of them where they are no more, else so many drawn ones.
     pub draws: u64,
@@ -158,9 +303,22 @@ pub struct Constrained {
     pub on: Vec<Weighted>,
 }
 
+impl Constrained {
+    /// Covariates with their weights, the share of assignments to accept, and the most to look at.
+    pub fn new<W: Into<Weighted>>(on: impl IntoIterator<Item = W>, keep: Fraction, draws: u64) -> Self {
+        Self { draws, keep, on: on.into_iter().map(Into::into).collect() }
+    }
+}
+
 /// Options of rerandomisation.
+///
+/// ```
+/// use crewe::design::{Fraction, Rerandomised};
+/// assert_eq!(Rerandomised::new(["age"], Fraction::new(1, 1000)).on, ["age"]);
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[non_exhaustive]
 pub struct Rerandomised {
     /// The probability that a draw is accepted.
     pub accept: Fraction,
@@ -168,7 +326,19 @@ pub struct Rerandomised {
     pub on: Vec<String>,
 }
 
+impl Rerandomised {
+    /// The covariates, and the probability that a draw is accepted.
+    pub fn new<S: Into<String>>(on: impl IntoIterator<Item = S>, accept: Fraction) -> Self {
+        Self { accept, on: on.into_iter().map(Into::into).collect() }
+    }
+}
+
 /// A column with a whole-number weight.
+///
+/// ```
+/// use crewe::design::Weighted;
+/// assert_eq!(Weighted::from(("age", 2)).weight, 2);
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(from = "(String, u32)", into = "(String, u32)")]
 pub struct Weighted {
@@ -184,6 +354,12 @@ impl From<(String, u32)> for Weighted {
     }
 }
 
+impl From<(&str, u32)> for Weighted {
+    fn from((column, weight): (&str, u32)) -> Self {
+        Self { column: column.to_owned(), weight }
+    }
+}
+
 impl From<Weighted> for (String, u32) {
     fn from(weighted: Weighted) -> Self {
         (weighted.column, weighted.weight)
@@ -191,8 +367,15 @@ impl From<Weighted> for (String, u32) {
 }
 
 /// A fraction of whole numbers in lowest terms, since a commitment holds no floats.
+///
+/// ```
+/// use crewe::design::Fraction;
+/// let p = Fraction::new(80, 100);
+/// assert_eq!((p.numerator, p.denominator, p.value()), (4, 5, 0.8));
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(from = "(u64, u64)", into = "(u64, u64)")]
+#[non_exhaustive]
 pub struct Fraction {
     /// The upper number.
     pub numerator: u64,
@@ -207,6 +390,7 @@ impl Fraction {
     /// use crewe::design::Fraction;
     /// assert_eq!(Fraction::new(8, 10), Fraction::new(4, 5));
     /// ```
+    #[must_use]
     pub fn new(numerator: u64, denominator: u64) -> Self {
         let common = super::gcd(numerator, denominator).max(1);
         Self { numerator: numerator / common, denominator: denominator / common }

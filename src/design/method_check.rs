@@ -126,7 +126,7 @@ impl Constrained {
             return Err(refused(
                 "constrained randomisation needs covariates, draws and a share to keep",
                 NONE,
-                "Write for instance Constrained(on=[\"age\"], draws=50_000, keep=0.1)",
+                "Name the covariates to balance, and keep for instance a tenth of 50,000 assignments",
             ));
         }
         if self.on.iter().any(|covariate| covariate.weight == 0) {
@@ -149,7 +149,7 @@ impl Rerandomised {
             return Err(refused(
                 "rerandomisation needs covariates and a probability of acceptance above 0",
                 NONE,
-                "Write for instance Rerandomised(on=[\"age\"], accept=0.01)",
+                "Name the covariates to balance, and accept for instance one assignment in a hundred",
             ));
         }
         Ok(())

@@ -27,6 +27,8 @@ use std::sync::Arc;
 
 use rayon::prelude::*;
 
+use serde::Serialize;
+
 use super::fake_arms::{self, Chances, Counts, FakeArms, Sequential};
 use super::{Fraction, Imbalance, Minimisation, Ratio, Units};
 use crate::progress::{Monitor, check};
@@ -165,7 +167,18 @@ pub(super) fn procedure(
 }
 
 /// How often each arm was drawn at each arrival of simulated trials.
-#[derive(Debug, Clone, PartialEq, Eq)]
+///
+/// ```
+/// use crewe::design::{Fraction, Imbalance, Minimisation, Ratio, minimisation};
+/// use crewe::progress::NoMonitor;
+/// let options = Minimisation::new([("site", 1)], Imbalance::Range, Fraction::new(4, 5));
+/// let found = minimisation::shares(&options, &Ratio::new(&[1, 1]), &[2], 10, 500, &1.into(), &NoMonitor)?;
+/// assert_eq!((found.trials, found.count.len()), (500, 10));
+/// assert!(found.count.iter().all(|arms| arms.iter().sum::<u64>() == 500));
+/// # Ok::<(), crewe::Error>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
 pub struct Shares {
     /// The number of trials.
     pub trials: u64,

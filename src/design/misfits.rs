@@ -44,6 +44,9 @@ pub(super) const COUNTED_SPLITS: usize = 4096;
 /// assert_eq!(misfits::probabilities(5, &ratio, Misfits::WeightedGlobal), [1.0 / 3.0, 2.0 / 3.0]);
 /// ```
 pub fn probabilities(n: usize, ratio: &Ratio, rule: Misfits) -> Vec<f64> {
+    if ratio.total == 0 {
+        return vec![0.0; ratio.shares.len()];
+    }
     let (n, arms) = (n as u64, ratio.shares.len() as u64);
     let (rounds, left) = (n / ratio.total, n % ratio.total);
     ratio

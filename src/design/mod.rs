@@ -72,6 +72,8 @@ mod score;
 
 use std::collections::BTreeSet;
 
+use serde::Serialize;
+
 use crate::rng::Seed;
 use crate::{Fault, Result};
 
@@ -79,7 +81,6 @@ pub use assignment::Assignment;
 pub use balance::{Balance, Covariate, Level, balance};
 pub use baseline::{Factor, UnitCovariate};
 pub use column::Column;
-#[cfg(feature = "ledger")]
 pub(crate) use column::nfc;
 pub use commitment::Commitment;
 pub(crate) use draws::Redraws;
@@ -98,7 +99,14 @@ pub use sequence::{Arrival, Block, Drawn, Sequence};
 pub use units::Units;
 
 /// One arm of a trial.
-#[derive(Debug, Clone, PartialEq, Eq)]
+///
+/// ```
+/// use crewe::design::Design;
+/// let design = Design::new("Trial").arm("control", 1).arm("crewe", 2);
+/// assert_eq!((design.arms()[1].name.as_str(), design.arms()[1].ratio), ("crewe", 2));
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
 pub struct Arm {
     /// Its name, in Unicode NFC.
     pub name: String,
@@ -107,7 +115,13 @@ pub struct Arm {
 }
 
 /// What is randomised.
-#[derive(Debug, Clone, PartialEq, Eq)]
+///
+/// ```
+/// use crewe::design::Unit;
+/// assert_eq!(Unit::Cluster("family_id".into()).column(), "family_id");
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
 pub enum Unit {
     /// Clusters, named by this column: all rows of a cluster get one arm.
     Cluster(String),
@@ -125,7 +139,14 @@ impl Unit {
 }
 
 /// An allocation ratio in lowest terms.
-#[derive(Debug, Clone, PartialEq, Eq)]
+///
+/// ```
+/// use crewe::design::Ratio;
+/// let ratio = Ratio::new(&[100, 200]);
+/// assert_eq!((ratio.shares.as_slice(), ratio.total), ([1, 2].as_slice(), 3));
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
 pub struct Ratio {
     /// The share of each arm.
     pub shares: Vec<u64>,
@@ -140,6 +161,7 @@ impl Ratio {
     /// use crewe::design::Ratio;
     /// assert_eq!(Ratio::new(&[30, 70]), Ratio::new(&[3, 7]));
     /// ```
+    #[must_use]
     pub fn new(shares: &[u32]) -> Self {
         let common = shares.iter().fold(0, |d, &s| gcd(d, u64::from(s))).max(1);
         let shares: Vec<u64> = shares.iter().map(|&s| u64::from(s) / common).collect();
@@ -152,6 +174,16 @@ pub(crate) fn gcd(a: u64, b: u64) -> u64 {
 }
 
 /// The design of a trial, built step by step and checked when it is used.
+///
+/// ```
+/// use crewe::design::{Blocks, Design};
+/// let design = Design::new("Trial").arm("control", 1).arm("crewe", 2).cluster("family_id").strata(["history"])
+///     .method(Blocks::new([3, 6])).seed(2017);
+/// design.check()?;
+/// // Serialised it is the design of the commitment, which never holds the seed.
+/// assert_eq!(serde_json::to_value(&design).unwrap()["unit"]["column"], "family_id");
+/// # Ok::<(), crewe::Error>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Design {
     name: String,
@@ -164,6 +196,7 @@ pub struct Design {
 
 impl Design {
     /// A design of this name, complete randomisation, without arms yet.
+    #[must_use]
     pub fn new(name: &str) -> Self {
         let (arms, strata) = (Vec::new(), Vec::new());
         Self { name: column::nfc(name), arms, unit: None, strata, method: Method::default(), seed: None }
@@ -331,11 +364,16 @@ impl Design {
     /// Checks that the units were built for this design.
     pub(crate) fn check_units(&self, units: &Units) -> Result<()> {
         self.check()?;
+        let told = |unit: &Unit, strata: &[String]| {
+            let kind = if matches!(unit, Unit::Cluster(_)) { "clusters" } else { "individuals" };
+            let within = if strata.is_empty() { "no strata".into() } else { strata.join(", ") };
+            format!("{kind} named by {}, within {within}", unit.column())
+        };
         if units.unit() != self.unit()? || units.strata_columns() != self.strata {
             return Err(Fault::new("the units were not built for this design")
                 .values([
-                    format!("{:?} in strata {:?}", units.unit(), units.strata_columns()),
-                    format!("design: {:?} in strata {:?}", self.unit()?, self.strata),
+                    format!("the units: {}", told(units.unit(), units.strata_columns())),
+                    format!("the design: {}", told(self.unit()?, &self.strata)),
                 ])
                 .remedy("Pass the identifiers and the strata that the design names, in its order")
                 .design());

@@ -19,6 +19,8 @@
 
 use rayon::prelude::*;
 
+use serde::Serialize;
+
 use super::procedure::Scratch;
 use super::random::Steps;
 use super::stepwise::{State, Stepwise};
@@ -31,7 +33,18 @@ use crate::{Fault, Result};
 const CHUNK: u64 = 1 << 10;
 
 /// Who is expected to arrive.
+///
+/// ```
+/// use crewe::design::{BigStick, Design, Expected};
+/// use crewe::progress::NoMonitor;
+/// let design = Design::new("t").arm("a", 1).arm("b", 1).individual("id").method(BigStick::new(1)).seed(1);
+/// let expected = Expected::Imagined { n: 20, strata: 1, levels: &[] };
+/// // Pairs that differ: every second arm is certain.
+/// assert_eq!(design.predictability(expected, 100, None, &NoMonitor)?.certain, 0.5);
+/// # Ok::<(), crewe::Error>(())
+/// ```
 #[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
 pub enum Expected<'a> {
     /// These units, in their order of arrival where it is known.
     Units(&'a Units),
@@ -47,7 +60,19 @@ pub enum Expected<'a> {
 }
 
 /// How predictable a procedure is, and how even it keeps the arms.
-#[derive(Debug, Clone, PartialEq)]
+///
+/// ```
+/// use crewe::design::{Design, Expected, Simple};
+/// use crewe::progress::NoMonitor;
+/// let design = Design::new("t").arm("a", 1).arm("b", 2).individual("id").method(Simple {}).seed(1);
+/// let expected = Expected::Imagined { n: 30, strata: 1, levels: &[] };
+/// let found = design.predictability(expected, 200, None, &NoMonitor)?;
+/// // Every unit draws for itself: who knows the procedure guesses no better than who knows the ratio.
+/// assert!((found.informed - found.chance).abs() < 1e-12 && found.certain == 0.0);
+/// # Ok::<(), crewe::Error>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[non_exhaustive]
 pub struct Predictability {
     /// The number of arrivals in each trial.
     pub n: usize,
@@ -90,7 +115,7 @@ impl Design {
     /// ```
     /// use crewe::design::{Blocks, Design, Expected};
     /// use crewe::progress::NoMonitor;
-    /// let design = Design::new("t").arm("a", 1).arm("b", 1).cluster("id").method(Blocks { sizes: vec![2] }).seed(1);
+    /// let design = Design::new("t").arm("a", 1).arm("b", 1).cluster("id").method(Blocks::new([2])).seed(1);
     /// let pairs = Expected::Imagined { n: 10, strata: 1, levels: &[] };
     /// let found = design.predictability(pairs, 100, None, &NoMonitor)?;
     /// // The first of each pair is a coin toss, the second is certain.

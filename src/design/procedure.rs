@@ -3,6 +3,8 @@
 use ndarray::Array2;
 use num_bigint::BigUint;
 
+use serde::Serialize;
+
 use super::fake_arms::{self, Sequential};
 use super::random::{Random, Steps};
 use super::{Design, Method, Units, biased_coin, big_stick, blocks, complete, minimisation, simple};
@@ -39,7 +41,18 @@ pub(crate) struct Scratch {
 }
 
 /// Every unit's probability of every arm.
-#[derive(Debug, Clone, PartialEq)]
+///
+/// ```
+/// use crewe::design::{Column, Design, Units};
+/// let design = Design::new("Trial").arm("control", 1).arm("crewe", 1).cluster("family").seed(3);
+/// let families = Column::from_values("family", ["a", "a", "b", "c", "d"]);
+/// let units = Units::from_rows(design.unit()?, &families, &[])?;
+/// let found = design.probabilities(&units)?;
+/// assert_eq!((found.arm[[0, 1]], found.simulated), (0.5, None));
+/// # Ok::<(), crewe::Error>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[non_exhaustive]
 pub struct Probabilities {
     /// Units x arms. A row sums to less than 1 by the probability of being left out.
     pub arm: Array2<f64>,
@@ -49,7 +62,19 @@ pub struct Probabilities {
 }
 
 /// What is known of an assignment beyond the arms.
-#[derive(Debug, Clone, PartialEq, Default)]
+///
+/// ```
+/// use crewe::design::{Blocks, Column, Design, Units};
+/// let design = Design::new("t").arm("a", 1).arm("b", 1).individual("id").method(Blocks::new([2])).seed(1);
+/// let ids = Column::from_values("id", ["1", "2", "3", "4"]);
+/// let units = Units::from_rows(design.unit()?, &ids, &[])?.arriving("day", &[1, 2, 3, 4])?;
+/// let details = design.assign(&units)?.details;
+/// assert_eq!(details.block, Some(vec![0, 0, 1, 1]));
+/// assert_eq!(details.conditional.unwrap()[[1, 0]].fract(), 0.0); // the second of a pair is certain
+/// # Ok::<(), crewe::Error>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Default, Serialize)]
+#[non_exhaustive]
 pub struct Details {
     /// For a sequential procedure: each unit's probability of each arm when it arrived, given all that was drawn before
     /// (arms, the sizes of blocks, and which fake arms stood for the arms); units x arms.
@@ -59,7 +84,19 @@ pub struct Details {
 }
 
 /// All assignments that a procedure can give, each with its probability.
-#[derive(Debug, Clone, PartialEq)]
+///
+/// ```
+/// use crewe::design::{Column, Design, Units};
+/// let design = Design::new("Trial").arm("control", 1).arm("crewe", 1).cluster("family").seed(3);
+/// let families = Column::from_values("family", ["a", "a", "b", "c", "d"]);
+/// let units = Units::from_rows(design.unit()?, &families, &[])?;
+/// let all = design.support(&units, 100)?.expect("there are six");
+/// assert_eq!(all.arm.dim(), (6, 4));
+/// assert!((all.probability.iter().sum::<f64>() - 1.0).abs() < 1e-15);
+/// # Ok::<(), crewe::Error>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[non_exhaustive]
 pub struct Support {
     /// Assignments x units; entries are arms, or [`LEFT_OUT`].
     pub arm: Array2<u8>,

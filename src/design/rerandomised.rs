@@ -25,7 +25,7 @@
 use ndarray::Array2;
 use num_bigint::BigUint;
 use rayon::prelude::*;
-use statrs::function::gamma::gamma_lr;
+use statrs::function::gamma::checked_gamma_lr;
 
 use super::procedure::{Probabilities, Procedure, Scratch, Support};
 use super::random::{Random, Steps, Streams};
@@ -42,7 +42,8 @@ const TRIES: f64 = 2e6;
 const FEWEST: f64 = 2_000.0;
 const MOST: f64 = 10_000.0;
 
-/// The largest M that is accepted: the quantile at `accept` of chi-squared with `df` = K (J - 1) degrees of freedom.
+/// The largest M that is accepted: the quantile at `accept` of chi-squared with `df` = K (J - 1) degrees of freedom; NaN
+/// where there is none.
 ///
 /// ```
 /// use crewe::design::rerandomised::{threshold, variance_factor};
@@ -51,7 +52,7 @@ const MOST: f64 = 10_000.0;
 /// assert!((variance_factor(0.001, 10.0) - 0.120921).abs() < 1e-6);
 /// ```
 pub fn threshold(accept: f64, df: f64) -> f64 {
-    if !(0.0..=1.0).contains(&accept) || df.is_nan() || df <= 0.0 {
+    if !(0.0..=1.0).contains(&accept) || !df.is_finite() || df <= 0.0 {
         return f64::NAN;
     }
     if accept == 0.0 || accept == 1.0 {
@@ -81,7 +82,7 @@ pub fn variance_factor(accept: f64, df: f64) -> f64 {
 }
 
 fn lower(x: f64, df: f64) -> f64 {
-    if x <= 0.0 { 0.0 } else { gamma_lr(0.5 * df, 0.5 * x) }
+    if x <= 0.0 { 0.0 } else { checked_gamma_lr(0.5 * df, 0.5 * x).unwrap_or(f64::NAN) }
 }
 
 /// Rerandomisation made ready for the units of one trial.

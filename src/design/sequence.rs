@@ -5,6 +5,8 @@
 
 use std::collections::HashMap;
 
+use serde::Serialize;
+
 use super::Design;
 use super::column::nfc;
 use super::random::Steps;
@@ -13,7 +15,13 @@ use crate::rng::{Seed, Stream};
 use crate::{Fault, Result};
 
 /// A newcomer: what the procedure may know of it.
+///
+/// ```
+/// use crewe::design::Arrival;
+/// assert_eq!(Arrival::new(&["north".into()], &[]).stratum, ["north"]);
+/// ```
 #[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
 pub struct Arrival<'a> {
     /// The values of the design's strata, in its order.
     pub stratum: &'a [String],
@@ -21,8 +29,28 @@ pub struct Arrival<'a> {
     pub factors: &'a [String],
 }
 
+impl<'a> Arrival<'a> {
+    /// A newcomer of a stratum, with the levels of its factors.
+    #[must_use]
+    pub fn new(stratum: &'a [String], factors: &'a [String]) -> Self {
+        Self { stratum, factors }
+    }
+}
+
 /// What a newcomer drew.
-#[derive(Debug, Clone, PartialEq)]
+///
+/// ```
+/// use crewe::design::{Arrival, BigStick, Design, Sequence};
+/// let design = Design::new("t").arm("a", 1).arm("b", 1).individual("id").method(BigStick::new(1));
+/// let mut sequence = Sequence::new(&design, &7.into())?;
+/// let first = sequence.allocate(&Arrival::new(&[], &[]));
+/// let second = sequence.allocate(&Arrival::new(&[], &[]));
+/// assert_eq!(first.probability, [0.5, 0.5]);
+/// assert_eq!(second.probability[usize::from(1 - first.arm)], 1.0);
+/// # Ok::<(), crewe::Error>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[non_exhaustive]
 pub struct Drawn {
     /// The arm.
     pub arm: u8,
@@ -34,7 +62,17 @@ pub struct Drawn {
 }
 
 /// A place in a permuted block.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+///
+/// ```
+/// use crewe::design::{Arrival, Blocks, Design, Sequence};
+/// let design = Design::new("t").arm("a", 1).arm("b", 1).individual("id").method(Blocks::new([2]));
+/// let mut sequence = Sequence::new(&design, &7.into())?;
+/// let places: Vec<_> = (0..3).filter_map(|_| sequence.allocate(&Arrival::new(&[], &[])).block).collect();
+/// assert_eq!((places[2].number, places[2].size, places[2].place), (1, 2, 0));
+/// # Ok::<(), crewe::Error>(())
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
 pub struct Block {
     /// The block's number in its stratum, from 0.
     pub number: u64,
@@ -52,11 +90,11 @@ pub struct Block {
 /// use crewe::design::{Arrival, Blocks, Design, Sequence};
 /// use crewe::rng::Seed;
 /// let design = Design::new("t").arm("control", 1).arm("crewe", 2).cluster("family").strata(["history"])
-///     .method(Blocks { sizes: vec![3] });
+///     .method(Blocks::new([3]));
 /// let mut sequence = Sequence::new(&design, &Seed::Integer(7))?;
 /// let stratum = ["yes".to_owned()];
 /// let drawn: Vec<_> =
-///     (0..3).map(|_| sequence.allocate(&Arrival { stratum: &stratum, factors: &[] })).collect();
+///     (0..3).map(|_| sequence.allocate(&Arrival::new(&stratum, &[]))).collect();
 /// assert_eq!(drawn.iter().filter(|drawn| drawn.arm == 1).count(), 2);
 /// assert_eq!(drawn[0].probability, [1.0 / 3.0, 2.0 / 3.0]);
 /// assert!(drawn[2].probability.contains(&1.0)); // the end of a block is known from its beginning

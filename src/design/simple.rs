@@ -7,7 +7,7 @@
 use num_bigint::BigUint;
 
 use super::Ratio;
-use super::procedure::{Scratch, Weighed, WithinStratum};
+use super::procedure::{LEFT_OUT, Scratch, Weighed, WithinStratum};
 use super::random::Steps;
 use crate::rng::Stream;
 
@@ -24,11 +24,21 @@ pub fn assign(n: usize, ratio: &Ratio, stream: &mut Stream) -> Vec<u8> {
 }
 
 /// Each arm's probability, the same for every unit.
+///
+/// ```
+/// use crewe::design::{Ratio, simple};
+/// assert_eq!(simple::probabilities(&Ratio::new(&[1, 3])), [0.25, 0.75]);
+/// ```
 pub fn probabilities(ratio: &Ratio) -> Vec<f64> {
     ratio.shares.iter().map(|&share| share as f64 / ratio.total as f64).collect()
 }
 
 /// How many different assignments the procedure can give to n units: J to the power of n.
+///
+/// ```
+/// use crewe::design::{Ratio, simple};
+/// assert_eq!(simple::possible(10, &Ratio::new(&[1, 1])).to_string(), "1024");
+/// ```
 pub fn possible(n: usize, ratio: &Ratio) -> BigUint {
     BigUint::from(ratio.shares.len()).pow(n as u32)
 }
@@ -36,13 +46,14 @@ pub fn possible(n: usize, ratio: &Ratio) -> BigUint {
 /// The arm of one unit.
 pub(super) fn one(ratio: &Ratio, stream: &mut Stream) -> u8 {
     let mut left = stream.below(ratio.total);
-    let mut arm = 0;
-    // Ends before the last arm, since the draw is below the sum of the shares.
-    while left >= ratio.shares[arm] {
-        left -= ratio.shares[arm];
-        arm += 1;
+    // The draw is below the sum of the shares, so that some arm takes it; a ratio without shares has none to take it.
+    for (arm, &share) in ratio.shares.iter().enumerate() {
+        if left < share {
+            return arm as u8;
+        }
+        left -= share;
     }
-    arm as u8
+    LEFT_OUT
 }
 
 /// Simple randomisation at a ratio.

@@ -2,13 +2,26 @@
 
 use std::sync::Arc;
 
+use serde::Serialize;
+
 use super::Unit;
 use super::baseline::Baseline;
 use super::column::{Column, MISSING};
 use crate::{Fault, Result};
 
 /// The units of a trial in canonical order, each with its stratum, and the unit of every row.
-#[derive(Debug, Clone, PartialEq)]
+///
+/// ```
+/// use crewe::design::{Column, Unit, Units};
+/// let families = Column::from_values("family", ["9", "12", "12"]);
+/// let site = Column::from_values("site", ["north", "south", "south"]);
+/// let units = Units::from_rows(&Unit::Cluster("family".into()), &families, &[site])?;
+/// assert_eq!(units.labels(), ["12", "9"]); // bytewise: text, not numbers
+/// assert_eq!(units.rows(), [1, 0, 0]);
+/// assert_eq!(units.strata()[units.stratum()[0] as usize], ["south"]);
+/// # Ok::<(), crewe::Error>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Units {
     unit: Unit,
     strata_columns: Vec<String>,
@@ -17,6 +30,7 @@ pub struct Units {
     stratum: Arc<[u32]>,
     strata: Vec<Vec<String>>,
     rows: Arc<[u32]>,
+    #[serde(flatten)]
     pub(super) baseline: Arc<Baseline>,
 }
 

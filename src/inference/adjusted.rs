@@ -258,9 +258,11 @@ impl<'f> Job<'f> {
         self.identity.as_ref().map_or(1.0, |whole| whole.sign(j))
     }
 
+    #[allow(clippy::inline_always)]
+    #[inline(always)]
     fn product(&self, a: &[f64], b: &[f64]) -> f64 {
         match &self.identity {
-            None => a.iter().zip(b).map(|(a, b)| a * b).sum(),
+            None => dot(a, b),
             Some(_) => a.iter().zip(b).enumerate().map(|(j, (a, b))| self.sign(j) * a * b).sum(),
         }
     }
@@ -472,14 +474,49 @@ impl pulp::WithSimd for Pass<'_, '_> {
     #[inline(always)]
     fn with_simd<S: pulp::Simd>(self, _: S) -> Result<Sums> {
         let job = self.job;
+        if job.target == Target::Inverse && job.m > 0 && job.lanes == job.width {
+            // Loops whose length the compiler knows, for the usual numbers of coefficients.
+            match job.width {
+                4 => return self.run(Some(Work::light::<4>)),
+                8 => return self.run(Some(Work::light::<8>)),
+                12 => return self.run(Some(Work::light::<12>)),
+                16 => return self.run(Some(Work::light::<16>)),
+                _ => {}
+            }
+        }
+        self.run(None::<fn(&mut Work, &Job<'_>, usize, &mut Queue<'_>) -> bool>)
+    }
+}
+
+/// Where the clusters of a batch leave `q` of every contrast, one contrast after the other.
+struct Queue<'q> {
+    values: &'q mut [f64],
+    /// The place in the batch.
+    at: usize,
+    fourth: &'q mut [f64],
+}
+
+impl Pass<'_, '_> {
+    #[allow(clippy::inline_always)]
+    #[inline(always)]
+    fn run(self, light: Option<impl Fn(&mut Work, &Job<'_>, usize, &mut Queue<'_>) -> bool>) -> Result<Sums> {
+        let job = self.job;
         let (m, dim, width) = (job.m, job.dim, job.width);
         let mut sums = Sums::zero(job);
         let mut work = job.work();
         let mut scores = vec![0.0; BATCH * width];
         let mut queue = vec![0.0; m * BATCH * dim];
         let (mut scored, mut queued) = (0, 0);
+        if job.target == Target::Inverse {
+            job.fit.gather(self.range.clone(), &mut work.moments);
+        }
         for g in self.range {
-            let class = work.adjust(job, g)?;
+            let mut done = false;
+            if let Some(light) = &light {
+                let mut into = Queue { values: &mut queue, at: queued, fourth: &mut sums.fourth };
+                done = light(&mut work, job, g, &mut into);
+            }
+            let class = if done { Class::Light } else { work.adjust(job, g)? };
             sums.degenerate += usize::from(work.degenerate);
             scores[scored * width..(scored + 1) * width].copy_from_slice(&work.score);
             scored += 1;
@@ -498,7 +535,7 @@ impl pulp::WithSimd for Pass<'_, '_> {
                 sums.heavy.push(work.q.clone());
                 continue;
             }
-            for c in 0..m {
+            for c in 0..if done { 0 } else { m } {
                 let q = &work.q[c * dim..(c + 1) * dim];
                 let own = job.product(q, q);
                 sums.fourth[c] += own * own;
@@ -545,6 +582,93 @@ impl Work {
         Ok(class)
     }
 
+    /// A small cluster with small information, for N padded coefficients; false where it is neither.
+    #[allow(clippy::inline_always)]
+    #[inline(always)]
+    fn light<const N: usize>(&mut self, job: &Job<'_>, g: usize, queue: &mut Queue<'_>) -> bool {
+        const MOST: usize = 8;
+        job.fit.moments(g, &mut self.moments);
+        let r = self.moments.factor_rows().unwrap_or(0);
+        if r == 0 || r > MOST {
+            return false;
+        }
+        let (f, u) = (self.moments.matrix().as_chunks::<N>().0, job.u.as_chunks::<N>().0);
+        let mut product = [[0.0; MOST]; MOST];
+        let mut size = 0.0;
+        for a in 0..r {
+            for b in 0..=a {
+                let value = dot_of(&f[a], &f[b]);
+                (product[a][b], product[b][a]) = (value, value);
+                size += value * value * if a == b { 1.0 } else { 2.0 };
+            }
+        }
+        let size = size.sqrt();
+        if size.is_nan() || size > SERIES {
+            return false;
+        }
+        let phi = series_of::<MOST>(&product, r, size, job.power);
+        self.degenerate = false;
+        self.block = None;
+        let (t, _) = self.moments.padded_score().as_chunks::<N>();
+        let mut carried = [0.0; MOST];
+        for a in 0..r {
+            carried[a] = dot_of(&f[a], &t[0]);
+        }
+        let mut score = t[0];
+        for a in 0..r {
+            let weight: f64 = (0..r).map(|b| phi[a][b] * carried[b]).sum();
+            for j in 0..N {
+                score[j] += weight * f[a][j];
+            }
+        }
+        self.score.copy_from_slice(&score);
+        let (mut projected, mut turned, mut full) = ([[0.0; N]; MOST], [[0.0; N]; MOST], [[0.0; N]; MOST]);
+        for a in 0..r {
+            let mut sum = [0.0; N];
+            for (value, u) in f[a].iter().zip(u) {
+                for c in 0..N {
+                    sum[c] += value * u[c];
+                }
+            }
+            projected[a] = sum;
+        }
+        for a in 0..r {
+            for b in 0..r {
+                for c in 0..N {
+                    turned[a][c] += phi[a][b] * projected[b][c];
+                }
+            }
+        }
+        for a in 0..r {
+            full[a] = projected[a];
+            for b in 0..r {
+                for c in 0..N {
+                    full[a][c] += product[a][b] * turned[b][c];
+                }
+            }
+        }
+        let mut gamma = [0.0; N];
+        for row in &projected[..r] {
+            for c in 0..N {
+                gamma[c] += row[c] * row[c];
+            }
+        }
+        self.gamma.copy_from_slice(&gamma[..job.m]);
+        for c in 0..job.m {
+            let mut q = [0.0; N];
+            for (f, full) in f[..r].iter().zip(&full) {
+                for j in 0..N {
+                    q[j] += full[c] * f[j];
+                }
+            }
+            let own = dot_of(&q, &q);
+            queue.fourth[c] += own * own;
+            let place = (c * BATCH + queue.at) * N;
+            queue.values[place..place + N].copy_from_slice(&q);
+        }
+        true
+    }
+
     /// By a factor of `r` rows.
     #[allow(clippy::inline_always)]
     #[inline(always)]
@@ -583,6 +707,11 @@ impl Work {
         if job.m == 0 {
             return Ok(Class::Light);
         }
+        if r == 0 {
+            self.gamma.fill(0.0);
+            self.q.fill(0.0);
+            return Ok(Class::Light);
+        }
         // F U, then (I + M phi) F U, then F' of it.
         self.projected.clear();
         self.projected.resize(r * lanes, 0.0);
@@ -606,9 +735,10 @@ impl Work {
             }
         }
         for (c, (gamma, q)) in self.gamma.iter_mut().zip(self.q.chunks_exact_mut(width)).enumerate() {
-            *gamma = 0.0;
             q.fill(0.0);
-            for i in 0..r {
+            add(q, row(0), self.carried[c]);
+            *gamma = self.projected[c] * self.projected[c];
+            for i in 1..r {
                 let value = self.projected[i * lanes + c];
                 *gamma += value * value;
                 add(q, row(i), self.carried[i * lanes + c]);
@@ -852,25 +982,27 @@ fn series(
     out: &mut Vec<f64>,
     spare: &mut Vec<f64>,
 ) {
-    // Terms until the rest is below the last place.
-    let mut terms = 1;
-    let mut rest = size;
-    while rest > 1e-17 && terms < 40 {
-        rest *= size;
-        terms += 1;
-    }
-    // c_j of (1 - x)^{-p}: the terms j = 1 to `terms` + 1.
-    let mut coefficient = [1.0_f64; 43];
-    if power == Power::Half {
-        for j in 1..coefficient.len() {
-            let double = 2.0 * j as f64;
-            coefficient[j] = coefficient[j - 1] * (double - 1.0) / double;
-        }
-    }
+    let (coefficient, terms) = expansion(size, power);
     out.clear();
     out.resize(r * stride, 0.0);
     for a in 0..r {
         out[a * stride + a] = coefficient[terms + 1];
+    }
+    if stride == r {
+        spare.clear();
+        spare.resize(r * r, 0.0);
+        for j in (1..=terms).rev() {
+            for (row, to) in m.chunks_exact(r).zip(spare.chunks_exact_mut(r)) {
+                for (c, to) in to.iter_mut().enumerate() {
+                    *to = row.iter().zip(out.chunks_exact(r)).map(|(m, out)| m * out[c]).sum();
+                }
+            }
+            for a in 0..r {
+                spare[a * r + a] += coefficient[j];
+            }
+            std::mem::swap(out, spare);
+        }
+        return;
     }
     for j in (1..=terms).rev() {
         spare.clear();
@@ -885,6 +1017,64 @@ fn series(
     }
 }
 
+/// The coefficients of `(1 - x)^{-p}`, and the terms that count for a matrix of this size.
+#[allow(clippy::inline_always)]
+#[inline(always)]
+fn expansion(size: f64, power: Power) -> ([f64; 43], usize) {
+    let mut terms = 1;
+    let mut rest = size;
+    while rest > 1e-17 && terms < 40 {
+        rest *= size;
+        terms += 1;
+    }
+    (if power == Power::Half { HALF } else { ONE }, terms)
+}
+
+const ONE: [f64; 43] = [1.0; 43];
+const HALF: [f64; 43] = {
+    let mut coefficient = [1.0; 43];
+    let mut j = 1;
+    while j < 43 {
+        coefficient[j] = coefficient[j - 1] * (2.0 * j as f64 - 1.0) / (2.0 * j as f64);
+        j += 1;
+    }
+    coefficient
+};
+
+/// As [`series`], for r of at most N rows.
+#[allow(clippy::inline_always)]
+#[inline(always)]
+fn series_of<const N: usize>(m: &[[f64; N]; N], r: usize, size: f64, power: Power) -> [[f64; N]; N] {
+    let (coefficient, terms) = expansion(size, power);
+    let mut out = [[0.0; N]; N];
+    for a in 0..r {
+        out[a][a] = coefficient[terms + 1];
+    }
+    for j in (1..=terms).rev() {
+        let mut next = [[0.0; N]; N];
+        for a in 0..r {
+            for b in 0..r {
+                for c in 0..r {
+                    next[a][c] += m[a][b] * out[b][c];
+                }
+            }
+            next[a][a] += coefficient[j];
+        }
+        out = next;
+    }
+    out
+}
+
+#[allow(clippy::inline_always)]
+#[inline(always)]
+fn dot_of<const N: usize>(a: &[f64; N], b: &[f64; N]) -> f64 {
+    let mut lanes = [0.0; LANE];
+    for j in 0..N {
+        lanes[j % LANE] += a[j] * b[j];
+    }
+    (lanes[0] + lanes[2]) + (lanes[1] + lanes[3])
+}
+
 #[allow(clippy::inline_always)]
 #[inline(always)]
 fn dot(a: &[f64], b: &[f64]) -> f64 {
@@ -897,12 +1087,17 @@ fn dot(a: &[f64], b: &[f64]) -> f64 {
     (lanes[0] + lanes[2]) + (lanes[1] + lanes[3])
 }
 
-/// Adds `weight` times `from`.
+/// Adds `weight` times `from`, both padded to whole lanes.
 #[allow(clippy::inline_always)]
 #[inline(always)]
 fn add(to: &mut [f64], from: &[f64], weight: f64) {
-    for (to, from) in to.iter_mut().zip(from) {
-        *to += weight * from;
+    for (to, from) in to.as_chunks_mut::<LANE>().0.iter_mut().zip(from.as_chunks::<LANE>().0) {
+        // Read whole, written whole: the compiler need not ask whether the two overlap.
+        let (mut sum, from) = (*to, *from);
+        for (sum, from) in sum.iter_mut().zip(from) {
+            *sum += weight * from;
+        }
+        *to = sum;
     }
 }
 

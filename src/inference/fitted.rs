@@ -11,6 +11,7 @@ use ndarray::{Array2, ArrayView2};
 
 use super::{Bread, Vcov};
 use crate::Result;
+use crate::linalg::gram::add_rows;
 
 /// What a fitted model offers to inference; k coefficients, cut into clusters.
 pub trait Fitted: Send + Sync {
@@ -34,6 +35,9 @@ pub trait Fitted: Send + Sync {
 
     /// Clusters that were named; none where every row counts as one.
     fn clusters(&self) -> Option<usize>;
+
+    /// Makes the moments of a range of clusters ready, where many at once are cheaper than one by one.
+    fn gather(&self, _clusters: std::ops::Range<usize>, _into: &mut Moments) {}
 
     /// Writes score and information of cluster `g`, without allocating where `into` was used before.
     fn moments(&self, g: usize, into: &mut Moments);
@@ -177,8 +181,8 @@ pub trait WhitenedRows: Send + Sync {
     /// The leverage of every row, `h = z'z` (0 for a weight of 0), length n.
     fn leverage(&self) -> Vec<f64>;
 
-    /// The root of the weight of row `i` in the information.
-    fn root(&self, i: usize) -> f64;
+    /// The roots of the rows' weights in the information, length n; none where they are all 1.
+    fn roots(&self) -> Option<&[f64]>;
 
     /// The factor `s_i` of every row's score `x_i s_i`, length n.
     fn score_factors(&self) -> &[f64];
@@ -223,6 +227,43 @@ pub struct Moments {
     matrix: Vec<f64>,
     row: Vec<f64>,
     rows_of_cluster: Vec<f64>,
+    bundle: Bundle,
+}
+
+/// The whitened rows of a range of clusters.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Bundle {
+    first: usize,
+    /// Where the rows of each cluster start, and the end.
+    pub starts: Vec<usize>,
+    /// Centred rows, padded.
+    pub rows: Vec<f64>,
+    /// Whitened rows, padded, without their weights.
+    pub whitened: Vec<f64>,
+    pub factors: Vec<f64>,
+    /// Roots of weights; empty where they are all 1.
+    pub roots: Vec<f64>,
+}
+
+impl Bundle {
+    /// Empties it for clusters from `first` on.
+    pub fn clear(&mut self, first: usize) {
+        self.first = first;
+        self.starts.clear();
+        self.starts.push(0);
+        self.rows.clear();
+        self.factors.clear();
+        self.roots.clear();
+    }
+}
+
+/// Copies the upper triangle of a square matrix to the lower.
+pub(crate) fn mirror(matrix: &mut [f64], width: usize) {
+    for a in 0..width {
+        for b in 0..a {
+            matrix[a * width + b] = matrix[b * width + a];
+        }
+    }
 }
 
 /// Columns that are worked on side by side.
@@ -240,6 +281,7 @@ impl Moments {
             matrix: Vec::new(),
             row: vec![0.0; k],
             rows_of_cluster: Vec::new(),
+            bundle: Bundle::default(),
         }
     }
 
@@ -289,6 +331,46 @@ impl Moments {
         self.rows_of_cluster.clear();
         self.rows_of_cluster.resize(size * self.width, 0.0);
         (&mut self.score[..self.k], &mut self.matrix, &mut self.row, &mut self.rows_of_cluster)
+    }
+
+    /// Room for the rows of many clusters.
+    pub(crate) fn bundle(&mut self) -> &mut Bundle {
+        &mut self.bundle
+    }
+
+    /// Takes the moments of cluster `g` from the bundle, if it is there.
+    pub(crate) fn from_bundle(&mut self, g: usize) -> bool {
+        let Some(place) = g.checked_sub(self.bundle.first).filter(|p| p + 1 < self.bundle.starts.len())
+        else {
+            return false;
+        };
+        let (width, bundle) = (self.width, &self.bundle);
+        let (start, end) = (bundle.starts[place], bundle.starts[place + 1]);
+        self.score.fill(0.0);
+        let rows = &bundle.whitened[start * width..end * width];
+        for (row, factor) in rows.chunks_exact(width).zip(&bundle.factors[start..end]) {
+            for (score, z) in self.score.iter_mut().zip(row) {
+                *score += factor * z;
+            }
+        }
+        let target = if end - start <= self.k { &mut self.matrix } else { &mut self.rows_of_cluster };
+        target.clear();
+        target.extend_from_slice(rows);
+        if !bundle.roots.is_empty() {
+            for (row, root) in target.chunks_exact_mut(width).zip(&bundle.roots[start..end]) {
+                row.iter_mut().for_each(|z| *z *= root);
+            }
+        }
+        if end - start <= self.k {
+            self.rows = Some(end - start);
+        } else {
+            self.rows = None;
+            self.matrix.clear();
+            self.matrix.resize(width * width, 0.0);
+            add_rows(&self.rows_of_cluster, width, &mut self.matrix);
+            mirror(&mut self.matrix, width);
+        }
+        true
     }
 
     /// The rows of the factor; none for a matrix.

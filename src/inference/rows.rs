@@ -7,6 +7,8 @@
 //!
 //! R. M. Bell and D. F. McCaffrey (2002), Survey Methodology 28, 169-181.
 
+use std::borrow::Cow;
+
 use super::adjusted::at_least_one;
 use super::fitted::WhitenedRows;
 use super::vcov::Vcov;
@@ -115,6 +117,9 @@ fn root(value: f64) -> f64 {
 }
 
 /// Factors of rows with their weights.
-fn weighted(rows: &dyn WhitenedRows, factors: &[f64]) -> Vec<f64> {
-    factors.iter().enumerate().map(|(i, f)| f * rows.root(i)).collect()
+fn weighted<'a>(rows: &dyn WhitenedRows, factors: &'a [f64]) -> Cow<'a, [f64]> {
+    match rows.roots() {
+        None => Cow::Borrowed(factors),
+        Some(roots) => factors.iter().zip(roots).map(|(f, root)| f * root).collect(),
+    }
 }

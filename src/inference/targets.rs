@@ -72,7 +72,7 @@ pub(super) struct Whole {
 
 impl Whole {
     pub fn new(rows: &dyn WhitenedRows) -> Self {
-        let mut weights: Vec<f64> = (0..rows.n()).map(|i| rows.root(i) * rows.root(i)).collect();
+        let mut weights: Vec<f64> = rows.roots().unwrap_or_default().iter().map(|root| root * root).collect();
         let unit = (weights.iter().sum::<f64>() / weights.len() as f64).sqrt();
         weights.iter_mut().for_each(|w| *w /= unit);
         let outer = rows.outer(&weights);

@@ -15,11 +15,16 @@
 
 use std::collections::{BTreeSet, HashMap};
 
+use serde::Serialize;
+
 use crate::error::listed;
+use crate::setters::setters;
+use crate::words::words;
 use crate::{Fault, Result};
 
 /// What the columns are called, so that messages can name them.
 #[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
 pub struct Names<'a> {
     /// The referral.
     pub referral: &'a str,
@@ -45,8 +50,18 @@ impl Default for Names<'_> {
     }
 }
 
+setters!(
+    ['a] Names<'a>,
+    referral: plain(&'a str),
+    closure: plain(&'a str),
+    rereferral: plain(&'a str),
+    support: plain(&'a str),
+    randomised: plain(&'a str),
+);
+
 /// The dates of the cases, one entry a case, in days from any fixed day; `None` where there is no date.
 #[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
 pub struct Dates<'a> {
     /// When the case was referred.
     pub referral: &'a [Option<i64>],
@@ -66,8 +81,40 @@ pub struct Dates<'a> {
     pub names: Names<'a>,
 }
 
+impl<'a> Dates<'a> {
+    /// The dates that every record has, the family of each case and whether it is set aside.
+    #[must_use]
+    pub fn new(
+        referral: &'a [Option<i64>],
+        closure: &'a [Option<i64>],
+        rereferral: &'a [Option<i64>],
+        family: &'a [u32],
+        set_aside: &'a [bool],
+    ) -> Self {
+        let names = Names::default();
+        Self { referral, closure, rereferral, support: None, randomised: None, family, set_aside, names }
+    }
+
+    /// Adds when the families first had support.
+    #[must_use]
+    pub fn support(mut self, days: &'a [Option<i64>]) -> Self {
+        self.support = Some(days);
+        self
+    }
+
+    /// Adds when the families were randomised.
+    #[must_use]
+    pub fn randomised(mut self, days: &'a [Option<i64>]) -> Self {
+        self.randomised = Some(days);
+        self
+    }
+}
+
+setters!(['a] Dates<'a>, names: plain(Names<'a>));
+
 /// The day from which time is counted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Origin {
     /// The day of randomisation.
     Randomisation,
@@ -75,9 +122,12 @@ pub enum Origin {
     Referral,
 }
 
+words!(Origin, "origin of time", Randomisation => "randomisation", Referral => "referral");
+
 /// The four rules, each of which may be left out.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[allow(clippy::struct_excessive_bools)]
+#[non_exhaustive]
 pub struct Rules {
     /// Rule 1: referrals before the start are moved to it.
     pub move_referral: bool,
@@ -95,8 +145,17 @@ impl Default for Rules {
     }
 }
 
+setters!(
+    Rules,
+    move_referral: plain(bool),
+    history: plain(bool),
+    rereferral_in_window: plain(bool),
+    rereferred_not_closed: plain(bool),
+);
+
 /// The window and how time is counted.
 #[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
 pub struct Window {
     /// The first day.
     pub start: i64,
@@ -110,8 +169,19 @@ pub struct Window {
     pub rules: Rules,
 }
 
+impl Window {
+    /// A window from one day to another, both inside it, with all rules and no day of extraction.
+    #[must_use]
+    pub fn new(start: i64, end: i64, origin: Origin) -> Self {
+        Self { start, end, extracted: None, origin, rules: Rules::default() }
+    }
+}
+
+setters!(Window, extracted: some(i64), rules: plain(Rules));
+
 /// Why a case is not analysed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Exclusion {
     /// The caller set it aside.
     SetAside,
@@ -121,8 +191,16 @@ pub enum Exclusion {
     NoReferral,
 }
 
+words!(
+    Exclusion, "reason of exclusion",
+    SetAside => "set aside",
+    NotRandomised => "no date of randomisation",
+    NoReferral => "no date of referral",
+);
+
 /// A row that is not kept.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
 pub struct Excluded {
     /// The row, counted from 0.
     pub row: usize,
@@ -131,7 +209,8 @@ pub struct Excluded {
 }
 
 /// A recode that a rule made, and the rows in which it did.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
 pub struct Recode {
     /// The rule, from 1 to 4; 0 for censoring at the end.
     pub rule: u8,
@@ -142,7 +221,8 @@ pub struct Recode {
 }
 
 /// The outcomes of the cases that are kept; every vector but `recodes` and `excluded` runs over `rows`.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
 pub struct Prepared {
     /// The rows kept, counted from 0, in the order given.
     pub rows: Vec<usize>,
@@ -169,21 +249,13 @@ pub struct Prepared {
 /// Applies the rules.
 ///
 /// ```
-/// use crewe::instruments::cases::{prepare, Dates, Names, Origin, Rules, Window};
+/// use crewe::instruments::cases::{prepare, Dates, Origin, Window};
 /// // Days counted from the start of a window of 100 days. The first case was referred before it.
-/// let dates = Dates {
-///     referral: &[Some(-5), Some(3)],
-///     closure: &[Some(40), None],
-///     rereferral: &[Some(60), None],
-///     support: Some(&[Some(-30), None]),
-///     randomised: Some(&[Some(10), Some(4)]),
-///     family: &[0, 1],
-///     set_aside: &[false, false],
-///     names: Names::default(),
-/// };
-/// let window =
-///     Window { start: 0, end: 100, extracted: None, origin: Origin::Randomisation, rules: Rules::default() };
-/// let cases = prepare(&dates, &window)?;
+/// let (referral, closure, rereferral) = ([Some(-5), Some(3)], [Some(40), None], [Some(60), None]);
+/// let dates = Dates::new(&referral, &closure, &rereferral, &[0, 1], &[false, false])
+///     .support(&[Some(-30), None])
+///     .randomised(&[Some(10), Some(4)]);
+/// let cases = prepare(&dates, &Window::new(0, 100, Origin::Randomisation))?;
 /// assert_eq!(cases.history, Some(vec![true, false]));
 /// assert_eq!((cases.closed[0], cases.rereferred[0], cases.event[0]), (false, true, true));
 /// assert_eq!(cases.days, [30, 96]);

@@ -19,10 +19,13 @@
 use std::collections::HashMap;
 
 pub use super::exact::Exact;
+use crate::setters::setters;
+use crate::words::words;
 use crate::{Error, Fault, Result};
 
 /// An input: a number with a name.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct Input {
     /// The name that formulas use: a letter, then letters, digits and underscores.
     pub name: String,
@@ -30,8 +33,16 @@ pub struct Input {
     pub value: String,
 }
 
+impl Input {
+    /// An input of this name; the number is text, as its source prints it.
+    pub fn new(name: impl Into<String>, value: impl Into<String>) -> Self {
+        Self { name: name.into(), value: value.into() }
+    }
+}
+
 /// A line to work out.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct Line {
     /// Its name, by which other lines may use it.
     pub name: String,
@@ -43,8 +54,24 @@ pub struct Line {
     pub places: i32,
 }
 
-/// How a printed figure agrees with the exact value.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+impl Line {
+    /// A line of this name and formula, to be shown with two decimals.
+    pub fn new(name: impl Into<String>, formula: impl Into<String>) -> Self {
+        Self { name: name.into(), formula: formula.into(), printed: None, places: 2 }
+    }
+
+    /// Adds what the report printed.
+    #[must_use]
+    pub fn printed(mut self, text: impl Into<String>) -> Self {
+        self.printed = Some(text.into());
+        self
+    }
+}
+
+setters!(Line, places: plain(i32));
+
+/// How a printed figure agrees with the exact value; there is no other way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Agreement {
     /// The very value.
     Exact,
@@ -58,21 +85,18 @@ pub enum Agreement {
     Differs,
 }
 
-impl Agreement {
-    /// In words.
-    pub fn words(self) -> &'static str {
-        match self {
-            Self::Exact => "exact",
-            Self::Rounded => "rounded",
-            Self::CutOff => "cut off",
-            Self::Either => "rounded or cut off alike",
-            Self::Differs => "differs",
-        }
-    }
-}
+words!(
+    Agreement, "agreement",
+    Exact => "exact",
+    Rounded => "rounded",
+    CutOff => "cut off",
+    Either => "rounded or cut off alike",
+    Differs => "differs",
+);
 
 /// A line worked out.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct Worked {
     /// Its name.
     pub name: String,
@@ -96,8 +120,8 @@ pub struct Worked {
 ///
 /// ```
 /// use crewe::instruments::cost::{Agreement, Input, Line, work_out};
-/// let inputs = [("saving", "3,800"), ("cases", "128")].map(|(name, value)| Input { name: name.into(), value: value.into() });
-/// let line = Line { name: "per_case".into(), formula: "saving / cases".into(), printed: Some("29.68".into()), places: 2 };
+/// let inputs = [("saving", "3,800"), ("cases", "128")].map(|(name, value)| Input::new(name, value));
+/// let line = Line::new("per_case", "saving / cases").printed("29.68");
 /// let worked = work_out(&inputs, &[line])?;
 /// assert_eq!(worked[0].agreement, Some(Agreement::CutOff));
 /// assert_eq!(worked[0].value.decimal(4).unwrap(), "29.6875");

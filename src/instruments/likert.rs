@@ -10,10 +10,14 @@
 
 use ndarray::ArrayView2;
 
+use serde::Serialize;
+
+use crate::setters::setters;
 use crate::{Fault, Result, codes};
 
 /// How a survey is scored.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct Options<'a> {
     /// The lowest answer.
     pub low: f64,
@@ -27,8 +31,19 @@ pub struct Options<'a> {
     pub names: &'a [String],
 }
 
+impl<'a> Options<'a> {
+    /// A scale from `low` to `high`; one flag an item says whether it is reversed, and half of them must be answered.
+    #[must_use]
+    pub fn new(low: f64, high: f64, reversed: &'a [bool], names: &'a [String]) -> Self {
+        Self { low, high, reversed, needed: 0.5, names }
+    }
+}
+
+setters!(['a] Options<'a>, needed: plain(f64));
+
 /// The scores of n people.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[non_exhaustive]
 pub struct Scores {
     /// The mean answer after reversal, length n; NaN where too few items are answered.
     pub mean: Vec<f64>,
@@ -48,7 +63,7 @@ pub struct Scores {
 /// use crewe::instruments::likert::{score, Options};
 /// use ndarray::array;
 /// let names = vec!["tired".to_string(), "calm".to_string()];
-/// let options = Options { low: 1.0, high: 5.0, reversed: &[false, true], needed: 0.5, names: &names };
+/// let options = Options::new(1.0, 5.0, &[false, true], &names);
 /// let scores = score(array![[4.0, 2.0], [5.0, f64::NAN]].view(), &options)?;
 /// // 4 and 6 - 2 = 4; then the one answer alone.
 /// assert_eq!(scores.total, [8.0, 10.0]);
@@ -146,7 +161,8 @@ fn variance(x: &[f64]) -> f64 {
 }
 
 /// The distribution of scores in one group.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[non_exhaustive]
 pub struct Summary {
     /// Scores that are not missing.
     pub n: usize,

@@ -15,10 +15,15 @@
 
 use ndarray::ArrayView2;
 
+use serde::Serialize;
+
+use crate::setters::setters;
+use crate::words::words;
 use crate::{Fault, Result, codes};
 
 /// What a factor counts towards.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Kind {
     /// A risk factor, 0 or 1.
     Risk,
@@ -28,8 +33,11 @@ pub enum Kind {
     Engagement,
 }
 
+words!(Kind, "kind of factor", Risk => "risk", Protective => "protective", Engagement => "engagement");
+
 /// One factor of the matrix.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[non_exhaustive]
 pub struct Factor {
     /// What it counts towards.
     pub kind: Kind,
@@ -39,8 +47,19 @@ pub struct Factor {
     pub alternative: f64,
 }
 
+impl Factor {
+    /// A factor of a certain weight.
+    #[must_use]
+    pub fn new(kind: Kind, weight: f64) -> Self {
+        Self { kind, weight, alternative: weight }
+    }
+}
+
+setters!(Factor, alternative: plain(f64));
+
 /// The scores of n assessments.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[non_exhaustive]
 pub struct Scores {
     /// Risk, protection and engagement together, length n.
     pub total: Vec<f64>,
@@ -64,9 +83,9 @@ pub struct Scores {
 /// use crewe::instruments::risk::{score, Factor, Kind};
 /// use ndarray::array;
 /// let factors = [
-///     Factor { kind: Kind::Risk, weight: -1.0, alternative: -2.0 },
-///     Factor { kind: Kind::Protective, weight: 1.0, alternative: 1.0 },
-///     Factor { kind: Kind::Engagement, weight: 1.0, alternative: 1.0 },
+///     Factor::new(Kind::Risk, -1.0).alternative(-2.0),
+///     Factor::new(Kind::Protective, 1.0),
+///     Factor::new(Kind::Engagement, 1.0),
 /// ];
 /// let scores = score(array![[1.0, 0.0, 2.0]].view(), &factors)?;
 /// assert_eq!((scores.total[0], scores.risk[0], scores.low[0], scores.high[0]), (1.0, -1.0, 0.0, 1.0));
@@ -152,7 +171,8 @@ fn check(values: ArrayView2<'_, f64>, factors: &[Factor]) -> Result<()> {
 }
 
 /// The mean of one measure in one group.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[non_exhaustive]
 pub struct Mean {
     /// How many values.
     pub n: usize,
@@ -163,7 +183,8 @@ pub struct Mean {
 }
 
 /// The change of one measure, compared between two arms.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[non_exhaustive]
 pub struct Difference {
     /// The arm compared, as a code; the reference is arm 0.
     pub arm: usize,
@@ -176,7 +197,8 @@ pub struct Difference {
 }
 
 /// The change of one measure by arm; arms are codes below `means_before.len()`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[non_exhaustive]
 pub struct Change {
     /// After less before, one a case.
     pub change: Vec<f64>,
@@ -264,7 +286,8 @@ fn welch(arm: usize, reference: &Mean, other: &Mean) -> Difference {
 }
 
 /// The least and the greatest difference in differences of the totals that the uncertain weights allow.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[non_exhaustive]
 pub struct Range {
     /// The arm compared with arm 0.
     pub arm: usize,

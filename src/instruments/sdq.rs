@@ -11,6 +11,8 @@
 
 use ndarray::ArrayView2;
 
+use serde::Serialize;
+
 use crate::{Fault, Result};
 
 /// The number of items.
@@ -24,7 +26,8 @@ pub const REVERSED: [usize; 5] = [7, 11, 14, 21, 25];
 pub const NEEDED: usize = 3;
 
 /// The scores of n children; missing scores are NaN.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[non_exhaustive]
 pub struct Scores {
     /// Emotional symptoms, 0 to 10, length n.
     pub emotional: Vec<f64>,

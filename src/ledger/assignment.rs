@@ -2,14 +2,18 @@
 
 use ndarray::Array2;
 
+use serde::Serialize;
+
 use super::frame::{Left, Row, notes, rows};
 use super::state::{Family, State};
 use super::store::Ledger;
 use crate::design::{Assignment, Column, Details, Units};
+use crate::words::words;
 use crate::{Fault, Result};
 
 /// Which families an assignment holds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Scope {
     /// Those that came while no arm was full, in the arms and clusters by which they are analysed. Families who
     /// withdrew or whose outcome is left out were randomised, and stay.
@@ -18,8 +22,11 @@ pub enum Scope {
     Everybody,
 }
 
+words!(Scope, "scope of the families", as ledger, Compared => "compared", Everybody => "everybody");
+
 /// An assignment with the rows of the frame that it was built from, in the same order.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[non_exhaustive]
 pub struct Assigned {
     /// The rows.
     pub rows: Vec<Row>,

@@ -72,6 +72,13 @@ pub struct Head {
     pub(super) code: Code,
 }
 
+/// Serialised as its text.
+impl serde::Serialize for Head {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
 impl fmt::Display for Head {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}-", self.sequence)?;

@@ -18,6 +18,7 @@ pub struct Entry {
 
 impl Entry {
     /// An entry by this person.
+    #[must_use]
     pub fn by(who: &str) -> Self {
         Self { by: Some(nfc(who)), ..Self::default() }
     }

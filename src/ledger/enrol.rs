@@ -1,5 +1,7 @@
 //! Enrolling a family: its approval is recorded, then its arm is drawn, and both are on the disk or neither.
 
+use serde::Serialize;
+
 use super::chain::Head;
 use super::event::{self, Event, Record};
 use super::state::State;
@@ -30,6 +32,7 @@ fn all<S: AsRef<str>>(values: impl IntoIterator<Item = S>) -> Vec<String> {
 
 impl Application {
     /// An application for this family (or individual, where the design randomises individuals).
+    #[must_use]
     pub fn new(family: &str) -> Self {
         Self { family: nfc(family), ..Self::default() }
     }
@@ -104,7 +107,8 @@ impl Application {
 }
 
 /// What an entry is answered with, once it is on the disk.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
 pub struct Receipt {
     /// The number of the last event that the request wrote.
     pub sequence: u64,
@@ -117,7 +121,8 @@ pub struct Receipt {
 }
 
 /// Where a family is placed.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
 pub struct Placement {
     /// The family.
     pub family: String,

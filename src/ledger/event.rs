@@ -5,14 +5,17 @@ use serde_json::Value;
 
 use super::time::Time;
 use crate::json::canonical;
+use crate::setters::setters;
+use crate::words::words;
 use crate::{Fault, Result};
 
 /// The version of the file's events.
 pub(super) const FORMAT: u32 = 1;
 
 /// What happens to a family that comes while an arm is full.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
 pub enum Overflow {
     /// Enrolment pauses: the family is refused, which is recorded and counted, and nothing is drawn.
     #[default]
@@ -23,9 +26,16 @@ pub enum Overflow {
     DrawFirst,
 }
 
+words!(
+    @unserialised Overflow, "rule for families that come while an arm is full", as ledger,
+    Pause => "pause",
+    DrawFirst => "draw-first",
+);
+
 /// By which arm families that merge are analysed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
 pub enum Merged {
     /// Each stays analysed as it was randomised, in its own arm and as its own cluster.
     #[default]
@@ -34,8 +44,15 @@ pub enum Merged {
     Earliest,
 }
 
+words!(
+    @unserialised Merged, "rule for families that merge", as ledger,
+    AsRandomised => "as-randomised",
+    Earliest => "earliest",
+);
+
 /// What is fixed when a ledger is created and never changes.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct Rules {
     /// What happens while an arm is full.
     pub overflow: Overflow,
@@ -47,6 +64,8 @@ pub struct Rules {
     /// an empty list takes any. Empty as a whole by default.
     pub levels: Vec<Vec<String>>,
 }
+
+setters!(Rules, overflow: plain(Overflow), merged: plain(Merged), clock_tolerance: plain(u32), levels: plain(Vec<Vec<String>>));
 
 /// A family that is put forward for the trial.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -5,6 +5,8 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
+use serde::Serialize;
+
 use super::frame::{Left, Row, notes, rows};
 use super::state::State;
 use super::store::Ledger;
@@ -12,7 +14,8 @@ use crate::Result;
 use crate::design::{Count, Flow, flow};
 
 /// What happened in one arm besides the flow.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
 pub struct ArmEntries {
     /// Families with children who came after the draw, and these children.
     pub late: Count,
@@ -23,7 +26,8 @@ pub struct ArmEntries {
 }
 
 /// The flow of families and children through a rolling trial.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
 pub struct LedgerFlow {
     /// Families that came while enrolment was paused and were never enrolled, with their children.
     pub refused: Count,

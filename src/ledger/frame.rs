@@ -1,5 +1,7 @@
 //! The rows of an analysis: who was enrolled, what they drew, what they got, and whether they are compared.
 
+use serde::Serialize;
+
 use super::event::Overflow;
 use super::state::{Child, Family, State};
 use super::store::Ledger;
@@ -8,7 +10,8 @@ use crate::Result;
 use crate::design::Block;
 
 /// Why a row is not in the comparison.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[non_exhaustive]
 pub enum Left {
     /// The arm it drew was full, so it went to the usual service.
     Overflow,
@@ -33,7 +36,8 @@ impl Left {
 }
 
 /// One child, or one family that has no children in the ledger.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[non_exhaustive]
 pub struct Row {
     /// The family that the child is in now, or the individual.
     pub family: String,

@@ -20,6 +20,7 @@ pub struct Time(i64);
 
 /// When something happened: as told, or by the system's clock at the moment of writing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
 pub enum When {
     /// The clock is read once the ledger is locked, so that two processes cannot overtake each other.
     #[default]
@@ -35,6 +36,7 @@ impl Time {
     }
 
     /// What the system's clock says.
+    #[must_use]
     pub fn now() -> Self {
         let since = std::time::SystemTime::UNIX_EPOCH.elapsed();
         // A clock before 1970 reads as 1970, which the ledger's order of times then refuses.

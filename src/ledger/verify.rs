@@ -1,12 +1,15 @@
 //! Checking a ledger: its chain, its rules, its draws, and its tail against a head that was lodged outside.
 
+use serde::Serialize;
+
 use super::chain::Head;
 use super::state::at_event;
 use super::store::{Ledger, head_at};
 use crate::{Fault, Result};
 
 /// What a ledger was found to be. Whoever gets this has a ledger whose events are as they were written.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
 pub struct Verified {
     /// The number of events.
     pub events: u64,

@@ -50,6 +50,7 @@ impl Double {
     }
 
     /// The exact sum of two doubles.
+    #[must_use]
     pub fn sum(a: f64, b: f64) -> Self {
         let s = a + b;
         let t = s - a;
@@ -58,6 +59,7 @@ impl Double {
 
     /// The exact product of two doubles (Dekker's splitting, since a fused multiply-add is slow where the
     /// processor is not known to have one).
+    #[must_use]
     pub fn product(a: f64, b: f64) -> Self {
         let split = |x: f64| {
             let c = 134_217_729.0 * x;

@@ -5,10 +5,13 @@
 //! designs: at a condition number of 1e10 (NIST's Filip) it still holds 12 digits. Columns are taken in the user's
 //! order, so that a column that repeats earlier ones is the one that is named, as R does.
 
+use serde::Serialize;
+
 use super::double::Scalar;
 
 /// A column that is (to the tolerance) a combination of earlier ones.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[non_exhaustive]
 pub struct Collinear {
     /// The column.
     pub column: usize,

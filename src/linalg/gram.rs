@@ -56,18 +56,16 @@ where
     values.par_chunks_mut(CHUNK).enumerate().map(|(c, chunk)| f(c * CHUNK, chunk)).collect()
 }
 
-/// The sum over rows of `r r'`, r being the row of X less `center` and `rest`, followed by the value of `extra`, and times
-/// the value of `scale`: (k + 1) x (k + 1) with `extra`, else k x k. The centre is the sum of two doubles, see
-/// [`crate::inference::bread`].
+/// The sum over rows of `r r'`, r being the row of X less `center`, followed by the value of `extra`, and times the
+/// value of `scale`: (k + 1) x (k + 1) with `extra`, else k x k.
 pub fn cross_products(
     x: &DesignMatrix<'_>,
     center: &[f64],
-    rest: Option<&[f64]>,
     extra: Option<ArrayView1<'_, f64>>,
     scale: Option<&[f64]>,
 ) -> Array2<f64> {
     if let Some(indicators) = x.indicators() {
-        return with_indicators(x, indicators, center, rest, extra, scale);
+        return with_indicators(x, indicators, center, extra, scale);
     }
     let k = x.k();
     let q = k + usize::from(extra.is_some());
@@ -81,13 +79,6 @@ pub fn cross_products(
             let to = end.min(from + BLOCK);
             let mut rows = block.slice_axis_mut(Axis(0), Slice::from(..to - from));
             x.fill(from, to, center, rows.view_mut());
-            if let Some(rest) = rest {
-                for mut row in rows.outer_iter_mut() {
-                    for (value, rest) in row.iter_mut().zip(&rest[..k]) {
-                        *value -= rest;
-                    }
-                }
-            }
             if let Some(extra) = extra {
                 for (row, value) in (from..to).zip(rows.column_mut(k)) {
                     *value = extra[row] - center[k];
@@ -117,7 +108,6 @@ fn with_indicators(
     x: &DesignMatrix<'_>,
     indicators: &Indicators,
     center: &[f64],
-    rest: Option<&[f64]>,
     extra: Option<ArrayView1<'_, f64>>,
     scale: Option<&[f64]>,
 ) -> Array2<f64> {
@@ -138,7 +128,7 @@ fn with_indicators(
             row[..first].fill(1.0);
             let stored = x.stored(i);
             for (value, &j) in row[first..].iter_mut().zip(&others) {
-                *value = (stored[j] - center[j + first]) - rest.map_or(0.0, |rest| rest[j + first]);
+                *value = stored[j] - center[j + first];
             }
             if let Some(extra) = extra {
                 row[dense - 1] = extra[i] - center[k];
@@ -165,10 +155,7 @@ fn with_indicators(
         sizes.iter_mut().zip(n).for_each(|(total, n)| *total += n);
     }
     let (total, weight) = (sums.sum_axis(Axis(0)), sizes.iter().sum::<f64>());
-    let offset = |l: usize| {
-        let j = indicators.columns.start + first + l;
-        center[j] + rest.map_or(0.0, |rest| rest[j])
-    };
+    let offset = |l: usize| center[indicators.columns.start + first + l];
     let mut out = Array2::zeros((q, q));
     for (a, &at) in places.iter().enumerate() {
         for (b, &to) in places.iter().enumerate() {
@@ -189,6 +176,39 @@ fn with_indicators(
         }
     }
     out
+}
+
+/// Rows times a matrix of `width` x `width`, both padded to whole tiles, in vector instructions and without fused ones.
+pub(crate) fn whiten_rows(rows: &[f64], matrix: &[f64], width: usize, out: &mut [f64]) {
+    pulp::Arch::new().dispatch(Whiten { rows, matrix, width, out });
+}
+
+struct Whiten<'a> {
+    rows: &'a [f64],
+    matrix: &'a [f64],
+    width: usize,
+    out: &'a mut [f64],
+}
+
+impl pulp::WithSimd for Whiten<'_> {
+    type Output = ();
+
+    #[allow(clippy::inline_always)]
+    #[inline(always)]
+    fn with_simd<S: pulp::Simd>(self, _: S) {
+        let width = self.width.max(1);
+        for (row, out) in self.rows.chunks_exact(width).zip(self.out.chunks_exact_mut(width)) {
+            for (tile, out) in out.as_chunks_mut::<TILE>().0.iter_mut().enumerate() {
+                let mut sum = [0.0; TILE];
+                for (value, matrix) in row.iter().zip(self.matrix.chunks_exact(width)) {
+                    for (sum, m) in sum.iter_mut().zip(&matrix.as_chunks::<TILE>().0[tile]) {
+                        *sum += value * m;
+                    }
+                }
+                *out = sum;
+            }
+        }
+    }
 }
 
 /// Adds the cross-products of rows of `width` values to the upper tiles of `sum`, in vector instructions.

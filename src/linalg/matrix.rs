@@ -19,6 +19,7 @@ pub struct DesignMatrix<'a> {
 impl<'a> DesignMatrix<'a> {
     /// A design of `columns` (n x p), preceded by an intercept if `intercept`; terms are called `x1`, `x2`, ...
     /// until [`DesignMatrix::named`] says better.
+    #[must_use]
     pub fn new(columns: ArrayView2<'a, f64>, intercept: bool) -> Self {
         let names = (1..=columns.ncols()).map(|j| format!("x{j}"));
         let names = intercept.then(|| "Intercept".to_owned()).into_iter().chain(names).collect();
@@ -112,9 +113,15 @@ impl<'a> DesignMatrix<'a> {
         if self.intercept {
             row[0] = 1.0;
         }
-        for ((to, &from), &c) in row[first..].iter_mut().zip(self.columns.row(i).iter()).zip(&center[first..])
-        {
-            *to = from - c;
+        let from = self.columns.row(i);
+        if let Some(from) = from.as_slice() {
+            for ((to, &from), &c) in row[first..].iter_mut().zip(from).zip(&center[first..]) {
+                *to = from - c;
+            }
+        } else {
+            for ((to, &from), &c) in row[first..].iter_mut().zip(from.iter()).zip(&center[first..]) {
+                *to = from - c;
+            }
         }
     }
 

@@ -15,7 +15,8 @@ const MOST_CELLS: usize = 1_000_000;
 const MOST_GROUPS: usize = 1_000_000;
 
 /// One group of a numeric column.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[non_exhaustive]
 pub struct GroupSummary {
     /// The number of observed values.
     pub n: usize,
@@ -181,7 +182,8 @@ pub fn cut(values: &[f64], edges: &[f64], column: &str) -> Result<Vec<Option<u32
 }
 
 /// Counts of a category by group.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[non_exhaustive]
 pub struct Crosstab {
     /// Counts, row by row (categories), one column a group.
     pub counts: Vec<u64>,

@@ -12,6 +12,8 @@
 //! table seen: its p-value doubles the smaller tail, which is the test that its interval inverts (G. Berry and P.
 //! Armitage 1995, Mid-P confidence intervals: a brief review, doi:10.2307/2348891).
 
+use serde::Serialize;
+
 use super::{Alternative, Interval, bisect, check_events, check_level};
 use crate::Result;
 
@@ -19,7 +21,8 @@ use crate::Result;
 const SLACK: f64 = 1.0 + 1e-7;
 
 /// What the test found.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[non_exhaustive]
 pub struct FisherTest {
     /// The conditional maximum likelihood estimate of the odds ratio: 0 or infinite at the ends of the support.
     pub odds_ratio: f64,

@@ -6,9 +6,12 @@
 //! the cumulated shares. A p-value so formed is never 0 and never too small on average (A. C. A. Hope 1968,
 //! doi:10.1111/j.2517-6161.1968.tb00759.x).
 
+use serde::Serialize;
+
 use crate::dist::chi2_sf;
 use crate::progress::{Monitor, check};
 use crate::rng::{Seed, Stream};
+use crate::setters::setters;
 use crate::{Fault, Result};
 
 const SLACK: f64 = 1e-9;
@@ -17,6 +20,7 @@ const CHUNK: u64 = 1_000;
 
 /// How to test.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct GoodnessOptions {
     /// The number of Monte Carlo tables.
     pub draws: u64,
@@ -32,8 +36,11 @@ impl Default for GoodnessOptions {
     }
 }
 
+setters!(GoodnessOptions, draws: plain(u64), enumerate: plain(u64), seed: into(Seed));
+
 /// What the test found.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[non_exhaustive]
 pub struct GoodnessOfFit {
     /// The expected counts, one a category.
     pub expected: Vec<f64>,
@@ -73,7 +80,9 @@ pub fn goodness_of_fit(
 ) -> Result<GoodnessOfFit> {
     check_table(counts, shares)?;
     if options.draws == 0 {
-        return Err(Fault::new("the exact test needs at least one draw").remedy("Pass draws=9_999").input());
+        return Err(Fault::new("the exact test needs at least one draw")
+            .remedy("Ask for 9,999 draws, as by default")
+            .input());
     }
     let n: u64 = counts.iter().sum();
     let sum: f64 = shares.iter().sum();

@@ -8,13 +8,16 @@
 //! `wilcox.test` iterates towards it. Differences are never stored: the k-th is found by bisection on the bits of
 //! a double, counting in O(m + n).
 
+use serde::Serialize;
+
 use super::{Alternative, Interval, check_finite, check_level};
 use crate::dist::normal_quantile;
 use crate::ties::Distinct;
 use crate::{Fault, Result};
 
 /// A shift and its interval.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[non_exhaustive]
 pub struct HodgesLehmann {
     /// The median of the differences x - y.
     pub shift: f64,

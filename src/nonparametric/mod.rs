@@ -32,9 +32,19 @@ pub use shift::SubsetSums;
 pub use unconditional::{ChanZhang, chan_zhang};
 
 pub(crate) use crate::inference::level::check_level;
+use serde::Serialize;
+
+use crate::words::words;
 use crate::{Fault, Result};
 
-/// Which departures from the null hypothesis count.
+/// Which departures from the null hypothesis count; there are no others.
+///
+/// ```
+/// use crewe::nonparametric::Alternative;
+/// assert_eq!("less".parse(), Ok(Alternative::Less));
+/// assert_eq!(Alternative::TwoSided.to_string(), "two-sided");
+/// assert!("both".parse::<Alternative>().is_err());
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Alternative {
     /// Both directions.
@@ -46,23 +56,9 @@ pub enum Alternative {
     Greater,
 }
 
-impl Alternative {
-    /// Reads `two-sided`, `less` or `greater`.
-    ///
-    /// # Errors
-    /// For any other word.
-    pub fn parse(word: &str) -> Result<Self> {
-        match word {
-            "two-sided" => Ok(Self::TwoSided),
-            "less" => Ok(Self::Less),
-            "greater" => Ok(Self::Greater),
-            _ => Err(Fault::new("the alternative is not known")
-                .values([word])
-                .remedy("Choose 'two-sided', 'less' or 'greater'")
-                .input()),
-        }
-    }
+words!(Alternative, "alternative", TwoSided => "two-sided", Less => "less", Greater => "greater");
 
+impl Alternative {
     /// The error probabilities left below and above an interval of `level`; `None` where a side is unbounded.
     pub(crate) fn tails(self, level: f64) -> Tails {
         let alpha = 1.0 - level;
@@ -81,7 +77,7 @@ pub(crate) struct Tails {
 }
 
 /// An interval.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Interval {
     /// Its lower limit.
     pub low: f64,

@@ -6,10 +6,18 @@
 //! doi:10.1111/j.2517-6161.1995.tb02031.x) the running minimum of m/i p(i) from above; Benjamini and Yekutieli (2001,
 //! doi:10.1214/aos/1013699998) the same times 1 + 1/2 + ... + 1/m. Missing p-values stay missing and do not count.
 
+use crate::words::words;
 use crate::{Fault, Result};
 
-/// A method of adjustment.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// A method of adjustment, by the name that R's `p.adjust` has for it; `fdr` is `BH`.
+///
+/// ```
+/// use crewe::nonparametric::Adjustment;
+/// assert_eq!("fdr".parse(), Ok(Adjustment::BenjaminiHochberg));
+/// assert_eq!(Adjustment::BenjaminiHochberg.name(), "BH");
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Adjustment {
     /// Holm's step-down method: family-wise error under any dependence.
     Holm,
@@ -27,29 +35,16 @@ pub enum Adjustment {
     None,
 }
 
-impl Adjustment {
-    /// Reads the name that R's `p.adjust` uses; `fdr` is `BH`.
-    ///
-    /// # Errors
-    /// For any other name.
-    pub fn parse(name: &str) -> Result<Self> {
-        Ok(match name {
-            "holm" => Self::Holm,
-            "hochberg" => Self::Hochberg,
-            "hommel" => Self::Hommel,
-            "bonferroni" => Self::Bonferroni,
-            "BH" | "bh" | "fdr" => Self::BenjaminiHochberg,
-            "BY" | "by" => Self::BenjaminiYekutieli,
-            "none" => Self::None,
-            _ => {
-                return Err(Fault::new("the method of adjustment is not known")
-                    .values([name])
-                    .remedy("Choose 'holm', 'hochberg', 'hommel', 'bonferroni', 'BH', 'BY' or 'none'")
-                    .input());
-            }
-        })
-    }
-}
+words!(
+    Adjustment, "method of adjustment",
+    Holm => "holm",
+    Hochberg => "hochberg",
+    Hommel => "hommel",
+    Bonferroni => "bonferroni",
+    BenjaminiHochberg => "BH" | "bh" | "fdr",
+    BenjaminiYekutieli => "BY" | "by",
+    None => "none",
+);
 
 /// Adjusts p-values; missing ones (NaN) stay missing.
 ///

@@ -6,13 +6,17 @@
 //! counted in well under a millisecond. Two-sided p = min(1, 2 min(P(S <= s), P(S >= s))), the rule that the
 //! project's randomisation tests and their intervals share.
 
+use serde::Serialize;
+
 use super::shift::{SubsetSums, labellings};
 use super::{Alternative, check_finite};
 use crate::progress::Monitor;
+use crate::setters::setters;
 use crate::{Fault, Result};
 
 /// How to test.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct PermutationOptions {
     /// The direction; `Greater` says that `x` has the larger mean.
     pub alternative: Alternative,
@@ -26,8 +30,11 @@ impl Default for PermutationOptions {
     }
 }
 
+setters!(PermutationOptions, alternative: plain(Alternative), name: into(String));
+
 /// What the test found.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[non_exhaustive]
 pub struct PermutationTest {
     /// The numbers of values in x and y.
     pub n: [usize; 2],

@@ -5,12 +5,15 @@
 //! score test. The test adds the outcomes no more probable than the one seen, up to a relative 1e-7, as R's
 //! `binom.test`. A national rate counts as known without error.
 
+use serde::Serialize;
+
 use super::{Alternative, Interval, check_events, check_level};
 use crate::dist::{beta_quantile, normal_quantile};
 use crate::{Fault, Result};
 
 /// A rate beside a fixed one.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[non_exhaustive]
 pub struct Prevalence {
     /// The rate seen.
     pub rate: f64,

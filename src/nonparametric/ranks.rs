@@ -20,16 +20,26 @@
 //! Values that differ by the rounding of arithmetic alone are tied: `0.8 - 0.5` has the rank of `0.3`. What differs by
 //! at most 1e-10 of the larger value and 1e-12 of the mean size is one value; whole numbers are compared as they are.
 
+use serde::Serialize;
+
 use super::hodges_lehmann::{HodgesLehmann, shift_between};
 use super::shift::{SubsetSums, feasible};
 use super::{Alternative, Interval, bisect, check_finite, check_level};
 use crate::dist::{normal_quantile, normal_sf};
 use crate::progress::Monitor;
+use crate::setters::setters;
 use crate::ties::Distinct;
 use crate::{Fault, Result};
 
 /// How to test.
+///
+/// ```
+/// use crewe::nonparametric::{Alternative, MannWhitneyOptions};
+/// let options = MannWhitneyOptions::default().alternative(Alternative::Greater).exact(true).level(0.9);
+/// assert_eq!((options.exact, options.level), (Some(true), 0.9));
+/// ```
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct MannWhitneyOptions {
     /// The direction; `Greater` says that `x` tends to be larger.
     pub alternative: Alternative,
@@ -56,8 +66,18 @@ impl Default for MannWhitneyOptions {
     }
 }
 
+setters!(
+    MannWhitneyOptions,
+    alternative: plain(Alternative),
+    exact: some(bool),
+    correct: plain(bool),
+    level: plain(f64),
+    name: into(String),
+);
+
 /// What the test found.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[non_exhaustive]
 pub struct MannWhitney {
     /// The numbers of values in x and y.
     pub n: [usize; 2],

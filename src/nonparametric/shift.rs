@@ -131,13 +131,22 @@ impl SubsetSums<f64> {
     /// ```
     pub fn probabilities(scores: &[i64], take: usize, monitor: &dyn Monitor) -> Result<Self> {
         check_take(scores, take)?;
+        let most = i64::MAX / (4 * scores.len().max(1) as i64);
+        let wide: Vec<String> =
+            scores.iter().filter(|a| a.unsigned_abs() > most as u64).map(i64::to_string).collect();
+        if !wide.is_empty() {
+            return Err(Fault::new("scores are so large that their sums are beyond 64 bits")
+                .values(wide)
+                .remedy("Use a randomisation test, which takes any values")
+                .input());
+        }
         let reduced = reduce(scores, take);
         if !feasible(scores, take, false) {
             return Err(Fault::new(
                 "the exact distribution is out of reach for samples of this size and scores so spread",
             )
             .values([format!("{} scores, {} sums", scores.len(), reduced.reach + 1)])
-            .remedy("Use the asymptotic test (exact=False) or a randomisation test")
+            .remedy("Use the asymptotic test or a randomisation test")
             .input());
         }
         let k = reduced.take;
@@ -175,11 +184,12 @@ impl SubsetSums<f64> {
 
     /// `P(|S - centre| >= |s - centre|)`.
     pub fn as_far(&self, s: i64, centre: i64) -> f64 {
-        let distance = (s - centre).abs();
+        let distance = i64::try_from(s.abs_diff(centre)).unwrap_or(i64::MAX);
         if distance == 0 {
             return 1.0;
         }
-        (self.at_most(centre - distance) + self.at_least(centre + distance)).min(1.0)
+        let (low, high) = (centre.saturating_sub(distance), centre.saturating_add(distance));
+        (self.at_most(low) + self.at_least(high)).min(1.0)
     }
 
     fn support(&self) -> impl DoubleEndedIterator<Item = (i64, f64)> + '_ {

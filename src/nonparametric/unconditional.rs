@@ -25,6 +25,8 @@
 //! safe in practice but which is not proved. The maximum over p is taken on a grid of 200 steps, even in the arcsine of
 //! the root so that rare events are met as closely as common ones, whose local peaks are refined by golden section.
 
+use serde::Serialize;
+
 use super::proportions::binomial_masses;
 use super::{Interval, check_events, check_level};
 use crate::progress::{Monitor, check};
@@ -41,7 +43,8 @@ const NEGLIGIBLE: f64 = 1e-40;
 const SLACK: f64 = 1e-9;
 
 /// The exact interval and the test of no difference that belongs to it.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[non_exhaustive]
 pub struct ChanZhang {
     /// The interval for the rate of the first group less that of the second.
     pub interval: Interval,

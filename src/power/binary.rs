@@ -16,11 +16,22 @@
 //! Trials in Health Research*, Arnold, 2000, chapter 5 (unpooled, design effect). With singleton clusters arcsine is
 //! `pwr::pwr.2p2n.test` and pooled at 1:1 is `stats::power.prop.test(strict = TRUE)` in R.
 
+use serde::Serialize;
+
 use super::{Arms, Outcome, Plan, Solution, Standardised, Unknown, solve};
+use crate::setters::setters;
+use crate::words::words;
 use crate::{Fault, Result};
 
 /// The formula.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+///
+/// ```
+/// use crewe::power::binary::Method;
+/// assert_eq!("pooled".parse(), Ok(Method::Pooled));
+/// assert!(Method::Arcsine.source().starts_with("Cohen (1988)"));
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Method {
     /// Cohen's h: the variance does not depend on the rates.
     Arcsine,
@@ -30,8 +41,10 @@ pub enum Method {
     Unpooled,
 }
 
+words!(Method, "method", Arcsine => "arcsine", Pooled => "pooled", Unpooled => "unpooled");
+
 impl Method {
-    /// The formula's name.
+    /// The formula in words.
     pub fn formula(self) -> &'static str {
         match self {
             Self::Arcsine => "difference of arcsine-transformed proportions (Cohen's h)",
@@ -56,8 +69,13 @@ impl Method {
     }
 }
 
-/// Whether the treated arm's rate is higher or lower.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// Whether the treated arm's rate is higher or lower; there is no third.
+///
+/// ```
+/// use crewe::power::binary::Direction;
+/// assert_eq!("fall".parse(), Ok(Direction::Fall));
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Direction {
     /// Higher: a positive effect.
     Rise,
@@ -65,8 +83,18 @@ pub enum Direction {
     Fall,
 }
 
+words!(Direction, "direction", Rise => "rise", Fall => "fall");
+
 /// What is asked.
-#[derive(Debug, Clone)]
+///
+/// ```
+/// use crewe::power::Plan;
+/// use crewe::power::binary::{Binary, Direction, Method};
+/// let asked = Binary::new(0.226, Method::Unpooled, Plan::default()).direction(Direction::Fall);
+/// assert_eq!(asked.direction, Some(Direction::Fall));
+/// ```
+#[derive(Debug, Clone, Serialize)]
+#[non_exhaustive]
 pub struct Binary {
     /// The control arm's rate.
     pub baseline: f64,
@@ -78,8 +106,28 @@ pub struct Binary {
     pub plan: Plan,
 }
 
+impl Binary {
+    /// A control arm's rate, a formula and the trial.
+    #[must_use]
+    pub fn new(baseline: f64, method: Method, plan: Plan) -> Self {
+        Self { baseline, method, direction: None, plan }
+    }
+}
+
+setters!(Binary, direction: some(Direction));
+
 /// The answer.
-#[derive(Debug, Clone)]
+///
+/// ```
+/// use crewe::power::{ClusterSize, Plan, binary::{Binary, Method, power}};
+/// let plan = Plan::default().effect(0.112).clusters(286).icc(0.36).cluster_size(ClusterSize::Mean(3.0));
+/// let answer = power(&Binary::new(0.226, Method::Arcsine, plan))?;
+/// assert_eq!(answer.treated, Some(0.226 + 0.112));
+/// assert_eq!(answer.direction.name(), "rise");
+/// # Ok::<(), crewe::Error>(())
+/// ```
+#[derive(Debug, Clone, Serialize)]
+#[non_exhaustive]
 pub struct BinaryPower {
     /// The control arm's rate.
     pub baseline: f64,
@@ -102,18 +150,8 @@ pub struct BinaryPower {
 /// ```
 /// use crewe::power::{ClusterSize, Plan, binary::{Binary, Method, power}};
 /// // Families of three, a baseline of 22.6%, an ICC of .36: 286 families detect a rise of 11.2 points.
-/// let answer = power(&Binary {
-///     baseline: 0.226,
-///     method: Method::Arcsine,
-///     direction: None,
-///     plan: Plan {
-///         clusters: Some(286),
-///         power: Some(0.8),
-///         icc: Some(0.36),
-///         cluster_size: Some(ClusterSize::Mean(3.0)),
-///         ..Plan::default()
-///     },
-/// })?;
+/// let plan = Plan::default().clusters(286).power(0.8).icc(0.36).cluster_size(ClusterSize::Mean(3.0));
+/// let answer = power(&Binary::new(0.226, Method::Arcsine, plan))?;
 /// assert!((answer.solution.effect.unwrap() - 0.1124).abs() < 5e-5);
 /// # Ok::<(), crewe::Error>(())
 /// ```

@@ -10,10 +10,19 @@
 //! Epidemiology 35 (2006) 1292-1300, <https://doi.org/10.1093/ije/dyl129>. It holds for estimates that weight every
 //! unit alike.
 
+use serde::Serialize;
+
 use crate::{Fault, Result};
 
 /// How large the clusters are.
-#[derive(Debug, Clone, PartialEq)]
+///
+/// ```
+/// use crewe::power::ClusterSize;
+/// let families = ClusterSize::List(vec![1, 1, 2, 5]);
+/// assert_ne!(families, ClusterSize::Mean(2.25)); // unequal sizes cost more than their mean says
+/// ```
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[non_exhaustive]
 pub enum ClusterSize {
     /// The mean number of units a cluster.
     Mean(f64),
@@ -47,8 +56,8 @@ impl Sizes {
                 }
                 if *mean == 1.0 && cv > 0.0 {
                     return Err(Fault::new("clusters of mean size 1 cannot vary in size")
-                        .values([format!("cv={cv}")])
-                        .remedy("Give cv=0, or a mean size above 1")
+                        .values([format!("a coefficient of variation of {cv}")])
+                        .remedy("Leave the variation out, or give a mean size above 1")
                         .input());
                 }
                 Ok(Self::of_mean(*mean, cv))
@@ -56,8 +65,8 @@ impl Sizes {
             ClusterSize::List(sizes) => {
                 if cv != 0.0 {
                     return Err(Fault::new("a list of cluster sizes has its own variation")
-                        .values([format!("cv={cv}")])
-                        .remedy("Leave cv out, or give the mean size with it")
+                        .values([format!("a coefficient of variation of {cv}")])
+                        .remedy("Leave the coefficient of variation out, or give the mean size with it")
                         .input());
                 }
                 let empty: Vec<usize> = (0..sizes.len()).filter(|&i| sizes[i] == 0).collect();

@@ -33,8 +33,20 @@ mod solve;
 pub use clustering::ClusterSize;
 pub use solve::solve;
 
+use serde::Serialize;
+
+use crate::setters::setters;
+use crate::words::words;
+
 /// The law of the test statistic.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+///
+/// ```
+/// use crewe::power::Distribution;
+/// assert_eq!("t".parse(), Ok(Distribution::T));
+/// assert!("F".parse::<Distribution>().is_err());
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Distribution {
     /// Normal: right for many clusters, too hopeful for few.
     Z,
@@ -42,8 +54,17 @@ pub enum Distribution {
     T,
 }
 
+words!(Distribution, "distribution", Z => "z", T => "t");
+
 /// What is left out of a plan and solved for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+///
+/// ```
+/// use crewe::power::Unknown;
+/// assert_eq!(Unknown::ClusterSize.to_string(), "cluster_size");
+/// assert_eq!("icc".parse(), Ok(Unknown::Icc));
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Unknown {
     /// The smallest detectable effect.
     Effect,
@@ -57,21 +78,24 @@ pub enum Unknown {
     ClusterSize,
 }
 
-impl Unknown {
-    /// Its name as users write it.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Effect => "effect",
-            Self::Clusters => "clusters",
-            Self::Power => "power",
-            Self::Icc => "icc",
-            Self::ClusterSize => "cluster_size",
-        }
-    }
-}
+words!(
+    Unknown, "unknown of the plan",
+    Effect => "effect",
+    Clusters => "clusters",
+    Power => "power",
+    Icc => "icc",
+    ClusterSize => "cluster_size",
+);
 
 /// A trial on paper: everything but the outcome. Exactly one of the five options is `None`.
-#[derive(Debug, Clone)]
+///
+/// ```
+/// use crewe::power::{ClusterSize, Plan};
+/// let plan = Plan::default().clusters(286).power(0.8).icc(0.36).cluster_size(ClusterSize::Mean(3.0));
+/// assert_eq!((plan.effect, plan.clusters), (None, Some(286)));
+/// ```
+#[derive(Debug, Clone, Serialize)]
+#[non_exhaustive]
 pub struct Plan {
     /// The effect on the outcome's own scale, signed.
     pub effect: Option<f64>,
@@ -113,8 +137,41 @@ impl Default for Plan {
     }
 }
 
+setters!(
+    Plan,
+    effect: some(f64),
+    clusters: some(u64),
+    power: some(f64),
+    icc: some(f64),
+    cluster_size: some(ClusterSize),
+    cv: plain(f64),
+    allocation: plain(f64),
+    alpha: plain(f64),
+    distribution: plain(Distribution),
+    r2: plain(f64),
+);
+
 /// Independent units that each arm is worth.
+///
+/// ```
+/// use crewe::power::{ClusterSize, Outcome, Arms, Plan, Standardised, solve};
+/// /// An effect in standard deviations.
+/// struct Standard;
+/// impl Outcome for Standard {
+///     fn standardise(&self, effect: f64, arms: Arms) -> Standardised {
+///         // A thousand clusters of one, half of them treated.
+///         assert_eq!((arms.treated, arms.control), (500.0, 500.0));
+///         Standardised::new(effect.abs() / (1.0 / arms.treated + 1.0 / arms.control).sqrt(), 1.0)
+///     }
+///     fn limit(&self) -> f64 {
+///         10.0
+///     }
+/// }
+/// solve(&Standard, &Plan::default().effect(0.1).clusters(1_000).icc(0.0).cluster_size(ClusterSize::Mean(1.0)))?;
+/// # Ok::<(), crewe::Error>(())
+/// ```
 #[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
 pub struct Arms {
     /// In the treated arm.
     pub treated: f64,
@@ -123,7 +180,14 @@ pub struct Arms {
 }
 
 /// An effect in units of its standard error.
+///
+/// ```
+/// use crewe::power::Standardised;
+/// let effect = Standardised::new(2.8, 1.0);
+/// assert_eq!((effect.noncentrality, effect.null_scale), (2.8, 1.0));
+/// ```
 #[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
 pub struct Standardised {
     /// The absolute effect over its standard error under the alternative.
     pub noncentrality: f64,
@@ -131,7 +195,36 @@ pub struct Standardised {
     pub null_scale: f64,
 }
 
+impl Standardised {
+    /// An effect of so many standard errors, whose standard error under the null is so many times the one under the
+    /// alternative.
+    #[must_use]
+    pub fn new(noncentrality: f64, null_scale: f64) -> Self {
+        Self { noncentrality, null_scale }
+    }
+}
+
 /// What a kind of outcome has to say for itself.
+///
+/// ```
+/// use crewe::power::{Arms, ClusterSize, Outcome, Plan, Standardised, solve};
+/// /// A mean with a known standard deviation.
+/// struct Mean {
+///     sd: f64,
+/// }
+/// impl Outcome for Mean {
+///     fn standardise(&self, effect: f64, arms: Arms) -> Standardised {
+///         let error = self.sd * (1.0 / arms.treated + 1.0 / arms.control).sqrt();
+///         Standardised::new(effect.abs() / error, 1.0)
+///     }
+///     fn limit(&self) -> f64 {
+///         1e6
+///     }
+/// }
+/// let plan = Plan::default().effect(0.5).clusters(126).icc(0.0).cluster_size(ClusterSize::Mean(1.0));
+/// assert!((solve(&Mean { sd: 1.0 }, &plan)?.power.unwrap() - 0.8013).abs() < 1e-4);
+/// # Ok::<(), crewe::Error>(())
+/// ```
 pub trait Outcome {
     /// The effect in units of its standard error.
     fn standardise(&self, effect: f64, arms: Arms) -> Standardised;
@@ -140,7 +233,18 @@ pub trait Outcome {
 }
 
 /// The best that can be had where the power asked for is out of reach.
-#[derive(Debug, Clone, Copy, PartialEq)]
+///
+/// ```
+/// use crewe::power::{ClusterSize, Plan, binary::{Binary, Method, power}};
+/// // Six families of any size cannot show a rise of ten points when siblings are alike.
+/// let plan = Plan::default().effect(0.1).clusters(6).power(0.8).icc(0.9);
+/// let solved = power(&Binary::new(0.2, Method::Unpooled, plan))?.solution;
+/// let ceiling = solved.unattainable.expect("out of reach");
+/// assert!(ceiling.power < 0.8 && ceiling.at.is_infinite());
+/// # Ok::<(), crewe::Error>(())
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[non_exhaustive]
 pub struct Ceiling {
     /// The highest power within reach.
     pub power: f64,
@@ -149,7 +253,17 @@ pub struct Ceiling {
 }
 
 /// A solved plan.
-#[derive(Debug, Clone)]
+///
+/// ```
+/// use crewe::power::{ClusterSize, Plan, Unknown, binary::{Binary, Method, power}};
+/// let plan = Plan::default().effect(0.112).power(0.8).icc(0.36).cluster_size(ClusterSize::Mean(3.0));
+/// let solved = power(&Binary::new(0.226, Method::Arcsine, plan))?.solution;
+/// assert_eq!((solved.solved, solved.design_effect), (Unknown::Clusters, Some(1.72)));
+/// assert!(solved.power >= Some(0.8) && solved.power_one_fewer < Some(0.8));
+/// # Ok::<(), crewe::Error>(())
+/// ```
+#[derive(Debug, Clone, Serialize)]
+#[non_exhaustive]
 pub struct Solution {
     /// What was solved for.
     pub solved: Unknown,

@@ -185,7 +185,7 @@ impl<O: Outcome> Checked<'_, O> {
         let Some(sizes) = self.sizes else { unreachable!("the size is known where the ICC is not") };
         let Some(floor) = sizes.icc_floor() else {
             return Err(Fault::new("with one unit a cluster the intra-cluster correlation plays no part")
-                .remedy("Leave out another quantity, and give icc=0")
+                .remedy("Leave out another quantity, and give a correlation of 0")
                 .input());
         };
         let power = |icc: f64| self.power(known.effect, known.clusters, sizes.worth(icc));

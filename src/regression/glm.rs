@@ -497,7 +497,7 @@ impl Model<'_, '_, '_> {
         if let Some(weights) = self.weights {
             roots.iter_mut().zip(weights).for_each(|(root, w)| *root *= w.sqrt());
         }
-        let information = cross_products(x, &maximum.center, None, None, Some(&roots));
+        let information = cross_products(x, &maximum.center, None, Some(&roots));
         let information: Vec<Vec<f64>> = information.outer_iter().map(|row| row.to_vec()).collect();
         factor(&information, 1e-8).ok().map(|found| found.inverse)
     }

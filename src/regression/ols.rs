@@ -182,6 +182,8 @@ struct Solution {
     residuals: Vec<f64>,
     /// The sum of squares of y about its mean, or about 0 without an intercept.
     total: f64,
+    /// The sum of squares of y about 0.
+    size: f64,
     precise: bool,
 }
 
@@ -233,7 +235,7 @@ fn fast(
         return Err(first_not_finite(x, y, y_name));
     }
     let roots: Option<Vec<f64>> = weights.map(|weights| weights.iter().map(|w| w.sqrt()).collect());
-    let raw = cross_products(x, &shift, None, Some(y), roots.as_deref());
+    let raw = cross_products(x, &shift, Some(y), roots.as_deref());
     if raw.iter().any(|value| !value.is_finite()) {
         return Err(first_not_finite(x, y, y_name));
     }
@@ -269,6 +271,11 @@ fn fast(
         coef[0] = mean - (1..k).map(|j| coef[j] * (shift[j] + low[j])).sum::<f64>();
     }
     let total = gram[k][k];
+    let size = if first == 1 {
+        raw[k][k] + 2.0 * shift[k] * raw[0][k] + shift[k] * shift[k] * raw[0][0]
+    } else {
+        raw[k][k]
+    };
     shift.truncate(k);
     low.truncate(k);
     Ok(Some(Solution {
@@ -280,6 +287,7 @@ fn fast(
         whitening: factor.inverse,
         residuals,
         total,
+        size,
         precise: false,
     }))
 }
@@ -373,6 +381,7 @@ fn precise(x: &DesignMatrix<'_>, y: ArrayView1<'_, f64>, weights: Option<&[f64]>
         whitening: w.iter().map(|row| row.iter().map(|v| v.value()).collect()).collect(),
         residuals,
         total: gram[k][k].value(),
+        size: raw[k][k].value(),
         precise: true,
     })
 }
@@ -386,20 +395,22 @@ fn summarise(
     kind: WeightKind,
 ) -> OlsSummary {
     let (n, k) = (counted as f64, x.k() as f64);
-    let weight = |i: usize| weights.as_ref().map_or(1.0, |weights| weights[i]);
-    let sum = |f: &(dyn Fn(usize) -> f64 + Sync)| -> f64 {
-        over_chunks(y.len(), |a, b| (a..b).map(f).sum::<f64>()).iter().sum()
-    };
-    let mut squares = sum(&|i| weight(i) * solution.residuals[i] * solution.residuals[i]);
+    let residuals = &solution.residuals;
+    let mut squares: f64 = over_chunks(y.len(), |a, b| match &weights {
+        None => residuals[a..b].iter().map(|e| e * e).sum::<f64>(),
+        Some(weights) => residuals[a..b].iter().zip(&weights[a..b]).map(|(e, w)| w * e * e).sum(),
+    })
+    .iter()
+    .sum();
     // Residuals that are nothing beside the outcomes are what rounding left of an exact fit.
-    let exact = squares <= NOTHING * NOTHING * sum(&|i| weight(i) * y[i] * y[i]);
-    if exact {
+    let nothing = NOTHING * NOTHING * solution.size;
+    if squares <= nothing {
         solution.residuals.fill(0.0);
         squares = 0.0;
     }
     let df = n - k;
     let scale = squares / df;
-    let varies = solution.total > NOTHING * NOTHING * sum(&|i| weight(i) * y[i] * y[i]);
+    let varies = solution.total > nothing;
     let r_squared = if varies { 1.0 - squares / solution.total } else { f64::NAN };
     let base = if x.has_intercept() { n - 1.0 } else { n };
     let factors = weights

@@ -8,11 +8,12 @@ use super::absorbed::Absorbed;
 use super::constant_groups;
 use super::estimates::Estimates;
 use super::fit::Refit;
+use crate::inference::fitted::mirror;
 use crate::inference::{
     Bread, ClusterRows, Clusters, Fitted, Link, Moments, Reference, Target, Vcov, WhitenedRows,
 };
 use crate::linalg::DesignMatrix;
-use crate::linalg::gram::{add_rows, cross_products, fill_chunks};
+use crate::linalg::gram::{BLOCK, TILE, add_rows, cross_products, fill_chunks, whiten_rows};
 use crate::{Fault, Result};
 
 /// The rows of a fit, cut into clusters where there are any.
@@ -23,6 +24,8 @@ pub(crate) struct Rows<'f, 'a> {
     refit: &'f dyn Refit,
     clusters: Option<Clusters>,
     absorbed: OnceLock<Option<Absorbed>>,
+    /// `W`, its rows padded, and rows of zeros below.
+    padded: OnceLock<Vec<f64>>,
 }
 
 impl<'f, 'a> Rows<'f, 'a> {
@@ -44,7 +47,7 @@ impl<'f, 'a> Rows<'f, 'a> {
             }
             (clusters, _) => clusters.cloned(),
         };
-        Ok(Self { x, y, estimates, refit, clusters, absorbed: OnceLock::new() })
+        Ok(Self { x, y, estimates, refit, clusters, absorbed: OnceLock::new(), padded: OnceLock::new() })
     }
 
     fn bread(&self) -> &Bread {
@@ -74,6 +77,18 @@ impl<'f, 'a> Rows<'f, 'a> {
         }
     }
 
+    fn padded_whitening(&self) -> &[f64] {
+        self.padded.get_or_init(|| {
+            let k = self.estimates.k();
+            let width = k.next_multiple_of(TILE);
+            let mut padded = vec![0.0; width * width];
+            for (to, row) in padded.chunks_exact_mut(width).zip(self.bread().whitening().chunks_exact(k)) {
+                to[..k].copy_from_slice(row);
+            }
+            padded
+        })
+    }
+
     fn absorbed(&self) -> Option<&Absorbed> {
         self.absorbed.get_or_init(|| Absorbed::new(self.x, self.estimates)).as_ref()
     }
@@ -82,7 +97,7 @@ impl<'f, 'a> Rows<'f, 'a> {
     fn centred_scores(&self, clusters: &Clusters) -> Array2<f64> {
         let k = self.estimates.k();
         let first = usize::from(self.x.has_intercept());
-        let (high, low) = (&self.bread().center()[first..], &self.bread().center_rest()[first..]);
+        let (high, low) = (&self.bread().center()[first..], self.bread().center_rest());
         let mut scores = vec![0.0; clusters.count() * k];
         let columns = self.x.columns();
         let rows = columns.outer_iter().zip(clusters.codes()).zip(self.estimates.score_factors());
@@ -92,13 +107,20 @@ impl<'f, 'a> Rows<'f, 'a> {
                 sum[0] += s;
             }
             if let Some(row) = row.as_slice() {
-                for (((sum, &value), h), l) in sum[first..].iter_mut().zip(row).zip(high).zip(low) {
-                    *sum += ((value - h) - l) * s;
+                for ((sum, &value), h) in sum[first..].iter_mut().zip(row).zip(high) {
+                    *sum += (value - h) * s;
                 }
             } else {
-                for (((sum, &value), h), l) in sum[first..].iter_mut().zip(row.iter()).zip(high).zip(low) {
-                    *sum += ((value - h) - l) * s;
+                for ((sum, &value), h) in sum[first..].iter_mut().zip(row.iter()).zip(high) {
+                    *sum += (value - h) * s;
                 }
+            }
+        }
+        if low.iter().any(|l| *l != 0.0) {
+            // Only a model with an intercept has means to take off, and its score is the sum of the factors.
+            for sum in scores.chunks_exact_mut(k) {
+                let total = sum[0];
+                sum.iter_mut().zip(low).for_each(|(sum, low)| *sum -= low * total);
             }
         }
         let shape = (clusters.count(), k);
@@ -136,9 +158,34 @@ impl Fitted for Rows<'_, '_> {
         self.clusters.as_ref().map(Clusters::count)
     }
 
+    fn gather(&self, clusters: std::ops::Range<usize>, into: &mut Moments) {
+        let (k, width) = (self.estimates.k(), into.width());
+        let factors = self.estimates.score_factors();
+        let bundle = into.bundle();
+        bundle.clear(clusters.start);
+        for g in clusters {
+            self.each_row(g, |i| {
+                let at = bundle.rows.len();
+                bundle.rows.resize(at + width, 0.0);
+                self.bread().centred_row(self.x, i, &mut bundle.rows[at..at + k]);
+                bundle.factors.push(factors[i]);
+                if let Some(roots) = &self.estimates.roots {
+                    bundle.roots.push(roots[i]);
+                }
+            });
+            bundle.starts.push(bundle.factors.len());
+        }
+        bundle.whitened.clear();
+        bundle.whitened.resize(bundle.rows.len(), 0.0);
+        whiten_rows(&bundle.rows, self.padded_whitening(), width, &mut bundle.whitened);
+    }
+
     fn moments(&self, g: usize, into: &mut Moments) {
         let (k, width, size) = (self.estimates.k(), into.width(), self.size(g));
         let factors = self.estimates.score_factors();
+        if into.from_bundle(g) {
+            return;
+        }
         if size <= k {
             into.factor(size);
             let (score, matrix, row) = into.parts();
@@ -173,11 +220,7 @@ impl Fitted for Rows<'_, '_> {
             place += 1;
         });
         add_rows(rows, width, matrix);
-        for a in 0..width {
-            for b in 0..a {
-                matrix[a * width + b] = matrix[b * width + a];
-            }
-        }
+        mirror(matrix, width);
     }
 
     fn scores(&self) -> Vec<f64> {
@@ -280,19 +323,24 @@ impl WhitenedRows for Rows<'_, '_> {
         if let Some(absorbed) = self.absorbed() {
             return (0..self.x.n()).map(|i| self.estimates.root(i).powi(2) * absorbed.leverage(i)).collect();
         }
-        let k = self.estimates.k();
+        let width = self.estimates.k().next_multiple_of(TILE);
         fill_chunks(self.x.n(), |start, values| {
-            let (mut row, mut z) = (vec![0.0; k], vec![0.0; k]);
-            for (value, i) in values.iter_mut().zip(start..) {
-                z.fill(0.0);
-                self.whiten(i, &mut row, &mut z);
-                *value = self.estimates.root(i).powi(2) * z.iter().map(|z| z * z).sum::<f64>();
+            let (mut rows, mut z) = (vec![0.0; BLOCK * width], vec![0.0; BLOCK * width]);
+            for (values, from) in values.chunks_mut(BLOCK).zip((start..).step_by(BLOCK)) {
+                let count = values.len() * width;
+                for (row, i) in rows[..count].chunks_exact_mut(width).zip(from..) {
+                    self.bread().centred_row(self.x, i, &mut row[..self.estimates.k()]);
+                }
+                whiten_rows(&rows[..count], self.padded_whitening(), width, &mut z[..count]);
+                for ((value, z), i) in values.iter_mut().zip(z.chunks_exact(width)).zip(from..) {
+                    *value = self.estimates.root(i).powi(2) * z.iter().map(|z| z * z).sum::<f64>();
+                }
             }
         })
     }
 
-    fn root(&self, i: usize) -> f64 {
-        self.estimates.root(i)
+    fn roots(&self) -> Option<&[f64]> {
+        self.estimates.roots.as_deref()
     }
 
     fn score_factors(&self) -> &[f64] {
@@ -322,12 +370,18 @@ impl WhitenedRows for Rows<'_, '_> {
                 }
             });
         }
-        let k = self.estimates.k();
-        fill_chunks(self.x.n(), |start, values| {
-            let mut row = vec![0.0; k];
-            for (value, i) in values.iter_mut().zip(start..) {
-                self.bread().centred_row(self.x, i, &mut row);
-                *value = self.estimates.root(i) * row.iter().zip(&slopes).map(|(x, d)| x * d).sum::<f64>();
+        // What the second part of the means takes off is the same in every row.
+        let off: f64 = slopes.iter().zip(low).map(|(d, l)| d * l).sum();
+        let start = if first == 1 { slopes[0] } else { 0.0 } - off;
+        let (slopes, high) = (&slopes[first..], &high[first..]);
+        fill_chunks(self.x.n(), |from, values| {
+            for (value, i) in values.iter_mut().zip(from..) {
+                let stored = self.x.stored(i);
+                let rest: f64 = match stored.as_slice() {
+                    Some(row) => row.iter().zip(slopes).zip(high).map(|((x, d), h)| (x - h) * d).sum(),
+                    None => stored.iter().zip(slopes).zip(high).map(|((x, d), h)| (x - h) * d).sum(),
+                };
+                *value = self.estimates.root(i) * (start + rest);
             }
         })
     }
@@ -343,8 +397,16 @@ impl WhitenedRows for Rows<'_, '_> {
 
     fn outer(&self, factors: &[f64]) -> Array2<f64> {
         let bread = self.bread();
-        let low = Some(bread.center_rest()).filter(|low| low.iter().any(|l| *l != 0.0));
-        bread.whiten(cross_products(self.x, bread.center(), low, None, Some(factors)).view())
+        let low = bread.center_rest();
+        let mut products = cross_products(self.x, bread.center(), None, Some(factors));
+        if low.iter().any(|l| *l != 0.0) {
+            // The rest of the means is small beside the spread of the columns, so it can be taken off the sums.
+            let sums = products.row(0).to_vec();
+            for ((a, b), value) in products.indexed_iter_mut() {
+                *value += low[a] * low[b] * sums[0] - low[a] * sums[b] - low[b] * sums[a];
+            }
+        }
+        bread.whiten(products.view())
     }
 
     fn outer_norm(&self, factors: &[f64]) -> f64 {

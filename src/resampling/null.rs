@@ -6,11 +6,23 @@
 //! distribution's standard deviation, count as equal, so that rounding breaks no tie. Two-sided p is twice the smaller
 //! tail, at most 1.
 
+use serde::Serialize;
+
 use crate::nonparametric::Alternative;
 use crate::{Fault, Result};
 
 /// The tails of a null distribution at the observed value.
-#[derive(Debug, Clone, Copy, PartialEq)]
+///
+/// ```
+/// use crewe::nonparametric::Alternative;
+/// use crewe::resampling::tails;
+/// let found = tails(&[-1.0, 0.0, 1.0], None, 1.0)?;
+/// assert_eq!((found.lower, found.upper), (1.0, 0.5));
+/// assert_eq!(found.p_value(Alternative::TwoSided), 1.0);
+/// # Ok::<(), crewe::Error>(())
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[non_exhaustive]
 pub struct Tails {
     /// The probability of a value at most as large.
     pub lower: f64,

@@ -11,6 +11,8 @@
 
 use rayon::prelude::*;
 
+use serde::Serialize;
+
 use super::adjusted::Adjusted;
 use super::chances::chances;
 use super::inversion::{Lines, Search};
@@ -24,13 +26,28 @@ use crate::design::{Assignment, Design};
 use crate::nonparametric::{Alternative, Interval, check_level};
 use crate::progress::Monitor;
 use crate::rng::Seed;
+use crate::setters::setters;
 use crate::{Fault, Result};
 
 /// A statistic of the outcomes by row (NaN where they do not count) and the arms by unit.
+///
+/// ```
+/// use crewe::resampling::UserStatistic;
+/// let treated = |_: &[f64], arm: &[u8]| arm.iter().filter(|&&arm| arm == 1).count() as f64;
+/// let statistic: &UserStatistic<'_> = &treated;
+/// assert_eq!(statistic(&[], &[0, 1, 1]), 2.0);
+/// ```
 pub type UserStatistic<'a> = dyn Fn(&[f64], &[u8]) -> f64 + Sync + 'a;
 
 /// How to test.
+///
+/// ```
+/// use crewe::resampling::{RandomisationOptions, Weights};
+/// let options = RandomisationOptions::default().draws(999).seed(7).weights(Weights::Equal);
+/// assert_eq!(options.draws, 999);
+/// ```
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct RandomisationOptions {
     /// The number of draws; where the procedure can give no more assignments than this, all are used instead.
     pub draws: u64,
@@ -61,8 +78,44 @@ impl Default for RandomisationOptions {
     }
 }
 
+setters!(
+    RandomisationOptions,
+    draws: plain(u64),
+    alternative: plain(Alternative),
+    level: plain(f64),
+    interval: some(bool),
+    weights: plain(Weights),
+);
+
+impl RandomisationOptions {
+    /// Sets the seed of the draws: an integer, or a key.
+    #[must_use]
+    pub fn seed(mut self, seed: impl Into<Seed>) -> Self {
+        self.seed = Some(seed.into());
+        self
+    }
+}
+
 /// One arm beside the reference.
-#[derive(Debug, Clone, PartialEq)]
+///
+/// ```
+/// use crewe::design::{Column, Design, Units};
+/// let design = Design::new("Trial").arm("control", 1).arm("crewe", 1).cluster("family").seed(3);
+/// let families = Column::from_values("family", ["a", "a", "b", "c", "d"]);
+/// let units = Units::from_rows(design.unit()?, &families, &[])?;
+/// use crewe::progress::NoMonitor;
+/// use crewe::resampling::{Outcomes, RandomisationOptions, Statistic, randomisation_test};
+/// let assignment = design.assign(&units)?;
+/// let outcomes = Outcomes::new("score", &[1.0, 2.0, 2.0, 5.0, 4.0], units.rows(), units.len())?;
+/// let means = Statistic::DifferenceInMeans { studentised: false };
+/// let test = randomisation_test(&design, &assignment, &outcomes, means, &RandomisationOptions::default(), &NoMonitor)?;
+/// let crewe = &test.comparisons[0];
+/// assert_eq!((crewe.arm.as_str(), crewe.distribution.len()), ("crewe", 6));
+/// assert!((crewe.estimate - (test.means[1] - test.means[0])).abs() < 1e-12);
+/// # Ok::<(), crewe::Error>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[non_exhaustive]
 pub struct Comparison {
     /// The arm.
     pub arm: String,
@@ -87,7 +140,23 @@ pub struct Comparison {
 }
 
 /// All arms together.
-#[derive(Debug, Clone, PartialEq)]
+///
+/// ```
+/// use crewe::design::{Column, Design, Units};
+/// use crewe::progress::NoMonitor;
+/// use crewe::resampling::{Outcomes, RandomisationOptions, Statistic, randomisation_test};
+/// let design = Design::new("Trial").arm("a", 1).arm("b", 1).arm("c", 1).individual("id").seed(3);
+/// let ids = Column::from_values("id", ["1", "2", "3", "4", "5", "6"]);
+/// let units = Units::from_rows(design.unit()?, &ids, &[])?;
+/// let outcomes = Outcomes::new("score", &[1., 2., 4., 5., 7., 8.], units.rows(), units.len())?;
+/// let means = Statistic::DifferenceInMeans { studentised: false };
+/// let options = RandomisationOptions::default();
+/// let test = randomisation_test(&design, &design.assign(&units)?, &outcomes, means, &options, &NoMonitor)?;
+/// assert!(test.omnibus.expect("there are three arms").p_value > 0.0);
+/// # Ok::<(), crewe::Error>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[non_exhaustive]
 pub struct Omnibus {
     /// The sum of squares between the arms.
     pub statistic: f64,
@@ -96,7 +165,24 @@ pub struct Omnibus {
 }
 
 /// What the test found.
-#[derive(Debug, Clone, PartialEq)]
+///
+/// ```
+/// use crewe::design::{Column, Design, Units};
+/// let design = Design::new("Trial").arm("control", 1).arm("crewe", 1).cluster("family").seed(3);
+/// let families = Column::from_values("family", ["a", "a", "b", "c", "d"]);
+/// let units = Units::from_rows(design.unit()?, &families, &[])?;
+/// use crewe::progress::NoMonitor;
+/// use crewe::resampling::{Outcomes, RandomisationOptions, Statistic, randomisation_test};
+/// let assignment = design.assign(&units)?;
+/// let outcomes = Outcomes::new("score", &[1.0, 2.0, 2.0, 5.0, 4.0], units.rows(), units.len())?;
+/// let means = Statistic::DifferenceInMeans { studentised: false };
+/// let test = randomisation_test(&design, &assignment, &outcomes, means, &RandomisationOptions::default(), &NoMonitor)?;
+/// assert!(test.exact && test.assignments == 6);
+/// assert_eq!(test.means.len(), 2);
+/// # Ok::<(), crewe::Error>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[non_exhaustive]
 pub struct RandomisationTest {
     /// Every arm but the reference, in order.
     pub comparisons: Vec<Comparison>,

@@ -2,6 +2,8 @@
 
 use ndarray::Array2;
 
+use serde::Serialize;
+
 use super::null::weights;
 use super::replay::Replay;
 use crate::design::{Assignment, Design, Redraws};
@@ -10,7 +12,22 @@ use crate::rng::Seed;
 use crate::{Error, Fault, Result};
 
 /// The assignments themselves, for a statistic that is computed elsewhere.
-#[derive(Debug, Clone, PartialEq)]
+///
+/// ```
+/// use crewe::design::{Column, Design, Units};
+/// let design = Design::new("Trial").arm("control", 1).arm("crewe", 1).cluster("family").seed(3);
+/// let families = Column::from_values("family", ["a", "a", "b", "c", "d"]);
+/// let units = Units::from_rows(design.unit()?, &families, &[])?;
+/// use crewe::progress::NoMonitor;
+/// use crewe::resampling::redrawn;
+/// let assignment = design.assign(&units)?;
+/// let all = redrawn(&design, &assignment, 1_000, None, &NoMonitor)?;
+/// assert_eq!(all.arm.dim(), (6, 4)); // all six assignments, where a thousand were asked for
+/// assert!(all.weight.is_some());
+/// # Ok::<(), crewe::Error>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[non_exhaustive]
 pub struct Redrawn {
     /// Assignments x units; entries are arms, or [`crate::design::LEFT_OUT`].
     pub arm: Array2<u8>,

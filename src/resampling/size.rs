@@ -6,15 +6,24 @@
 
 use rayon::prelude::*;
 
+use serde::Serialize;
+
 use super::randomisation_test::Prepared;
 use super::{Outcomes, RandomisationOptions, Statistic};
 use crate::design::{Assignment, Design, Units};
 use crate::progress::{Monitor, NoMonitor, check};
 use crate::rng::{Seed, Stream};
+use crate::setters::setters;
 use crate::{Fault, Result};
 
 /// How to look.
+///
+/// ```
+/// use crewe::resampling::SizeOptions;
+/// assert_eq!(SizeOptions::default().trials(500).alpha(0.1).trials, 500);
+/// ```
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct SizeOptions {
     /// The number of trials, where they are simulated.
     pub trials: u64,
@@ -35,8 +44,26 @@ impl Default for SizeOptions {
     }
 }
 
+setters!(SizeOptions, trials: plain(u64), seed: plain(u64), alpha: plain(f64), effect: plain(f64), test: plain(RandomisationOptions));
+
 /// How a test fares.
-#[derive(Debug, Clone, PartialEq)]
+///
+/// ```
+/// use crewe::design::{Column, Design, Units};
+/// let design = Design::new("Trial").arm("control", 1).arm("crewe", 1).cluster("family").seed(3);
+/// let families = Column::from_values("family", ["a", "a", "b", "c", "d"]);
+/// let units = Units::from_rows(design.unit()?, &families, &[])?;
+/// use crewe::progress::NoMonitor;
+/// use crewe::resampling::{Outcomes, SizeOptions, Statistic, size};
+/// let outcomes = Outcomes::new("score", &[1.0, 2.0, 2.0, 5.0, 4.0], units.rows(), units.len())?;
+/// let means = Statistic::DifferenceInMeans { studentised: false };
+/// let found = size(&design, &units, &outcomes, means, &SizeOptions::default(), &NoMonitor)?;
+/// assert!(found.exact && found.trials == 6);
+/// assert_eq!(found.rejected, 0.0); // six assignments cannot reject at 5%
+/// # Ok::<(), crewe::Error>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[non_exhaustive]
 pub struct Size {
     /// The share of trials with a p-value of at most alpha.
     pub rejected: f64,

@@ -8,10 +8,21 @@ use std::ops::Range;
 
 use crate::regression::weights::check_weights;
 pub use crate::ties::Tolerance;
+use serde::Serialize;
+
 use crate::{Fault, Result, codes};
 
 /// What was observed: a time for every row, and whether it ended in the event (1) or was censored (0).
+///
+/// ```
+/// use crewe::survival::Surv;
+/// let surv = Surv::new(&[5.0, 8.0, 8.0], &[1.0, 0.0, 1.0]).named("days", "closed");
+/// surv.check()?;
+/// assert!(Surv::new(&[-1.0], &[1.0]).check().unwrap_err().to_string().contains("negative"));
+/// # Ok::<(), crewe::Error>(())
+/// ```
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct Surv<'a> {
     /// Time on study, length n, 0 or more.
     pub time: &'a [f64],
@@ -27,6 +38,7 @@ pub struct Surv<'a> {
 
 impl<'a> Surv<'a> {
     /// Times and events of n rows.
+    #[must_use]
     pub fn new(time: &'a [f64], event: &'a [f64]) -> Self {
         Self { time, event, weights: None, time_name: "time".into(), event_name: "event".into() }
     }
@@ -128,7 +140,15 @@ fn positions(values: &[f64], wrong: impl Fn(f64) -> bool) -> Vec<usize> {
 }
 
 /// The rows that share a stratum and a time.
-#[derive(Debug, Clone, Copy, PartialEq)]
+///
+/// ```
+/// use crewe::survival::{Surv, Timeline};
+/// let timeline = Timeline::new(&Surv::new(&[5.0, 8.0, 8.0], &[1.0, 0.0, 1.0]), None)?;
+/// assert_eq!((timeline.ties[1].time, timeline.ties[1].deaths()), (8.0, 1));
+/// # Ok::<(), crewe::Error>(())
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[non_exhaustive]
 pub struct Tie {
     /// The time; where near-equal times were merged, the smallest of them.
     pub time: f64,
@@ -148,7 +168,16 @@ impl Tie {
 }
 
 /// Rows in the order of strata and times.
-#[derive(Debug, Clone)]
+///
+/// ```
+/// use crewe::survival::{Surv, Timeline};
+/// let timeline = Timeline::new(&Surv::new(&[9.0, 0.3, 0.1 * 3.0], &[1.0, 1.0, 0.0]), None)?;
+/// assert_eq!(timeline.order, [2, 1, 0]); // one time, and the censored row before the event
+/// assert_eq!(timeline.last_at(0, 0.3), Some(0));
+/// # Ok::<(), crewe::Error>(())
+/// ```
+#[derive(Debug, Clone, Serialize)]
+#[non_exhaustive]
 pub struct Timeline {
     /// Rows, stratum by stratum, times ascending, and at one time the censored before the events; length n.
     pub order: Vec<u32>,

@@ -5,12 +5,24 @@
 //! M. Greenwood (1926); intervals on three scales as in J. D. Kalbfleisch and R. L. Prentice (2002), section 1.4.
 //! With weights, d and n are sums of weights.
 
+use serde::Serialize;
+
 use super::data::{Surv, Timeline, Tolerance};
 use crate::inference::level::check_level;
-use crate::{Fault, Result, dist};
+use crate::setters::setters;
+use crate::words::words;
+use crate::{Result, dist};
 
 /// The scale on which an interval of S is symmetric.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+///
+/// ```
+/// use crewe::survival::Interval;
+/// assert_eq!("log-log".parse(), Ok(Interval::LogLog));
+/// let limits = Interval::Plain.limits(0.5, 0.2, 1.96);
+/// assert!((limits.high - 0.5 - 1.96 * 0.1).abs() < 1e-15);
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[non_exhaustive]
 pub enum Interval {
     /// `log(-log S)`: never leaves 0 to 1, and the one that covers best in small groups.
     #[default]
@@ -21,22 +33,9 @@ pub enum Interval {
     Plain,
 }
 
-impl Interval {
-    /// From its name: `"log-log"`, `"log"` or `"plain"`.
-    ///
-    /// # Errors
-    /// [`crate::Error::Input`] for another name.
-    pub fn parse(name: &str) -> Result<Self> {
-        match name {
-            "log-log" => Ok(Self::LogLog),
-            "log" => Ok(Self::Log),
-            "plain" => Ok(Self::Plain),
-            _ => Err(Fault::new(format!("the interval '{name}' is unknown"))
-                .remedy("Use 'log-log', 'log' or 'plain'")
-                .input()),
-        }
-    }
+words!(Interval, "scale of the intervals", LogLog => "log-log", Log => "log", Plain => "plain");
 
+impl Interval {
     /// The limits around `survival`, whose logarithm has standard error `se_log`; NaN where the scale has none.
     pub fn limits(self, survival: f64, se_log: f64, z: f64) -> Limits {
         let nan = f64::NAN;
@@ -64,7 +63,13 @@ impl Interval {
 }
 
 /// The two ends of an interval.
-#[derive(Debug, Clone, Copy, PartialEq)]
+///
+/// ```
+/// use crewe::survival::Interval;
+/// let limits = Interval::Log.limits(0.9, 0.2, 1.96);
+/// assert!(limits.low < 0.9 && limits.high == 1.0);
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Limits {
     /// The lower end.
     pub low: f64,
@@ -73,7 +78,14 @@ pub struct Limits {
 }
 
 /// What to estimate.
-#[derive(Debug, Clone, Copy, PartialEq)]
+///
+/// ```
+/// use crewe::survival::{Interval, Options};
+/// let options = Options::default().interval(Interval::Log).level(0.9);
+/// assert_eq!(options.level, 0.9);
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[non_exhaustive]
 pub struct Options {
     /// The scale of the intervals.
     pub interval: Interval,
@@ -87,8 +99,19 @@ impl Default for Options {
     }
 }
 
+setters!(Options, interval: plain(Interval), level: plain(f64));
+
 /// The estimate in one group; all arrays have one element for each distinct time of the group.
-#[derive(Debug, Clone, PartialEq)]
+///
+/// ```
+/// use crewe::survival::{Options, Surv, kaplan_meier};
+/// let curve = &kaplan_meier(&Surv::new(&[2., 4., 4., 9.], &[1., 1., 0., 0.]), None, Options::default())?[0];
+/// assert_eq!((curve.time.as_slice(), curve.at_risk.as_slice()), ([2., 4., 9.].as_slice(), [4., 3., 1.].as_slice()));
+/// assert_eq!(curve.survival_at(8.0), 0.5);
+/// # Ok::<(), crewe::Error>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Default, Serialize)]
+#[non_exhaustive]
 pub struct Curve {
     /// The distinct times, censored ones included.
     pub time: Vec<f64>,
@@ -113,7 +136,15 @@ pub struct Curve {
 }
 
 /// A curve read at given times; all arrays have one element a time, NaN where a time is.
-#[derive(Debug, Clone, PartialEq, Default)]
+///
+/// ```
+/// use crewe::survival::{Options, Surv, kaplan_meier};
+/// let curve = &kaplan_meier(&Surv::new(&[2., 4., 4., 9.], &[1., 1., 0., 0.]), None, Options::default())?[0];
+/// assert_eq!(curve.read(&[1.0, 2.0, 30.0]).survival, [1.0, 0.75, 0.5]);
+/// # Ok::<(), crewe::Error>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Default, Serialize)]
+#[non_exhaustive]
 pub struct Readings {
     /// S: 1 before the first time of the group.
     pub survival: Vec<f64>,
@@ -126,7 +157,16 @@ pub struct Readings {
 }
 
 /// A quantile of the time to the event, with its interval; NaN where the curve does not come down that far.
-#[derive(Debug, Clone, Copy, PartialEq)]
+///
+/// ```
+/// use crewe::survival::{Options, Surv, kaplan_meier};
+/// let curve = &kaplan_meier(&Surv::new(&[2., 4., 6., 9.], &[1., 1., 1., 0.]), None, Options::default())?[0];
+/// assert_eq!(curve.median().estimate, 5.0);
+/// assert!(curve.quantile(0.9).estimate.is_nan()); // the curve does not come down that far
+/// # Ok::<(), crewe::Error>(())
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[non_exhaustive]
 pub struct Quantile {
     /// The estimate.
     pub estimate: f64,

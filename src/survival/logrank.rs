@@ -20,6 +20,14 @@ use crate::{Fault, Result, codes, dist};
 const MOST_GROUPS: usize = 5_000;
 
 /// The test; arrays have one element a group.
+///
+/// ```
+/// use crewe::survival::{Surv, logrank};
+/// let surv = Surv::new(&[1., 2., 3., 4.], &[1.0; 4]);
+/// let test = logrank(&surv, &[0, 0, 1, 1], &["a", "b"], None)?;
+/// assert_eq!((test.n.as_slice(), test.df), ([2, 2].as_slice(), 1));
+/// # Ok::<(), crewe::Error>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct LogRank {

@@ -24,7 +24,6 @@ import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
-from crewe import _core
 
 KEY = cw.Key(bytes([7]) * 32)
 START = datetime(2017, 3, 1, 9, tzinfo=timezone.utc)
@@ -542,7 +541,3 @@ def test_ctrl_c_ends_the_wait(ledger: cw.Ledger, path: Path) -> None:
         timer.join()
         blocker.communicate(b"")
     assert ledger.enrol("F", [], 0, approved_by="A").family == "F"
-
-
-def test_the_core_knows_nothing_of_python_keys() -> None:
-    assert bytes(_core.key_from_hex("07" * 32)) == bytes([7]) * 32

@@ -6,6 +6,8 @@ from collections.abc import Callable
 from typing import Any
 
 import crewe as cw
+import numpy as np
+import pandas as pd
 import pytest
 
 TRIAL = cw.datasets.project_crewe(seed=2017)
@@ -100,3 +102,31 @@ def test_many_impossible_dates_stay_readable() -> None:
         "closed before they were referred (column 'closure_date'; rows 0, 1, 2, 3, 4 and" in message
     )
     assert len(message) < 800 and len(caught.value.rows) > 100
+
+
+def test_row_8_6_no_unknown_word_becomes_a_default(tmp_path) -> None:
+    frame = pd.DataFrame({"id": range(12), "y": np.arange(12.0), "t": 1.0, "e": [0, 1] * 6})
+    design = cw.Design("T", arms={"a": 1, "b": 1}, cluster="id", seed=1)
+    trial = design.assign(frame)
+    keyed = cw.Design(
+        "T", arms={"a": 1, "b": 1}, cluster="id", seed=cw.new_key(), method=cw.Simple()
+    )
+    calls = [
+        lambda word: cw.randomisation_test("y ~ arm", frame, trial, weights=word),
+        lambda word: cw.randomisation_test("y ~ arm", frame, trial, alternative=word),
+        lambda word: cw.randomisation_test(word, frame, trial, outcome="y"),
+        lambda word: cw.mann_whitney([1, 2], [3, 4], alternative=word),
+        lambda word: cw.permutation_test([1, 2], [3, 4], alternative=word),
+        lambda word: cw.compare_rates(events=[1, 2], totals=[4, 5], alternative=word),
+        lambda word: cw.adjust([0.1, 0.2], word),
+        lambda word: cw.kaplan_meier("Surv(t, e) ~ 1", frame, conf_type=word),
+        lambda word: cw.power.binary(
+            baseline=0.2, clusters=99, cluster_size=3, icc=0.1, power=0.8, method=word
+        ),
+        lambda word: cw.Ledger.create(tmp_path / "l.sqlite", keyed, overflow=word),
+        lambda word: cw.Ledger.create(tmp_path / "l.sqlite", keyed, merged=word),
+    ]
+    for call in calls:
+        for word in ("nonsense", "", "AUTO"):
+            with pytest.raises(cw.CreweError, match=r"known|unknown"):
+                call(word)

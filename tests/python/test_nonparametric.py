@@ -397,7 +397,7 @@ def test_row_3_15_a_table_that_nobody_can_read_is_refused() -> None:
 
 
 def test_row_9_5_a_value_at_an_edge_is_in_the_bin_above() -> None:
-    frame = pd.DataFrame({"share": np.arange(0.05, 1, 0.1).round(2).tolist() + [0.3, 1.0]})
+    frame = pd.DataFrame({"share": [*np.arange(0.05, 1, 0.1).round(2).tolist(), 0.3, 1.0]})
     frame.loc[2, "share"] = 0.3
     table = cw.crosstab("share", frame, bins=np.arange(0, 1.05, 0.1))
     assert table.counts.ravel().tolist() == [1, 1, 0, 3, 1, 1, 1, 1, 1, 2]

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use crewe::Result;
-use crewe::design::{Fraction, Imbalance, Minimisation, Ratio, Weighted, minimisation};
+use crewe::design::{Fraction, Imbalance, Minimisation, Ratio, minimisation};
 use crewe::progress::NoMonitor;
 use crewe::rng::{Seed, Stream};
 use rayon::prelude::*;
@@ -55,12 +55,8 @@ fn name(ratio: &[u32]) -> String {
 
 /// Arrivals x arms: in how many trials the arrival got the arm, by crewe's own rule.
 fn ours(ratio: &[u32], tenths: u64, trials: u64, seed: &Seed) -> Result<Vec<Vec<u64>>> {
-    let factor = |name: &str| Weighted { column: name.to_owned(), weight: 1 };
-    let options = Minimisation {
-        factors: vec![factor("site"), factor("history")],
-        imbalance: Imbalance::Range,
-        p: Fraction::new(tenths, 10),
-    };
+    let factors = [("site", 1), ("history", 1)];
+    let options = Minimisation::new(factors, Imbalance::Range, Fraction::new(tenths, 10));
     let ratio = Ratio::new(ratio);
     Ok(minimisation::shares(&options, &ratio, &LEVELS, ARRIVALS, trials, seed, &NoMonitor)?.count)
 }

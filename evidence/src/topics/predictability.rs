@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use crewe::Result;
 use crewe::design::{
     BiasedCoin, BigStick, Blocks, Complete, Design, Expected, Fraction, Imbalance, Method, Minimisation,
-    Simple, Weighted,
+    Simple,
 };
 use crewe::progress::NoMonitor;
 use crewe::rng::Seed;
@@ -22,15 +22,14 @@ const COIN: &str = "biased coin, p = ";
 
 /// The procedures for a ratio of this sum. Minimisation has factors of 4 and 2 levels.
 fn procedures(total: u32) -> Vec<(String, Method)> {
-    let factor = |name: &str| Weighted { column: name.to_owned(), weight: 1 };
     let minimised = |tenths: u64| {
-        let factors = vec![factor("site"), factor("history")];
-        Method::from(Minimisation { factors, imbalance: Imbalance::Range, p: Fraction::new(tenths, 10) })
+        let factors = [("site", 1), ("history", 1)];
+        Method::from(Minimisation::new(factors, Imbalance::Range, Fraction::new(tenths, 10)))
     };
     let blocks = |sizes: &[u32]| {
         let sizes: Vec<u32> = sizes.iter().map(|size| size * total).collect();
         let named = sizes.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
-        (format!("blocks of {named}"), Method::from(Blocks { sizes }))
+        (format!("blocks of {named}"), Method::from(Blocks::new(sizes)))
     };
     vec![
         ("simple".into(), Simple {}.into()),
@@ -39,10 +38,10 @@ fn procedures(total: u32) -> Vec<(String, Method)> {
         blocks(&[2]),
         blocks(&[1, 2]),
         blocks(&[1, 2, 3]),
-        ("big stick, limit 2".into(), BigStick { limit: 2 }.into()),
-        ("big stick, limit 3".into(), BigStick { limit: 3 }.into()),
-        (format!("{COIN}2/3"), BiasedCoin { p: Fraction::new(2, 3) }.into()),
-        (format!("{COIN}.8"), BiasedCoin { p: Fraction::new(4, 5) }.into()),
+        ("big stick, limit 2".into(), BigStick::new(2).into()),
+        ("big stick, limit 3".into(), BigStick::new(3).into()),
+        (format!("{COIN}2/3"), BiasedCoin::new(Fraction::new(2, 3)).into()),
+        (format!("{COIN}.8"), BiasedCoin::new(Fraction::new(4, 5)).into()),
         ("minimisation, p = .7".into(), minimised(7)),
         ("minimisation, p = .8".into(), minimised(8)),
         ("minimisation, p = 1".into(), minimised(10)),

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, HashMap};
 use std::fmt::Write as _;
 
 use crewe::design::{
-    BiasedCoin, BigStick, Blocks, BuiltPairs, Column, Complete, Constrained, Design, Fraction, GivenSets,
-    Imbalance, MatchedSets, Method, Minimisation, Misfits, Rerandomised, Simple, Support, Units, Weighted,
+    BiasedCoin, BigStick, Blocks, Column, Complete, Constrained, Design, Fraction, Imbalance, MatchedSets,
+    Method, Minimisation, Misfits, Rerandomised, Simple, Support, Units,
 };
 use crewe::progress::NoMonitor;
 use crewe::resampling::{Outcomes, RandomisationOptions, Size, SizeOptions, Statistic, size};
@@ -43,14 +43,10 @@ struct Named {
 /// Every procedure that the ratio allows; `small` where all assignments are to be listed.
 fn procedures(ratio: [u32; 2], small: bool) -> Vec<Named> {
     let total = ratio[0] + ratio[1];
-    let weighted = |name: &str| Weighted { column: name.to_owned(), weight: 1 };
     let on = || vec!["x1".to_owned(), "x2".to_owned(), "x3".to_owned()];
-    let complete = |misfits: Misfits| Method::from(Complete { misfits });
-    let constrained = Constrained {
-        draws: if small { 20_000 } else { 2_000 },
-        keep: Fraction::new(1, if small { 2 } else { 4 }),
-        on: on().iter().map(|name| weighted(name)).collect(),
-    };
+    let complete = |misfits: Misfits| Method::from(Complete::default().misfits(misfits));
+    let (keep, draws) = if small { (2, 20_000) } else { (4, 2_000) };
+    let constrained = Constrained::new(on().into_iter().map(|name| (name, 1)), Fraction::new(1, keep), draws);
     let list: Vec<(&'static str, Method, bool)> = vec![
         ("simple", Simple {}.into(), false),
         ("complete", complete(Misfits::Strata), true),
@@ -58,28 +54,19 @@ fn procedures(ratio: [u32; 2], small: bool) -> Vec<Named> {
         ("complete, misfits global", complete(Misfits::Global), true),
         ("complete, misfits weighted in strata", complete(Misfits::WeightedStrata), true),
         ("complete, misfits weighted globally", complete(Misfits::WeightedGlobal), true),
-        ("blocks, one size", Blocks { sizes: vec![total] }.into(), true),
-        ("blocks, random sizes", Blocks { sizes: vec![total, 2 * total] }.into(), true),
-        ("matched sets, given", MatchedSets::Given(GivenSets { on: "set".into() }).into(), false),
-        ("matched sets, built pairs", MatchedSets::Built(BuiltPairs { on: on() }).into(), false),
-        ("big stick, limit 2", BigStick { limit: 2 }.into(), true),
-        ("biased coin, p = 2/3", BiasedCoin { p: Fraction::new(2, 3) }.into(), true),
+        ("blocks, one size", Blocks::new([total]).into(), true),
+        ("blocks, random sizes", Blocks::new([total, 2 * total]).into(), true),
+        ("matched sets, given", MatchedSets::given("set").into(), false),
+        ("matched sets, built pairs", MatchedSets::built(on()).into(), false),
+        ("big stick, limit 2", BigStick::new(2).into(), true),
+        ("biased coin, p = 2/3", BiasedCoin::new(Fraction::new(2, 3)).into(), true),
         (
             "minimisation, p = .8",
-            Minimisation {
-                factors: vec![weighted("site"), weighted("history")],
-                imbalance: Imbalance::Range,
-                p: Fraction::new(4, 5),
-            }
-            .into(),
+            Minimisation::new([("site", 1), ("history", 1)], Imbalance::Range, Fraction::new(4, 5)).into(),
             false,
         ),
         ("constrained", constrained.into(), false),
-        (
-            "rerandomised",
-            Rerandomised { accept: Fraction::new(1, if small { 2 } else { 10 }), on: on() }.into(),
-            false,
-        ),
+        ("rerandomised", Rerandomised::new(on(), Fraction::new(1, if small { 2 } else { 10 })).into(), false),
     ];
     list.into_iter().map(|(name, method, strata)| Named { name, method, strata }).collect()
 }
@@ -151,9 +138,8 @@ impl Trial {
         trials: u64,
         seed: u64,
     ) -> Result<Size> {
-        let test =
-            RandomisationOptions { draws, interval: Some(effect != 0.0), ..RandomisationOptions::default() };
-        let options = SizeOptions { trials, seed, alpha: ALPHA, effect, test };
+        let test = RandomisationOptions::default().draws(draws).interval(effect != 0.0);
+        let options = SizeOptions::default().trials(trials).seed(seed).alpha(ALPHA).effect(effect).test(test);
         size(&self.design, &self.units, &self.outcomes, statistic, &options, &NoMonitor)
     }
 }

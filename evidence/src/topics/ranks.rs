@@ -66,7 +66,7 @@ fn score(stream: &mut Stream) -> f64 {
 }
 
 fn test(x: &[f64], y: &[f64], exact: bool, correct: bool) -> Result<MannWhitney> {
-    let options = MannWhitneyOptions { exact: Some(exact), correct, ..MannWhitneyOptions::default() };
+    let options = MannWhitneyOptions::default().exact(exact).correct(correct);
     mann_whitney(x, y, &options, &NoMonitor)
 }
 

@@ -71,7 +71,7 @@ impl Trial {
             }
         }
         let ids = Column::from_values("family", (0..FAMILIES).map(|i| format!("{i:05}")));
-        let design = design(Rerandomised { accept: Fraction::new(1, 10), on: names() });
+        let design = design(Rerandomised::new(names(), Fraction::new(1, 10)));
         let mut units = Units::from_rows(design.unit()?, &ids, &[])?;
         for (name, values) in names().iter().zip(x.columns()) {
             units = units.covariate(name, &values.to_vec())?;
@@ -109,7 +109,7 @@ impl Trial {
 
     /// Variances of the differences in means after rerandomisation, as shares of those under complete randomisation.
     fn variance(&self, one_in: u64, draws: u64, seed: u64) -> Result<Found> {
-        let design = design(Rerandomised { accept: Fraction::new(1, one_in), on: names() });
+        let design = design(Rerandomised::new(names(), Fraction::new(1, one_in)));
         let arms = design.draws(&self.units, draws as usize, Some(&Seed::Integer(seed)), &NoMonitor)?;
         let n = draws as f64;
         let rows: Vec<ArrayView1<'_, u8>> = arms.rows().into_iter().collect();

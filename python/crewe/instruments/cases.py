@@ -161,13 +161,7 @@ def prepare(
     """
     source = Source(frame)
     flags = _rules(rules)
-    if origin not in ("randomisation", "referral"):
-        raise fault(
-            InputError,
-            f"'{origin}' is no origin of time",
-            values=[str(origin)],
-            remedy="Use 'randomisation' or 'referral'",
-        )
+    _core.check_word("origin", str(origin))
     if origin == "randomisation" and randomised is None:
         raise fault(
             InputError,

@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from crewe import _core
 from crewe._assignment import Assignment
 from crewe._frames import Source
-from crewe._keys import secret
 from crewe._samples import kind_of
 from crewe.exceptions import CreweError, InputError, fault
 from crewe.resampling._options import Options
@@ -52,7 +51,7 @@ def by_function(
         assignment._simulated,
         assignment.commitment is not None,
         options.draws,
-        secret(options.seed),
+        options.seed,
     )
     drawn, weight = again["arm"], again["weight"]
     values = np.empty(len(drawn))

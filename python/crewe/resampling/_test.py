@@ -7,8 +7,9 @@ from typing import Any
 
 from crewe import _core
 from crewe._assignment import Assignment
+from crewe._core import read_seed
 from crewe._frames import Source
-from crewe._keys import Key, read_seed, secret
+from crewe._keys import Key
 from crewe._samples import check_alternative, count, kind_of
 from crewe.exceptions import DesignError, InputError, fault
 from crewe.ledger import Ledger
@@ -124,6 +125,12 @@ def randomisation_test(
     >>> bool(0 < test.p_value <= 1)
     True
     """
+    try:
+        seed = read_seed(seed)
+    except BaseException:
+        # It may be a secret: no traceback shows it.
+        del seed
+        raise
     check_alternative(alternative)
     noted: list[str] = []
     if isinstance(design, Ledger):
@@ -138,18 +145,11 @@ def randomisation_test(
             f"the third argument must be an assignment or a ledger, not a {type(design).__name__}",
             remedy="Pass what design.assign(frame) or design.observe(frame, arm=...) returned",
         )
-    if weights not in ("auto", "equal", "inverse_probability"):
-        raise fault(
-            InputError,
-            f"weights={weights!r} is unknown",
-            remedy="Choose 'auto', 'equal' or 'inverse_probability'",
-        )
+    _core.check_word("weights", str(weights))
     draws = count(draws, "draws")
     source = Source(data)
     synthetic = synthetic or bool(getattr(data, "attrs", {}).get("synthetic", False))
-    options = Options(
-        draws, None if seed is None else read_seed(seed), alternative, level, interval, weights
-    )
+    options = Options(draws, seed, alternative, level, interval, weights)
     if callable(statistic) and not isinstance(statistic, str):
         if studentised or compared is not None:
             raise fault(
@@ -203,7 +203,7 @@ def _built_in(
         rows.covariates,
         options.weights,
         options.draws,
-        secret(options.seed),
+        options.seed,
         options.alternative,
         options.level,
         options.interval,
