@@ -67,7 +67,7 @@ impl<'a> Surv<'a> {
     ///
     /// # Errors
     /// [`crate::Error::Input`] naming the column and the rows: different lengths, no rows, missing or negative times,
-    /// an event that is neither 0 nor 1, weights that are not positive, no event at all.
+    /// an event that is neither 0 nor 1, weights that are not above 0, no event at all.
     pub fn check(&self) -> Result<()> {
         let n = self.n();
         if self.event.len() != n {
@@ -111,10 +111,10 @@ impl<'a> Surv<'a> {
             check_weights(weights.len(), n, weights.iter().copied())?;
             let rows = positions(weights, |w| w == 0.0);
             if !rows.is_empty() {
-                return Err(Fault::new("rows with a weight of 0 are at risk of nothing")
+                return Err(Fault::new("rows with a weight of 0 take no part")
                     .column("weights")
                     .rows(rows)
-                    .remedy("Drop these rows")
+                    .remedy("Leave these rows out")
                     .input());
             }
         }

@@ -208,14 +208,6 @@ def _from_arrays(
     n = len(surv)
     asked = _probability_weights(weights)
     given = None if asked is None else asked.values(n)
-    if given is not None and (given == 0.0).any():
-        raise fault(
-            InputError,
-            "weights of 0 in arrays",
-            column="weights",
-            rows=[int(row) for row in (given == 0.0).nonzero()[0]],
-            remedy="Leave these rows out of the arrays, or pass a data frame, which drops them",
-        )
     rows = Rows(
         surv,
         columns,
