@@ -199,7 +199,7 @@ fn proportional_hazards() {
         let fit = case.fit().unwrap();
         for transform in ["km", "rank", "identity", "log"] {
             let want = &case.reference["zph"][transform];
-            let kind = Transform::parse(transform).unwrap();
+            let kind = transform.parse::<Transform>().unwrap();
             let what = format!("{} zph {transform}", case.name);
             let zph = fit.zph(kind, &case.terms).unwrap();
             let tests: Vec<_> = zph.terms.iter().chain([&zph.global]).collect();

@@ -239,7 +239,7 @@ impl CoxModel {
         transform: &str,
         terms: Vec<Vec<usize>>,
     ) -> PyResult<Bound<'py, PyDict>> {
-        let transform = Transform::parse(transform).or_raise(py)?;
+        let transform: Transform = transform.parse().or_raise(py)?;
         let zph = crate::pool::compute(py, || self.inner.zph(transform, &terms)).or_raise(py)?;
         let all: Vec<&Test> = zph.terms.iter().chain([&zph.global]).collect();
         Ok(record!(py,
@@ -385,7 +385,7 @@ fn cox_fit(
     let fit = crate::pool::compute(py, || {
         Cox::new(Surv::new(time, event).named(time_name, event_name).weights(weights), columns)
             .named(names)
-            .ties(Ties::parse(ties)?)
+            .ties(ties.parse::<Ties>()?)
             .strata(strata)
             .fit()
     })

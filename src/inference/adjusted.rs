@@ -14,7 +14,7 @@
 //!
 //! What a cluster leaves to the others, an eigenvalue r of `I - L_g`, decides its weight `r^{-p}`. Where it is small it is
 //! taken as the sum of what the other clusters have in that direction, to all its digits, and not as a difference from
-//! 1; below 1e-16 ([`Fitted::resolution`]) it counts as 0, and its inverse power too (Moore and Penrose).
+//! 1; below [`Fitted::resolution`] it counts as 0, and its inverse power too (Moore and Penrose).
 //!
 //! Bell and McCaffrey (2002); Pustejovsky and Tipton (2018), doi:10.1080/07350015.2016.1247004, section 4.
 

@@ -4,6 +4,7 @@
 use std::sync::{Arc, OnceLock};
 
 use ndarray::{Array2, ArrayView2};
+use serde::Serialize;
 
 use super::Clusters;
 use super::contrasts::{Contrasts, check_contrasts};
@@ -44,22 +45,27 @@ pub struct Covariance<'f> {
 
 /// The numbers of a [`Covariance`] without its fit, for programs that keep the data elsewhere; a fit takes only its own
 /// back.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize)]
 pub struct Sandwich {
     kind: Vcov,
     rule: DfRule,
     /// k x k, in whitened columns.
+    #[serde(skip)]
     middle: Array2<f64>,
     matrix: Array2<f64>,
     /// `1 - h` of every row, under HC2.
+    #[serde(skip)]
     rests: Option<Vec<f64>>,
     /// The degrees of freedom of the coefficients of interest.
     known: Vec<(usize, f64)>,
+    #[serde(skip)]
     df: OnceLock<Vec<f64>>,
     count: Option<usize>,
     notes: Vec<String>,
+    #[serde(skip)]
     pub(crate) clusters: Option<Clusters>,
     /// Which fit it is of.
+    #[serde(skip)]
     pub(crate) fit: u64,
 }
 

@@ -8,6 +8,7 @@
 //! working variance.
 
 use ndarray::{Array2, ArrayView2};
+use serde::Serialize;
 
 use super::{Bread, Vcov};
 use crate::Result;
@@ -77,7 +78,7 @@ pub trait Fitted: Send + Sync {
 
     /// What a cluster leaves of the information in a direction counts as nothing below this.
     fn resolution(&self) -> f64 {
-        1e-16
+        1e-22
     }
 
     /// Whether the information of every cluster is positive semidefinite, as it is where it is a sum over rows.
@@ -109,7 +110,7 @@ pub trait Fitted: Send + Sync {
 }
 
 /// The distribution that tests refer to.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 #[non_exhaustive]
 pub enum Reference {
     /// The normal; with clusters t on G - 1.
@@ -210,6 +211,7 @@ pub trait WhitenedRows: Send + Sync {
 
 /// The rows of one cluster.
 #[derive(Debug, Clone, Default)]
+#[non_exhaustive]
 pub struct ClusterRows {
     /// Whitened rows with their weights, m x k by rows: `Z`.
     pub z: Vec<f64>,

@@ -7,9 +7,6 @@
 //! linear predictor, transformed. Ratios and odds ratios are compared on the log scale: the contrast of `log m_1 - log m_0`
 //! is `g_1 / m_1 - g_0 / m_0`, that of the log odds has `m (1 - m)` below. Everything is worked out in centred columns.
 
-use std::fmt;
-use std::str::FromStr;
-
 use ndarray::{ArrayView1, ArrayView2};
 use serde::Serialize;
 
@@ -17,10 +14,11 @@ use super::contrasts::Contrasts;
 use super::covariance::Covariance;
 use super::fitted::{Identity, Link};
 use super::level::check_level;
-use crate::{Error, Fault, Result};
+use crate::words::words;
+use crate::{Fault, Result};
 
 /// How levels are compared.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[non_exhaustive]
 pub enum Compare {
     /// `m_1 - m_0`.
@@ -32,40 +30,18 @@ pub enum Compare {
     OddsRatio,
 }
 
+words!(
+    Compare,
+    "comparison of levels",
+    Difference => "difference",
+    Ratio => "ratio",
+    OddsRatio => "odds_ratio",
+);
+
 impl Compare {
-    /// Every way.
-    pub const ALL: [Self; 3] = [Self::Difference, Self::Ratio, Self::OddsRatio];
-
-    /// The name as users write it.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Difference => "difference",
-            Self::Ratio => "ratio",
-            Self::OddsRatio => "odds_ratio",
-        }
-    }
-
     /// Whether levels are compared on the log scale.
     pub fn is_log(self) -> bool {
         self != Self::Difference
-    }
-}
-
-impl fmt::Display for Compare {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
-}
-
-impl FromStr for Compare {
-    type Err = Error;
-
-    fn from_str(name: &str) -> Result<Self> {
-        Self::ALL.into_iter().find(|compare| compare.name() == name).ok_or_else(|| {
-            Fault::new(format!("levels cannot be compared by '{name}'"))
-                .remedy(format!("Choose one of {}", Self::ALL.map(Self::name).join(", ")))
-                .input()
-        })
     }
 }
 

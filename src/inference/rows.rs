@@ -16,16 +16,14 @@ use crate::{Fault, Result};
 
 /// `1 - h` below this is summed from the other rows.
 const SMALL: f64 = 1e-3;
-/// `1 - h` below this is zero.
-const SINGULAR: f64 = 1e-16;
 /// `1 - h` below this makes a row enter sums over pairs singly.
 const HEAVY: f64 = 0.02;
 
-/// `1 - h` of every row, to all its digits.
+/// `1 - h` of every row, to all its digits; what is below `resolution` is 0.
 ///
 /// # Errors
 /// [`crate::Error::Input`] naming the rows that the model fits exactly.
-pub(super) fn rests(rows: &dyn WhitenedRows, kind: Vcov) -> Result<Vec<f64>> {
+pub(super) fn rests(rows: &dyn WhitenedRows, kind: Vcov, resolution: f64) -> Result<Vec<f64>> {
     let mut rests: Vec<f64> = rows.leverage().into_iter().map(|h| 1.0 - h).collect();
     for i in (0..rests.len()).filter(|&i| rests[i] < SMALL).collect::<Vec<_>>() {
         let z = rows.row(i);
@@ -34,7 +32,7 @@ pub(super) fn rests(rows: &dyn WhitenedRows, kind: Vcov) -> Result<Vec<f64>> {
         let others: f64 = products.iter().enumerate().filter(|(j, _)| *j != i).map(|(_, p)| p * p).sum();
         rests[i] = others / length;
     }
-    let full: Vec<usize> = (0..rests.len()).filter(|&i| rests[i] <= SINGULAR).collect();
+    let full: Vec<usize> = (0..rests.len()).filter(|&i| rests[i] <= resolution).collect();
     if full.is_empty() {
         return Ok(rests);
     }

@@ -33,15 +33,18 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use ndarray::Array2;
+use serde::{Serialize, Serializer};
 
 use super::adjusted::{self, Power};
 use super::covariance::{Covariance, Sandwich};
 use super::fitted::{Fitted, Reference, Target};
 use super::rows;
+use crate::words::words;
 use crate::{Error, Fault, Result};
 
 /// The kinds of covariance; see the table in the [module](self).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 #[allow(missing_docs)] // The module's table defines them all.
 pub enum Vcov {
     Iid,
@@ -114,8 +117,18 @@ impl FromStr for Vcov {
     }
 }
 
+/// As its name.
+impl Serialize for Vcov {
+    fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.name())
+    }
+}
+
+words!(DfRule, "rule for the degrees of freedom", Default => "default", Residual => "residual");
+
 /// Where the degrees of freedom come from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
 pub enum DfRule {
     /// As the module's table says.
     #[default]
@@ -173,7 +186,7 @@ fn middle(fit: &dyn Fitted, kind: Vcov, rule: DfRule) -> Result<Middle> {
         }
         Vcov::Hc2 | Vcov::Hc3 => {
             let rows = fit.rows().ok_or_else(|| without_rows(kind))?;
-            let rests = rows::rests(rows, kind)?;
+            let rests = rows::rests(rows, kind, fit.resolution())?;
             let inflated: Vec<f64> = rows
                 .score_factors()
                 .iter()

@@ -329,6 +329,18 @@ impl Cluster {
 }
 
 /// A least squares fit from sums over clusters.
+///
+/// ```
+/// use crewe::inference::Vcov;
+/// use crewe::regression::Accumulated;
+/// use ndarray::array;
+/// let mut sums = Accumulated::new(["arm"]);
+/// sums.add(array![1., 2., 2., 4., 5., 4.].view(), array![[0.], [0.], [0.], [1.], [1.], [1.]].view(), &[1, 1, 2, 3, 3, 4])?;
+/// let fit = sums.fit()?;
+/// assert_eq!((fit.n(), fit.names()[1].as_str()), (6, "arm"));
+/// assert!(fit.vcov(Vcov::Hc2).is_err()); // needs the rows
+/// # Ok::<(), crewe::Error>(())
+/// ```
 #[derive(Debug, Clone)]
 pub struct AccumulatedFit {
     names: Vec<String>,

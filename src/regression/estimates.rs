@@ -2,6 +2,8 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use serde::Serialize;
+
 use crate::inference::{Bread, Link, Reference, Target};
 
 static FITS: AtomicU64 = AtomicU64::new(1);
@@ -12,7 +14,18 @@ pub(crate) fn new_id() -> u64 {
 }
 
 /// A fitted linear predictor; k coefficients, n rows.
-#[derive(Debug, Clone)]
+///
+/// ```
+/// use crewe::regression::Ols;
+/// use ndarray::array;
+/// let (y, x) = (array![1.0, 2.0, 4.0], array![[0.0], [0.0], [1.0]]);
+/// let fit = Ols::new(y.view(), x.view()).fit()?;
+/// let estimates = &fit.summary().estimates;
+/// assert_eq!((estimates.n(), estimates.k(), estimates.df_residual()), (3, 2, 1.0));
+/// assert!((estimates.residuals[0] + 0.5).abs() < 1e-15);
+/// # Ok::<(), crewe::Error>(())
+/// ```
+#[derive(Debug, Clone, Serialize)]
 #[non_exhaustive]
 pub struct Estimates {
     /// The names of the terms, length k.
@@ -20,23 +33,34 @@ pub struct Estimates {
     /// The coefficients, length k.
     pub coef: Vec<f64>,
     /// The factor of the inverse information.
+    #[serde(skip)]
     pub bread: Bread,
     /// Residuals on the scale of the outcome, `y - mu`, length n.
     pub residuals: Vec<f64>,
     /// The factors of the rows' scores where they are not the residuals, length n.
+    #[serde(skip)]
     pub(crate) factors: Option<Vec<f64>>,
     /// Roots of the rows' weights in the information, length n; none where they are all 1.
+    #[serde(skip)]
     pub(crate) roots: Option<Vec<f64>>,
     /// Working variances of the rows, where they are not the squares of the roots.
+    #[serde(skip)]
     pub(crate) variances: Option<Vec<f64>>,
+    #[serde(skip)]
     pub(crate) target: Target,
     /// Rows with a weight above 0.
     pub(crate) counted: usize,
     /// The distribution that tests refer to.
     pub reference: Reference,
+    #[serde(skip)]
     pub(crate) link: &'static dyn Link,
+    /// The least share of its variance that a column keeps beside the others.
+    #[serde(skip)]
+    pub(crate) tolerance: f64,
     /// Why the model-based covariance does not exist, where it does not.
+    #[serde(skip)]
     pub(crate) no_model: Option<&'static str>,
+    #[serde(skip)]
     pub(crate) id: u64,
 }
 

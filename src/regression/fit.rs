@@ -29,6 +29,17 @@ pub trait Refit: Send + Sync {
 }
 
 /// A fitted regression, still borrowing its columns so that any covariance can follow without refitting.
+///
+/// ```
+/// use crewe::inference::Vcov;
+/// use crewe::regression::Ols;
+/// use ndarray::array;
+/// let (y, x) = (array![1.0, 2.0, 4.0, 5.0], array![[0.0], [0.0], [1.0], [1.0]]);
+/// let fit = Ols::new(y.view(), x.view()).fit()?;
+/// assert!(fit.vcov(Vcov::Hc1, None)?.coefficients(0.95)?.p_value[1] < 0.1);
+/// assert!((fit.predict(array![[1.0]].view(), false)?[0] - 4.5).abs() < 1e-12);
+/// # Ok::<(), crewe::Error>(())
+/// ```
 #[derive(Debug, Clone)]
 pub struct Fit<'a, S> {
     x: DesignMatrix<'a>,

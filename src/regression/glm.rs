@@ -26,6 +26,7 @@
 use std::sync::Arc;
 
 use ndarray::{Array1, Array2, ArrayView1, ArrayView2};
+use serde::Serialize;
 
 use super::estimates::{Estimates, new_id};
 use super::family::{Binary, Ends, Family};
@@ -205,7 +206,19 @@ pub type GlmFit<'a> = Fit<'a, GlmSummary>;
 pub type LogitFit<'a> = GlmFit<'a>;
 
 /// What a fit holds apart from the data.
-#[derive(Debug, Clone)]
+///
+/// ```
+/// use crewe::regression::{Family, Glm, GlmSummary};
+/// use ndarray::array;
+/// let y = array![1.0, 0.0, 0.0, 0.0, 1.0, 1.0, 1.0, 0.0];
+/// let x = array![[0.0], [0.0], [0.0], [0.0], [1.0], [1.0], [1.0], [1.0]];
+/// let fit = Glm::new("probit".parse()?, y.view(), x.view()).fit()?;
+/// let summary: &GlmSummary = fit.summary();
+/// assert_eq!(summary.family.name(), "probit");
+/// assert!(summary.log_likelihood > summary.null_log_likelihood);
+/// # Ok::<(), crewe::Error>(())
+/// ```
+#[derive(Debug, Clone, Serialize)]
 #[non_exhaustive]
 pub struct GlmSummary {
     /// The family.
@@ -226,6 +239,7 @@ pub struct GlmSummary {
     pub iterations: usize,
     /// Whether the columns were so nearly collinear that the iteration ran on orthogonalised ones.
     pub precise: bool,
+    #[serde(skip)]
     weights: Option<Vec<f64>>,
     kind: WeightKind,
 }
@@ -299,6 +313,8 @@ struct Maximum {
     whitening: Vec<Vec<f64>>,
     state: State,
     iterations: usize,
+    /// The least share of its information that a column keeps beside the others.
+    tolerance: f64,
 }
 
 /// What is fitted.
@@ -422,7 +438,7 @@ impl Model<'_, '_, '_> {
                 {
                     return Err(error);
                 }
-                return Ok(Some(Maximum { coef, center, whitening, state, iterations }));
+                return Ok(Some(Maximum { coef, center, whitening, state, iterations, tolerance }));
             }
             // Asked for in every tenth step: a maximum that is far away only takes longer.
             if iterations >= PATIENCE
@@ -484,7 +500,14 @@ impl Model<'_, '_, '_> {
             })
             .collect();
         let center = bread.center().to_vec();
-        Ok(Some(Maximum { coef, center, whitening, state: inner.state, iterations: inner.iterations }))
+        Ok(Some(Maximum {
+            coef,
+            center,
+            whitening,
+            state: inner.state,
+            iterations: inner.iterations,
+            tolerance: inner.tolerance,
+        }))
     }
 
     /// The factor of the inverse of the expected information, where the iteration had the observed one.
@@ -513,6 +536,8 @@ impl Model<'_, '_, '_> {
 
     fn summarise(&self, family: Family, kind: WeightKind, maximum: &Maximum, precise: bool) -> GlmSummary {
         let (x, y) = (self.x, self.y);
+        // Orthogonalised columns have lost what double precision loses.
+        let tolerance = if precise { 1e-20 } else { maximum.tolerance };
         let weight = |i: usize| self.weights.map_or(1.0, |weights| weights[i]);
         let counted = (0..x.n()).filter(|&i| self.counts(i)).count();
         let k = x.k() as f64;
@@ -564,6 +589,7 @@ impl Model<'_, '_, '_> {
                 counted,
                 reference: Reference::Normal,
                 link: self.family.link(),
+                tolerance,
                 no_model: weighted.then_some(
                     "the model-based covariance depends on the scale of probability weights, which means nothing",
                 ),

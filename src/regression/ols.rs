@@ -14,13 +14,14 @@
 use std::sync::Arc;
 
 use ndarray::{ArrayView1, ArrayView2};
+use serde::Serialize;
 
 use super::estimates::{Estimates, new_id};
 use super::fit::{Fit, Refit, Summary};
 use super::weights::{WeightKind, Weights};
 use crate::inference::{Bread, Identity, Reference, Target};
 use crate::linalg::double::{Double, Scalar};
-use crate::linalg::factor::{Collinear, factor};
+use crate::linalg::factor::{Collinear, Factor, factor};
 use crate::linalg::gram::{centred, cross_products, fill_chunks, over_chunks, precise_cross_products};
 use crate::linalg::matrix::{DesignMatrix, bad_rows, not_finite};
 use crate::{Error, Fault, Result};
@@ -114,7 +115,17 @@ impl<'a> Ols<'a> {
 pub type OlsFit<'a> = Fit<'a, OlsSummary>;
 
 /// What a fit holds apart from the data.
-#[derive(Debug, Clone)]
+///
+/// ```
+/// use crewe::regression::{Ols, OlsSummary};
+/// use ndarray::array;
+/// let (y, x) = (array![1.0, 2.0, 4.0], array![[0.0], [0.0], [1.0]]);
+/// let fit = Ols::new(y.view(), x.view()).fit()?;
+/// let summary: &OlsSummary = fit.summary();
+/// assert!((summary.r_squared - 25.0 / 28.0).abs() < 1e-15);
+/// # Ok::<(), crewe::Error>(())
+/// ```
+#[derive(Debug, Clone, Serialize)]
 #[non_exhaustive]
 pub struct OlsSummary {
     /// Coefficients, whitening and residuals, for inference.
@@ -127,6 +138,7 @@ pub struct OlsSummary {
     pub adj_r_squared: f64,
     /// Whether the double-double path was needed.
     pub precise: bool,
+    #[serde(skip)]
     weights: Option<Vec<f64>>,
     kind: WeightKind,
 }
@@ -184,6 +196,8 @@ struct Solution {
     total: f64,
     /// The sum of squares of y about 0.
     size: f64,
+    /// The least share of its variance that a column keeps beside the others.
+    tolerance: f64,
     precise: bool,
 }
 
@@ -288,6 +302,7 @@ fn fast(
         residuals,
         total,
         size,
+        tolerance: factor.tolerance,
         precise: false,
     }))
 }
@@ -345,7 +360,7 @@ fn precise(x: &DesignMatrix<'_>, y: ArrayView1<'_, f64>, weights: Option<&[f64]>
     let first = usize::from(x.has_intercept());
     let gram = if first == 1 { centred(&raw) } else { raw.clone() };
     // The raw factor has decided the rank; the centred one only has to be positive definite.
-    let w = factor(&inner(&gram), 0.0).map_err(|lost| rank_error(x, &lost))?.inverse;
+    let Factor { inverse: w, tolerance } = factor(&inner(&gram), 0.0).map_err(|lost| rank_error(x, &lost))?;
     let products: Vec<Double> = gram[..k].iter().map(|row| row[k]).collect();
     let mut whitened = half(&w, &products);
     let mut coef = other_half(&w, &whitened);
@@ -382,6 +397,7 @@ fn precise(x: &DesignMatrix<'_>, y: ArrayView1<'_, f64>, weights: Option<&[f64]>
         residuals,
         total: gram[k][k].value(),
         size: raw[k][k].value(),
+        tolerance,
         precise: true,
     })
 }
@@ -411,6 +427,13 @@ fn summarise(
     let df = n - k;
     let scale = squares / df;
     let varies = solution.total > nothing;
+    if !varies && x.has_intercept() {
+        // An outcome that never varies has slopes of 0, and not what rounding leaves of them.
+        for values in [&mut solution.coef, &mut solution.centred, &mut solution.whitened] {
+            values[1..].fill(0.0);
+        }
+        solution.coef[0] = solution.centred[0];
+    }
     let r_squared = if varies { 1.0 - squares / solution.total } else { f64::NAN };
     let base = if x.has_intercept() { n - 1.0 } else { n };
     let factors = weights
@@ -441,6 +464,7 @@ fn summarise(
             counted,
             reference: Reference::T { residual: df },
             link: &Identity,
+            tolerance: solution.tolerance,
             no_model: None,
             id: new_id(),
         },

@@ -278,6 +278,11 @@ impl Fitted for Rows<'_, '_> {
         self.refit.refit(self.x, self.y, &weights)
     }
 
+    fn resolution(&self) -> f64 {
+        // What is 0 comes out as the square of the rounding of a row, which collinear columns make larger.
+        (1e-28 / self.estimates.tolerance).max(1e-22)
+    }
+
     fn rows(&self) -> Option<&dyn WhitenedRows> {
         Some(self)
     }

@@ -4,10 +4,18 @@ use std::fmt;
 use std::str::FromStr;
 
 use ndarray::ArrayView1;
+use serde::{Serialize, Serializer};
 
 use crate::{Error, Fault, Result};
 
 /// What a weight says of its row.
+///
+/// ```
+/// use crewe::regression::WeightKind;
+/// assert_eq!("analytic".parse::<WeightKind>()?, WeightKind::Analytic);
+/// assert!("frequency".parse::<WeightKind>().unwrap_err().to_string().contains("Repeat each row"));
+/// # Ok::<(), crewe::Error>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[non_exhaustive]
 pub enum WeightKind {
@@ -31,6 +39,13 @@ impl WeightKind {
 impl fmt::Display for WeightKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())
+    }
+}
+
+/// As its name.
+impl Serialize for WeightKind {
+    fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.name())
     }
 }
 

@@ -54,7 +54,22 @@ impl Test {
 }
 
 /// A fitted Cox model; p coefficients, n rows.
-#[derive(Debug, Clone)]
+///
+/// ```
+/// use crewe::inference::{Compare, Vcov};
+/// use crewe::survival::{Cox, Surv};
+/// use ndarray::{Array2, array};
+/// let surv = Surv::new(&[4., 3., 1., 1., 2., 2., 3.], &[1., 1., 1., 0., 1., 1., 0.]);
+/// let x = array![[0.], [2.], [1.], [1.], [1.], [0.], [0.]];
+/// let fit = Cox::new(surv, x.view()).fit()?;
+/// let model = fit.vcov(Vcov::Iid, None)?;
+/// // The risk of the event by time 2 if everybody had 0, and 1.
+/// let (none, all) = (Array2::zeros((7, 1)), Array2::ones((7, 1)));
+/// let risks = fit.adjusted_risks(&model, &[none.view(), all.view()], 2.0, &[[1, 0]], Compare::Ratio, 0.95)?;
+/// assert!(risks.levels.estimate[1] > risks.levels.estimate[0]);
+/// # Ok::<(), crewe::Error>(())
+/// ```
+#[derive(Debug, Clone, Serialize)]
 #[non_exhaustive]
 pub struct CoxFit {
     /// The names of the terms, length p.
@@ -62,6 +77,7 @@ pub struct CoxFit {
     /// Log hazard ratios, length p.
     pub coef: Vec<f64>,
     /// The factor of the inverse information.
+    #[serde(skip)]
     pub bread: Bread,
     /// Log partial likelihood at coefficients of 0.
     pub loglik_null: f64,
@@ -83,9 +99,12 @@ pub struct CoxFit {
     pub ties: Ties,
     /// Newton steps taken.
     pub iterations: usize,
+    #[serde(skip)]
     pub(crate) data: Prepared,
     /// The coefficients of the standardised columns.
+    #[serde(skip)]
     pub(crate) beta: Vec<f64>,
+    #[serde(skip)]
     pub(crate) id: u64,
 }
 

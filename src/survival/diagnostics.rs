@@ -7,13 +7,16 @@
 
 use nalgebra::{DMatrix, DVector};
 use ndarray::Array2;
+use serde::Serialize;
 
 use super::cox::{CoxFit, Test};
 use super::likelihood::{each_event_time, mirror};
+use crate::words::words;
 use crate::{Fault, Result};
 
 /// The function of time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
 pub enum Transform {
     /// 1 less the Kaplan-Meier estimate just before t.
     #[default]
@@ -26,26 +29,29 @@ pub enum Transform {
     Log,
 }
 
-impl Transform {
-    /// From its name: `"km"`, `"rank"`, `"identity"` or `"log"`.
-    ///
-    /// # Errors
-    /// [`crate::Error::Input`] for another name.
-    pub fn parse(name: &str) -> Result<Self> {
-        match name {
-            "km" => Ok(Self::KaplanMeier),
-            "rank" => Ok(Self::Rank),
-            "identity" => Ok(Self::Identity),
-            "log" => Ok(Self::Log),
-            _ => Err(Fault::new(format!("the transform '{name}' is unknown"))
-                .remedy("Use 'km', 'rank', 'identity' or 'log'")
-                .input()),
-        }
-    }
-}
+words!(
+    Transform,
+    "function of time",
+    KaplanMeier => "km",
+    Rank => "rank",
+    Identity => "identity",
+    Log => "log",
+);
 
 /// Tests of proportional hazards.
-#[derive(Debug, Clone, PartialEq)]
+///
+/// ```
+/// use crewe::survival::{Cox, Surv, Transform};
+/// use ndarray::array;
+/// let surv = Surv::new(&[4., 3., 1., 1., 2., 2., 3.], &[1., 1., 1., 0., 1., 1., 0.]);
+/// let x = array![[0.], [2.], [1.], [1.], [1.], [0.], [0.]];
+/// let test = Cox::new(surv, x.view()).fit()?.zph("rank".parse()?, &[])?;
+/// assert_eq!(test.terms.len(), 1);
+/// assert!(test.global.p_value > 0.05);
+/// # Ok::<(), crewe::Error>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[non_exhaustive]
 pub struct Zph {
     /// One test a term, in the order of the terms given.
     pub terms: Vec<Test>,

@@ -16,10 +16,18 @@ use ndarray::linalg::general_mat_mul;
 use ndarray::{Array2, ArrayView2, ArrayViewMut2};
 
 use super::data::{Surv, Tie, Timeline};
-use crate::{Fault, Result};
+use crate::words::words;
 
 /// How deaths at one time are treated.
+///
+/// ```
+/// use crewe::survival::Ties;
+/// assert_eq!("breslow".parse::<Ties>()?, Ties::Breslow);
+/// assert_eq!(Ties::default().to_string(), "efron");
+/// # Ok::<(), crewe::Error>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
 pub enum Ties {
     /// Efron's approximation, close to the exact likelihood of continuous time.
     #[default]
@@ -28,21 +36,7 @@ pub enum Ties {
     Breslow,
 }
 
-impl Ties {
-    /// From its name: `"efron"` or `"breslow"`.
-    ///
-    /// # Errors
-    /// [`crate::Error::Input`] for another name.
-    pub fn parse(name: &str) -> Result<Self> {
-        match name {
-            "efron" => Ok(Self::Efron),
-            "breslow" => Ok(Self::Breslow),
-            _ => Err(Fault::new(format!("ties = '{name}' is unknown"))
-                .remedy("Use 'efron' or 'breslow'")
-                .input()),
-        }
-    }
-}
+words!(Ties, "treatment of ties", Efron => "efron", Breslow => "breslow");
 
 /// Rows in a block that stays in the first-level cache.
 const BLOCK: usize = 192;
