@@ -249,10 +249,11 @@ def predict(fit: Linear, data: Any, kind: str, level: float | None) -> Any:
     held = fit._needs_data()
     implementation = fit.implementation
     if data is None:
-        rows, whole = held.x, np.ones(len(held.x), dtype=np.bool_)
+        rows = held.x
+        whole: NDArray[np.bool_] = np.ones(len(rows), dtype=np.bool_)
     elif held.design is None:
         rows = np.ascontiguousarray(np.atleast_2d(numbers(data, "X")))
-        whole = np.isfinite(rows).all(axis=1)
+        whole = np.asarray(np.isfinite(rows).all(axis=1))
     else:
         rows, whole = held.design.rows_of(data)
         implementation = Source(data)._implementation

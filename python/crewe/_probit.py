@@ -129,7 +129,8 @@ def probit(
     >>> fit.vcov_name, fit.clusters
     ('CR2', 39)
     """
-    asked = {**_DEFAULTS, **options}
+    # Every key is one of the names above, with its type.
+    asked: dict[str, Any] = {**_DEFAULTS, **options}
     unknown = sorted(set(asked) - set(_DEFAULTS))
     if unknown:
         raise TypeError(f"probit() got an unexpected keyword argument '{unknown[0]}'")

@@ -346,7 +346,7 @@ impl Moments {
     }
 
     /// Takes the moments of cluster `g` from the bundle, if it is there.
-    pub(crate) fn from_bundle(&mut self, g: usize) -> bool {
+    pub(crate) fn take_gathered(&mut self, g: usize) -> bool {
         let Some(place) = g.checked_sub(self.bundle.first).filter(|p| p + 1 < self.bundle.starts.len())
         else {
             return false;

@@ -183,7 +183,7 @@ impl Fitted for Rows<'_, '_> {
     fn moments(&self, g: usize, into: &mut Moments) {
         let (k, width, size) = (self.estimates.k(), into.width(), self.size(g));
         let factors = self.estimates.score_factors();
-        if into.from_bundle(g) {
+        if into.take_gathered(g) {
             return;
         }
         if size <= k {

@@ -162,7 +162,8 @@ pub fn margins_are(
     let asked = settings.each_ref().map(|rows| Setting::new(rows.view()).weights(weights.map(|w| w.view())));
     let kind = got.kind().name();
     // At one row the interval is that of the linear predictor, transformed: it stands in the row of the link.
-    let transformed = settings[0].nrows() == 1 && got.fit().link().is_some_and(|link| link.is_probability());
+    let transformed =
+        settings[0].nrows() == 1 && got.fit().link().is_some_and(crewe::inference::Link::is_probability);
     let mut seen = 0;
     for row in rows.as_array().expect("a list of rows") {
         let Some(want) = row["vcov"].get(kind) else { continue };

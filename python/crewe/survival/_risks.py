@@ -113,10 +113,11 @@ def predict(
             InputError, "this fit was loaded without its data", remedy="Fit the model again"
         )
     if data is None:
-        rows, whole = held.x, np.ones(len(held.x), dtype=np.bool_)
+        rows = held.x
+        whole: NDArray[np.bool_] = np.ones(len(rows), dtype=np.bool_)
     elif held.design is None:
         rows = np.ascontiguousarray(np.atleast_2d(numbers(data, "X")))
-        whole = np.isfinite(rows).all(axis=1)
+        whole = np.asarray(np.isfinite(rows).all(axis=1))
     else:
         rows, whole = held.design.rows_of(data)
         implementation = Source(data)._implementation
