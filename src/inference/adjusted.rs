@@ -584,12 +584,24 @@ impl Work {
     #[allow(clippy::inline_always)]
     #[inline(always)]
     fn light<const N: usize>(&mut self, job: &Job<'_>, g: usize, queue: &mut Queue<'_>) -> bool {
-        const MOST: usize = 8;
         job.fit.moments(g, &mut self.moments);
-        let r = self.moments.factor_rows().unwrap_or(0);
-        if r == 0 || r > MOST {
-            return false;
+        match self.moments.factor_rows() {
+            None => self.light_matrix::<N>(job, queue),
+            Some(r @ 1..=4) => self.light_factor::<N, 4>(job, r, queue),
+            Some(r @ 5..=8) => self.light_factor::<N, 8>(job, r, queue),
+            Some(_) => false,
         }
+    }
+
+    /// As [`Work::light`], for a cluster of `r` rows, at most MOST.
+    #[allow(clippy::inline_always)]
+    #[inline(always)]
+    fn light_factor<const N: usize, const MOST: usize>(
+        &mut self,
+        job: &Job<'_>,
+        r: usize,
+        queue: &mut Queue<'_>,
+    ) -> bool {
         let (f, u) = (self.moments.matrix().as_chunks::<N>().0, job.u.as_chunks::<N>().0);
         let mut product = [[0.0; MOST]; MOST];
         let mut size = 0.0;
@@ -662,6 +674,76 @@ impl Work {
             let own = dot_of(&q, &q);
             queue.fourth[c] += own * own;
             let place = (c * BATCH + queue.at) * N;
+            queue.values[place..place + N].copy_from_slice(&q);
+        }
+        true
+    }
+
+    /// As [`Work::light`], for a cluster whose information is a matrix: `q = (I + phi L) L u`.
+    #[allow(clippy::inline_always)]
+    #[inline(always)]
+    fn light_matrix<const N: usize>(&mut self, job: &Job<'_>, queue: &mut Queue<'_>) -> bool {
+        let k = job.k;
+        let (l, u) = (self.moments.matrix().as_chunks::<N>().0, job.u.as_chunks::<N>().0);
+        let size = l.as_flattened().iter().map(|v| v * v).sum::<f64>().sqrt();
+        if size.is_nan() || size > SERIES {
+            return false;
+        }
+        self.degenerate = false;
+        self.block = None;
+        // All of it is polynomials in L times a block of columns: the contrasts, and the score.
+        let times = |from: &[[f64; N]; N]| {
+            let mut to = [[0.0; N]; N];
+            for a in 0..k {
+                let mut sum = [0.0; N];
+                for b in 0..k {
+                    for c in 0..N {
+                        sum[c] += l[a][b] * from[b][c];
+                    }
+                }
+                to[a] = sum;
+            }
+            to
+        };
+        let mut columns = [[0.0; N]; N];
+        columns[..k].copy_from_slice(&u[..k]);
+        let first = times(&columns);
+        let (coefficient, terms) = expansion(size, job.power);
+        // (I - L)^{-p} = sum of c_j L^j, by Horner's rule, times L U and times t.
+        let scaled = |from: &[[f64; N]; N], factor: f64| from.map(|row| row.map(|value| factor * value));
+        let mut all = scaled(&first, coefficient[terms + 1]);
+        let t = self.moments.score();
+        let mut score = [0.0; N];
+        for a in 0..k {
+            score[a] = coefficient[terms + 1] * t[a];
+        }
+        for j in (0..=terms).rev() {
+            all = times(&all);
+            let mut next = [0.0; N];
+            for a in 0..k {
+                next[a] = coefficient[j] * t[a] + dot_of(&l[a], &score);
+                for c in 0..N {
+                    all[a][c] += coefficient[j] * first[a][c];
+                }
+            }
+            score = next;
+        }
+        self.score.copy_from_slice(&score);
+        let mut gamma = [0.0; N];
+        for a in 0..k {
+            for c in 0..N {
+                gamma[c] += columns[a][c] * first[a][c];
+            }
+        }
+        self.gamma.copy_from_slice(&gamma[..job.m]);
+        for c in 0..job.m {
+            let place = (c * BATCH + queue.at) * N;
+            let mut q = [0.0; N];
+            for a in 0..k {
+                q[a] = all[a][c];
+            }
+            let own = dot_of(&q, &q);
+            queue.fourth[c] += own * own;
             queue.values[place..place + N].copy_from_slice(&q);
         }
         true

@@ -163,10 +163,11 @@ impl Fitted for Rows<'_, '_> {
         let factors = self.estimates.score_factors();
         let bundle = into.bundle();
         bundle.clear(clusters.start);
+        let rows: usize = clusters.clone().map(|g| self.size(g)).sum();
+        bundle.rows.resize(rows * width, 0.0);
         for g in clusters {
             self.each_row(g, |i| {
-                let at = bundle.rows.len();
-                bundle.rows.resize(at + width, 0.0);
+                let at = bundle.factors.len() * width;
                 self.bread().centred_row(self.x, i, &mut bundle.rows[at..at + k]);
                 bundle.factors.push(factors[i]);
                 if let Some(roots) = &self.estimates.roots {
