@@ -475,14 +475,14 @@ impl pulp::WithSimd for Pass<'_, '_> {
         if job.target == Target::Inverse && job.m > 0 && job.lanes == job.width {
             // Loops whose length the compiler knows, for the usual numbers of coefficients.
             match job.width {
-                4 => return self.run(Some(Work::light::<4>)),
-                8 => return self.run(Some(Work::light::<8>)),
-                12 => return self.run(Some(Work::light::<12>)),
-                16 => return self.run(Some(Work::light::<16>)),
+                4 => return self.run::<4>(true),
+                8 => return self.run::<8>(true),
+                12 => return self.run::<12>(true),
+                16 => return self.run::<16>(true),
                 _ => {}
             }
         }
-        self.run(None::<fn(&mut Work, &Job<'_>, usize, &mut Queue<'_>) -> bool>)
+        self.run::<LANE>(false)
     }
 }
 
@@ -497,7 +497,7 @@ struct Queue<'q> {
 impl Pass<'_, '_> {
     #[allow(clippy::inline_always)]
     #[inline(always)]
-    fn run(self, light: Option<impl Fn(&mut Work, &Job<'_>, usize, &mut Queue<'_>) -> bool>) -> Result<Sums> {
+    fn run<const N: usize>(self, fixed: bool) -> Result<Sums> {
         let job = self.job;
         let (m, dim, width) = (job.m, job.dim, job.width);
         let mut sums = Sums::zero(job);
@@ -510,9 +510,9 @@ impl Pass<'_, '_> {
         }
         for g in self.range {
             let mut done = false;
-            if let Some(light) = &light {
+            if fixed {
                 let mut into = Queue { values: &mut queue, at: queued, fourth: &mut sums.fourth };
-                done = light(&mut work, job, g, &mut into);
+                done = work.light::<N>(job, g, &mut into);
             }
             let class = if done { Class::Light } else { work.adjust(job, g)? };
             sums.degenerate += usize::from(work.degenerate);
