@@ -117,7 +117,8 @@ class Design:
         whole = ~frame.isna().any(axis=1).to_numpy()
         columns = np.full((source.n, len(self.spec.column_names)), np.nan)
         if whole.any():
-            columns[whole] = self.columns_at(frame[whole].reset_index(drop=True))
+            kept: pd.DataFrame = frame.loc[whole].reset_index(drop=True)
+            columns[whole] = self.columns_at(kept)
         return np.ascontiguousarray(columns[:, 1:] if self.intercept else columns), whole
 
     def columns_at(self, frame: pd.DataFrame) -> Floats:
@@ -450,12 +451,14 @@ def _grid(
     grid: dict[str, list[Any]] = {}
     weights = np.ones(1)
     for name in names:
-        if observed is None:
-            shares = frame[name].value_counts(normalize=True, sort=False).sort_index()
-        else:
-            shares = pd.Series(observed).groupby(frame[name], observed=True).sum().sort_index()
-            shares = shares / shares.sum()
-        levels, share = list(shares.index), shares.to_numpy(dtype=np.float64)
+        column = frame[name]
+        kinds = column.dtype.categories if isinstance(column.dtype, pd.CategoricalDtype) else None
+        values = np.asarray(column if kinds is None else column.cat.codes)
+        unique, codes = np.unique(values, return_inverse=True)
+        share = np.bincount(codes, weights=observed) / (
+            len(values) if observed is None else observed.sum()
+        )
+        levels = list(unique) if kinds is None else [kinds[code] for code in unique]
         grid = {key: [v for v in values for _ in levels] for key, values in grid.items()}
         grid[name] = [level for _ in range(len(weights)) for level in levels]
         weights = np.outer(weights, share).ravel()
