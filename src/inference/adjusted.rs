@@ -14,7 +14,9 @@
 //!
 //! What a cluster leaves to the others, an eigenvalue r of `I - L_g`, decides its weight `r^{-p}`. Where it is small it is
 //! taken as the sum of what the other clusters have in that direction, to all its digits, and not as a difference from
-//! 1; below [`Fitted::resolution`] it counts as 0, and its inverse power too (Moore and Penrose).
+//! 1; below [`Fitted::resolution`] it counts as 0, and its inverse power too (Moore and Penrose). Such a cluster has a score near 0, which
+//! is taken from residuals with more digits, and an adjusted score far above all others, which is kept apart from their
+//! sum: the variances of the coefficients that it does not determine would drown in it.
 //!
 //! Bell and McCaffrey (2002); Pustejovsky and Tipton (2018), doi:10.1080/07350015.2016.1247004, section 4.
 
@@ -55,8 +57,10 @@ const OUTER: usize = 250_000;
 
 /// The middle of the sandwich of adjusted scores, in whitened columns.
 pub(super) struct Adjusted {
-    /// `sum_g s_g s_g'`, k x k.
+    /// `sum_g s_g s_g'`, k x k, without those that are apart.
     pub middle: Array2<f64>,
+    /// The adjusted scores of clusters that determine a coefficient nearly by themselves, each of length k.
+    pub apart: Vec<Vec<f64>>,
     /// Clusters that determine a coefficient by themselves.
     pub degenerate: usize,
 }
@@ -68,7 +72,7 @@ pub(super) fn adjusted(fit: &dyn Fitted, power: Power) -> Result<Adjusted> {
     let total = job.sums()?;
     let width = job.width;
     let middle = Array2::from_shape_fn((k, k), |(a, b)| total.middle[a.min(b) * width + a.max(b)]);
-    Ok(Adjusted { middle, degenerate: total.degenerate })
+    Ok(Adjusted { middle, apart: total.apart, degenerate: total.degenerate })
 }
 
 /// The adjusted middle under CR2 with the Satterthwaite degrees of freedom of contrasts in whitened form, in one pass.
@@ -87,11 +91,12 @@ pub(super) fn with_degrees(fit: &dyn Fitted, contrasts: &[Vec<f64>]) -> Result<(
         if first.is_none() {
             let width = job.width;
             let middle = Array2::from_shape_fn((k, k), |(a, b)| total.middle[a.min(b) * width + a.max(b)]);
-            first = Some(Adjusted { middle, degenerate: total.degenerate });
+            first = Some(Adjusted { middle, apart: total.apart, degenerate: total.degenerate });
         }
     }
     // The list holds at least one element, so the first pass has been made.
-    let first = first.unwrap_or_else(|| Adjusted { middle: Array2::zeros((k, k)), degenerate: 0 });
+    let first =
+        first.unwrap_or_else(|| Adjusted { middle: Array2::zeros((k, k)), apart: Vec::new(), degenerate: 0 });
     Ok((first, df))
 }
 
@@ -191,6 +196,8 @@ struct Work {
     /// `Gamma_gg` of every contrast.
     gamma: Vec<f64>,
     degenerate: bool,
+    /// Whether the score is kept by itself, since a sum with others would lose what they say.
+    apart: bool,
     /// What `Gamma_gg` is made of, where it is not the factor or the matrix itself.
     block: Option<Block>,
 }
@@ -204,6 +211,7 @@ struct Sums {
     /// `sum of q q'` over light clusters, m x dim x dim.
     outer: Vec<f64>,
     heavy: Vec<Vec<f64>>,
+    apart: Vec<Vec<f64>>,
     degenerate: usize,
 }
 
@@ -247,6 +255,7 @@ impl<'f> Job<'f> {
             q: vec![0.0; self.m * self.dim],
             gamma: vec![0.0; self.m],
             degenerate: false,
+            apart: false,
             block: None,
         }
     }
@@ -441,6 +450,7 @@ impl Sums {
             fourth: vec![0.0; job.m],
             outer: vec![0.0; job.m * job.dim * job.dim],
             heavy: Vec::new(),
+            apart: Vec::new(),
             degenerate: 0,
         }
     }
@@ -455,6 +465,7 @@ impl Sums {
         add(&mut self.fourth, &other.fourth);
         add(&mut self.outer, &other.outer);
         self.heavy.extend(other.heavy);
+        self.apart.extend(other.apart);
         self.degenerate += other.degenerate;
     }
 }
@@ -516,8 +527,12 @@ impl Pass<'_, '_> {
             }
             let class = if done { Class::Light } else { work.adjust(job, g)? };
             sums.degenerate += usize::from(work.degenerate);
-            scores[scored * width..(scored + 1) * width].copy_from_slice(&work.score);
-            scored += 1;
+            if work.apart {
+                sums.apart.push(work.score[..job.k].to_vec());
+            } else {
+                scores[scored * width..(scored + 1) * width].copy_from_slice(&work.score);
+                scored += 1;
+            }
             if scored == BATCH {
                 add_cross_products(&scores, &scores, width, &mut sums.middle);
                 scored = 0;
@@ -568,6 +583,7 @@ impl Work {
     #[inline(always)]
     fn adjust(&mut self, job: &Job<'_>, g: usize) -> Result<Class> {
         self.degenerate = false;
+        self.apart = false;
         self.block = None;
         if job.target != Target::Inverse {
             return Ok(self.by_rows(job, g));
@@ -618,6 +634,7 @@ impl Work {
         }
         let phi = series_of::<MOST>(&product, r, size, job.power);
         self.degenerate = false;
+        self.apart = false;
         self.block = None;
         let (t, _) = self.moments.padded_score().as_chunks::<N>();
         let mut carried = [0.0; MOST];
@@ -690,6 +707,7 @@ impl Work {
             return false;
         }
         self.degenerate = false;
+        self.apart = false;
         self.block = None;
         // All of it is polynomials in L times a block of columns: the contrasts, and the score.
         let times = |from: &[[f64; N]; N]| {
@@ -934,8 +952,14 @@ impl Work {
         self.degenerate = along.iter().any(|(_, rest)| *rest <= singular);
         let least = along.iter().map(|(_, rest)| *rest).filter(|rest| *rest > singular).fold(1.0, f64::min);
         self.score.copy_from_slice(self.moments.padded_score());
+        self.apart = least < SMALL;
+        let sharp = if self.apart { job.fit.sharp_score(g) } else { None };
+        if let Some(sharp) = &sharp {
+            self.score[..k].copy_from_slice(sharp);
+        }
+        let score = sharp.as_deref().unwrap_or(self.moments.score());
         for (v, rest) in &along {
-            let part: f64 = v.iter().zip(self.moments.score()).map(|(v, t)| v * t).sum();
+            let part: f64 = v.iter().zip(score).map(|(v, t)| v * t).sum();
             for (s, v) in self.score.iter_mut().zip(v) {
                 *s += (power(*rest) - 1.0) * part * v;
             }
@@ -977,6 +1001,7 @@ impl Work {
             None => targets::variance(&self.rows, job.k),
         };
         self.degenerate = block.degenerate;
+        self.apart = block.rest < SMALL;
         self.score.fill(0.0);
         self.score[..job.k].copy_from_slice(block.score.as_slice());
         self.q.fill(0.0);

@@ -3,14 +3,14 @@
 
 use std::sync::{Arc, OnceLock};
 
-use ndarray::{Array2, ArrayView2};
+use ndarray::{Array2, ArrayView1, ArrayView2};
 use serde::Serialize;
 
 use super::Clusters;
 use super::contrasts::{Contrasts, check_contrasts};
 use super::fitted::Fitted;
 use super::level::check_level;
-use super::vcov::{DfRule, Vcov, degrees, fixed_degrees};
+use super::vcov::{DfRule, Middle, Vcov, degrees, fixed_degrees};
 use super::wald::{Wald, wald};
 use crate::Result;
 
@@ -49,9 +49,11 @@ pub struct Covariance<'f> {
 pub struct Sandwich {
     kind: Vcov,
     rule: DfRule,
-    /// k x k, in whitened columns.
+    /// k x k, in whitened columns; without the scores that are apart.
     #[serde(skip)]
     middle: Array2<f64>,
+    #[serde(skip)]
+    apart: Vec<Vec<f64>>,
     matrix: Array2<f64>,
     /// `1 - h` of every row, under HC2.
     #[serde(skip)]
@@ -70,15 +72,14 @@ pub struct Sandwich {
 }
 
 impl Sandwich {
-    pub(super) fn new(
-        fit: &dyn Fitted,
-        kind: Vcov,
-        rule: DfRule,
-        middle: Array2<f64>,
-        rests: Option<Vec<f64>>,
-        df: Option<Vec<f64>>,
-    ) -> Self {
-        let matrix = fit.bread().around(middle.view());
+    pub(super) fn new(fit: &dyn Fitted, kind: Vcov, rule: DfRule, middle: Middle) -> Self {
+        let Middle { matrix: middle, apart, df, rests, .. } = middle;
+        let mut matrix = fit.bread().around(middle.view());
+        let root = fit.bread().coefficients();
+        for score in &apart {
+            let score = root.dot(&ArrayView1::from(score.as_slice()));
+            matrix.indexed_iter_mut().for_each(|((a, b), value)| *value += score[a] * score[b]);
+        }
         let known = match (df, fixed_degrees(fit, kind, rule)) {
             (_, Some(df)) => (0..fit.bread().k()).map(|j| (j, df)).collect(),
             (Some(df), None) => fit.of_interest().into_iter().zip(df).collect(),
@@ -88,6 +89,7 @@ impl Sandwich {
             kind,
             rule,
             middle,
+            apart,
             matrix,
             rests,
             known,
@@ -248,6 +250,11 @@ impl<'f> Covariance<'f> {
         self.inner.middle.view()
     }
 
+    /// The scores that are not in the middle, each of length k.
+    pub(super) fn apart(&self) -> &[Vec<f64>] {
+        &self.inner.apart
+    }
+
     /// The variance of a direction in whitened form; 0 where it is nothing beside the terms that it is the sum of.
     pub(super) fn variance(&self, u: &[f64]) -> f64 {
         let (mut sum, mut size) = (0.0, 0.0);
@@ -257,6 +264,16 @@ impl<'f> Covariance<'f> {
                 sum += term;
                 size += term.abs();
             }
+        }
+        for score in &self.inner.apart {
+            let (part, terms) = score
+                .iter()
+                .zip(u)
+                .fold((0.0_f64, 0.0_f64), |(part, terms), (s, u)| (part + s * u, terms + (s * u).abs()));
+            // What rounding leaves of a large score across a direction is none of its variance.
+            let square = if part.abs() <= NOTHING * terms { 0.0 } else { part * part };
+            sum += square;
+            size += square;
         }
         if sum <= NOTHING * size { 0.0 } else { sum }
     }
@@ -283,7 +300,9 @@ impl<'f> Covariance<'f> {
                 format!("not estimable: the degrees of freedom of {} are below 1", lost.join(", "))
             });
         }
-        if zero.len() == k && self.inner.middle.iter().all(|&m| m == 0.0) {
+        if zero.len() == k
+            && self.inner.middle.iter().chain(self.inner.apart.iter().flatten()).all(|&m| m == 0.0)
+        {
             return Some(
                 "not estimable: the model fits every outcome exactly, so there is no variation to judge it by".into(),
             );

@@ -70,6 +70,13 @@ pub trait Fitted: Send + Sync {
         into.along(directions)
     }
 
+    /// The whitened score of cluster `g` to more digits than [`Fitted::moments`] has: where a cluster determines a
+    /// coefficient nearly by itself, its residuals leave a score below the rounding of fitted values. None where there
+    /// are no more digits.
+    fn sharp_score(&self, _g: usize) -> Option<Vec<f64>> {
+        None
+    }
+
     /// The coefficients without cluster `g`, length k.
     ///
     /// # Errors
@@ -192,6 +199,11 @@ pub trait WhitenedRows: Send + Sync {
 
     /// The factor `s_i` of every row's score `x_i s_i`, length n.
     fn score_factors(&self) -> &[f64];
+
+    /// As [`WhitenedRows::score_factors`], to more digits where residuals are next to nothing.
+    fn sharp_factors(&self) -> &[f64] {
+        self.score_factors()
+    }
 
     /// `z_i' u` of every row, with its weight, length n.
     fn project(&self, u: &[f64]) -> Vec<f64>;

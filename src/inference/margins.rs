@@ -138,7 +138,13 @@ impl Covariance<'_> {
         }
         let (contrasts, estimates): (Vec<_>, Vec<_>) = pairs
             .iter()
-            .map(|&[one, base]| compared(&levels[one], &levels[base], compare))
+            .map(|&[one, base]| {
+                let (contrast, estimate) = compared(&levels[one], &levels[base], compare)?;
+                // Of means that are linear the difference is a contrast, which a common level costs no digits.
+                let linear = compare == Compare::Difference && self.link().name() == Identity.name();
+                let estimate = if linear { self.fit().bread().estimate(&contrast) } else { estimate };
+                Ok((contrast, estimate))
+            })
             .collect::<Result<Vec<_>>>()?
             .into_iter()
             .unzip();
@@ -215,7 +221,8 @@ impl Covariance<'_> {
             .iter()
             .filter_map(|&[one, base]| {
                 let (a, b) = (point(one)?, point(base)?);
-                Some((a.0 - b.0, a.1.iter().zip(&b.1).map(|(a, b)| a - b).collect()))
+                let contrast: Vec<f64> = a.1.iter().zip(&b.1).map(|(a, b)| a - b).collect();
+                Some((self.fit().bread().estimate(&contrast), contrast))
             })
             .unzip();
         if estimates.len() < pairs.len() {

@@ -1,7 +1,8 @@
 //! HC2, HC3 and Bell and McCaffrey's degrees of freedom: what needs the leverage of single rows.
 //!
 //! `1 - h` of a row that nearly determines a coefficient by itself is the sum of what the other rows have in its
-//! direction, `sum over j of (z_j' z_i)^2 / h`, and not a difference from 1: HC3 divides by its square. Degrees of
+//! direction, `sum over j of (z_j' z_i)^2 / h`, and not a difference from 1: HC3 divides by its square, a residual that is
+//! as small and needs as many digits. The score of such a row is kept apart from the sum of all others. Degrees of
 //! freedom are those of CR2 with every row its own cluster: `Gamma_ii = (z_i'u)^2`, and between rows
 //! `Gamma_ij = -a_i a_j z_i'z_j` with `a_i = z_i'u (1 - h_i)^{-1/2}`; rows with large a_i enter the sum over pairs singly.
 //!
@@ -40,6 +41,24 @@ pub(super) fn rests(rows: &dyn WhitenedRows, kind: Vcov, resolution: f64) -> Res
         .rows(full)
         .remedy("Use HC1, or drop the term that only this row informs")
         .input())
+}
+
+/// The factors of the rows' scores. What is left of a residual by a row that nearly determines a coefficient is divided
+/// by what that row leaves to the others: both are needed to all their digits.
+pub(super) fn factors<'r>(rows: &'r dyn WhitenedRows, rests: &[f64]) -> &'r [f64] {
+    let any = rests.iter().any(|rest| *rest < SMALL);
+    if any { rows.sharp_factors() } else { rows.score_factors() }
+}
+
+/// The scores of rows that nearly determine a coefficient, with their factors, which are set to 0.
+pub(super) fn apart(rows: &dyn WhitenedRows, rests: &[f64], factors: &mut [f64]) -> Vec<Vec<f64>> {
+    let root = |i: usize| rows.roots().map_or(1.0, |roots| roots[i]);
+    let few = (0..rests.len()).filter(|&i| rests[i] < SMALL && root(i) > 0.0);
+    let mut score = |i: usize| {
+        let factor = std::mem::take(&mut factors[i]) / root(i);
+        rows.row(i).into_iter().map(|z| z * factor).collect()
+    };
+    few.map(&mut score).collect()
 }
 
 /// The Satterthwaite degrees of freedom of contrasts given in whitened form, under HC2.

@@ -25,6 +25,9 @@ use super::inverse_root::inverse_root;
 const SINGULAR: f64 = 1e-12;
 /// Rows from which the root of a cluster is taken without its n_g x n_g matrix.
 const LARGE: usize = 100;
+/// The smallest eigenvalue of `V (I - Z Z') V`, relative to the largest, whose digits its eigenvectors keep. Where an
+/// outcome is all but certain its V is far below that of other rows, and only resolvents know it to all digits.
+const GRADED: f64 = 1e-4;
 
 /// What one cluster gives: the adjusted score, and quadratic forms of contrasts.
 pub(super) struct Block {
@@ -216,8 +219,8 @@ pub(super) fn variance(rows: &ClusterRows, k: usize) -> Block {
     if v.max() <= v.min() * (1.0 + 1e-13) {
         return equal(&z, &e, &inner, degenerate, rest);
     }
-    let large = n >= LARGE.max(4 * k) && v.min() > 0.0;
-    let adjusted = if large { by_resolvents(&z, &v, &inner) } else { None };
+    let large = n >= LARGE.max(4 * k) || v.min() * v.min() * rest < GRADED;
+    let adjusted = if large && v.min() > 0.0 { by_resolvents(&z, &v, &inner) } else { None };
     let (adjusted, own) = adjusted.unwrap_or_else(|| by_eigenvectors(&z, &v, degenerate));
     let mut weighted = adjusted;
     for (mut row, &v) in weighted.row_iter_mut().zip(v.iter()) {

@@ -146,9 +146,9 @@ pub enum DfRule {
 pub fn covariance<'f>(fit: Arc<dyn Fitted + 'f>, kind: Vcov, rule: DfRule) -> Result<Covariance<'f>> {
     check_clusters(&*fit, kind)?;
     let mut notes = fit.objections(kind)?;
-    let Middle { matrix, df, rests, note } = middle(&*fit, kind, rule)?;
-    notes.extend(note);
-    let sandwich = Sandwich::new(&*fit, kind, rule, matrix, rests, df);
+    let mut middle = middle(&*fit, kind, rule)?;
+    notes.extend(middle.note.take());
+    let sandwich = Sandwich::new(&*fit, kind, rule, middle);
     let mut covariance = Covariance::of(fit, sandwich);
     if matches!(kind, Vcov::Cr2 | Vcov::Hc2) && rule == DfRule::Default {
         notes.extend(few_degrees(covariance.known_df()));
@@ -158,19 +158,23 @@ pub fn covariance<'f>(fit: Arc<dyn Fitted + 'f>, kind: Vcov, rule: DfRule) -> Re
     Ok(covariance)
 }
 
-/// The middle of a sandwich in whitened columns, k x k.
-struct Middle {
-    matrix: Array2<f64>,
+/// The middle of a sandwich in whitened columns: `matrix` and the sum of `s s'` over the scores that are apart.
+pub(super) struct Middle {
+    /// k x k.
+    pub matrix: Array2<f64>,
+    /// Scores, of length k, of rows or clusters that determine a coefficient nearly by themselves. They are so much larger
+    /// than all others that in a sum with them the variances of the other coefficients would be lost.
+    pub apart: Vec<Vec<f64>>,
     /// Degrees of freedom that came with it: of the coefficients of interest.
-    df: Option<Vec<f64>>,
+    pub df: Option<Vec<f64>>,
     /// `1 - h` of every row.
-    rests: Option<Vec<f64>>,
+    pub rests: Option<Vec<f64>>,
     note: Option<String>,
 }
 
 impl Middle {
     fn of(matrix: Array2<f64>) -> Self {
-        Self { matrix, df: None, rests: None, note: None }
+        Self { matrix, apart: Vec::new(), df: None, rests: None, note: None }
     }
 }
 
@@ -187,13 +191,13 @@ fn middle(fit: &dyn Fitted, kind: Vcov, rule: DfRule) -> Result<Middle> {
         Vcov::Hc2 | Vcov::Hc3 => {
             let rows = fit.rows().ok_or_else(|| without_rows(kind))?;
             let rests = rows::rests(rows, kind, fit.resolution())?;
-            let inflated: Vec<f64> = rows
-                .score_factors()
+            let mut inflated: Vec<f64> = rows::factors(rows, &rests)
                 .iter()
                 .zip(&rests)
                 .map(|(s, rest)| if kind == Vcov::Hc2 { s / rest.sqrt() } else { s / rest })
                 .collect();
-            Middle { rests: Some(rests), ..Middle::of(rows.outer(&inflated)) }
+            let apart = rows::apart(rows, &rests, &mut inflated);
+            Middle { apart, rests: Some(rests), ..Middle::of(rows.outer(&inflated)) }
         }
         Vcov::Cr0 | Vcov::Cr1 | Vcov::Cr1s => {
             let factor = match kind {
@@ -215,7 +219,7 @@ fn middle(fit: &dyn Fitted, kind: Vcov, rule: DfRule) -> Result<Middle> {
                     adjusted.degenerate
                 )
             });
-            Middle { df: Some(df), note, ..Middle::of(adjusted.middle) }
+            Middle { apart: adjusted.apart, df: Some(df), note, ..Middle::of(adjusted.middle) }
         }
         Vcov::Jackknife if fit.refits() => Middle::of(jackknife(fit, count)?),
         Vcov::Cr3 | Vcov::Jackknife => {
@@ -229,7 +233,9 @@ fn middle(fit: &dyn Fitted, kind: Vcov, rule: DfRule) -> Result<Middle> {
                 .input());
             }
             let factor = if kind == Vcov::Jackknife { (count - 1.0) / count } else { 1.0 };
-            Middle::of(adjusted.middle * factor)
+            let mut apart = adjusted.apart;
+            apart.iter_mut().flatten().for_each(|s| *s *= f64::sqrt(factor));
+            Middle { apart, ..Middle::of(adjusted.middle * factor) }
         }
     })
 }

@@ -49,6 +49,7 @@ pub(super) fn wald(covariance: &Covariance<'_>, matrix: ArrayView2<'_, f64>) -> 
     let basis = orthonormal(
         matrix.outer_iter().map(|row| bread.direction(&bread.centre_contrast(&row.to_vec()))).collect(),
     )?;
+    let (basis, apart) = towards(basis, covariance.apart());
     let b = DVector::from_iterator(
         q,
         basis.iter().map(|u| u.iter().zip(bread.whitened_coef()).map(|(u, w)| u * w).sum::<f64>()),
@@ -61,7 +62,7 @@ pub(super) fn wald(covariance: &Covariance<'_>, matrix: ArrayView2<'_, f64>) -> 
     let spread = DMatrix::from_fn(q, q, |s, t| {
         0.5 * (basis[s].iter().zip(&carried[t]).map(|(u, c)| u * c).sum::<f64>()
             + basis[t].iter().zip(&carried[s]).map(|(u, c)| u * c).sum::<f64>())
-    });
+    }) + &apart * apart.transpose();
     let form = quadratic(&spread, &b).ok_or_else(|| {
         Fault::new(format!("the covariance of these {q} contrasts is singular"))
             .remedy(
@@ -113,6 +114,22 @@ pub(crate) fn quadratic(spread: &DMatrix<f64>, b: &DVector<f64>) -> Option<f64> 
     let b = DVector::from_fn(q, |s, _| b[s] / scale[s]);
     let turned = eigen.eigenvectors.tr_mul(&b);
     Some(turned.iter().zip(eigen.eigenvalues.iter()).map(|(b, l)| b * b / l).sum())
+}
+
+/// An orthonormal basis turned towards the scores that are apart, and the parts of these in it, q x m: they are so much
+/// larger than others that a direction across them must not hold any of theirs.
+fn towards(basis: Vec<Vec<f64>>, apart: &[Vec<f64>]) -> (Vec<Vec<f64>>, DMatrix<f64>) {
+    let q = basis.len();
+    let part = |u: &[f64], score: &[f64]| u.iter().zip(score).map(|(u, s)| u * s).sum::<f64>();
+    let parts = DMatrix::from_fn(q, apart.len(), |s, g| part(&basis[s], &apart[g]));
+    if apart.is_empty() {
+        return (basis, parts);
+    }
+    let turn = SymmetricEigen::new(&parts * parts.transpose()).eigenvectors;
+    let turned = |t: usize| -> Vec<f64> {
+        (0..basis[0].len()).map(|j| (0..q).map(|s| turn[(s, t)] * basis[s][j]).sum()).collect()
+    };
+    ((0..q).map(turned).collect(), turn.tr_mul(&parts))
 }
 
 /// An orthonormal basis of directions, in their order.

@@ -52,6 +52,9 @@ const SETTLED: f64 = 1e-8;
 const DECREMENT: f64 = 1e-11;
 /// See [`DECREMENT`]; far below the 1 of a separated row.
 const CALM: f64 = 1e-3;
+/// The furthest linear predictor for which Newton's decrement decides: beyond, a row may move by many times it and its
+/// weight in the information with it, where no coefficient does.
+const MIDDLE: f64 = 6.0;
 /// Steps after which a predictor beyond [`FAR`] that still moves is suspected of separation.
 const PATIENCE: usize = 10;
 /// A linear predictor at which a probability is within 1e-13 of 0 or 1.
@@ -65,6 +68,8 @@ const PROVEN: f64 = 1e-8;
 const MANY: usize = 50_000;
 /// Rows of that part.
 const SAMPLE: usize = 20_000;
+/// The share of its information about the centre that a column must have about its mean for the centre to be near it.
+const NEAR: f64 = 1e-2;
 /// The share of its information that a column must keep beside the others for that start to be taken.
 const WELL_CONDITIONED: f64 = 1e-4;
 
@@ -282,6 +287,7 @@ pub fn fit(
     if let Some(start) = model.start_of_part(family)
         && let Some(maximum) = model.newton(x, start, Some(WELL_CONDITIONED))?
     {
+        let maximum = model.about_its_own_means(maximum)?;
         return Ok(model.summarise(family, kind, &maximum, false));
     }
     // The first Newton step; it also refuses what no regression can be fitted to.
@@ -293,7 +299,10 @@ pub fn fit(
         model.newton(x, model.linear_start(start), None)?
     };
     // Only a start that may be refused gives nothing.
-    let maximum = maximum.ok_or_else(|| model.unfinished())?;
+    let mut maximum = maximum.ok_or_else(|| model.unfinished())?;
+    if !linear.precise {
+        maximum = model.about_its_own_means(maximum)?;
+    }
     Ok(model.summarise(family, kind, &maximum, linear.precise))
 }
 
@@ -430,7 +439,7 @@ impl Model<'_, '_, '_> {
             let decrement =
                 step.iter().zip(&state.score).map(|(step, score)| step * score).sum::<f64>().sqrt();
             let settled = state.reach <= SETTLED * (1.0 + state.furthest)
-                || (state.reach <= CALM && decrement <= DECREMENT * unit);
+                || (state.reach <= CALM && state.furthest <= MIDDLE && decrement <= DECREMENT * unit);
             if settled {
                 if state.furthest > EXTREME
                     && tolerance < PROVEN
@@ -469,6 +478,29 @@ impl Model<'_, '_, '_> {
             }
             iterations += 1;
         }
+    }
+
+    /// The iteration taken up again about the means of the columns under the weights that it ended with, where those that
+    /// it began with are so far away that digits were lost: a row with a covariate of 999999 pulls a mean, and has hardly
+    /// any weight once the model knows its outcome.
+    fn about_its_own_means(&self, maximum: Maximum) -> Result<Maximum> {
+        let information = &maximum.state.information;
+        let total = information[0][0];
+        let far = |j: usize| {
+            let kept = 1.0 - information[0][j] * (information[0][j] / (total * information[j][j]));
+            kept < NEAR
+        };
+        if !self.x.has_intercept() || !(1..self.x.k()).any(far) {
+            return Ok(maximum);
+        }
+        let off: Vec<f64> = information[0].iter().map(|sum| sum / total).collect();
+        let Maximum { mut coef, mut center, iterations, .. } = maximum;
+        for j in 1..self.x.k() {
+            center[j] += off[j];
+            coef[0] += coef[j] * off[j];
+        }
+        let again = self.newton(self.x, Start { coef, center }, None)?.ok_or_else(|| self.unfinished())?;
+        Ok(Maximum { iterations: iterations + again.iterations, ..again })
     }
 
     /// For columns that are nearly collinear: the iteration on `Z = (X - center) W` of the linear fit, whose columns are

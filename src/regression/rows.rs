@@ -13,7 +13,8 @@ use crate::inference::{
     Bread, ClusterRows, Clusters, Fitted, Link, Moments, Reference, Target, Vcov, WhitenedRows,
 };
 use crate::linalg::DesignMatrix;
-use crate::linalg::gram::{BLOCK, TILE, add_rows, cross_products, fill_chunks, whiten_rows};
+use crate::linalg::double::{Double, Scalar};
+use crate::linalg::gram::{BLOCK, TILE, add_rows, cross_products, fill_chunks, over_chunks, whiten_rows};
 use crate::{Fault, Result};
 
 /// The rows of a fit, cut into clusters where there are any.
@@ -26,6 +27,8 @@ pub(crate) struct Rows<'f, 'a> {
     absorbed: OnceLock<Option<Absorbed>>,
     /// `W`, its rows padded, and rows of zeros below.
     padded: OnceLock<Vec<f64>>,
+    /// The factors of the scores to more digits, where they are asked for.
+    refined: OnceLock<Option<Vec<f64>>>,
 }
 
 impl<'f, 'a> Rows<'f, 'a> {
@@ -47,7 +50,8 @@ impl<'f, 'a> Rows<'f, 'a> {
             }
             (clusters, _) => clusters.cloned(),
         };
-        Ok(Self { x, y, estimates, refit, clusters, absorbed: OnceLock::new(), padded: OnceLock::new() })
+        let (absorbed, padded, refined) = (OnceLock::new(), OnceLock::new(), OnceLock::new());
+        Ok(Self { x, y, estimates, refit, clusters, absorbed, padded, refined })
     }
 
     fn bread(&self) -> &Bread {
@@ -91,6 +95,53 @@ impl<'f, 'a> Rows<'f, 'a> {
 
     fn absorbed(&self) -> Option<&Absorbed> {
         self.absorbed.get_or_init(|| Absorbed::new(self.x, self.estimates)).as_ref()
+    }
+
+    /// The factors of the scores of a linear model from residuals in double-doubles; none for other models, and where all
+    /// outcomes are fitted exactly.
+    fn sharp(&self) -> Option<&[f64]> {
+        let found = self.refined.get_or_init(|| {
+            let linear = matches!(self.estimates.reference, Reference::T { .. });
+            let inexact = self.estimates.residuals.iter().any(|e| *e != 0.0);
+            (linear && inexact).then(|| self.refined_factors())
+        });
+        found.as_deref()
+    }
+
+    /// `w (y - x'b)`, b refined by one step: `y - x'b` and its products with the columns are taken in double-doubles.
+    fn refined_factors(&self) -> Vec<f64> {
+        let (x, n, k) = (self.x, self.x.n(), self.estimates.k());
+        let weight = |i: usize| self.estimates.root(i).powi(2);
+        let zero = vec![0.0; k];
+        let residual = |i: usize, row: &mut [f64]| {
+            x.row(i, &zero, row);
+            let fitted = row.iter().zip(&self.estimates.coef);
+            fitted.fold(Double::of(self.y[i]), |rest, (&v, &b)| rest - Double::product(v, b))
+        };
+        let products = |start: usize, end: usize| {
+            let (mut sum, mut row) = (vec![Double::default(); k], vec![0.0; k]);
+            for i in start..end {
+                let rest = residual(i, &mut row) * Double::of(weight(i));
+                self.bread().centred_row(x, i, &mut row);
+                sum.iter_mut().zip(&row).for_each(|(sum, &v)| *sum = *sum + rest * Double::of(v));
+            }
+            sum
+        };
+        let mut total = vec![Double::default(); k];
+        for part in over_chunks(n, products) {
+            total.iter_mut().zip(part).for_each(|(total, part)| *total = *total + part);
+        }
+        let gradient: Vec<f64> = total.into_iter().map(Scalar::value).collect();
+        let step = self.bread().slopes(&self.bread().direction(&gradient));
+        fill_chunks(n, |start, values| {
+            let mut row = vec![0.0; k];
+            for (value, i) in values.iter_mut().zip(start..) {
+                let rest = residual(i, &mut row);
+                self.bread().centred_row(x, i, &mut row);
+                let moved: f64 = row.iter().zip(&step).map(|(x, d)| x * d).sum();
+                *value = weight(i) * (rest - Double::of(moved)).value();
+            }
+        })
     }
 
     /// The sum over the rows of each cluster of `(x - c) s`: G x k, in centred columns.
@@ -270,6 +321,18 @@ impl Fitted for Rows<'_, '_> {
         out
     }
 
+    fn sharp_score(&self, g: usize) -> Option<Vec<f64>> {
+        let factors = self.sharp()?;
+        let k = self.estimates.k();
+        let (mut row, mut z, mut score) = (vec![0.0; k], vec![0.0; k], vec![0.0; k]);
+        self.each_row(g, |i| {
+            z.fill(0.0);
+            self.whiten(i, &mut row, &mut z);
+            score.iter_mut().zip(&z).for_each(|(score, z)| *score += factors[i] * z);
+        });
+        Some(score)
+    }
+
     fn without(&self, g: usize) -> Result<Vec<f64>> {
         let mut weights: Vec<f64> = match self.refit.weights() {
             Some(weights) => weights.to_vec(),
@@ -351,6 +414,10 @@ impl WhitenedRows for Rows<'_, '_> {
 
     fn score_factors(&self) -> &[f64] {
         self.estimates.score_factors()
+    }
+
+    fn sharp_factors(&self) -> &[f64] {
+        self.sharp().unwrap_or(self.estimates.score_factors())
     }
 
     fn project(&self, u: &[f64]) -> Vec<f64> {

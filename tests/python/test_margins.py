@@ -173,7 +173,7 @@ def test_other_levels_and_refusals() -> None:
     assert (ninety["conf_low"] > fit.margins("arm").tidy()["conf_low"]).all()
     one = fit.margins("arm", by="sex", at="observed")
     assert list(one.tidy()["by"]) == ["boy", "boy", "girl", "girl"]
-    with pytest.raises(cw.InputError, match="cannot be compared by 'gap'"):
+    with pytest.raises(cw.InputError, match="the comparison of levels is not known"):
         fit.margins("arm", compare="gap")
     with pytest.raises(cw.InputError, match="confidence level"):
         fit.margins("arm", level=95)
