@@ -2,7 +2,7 @@
 
 use std::sync::OnceLock;
 
-use ndarray::{Array2, ArrayView1};
+use ndarray::{Array2, ArrayView1, ArrayView2};
 
 use super::absorbed::Absorbed;
 use super::constant_groups;
@@ -16,6 +16,9 @@ use crate::linalg::DesignMatrix;
 use crate::linalg::double::{Double, Scalar};
 use crate::linalg::gram::{BLOCK, TILE, add_rows, cross_products, fill_chunks, over_chunks, whiten_rows};
 use crate::{Fault, Result};
+
+/// The share of its variance that a column must keep beside the others for squares to be taken before whitening.
+const COLLINEAR: f64 = 1e-4;
 
 /// The rows of a fit, cut into clusters where there are any.
 pub(crate) struct Rows<'f, 'a> {
@@ -91,6 +94,36 @@ impl<'f, 'a> Rows<'f, 'a> {
             }
             padded
         })
+    }
+
+    /// Whether columns are so nearly collinear that squares of centred columns lose what whitening would bring out.
+    fn is_collinear(&self) -> bool {
+        self.estimates.tolerance < COLLINEAR
+    }
+
+    /// `sum of f^2 z z'` of rows that are whitened first, without their weights.
+    fn outer_of_whitened(&self, factors: &[f64]) -> Array2<f64> {
+        let k = self.estimates.k();
+        let width = k.next_multiple_of(TILE);
+        let parts = over_chunks(self.x.n(), |start, end| {
+            let mut sum = vec![0.0; width * width];
+            let (mut rows, mut z) = (vec![0.0; BLOCK * width], vec![0.0; BLOCK * width]);
+            for from in (start..end).step_by(BLOCK) {
+                let count = (end.min(from + BLOCK) - from) * width;
+                for (row, i) in rows[..count].chunks_exact_mut(width).zip(from..) {
+                    self.bread().centred_row(self.x, i, &mut row[..k]);
+                    row.iter_mut().for_each(|value| *value *= factors[i]);
+                }
+                whiten_rows(&rows[..count], self.padded_whitening(), width, &mut z[..count]);
+                add_rows(&z[..count], width, &mut sum);
+            }
+            sum
+        });
+        let mut total = vec![0.0; width * width];
+        for part in parts {
+            total.iter_mut().zip(part).for_each(|(total, part)| *total += part);
+        }
+        Array2::from_shape_fn((k, k), |(a, b)| total[a.min(b) * width + a.max(b)])
     }
 
     fn absorbed(&self) -> Option<&Absorbed> {
@@ -292,6 +325,13 @@ impl Fitted for Rows<'_, '_> {
 
     fn score_products(&self) -> Array2<f64> {
         match &self.clusters {
+            Some(_) if self.is_collinear() => {
+                // Whitened before they are squared: afterwards the digits would be gone.
+                let k = self.estimates.k();
+                let scores = self.scores();
+                ArrayView2::from_shape((scores.len() / k, k), &scores)
+                    .map_or_else(|_| Array2::zeros((k, k)), |scores| scores.t().dot(&scores))
+            }
             Some(clusters) => {
                 let scores = self.centred_scores(clusters);
                 self.bread().whiten(scores.t().dot(&scores).view())
@@ -469,6 +509,9 @@ impl WhitenedRows for Rows<'_, '_> {
     }
 
     fn outer(&self, factors: &[f64]) -> Array2<f64> {
+        if self.is_collinear() {
+            return self.outer_of_whitened(factors);
+        }
         let bread = self.bread();
         let low = bread.center_rest();
         let mut products = cross_products(self.x, bread.center(), None, Some(factors));
