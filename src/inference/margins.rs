@@ -117,7 +117,7 @@ impl Covariance<'_> {
     /// is compared with.
     ///
     /// # Errors
-    /// [`Error::Input`] for settings of another width or without rows, values that are not finite, pairs of settings that
+    /// [`crate::Error::Input`] for settings of another width or without rows, values that are not finite, pairs of settings that
     /// are not there, ratios of levels that are not above 0 (odds: not between 0 and 1), or a level that is not between 0
     /// and 1.
     pub fn margins(
