@@ -26,15 +26,15 @@ struct Node {
 /// `(V^2 - V Z Z' V)^{-1/2} R` for positive v (length n), Z (n x k) and R (n x r).
 ///
 /// The eigenvalues of `Z'Z` are at most `1 - rest`, `rest` > 0, or 1; where they are 1 the root is Moore and Penrose's
-/// and the columns of R must be orthogonal to the kernel. Nothing where rounding leaves a resolvent without a factor:
+/// and the columns of R must be orthogonal to the kernel. `gap` is `I - Z'Z`, with 0 where it is 0. Nothing where rounding leaves a resolvent without a factor:
 /// a sum that lacks a node would be a wrong root.
 pub(super) fn inverse_root(
     v: &DVector<f64>,
     z: &DMatrix<f64>,
     r: &DMatrix<f64>,
+    gap: &DMatrix<f64>,
     rest: f64,
 ) -> Option<DMatrix<f64>> {
-    let k = z.ncols();
     let most = v.max() * v.max();
     let least = (v.min() * v.min() * rest).max(most * DEEPEST);
     let mut result = DMatrix::zeros(r.nrows(), r.ncols());
@@ -42,7 +42,8 @@ pub(super) fn inverse_root(
         // With T = V^2 + shift: (T - V Z Z' V)^{-1} R = T^{-1} (R + V Z C), C = (I - Z'V T^{-1} V Z)^{-1} Z'V T^{-1} R.
         let inverse = v.map(|v| 1.0 / (v * v + node.shift));
         let across = scaled(r, |i| v[i] * inverse[i]);
-        let inner = DMatrix::identity(k, k) - z.tr_mul(&scaled(z, |i| v[i] * v[i] * inverse[i]));
+        // I - Z'V T^{-1} V Z as a sum of what is not negative: no digits are lost where Z'Z is all but 1.
+        let inner = gap + z.tr_mul(&scaled(z, |i| node.shift * inverse[i]));
         // Positive definite but for rounding, since the shift is positive and no eigenvalue of Z'Z is above 1.
         let moved = z * inner.cholesky()?.solve(&z.tr_mul(&across));
         result +=
@@ -157,7 +158,8 @@ mod tests {
                 column /= l.sqrt();
             }
             let want = scaled * eigen.eigenvectors.transpose() * &z;
-            let got = inverse_root(&v, &z, &z, 1.0 - share).expect("every resolvent has its factor");
+            let gap = DMatrix::identity(3, 3) - z.tr_mul(&z);
+            let got = inverse_root(&v, &z, &z, &gap, 1.0 - share).expect("every resolvent has its factor");
             // Eigenvalues are right to the rounding of the largest, V^2 at its most; the smallest are e^(2 spread) below.
             let tolerance = 1e-14 * want.amax() * (1.0 + (2.0_f64 * spread).exp());
             assert!((&got - &want).amax() < tolerance, "{spread}: {}", (&got - &want).amax() / want.amax());

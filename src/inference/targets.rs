@@ -278,17 +278,22 @@ fn by_resolvents(
 ) -> Option<(DMatrix<f64>, DMatrix<f64>)> {
     let rests: Vec<f64> = inner.eigenvalues.iter().map(|l| 1.0 - l).collect();
     let rest = rests.iter().copied().filter(|rest| *rest > SINGULAR).fold(1.0, f64::min);
+    let mut gap = inner.eigenvectors.clone();
+    for (mut column, &rest) in gap.column_iter_mut().zip(&rests) {
+        column *= if rest > SINGULAR { rest } else { 0.0 };
+    }
+    let gap = gap * inner.eigenvectors.transpose();
     let own: Vec<DVector<f64>> = (0..rests.len())
         .filter(|&j| rests[j] <= SINGULAR)
         .map(|j| (z * inner.eigenvectors.column(j)).component_div(v))
         .collect();
     if own.is_empty() {
-        return Some((inverse_root(v, z, z, rest)?, z.tr_mul(z)));
+        return Some((inverse_root(v, z, z, &gap, rest)?, z.tr_mul(z)));
     }
     let kernel = DMatrix::from_columns(&own).qr().q();
     let without = |matrix: &DMatrix<f64>| matrix - &kernel * kernel.tr_mul(matrix);
     let kept = without(z);
-    Some((without(&inverse_root(v, z, &kept, rest)?), kept.tr_mul(&kept)))
+    Some((without(&inverse_root(v, z, &kept, &gap, rest)?), kept.tr_mul(&kept)))
 }
 
 #[cfg(test)]

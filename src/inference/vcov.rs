@@ -221,7 +221,10 @@ fn middle(fit: &dyn Fitted, kind: Vcov, rule: DfRule) -> Result<Middle> {
             });
             Middle { apart: adjusted.apart, df: Some(df), note, ..Middle::of(adjusted.middle) }
         }
-        Vcov::Jackknife if fit.refits() => Middle::of(jackknife(fit, count)?),
+        Vcov::Jackknife if fit.refits() => {
+            // One of them may hold the change of a coefficient by 1e5 standard errors: each is kept apart.
+            Middle { apart: jackknife(fit, count)?, ..Middle::of(Array2::zeros((k, k))) }
+        }
         Vcov::Cr3 | Vcov::Jackknife => {
             let adjusted = adjusted::adjusted(fit, Power::One)?;
             if adjusted.degenerate > 0 {
@@ -240,18 +243,19 @@ fn middle(fit: &dyn Fitted, kind: Vcov, rule: DfRule) -> Result<Middle> {
     })
 }
 
-/// `(G - 1) / G sum (b_(g) - b)(b_(g) - b)'`, in whitened columns, from refits.
-fn jackknife(fit: &dyn Fitted, count: f64) -> Result<Array2<f64>> {
+/// `((G - 1) / G)^{1/2} (b_(g) - b)` of every cluster, in whitened columns, from refits.
+fn jackknife(fit: &dyn Fitted, count: f64) -> Result<Vec<Vec<f64>>> {
     use rayon::prelude::*;
-    let (k, coef) = (fit.bread().k(), fit.coef());
+    let coef = fit.coef();
     let groups = fit.clusters().unwrap_or(fit.n());
     let changes: Vec<Vec<f64>> = (0..groups)
         .into_par_iter()
         .map(|g| Ok(fit.without(g)?.iter().zip(coef).map(|(without, b)| without - b).collect()))
         .collect::<Result<_>>()?;
     let root = fit.bread().coefficients();
-    let scores: Vec<f64> = changes.iter().flat_map(|change| solve(&root, change)).collect();
-    Ok(cross(&scores, k) * ((count - 1.0) / count))
+    let factor = ((count - 1.0) / count).sqrt();
+    let scores = changes.iter().map(|change| solve(&root, change).into_iter().map(|s| s * factor).collect());
+    Ok(scores.collect())
 }
 
 /// `R^{-1} v` for the k x k matrix of the coefficients' directions.
@@ -261,12 +265,6 @@ fn solve(root: &Array2<f64>, v: &[f64]) -> Vec<f64> {
     let solved = matrix.lu().solve(&nalgebra::DVector::from_column_slice(v));
     // The factor of a positive definite matrix is never singular.
     solved.map_or_else(|| vec![f64::NAN; k], |solved| solved.as_slice().to_vec())
-}
-
-/// `sum of s s'` over rows of k values.
-fn cross(scores: &[f64], k: usize) -> Array2<f64> {
-    let shape = (scores.len() / k.max(1), k);
-    ndarray::ArrayView2::from_shape(shape, scores).map_or_else(|_| Array2::zeros((k, k)), |s| s.t().dot(&s))
 }
 
 fn without_rows(kind: Vcov) -> Error {

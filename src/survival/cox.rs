@@ -271,12 +271,14 @@ impl<'a> Cox<'a> {
     }
 
     fn maximise(&self, data: &Prepared, mut beta: Vec<f64>, mut point: Point) -> Result<Maximum> {
+        // In the units of a mean weight of 1: what is the last step does not depend on their scale.
+        let unit = data.weights.as_ref().map_or(1.0, |w| w.iter().sum::<f64>() / w.len() as f64);
         for iterations in 1..=STEPS {
             let Some(mut step) = solve(&point.information, &point.score) else {
                 return Err(self.run_away(data, &beta, 1e-3).unwrap_or_else(|| self.stuck(&beta)));
             };
             let decrement = dotted(&step, &point.score);
-            if decrement <= LAST {
+            if decrement <= LAST * unit {
                 for (b, s) in beta.iter_mut().zip(&step) {
                     *b += s;
                 }
@@ -318,6 +320,11 @@ impl<'a> Cox<'a> {
     /// The error for a direction in which the likelihood never falls, if `step` points in one.
     fn run_away(&self, data: &Prepared, step: &[f64], tolerance: f64) -> Option<crate::Error> {
         let direction = cleaned(step);
+        // Of a single column there is no need for a tolerance, which would hide all rows behind one that is far away.
+        if direction.iter().filter(|value| **value != 0.0).count() == 1 {
+            let (j, sign) = monotone_column(data)?;
+            return Some(self.separated(data, &unit(data.p, j, sign)));
+        }
         is_monotone(data, &direction, tolerance).then(|| self.separated(data, &direction))
     }
 
@@ -479,9 +486,10 @@ impl CoxFit {
             .named(self.names.iter().cloned())
             .ties(self.ties);
         model.refuse_never_compared(&data)?;
-        let start = evaluate(&data, &self.beta, self.ties);
-        let maximum = model.maximise(&data, self.beta.clone(), start)?;
-        Ok(maximum.beta.iter().zip(&self.data.scale).map(|(b, s)| b / s).collect())
+        let beta: Vec<f64> = self.coef.iter().zip(&data.scale).map(|(b, s)| b * s).collect();
+        let start = evaluate(&data, &beta, self.ties);
+        let maximum = model.maximise(&data, beta, start)?;
+        Ok(maximum.beta.iter().zip(&data.scale).map(|(b, s)| b / s).collect())
     }
 
     /// Score residuals of the likelihood that was maximised, n x p in the order of the data; with `naive_cov` as the

@@ -106,7 +106,8 @@ impl Prepared {
         Self { p, x: sorted, weights, timeline, center, scale }
     }
 
-    /// The same rows without some, standardised as before.
+    /// The same rows without some, standardised anew: what is left of a column may be next to nothing beside the rows that
+    /// are gone.
     pub fn without(&self, left_out: &dyn Fn(usize) -> bool) -> Self {
         let stays: Vec<usize> = (0..self.timeline.n())
             .filter(|&position| !left_out(self.timeline.order[position] as usize))
@@ -126,7 +127,7 @@ impl Prepared {
             }
             timeline.strata.push(first..timeline.ties.len());
         }
-        Self {
+        let mut part = Self {
             p: self.p,
             x: stays.iter().flat_map(|&position| self.row(position).iter().copied()).collect(),
             weights: self
@@ -136,7 +137,19 @@ impl Prepared {
             timeline,
             center: self.center.clone(),
             scale: self.scale.clone(),
+        };
+        for j in 0..part.p {
+            let n = stays.len().max(1) as f64;
+            let column = || part.x.iter().skip(j).step_by(part.p);
+            let mean = column().sum::<f64>() / n;
+            let spread = (column().map(|v| (v - mean) * (v - mean)).sum::<f64>() / n).sqrt();
+            let size = if spread > 0.0 { spread } else { 1.0 };
+            part.center[j] += mean * part.scale[j];
+            part.scale[j] *= size;
+            let p = part.p;
+            part.x.iter_mut().skip(j).step_by(p).for_each(|v| *v = (*v - mean) / size);
         }
+        part
     }
 
     /// The columns as they were given, in the order of the timeline.
