@@ -492,13 +492,12 @@ fn tolerance(shape: Shape, model: Model, kind: Vcov) -> f64 {
         // The working covariance of probability weights is a difference from 1 where a row nearly determines a
         // coefficient: the digits of CR2 end there.
         (Shape::Leftover, Kind::Linear, Vcov::Cr2) if model.weights == Some(WeightKind::Probability) => 0.05,
-        // What a cluster leaves to the others is a difference from 1 in Cox models.
-        (Shape::Leftover, Kind::Cox(_), _) => 1e-6,
+        // What a cluster leaves to the others is a difference from 1 in Cox models, and so it is where a cluster
+        // fits a coefficient with outcomes that are all but certain.
+        (Shape::Leftover, Kind::Cox(_), _) | (Shape::Own, Kind::Binary(_), Vcov::Cr2) => 1e-6,
         // A row with 999999 is 1e6 standard deviations away, and leaves the others 1e-10 or less.
         (Shape::Leftover, _, _) => 2e-7,
         (Shape::Own, Kind::Cox(_), _) => 1e-7,
-        // A cluster that fits a coefficient, with outcomes that are all but certain.
-        (Shape::Own, Kind::Binary(_), Vcov::Cr2) => 1e-6,
         _ => TOLERANCE,
     }
 }
