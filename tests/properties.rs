@@ -8,6 +8,7 @@ use crewe::rng::{Seed, Stream};
 use crewe::survival::{Cox, Surv, Ties};
 use ndarray::{Array1, Array2, ArrayView2, Axis};
 use proptest::prelude::*;
+use proptest::test_runner::RngSeed;
 
 const TOLERANCE: f64 = 1e-9;
 
@@ -507,7 +508,12 @@ fn kinds_of_power() -> impl Strategy<Value = i32> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(8) })]
+    // The same trials in every run, so that a failure is a change of the code and never of the draw.
+    #![proptest_config(ProptestConfig {
+        failure_persistence: None,
+        rng_seed: RngSeed::Fixed(580),
+        ..ProptestConfig::with_cases(8)
+    })]
 
     #[test]
     fn the_same_question_has_the_same_answer(seed in 0_u64..1 << 40, power in kinds_of_power()) {
@@ -673,4 +679,13 @@ fn the_same_bits_on_one_thread_and_on_eight() {
     let one = bits(1);
     assert!(one.len() > 3_000, "{}", one.len());
     assert!(one == bits(8));
+}
+
+/// Where one cluster determines a coefficient by itself and its outcomes are all but certain, CR2 and its degrees of
+/// freedom end at the digits that the fitted probabilities still hold.
+#[test]
+#[ignore = "a known limit: these degrees of freedom are not yet recognised as not estimable"]
+fn certain_outcomes_of_one_cluster_keep_their_digits() {
+    let found = broken(682_989_959_995, Shape::Own, -9);
+    assert!(found.is_empty(), "{}", found.join("\n"));
 }
