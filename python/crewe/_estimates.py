@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -90,14 +91,21 @@ class Estimates:
         """Give the core's covariance, which carries its fit; refused where a fit was loaded without its data."""
         raise NotImplementedError
 
+    def _columns_of_terms(self) -> dict[str, list[int]]:
+        """Give the coefficients that each term of the formula has; none for a model without a formula."""
+        return {}
+
     def contrast(
-        self, weights: Mapping[str, float] | Sequence[float] | Floats, level: float | None = None
+        self,
+        weights: str | Mapping[str, float] | Sequence[float] | Floats,
+        level: float | None = None,
     ) -> Any:
         """Estimate linear combinations of coefficients.
 
         Parameters
         ----------
-        weights : mapping of term to weight, or array (k,) or (m, k)
+        weights : str, mapping of term to weight, or array (k,) or (m, k)
+            In words `"mother_ed - father_ed = 0"`, with the names of terms as `tidy()` has them.
         level : float, optional
             Of the intervals.
 
@@ -116,8 +124,10 @@ class Estimates:
         return result
 
     def _contrast_matrix(
-        self, weights: Mapping[str, float] | Sequence[float] | Floats
+        self, weights: str | Mapping[str, float] | Sequence[float] | Floats
     ) -> tuple[Floats, list[str]]:
+        if isinstance(weights, str):
+            return hypothesis(weights, self.terms)[None, :], [weights.partition("=")[0].strip()]
         if isinstance(weights, Mapping):
             row = np.zeros(len(self.terms))
             for term, weight in weights.items():
@@ -136,8 +146,11 @@ class Estimates:
             )
         return self.terms.index(term)
 
-    def test(self, terms: Sequence[str] | Floats) -> Any:
-        """Test jointly that terms (or the rows of a matrix of contrasts) are all zero.
+    def test(self, terms: str | Sequence[str] | Floats) -> Any:
+        """Test jointly that terms are all zero: coefficients, factors as a whole, hypotheses in words, contrasts.
+
+        `test("school_type")` tests every coefficient of a factor, `test("mother_ed - father_ed = 0")` a hypothesis,
+        `test(["girl", "siblings"])` several of these at once, and a matrix its rows.
 
         HTZ under CR2 and HC2 (Tipton and Pustejovsky 2015), F on (q, G − 1) under the other clustered kinds, F on
         (q, n − k) otherwise; chi-squared / q where tests refer to z.
@@ -156,14 +169,94 @@ class Estimates:
             terms = [terms]
         if len(terms) == 0:
             matrix = np.zeros((0, len(self.terms)))
-        elif isinstance(terms[0], str):
-            matrix = np.zeros((len(terms), len(self.terms)))
-            for i, term in enumerate(terms):
-                matrix[i, self._position(str(term))] = 1.0
+        elif all(isinstance(term, str) for term in terms):
+            matrix = np.vstack([self._rows_of_a_test(str(term)) for term in terms])
         else:
             matrix = np.ascontiguousarray(np.atleast_2d(_contrast_numbers(terms)))
         record = self._covariance().wald(matrix)
         return self._build({key: [value] for key, value in record.items()})
+
+    def _rows_of_a_test(self, term: str) -> Floats:
+        if term in self.terms:
+            return np.eye(len(self.terms))[[self.terms.index(term)]]
+        columns = self._columns_of_terms().get(term)
+        if columns is not None:
+            return np.eye(len(self.terms))[columns]
+        if "=" in term:
+            return hypothesis(term, self.terms)[None, :]
+        self._position(term)
+        raise AssertionError("a term without a position is refused")
+
+
+def hypothesis(text: str, terms: Sequence[str]) -> Floats:
+    """Read `"2*b1 - b2 = 0"` as the weights of a contrast.
+
+    Examples
+    --------
+    >>> hypothesis("2*x - arm[T.crewe] = 0", ["Intercept", "x", "arm[T.crewe]"]).tolist()
+    [0.0, 2.0, -1.0]
+    """
+    left, equals, right = _split_at_equals(text, terms)
+    row = _weights_of(left, terms, text)
+    if equals and right.strip():
+        if re.fullmatch(r"[\d.]+", right.strip()):
+            if float(right) != 0.0:
+                raise fault(
+                    InputError,
+                    f"the hypothesis '{text}' compares with a number other than 0",
+                    remedy="Write it against 0, and see whether the interval of contrast() holds the number",
+                )
+        else:
+            row = row - _weights_of(right, terms, text)
+    if not row.any():
+        raise fault(
+            InputError,
+            f"the hypothesis '{text}' says nothing about the model",
+            remedy=f"Its terms are {', '.join(terms)}",
+        )
+    return row
+
+
+def _split_at_equals(text: str, terms: Sequence[str]) -> tuple[str, str, str]:
+    """Split at the sign that stands in no name of a term."""
+    masked = text
+    for term in sorted(terms, key=len, reverse=True):
+        masked = masked.replace(term, "\0" * len(term))
+    place = masked.find("=")
+    if place < 0:
+        return text, "", ""
+    after = place + 1 + masked[place + 1 :].startswith("=")
+    return text[:place], "=", text[after:]
+
+
+def _weights_of(side: str, terms: Sequence[str], text: str) -> Floats:
+    row = np.zeros(len(terms))
+    rest, sign, first = side.strip(), 1.0, True
+    while rest or first:
+        found = re.match(r"[+-]", rest)
+        if found is not None:
+            sign, rest, first = (-1.0 if found[0] == "-" else 1.0), rest[1:].lstrip(), True
+        elif not first:
+            break
+        factor = re.match(r"(\d+\.?\d*|\.\d+)\s*\*\s*", rest)
+        weight = float(factor[1]) if factor else 1.0
+        rest = rest[factor.end() :] if factor else rest
+        quoted = rest.startswith("`")
+        name = next(
+            (t for t in sorted(terms, key=len, reverse=True) if rest[quoted:].startswith(t)), None
+        )
+        if name is None:
+            break
+        row[terms.index(name)] += sign * weight
+        rest = rest[len(name) + 2 * quoted :].lstrip()
+        sign, first = 1.0, False
+    if rest or first:
+        raise fault(
+            InputError,
+            f"the hypothesis '{text}' cannot be read at '{rest or side}'",
+            remedy=f"Write it as 'b1 - b2 = 0' with the terms {', '.join(terms)}",
+        )
+    return row
 
 
 def _contrast_numbers(weights: Any) -> Floats:

@@ -8,20 +8,23 @@ of data frame.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from formulaic import Formula as _FormulaClass
-from formulaic.errors import FormulaicError
 from formulaic.parser.types import Factor
 from formulaic.transforms import C as _formulaic_c
 from numpy.typing import NDArray
 
+from crewe import _names
 from crewe._frames import Source, refuse_text
-from crewe.exceptions import InputError, cut, fault
+from crewe._missing import filled_in, missing_levels
+from crewe._splines import FUNCTIONS
+from crewe.exceptions import CreweError, InputError, cut, fault
 
 Floats = NDArray[np.float64]
 # Typed as abstract, though calling it is how formulaic makes one.
@@ -83,6 +86,36 @@ class Design:
     dropped: Dropped
     notes: list[str] = field(default_factory=list)
 
+    @property
+    def variables(self) -> list[str]:
+        """The columns of the right-hand side, in order of appearance."""
+        return [name for name in _spec_variables(self.spec) if name in self.frame]
+
+    @property
+    def coded(self) -> set[str]:
+        """The columns of numbers that enter as categories, through `C()`."""
+        return _category_factors(self.spec)
+
+    @property
+    def term_slices(self) -> dict[str, slice]:
+        """The columns of each term, the intercept's first where there is one."""
+        return {_shown(term): columns for term, columns in self.spec.term_slices.items()}
+
+    @property
+    def term_columns(self) -> dict[str, list[int]]:
+        """The columns of `x` that each term has, by its name, and by that of its one variable where no other term has it."""
+        shift = int(self.intercept)
+        named: dict[str, list[int]] = {}
+        by_variable: dict[str, list[list[int]]] = {}
+        for term, found in self.spec.term_slices.items():
+            columns = [j - shift for j in range(found.start, found.stop) if j >= shift]
+            if columns:
+                named[_shown(term)] = columns
+                for name in {tuple(_names.inside(str(term)))}:
+                    by_variable.setdefault(", ".join(name), []).append(columns)
+        alone = {name: columns[0] for name, columns in by_variable.items() if len(columns) == 1}
+        return {**alone, **named}
+
     def rows_of(self, data: Any) -> tuple[Floats, NDArray[np.bool_]]:
         """Give the design of other data, the intercept left out, and which rows have every value.
 
@@ -92,7 +125,7 @@ class Design:
             A category that the model has not seen.
         """
         source = Source(data)
-        names = [str(name) for name in self.frame if name in _spec_variables(self.spec)]
+        names = self.variables
         frame = source.columns(names)
         for name in names:
             like = self.frame[name].dtype
@@ -123,9 +156,10 @@ class Design:
 
     def columns_at(self, frame: pd.DataFrame) -> Floats:
         """Give the design matrix, the intercept included, at other values of the variables."""
-        matrix = self.spec.get_model_matrix(
-            frame, context=_CONTEXT, na_action="ignore", output="numpy"
-        )
+        with _worked_out("the model at other values"):
+            matrix = self.spec.get_model_matrix(
+                _aliased(frame), context=_CONTEXT, na_action="ignore", output="numpy"
+            )
         return np.asarray(matrix, dtype=np.float64)
 
     def rows_at_means(
@@ -176,7 +210,15 @@ def _category(data: Any, *args: Any, **kwargs: Any) -> Any:
     return _formulaic_c(data, *args, **kwargs)
 
 
-_CONTEXT = {"C": _category}
+_CONTEXT = {"C": _category, **FUNCTIONS}
+
+
+def _aliased(frame: pd.DataFrame) -> pd.DataFrame:
+    return frame.rename(columns=_names.alias)
+
+
+def _shown(part: Any) -> str:
+    return _names.shown(str(part))
 
 
 _NESTED = 50
@@ -188,8 +230,24 @@ _JOINED = 1_000
 _LONGEST = 50_000
 """How many characters a formula may have."""
 
-# What a parser may raise of a formula that is no formula, or that nests too deeply for it.
-_UNREADABLE = (FormulaicError, SyntaxError, RecursionError, MemoryError)
+
+@contextmanager
+def _worked_out(what: str) -> Iterator[None]:
+    """Say in words what went wrong inside a formula: its functions may raise anything."""
+    try:
+        yield
+    except CreweError:
+        raise
+    except Exception as error:
+        # The parser wraps what a function of ours refuses.
+        inner = error.__cause__
+        if isinstance(inner, CreweError):
+            raise inner from None
+        raise fault(
+            InputError,
+            f"{what} cannot be worked out: {_reason(error)}",
+            remedy="Check the functions and their arguments, or work the column out in the data first",
+        ) from error
 
 
 def _refuse_depth(expression: str) -> None:
@@ -223,37 +281,63 @@ def _refuse_depth(expression: str) -> None:
 
 
 def parse(text: str) -> tuple[str, str]:
-    """Split a formula into its two sides."""
+    """Split a formula into its two sides; what is arithmetic on the left stays arithmetic."""
     _refuse_depth(text)
-    left, tilde, right = text.partition("~")
+    left, tilde, right = _names.halves(text)
     if not tilde or not left.strip() or not right.strip():
         raise fault(
             InputError,
             f"'{cut(text)}' is not a formula",
             remedy="Write it as 'outcome ~ arm + covariate'",
         )
+    _names.aliased(right)
     return left.strip(), right.strip()
+
+
+def refuse_outcome_right(left: str, right: str) -> None:
+    """Refuse an outcome that is a covariate of itself."""
+    outcome = _names.name_of(_names.aliased(left.strip()))
+    if outcome is not None and outcome in variables(right):
+        raise fault(
+            InputError,
+            f"'{outcome}' stands on both sides of the formula",
+            column=outcome,
+            remedy="Leave it out on the right: it would explain itself",
+        )
 
 
 def variables(expression: str) -> list[str]:
     """Name the columns that one side of a formula needs."""
-    return sorted(str(name) for name in _parsed(expression).required_variables)
+    _refuse_depth(expression)
+    return sorted(_names.inside(_names.aliased(expression)))
 
 
 def _parsed(expression: str) -> Any:
     _refuse_depth(expression)
+    text = _names.aliased(expression)
     try:
-        return Formula(expression)
-    except _UNREADABLE as error:
+        parsed = Formula(text)
+    except CreweError:
+        raise
+    except Exception as error:
         raise fault(
-            InputError, f"the formula '{cut(expression)}' cannot be read: {_reason(error)}"
+            InputError,
+            f"the formula '{cut(expression)}' cannot be read: {_reason(error)}",
+            remedy="Write it as 'outcome ~ arm + covariate', with names that hold other signs in backticks",
         ) from error
+    if not hasattr(parsed, "required_variables") or not isinstance(parsed, _FormulaClass):
+        raise fault(
+            InputError,
+            f"the formula '{cut(expression)}' has several parts",
+            remedy="Write one list of terms, joined by '+'",
+        )
+    return parsed
 
 
 def _reason(error: BaseException) -> str:
     if isinstance(error, RecursionError | MemoryError):
         return "it nests too deeply"
-    return cut(str(error).split("\n")[0])
+    return cut(_names.shown(str(error).split("\n")[0]) or type(error).__name__)
 
 
 def design(
@@ -305,8 +389,11 @@ def design(
                 [*order, *[v for v in frame[name].cat.categories if v not in order]]
             )
     notes: list[str] = []
+    missing_levels(_parsed(right), frame)
     if missing == "indicator":
-        frame, right, filled = _fill(frame, right, [n for n in needed if n not in set(keep)])
+        frame, right, filled = filled_in(
+            frame, right, [n for n in needed if n not in set(keep)], source.names
+        )
         notes += filled
     gone = frame.isna()
     if out is not None:
@@ -330,31 +417,43 @@ def design(
         if isinstance(kept[name].dtype, pd.CategoricalDtype):
             kept[name] = kept[name].cat.remove_unused_categories()
     matrix, spec = _materialise(right, kept)
-    names = [str(name) for name in spec.column_names]
+    raw = [str(name) for name in spec.column_names]
+    names = [_shown(name) for name in raw]
+    if not names:
+        raise fault(
+            InputError,
+            f"the formula '{cut(right)}' has no terms",
+            remedy="Name a column, or write 1 for the mean alone",
+        )
     for term, columns in spec.term_slices.items():
         if columns.start == columns.stop:
             raise fault(
                 InputError,
-                f"'{term}' has the same value in every row that is analysed",
-                column=str(term),
+                f"'{_shown(term)}' has the same value in every row that is analysed",
+                column=_shown(term),
                 remedy="Leave it out of the model: there is nothing to compare",
             )
-    intercept = bool(names) and names[0] == "Intercept"
+    intercept = raw[0] == "Intercept"
     x = np.ascontiguousarray(matrix[:, 1:] if intercept else matrix)
     return Design(x, names[1:] if intercept else names, intercept, kept, rows, spec, dropped, notes)
 
 
 def left_values(left: str, frame: pd.DataFrame) -> Floats:
     """Evaluate a numeric left-hand side over kept rows."""
-    matrix, spec = _materialise(f"{left} - 1", frame)
+    try:
+        matrix, spec = _materialise(f"{_names.arithmetic(left)} - 1", frame)
+    except CreweError:
+        for name in variables(left):
+            refuse_text(frame[name], name)
+        raise
     for factor, (kind, _) in spec.encoder_state.items():
         # A text of one value would count as 1.0 in every row: it is the kind that tells, not the number of columns.
         if kind is Factor.Kind.CATEGORICAL:
-            inside = [name for name in variables(str(factor)) if name in frame]
+            inside = [name for name in _names.inside(str(factor)) if name in frame]
             refuse_text(frame[inside[0]], inside[0])
             raise fault(
                 InputError,
-                f"'{factor}' makes categories, where numbers are needed",
+                f"'{_shown(factor)}' makes categories, where numbers are needed",
                 column=inside[0],
                 remedy=f"Write the column of numbers itself: '{inside[0]}'",
             )
@@ -363,7 +462,7 @@ def left_values(left: str, frame: pd.DataFrame) -> Floats:
             InputError,
             f"the outcome '{left}' is not one column of numbers",
             column=left,
-            values=[str(name) for name in spec.column_names],
+            values=[_shown(name) for name in spec.column_names],
             remedy="Write one column of numbers left of '~'",
         )
     return np.ascontiguousarray(matrix[:, 0])
@@ -376,55 +475,28 @@ def column_values(name: str, frame: pd.DataFrame) -> Floats:
 
 
 def _materialise(expression: str, frame: pd.DataFrame) -> tuple[Floats, Any]:
-    try:
-        matrix = _parsed(expression).get_model_matrix(
-            frame, context=_CONTEXT, na_action="ignore", output="numpy"
+    parsed = _parsed(expression)
+    with _worked_out(f"the formula '{cut(expression)}'"):
+        matrix = parsed.get_model_matrix(
+            _aliased(frame), context=_CONTEXT, na_action="ignore", output="numpy"
         )
-    except _UNREADABLE as error:
-        raise fault(
-            InputError, f"the formula '{cut(expression)}' cannot be worked out: {_reason(error)}"
-        ) from error
     return np.asarray(matrix, dtype=np.float64), matrix.model_spec
 
 
-def _fill(
-    frame: pd.DataFrame, right: str, names: Sequence[str]
-) -> tuple[pd.DataFrame, str, list[str]]:
-    notes = []
-    frame = frame.copy()
-    for name in names:
-        gone = frame[name].isna()
-        if not gone.any():
-            continue
-        notes.append(
-            f"{int(gone.sum()):,} missing values of {name} filled in, with an indicator column"
-        )
-        if isinstance(frame[name].dtype, pd.CategoricalDtype):
-            frame[name] = frame[name].cat.add_categories("missing").fillna("missing")
-        else:
-            frame[name] = frame[name].fillna(frame[name].mean())
-            frame[f"{name}_missing"] = gone.astype("float64")
-            right += f" + {name}_missing"
-    return frame, right, notes
-
-
 def _variables(term: Any, frame: pd.DataFrame) -> list[str]:
-    names: list[str] = []
-    for factor in term.factors:
-        if str(factor) != "1":
-            names += [str(v) for v in Formula(f"{factor} - 1").required_variables]
+    names = [name for factor in term.factors for name in _names.inside(str(factor))]
     return [name for name in dict.fromkeys(names) if name in frame]
 
 
-def _spec_variables(spec: Any) -> set[str]:
+def _spec_variables(spec: Any) -> list[str]:
     """Name the variables that a design is made of."""
-    return {
-        str(v)
+    names = [
+        name
         for term in spec.terms
         for factor in term.factors
-        if str(factor) != "1"
-        for v in Formula(f"{factor} - 1").required_variables
-    }
+        for name in _names.inside(str(factor))
+    ]
+    return list(dict.fromkeys(names))
 
 
 def _category_factors(spec: Any) -> set[str]:
@@ -433,7 +505,7 @@ def _category_factors(spec: Any) -> set[str]:
     for term in spec.terms:
         for factor in term.factors:
             if str(factor).startswith("C("):
-                inside |= {str(v) for v in Formula(f"{factor} - 1").required_variables}
+                inside |= set(_names.inside(str(factor)))
     return inside
 
 
@@ -441,8 +513,8 @@ def _plain_number(term: Any, frame: pd.DataFrame, categories: set[str]) -> str |
     """Name the column of numbers that a term is, where it is nothing else."""
     if len(term.factors) != 1:
         return None
-    name = str(next(iter(term.factors))).strip("`")
-    return name if name in frame and name not in categories else None
+    name = _names.name_of(str(next(iter(term.factors))))
+    return name if name is not None and name in frame and name not in categories else None
 
 
 def _grid(

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
+import numpy as np
 import pandas as pd
 
+from crewe import _core
 from crewe._frames import Source, build
+from crewe.exceptions import InputError, fault
 
 if TYPE_CHECKING:
     from crewe._linear import Linear
@@ -82,6 +85,72 @@ class FitGroup(Mapping[str, Model]):
     def _repr_html_(self) -> str:
         html: str = self.table()._repr_html_()
         return html
+
+
+class FitFamily(FitGroup[Model]):
+    """Fits of one model to several outcomes: a mapping from the outcome to its fit."""
+
+    def __init__(self, fits: dict[str, Model]) -> None:
+        super().__init__("outcome", fits)
+
+    def methods(self) -> list[str]:
+        """Say in plain sentences what was done."""
+        return [sentence for fit in self._fits.values() for sentence in fit.methods()]
+
+    def adjust(self, method: str = "holm", term: str | None = None) -> Any:
+        """Adjust the p-values of one term for the number of outcomes.
+
+        Parameters
+        ----------
+        method : str
+            As :func:`crewe.adjust`.
+        term : str, optional
+            A coefficient as `tidy()` names it; by default the first after the intercept.
+
+        Returns
+        -------
+        frame
+            `outcome, term, estimate, std_error, p_value, p_adjusted`, one row an outcome.
+        """
+        rows: dict[str, list[Any]] = {"outcome": [], "term": []}
+        numbers: dict[str, list[float]] = {"estimate": [], "std_error": [], "p_value": []}
+        for outcome, fit in self._fits.items():
+            if term is None:
+                place = int(fit.terms[0] == "Intercept" and len(fit.terms) > 1)
+            else:
+                place = fit._position(term)
+            rows["outcome"].append(outcome)
+            rows["term"].append(fit.terms[place])
+            for key, values in numbers.items():
+                values.append(float(fit._table()[key][place]))
+        adjusted = _core.adjust(np.array(numbers["p_value"]), method)
+        kind = next(iter(self._fits.values())).implementation
+        arrays = {key: np.array(values) for key, values in numbers.items()}
+        return build({**rows, **arrays, "p_adjusted": adjusted}, kind)
+
+
+def several_formulas(formula: Any) -> bool:
+    """Say whether an argument is a list of formulas, and not an outcome as a list of values."""
+    return (
+        isinstance(formula, list | tuple)
+        and bool(formula)
+        and all(isinstance(one, str) and "~" in one for one in formula)
+    )
+
+
+def fit_family(formulas: Sequence[str], fit: Callable[[str], Model]) -> FitFamily[Model]:
+    """Fit a model to each of several outcomes."""
+    fits: dict[str, Model] = {}
+    for formula in formulas:
+        outcome = formula.partition("~")[0].strip()
+        if outcome in fits:
+            raise fault(
+                InputError,
+                f"the outcome '{outcome}' has two formulas",
+                remedy="Give each outcome one formula, or fit the models one by one",
+            )
+        fits[outcome] = fit(formula)
+    return FitFamily(fits)
 
 
 def fit_by(by: str, data: Any, fit: Callable[[Any], Model]) -> FitGroup[Model]:

@@ -126,6 +126,12 @@ class Linear(Estimates):
         """
         if df not in ("default", "residual"):
             raise fault(InputError, f"df={df!r} is unknown", remedy="Use 'default' or 'residual'")
+        if not isinstance(kind, str):
+            raise fault(
+                InputError,
+                f"vcov takes the name of a covariance, not a {type(kind).__name__}",
+                remedy="Name it, for instance vcov='CR2', and the clusters as cluster='family_id'",
+            )
         data = self._needs_data()
         other = object.__new__(type(self))
         other.__dict__.update(self.__dict__)
@@ -141,6 +147,13 @@ class Linear(Estimates):
     def _covariance(self) -> Any:
         self._needs_data()
         return self._record["covariance"]
+
+    def _columns_of_terms(self) -> dict[str, list[int]]:
+        design = None if self.data is None else self.data.design
+        if design is None:
+            return {}
+        shift = int(design.intercept)
+        return {term: [j + shift for j in found] for term, found in design.term_columns.items()}
 
     def __getstate__(self) -> dict[str, Any]:
         # A fit that is loaded without its data still answers at its own level.

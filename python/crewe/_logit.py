@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from crewe import _core, _formula
 from crewe._frames import Source
-from crewe._groups import FitGroup
+from crewe._groups import FitFamily, FitGroup
 from crewe._linear import DEFINITIONS
 from crewe._weights import Weights
 from crewe.regression import Regression, _fit, _Options
@@ -119,6 +119,27 @@ class Logit(Binary):
                 "p_value": table["p_value"][kept],
             }
         )
+
+
+@overload
+def logit(
+    formula: list[str] | tuple[str, ...],
+    data: Any = None,
+    design: Any = None,
+    cluster: Any = None,
+    vcov: str | None = None,
+    *,
+    by: None = None,
+    weights: Any = None,
+    df: str = "default",
+    missing: str = "drop",
+    level: float = 0.95,
+    intercept: bool = True,
+    strata_terms: bool = True,
+    names: Sequence[str] | None = None,
+    synthetic: bool = False,
+    keep_data: bool = False,
+) -> FitFamily[Logit]: ...
 
 
 @overload

@@ -154,7 +154,7 @@ def margins(
             remedy="Fit with a formula and a data frame, or use contrast() with the rows of X",
         )
     frame = design.frame
-    settings, labels = _settings(frame, term, by, values)
+    settings, labels = _settings(design, term, by, values)
     observed = None if data.weights is None else data.weights[0]
     first = _first_of_group(labels)
     away = [i for i in range(len(labels)) if i != first[i]]
@@ -272,12 +272,19 @@ def predict(fit: Linear, data: Any, kind: str, level: float | None) -> Any:
 
 
 def _settings(
-    frame: pd.DataFrame, term: str, by: str | None, values: Sequence[Any] | None
+    design: Design, term: str, by: str | None, values: Sequence[Any] | None
 ) -> tuple[list[dict[str, Any]], list[tuple[str, str]]]:
+    if by == term:
+        raise fault(
+            InputError,
+            f"'{term}' cannot be set and be held beside itself",
+            column=term,
+            remedy="Name another variable as by=, or leave it out",
+        )
     settings: list[dict[str, Any]] = []
     labels: list[tuple[str, str]] = []
-    for other in [None] if by is None else _values(frame, by, None):
-        for value in _values(frame, term, values):
+    for other in [None] if by is None else _values(design, by, None):
+        for value in _values(design, term, values):
             setting = {term: value} if by is None else {term: value, by: other}
             settings.append(setting)
             labels.append((_label(value), "" if other is None else _label(other)))
@@ -291,17 +298,31 @@ def _count(frame: pd.DataFrame, setting: dict[str, Any]) -> int:
     return int(same.sum())
 
 
-def _values(frame: pd.DataFrame, name: str, values: Sequence[Any] | None) -> list[Any]:
-    if name not in frame:
+def _values(design: Design, name: str, values: Sequence[Any] | None) -> list[Any]:
+    frame, known = design.frame, design.variables
+    if name not in known:
         raise fault(
             InputError,
             f"'{name}' is not a variable of the model",
             column=name,
-            remedy=f"Its variables are {', '.join(map(str, frame.columns))}",
+            remedy=f"Its variables are {', '.join(known)}",
+        )
+    if isinstance(values, str | bytes):
+        raise fault(
+            InputError,
+            f"values={values!r} is one text, and no list of values",
+            column=name,
+            remedy=f"Write values=[{values!r}]",
         )
     column = frame[name]
-    if isinstance(column.dtype, pd.CategoricalDtype):
-        levels = list(column.cat.categories)
+    if isinstance(column.dtype, pd.CategoricalDtype) or (
+        name in design.coded and values is not None
+    ):
+        levels = (
+            list(column.cat.categories)
+            if isinstance(column.dtype, pd.CategoricalDtype)
+            else sorted(float(value) for value in column.unique())
+        )
         unknown = [str(v) for v in values or [] if v not in levels]
         if unknown:
             raise fault(
@@ -309,11 +330,20 @@ def _values(frame: pd.DataFrame, name: str, values: Sequence[Any] | None) -> lis
                 f"'{name}' has no such level",
                 column=name,
                 values=unknown,
-                remedy=f"Its levels are {', '.join(map(str, levels))}",
+                remedy=f"Its levels are {', '.join(map(_label, levels))}",
             )
         return list(values) if values is not None else levels
     if values is not None:
-        return [float(value) for value in values]
+        asked = np.asarray(numbers(list(values), name), dtype=np.float64)
+        if not np.isfinite(asked).all():
+            raise fault(
+                InputError,
+                "the values of a margin must be finite numbers",
+                column=name,
+                values=[str(value) for value in values],
+                remedy="Leave missing values out",
+            )
+        return [float(value) for value in asked]
     unique = sorted(column.unique())
     if len(unique) > 10:
         raise fault(

@@ -7,7 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, TypedDict, overload
 
 from crewe import _core
-from crewe._groups import FitGroup
+from crewe._groups import FitFamily, FitGroup
 from crewe._logit import Binary
 from crewe._weights import Weights
 from crewe.regression import _fit, _Options
@@ -50,6 +50,20 @@ _DEFAULTS: _Asked = {
     "synthetic": False,
     "keep_data": False,
 }
+
+
+@overload
+def probit(
+    formula: list[str] | tuple[str, ...],
+    data: Any = None,
+    design: Any = None,
+    cluster: Any = None,
+    vcov: str | None = None,
+    *,
+    by: None = None,
+    weights: Any = None,
+    **options: Unpack[_Asked],
+) -> FitFamily[Probit]: ...
 
 
 @overload

@@ -13,6 +13,7 @@ from crewe import _formula
 from crewe._assignment import LEFT_OUT
 from crewe._frames import Source
 from crewe._linear import array_clusters
+from crewe._names import quoted
 from crewe.exceptions import DesignError, fault
 
 
@@ -260,24 +261,19 @@ def _balanced(assignment: Any, source: Source, joined: Any, added: dict[str, Any
             )
             added[name] = values[joined.unit]
         labels = [str(place) for place in range(int(code.max()) + 1)]
-        return _Balanced([f"C({_quoted(name)})"], name, code, labels)
+        return _Balanced([f"C({quoted(name)})"], name, code, labels)
     terms = []
     for name in [*method.factor_columns, *method.covariate_columns]:
         if name in factors:
             if name not in source.names:
                 level, levels = factors[name]
                 added[name] = np.asarray(levels, dtype=object)[level][joined.unit]
-            terms.append(f"C({_quoted(name)})")
+            terms.append(f"C({quoted(name)})")
         elif name in covariates:
             if name not in source.names:
                 added[name] = np.asarray(covariates[name], dtype=np.float64)[joined.unit]
-            terms.append(_quoted(name))
+            terms.append(quoted(name))
     return _Balanced(terms, "", np.zeros(0, dtype=np.uint32), [])
-
-
-def _quoted(name: str) -> str:
-    """Write a column's name as a formula takes it."""
-    return name if name.isidentifier() else f"`{name}`"
 
 
 def without_left_out(assignment: Any, source: Source) -> tuple[Source, list[str]]:

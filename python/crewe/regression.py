@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from crewe import _core, _formula
 from crewe._frames import Source, numbers
-from crewe._groups import FitGroup, fit_by
+from crewe._groups import FitFamily, FitGroup, fit_by, fit_family, several_formulas
 from crewe._linear import (
     Data,
     Linear,
@@ -88,6 +88,27 @@ class _Options:
 
 @overload
 def ols(
+    formula: list[str] | tuple[str, ...],
+    data: Any = None,
+    design: Any = None,
+    cluster: Any = None,
+    vcov: str | None = None,
+    *,
+    by: None = None,
+    weights: Any = None,
+    df: str = "default",
+    missing: str = "drop",
+    level: float = 0.95,
+    intercept: bool = True,
+    strata_terms: bool = True,
+    names: Sequence[str] | None = None,
+    synthetic: bool = False,
+    keep_data: bool = False,
+) -> FitFamily[OLS]: ...
+
+
+@overload
+def ols(
     formula: Any,
     data: Any = None,
     design: Any = None,
@@ -150,8 +171,9 @@ def ols(
 
     Parameters
     ----------
-    formula : str, or array (n,)
-        `"closed ~ arm + history"`, or the outcome as an array, with X in `data`.
+    formula : str, list of str, or array (n,)
+        `"closed ~ arm + history"`, or the outcome as an array, with X in `data`. A list of formulas, one an outcome,
+        gives a mapping of fits with `.tidy()` and `.adjust("holm")`.
     data : data frame, or array (n, p)
         pandas, polars (eager or lazy), pyarrow or DuckDB; or the columns of X without an intercept.
     design : Assignment, optional
@@ -233,6 +255,20 @@ def _fit(
     kind: type[Fitted], formula: Any, data: Any, by: str | None, options: _Options
 ) -> Fitted | FitGroup[Fitted]:
     """Fit a model from a formula or arrays, in each group of `by` where that is asked for."""
+    if isinstance(data, str):
+        raise fault(
+            InputError,
+            "the data come second, after the formula",
+            remedy=f"Write cw.{kind._name.lower()}({data!r}, data)",
+        )
+    if several_formulas(formula):
+        if by is not None:
+            raise fault(
+                InputError,
+                "several outcomes and by= do not go together",
+                remedy="Fit one outcome by group, or several outcomes in all rows",
+            )
+        return fit_family(formula, lambda one: _from_formula(kind, one, data, options))
     if not isinstance(formula, str):
         return _from_arrays(kind, formula, data, options)
     if data is None:
@@ -245,6 +281,7 @@ def _fit(
 def _from_formula(kind: type[Fitted], formula: str, data: Any, options: _Options) -> Fitted:
     source = Source(data)
     left, right = _formula.parse(formula)
+    _formula.refuse_outcome_right(left, right)
     trial = None
     cluster = options.cluster
     left_out: list[str] = []

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -128,17 +127,6 @@ class AdjustedCurves:
         )
 
 
-def first_variable(right: str, names: Sequence[str]) -> str:
-    """Name the variable that a formula names first; a name inside another does not count."""
-
-    def place(name: str) -> int:
-        inside = re.escape(name)
-        plain = re.search(rf"`{inside}`|(?<![\w.`]){inside}(?![\w.`])", right)
-        return plain.start() if plain else len(right)
-
-    return min(names, key=place)
-
-
 def adjusted_curves(
     fit: Any,
     core: Any,
@@ -149,19 +137,17 @@ def adjusted_curves(
     level: float,
 ) -> AdjustedCurves:
     """Set a column to each of its values for all rows, and let the core average the curves."""
-    right = fit.formula.partition("~")[2]
-    used = set(_formula.variables(right.partition("+ strata(")[0]))
-    frame = design.frame
+    used = design.variables
     if term is None:
-        term = first_variable(right, [str(name) for name in frame if name in used])
-    if term not in frame or term not in used:
+        term = used[0]
+    if term not in used:
         raise fault(
             InputError,
             f"'{term}' is not in the formula {fit.formula}",
             column=term,
-            remedy=f"It has {', '.join(sorted(used))}",
+            remedy=f"It has {', '.join(used)}",
         )
-    values = _values(frame, term, None)
+    values = _values(design, term, None)
     settings = [rows_with(design, {term: value}) for value in values]
     at = core.event_times() if times is None else np.ascontiguousarray(numbers(times, "times"))
     curves, changes = core.adjusted_curves(fit._covariance(), settings, at, conf_type, level)

@@ -297,6 +297,10 @@ class CoxPH(Estimates):
 
         return predict(self, data, kind, level, time, stratum)
 
+    def _columns_of_terms(self) -> dict[str, list[int]]:
+        design = None if self.rows is None else self.rows.design
+        return {} if design is None else design.term_columns
+
     def zph(self, transform: str = "km") -> ProportionalHazards:
         """Test whether hazards are proportional, by term and for all terms at once.
 
@@ -314,8 +318,8 @@ class CoxPH(Estimates):
         if design is not None:
             shift = int(design.intercept)
             groups = {
-                str(term): [j - shift for j in range(columns.start, columns.stop)]
-                for term, columns in design.spec.term_slices.items()
+                term: [j - shift for j in range(columns.start, columns.stop)]
+                for term, columns in design.term_slices.items()
                 if columns.start >= shift
             }
         record = core.zph(transform, list(groups.values()))
@@ -482,8 +486,8 @@ def named_in_words(design: _formula.Design | None) -> Iterator[None]:
         column = error.column or ""
         frame = pd.DataFrame() if design is None else design.frame
         problem = _in_words(error.problem, frame)
-        found = re.match(r"(?:C\()?(\w+)", column)
-        known = found[1] if found and found[1] in frame else column
+        base = re.sub(r"^C\(`?(.+?)`?(?:,.*)?\)$", r"\1", column.partition("[")[0])
+        known = base if base in frame else column
         raise fault(
             SeparationError,
             problem,
@@ -505,7 +509,7 @@ def _in_words(problem: str, frame: pd.DataFrame) -> str:
         others = [category for category in categories if category != level]
         return f"'{name}' = '{others[0]}'" if len(others) == 1 else f"'{name}' other than '{level}'"
 
-    dummy = r"'(?:C\()?(\w+)[^'\[]*\[T\.([^\]']+)\]' = ([01])\b"
+    dummy = r"'(?:C\(`?)?([^'\[]+?)(?:`?(?:,[^'\[]*)?\))?\[T\.([^\]']+)\]' = ([01])\b"
     return re.sub(dummy, words, problem)
 
 

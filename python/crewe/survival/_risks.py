@@ -45,7 +45,7 @@ def margins(
             remedy="Fit 'Surv(days, event) ~ arm + ...' to a data frame, or use contrast()",
         )
     design = fit.rows.design
-    settings, labels = _settings(design.frame, term, by, values)
+    settings, labels = _settings(design, term, by, values)
     first = _first_of_group(labels)
     away = [i for i in range(len(labels)) if i != first[i]]
     pairs = [[i, first[i]] for i in away]
