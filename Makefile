@@ -3,6 +3,8 @@
 #
 #   make demo        the main job, from a bare machine to out/report.html and out/project_crewe.ipynb
 #   make test        every check
+#   make quick       the loop while working: fmt, clippy, the tests of one Rust file (T=ols) and one Python room (P=test_ols.py)
+#   make rust        the tests of the core and of the evidence; needs no Python
 #   make bench       cargo bench
 #   make bench-peers ratios against other packages, in one run, written to docs/benchmarks.md
 #   make package     the packed crate, and its own tests out of the package
@@ -21,7 +23,7 @@ unexport MPLBACKEND
 export VIRTUAL_ENV := $(VENV)
 unexport CONDA_PREFIX PYTHONHOME PYTHONPATH
 
-.PHONY: demo test setup lint rust python types docs notebooks bench bench-peers package floors reference evidence clean
+.PHONY: demo test quick setup lint rust python types docs notebooks bench bench-peers package floors reference evidence clean
 
 # What extension modules are named by: version, threads and platform, so that an environment of any other Python shows.
 TAG := import sysconfig; print(sysconfig.get_config_var("EXT_SUFFIX"))
@@ -57,6 +59,15 @@ demo: $(VENV)/.demo
 setup: $(VENV)/.tools
 	$(BIN)/maturin develop -q
 
+# One Rust test file and one room of the Python tests, with the build of the package that is there.
+T ?= ols
+P ?= test_ols.py
+quick:
+	cargo fmt --all
+	cargo clippy --quiet --lib --test $(T) -- -D warnings
+	cargo test --quiet --test $(T)
+	MPLBACKEND=agg PYTHONPATH=python $(or $(wildcard $(BIN)/python),$(PYTHON)) -m pytest -q -x tests/python/$(P)
+
 test: lint rust python types notebooks docs
 	@echo "Every check passed."
 
@@ -66,12 +77,13 @@ lint: $(VENV)/.tools
 	cargo clippy --no-default-features --all-targets --quiet -- -D warnings
 	$(BIN)/ruff check -q python tests benches examples
 	$(BIN)/ruff format -q --check python tests benches examples
+	$(BIN)/python tests/house.py
 	@# The packed crate must hold what its tests read, and nothing of Python.
 	cargo package --list --allow-dirty --quiet > $(TARGET)/packed.txt 2>/dev/null
 	grep -qx tests/common/mod.rs $(TARGET)/packed.txt && grep -qx tests/reference/expected/ols.json $(TARGET)/packed.txt
 	! grep -v '^tests/reference/' $(TARGET)/packed.txt | grep -E '\.py$$|^\.?venv'
 
-rust: $(VENV)/.tools
+rust:
 	cargo test --quiet
 	cargo test --quiet -p crewe-evidence
 	@# Every bench once: without --bench, divan only tests that they run.

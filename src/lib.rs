@@ -40,6 +40,8 @@
 //! No module but [`ledger`] reads or writes files, and none knows Python. Arrays at the border are those of
 //! [`ndarray`], which is exported from here in the version that fits: `use crewe::ndarray::array;`.
 
+#![forbid(unsafe_code)]
+
 mod codes;
 pub mod design;
 pub mod dist;

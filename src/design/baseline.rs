@@ -2,60 +2,9 @@
 
 use std::sync::Arc;
 
-use serde::Serialize;
-
-use super::units::rank;
-use super::{Column, Units};
+use super::column::{Column, nfc, rank};
+use super::units::{Factor, UnitCovariate, Units};
 use crate::{Fault, Result};
-
-/// Order of arrival, factors and covariates, by unit.
-#[derive(Debug, Clone, PartialEq, Default, Serialize)]
-pub(super) struct Baseline {
-    pub arrival: Option<Vec<u32>>,
-    pub factors: Vec<Factor>,
-    pub covariates: Vec<UnitCovariate>,
-}
-
-/// A category of each unit.
-///
-/// ```
-/// use crewe::design::{Column, Unit, Units};
-/// let ids = Column::from_values("id", ["1", "2", "3"]);
-/// let site = Column::from_values("site", ["south", "north", "south"]);
-/// let units = Units::from_rows(&Unit::Individual("id".into()), &ids, &[])?.factor(&site)?;
-/// let factor = &units.factors()[0];
-/// assert_eq!(factor.levels[factor.level[0] as usize], "south");
-/// # Ok::<(), crewe::Error>(())
-/// ```
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[non_exhaustive]
-pub struct Factor {
-    /// The column's name.
-    pub name: String,
-    /// The level of each unit, an index into `levels`.
-    pub level: Vec<u32>,
-    /// The levels in bytewise order.
-    pub levels: Vec<String>,
-}
-
-/// A number of each unit: the mean over its rows.
-///
-/// ```
-/// use crewe::design::{Column, Unit, Units};
-/// let families = Column::from_values("family", ["a", "a", "b"]);
-/// let units = Units::from_rows(&Unit::Cluster("family".into()), &families, &[])?;
-/// let units = units.covariate("age", &[4.0, 6.0, 9.0])?;
-/// assert_eq!(units.covariates()[0].values, [5.0, 9.0]);
-/// # Ok::<(), crewe::Error>(())
-/// ```
-#[derive(Debug, Clone, PartialEq, Serialize)]
-#[non_exhaustive]
-pub struct UnitCovariate {
-    /// The column's name.
-    pub name: String,
-    /// One value a unit.
-    pub values: Vec<f64>,
-}
 
 impl Units {
     /// Adds the order in which the rows arrived: any number that grows with time, such as a day or a position.
@@ -151,7 +100,7 @@ impl Units {
                 values.iter().sum::<f64>() / values.len() as f64
             })
             .collect();
-        let covariate = UnitCovariate { name: super::column::nfc(name), values };
+        let covariate = UnitCovariate { name: nfc(name), values };
         Arc::make_mut(&mut self.baseline).covariates.push(covariate);
         Ok(self)
     }

@@ -142,3 +142,41 @@ pub(crate) fn nfc(text: &str) -> String {
         _ => text.nfc().collect(),
     }
 }
+
+/// Labels that occur, in bytewise order, and the place there of each code.
+pub(super) struct Ranked {
+    pub labels: Vec<String>,
+    pub rank: Vec<u32>,
+}
+
+pub(super) fn rank(column: &Column) -> Ranked {
+    let mut present = vec![false; column.labels().len()];
+    for &code in column.raw() {
+        present[code as usize] = true;
+    }
+    // The first eight bytes as a big-endian number decide most comparisons without touching the text.
+    let prefix = |label: &str| {
+        let mut bytes = [0_u8; 8];
+        let length = label.len().min(8);
+        bytes[..length].copy_from_slice(&label.as_bytes()[..length]);
+        u64::from_be_bytes(bytes)
+    };
+    let mut order: Vec<(u64, u32)> = (0..column.labels().len())
+        .filter(|&code| present[code])
+        .map(|code| (prefix(&column.labels()[code]), code as u32))
+        .collect();
+    order.sort_unstable_by(|a, b| {
+        a.0.cmp(&b.0).then_with(|| column.labels()[a.1 as usize].cmp(&column.labels()[b.1 as usize]))
+    });
+    let mut labels: Vec<String> = Vec::with_capacity(order.len());
+    let mut rank = vec![MISSING; column.labels().len()];
+    for (_, code) in order {
+        let label = &column.labels()[code as usize];
+        // Two codes may have one label once it is in NFC; they are one unit.
+        if labels.last() != Some(label) {
+            labels.push(label.clone());
+        }
+        rank[code as usize] = labels.len() as u32 - 1;
+    }
+    Ranked { labels, rank }
+}

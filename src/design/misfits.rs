@@ -24,12 +24,10 @@
 
 use num_bigint::BigUint;
 
-use super::complete::{self, for_each_arrangement, multinomial};
-use super::misfits_pooled::Pooled;
-use super::procedure::{LEFT_OUT, Procedure, Scratch, Weighed, WithinStratum, by_stratum};
+use super::complete::{for_each_arrangement, multinomial};
+use super::procedure::{LEFT_OUT, Scratch, Weighed, WithinStratum};
 use super::random::Steps;
 use super::{Misfits, Ratio};
-use crate::{Fault, Result};
 
 /// Splits of the pool beyond this number are not counted.
 pub(super) const COUNTED_SPLITS: usize = 4096;
@@ -108,9 +106,9 @@ fn choose(n: u64, k: u64) -> f64 {
 }
 
 /// Leaving out, or weighted within strata.
-struct Within {
-    ratio: Ratio,
-    leave_out: bool,
+pub(super) struct Within {
+    pub ratio: Ratio,
+    pub leave_out: bool,
 }
 
 impl Within {
@@ -238,21 +236,6 @@ pub(super) fn for_each_composition(
     extend(total, limits, &mut Vec::new(), &mut { most }, visit)
 }
 
-/// Complete randomisation with this rule for misfits.
-pub(super) fn ready(members: Vec<Vec<u32>>, ratio: Ratio, rule: Misfits) -> Result<Box<dyn Procedure>> {
-    let arms = ratio.shares.len();
-    Ok(match rule {
-        Misfits::Strata => by_stratum(members, arms, complete::Rule { ratio }),
-        Misfits::LeaveOut => {
-            refuse_all_left_out(&members, &ratio)?;
-            by_stratum(members, arms, Within { ratio, leave_out: true })
-        }
-        Misfits::WeightedStrata => by_stratum(members, arms, Within { ratio, leave_out: false }),
-        Misfits::Global => Box::new(Pooled::new(members, ratio, false)),
-        Misfits::WeightedGlobal => Box::new(Pooled::new(members, ratio, true)),
-    })
-}
-
 /// What became of the units left over, in words.
 pub(super) fn told(rule: Misfits, ratio: &Ratio) -> &'static str {
     let even = ratio.shares.iter().all(|&share| share == ratio.shares[0]);
@@ -275,24 +258,11 @@ pub(super) fn told(rule: Misfits, ratio: &Ratio) -> &'static str {
     }
 }
 
-/// Refuses a trial in which every unit would be left out.
-fn refuse_all_left_out(members: &[Vec<u32>], ratio: &Ratio) -> Result<()> {
-    if members.iter().any(|members| members.len() as u64 >= ratio.total) {
-        return Ok(());
-    }
-    Err(Fault::new("no stratum holds one round of the ratio, so every unit would be left out")
-        .values([
-            format!("the ratio's sum is {}", ratio.total),
-            format!("the largest stratum has {}", members.iter().map(Vec::len).max().unwrap_or(0)),
-        ])
-        .remedy("Use fewer strata, or another rule for misfits")
-        .design())
-}
-
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
 
+    use super::super::misfits_pooled::Pooled;
     use super::*;
 
     /// All ratios of at least two arms with shares summing to `total`.

@@ -56,10 +56,12 @@ mod paths;
 mod predictability;
 mod procedure;
 mod random;
+mod registry;
 mod sequence;
 pub mod simple;
 mod stepwise;
 mod units;
+mod weighing;
 
 pub mod constrained;
 pub mod matched;
@@ -79,7 +81,6 @@ use crate::{Fault, Result};
 
 pub use assignment::Assignment;
 pub use balance::{Balance, Covariate, Level, balance};
-pub use baseline::{Factor, UnitCovariate};
 pub use column::Column;
 pub(crate) use column::nfc;
 pub use commitment::Commitment;
@@ -96,7 +97,7 @@ pub use method::{
 pub use predictability::{Expected, Predictability};
 pub use procedure::{Details, LEFT_OUT, Probabilities, Support};
 pub use sequence::{Arrival, Block, Drawn, Sequence};
-pub use units::Units;
+pub use units::{Factor, UnitCovariate, Units};
 
 /// One arm of a trial.
 ///

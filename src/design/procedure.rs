@@ -5,10 +5,8 @@ use num_bigint::BigUint;
 
 use serde::Serialize;
 
-use super::fake_arms::{self, Sequential};
 use super::random::{Random, Steps};
-use super::{Design, Method, Units, biased_coin, big_stick, blocks, complete, minimisation, simple};
-use super::{constrained, matched, misfits, rerandomised};
+use super::weighing;
 use crate::{Fault, Result};
 
 /// The arm of a unit that a procedure leaves out; a trial has at most 255 arms, so it is never one of theirs.
@@ -37,7 +35,7 @@ pub(crate) struct Scratch {
     /// Counts by arm.
     pub counts: Vec<u64>,
     /// What the rules over fake arms need.
-    pub fake: fake_arms::Room,
+    pub fake: weighing::Room,
 }
 
 /// Every unit's probability of every arm.
@@ -261,70 +259,6 @@ pub(super) fn product(
         }
     }
     Some(Support { arm, probability })
-}
-
-impl Design {
-    /// The procedure made ready for these units.
-    pub(crate) fn procedure(&self, units: &Units) -> Result<Box<dyn Procedure>> {
-        self.check_units(units)?;
-        let (ratio, arms) = (self.ratio(), self.arms().len());
-        Ok(match self.the_method() {
-            Method::Simple(_) => by_stratum(self.in_order(units)?, arms, simple::Rule { ratio }),
-            Method::Complete(options) if options.misfits == super::Misfits::Strata => {
-                by_stratum(units.members(), arms, complete::Rule { ratio })
-            }
-            Method::Blocks(options) => {
-                let sizes = options.sizes.clone();
-                by_stratum(self.in_order(units)?, arms, blocks::Rule { ratio, sizes })
-            }
-            Method::BigStick(options) => {
-                Box::new(Sequential::plain(self.in_order(units)?, ratio, big_stick::rule(*options)))
-            }
-            Method::BiasedCoin(options) => {
-                Box::new(Sequential::plain(self.in_order(units)?, ratio, biased_coin::rule(options)))
-            }
-            Method::Minimisation(options) => {
-                Box::new(minimisation::procedure(options, ratio, units, self.in_order(units)?)?)
-            }
-            Method::Complete(options) => misfits::ready(units.members(), ratio, options.misfits)?,
-            Method::MatchedSets(options) => Box::new(matched::ready(units, ratio, options)?),
-            Method::Constrained(options) => Box::new(constrained::ready(self, units, options)?),
-            Method::Rerandomised(options) => Box::new(rerandomised::ready(self, units, options)?),
-        })
-    }
-
-    /// The units of each stratum, in order of arrival where it is known, else in canonical order.
-    ///
-    /// # Errors
-    /// [`crate::Error::Design`] where the procedure needs the order and there is none.
-    pub(super) fn in_order(&self, units: &Units) -> Result<Vec<Vec<u32>>> {
-        if units.arrivals().is_none() && self.the_method().needs_order() {
-            return Err(Fault::new(format!(
-                "{} draws one unit after the other, so it must know the order in which they arrived",
-                self.the_method().name()
-            ))
-            .remedy("Name the column with the order or date of arrival")
-            .design());
-        }
-        Ok(units.members_in_order())
-    }
-
-    /// Every unit's probability of every arm.
-    ///
-    /// # Errors
-    /// [`crate::Error::Design`] when the design cannot be carried out.
-    pub fn probabilities(&self, units: &Units) -> Result<Probabilities> {
-        Ok(self.procedure(units)?.probabilities())
-    }
-
-    /// All assignments that the procedure can give to these units, each with its probability; nothing where there
-    /// are more than `most`.
-    ///
-    /// # Errors
-    /// [`crate::Error::Design`] when the design cannot be carried out.
-    pub fn support(&self, units: &Units, most: usize) -> Result<Option<Support>> {
-        Ok(self.procedure(units)?.support(most))
-    }
 }
 
 pub(super) fn by_stratum<P: WithinStratum + 'static>(

@@ -5,8 +5,7 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use super::Unit;
-use super::baseline::Baseline;
-use super::column::{Column, MISSING};
+use super::column::{Column, MISSING, rank};
 use crate::{Fault, Result};
 
 /// The units of a trial in canonical order, each with its stratum, and the unit of every row.
@@ -32,6 +31,55 @@ pub struct Units {
     rows: Arc<[u32]>,
     #[serde(flatten)]
     pub(super) baseline: Arc<Baseline>,
+}
+
+/// Order of arrival, factors and covariates, by unit.
+#[derive(Debug, Clone, PartialEq, Default, Serialize)]
+pub(super) struct Baseline {
+    pub arrival: Option<Vec<u32>>,
+    pub factors: Vec<Factor>,
+    pub covariates: Vec<UnitCovariate>,
+}
+
+/// A category of each unit.
+///
+/// ```
+/// use crewe::design::{Column, Unit, Units};
+/// let ids = Column::from_values("id", ["1", "2", "3"]);
+/// let site = Column::from_values("site", ["south", "north", "south"]);
+/// let units = Units::from_rows(&Unit::Individual("id".into()), &ids, &[])?.factor(&site)?;
+/// let factor = &units.factors()[0];
+/// assert_eq!(factor.levels[factor.level[0] as usize], "south");
+/// # Ok::<(), crewe::Error>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct Factor {
+    /// The column's name.
+    pub name: String,
+    /// The level of each unit, an index into `levels`.
+    pub level: Vec<u32>,
+    /// The levels in bytewise order.
+    pub levels: Vec<String>,
+}
+
+/// A number of each unit: the mean over its rows.
+///
+/// ```
+/// use crewe::design::{Column, Unit, Units};
+/// let families = Column::from_values("family", ["a", "a", "b"]);
+/// let units = Units::from_rows(&Unit::Cluster("family".into()), &families, &[])?;
+/// let units = units.covariate("age", &[4.0, 6.0, 9.0])?;
+/// assert_eq!(units.covariates()[0].values, [5.0, 9.0]);
+/// # Ok::<(), crewe::Error>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct UnitCovariate {
+    /// The column's name.
+    pub name: String,
+    /// One value a unit.
+    pub values: Vec<f64>,
 }
 
 impl Units {
@@ -179,44 +227,6 @@ impl Units {
         }
         members
     }
-}
-
-/// Labels that occur, in bytewise order, and the place there of each code.
-pub(super) struct Ranked {
-    pub labels: Vec<String>,
-    pub rank: Vec<u32>,
-}
-
-pub(super) fn rank(column: &Column) -> Ranked {
-    let mut present = vec![false; column.labels().len()];
-    for &code in column.raw() {
-        present[code as usize] = true;
-    }
-    // The first eight bytes as a big-endian number decide most comparisons without touching the text.
-    let prefix = |label: &str| {
-        let mut bytes = [0_u8; 8];
-        let length = label.len().min(8);
-        bytes[..length].copy_from_slice(&label.as_bytes()[..length]);
-        u64::from_be_bytes(bytes)
-    };
-    let mut order: Vec<(u64, u32)> = (0..column.labels().len())
-        .filter(|&code| present[code])
-        .map(|code| (prefix(&column.labels()[code]), code as u32))
-        .collect();
-    order.sort_unstable_by(|a, b| {
-        a.0.cmp(&b.0).then_with(|| column.labels()[a.1 as usize].cmp(&column.labels()[b.1 as usize]))
-    });
-    let mut labels: Vec<String> = Vec::with_capacity(order.len());
-    let mut rank = vec![MISSING; column.labels().len()];
-    for (_, code) in order {
-        let label = &column.labels()[code as usize];
-        // Two codes may have one label once it is in NFC; they are one unit.
-        if labels.last() != Some(label) {
-            labels.push(label.clone());
-        }
-        rank[code as usize] = labels.len() as u32 - 1;
-    }
-    Ranked { labels, rank }
 }
 
 fn refuse_repeats(ids: &Column, rows: &[u32], labels: &[String]) -> Result<()> {

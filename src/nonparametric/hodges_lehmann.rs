@@ -10,7 +10,7 @@
 
 use serde::Serialize;
 
-use super::{Alternative, Interval, check_finite, check_level};
+use super::{Alternative, Interval, check_finite, check_level, tie_sum};
 use crate::dist::normal_quantile;
 use crate::ties::Distinct;
 use crate::{Fault, Result};
@@ -120,7 +120,7 @@ fn z_after(x: &[f64], y: &[f64], k: u64, correct: bool, alternative: Alternative
         (true, Alternative::Greater) => 0.5,
         (true, Alternative::Less) => -0.5,
     };
-    let ties = super::ranks::tie_sum(x) + super::ranks::tie_sum(y);
+    let ties = tie_sum(x) + tie_sum(y);
     let variance = m * n / 12.0 * (m + n + 1.0 - ties / ((m + n) * (m + n - 1.0)));
     (distance - correction) / variance.sqrt()
 }

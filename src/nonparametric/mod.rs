@@ -114,6 +114,11 @@ pub(crate) fn check_finite(values: &[f64], column: &str) -> Result<()> {
         .input())
 }
 
+/// The sum of t^3 - t over the groups of equal values in an ascending sample.
+pub(crate) fn tie_sum(ascending: &[f64]) -> f64 {
+    ascending.chunk_by(|a, b| a == b).map(|group| group.len() as f64).map(|t| t * t * t - t).sum()
+}
+
 /// The root of a monotone function between two points of opposite sign, by bisection to the last bit.
 pub(crate) fn bisect(mut low: f64, mut high: f64, above: impl Fn(f64) -> bool) -> f64 {
     // `above(t)` is false at `low` and true at `high`.

@@ -24,7 +24,7 @@ use serde::Serialize;
 
 use super::hodges_lehmann::{HodgesLehmann, shift_between};
 use super::shift::{SubsetSums, feasible};
-use super::{Alternative, Interval, bisect, check_finite, check_level};
+use super::{Alternative, Interval, bisect, check_finite, check_level, tie_sum};
 use crate::dist::{normal_quantile, normal_sf};
 use crate::progress::Monitor;
 use crate::setters::setters;
@@ -217,11 +217,6 @@ fn doubled_midranks(values: &[f64]) -> Vec<i64> {
         start = end;
     }
     ranks
-}
-
-/// The sum of t^3 - t over the groups of equal values in an ascending sample.
-pub(super) fn tie_sum(ascending: &[f64]) -> f64 {
-    ascending.chunk_by(|a, b| a == b).map(|group| group.len() as f64).map(|t| t * t * t - t).sum()
 }
 
 fn z_statistic(u: f64, m: f64, n: f64, tied: f64, options: &MannWhitneyOptions) -> f64 {

@@ -2,9 +2,12 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use ndarray::ArrayView1;
 use serde::Serialize;
 
+use crate::Result;
 use crate::inference::{Bread, Link, Reference, Target};
+use crate::linalg::DesignMatrix;
 
 static FITS: AtomicU64 = AtomicU64::new(1);
 
@@ -88,4 +91,16 @@ impl Estimates {
     pub(crate) fn root(&self, i: usize) -> f64 {
         self.roots.as_ref().map_or(1.0, |roots| roots[i])
     }
+}
+
+/// How a model is fitted again to some of its rows.
+pub trait Refit: Send + Sync {
+    /// The weights that the model was fitted with.
+    fn weights(&self) -> Option<&[f64]>;
+
+    /// The coefficients with other weights.
+    ///
+    /// # Errors
+    /// As fitting the model.
+    fn refit(&self, x: &DesignMatrix<'_>, y: ArrayView1<'_, f64>, weights: &[f64]) -> Result<Vec<f64>>;
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use ndarray::{ArrayView1, ArrayView2};
 
-use super::estimates::Estimates;
+use super::estimates::{Estimates, Refit};
 use super::rows::Rows;
 use crate::inference::{Clusters, Covariance, DfRule, Sandwich, Vcov, covariance};
 use crate::linalg::DesignMatrix;
@@ -14,18 +14,6 @@ use crate::{Fault, Result};
 pub trait Summary: Refit {
     /// Coefficients, whitening and residuals, for inference.
     fn estimates(&self) -> &Estimates;
-}
-
-/// How a model is fitted again to some of its rows.
-pub trait Refit: Send + Sync {
-    /// The weights that the model was fitted with.
-    fn weights(&self) -> Option<&[f64]>;
-
-    /// The coefficients with other weights.
-    ///
-    /// # Errors
-    /// As fitting the model.
-    fn refit(&self, x: &DesignMatrix<'_>, y: ArrayView1<'_, f64>, weights: &[f64]) -> Result<Vec<f64>>;
 }
 
 /// A fitted regression, still borrowing its columns so that any covariance can follow without refitting.

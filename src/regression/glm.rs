@@ -28,9 +28,9 @@ use std::sync::Arc;
 use ndarray::{Array1, Array2, ArrayView1, ArrayView2};
 use serde::Serialize;
 
-use super::estimates::{Estimates, new_id};
+use super::estimates::{Estimates, Refit, new_id};
 use super::family::{Binary, Ends, Family};
-use super::fit::{Fit, Refit, Summary};
+use super::fit::{Fit, Summary};
 use super::ols;
 use super::pass::{Data, State};
 use super::separation::separation;

@@ -21,9 +21,9 @@ mod separation;
 pub mod weights;
 
 pub use accumulate::{Accumulated, AccumulatedFit};
-pub use estimates::Estimates;
+pub use estimates::{Estimates, Refit};
 pub use family::Family;
-pub use fit::{Fit, Refit, Summary};
+pub use fit::{Fit, Summary};
 pub use glm::{Glm, GlmFit, GlmSummary, Logit, LogitFit};
 pub use ols::{Ols, OlsFit, OlsSummary};
 pub use weights::{WeightKind, Weights};

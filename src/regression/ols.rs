@@ -16,8 +16,8 @@ use std::sync::Arc;
 use ndarray::{ArrayView1, ArrayView2};
 use serde::Serialize;
 
-use super::estimates::{Estimates, new_id};
-use super::fit::{Fit, Refit, Summary};
+use super::estimates::{Estimates, Refit, new_id};
+use super::fit::{Fit, Summary};
 use super::weights::{WeightKind, Weights};
 use crate::inference::{Bread, Identity, Reference, Target};
 use crate::linalg::double::{Double, Scalar};

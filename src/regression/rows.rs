@@ -6,8 +6,7 @@ use ndarray::{Array2, ArrayView1, ArrayView2};
 
 use super::absorbed::Absorbed;
 use super::constant_groups;
-use super::estimates::Estimates;
-use super::fit::Refit;
+use super::estimates::{Estimates, Refit};
 use crate::inference::fitted::mirror;
 use crate::inference::{
     Bread, ClusterRows, Clusters, Fitted, Link, Moments, Reference, Target, Vcov, WhitenedRows,

@@ -14,6 +14,7 @@ use ndarray::Array2;
 
 use super::Outcomes;
 use super::replay::{Evaluate, Room};
+use super::sums::ArmSums;
 
 /// Sums of one unit, as it counts in one arm.
 #[derive(Debug, Clone, Copy, Default)]
@@ -26,33 +27,6 @@ struct Cell {
     treated: f64,
     /// 1 for a unit with outcomes.
     units: f64,
-}
-
-/// The sums of one arm.
-#[derive(Debug, Clone, Copy, Default)]
-pub(super) struct ArmSums {
-    sum: f64,
-    rows: f64,
-    treated: f64,
-    units: f64,
-    square: f64,
-    cross: f64,
-    size: f64,
-}
-
-impl ArmSums {
-    fn mean(&self) -> f64 {
-        self.sum / self.rows
-    }
-
-    /// The variance of the mean.
-    fn variance(&self) -> f64 {
-        let m = self.mean();
-        let squares = self.square - 2.0 * m * self.cross + m * m * self.size;
-        // Outcomes that are all alike have no variance, up to the rounding of the sums of squares.
-        let squares = if squares <= 1e-14 * self.square { 0.0 } else { squares };
-        self.units / (self.units - 1.0) * squares / (self.rows * self.rows)
-    }
 }
 
 /// Differences in means, made ready for the outcomes of a trial.

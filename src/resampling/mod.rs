@@ -14,6 +14,7 @@ mod randomisation_test;
 mod redrawn;
 mod replay;
 mod size;
+mod sums;
 
 pub use null::{Tails, tails};
 pub use outcomes::Outcomes;

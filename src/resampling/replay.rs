@@ -2,7 +2,7 @@
 
 use rayon::prelude::*;
 
-use super::means::ArmSums;
+use super::sums::ArmSums;
 use crate::Result;
 use crate::design::{Redraws, Scratch, Support};
 use crate::progress::{Monitor, check};

@@ -1,0 +1,137 @@
+"""The house stands: imports go one way, pages name files that exist, and the check itself sees what it should."""
+
+from __future__ import annotations
+
+import ast
+import importlib.util
+import re
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def _house() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("house", ROOT / "tests" / "house.py")
+    assert spec and spec.loader
+    module = importlib.util.module_from_spec(spec)
+    sys.modules["house"] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+house = _house()
+
+
+@pytest.mark.parametrize("crate", house.CRATES)
+def test_rust_modules_import_one_way(crate: str) -> None:
+    assert house.crate_faults(crate) == []
+
+
+def test_python_modules_import_one_way() -> None:
+    assert house.package_faults() == []
+
+
+def _crate(folder: Path, files: dict[str, str]) -> dict[str, set[str]]:
+    for name, text in files.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(text, "utf-8")
+    return house.Crate(folder).arrows
+
+
+def test_what_a_front_door_hands_on_counts_where_it_is_defined(tmp_path: Path) -> None:
+    arrows = _crate(
+        tmp_path,
+        {
+            "lib.rs": "mod room; pub use room::Table;",
+            "room/mod.rs": "mod table; mod chair; pub use table::{Leg as Foot, Table};",
+            "room/table.rs": "pub struct Leg; pub struct Table;",
+            "room/chair.rs": "use super::{\n    Foot,\n};\nfn sit() -> crate::Table { todo!() }",
+        },
+    )
+    assert arrows["room::chair"] == {"room::table"}
+    assert house.circles(arrows) == []
+
+
+def test_comments_strings_and_tests_are_not_imports(tmp_path: Path) -> None:
+    arrows = _crate(
+        tmp_path,
+        {
+            "lib.rs": "mod a; mod b;",
+            "a.rs": (
+                '//! [`crate::b`]\nconst C: &str = "crate::b::X"; const Q: char = \'"\';\n'
+                "#[cfg(test)]\nmod tests {\n    use crate::b::X;\n    fn f() { if true {} }\n}\n"
+            ),
+            "b.rs": "use crate::a::C; pub struct X;",
+        },
+    )
+    assert arrows == {"a": set(), "b": {"a"}}
+
+
+def test_a_circle_and_an_arrow_uphill_are_seen(tmp_path: Path) -> None:
+    arrows = _crate(
+        tmp_path,
+        {"lib.rs": "mod a; mod b;", "a.rs": "fn f() { crate::b::g() }", "b.rs": "use crate::a;"},
+    )
+    assert house.circles(arrows) == [["a", "b"]]
+    assert house.uphill(arrows, [["a"], ["b"]]) == ["a -> b does not go down a floor"]
+    assert "c stands on no floor" in house.uphill({"c": set()}, [["a"]])[0]
+    assert house.circles(house.without(arrows, {("a", "b")})) == []
+    assert house.stale(arrows, {("a", "b")}) == []
+    assert len(house.stale({"a": {"b"}, "b": set()}, {("a", "b")})) == 1
+
+
+def test_imports_for_typing_and_inside_functions_do_not_count() -> None:
+    tree = ast.parse(
+        "import a\nif TYPE_CHECKING:\n    import b\nelse:\n    import c\n"
+        "def f():\n    import d\nclass K:\n    import e\ntry:\n    import g\nexcept E:\n    pass\n"
+    )
+    names = {alias.name for node in house.imports_of(tree) for alias in node.names}
+    assert names == {"a", "c", "e", "g"}
+
+
+@given(st.lists(st.tuples(st.integers(0, 7), st.integers(0, 7)), max_size=24))
+def test_circles_are_the_modules_that_reach_one_another(pairs: list[tuple[int, int]]) -> None:
+    arrows = {str(k): {str(b) for a, b in pairs if a == k and b != k} for k in range(8)}
+    reach = {(a, b) for a in arrows for b in arrows[a]}
+    for middle in arrows:
+        reach |= {
+            (a, b) for a in arrows for b in arrows if {(a, middle), (middle, b)} <= reach and a != b
+        }
+    expected = {
+        frozenset([a, *(b for b in arrows if {(a, b), (b, a)} <= reach)])
+        for a in arrows
+        if any({(a, b), (b, a)} <= reach for b in arrows)
+    }
+    assert {frozenset(circle) for circle in house.circles(arrows)} == expected
+
+
+PAGES = sorted(ROOT.glob("docs/methods/*.md"))
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_a_methods_page_ends_with_source_files_that_exist(page: Path) -> None:
+    last = page.read_text("utf-8").rpartition("## Where it is written\n")[2]
+    files = re.findall(r"`([\w/.]+\.(?:rs|py))`", last)
+    assert files, "end the page with the files that it describes, under '## Where it is written'"
+    assert [file for file in files if not (ROOT / file).is_file()] == []
+    assert {file.rpartition(".")[2] for file in files} == {"rs", "py"}
+
+
+def test_the_files_and_folders_of_the_architecture_exist() -> None:
+    page = (ROOT / "docs" / "architecture.md").read_text("utf-8")
+    named = set(re.findall(r"`((?:src|python|evidence|tests|docs)/[\w/.]*)`", page))
+    assert len(named) > 20
+    assert sorted(name for name in named if not (ROOT / name).exists()) == []
+    assert "docs/architecture.md" in (ROOT / "CONTRIBUTING.md").read_text("utf-8")
+
+
+def test_rust_is_checked_without_the_tools_of_python() -> None:
+    text = (ROOT / "Makefile").read_text("utf-8")
+    assert re.search(r"^rust:[ \t]*$", text, flags=re.MULTILINE)
+    assert "python3 tests/house.py" in (ROOT / ".pre-commit-config.yaml").read_text("utf-8")
