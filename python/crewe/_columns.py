@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from crewe._cells import SAFE, label_of
 from crewe._frames import Source
 from crewe.exceptions import InputError, fault
 
@@ -29,9 +30,22 @@ def labels(source: Source, name: str, what: str) -> Labels:
     if isinstance(series.dtype, pd.CategoricalDtype):
         codes = np.asarray(series.cat.codes, dtype=np.int64)
         text = [unicodedata.normalize("NFC", str(level)) for level in series.cat.categories]
+    elif series.dtype.kind in "iu":
+        codes, whole = pd.factorize(series.to_numpy())
+        text = [label_of(value) for value in whole]
     else:
         values = np.asarray(series, dtype=np.float64)
         missing = np.isnan(values)
+        large = np.flatnonzero(np.isfinite(values) & (np.abs(values) >= SAFE))
+        if len(large):
+            raise fault(
+                InputError,
+                f"the {what} is a decimal number above 2^53, where neighbouring codes are one number",
+                column=name,
+                rows=[int(row) for row in large],
+                values=list(dict.fromkeys(label_of(values[row]) for row in large)),
+                remedy="Read the column as whole numbers or as text",
+            )
         fractional = np.flatnonzero(
             ~missing & ~(np.isfinite(values) & (values == np.floor(values)))
         )

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import pandas as pd
 
+from crewe._cells import as_text
 from crewe._frames import Source, build
 
 if TYPE_CHECKING:
@@ -89,9 +90,7 @@ def fit_by(by: str, data: Any, fit: Callable[[Any], Model]) -> FitGroup[Model]:
     source = Source(data)
     column = source.column(by)
     if not isinstance(column.dtype, pd.CategoricalDtype):
-        column = column.map(lambda value: None if value != value else f"{value:g}").astype(
-            "category"
-        )
+        column = as_text(column)
     missing = int(column.isna().sum())
     fits: dict[str, Model] = {}
     for group in column.cat.categories:

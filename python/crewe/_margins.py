@@ -11,7 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from crewe._display import Table, number, p_value, stars
-from crewe._frames import Source, build, numbers
+from crewe._frames import Source, build, label_of, numbers
 from crewe.exceptions import InputError, fault
 
 if TYPE_CHECKING:
@@ -313,7 +313,7 @@ def _values(frame: pd.DataFrame, name: str, values: Sequence[Any] | None) -> lis
             )
         return list(values) if values is not None else levels
     if values is not None:
-        return [float(value) for value in values]
+        return [value if isinstance(value, int) else float(value) for value in values]
     unique = sorted(column.unique())
     if len(unique) > 10:
         raise fault(
@@ -326,12 +326,14 @@ def _values(frame: pd.DataFrame, name: str, values: Sequence[Any] | None) -> lis
 
 
 def _label(value: Any) -> str:
-    return str(value) if isinstance(value, str) else f"{value:g}"
+    return str(value) if isinstance(value, str) else label_of(value)
 
 
 def _constant(value: Any, like: pd.Series[Any]) -> Any:
     if isinstance(like.dtype, pd.CategoricalDtype):
         return pd.Categorical([value] * len(like), categories=like.cat.categories)
+    if like.dtype.kind in "iu":
+        return np.full(len(like), value, dtype=like.dtype)
     return float(value)
 
 
