@@ -21,7 +21,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from crewe import _cells
+from crewe import _cells, _ids
 from crewe._cells import label_of
 from crewe.exceptions import InputError, did_you_mean, fault
 
@@ -93,7 +93,8 @@ class Source:
     def ids(self, name: str) -> tuple[NDArray[np.uint32], list[str]]:
         """Give identifiers as codes and canonical text (integers in decimal, text as NFC).
 
-        Labels come in order of first appearance. Missing and fractional identifiers are refused.
+        Labels come in order of first appearance. Missing and fractional identifiers are refused, as are several
+        types in one column; whole numbers that were read as decimal ones are integers.
         """
         self.require(name)
         series = self._frame[name]
@@ -110,32 +111,17 @@ class Source:
                 remedy="Every row needs to say which unit it belongs to: fill the identifier in "
                 "or drop these rows before the analysis",
             )
-        if dtype.is_float() or dtype.is_decimal():
-            raise fault(
-                InputError,
-                "identifiers are decimal numbers, which do not compare safely",
-                column=name,
-                remedy=f"Convert them first, for instance data['{name}'].astype('int64')",
-            )
         if dtype.is_integer() or dtype == nw.Boolean:
             values = series.to_numpy()
             codes, unique = pd.factorize(values)
             return codes.astype(np.uint32), [str(int(value)) for value in unique]
-        try:
-            values = np.array([str(value) for value in series.to_list()], dtype=object)
-        except RecursionError:
-            raise fault(
-                InputError,
-                "identifiers nest too deeply to be read as text",
-                column=name,
-                remedy="Use text or whole numbers as identifiers",
-            ) from None
-        codes, unique = pd.factorize(values)
-        labels = [unicodedata.normalize("NFC", text) for text in unique]
-        if len(set(labels)) < len(labels):
-            again, unique = pd.factorize(np.array(labels, dtype=object))
-            codes, labels = again[codes], list(unique)
-        return codes.astype(np.uint32), labels
+        # Text is told apart by Python: a hash of C would end at a NUL.
+        text = [
+            unicodedata.normalize("NFC", value) for value in _ids.id_text(series.to_list(), name)
+        ]
+        place: dict[str, int] = {}
+        codes = np.array([place.setdefault(value, len(place)) for value in text], dtype=np.uint32)
+        return codes, list(place)
 
     def like(self, columns: Mapping[str, Any]) -> Any:
         """Build a frame of the user's own kind from columns."""

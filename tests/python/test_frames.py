@@ -199,3 +199,119 @@ def test_2_15_weights_that_overflow_are_refused():
     with pytest.raises(cw.InputError, match="overflow") as caught:
         cw.ols("y ~ x", d, weights="w")
     assert (caught.value.column, caught.value.rows) == ("w", [3])
+
+
+def _design(method=None, unit="id"):
+    return cw.Design("trial", arms={"a": 1, "b": 1}, unit=unit, seed=1,
+                     **({} if method is None else {"method": method}))  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "order",
+    [["1", "10", "2", "3"], ["9/1/2024", "10/1/2024", "1/2/2024", "2/2/2024"], ["1", 2, "3", 4],
+     ["3 Jan 2024", "1 Feb 2024", "2 Mar 2024", "1 Apr 2024"], ["-1", "-2", "-3", "0"]],
+)  # fmt: skip
+def test_2_7_orders_that_do_not_sort_as_they_read_are_refused(order):
+    d = pd.DataFrame({"id": range(4), "o": pd.Series(order, dtype=object)})
+    with pytest.raises(cw.InputError, match="order of arrival") as caught:
+        _design(cw.Blocks([2])).assign(d, order="o")
+    assert caught.value.column == "o"
+
+
+def test_2_7_orders_that_sort_are_taken():
+    numbers = pd.DataFrame({"id": range(12), "o": range(12)})
+    padded = numbers.assign(o=[f"{i:02d}" for i in range(12)])
+    days = numbers.assign(o=[f"2024-01-{i + 1:02d}" for i in range(12)])
+    arms = [_design(cw.Blocks([2])).assign(d, order="o").clusters for d in (numbers, padded, days)]
+    assert arms[0] == arms[1] == arms[2]
+
+
+def test_2_8_whole_numbers_read_as_floats_are_ids():
+    d = pd.DataFrame({"id": [3.0, 1.0, 2.0, 4.0]})
+    assert _design().assign(d).clusters == _design().assign(d.astype(int)).clusters
+    with pytest.raises(cw.InputError, match="decimal") as caught:
+        _design().assign(pd.DataFrame({"id": [1.0, 2.5, 3.0, 4.0]}))
+    assert caught.value.rows == [1]
+
+
+def test_2_13_long_codes_of_strata_are_exact():
+    d = pd.DataFrame({"id": range(8), "s": [10**17 + i % 2 for i in range(8)]})
+    trial = cw.Design("t", arms={"a": 1, "b": 1}, unit="id", strata=["s"], seed=1).assign(d)
+    assert trial.strata == [str(10**17), str(10**17 + 1)]
+    with pytest.raises(cw.InputError, match="above 2"):
+        cw.Design("t", arms={"a": 1, "b": 1}, unit="id", strata=["s"], seed=1).assign(
+            d.assign(s=d["s"].astype(float))
+        )
+
+
+@pytest.mark.parametrize("text", ["F1 ", " F1", "F1\u200b", "F\u00ad1", "\ufeffF1", "F1\u3164"])
+def test_2_14_what_cannot_be_seen_is_refused(text, tmp_path):
+    d = pd.DataFrame({"id": ["F1", text, "F2", "F3"]})
+    with pytest.raises(cw.InputError, match="cannot be seen"):
+        _design().assign(d)
+    observed = _design().observe(d.assign(arm=["a", "b"] * 2), arm="arm")
+    assert len(observed) == 4
+    design = cw.Design("t", arms={"a": 1, "b": 1}, unit="id", method=cw.Simple(), seed=cw.new_key())
+    register = cw.Ledger.create(tmp_path / "t.ledger", design)
+    with pytest.raises(cw.InputError, match="cannot be seen"):
+        register.enrol(text, approved_by="A")
+
+
+def test_2_14_ids_that_look_alike_are_noted():
+    d = pd.DataFrame({"id": ["F1", "f1", "\u0410B", "AB", "x", "y"]})
+    note = " ".join(_design().assign(d).notes)
+    assert "'F1' and 'f1'" in note and "\\u0410B" in note and "'x'" not in note
+
+
+@pytest.mark.parametrize("cells", [[1, "1", 2, 3], [True, 1, 2, 3], [b"1", "1", "2", "3"]])
+def test_2_14_ids_of_several_types_are_refused(cells):
+    with pytest.raises(cw.InputError, match="several types"):
+        _design().assign(pd.DataFrame({"id": pd.Series(cells, dtype=object)}))
+
+
+def test_2_14_nul_is_refused():
+    d = pd.DataFrame({"id": pd.Series(["a\0x", "a\0y", "b", "c"], dtype=object)})
+    with pytest.raises(cw.InputError, match="NUL"):
+        _design().assign(d)
+
+
+def _families() -> pd.DataFrame:
+    return pd.DataFrame({"family": np.repeat(np.arange(10, 18), 2), "child": range(10, 26)})
+
+
+def test_2_3_ones_and_zeros_are_a_mask():
+    d = _families()
+    trial = cw.Design("t", arms={"a": 1, "b": 1}, cluster="family", seed=1).assign(d)
+    mask = np.array([1, 0] * 8)
+    flow = cw.consort(trial, analysed=mask).flow
+    assert sum(arm.analysed[1] for arm in flow) == 8
+    small = d.assign(family=d["family"] - 10)
+    other = cw.Design("t", arms={"a": 1, "b": 1}, cluster="family", seed=1).assign(small)
+    with pytest.raises(cw.InputError, match="could be"):
+        cw.consort(other, analysed=mask)
+
+
+def test_2_1_masks_are_aligned_by_label():
+    d = _families()
+    trial = cw.Design("t", arms={"a": 1, "b": 1}, cluster="family", seed=1).assign(d)
+    mask = d["child"] < 15
+    straight, mixed = (cw.consort(trial, analysed=m).flow for m in (mask, mask.iloc[::-1]))
+    assert straight == mixed
+    with pytest.raises(cw.InputError, match="other labels"):
+        cw.consort(trial, analysed=mask.set_axis(range(100, 116)))
+
+
+def test_9_4_excluded_cases_leave_the_flow():
+    from crewe._select import Ids
+
+    d = _families()
+    trial = cw.Design("t", arms={"a": 1, "b": 1}, cluster="family", seed=1).assign(d)
+    cases = Ids(["10", "11", "12"], column="child")
+    flow = cw.consort(trial, excluded={"closed": cases}).flow
+    assert sum(arm.excluded["closed"][1] for arm in flow) == 3
+    assert sum(arm.excluded["closed"][0] for arm in flow) == 1
+    with pytest.raises(cw.InputError, match="fits identifiers") as caught:
+        cw.consort(trial, excluded={"closed": list(cases)}, member="child")
+    assert caught.value.column == "child"
+    by_member = cw.consort(trial, excluded={"closed": ["24", "25"]}, member="child").flow
+    assert sum(arm.excluded["closed"][1] for arm in by_member) == 2
