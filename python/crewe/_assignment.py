@@ -15,6 +15,7 @@ from crewe._columns import identifiers, labels
 from crewe._constrained import Acceptance
 from crewe._display import Table
 from crewe._frames import Source, build
+from crewe._ids import alike
 from crewe._methods import MatchedSets
 from crewe.exceptions import DesignError, fault
 
@@ -107,7 +108,8 @@ class Assignment:
         # Other identifiers under which rows may name a unit: families that split off or merged.
         self._aliases: dict[str, str] = {}
         self._kind = (source._implementation, source._lazy)
-        self._integers = bool(source._frame[design.id_column].dtype.is_integer())
+        self._integers = _whole(source, design.id_column)
+        self.notes += alike(self._labels, self.noun)
         self._keep_data = keep_data
 
     @property
@@ -396,6 +398,11 @@ class Assignment:
     def __getstate__(self) -> dict[str, Any]:
         kept = self._source if self._keep_data else None
         return {**self.__dict__, "_source": kept, "_core_units": None}
+
+
+def _whole(source: Source, name: str) -> bool:
+    dtype = source._frame[name].dtype
+    return bool(dtype.is_integer() or dtype.is_float())
 
 
 def plural(column: str) -> str:

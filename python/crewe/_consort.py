@@ -45,8 +45,8 @@ def consort(
         while enrolment was paused; children who came late and overrides.
     excluded : mapping of str to selection, optional
         Why units or rows were left out: for each reason the name of a 0/1 column of the randomised
-        data, true or false for each randomised row, a sequence of identifiers of units, or a data
-        frame that holds those left out. A row with several reasons counts under the first.
+        data, true or false (or 1 or 0) for each randomised row, a sequence of identifiers of units
+        or of members, or a data frame that holds those left out; `Cases.excluded` as it is. A row with several reasons counts under the first.
     analysed : selection, optional
         The rows analysed, given in the same ways, for instance the data frame of the analysis; by
         default everything that was not excluded.
@@ -55,8 +55,8 @@ def consort(
     not_randomised : mapping of str to (int, int), optional
         Units and rows not randomised, by reason.
     member : str, optional
-        The column that names a row (a child), by which data frames are matched; without it a data
-        frame stands for all rows of the units that it holds.
+        The column that names a row (a child), by which data frames and identifiers are matched; a
+        list that fits units and members alike is refused. Without it a data frame stands for all rows of the units that it holds.
     members : str
         What a row is called.
 

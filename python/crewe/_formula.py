@@ -20,8 +20,8 @@ from formulaic.parser.types import Factor
 from formulaic.transforms import C as _formulaic_c
 from numpy.typing import NDArray
 
-from crewe import _names
-from crewe._frames import Source, refuse_text
+from crewe import _cells, _names
+from crewe._frames import Source, label_of, refuse_text
 from crewe._missing import filled_in, missing_levels
 from crewe._splines import FUNCTIONS
 from crewe.exceptions import CreweError, InputError, cut, fault
@@ -134,7 +134,7 @@ class Design:
                 continue
             column = frame[name]
             if not isinstance(column.dtype, pd.CategoricalDtype):
-                column = column.map(lambda value: value if value != value else f"{value:g}")
+                column = column.map(lambda value: value if value != value else label_of(value))
             known = [str(level) for level in like.categories]
             strange = sorted({str(v) for v in column.dropna()} - set(known))
             if strange:
@@ -205,7 +205,7 @@ class Design:
 def _category(data: Any, *args: Any, **kwargs: Any) -> Any:
     """`C()` whose levels print alike whether a backend holds whole numbers as integers or floats."""
     series = pd.Series(data)
-    if series.dtype.kind == "f" and bool((series == series.round()).all()):
+    if series.dtype.kind == "f" and _cells.safely_whole(series):
         data = series.astype("int64")
     return _formulaic_c(data, *args, **kwargs)
 
@@ -416,6 +416,7 @@ def design(
     for name in kept:
         if isinstance(kept[name].dtype, pd.CategoricalDtype):
             kept[name] = kept[name].cat.remove_unused_categories()
+    notes += _cells.check_levels(kept[needed], rows)
     matrix, spec = _materialise(right, kept)
     raw = [str(name) for name in spec.column_names]
     names = [_shown(name) for name in raw]
@@ -544,6 +545,6 @@ def _typed(rows: dict[str, list[Any]], like: pd.DataFrame) -> pd.DataFrame:
         columns[name] = (
             pd.Categorical(rows[name], categories=dtype.categories)
             if isinstance(dtype, pd.CategoricalDtype)
-            else np.asarray(rows[name], dtype=np.float64)
+            else _cells.typed(rows[name], dtype)
         )
     return pd.DataFrame(columns)

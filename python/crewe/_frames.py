@@ -3,7 +3,8 @@
 Backends disagree on the reference level of a dictionary column, on what a boolean term is called and on which
 values are missing. So the columns that are used are brought to one form first, before any formula sees them:
 
-* numbers and booleans become float64, and NaN, null and None all become NaN;
+* numbers and booleans become float64, and NaN, null and None all become NaN; whole numbers that float64 would
+  merge stay integers;
 * text and categories become a pandas Categorical. The levels that a pandas Categorical, a polars Enum or an
   ordered Arrow dictionary declares are kept in their order; everything else is sorted.
 """
@@ -20,7 +21,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from crewe import _cells, _ids
+from crewe._cells import label_of
 from crewe.exceptions import InputError, did_you_mean, fault
+
+__all__ = ["Source", "aligned", "build", "index_of", "label_of", "numbers", "refuse_text"]
 
 
 class Source:
@@ -46,6 +51,7 @@ class Source:
                 f"{type(frame).__name__} is not a data frame that crewe can read",
                 remedy="Pass a pandas, polars, pyarrow or DuckDB table",
             ) from error
+        wrapped = _native_bytes(wrapped)
         self._lazy = isinstance(wrapped, nw.LazyFrame)
         self._implementation = wrapped.implementation
         if self._lazy:
@@ -56,6 +62,11 @@ class Source:
         self.names: list[str] = [str(name) for name in wrapped.columns]
         self.n: int = len(wrapped)
         self._cache: dict[str, pd.Series[Any]] = {}
+
+    @property
+    def index(self) -> pd.Index[Any] | None:
+        """The labels of the rows, where the frame has any."""
+        return index_of(self._frame.to_native())
 
     def require(self, name: str) -> None:
         """Refuse a column that is not there, with the nearest names."""
@@ -82,7 +93,8 @@ class Source:
     def ids(self, name: str) -> tuple[NDArray[np.uint32], list[str]]:
         """Give identifiers as codes and canonical text (integers in decimal, text as NFC).
 
-        Labels come in order of first appearance. Missing and fractional identifiers are refused.
+        Labels come in order of first appearance. Missing and fractional identifiers are refused, as are several
+        types in one column; whole numbers that were read as decimal ones are integers.
         """
         self.require(name)
         series = self._frame[name]
@@ -99,32 +111,17 @@ class Source:
                 remedy="Every row needs to say which unit it belongs to: fill the identifier in "
                 "or drop these rows before the analysis",
             )
-        if dtype.is_float() or dtype.is_decimal():
-            raise fault(
-                InputError,
-                "identifiers are decimal numbers, which do not compare safely",
-                column=name,
-                remedy=f"Convert them first, for instance data['{name}'].astype('int64')",
-            )
         if dtype.is_integer() or dtype == nw.Boolean:
             values = series.to_numpy()
             codes, unique = pd.factorize(values)
             return codes.astype(np.uint32), [str(int(value)) for value in unique]
-        try:
-            values = np.array([str(value) for value in series.to_list()], dtype=object)
-        except RecursionError:
-            raise fault(
-                InputError,
-                "identifiers nest too deeply to be read as text",
-                column=name,
-                remedy="Use text or whole numbers as identifiers",
-            ) from None
-        codes, unique = pd.factorize(values)
-        labels = [unicodedata.normalize("NFC", text) for text in unique]
-        if len(set(labels)) < len(labels):
-            again, unique = pd.factorize(np.array(labels, dtype=object))
-            codes, labels = again[codes], list(unique)
-        return codes.astype(np.uint32), labels
+        # Text is told apart by Python: a hash of C would end at a NUL.
+        text = [
+            unicodedata.normalize("NFC", value) for value in _ids.id_text(series.to_list(), name)
+        ]
+        place: dict[str, int] = {}
+        codes = np.array([place.setdefault(value, len(place)) for value in text], dtype=np.uint32)
+        return codes, list(place)
 
     def like(self, columns: Mapping[str, Any]) -> Any:
         """Build a frame of the user's own kind from columns."""
@@ -145,6 +142,64 @@ class Source:
             nw.new_series(name, _plain(values), backend=backend) for name, values in columns.items()
         ]
         return _native(self._frame.with_columns(*series), self._implementation, self._lazy)
+
+
+def index_of(*values: Any) -> pd.Index[Any] | None:
+    """Give the labels of the rows of the first of these that has any."""
+    for value in values:
+        if isinstance(value, pd.Series | pd.DataFrame):
+            return value.index
+    return None
+
+
+def aligned(values: Any, like: Any, name: str) -> Any:
+    """Bring rows that have labels into the order of other rows that have labels.
+
+    Parameters
+    ----------
+    values : array-like
+        Returned as it is where it has no labels, or where its labels stand in the order of `like`.
+    like : index, Series, data frame or None
+        Whose order counts.
+    name : str
+        What a message calls `values`.
+
+    Raises
+    ------
+    InputError
+        Where labels differ, or come twice in another order, so that no row can be told from another.
+    """
+    own = index_of(values)
+    index = like if isinstance(like, pd.Index) else index_of(like)
+    if own is None or index is None or len(own) != len(index) or own.equals(index):
+        return values
+    places = own.get_indexer(index) if own.is_unique and index.is_unique else None
+    if places is None or (places < 0).any():
+        strange = [] if places is None else list(index[places < 0])
+        raise fault(
+            InputError,
+            f"the rows of {name} have other labels than those that they stand beside"
+            if strange
+            else f"the rows of {name} stand in another order, and their labels come twice",
+            column=name,
+            rows=[] if places is None else [int(row) for row in np.flatnonzero(places < 0)],
+            values=[str(label) for label in strange],
+            remedy="Give both the same index; where they match by position, pass the values alone with .to_numpy()",
+        )
+    return values.iloc[places]
+
+
+def _native_bytes(wrapped: Any) -> Any:
+    """Bring numbers of the other order of bytes, as some binary files have them, into the machine's own."""
+    frame = nw.to_native(wrapped)
+    if not isinstance(frame, pd.DataFrame):
+        return wrapped
+    foreign = {
+        name: dtype.newbyteorder("=")
+        for name, dtype in frame.dtypes.items()
+        if isinstance(dtype, np.dtype) and not dtype.isnative
+    }
+    return nw.from_native(frame.astype(foreign)) if foreign else wrapped
 
 
 def build(columns: Mapping[str, Any], implementation: Any = None, *, lazy: bool = False) -> Any:
@@ -184,7 +239,7 @@ def _floats(series: nw.Series[Any]) -> NDArray[np.float64]:
 def _canonical(series: nw.Series[Any], name: str) -> pd.Series[Any]:
     dtype = series.dtype
     if dtype.is_numeric() or dtype == nw.Boolean:
-        return pd.Series(_floats(series), name=name)
+        return _cells.number_column(series, name)
     if dtype.is_temporal():
         raise fault(
             InputError,
@@ -197,13 +252,23 @@ def _canonical(series: nw.Series[Any], name: str) -> pd.Series[Any]:
     kept = values[~missing]
     if len(kept) and all(isinstance(value, bool | np.bool_) for value in kept):
         return values.astype("float64").rename(name)
-    if len(kept) and all(
-        isinstance(value, int | float | np.integer | np.floating) for value in kept
-    ):
-        return values.astype("float64").rename(name)
+    if len(kept) and all(isinstance(value, _cells.NUMBERS) for value in kept):
+        exact = _cells.whole(list(values), name)
+        return pd.Series(_cells.to_floats(values), name=name) if exact is None else exact
+    declared = _declared_levels(series)
+    if declared is None:
+        _cells.refuse_mixture(list(values), name)
+    elif len(set(declared)) < len(declared):
+        raise fault(
+            InputError,
+            f"two levels of '{name}' are written alike",
+            column=name,
+            values=sorted({level for level in declared if declared.count(level) > 1}),
+            remedy="A category that holds the number 1 and the text '1' has two levels of one name: make them one",
+        )
     text = [None if gone else str(value) for value, gone in zip(values, missing, strict=True)]
     present = {value for value in text if value is not None}
-    declared = _declared_levels(series)
+    _cells.refuse_unwritable(sorted(present), name)
     levels = (
         [level for level in declared if level in present]
         if declared is not None
@@ -243,6 +308,7 @@ def numbers(values: Any, name: str, remedy: str = "") -> NDArray[np.float64]:
     """
     array = np.asarray(values)
     kind = array.dtype.kind
+    array = array if array.dtype.isnative else array.astype(array.dtype.newbyteorder("="))
     if kind == "O":
         cells = array.ravel()
         text = [i for i, cell in enumerate(cells) if isinstance(cell, str | bytes)]

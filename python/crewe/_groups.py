@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from crewe import _core
+from crewe._cells import as_text
 from crewe._frames import Source, build
 from crewe.exceptions import InputError, fault
 
@@ -158,9 +159,7 @@ def fit_by(by: str, data: Any, fit: Callable[[Any], Model]) -> FitGroup[Model]:
     source = Source(data)
     column = source.column(by)
     if not isinstance(column.dtype, pd.CategoricalDtype):
-        column = column.map(lambda value: None if value != value else f"{value:g}").astype(
-            "category"
-        )
+        column = as_text(column)
     missing = int(column.isna().sum())
     fits: dict[str, Model] = {}
     for group in column.cat.categories:

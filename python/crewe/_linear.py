@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from crewe import _formula
 from crewe._display import Table, number, p_value, stars
 from crewe._estimates import Estimates
-from crewe._frames import Source
+from crewe._frames import Source, aligned
 from crewe._margins import Margins, margins, predict
 from crewe.exceptions import CreweError, InputError, fault
 
@@ -395,9 +395,14 @@ def cluster_codes(
     return kept, pd.Series(np.asarray(labels, dtype=object)[kept])
 
 
-def array_clusters(cluster: Any, n: int) -> tuple[NDArray[np.uint32], pd.Series[Any] | None]:
-    """Give the cluster of each row of arrays as a code; integers are codes already."""
-    values = np.asarray(cluster)
+def array_clusters(
+    cluster: Any, n: int, index: Any = None
+) -> tuple[NDArray[np.uint32], pd.Series[Any] | None]:
+    """Give the cluster of each row of arrays as a code; integers are codes already.
+
+    Ids whose rows have labels are brought into the order of `index`.
+    """
+    values = np.asarray(aligned(cluster, index, "cluster"))
     if len(values) != n:
         raise fault(InputError, f"{len(values)} cluster ids for {n} rows", column="cluster")
     if values.dtype.kind in "iu" and values.size and 0 <= values.min() <= values.max() < 2**32 - 1:

@@ -11,7 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from crewe._display import Table, number, p_value, stars
-from crewe._frames import Source, build, numbers
+from crewe._frames import Source, build, label_of, numbers
 from crewe.exceptions import InputError, fault
 
 if TYPE_CHECKING:
@@ -343,7 +343,7 @@ def _values(design: Design, name: str, values: Sequence[Any] | None) -> list[Any
                 values=[str(value) for value in values],
                 remedy="Leave missing values out",
             )
-        return [float(value) for value in asked]
+        return [value if isinstance(value, int) else float(value) for value in values]
     unique = sorted(column.unique())
     if len(unique) > 10:
         raise fault(
@@ -356,12 +356,14 @@ def _values(design: Design, name: str, values: Sequence[Any] | None) -> list[Any
 
 
 def _label(value: Any) -> str:
-    return str(value) if isinstance(value, str) else f"{value:g}"
+    return str(value) if isinstance(value, str) else label_of(value)
 
 
 def _constant(value: Any, like: pd.Series[Any]) -> Any:
     if isinstance(like.dtype, pd.CategoricalDtype):
         return pd.Categorical([value] * len(like), categories=like.cat.categories)
+    if like.dtype.kind in "iu":
+        return np.full(len(like), value, dtype=like.dtype)
     return float(value)
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from crewe import _core, _formula
+from crewe import _cells, _core, _formula
 from crewe._display import Table, number
 from crewe._frames import Source, build, numbers, refuse_text
 from crewe.exceptions import DesignError, InputError, fault
@@ -142,8 +142,7 @@ def levels_of(column: pd.Series[Any]) -> tuple[list[str], NDArray[np.int64]]:
     if isinstance(column.dtype, pd.CategoricalDtype):
         used = column.cat.remove_unused_categories()
         return [str(v) for v in used.cat.categories], used.cat.codes.to_numpy().astype(np.int64)
-    unique, codes = _core.levels(np.ascontiguousarray(column.to_numpy(dtype=np.float64)))
-    return [f"{v:g}" for v in unique], codes
+    return _cells.levels(column)
 
 
 def numeric(source: Source, name: str) -> Floats:
@@ -278,7 +277,7 @@ def events_of(source: Source, name: str) -> Floats:
             "the event must be 0 or 1",
             column=name,
             rows=[int(row) for row in off],
-            values=sorted({f"{values[row]:g}" for row in off}),
+            values=sorted({_cells.label_of(values[row]) for row in off}),
             remedy="Recode it: 1 where the event happened",
         )
     return values

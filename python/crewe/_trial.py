@@ -90,7 +90,7 @@ class Trial:
         codes = (
             self.source.ids(asked)[0]
             if isinstance(asked, str)
-            else array_clusters(asked, self.source.n)[0]
+            else array_clusters(asked, self.source.n, self.source.index)[0]
         )
         pairs = np.unique(np.column_stack([unit, codes[rows]]), axis=0)
         split = np.flatnonzero(np.bincount(pairs[:, 0], minlength=len(counts)) > 1)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from crewe._frames import Source, numbers, refuse_text
+from crewe._frames import Source, aligned, label_of, numbers, refuse_text
 from crewe.exceptions import InputError, fault
 
 Floats = NDArray[np.float64]
@@ -17,6 +17,10 @@ _REMEDY = (
     "Name a column of probability weights, or pass cw.Analytic(name) where the variance of a row is in "
     "inverse proportion to its weight; weights that count repeated rows are not taken: repeat the rows"
 )
+
+
+_LARGEST = 1e150
+"""Squares above this one's overflow."""
 
 
 @dataclass(frozen=True)
@@ -87,9 +91,10 @@ class Weights:
                 "weights must be numbers of 0 or more",
                 column=self.column,
                 rows=[int(row) for row in bad],
-                values=[f"{values.iloc[row]:g}" for row in bad],
+                values=[label_of(values.iloc[row]) for row in bad],
                 remedy="Repair these weights, or give a weight of 0 to rows that should not count",
             )
+        refuse_overflow(values.to_numpy(dtype=np.float64), self.column)
         zero = np.asarray(values == 0.0, dtype=np.bool_)
         if zero.any() and not (values > 0).any():
             raise fault(
@@ -100,9 +105,10 @@ class Weights:
             )
         return zero
 
-    def values(self, n: int) -> Floats:
-        """Give weights that came as an array."""
-        values = np.ascontiguousarray(numbers(self.given, "weights"))
+    def values(self, n: int, index: Any = None) -> Floats:
+        """Give weights that came as an array, in the order of the rows that `index` labels."""
+        given = aligned(self.given, index, "weights")
+        values = np.ascontiguousarray(numbers(given, "weights"))
         if len(values) != n:
             raise fault(
                 InputError,
@@ -110,7 +116,23 @@ class Weights:
                 column="weights",
                 remedy="Give one weight for each row",
             )
+        refuse_overflow(values, "weights")
         return values
+
+
+def refuse_overflow(values: Floats, column: str) -> None:
+    """Refuse weights whose products with each other leave the range of double precision."""
+    finite = np.abs(values[np.isfinite(values)])
+    over = np.flatnonzero(np.isfinite(values) & (np.abs(values) > _LARGEST / max(len(finite), 1)))
+    if len(over):
+        raise fault(
+            InputError,
+            "weights are so large that their sums and squares overflow",
+            column=column,
+            rows=[int(row) for row in over],
+            values=[label_of(values[row]) for row in over],
+            remedy="Divide all of them by one number, such as their mean: only their ratios matter",
+        )
 
 
 def left_out_note(zero: NDArray[np.bool_], column: str) -> list[str]:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from crewe import _core
 from crewe._display import Table, number
+from crewe._frames import label_of
 from crewe._labels import pretty
 from crewe._samples import (
     Result,
@@ -462,5 +463,5 @@ def _classes(
     for i in range(len(edges) - 1):
         top = edges[i + 1] - 1 if whole and i < last else edges[i + 1]
         same = whole and top == edges[i]
-        labels.append(f"{edges[i]:g}" if same else f"{edges[i]:g}–{top:g}")
+        labels.append(label_of(edges[i]) if same else f"{label_of(edges[i])}–{label_of(top)}")
     return labels, codes

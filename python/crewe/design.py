@@ -22,6 +22,7 @@ from crewe._core import Units, read_seed
 from crewe._display import Table
 from crewe._files import write
 from crewe._frames import Source
+from crewe._ids import refuse_hidden
 from crewe._keys import Commitment, Key, new_key
 from crewe._methods import (
     BiasedCoin,
@@ -225,6 +226,7 @@ class Design:
             )
         units = self._units(source, order)
         self._need_order(order)
+        refuse_hidden(source.ids(self.id_column)[1], self.id_column)
         drawn = self._core().assign(units)
         return Assignment(
             self,

@@ -12,7 +12,7 @@ import numpy as np
 
 from crewe import _core
 from crewe._assignment import Assignment, plural
-from crewe._columns import text
+from crewe._columns import new_id, text
 from crewe._display import Table
 from crewe._entries import (
     Label,
@@ -219,8 +219,8 @@ class Ledger:
         """
         return read_receipt(
             self._inner.enrol(
-                text(family, self.design.id_column),
-                [text(child, "child") for child in listed(children)],
+                new_id(family, self.design.id_column),
+                [new_id(child, "child") for child in listed(children)],
                 ordered(stratum, self.design.strata, "stratum"),
                 ordered(factors, self.design.method.factor_columns, "factors"),
                 approved_by,
@@ -248,7 +248,7 @@ class Ledger:
         given = None if stratum is None else ordered(stratum, self.design.strata, "stratum")
         return read_receipt(
             self._inner.add_child(
-                self._id(family), text(child, "child"), given, by, write_time(at), request
+                self._id(family), new_id(child, "child"), given, by, write_time(at), request
             )
         )
 

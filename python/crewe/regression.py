@@ -11,7 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from crewe import _core, _formula
-from crewe._frames import Source, numbers
+from crewe._frames import Source, aligned, index_of, numbers
 from crewe._groups import FitFamily, FitGroup, fit_by, fit_family, several_formulas
 from crewe._linear import (
     Data,
@@ -379,7 +379,8 @@ def _from_arrays(kind: type[Fitted], y: Any, x: Any, options: _Options) -> Fitte
         x = np.empty((len(outcome), 0))
     if names is None and hasattr(x, "columns"):
         names = [str(name) for name in x.columns]
-    columns = numbers(x, "X")
+    index = index_of(y, x)
+    columns = numbers(aligned(x, index, "X"), "X")
     columns = columns[:, None] if columns.ndim == 1 else columns
     if columns.ndim != 2:
         raise fault(InputError, f"X has {columns.ndim} dimensions", remedy="Pass a matrix (n, p)")
@@ -387,13 +388,13 @@ def _from_arrays(kind: type[Fitted], y: Any, x: Any, options: _Options) -> Fitte
     weights, weighted = options.weights, None
     notes: list[str] = []
     if weights is not None:
-        values = weights.values(len(outcome))
+        values = weights.values(len(outcome), index)
         notes += left_out_note(values == 0.0, "weights")
         weighted = (values, weights.kind)
     core, record = kind._core_fit(outcome, columns, intercept, "y", labels, weighted)
     groups = ids = None
     if cluster is not None:
-        codes, ids = array_clusters(cluster, len(outcome))
+        codes, ids = array_clusters(cluster, len(outcome), index)
         groups = _core.Groups(codes)
     fit = kind(
         model=kind._name,

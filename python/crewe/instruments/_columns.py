@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from crewe._frames import Source
+from crewe._frames import Source, label_of
 from crewe.exceptions import InputError, did_you_mean, fault
 
 _ISO = re.compile(r"(\d{4}-\d{2}-\d{2})(?:[T ].*)?$")
@@ -163,4 +163,6 @@ def groups(source: Source, name: str) -> tuple[NDArray[np.uint32], list[str]]:
     distinct = sorted(set(values))
     place = {value: code for code, value in enumerate(distinct)}
     codes = np.array([place[value] for value in values], dtype=np.uint32)
-    return codes, [f"{value:g}" if isinstance(value, float) else str(value) for value in distinct]
+    return codes, [
+        label_of(value) if isinstance(value, float) else str(value) for value in distinct
+    ]

@@ -28,6 +28,7 @@ import pandas as pd
 from crewe import _core
 from crewe._display import Table
 from crewe._frames import Source
+from crewe._select import Ids
 from crewe.exceptions import InputError, fault
 from crewe.instruments import _columns
 
@@ -196,7 +197,7 @@ def prepare(
     )
     excluded: dict[str, list[str]] = {}
     for row, reason in out["excluded"]:
-        excluded.setdefault(reasons[row] or reason, []).append(ids[row])
+        excluded.setdefault(reasons[row] or reason, Ids(column=case)).append(ids[row])
     log = [(rule, what, rows) for rule, what, rows in out["recodes"]]
     return Cases(
         frame=_frame(source, out),

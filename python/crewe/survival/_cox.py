@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from crewe import _formula
-from crewe._frames import Source, numbers
+from crewe._frames import Source, aligned, index_of, numbers
 from crewe._linear import (
     array_clusters,
     cluster_codes,
@@ -200,19 +200,20 @@ def _from_arrays(
         )
     if names is None and hasattr(x, "columns"):
         names = [str(name) for name in x.columns]
-    columns = numbers(x, "X")
+    index = index_of(x) if surv.index is None else surv.index
+    columns = numbers(aligned(x, index, "X"), "X")
     columns = columns[:, None] if columns.ndim == 1 else columns
     if columns.ndim != 2:
         raise fault(InputError, f"X has {columns.ndim} dimensions", remedy="Pass a matrix (n, p)")
     terms = list(names) if names is not None else [f"x{j + 1}" for j in range(columns.shape[1])]
     n = len(surv)
     asked = _probability_weights(weights)
-    given = None if asked is None else asked.values(n)
+    given = None if asked is None else asked.values(n, index)
     rows = Rows(
         surv,
         columns,
-        None if cluster is None else array_clusters(cluster, n)[0],
-        None if strata is None else array_codes(strata, n, "strata")[0],
+        None if cluster is None else array_clusters(cluster, n, index)[0],
+        None if strata is None else array_codes(aligned(strata, index, "strata"), n, "strata")[0],
         given,
         None,
     )

@@ -11,9 +11,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from crewe import _core, _formula
+from crewe import _cells, _formula
 from crewe._display import p_value
-from crewe._frames import Source, numbers
+from crewe._frames import Source, aligned, index_of, numbers
 from crewe.exceptions import InputError, cut, fault
 
 Floats = NDArray[np.float64]
@@ -44,8 +44,9 @@ class Surv:
     """
 
     def __init__(self, time: Any, event: Any) -> None:
+        self.index = index_of(time, event)
         self.time: Floats = _numbers(time, "time")
-        self.event: Floats = _numbers(event, "event")
+        self.event: Floats = _numbers(aligned(event, self.index, "event"), "event")
         self.time_name = "time"
         self.event_name = "event"
         if len(self.time) != len(self.event):
@@ -165,9 +166,9 @@ def codes_of(frame: pd.DataFrame, names: Sequence[str]) -> tuple[Codes, list[str
             parts.append(column.cat.codes.to_numpy())
             labels.append([str(level) for level in column.cat.categories])
         else:
-            values, codes = _core.levels(np.ascontiguousarray(column.to_numpy(dtype=np.float64)))
+            names_of_levels, codes = _cells.levels(column)
             parts.append(codes)
-            labels.append([f"{value:g}" for value in values])
+            labels.append(names_of_levels)
     rows = np.column_stack(parts)
     unique, inverse = np.unique(rows, axis=0, return_inverse=True)
     named = [", ".join(labels[j][code] for j, code in enumerate(row)) for row in unique]
@@ -225,10 +226,17 @@ def grouped(
         groups, labels = (
             (np.zeros(n, dtype=np.uint32), ["all"])
             if data is None
-            else array_codes(data, n, "group")
+            else array_codes(aligned(data, formula.index, "group"), n, "group")
         )
-        layers = None if strata is None else array_codes(strata, n, "strata")[0]
-        weight = None if weights is None else _numbers(weights, "weights")
+        index = index_of(data) if formula.index is None else formula.index
+        layers = (
+            None
+            if strata is None
+            else array_codes(aligned(strata, index, "strata"), n, "strata")[0]
+        )
+        weight = (
+            None if weights is None else _numbers(aligned(weights, index, "weights"), "weights")
+        )
         return Grouped(formula, groups, labels, "group", layers, weight, [], None, False)
     if data is None:
         raise fault(InputError, "a formula needs data", remedy="Pass the data frame second")
