@@ -11,6 +11,7 @@ import numpy as np
 from crewe import _core
 from crewe._display import Table, p_value
 from crewe._frames import Source
+from crewe._request import levels_of
 from crewe._samples import (
     Result,
     check_alternative,
@@ -18,7 +19,6 @@ from crewe._samples import (
     events_of,
     interval_heading,
     kind_of,
-    levels_of,
     percent,
     percents,
     source_of,
