@@ -68,9 +68,10 @@ def halves(formula: str) -> tuple[str, str]:
 def value_label(value: float) -> str:
     """Name a number so that two numbers never share a name."""
     short = f"{value:g}"
-    if float(short) == value or value != value:
+    if value != value or (float(short) == value and "e+" not in short):
         return short
-    return str(int(value)) if float(value).is_integer() else repr(float(value))
+    whole = float(value).is_integer() and abs(value) < 1e16
+    return str(int(value)) if whole else repr(float(value))
 
 
 def label_among(value: Any, levels: Sequence[str]) -> str:
@@ -79,6 +80,11 @@ def label_among(value: Any, levels: Sequence[str]) -> str:
     if text not in levels and isinstance(value, int | float | np.number | np.bool_):
         return value_label(float(value))
     return text
+
+
+def key_label(value: Any) -> str:
+    """Name the key of a mapping as the data print it."""
+    return label_among(value, ())
 
 
 def refuse_empty(column: pd.Series[Any], name: str) -> None:

@@ -285,3 +285,31 @@ def test_9_16_numbers_keep_names_of_their_own(codes):
     assert cw.describe("y ~ g", frame).levels == [[str(code) for code in sorted(codes)]]
     curves = cw.kaplan_meier("Surv(t, e) ~ g", frame.assign(t=frame["y"] + 1, e=1))
     assert len(curves.at_risk([1.0]).columns) == len(codes) + 1
+
+
+def test_9_16_national_shares_by_any_name():
+    frame = pd.DataFrame({"g": [1, 1, 2, 2, 2], "text": list("aabbb")})
+    want = cw.compare_to_national({"1": 2, "2": 3}, national={"1": 0.4, "2": 0.6}, seed=1)
+    for national in ({1.0: 0.4, 2.0: 0.6}, {1: 0.4, 2: 0.6}, pd.Series({1: 0.4, 2: 0.6})):
+        got = cw.compare_to_national("g", frame, national=national, seed=1)
+        assert (got.names, got.statistic) == (want.names, want.statistic)
+        again = cw.compare_to_national(pd.Series({1: 2, 2: 3}), national=national, seed=1)
+        assert (again.names, again.statistic) == (want.names, want.statistic)
+    with pytest.raises(cw.InputError, match="the same name"):
+        cw.compare_to_national("g", frame, national={1: 0.4, "1": 0.6})
+    with pytest.raises(cw.InputError, match=r"must be a number.*'x'"):
+        cw.compare_to_national(3, n=9, national="x")
+    with pytest.raises(cw.InputError, match=r"n= lacks.*seen: b"):
+        cw.compare_to_national({"a": 1, "b": 2}, n={"a": 10}, national={"a": 0.1, "b": 0.2})
+    with pytest.raises(cw.InputError, match="no row has a value of 'g'"):
+        cw.compare_to_national("g", frame.assign(g=None), national={1: 0.4, 2: 0.6})
+
+
+def test_9_16_rounded_shares_are_scaled_and_said():
+    counts = {"a": 5, "b": 10, "c": 15}
+    got = cw.compare_to_national(counts, national=dict.fromkeys("abc", 0.333), seed=1)
+    assert got.statistic == pytest.approx(sum((n - 10) ** 2 / 10 for n in counts.values()))
+    assert any("sum to 0.999" in note for note in got.notes)
+    for wrong in ({"a": 0.5, "b": 0.2, "c": 0.2}, {"a": 0.33, "b": 0.33, "c": 0.3}):
+        with pytest.raises(cw.InputError, match="sum to 1"):
+            cw.compare_to_national(counts, national=wrong)
