@@ -6,13 +6,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
-from crewe import _cells, _core, _formula
+from crewe import _core
 from crewe._display import Table, number
-from crewe._frames import Source, build, numbers, refuse_text
-from crewe.exceptions import DesignError, InputError, fault
+from crewe._frames import Source, build, numbers
+from crewe._request import by_arm, halves, need_formula, numeric, read, split, unquoted
+from crewe.exceptions import InputError, fault
 
 Floats = NDArray[np.float64]
 
@@ -100,6 +100,8 @@ class Samples:
     reference: Floats
     treated: Floats
     notes: list[str]
+    implementation: Any = None
+    synthetic: bool = False
 
 
 def vector(values: Any, name: str) -> Floats:
@@ -115,50 +117,26 @@ def vector(values: Any, name: str) -> Floats:
     return array
 
 
-def arms_of(source: Source, arm: str, reference: str | None) -> tuple[list[str], NDArray[np.int64]]:
-    """Give the levels of a column, the reference first, and each row's level (-1 is missing)."""
-    levels, codes = levels_of(source.column(arm))
-    if reference is not None:
-        if str(reference) not in levels:
-            raise fault(
-                InputError,
-                f"there is no arm '{reference}'",
-                column=arm,
-                values=levels,
-                remedy="Name the reference arm as it stands in the data",
-            )
-        first = levels.index(str(reference))
-        order = [first, *[i for i in range(len(levels)) if i != first]]
-        place = np.empty(len(levels) + 1, dtype=np.int64)
-        place[order] = np.arange(len(levels))
-        place[-1] = -1
-        codes = place[codes]
-        levels = [levels[i] for i in order]
-    return levels, codes
-
-
-def levels_of(column: pd.Series[Any]) -> tuple[list[str], NDArray[np.int64]]:
-    """Give the levels of a column and each row's level; missing rows get -1."""
-    if isinstance(column.dtype, pd.CategoricalDtype):
-        used = column.cat.remove_unused_categories()
-        return [str(v) for v in used.cat.categories], used.cat.codes.to_numpy().astype(np.int64)
-    return _cells.levels(column)
-
-
-def numeric(source: Source, name: str) -> Floats:
-    column = source.column(name)
-    refuse_text(column, name, "Choose a numeric column, or cw.crosstab for categories")
-    return np.ascontiguousarray(column.to_numpy(dtype=np.float64))
-
-
 def two_sides(formula: str) -> tuple[str, list[str]]:
-    left, right = _formula.parse(formula)
-    return left, [term.strip() for term in right.split("+")]
+    """Give the outcome and the columns right of the tilde; none where there is no tilde."""
+    if len(split(formula, "~")) == 1:
+        return unquoted(formula), []
+    left, right = halves(formula)
+    return unquoted(left), [unquoted(term) for term in split(right, "+")]
 
 
 def samples_of(
-    formula: str, source: Source, reference: str | None, cluster: str | None = None
+    formula: str,
+    data: Any,
+    reference: Any = None,
+    *,
+    design: Any = None,
+    cluster: Any = None,
+    missing: str = "drop",
 ) -> Samples:
+    """Read two samples of independent rows out of a formula."""
+    if "~" not in formula:
+        halves(formula)
     outcome, right = two_sides(formula)
     if len(right) != 1:
         raise fault(
@@ -168,28 +146,29 @@ def samples_of(
             remedy=f"Write '{outcome} ~ arm', or use cw.ols for covariates",
         )
     arm = right[0]
-    values = numeric(source, outcome)
-    levels, codes = arms_of(source, arm, reference)
+    asked = read(data, right, design=design, cluster=cluster, missing=missing)
+    values = numeric(asked.source, outcome)
+    arms = asked.arms(arm, reference)
+    levels, codes = arms
     need_two(levels, arm)
-    missing = np.isnan(values) & (codes >= 0)
-    notes = []
-    if missing.any() or (codes < 0).any():
-        by_arm = ", ".join(
-            f"{level} {int(missing[codes == i].sum())}" for i, level in enumerate(levels)
+    gone = np.isnan(values)
+    kept, dropped = asked.kept({outcome: gone, arm: codes < 0})
+    notes = list(asked.notes)
+    if dropped:
+        notes.append(
+            f"rows without {outcome}, left out by arm: {by_arm(arms, gone & (codes >= 0))}"
         )
-        notes.append(f"rows without {outcome}, left out by arm: {by_arm}")
         if (codes < 0).any():
             notes.append(f"rows without {arm}, left out: {int((codes < 0).sum())}")
-    kept = ~np.isnan(values) & (codes >= 0)
-    if cluster is not None:
-        refuse_families(source, cluster, kept)
-        notes.append(f"each {cluster} has one row, so rows count as independent")
+    notes += asked.refuse_families(kept)
     return Samples(
         outcome,
         (levels[0], levels[1]),
         np.ascontiguousarray(values[kept & (codes == 0)]),
         np.ascontiguousarray(values[kept & (codes == 1)]),
         notes,
+        kind_of(asked.source),
+        asked.synthetic,
     )
 
 
@@ -204,24 +183,6 @@ def need_two(levels: list[str], arm: str) -> None:
         )
 
 
-def refuse_families(source: Source, cluster: str, kept: NDArray[np.bool_]) -> None:
-    codes, labels = source.ids(cluster)
-    counts = np.bincount(codes[kept], minlength=len(labels))
-    several = np.flatnonzero(counts > 1)
-    if len(several):
-        rows = np.flatnonzero(kept & np.isin(codes, several))
-        raise fault(
-            DesignError,
-            f"{len(several)} of {int((counts > 0).sum())} clusters have several rows, and rank "
-            "tests take rows as independent: siblings would count as if each had been randomised",
-            column=cluster,
-            rows=[int(row) for row in rows],
-            values=[labels[i] for i in several],
-            remedy="Keep one row a cluster, or compare the statistic with its values over "
-            "design.draws(frame, n), which re-draw whole clusters",
-        )
-
-
 def check_alternative(alternative: str) -> None:
     _core.check_word("alternative", str(alternative))
 
@@ -231,15 +192,10 @@ def tail_rule(alternative: str, treated: str, reference: str) -> str:
     return f"one-sided: {treated} {word} than {reference}"
 
 
-def two_arrays(x: Any, y: Any, cluster: Any = None) -> Samples:
+def two_arrays(x: Any, y: Any, design: Any = None, cluster: Any = None, by: Any = None) -> Samples:
     if y is None:
         raise fault(InputError, "the second sample is missing", remedy="Pass both: x first, then y")
-    if cluster is not None:
-        raise fault(
-            InputError,
-            "cluster= names a column, and arrays have none",
-            remedy="Pass a formula and a data frame",
-        )
+    need_formula(design, cluster, by)
     first, second = vector(x, "x"), vector(y, "y")
     return Samples("score", ("y", "x"), second, first, [])
 

@@ -14,15 +14,12 @@ from crewe import _core
 from crewe._display import Table, number
 from crewe._frames import label_of
 from crewe._labels import pretty
+from crewe._request import by_arm, each, label_among, numeric, read
 from crewe._samples import (
     Result,
-    arms_of,
     interval_heading,
     kind_of,
-    levels_of,
-    numeric,
     percent,
-    source_of,
     spread,
     two_sides,
 )
@@ -160,10 +157,14 @@ def describe(
     formula: str,
     data: Any,
     *,
-    reference: str | None = None,
+    design: Any = None,
+    cluster: Any = None,
+    by: str | None = None,
+    missing: str = "drop",
+    reference: Any = None,
     level: float = 0.95,
     synthetic: bool = False,
-) -> Description:
+) -> Any:
     """Give mean, standard deviation, n and an interval of a number by group.
 
     Parameters
@@ -172,6 +173,14 @@ def describe(
         `"visits ~ arm + wave"`; a name alone describes all rows.
     data : data frame
         The data.
+    design : Assignment or closed Ledger, optional
+        The trial: gives the arm and its order, the reference first, and the units that were randomised.
+    cluster : str, or array of ids (n,), optional
+        The unit that was randomised; with several rows a unit a note says that they count as independent.
+    by : str, optional
+        A column, for a result within each of its values.
+    missing : {"drop", "refuse"}
+        What becomes of rows with missing values: left out and counted by arm, or refused.
     reference : str, optional
         The level of the first grouping to put first.
     level : float
@@ -181,7 +190,7 @@ def describe(
 
     Returns
     -------
-    Description
+    Description, or with `by` a mapping from group to one
 
     Raises
     ------
@@ -197,22 +206,42 @@ def describe(
     >>> [(group["levels"], group["mean"]) for group in visits.groups]
     [(['CEC'], 3.0), (['PC'], 10.0)]
     """
-    source = source_of(_framed(data))
-    outcome, by = two_sides(formula) if "~" in formula else (formula.strip(), [])
-    values = numeric(source, outcome)
+    if by is not None:
+        return each(
+            by,
+            data,
+            cluster,
+            missing,
+            lambda part, inside: describe(
+                formula,
+                part,
+                design=design,
+                cluster=inside,
+                missing=missing,
+                reference=reference,
+                level=level,
+                synthetic=synthetic,
+            ),
+        )
+    outcome, names = two_sides(formula)
+    asked = read(data, names, design=design, cluster=cluster, missing=missing)
+    values = numeric(asked.source, outcome)
     levels, codes = [], []
-    for i, name in enumerate(by):
-        found = arms_of(source, name, reference if i == 0 else None)
+    for i, name in enumerate(names):
+        found = asked.arms(name, reference if i == 0 else None)
         levels.append(found[0])
         codes.append(found[1])
-    kept = np.ones(source.n, dtype=bool)
-    group = np.zeros(source.n, dtype=np.int64)
+    group = np.zeros(asked.source.n, dtype=np.int64)
     for level_names, code in zip(levels, codes, strict=True):
-        kept &= code >= 0
         group = group * len(level_names) + code
-    notes = []
+    gone = {name: code < 0 for name, code in zip(names, codes, strict=True)}
+    if missing == "refuse":
+        asked.kept({outcome: np.isnan(values), **gone})
+    kept, _ = asked.kept(gone)
+    notes = list(asked.notes)
     if not kept.all():
-        notes.append(f"{int((~kept).sum())} rows without {' or '.join(by)} are left out")
+        notes.append(f"{int((~kept).sum())} rows without {' or '.join(names)} are left out")
+    notes += asked.independence(kept & ~np.isnan(values), "the intervals are too narrow")
     combinations = list(itertools.product(*levels))
     found_groups = _core.group_summary(
         np.ascontiguousarray(values[kept]),
@@ -221,8 +250,8 @@ def describe(
         level,
     )
     groups = [
-        {"levels": list(names), **summary}
-        for names, summary in zip(combinations, found_groups, strict=True)
+        {"levels": list(combined), **summary}
+        for combined, summary in zip(combinations, found_groups, strict=True)
         if summary["n"] + summary["missing"] > 0
     ]
     if not groups:
@@ -230,21 +259,13 @@ def describe(
     return Description(
         level,
         notes,
-        synthetic,
-        kind_of(source),
+        synthetic or asked.synthetic,
+        kind_of(asked.source),
         outcome=outcome,
-        by=by,
+        by=names,
         levels=levels,
         groups=groups,
     )
-
-
-def _framed(data: Any) -> Any:
-    if isinstance(data, dict):
-        import pandas as pd
-
-        return pd.DataFrame(data)
-    return data
 
 
 @dataclass(repr=False)
@@ -346,9 +367,13 @@ def crosstab(
     *,
     bins: Sequence[float] | None = None,
     order: Sequence[str] | None = None,
-    reference: str | None = None,
+    design: Any = None,
+    cluster: Any = None,
+    by: str | None = None,
+    missing: str = "drop",
+    reference: Any = None,
     synthetic: bool = False,
-) -> Crosstab:
+) -> Any:
     """Count categories by arm, with shares within each arm.
 
     Parameters
@@ -362,6 +387,14 @@ def crosstab(
     order : sequence of str, optional
         The categories in the order to print; as they are sorted otherwise. One that nobody has is
         counted as none.
+    design : Assignment or closed Ledger, optional
+        The trial: gives the arm and its order, the reference first, and the units that were randomised.
+    cluster : str, or array of ids (n,), optional
+        The unit that was randomised; with several rows a unit a note says that they count as independent.
+    by : str, optional
+        A column, for a result within each of its values.
+    missing : {"drop", "refuse"}
+        What becomes of rows with missing values: left out and counted by arm, or refused.
     reference : str, optional
         The arm to put first.
     synthetic : bool
@@ -369,7 +402,7 @@ def crosstab(
 
     Returns
     -------
-    Crosstab
+    Crosstab, or with `by` a mapping from group to one
 
     Raises
     ------
@@ -385,8 +418,25 @@ def crosstab(
     >>> table.rows, table.columns, table.counts.tolist()
     (['closed', 'open'], ['CEC', 'PC'], [[1, 1], [0, 1]])
     """
-    source = source_of(_framed(data))
-    outcome, right = two_sides(formula) if "~" in formula else (formula.strip(), [])
+    if by is not None:
+        return each(
+            by,
+            data,
+            cluster,
+            missing,
+            lambda part, inside: crosstab(
+                formula,
+                part,
+                bins=bins,
+                order=order,
+                design=design,
+                cluster=inside,
+                missing=missing,
+                reference=reference,
+                synthetic=synthetic,
+            ),
+        )
+    outcome, right = two_sides(formula)
     if len(right) > 1:
         raise fault(
             InputError,
@@ -394,23 +444,32 @@ def crosstab(
             values=right,
             remedy=f"Write '{outcome} ~ arm'",
         )
+    asked = read(data, right, design=design, cluster=cluster, missing=missing)
     if bins is None:
-        rows, row_codes = levels_of(source.column(outcome))
+        rows, row_codes = asked.arms(outcome)
         if order is not None:
-            rows, row_codes = _reordered(rows, row_codes, [str(name) for name in order], outcome)
+            wanted = [label_among(name, rows) for name in order]
+            rows, row_codes = _reordered(rows, row_codes, wanted, outcome)
     else:
-        rows, row_codes = _classes(numeric(source, outcome), bins, outcome)
+        rows, row_codes = _classes(numeric(asked.source, outcome), bins, outcome)
     if right:
-        columns, column_codes = arms_of(source, right[0], reference)
+        columns, column_codes = asked.arms(right[0], reference)
     else:
-        columns, column_codes = ["all"], np.zeros(source.n, dtype=np.int64)
-    kept = (row_codes >= 0) & (column_codes >= 0)
+        columns, column_codes = ["all"], np.zeros(asked.source.n, dtype=np.int64)
+    gone = {outcome: row_codes < 0}
+    if right:
+        gone[right[0]] = column_codes < 0
+    kept, _ = asked.kept(gone)
     if not kept.any():
         raise fault(InputError, "there are no rows to count", column=outcome)
-    notes = []
+    notes = list(asked.notes)
     if not kept.all():
         names = " or ".join([outcome, *right])
-        notes.append(f"{int((~kept).sum())} of {source.n} rows without {names} are left out")
+        note = f"{int((~kept).sum())} of {asked.source.n} rows without {names} are left out"
+        if right:
+            note += f"; by {right[0]}: {by_arm((columns, column_codes), ~kept)}"
+        notes.append(note)
+    notes += asked.independence(kept, "the shares rest on fewer independent units than rows")
     got = _core.crosstab(
         row_codes[kept].astype(np.uint32),
         column_codes[kept].astype(np.uint32),
@@ -421,8 +480,8 @@ def crosstab(
     return Crosstab(
         0.95,
         notes,
-        synthetic,
-        kind_of(source),
+        synthetic or asked.synthetic,
+        kind_of(asked.source),
         outcome=outcome,
         by=right[0] if right else "",
         rows=rows,

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from crewe import _core
 from crewe._display import Table, p_value
 from crewe._frames import Source
+from crewe._request import key_label, label_among, levels_of, refuse_empty, unquoted
 from crewe._samples import (
     Result,
     check_alternative,
@@ -18,12 +22,11 @@ from crewe._samples import (
     events_of,
     interval_heading,
     kind_of,
-    levels_of,
     percent,
     percents,
     source_of,
 )
-from crewe.exceptions import InputError, fault
+from crewe.exceptions import InputError, fault, said
 
 
 @dataclass(repr=False)
@@ -216,8 +219,9 @@ def compare_to_national(
         with `n` separate characteristics, without it the categories of one variable.
     data : data frame, optional
         Where the columns are.
-    national : float, or mapping of name to share
-        The national shares, in 0 to 1.
+    national : float, mapping of name to share, or Series
+        The national shares, in 0 to 1; shares of categories that miss 1 by the rounding of their digits
+        are divided by their sum, which a note says.
     n : int, or mapping of name to int, optional
         With counts: how many cases were observed.
     alternative : {"two-sided", "less", "greater"}
@@ -256,20 +260,26 @@ def compare_to_national(
     """
     check_alternative(alternative)
     options = {"alternative": alternative, "level": level, "synthetic": synthetic}
+    national, n = _mapping(national), _mapping(n)
+    observed = _mapping(observed) if data is None else observed
     if isinstance(observed, Mapping):
         shares = _shares(national, list(observed))
-        counts = {str(name): count(value, str(name)) for name, value in observed.items()}
+        counts = {key_label(name): count(value, str(name)) for name, value in observed.items()}
         if n is None:
             return _composition(
                 "the sample", counts, shares, None, [], draws, enumerate_up_to, seed, options
             )
-        totals = {name: count(n[name] if isinstance(n, Mapping) else n, "n") for name in counts}
+        totals = _totals(n, list(counts))
         return _separate("Sample beside national", counts, totals, shares, None, [], options)
     if isinstance(observed, str):
         source = source_of(data)
         if isinstance(national, Mapping):
-            levels, codes = levels_of(source.column(observed))
-            names = [*[str(name) for name in national], *levels]
+            observed = unquoted(observed)
+            column = source.column(observed)
+            refuse_empty(column, observed)
+            levels, codes = levels_of(column)
+            national = {label_among(name, levels): share for name, share in _named(national)}
+            names = [*national, *levels]
             counts = {name: 0 for name in names}
             for i, name in enumerate(levels):
                 counts[name] = int((codes == i).sum())
@@ -278,9 +288,10 @@ def compare_to_national(
             return _composition(
                 observed, counts, shares, source, notes, draws, enumerate_up_to, seed, options
             )
-        return _columns(source, [observed], {observed: national}, options)
+        observed = unquoted(observed)
+        return _columns(source, [observed], {observed: _share(national)}, options)
     if isinstance(observed, Sequence):
-        names = [str(name) for name in observed]
+        names = [unquoted(str(name)) for name in observed]
         return _columns(source_of(data), names, _shares(national, names), options)
     if isinstance(national, Mapping):
         raise fault(
@@ -296,8 +307,70 @@ def compare_to_national(
         )
     counts, totals = {"sample": count(observed, "observed")}, {"sample": count(n, "n")}
     return _separate(
-        "Sample beside national", counts, totals, {"sample": national}, None, [], options
+        "Sample beside national", counts, totals, {"sample": _share(national)}, None, [], options
     )
+
+
+def _mapping(values: Any) -> Any:
+    """Give a pandas Series as the mapping that it is."""
+    return dict(values.items()) if isinstance(values, pd.Series) else values
+
+
+def _named(national: Mapping[Any, Any]) -> list[tuple[Any, Any]]:
+    """Give the items of a mapping, refusing names that print alike."""
+    labels = [key_label(name) for name in national]
+    again = sorted({name for name in labels if labels.count(name) > 1})
+    if again:
+        raise fault(
+            InputError,
+            "several national shares have the same name",
+            values=again,
+            remedy="Give one share for each category",
+        )
+    return list(national.items())
+
+
+def _share(value: Any) -> float:
+    number = isinstance(value, int | float | np.number) and not isinstance(value, bool)
+    if not number or value != value:
+        raise fault(
+            InputError,
+            "a national share must be a number",
+            values=[said(value)],
+            remedy="Give 49.6% as 0.496",
+        )
+    return float(value)
+
+
+def _totals(n: Any, names: list[str]) -> dict[str, int]:
+    """Give the number of cases of each characteristic."""
+    if not isinstance(n, Mapping):
+        return {name: count(n, "n") for name in names}
+    given = {key_label(name): value for name, value in n.items()}
+    lacking = [name for name in names if name not in given]
+    if lacking:
+        raise fault(
+            InputError,
+            "n= lacks the number of cases of some of the names",
+            values=lacking,
+            remedy=f"It has {', '.join(given)}: name every one, or pass one number for all",
+        )
+    return {name: count(given[name], "n") for name in names}
+
+
+def _summing_to_one(shares: dict[str, float]) -> tuple[dict[str, float], list[str]]:
+    """Scale shares that miss 1 by no more than the rounding of their own digits, and say so."""
+    total = math.fsum(shares.values())
+    digits = max((_decimals(value) for value in shares.values()), default=0)
+    rounding = min(len(shares) * 0.5 * 10.0**-digits, 0.02) if digits >= 2 else 0.0
+    if not 1e-9 < abs(total - 1.0) <= rounding * (1 + 1e-9):
+        return shares, []
+    note = f"the national shares sum to {total:.6g}, as rounded figures do, and are divided by that"
+    return {name: value / total for name, value in shares.items()}, [note]
+
+
+def _decimals(value: float) -> int:
+    return -int(Decimal(repr(value)).normalize().as_tuple().exponent)
 
 
 def _shares(national: float | Mapping[str, float], names: list[str]) -> dict[str, float]:
@@ -308,7 +381,7 @@ def _shares(national: float | Mapping[str, float], names: list[str]) -> dict[str
             values=[str(name) for name in names],
             remedy="Pass national= as a mapping of name to share",
         )
-    shares = {str(name): float(value) for name, value in national.items()}
+    shares = {key_label(name): _share(value) for name, value in _named(national)}
     off = [name for name, value in shares.items() if not 0.0 <= value <= 1.0]
     if off:
         raise fault(
@@ -317,7 +390,7 @@ def _shares(national: float | Mapping[str, float], names: list[str]) -> dict[str
             values=[f"{name} {shares[name]:g}" for name in off],
             remedy="Give 49.6% as 0.496",
         )
-    lacking = [str(name) for name in names if str(name) not in shares]
+    lacking = [key_label(name) for name in names if key_label(name) not in shares]
     if lacking:
         raise fault(
             InputError,
@@ -391,6 +464,8 @@ def _composition(
 ) -> NationalComparison:
     # A national category that the sample lacks stays, with no cases.
     whole = {**{category: 0 for category in shares}, **counts}
+    shares, rounded = _summing_to_one(dict(shares))
+    notes = [*notes, *rounded]
     seed = _core.system_seed() if seed is None else seed
     fit = _core.goodness_of_fit(
         list(whole.values()),

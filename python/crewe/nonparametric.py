@@ -14,15 +14,13 @@ import numpy as np
 
 from crewe import _core
 from crewe._display import Table, number, p_value
-from crewe._frames import Source
+from crewe._request import each
 from crewe._samples import (
     Result,
     Samples,
     check_alternative,
     interval_heading,
-    kind_of,
     samples_of,
-    source_of,
     spread,
     tail_rule,
     two_arrays,
@@ -222,8 +220,11 @@ def mann_whitney(
     exact: bool | None = None,
     alternative: str = "two-sided",
     correct: bool = True,
-    cluster: str | None = None,
-    reference: str | None = None,
+    design: Any = None,
+    cluster: Any = None,
+    by: str | None = None,
+    missing: str = "drop",
+    reference: Any = None,
     adjust: str = "holm",
     level: float = 0.95,
     synthetic: bool = False,
@@ -248,9 +249,15 @@ def mann_whitney(
         `"greater"`: the compared arm tends to be larger.
     correct : bool
         Whether the approximation is corrected for continuity.
-    cluster : str, optional
+    design : Assignment or closed Ledger, optional
+        The trial: gives the arm and its order, the reference first, and the units that were randomised.
+    cluster : str, or array of ids (n,), optional
         The unit that was randomised. With several rows a unit the test is refused, since ranks of
-        siblings are not independent; the randomisation test is right there.
+        siblings are not independent: compare the statistic with its values over `design.draws`.
+    by : str, optional
+        A column, for a result within each of its values.
+    missing : {"drop", "refuse"}
+        What becomes of rows with missing values: left out and counted by arm, or refused.
     reference : str, optional
         The reference arm, where it is not the first.
     adjust : str
@@ -262,7 +269,7 @@ def mann_whitney(
 
     Returns
     -------
-    MannWhitney or MannWhitneyFamily
+    MannWhitney or MannWhitneyFamily, or with `by` a mapping from group to one
 
     Raises
     ------
@@ -284,31 +291,60 @@ def mann_whitney(
     (17.5, 0.875, 0.0794)
     """
     check_alternative(alternative)
-    options = {"exact": exact, "alternative": alternative, "correct": correct, "level": level}
-    if isinstance(formula, str):
-        source = source_of(data)
-        found = samples_of(formula, source, reference, cluster)
-        return _mann_whitney(found, options, source, synthetic)
-    if isinstance(formula, Sequence) and formula and all(isinstance(f, str) for f in formula):
-        source = source_of(data)
-        tests = [
-            _mann_whitney(samples_of(f, source, reference, cluster), options, source, synthetic)
-            for f in formula
-        ]
-        values = _core.adjust(np.array([test.p_value for test in tests]), adjust)
-        for test, value in zip(tests, values, strict=True):
-            test.p_adjusted, test.adjustment = float(value), adjust
-        notes = [f"{test.outcome}: {note}" for test in tests for note in test.notes]
-        return MannWhitneyFamily(
-            level, notes, synthetic, tests[0].implementation, tests=tests, adjustment=adjust
+    options: dict[str, Any] = {
+        "exact": exact,
+        "alternative": alternative,
+        "correct": correct,
+        "level": level,
+    }
+    several = (
+        isinstance(formula, Sequence) and bool(formula) and all(isinstance(f, str) for f in formula)
+    )
+    if by is not None and several:
+        return each(
+            by,
+            data,
+            cluster,
+            missing,
+            lambda part, inside: mann_whitney(
+                formula,
+                part,
+                **options,
+                design=design,
+                cluster=inside,
+                missing=missing,
+                reference=reference,
+                adjust=adjust,
+                synthetic=synthetic,
+            ),
         )
-    found = two_arrays(formula, data, cluster)
-    return _mann_whitney(found, options, None, synthetic)
+    if not several:
+        return _mann_whitney(two_arrays(formula, data, design, cluster, by), options, synthetic)
+    tests = [
+        _mann_whitney(
+            samples_of(f, data, reference, design=design, cluster=cluster, missing=missing),
+            options,
+            synthetic,
+        )
+        for f in ([formula] if isinstance(formula, str) else formula)
+    ]
+    if isinstance(formula, str):
+        return tests[0]
+    values = _core.adjust(np.array([test.p_value for test in tests]), adjust)
+    for test, value in zip(tests, values, strict=True):
+        test.p_adjusted, test.adjustment = float(value), adjust
+    notes = [f"{test.outcome}: {note}" for test in tests for note in test.notes]
+    return MannWhitneyFamily(
+        level,
+        notes,
+        tests[0].synthetic,
+        tests[0].implementation,
+        tests=tests,
+        adjustment=adjust,
+    )
 
 
-def _mann_whitney(
-    samples: Samples, options: dict[str, Any], source: Source | None, synthetic: bool
-) -> MannWhitney:
+def _mann_whitney(samples: Samples, options: dict[str, Any], synthetic: bool) -> MannWhitney:
     got = _core.mann_whitney(samples.treated, samples.reference, name=samples.outcome, **options)
     notes = list(samples.notes)
     if not got["exact"] and options["exact"] is None:
@@ -316,8 +352,8 @@ def _mann_whitney(
     return MannWhitney(
         options["level"],
         notes,
-        synthetic,
-        kind_of(source),
+        synthetic or samples.synthetic,
+        samples.implementation,
         outcome=samples.outcome,
         arms=(samples.arms[1], samples.arms[0]),
         alternative=options["alternative"],

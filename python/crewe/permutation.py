@@ -9,12 +9,11 @@ import numpy as np
 
 from crewe import _core
 from crewe._display import Table, number, p_value
+from crewe._request import each
 from crewe._samples import (
     Result,
     check_alternative,
-    kind_of,
     samples_of,
-    source_of,
     tail_rule,
     two_arrays,
 )
@@ -106,10 +105,13 @@ def permutation_test(
     data: Any = None,
     *,
     alternative: str = "two-sided",
-    cluster: str | None = None,
-    reference: str | None = None,
+    design: Any = None,
+    cluster: Any = None,
+    by: str | None = None,
+    missing: str = "drop",
+    reference: Any = None,
     synthetic: bool = False,
-) -> PermutationTest:
+) -> Any:
     """Test a difference in means over all labellings of the sample, exactly.
 
     For whole-number scores (or halves, thirds, ... thousandths) the shift algorithm counts every
@@ -127,8 +129,14 @@ def permutation_test(
     alternative : {"two-sided", "less", "greater"}
         Two-sided p is twice the smaller tail, at most 1. `"greater"`: the compared arm's mean is
         larger.
-    cluster : str, optional
+    design : Assignment or closed Ledger, optional
+        The trial: gives the arm and its order, the reference first, and the units that were randomised.
+    cluster : str, or array of ids (n,), optional
         The unit that was randomised; several rows a unit are refused.
+    by : str, optional
+        A column, for a result within each of its values.
+    missing : {"drop", "refuse"}
+        What becomes of rows with missing values: left out and counted by arm, or refused.
     reference : str, optional
         The reference arm, where it is not the first.
     synthetic : bool
@@ -136,7 +144,7 @@ def permutation_test(
 
     Returns
     -------
-    PermutationTest
+    PermutationTest, or with `by` a mapping from group to one
 
     Raises
     ------
@@ -153,11 +161,27 @@ def permutation_test(
     (3.0, 1, 20, 0.1)
     """
     check_alternative(alternative)
-    source = source_of(data) if isinstance(formula, str) else None
+    if by is not None and isinstance(formula, str):
+        return each(
+            by,
+            data,
+            cluster,
+            missing,
+            lambda part, inside: permutation_test(
+                formula,
+                part,
+                alternative=alternative,
+                design=design,
+                cluster=inside,
+                missing=missing,
+                reference=reference,
+                synthetic=synthetic,
+            ),
+        )
     samples = (
-        two_arrays(formula, data, cluster)
-        if source is None
-        else samples_of(formula, source, reference, cluster)
+        samples_of(formula, data, reference, design=design, cluster=cluster, missing=missing)
+        if isinstance(formula, str)
+        else two_arrays(formula, data, design, cluster, by)
     )
     got = _core.permutation_test(samples.treated, samples.reference, alternative, samples.outcome)
     counts = {
@@ -167,8 +191,8 @@ def permutation_test(
     return PermutationTest(
         0.95,
         samples.notes,
-        synthetic,
-        kind_of(source),
+        synthetic or samples.synthetic,
+        samples.implementation,
         outcome=samples.outcome,
         arms=(samples.arms[1], samples.arms[0]),
         alternative=alternative,

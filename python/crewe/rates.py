@@ -10,10 +10,10 @@ import numpy as np
 
 from crewe import _core
 from crewe._display import Table, number, p_value
-from crewe._frames import Source, numbers
+from crewe._frames import numbers
+from crewe._request import Request, each, halves, need_formula, read
 from crewe._samples import (
     Result,
-    arms_of,
     check_alternative,
     count,
     events_of,
@@ -22,8 +22,6 @@ from crewe._samples import (
     need_two,
     percent,
     percents,
-    refuse_families,
-    source_of,
     spread,
     tail_rule,
     two_sides,
@@ -208,11 +206,14 @@ def compare_rates(
     arms: Sequence[str] | None = None,
     alternative: str = "two-sided",
     exact: bool | None = None,
-    cluster: str | None = None,
-    reference: str | None = None,
+    design: Any = None,
+    cluster: Any = None,
+    by: str | None = None,
+    missing: str = "drop",
+    reference: Any = None,
     level: float = 0.95,
     synthetic: bool = False,
-) -> RateComparison:
+) -> Any:
     """Compare the rate of an event between two arms when events are few.
 
     Gives Fisher's exact test by R's rule with the conditional odds ratio, mid-p beside it, and the
@@ -226,15 +227,21 @@ def compare_rates(
     data : data frame, optional
         The data of the formula.
     events, totals : pairs of int, optional
-        Instead of a formula: events and cases of the compared arm, then of the reference.
+        Instead of a formula: events and cases of the reference arm, then of the one compared with it.
     arms : pair of str, optional
-        With counts: the names of the two.
+        With counts: the names of the two, the reference first.
     alternative : {"two-sided", "less", "greater"}
         Of Fisher's and the mid-p test; `"greater"`: the compared arm's rate is larger.
     exact : bool, optional
         Whether to work out the exact unconditional interval; by default up to 1,000 cases.
-    cluster : str, optional
-        The unit that was randomised; several rows a unit are refused.
+    design : Assignment or closed Ledger, optional
+        The trial: gives the arm and its order, the reference first, and the units that were randomised.
+    cluster : str, or array of ids (n,), optional
+        The unit that was randomised; with several rows a unit a note says that they count as independent.
+    by : str, optional
+        A column, for a result within each of its values.
+    missing : {"drop", "refuse"}
+        What becomes of rows with missing values: left out and counted by arm, or refused.
     reference : str, optional
         The reference arm, where it is not the first.
     level : float
@@ -244,7 +251,7 @@ def compare_rates(
 
     Returns
     -------
-    RateComparison
+    RateComparison, or with `by` a mapping from group to one
 
     Raises
     ------
@@ -252,18 +259,18 @@ def compare_rates(
         More events than cases, an empty arm, negative or fractional counts, an outcome that is not
         0/1.
     DesignError
-        Several rows a cluster.
+        Clusters that split a unit of the trial.
 
     Examples
     --------
     >>> import crewe as cw
-    >>> rates = cw.compare_rates(events=(5, 3), totals=(83, 45), arms=("crewe", "control"))
+    >>> rates = cw.compare_rates(events=(3, 5), totals=(45, 83), arms=("control", "crewe"))
     >>> round(rates.p_value, 3), round(rates.difference, 4)
     (1.0, -0.0064)
     """
     check_alternative(alternative)
     notes: list[str] = []
-    source = None
+    implementation = None
     if formula is not None:
         if events is not None or totals is not None:
             raise fault(
@@ -271,11 +278,33 @@ def compare_rates(
                 "both a formula and counts were given",
                 remedy="Pass either 'event ~ arm' with data, or events= and totals=",
             )
-        source = source_of(data)
-        outcome, names, counted, cases, notes = _count_arms(source, formula, reference, cluster)
+        if by is not None:
+            return each(
+                by,
+                data,
+                cluster,
+                missing,
+                lambda part, inside: compare_rates(
+                    formula,
+                    part,
+                    alternative=alternative,
+                    exact=exact,
+                    design=design,
+                    cluster=inside,
+                    missing=missing,
+                    reference=reference,
+                    level=level,
+                    synthetic=synthetic,
+                ),
+            )
+        outcome, right = _one_arm(formula)
+        asked = read(data, [right], design=design, cluster=cluster, missing=missing)
+        names, counted, cases, notes = _count_arms(asked, outcome, right, reference)
+        implementation, synthetic = kind_of(asked.source), synthetic or asked.synthetic
     else:
+        need_formula(design, cluster, by)
         counted, cases = _pair(events, "events"), _pair(totals, "totals")
-        names = ("first", "second") if arms is None else (str(arms[0]), str(arms[1]))
+        names = ("second", "first") if arms is None else _names(arms)
         outcome = "events"
     if exact is None:
         exact = sum(cases) <= EXACT_CASES
@@ -290,7 +319,7 @@ def compare_rates(
         level,
         notes,
         synthetic,
-        kind_of(source),
+        implementation,
         outcome=outcome,
         arms=names,
         alternative=alternative,
@@ -315,7 +344,7 @@ def _pair(values: Sequence[int] | None, name: str) -> tuple[int, int]:
         raise fault(
             InputError,
             f"{name}= is missing",
-            remedy="Pass 'event ~ arm' with data, or events=(5, 3) and totals=(83, 45)",
+            remedy="Pass 'event ~ arm' with data, or events=(3, 5) and totals=(45, 83)",
         )
     counts = [count(value, name) for value in values]
     if len(counts) != 2:
@@ -323,14 +352,26 @@ def _pair(values: Sequence[int] | None, name: str) -> tuple[int, int]:
             InputError,
             f"{name} needs two counts",
             values=[str(value) for value in counts],
-            remedy="Give the compared arm first, then the reference",
+            remedy="Give the reference arm first, then the one compared with it",
         )
-    return counts[0], counts[1]
+    return counts[1], counts[0]
 
 
-def _count_arms(
-    source: Source, formula: str, reference: str | None, cluster: str | None
-) -> tuple[str, tuple[str, str], tuple[int, int], tuple[int, int], list[str]]:
+def _names(arms: Sequence[str]) -> tuple[str, str]:
+    names = [arms] if isinstance(arms, str) else [str(arm) for arm in arms]
+    if len(names) != 2 or names[0] == names[1]:
+        raise fault(
+            InputError,
+            "arms= needs two names that differ",
+            values=names,
+            remedy="Give the reference arm first, then the one compared with it",
+        )
+    return names[1], names[0]
+
+
+def _one_arm(formula: str) -> tuple[str, str]:
+    if "~" not in formula:
+        halves(formula)
     outcome, right = two_sides(formula)
     if len(right) != 1:
         raise fault(
@@ -339,23 +380,22 @@ def _count_arms(
             values=right,
             remedy=f"Write '{outcome} ~ arm', or use cw.logit for covariates",
         )
-    values = events_of(source, outcome)
-    levels, codes = arms_of(source, right[0], reference)
-    need_two(levels, right[0])
-    kept = ~np.isnan(values) & (codes >= 0)
-    notes = []
-    if not kept.all():
-        by_arm = ", ".join(
-            f"{level} {int((~kept & (codes == i)).sum())}" for i, level in enumerate(levels)
-        )
-        notes.append(f"rows left out for missing values: {int((~kept).sum())} ({by_arm})")
-    if cluster is not None:
-        refuse_families(source, cluster, kept)
-        notes.append(f"each {cluster} has one row, so rows count as independent")
+    return outcome, right[0]
+
+
+def _count_arms(
+    asked: Request, outcome: str, arm: str, reference: Any
+) -> tuple[tuple[str, str], tuple[int, int], tuple[int, int], list[str]]:
+    values = events_of(asked.source, outcome)
+    levels, codes = asked.arms(arm, reference)
+    need_two(levels, arm)
+    kept, dropped = asked.kept({outcome: np.isnan(values), arm: codes < 0}, (levels, codes))
+    notes = [*asked.notes, *([dropped] if dropped else [])]
+    notes += asked.refuse_families(kept)
     totals = [int((kept & (codes == i)).sum()) for i in (1, 0)]
     counted = [int(values[kept & (codes == i)].sum()) for i in (1, 0)]
     names = (levels[1], levels[0])
-    return outcome, names, (counted[0], counted[1]), (totals[0], totals[1]), notes
+    return names, (counted[0], counted[1]), (totals[0], totals[1]), notes
 
 
 # -- multiplicity -----------------------------------------------------------------------------

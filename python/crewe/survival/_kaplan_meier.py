@@ -12,7 +12,9 @@ from numpy.typing import NDArray
 from crewe import _core
 from crewe._display import Table, number
 from crewe._frames import build, numbers
-from crewe.survival._surv import grouped
+from crewe._linear import rows_of_the_data
+from crewe._request import each
+from crewe.survival._surv import grouped, need_text
 
 Floats = NDArray[np.float64]
 
@@ -104,9 +106,11 @@ class KaplanMeier:
         """Give the curves at any times: `term, time, estimate, std_error, conf_low, conf_high`.
 
         A time that differs from one of the data by rounding alone is that time: `0.3` is `0.1 * 3`.
+        Beyond the last time of a group nobody is left who could tell: its curve is NaN there, unless
+        it had reached 0.
         """
         wanted = numbers(times, "times")
-        read = [curve.read(wanted) for curve in self.curves]
+        read = [self._read(curve, wanted) for curve in self.curves]
         columns: dict[str, Any] = {
             "term": [group for group in self.groups for _ in wanted],
             "time": np.tile(wanted, len(read)),
@@ -114,6 +118,16 @@ class KaplanMeier:
         for name in ("estimate", "std_error", "conf_low", "conf_high"):
             columns[name] = np.concatenate([columns_of[name] for columns_of in read])
         return build(columns, self.implementation)
+
+    def _read(self, curve: _core.KaplanMeierCurve, times: Floats) -> dict[str, Floats]:
+        read = {
+            name: np.array(values, dtype=np.float64) for name, values in curve.read(times).items()
+        }
+        beyond = (curve.at_risk(times) == 0) & (read["estimate"] > 0)
+        # The last time itself has rows at risk, also where it differs by rounding.
+        for values in read.values():
+            values[beyond] = np.nan
+        return read
 
     def summary(self) -> Table:
         """Give the printed table."""
@@ -222,8 +236,12 @@ def kaplan_meier(
     conf_type: str = "log-log",
     level: float = 0.95,
     weights: Any = None,
+    design: Any = None,
+    cluster: Any = None,
+    by: str | None = None,
+    missing: str = "drop",
     synthetic: bool = False,
-) -> KaplanMeier:
+) -> Any:
     """Estimate survival curves by group.
 
     Parameters
@@ -238,8 +256,20 @@ def kaplan_meier(
         Of the intervals.
     weights : str, or array (n,), optional
         Positive weights.
+    design : Assignment or closed Ledger, optional
+        The trial: gives the arm and its order, the reference first, and the units that were randomised.
+    cluster : str, or array of ids (n,), optional
+        The unit that was randomised; with several rows a unit a note says that they count as independent.
+    by : str, optional
+        A column, for a result within each of its values.
+    missing : {"drop", "refuse"}
+        What becomes of rows with missing values: left out and counted by arm, or refused.
     synthetic : bool
         Marks every table and figure as made from synthetic data.
+
+    Returns
+    -------
+    KaplanMeier, or with `by` a mapping from group to one
 
     Raises
     ------
@@ -254,18 +284,38 @@ def kaplan_meier(
     >>> curves.survival_at([26])["estimate"].round(3).tolist()
     [0.852, 0.898]
     """
-    read = grouped(formula, data, weights=weights)
+    if by is not None:
+        need_text(formula)
+        return each(
+            by,
+            data,
+            cluster,
+            missing,
+            lambda part, inside: kaplan_meier(
+                formula,
+                part,
+                conf_type=conf_type,
+                level=level,
+                weights=weights,
+                design=design,
+                cluster=inside,
+                missing=missing,
+                synthetic=synthetic,
+            ),
+        )
+    read = grouped(formula, data, weights=weights, design=design, cluster=cluster, missing=missing)
     surv = read.surv
-    curves = _core.kaplan_meier(
-        surv.time,
-        surv.event,
-        surv.time_name,
-        surv.event_name,
-        read.groups,
-        read.weights,
-        conf_type,
-        level,
-    )
+    with rows_of_the_data(read.rows):
+        curves = _core.kaplan_meier(
+            surv.time,
+            surv.event,
+            surv.time_name,
+            surv.event_name,
+            read.groups,
+            read.weights,
+            conf_type,
+            level,
+        )
     records = [curve.record() for curve in curves]
     quiet = [
         f"no events among the {record['n']:,} rows of '{label}'"

@@ -11,8 +11,10 @@ from numpy.typing import NDArray
 from crewe import _core
 from crewe._display import Table, number
 from crewe._frames import build
+from crewe._linear import rows_of_the_data
+from crewe._request import each
 from crewe.exceptions import InputError, fault
-from crewe.survival._surv import equals, grouped
+from crewe.survival._surv import equals, grouped, need_text
 
 
 @dataclass
@@ -93,12 +95,20 @@ class LogRank:
 
 
 def logrank(
-    formula: Any, data: Any = None, *, strata: Any = None, synthetic: bool = False
-) -> LogRank:
+    formula: Any,
+    data: Any = None,
+    *,
+    strata: Any = None,
+    design: Any = None,
+    cluster: Any = None,
+    by: str | None = None,
+    missing: str = "drop",
+    synthetic: bool = False,
+) -> Any:
     """Test whether groups survive alike.
 
-    The test takes rows as independent: with siblings of one family in the data, prefer the
-    randomisation test.
+    The test takes rows as independent: with siblings of one family in the data, prefer the robust
+    test of :func:`coxph` with `design` or `cluster`.
 
     Parameters
     ----------
@@ -108,8 +118,20 @@ def logrank(
     data : data frame, or array (n,)
     strata : str, list of str, or array (n,), optional
         Compares within these only.
+    design : Assignment or closed Ledger, optional
+        The trial: gives the arm and its order, the reference first, and the units that were randomised.
+    cluster : str, or array of ids (n,), optional
+        The unit that was randomised; with several rows a unit a note says that they count as independent.
+    by : str, optional
+        A column, for a result within each of its values.
+    missing : {"drop", "refuse"}
+        What becomes of rows with missing values: left out and counted by arm, or refused.
     synthetic : bool
         Marks the table as made from synthetic data.
+
+    Returns
+    -------
+    LogRank, or with `by` a mapping from group to one
 
     Examples
     --------
@@ -118,7 +140,32 @@ def logrank(
     >>> round(test.statistic, 3), test.df
     (3.838, 1)
     """
-    read = grouped(formula, data, strata=strata)
+    if by is not None:
+        need_text(formula)
+        return each(
+            by,
+            data,
+            cluster,
+            missing,
+            lambda part, inside: logrank(
+                formula,
+                part,
+                strata=strata,
+                design=design,
+                cluster=inside,
+                missing=missing,
+                synthetic=synthetic,
+            ),
+        )
+    read = grouped(
+        formula,
+        data,
+        strata=strata,
+        design=design,
+        cluster=cluster,
+        missing=missing,
+        narrow="the variance of the test is too small, and so is p",
+    )
     if len(read.labels) < 2:
         raise fault(
             InputError,
@@ -126,15 +173,16 @@ def logrank(
             remedy="Check the column of arms and the filter that came before",
         )
     surv = read.surv
-    record = _core.logrank(
-        surv.time,
-        surv.event,
-        surv.time_name,
-        surv.event_name,
-        read.groups,
-        read.labels,
-        read.strata,
-    )
+    with rows_of_the_data(read.rows):
+        record = _core.logrank(
+            surv.time,
+            surv.event,
+            surv.time_name,
+            surv.event_name,
+            read.groups,
+            read.labels,
+            read.strata,
+        )
     notes = [*read.notes, *record.pop("notes")]
     return LogRank(
         groups=read.labels,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,6 +15,15 @@ from numpy.typing import NDArray
 from crewe import _cells, _formula
 from crewe._display import p_value
 from crewe._frames import Source, aligned, index_of, numbers
+from crewe._request import (
+    halves,
+    need_formula,
+    numeric,
+    read,
+    refuse_empty,
+    split,
+    unquoted,
+)
 from crewe.exceptions import InputError, cut, fault
 
 Floats = NDArray[np.float64]
@@ -32,7 +42,7 @@ class Surv:
     Parameters
     ----------
     time : array (n,)
-        Time on study, 0 or more.
+        Time on study, 0 or more; lengths of time (timedelta) count in days. Dates are refused.
     event : array (n,)
         1 (or True) where the event happened, 0 where the time was censored.
 
@@ -45,8 +55,10 @@ class Surv:
 
     def __init__(self, time: Any, event: Any) -> None:
         self.index = index_of(time, event)
-        self.time: Floats = _numbers(time, "time")
-        self.event: Floats = _numbers(aligned(event, self.index, "event"), "event")
+        self.time: Floats = _numbers(_days(time, "time"), "time")
+        self.event: Floats = _numbers(
+            _no_dates(aligned(event, self.index, "event"), "event"), "event"
+        )
         self.time_name = "time"
         self.event_name = "event"
         if len(self.time) != len(self.event):
@@ -70,6 +82,56 @@ def _numbers(values: Any, name: str) -> Floats:
     return array
 
 
+_SPANS = (dt.timedelta, np.timedelta64)
+_DATES = (dt.date, dt.time, np.datetime64, pd.Period)
+
+
+def _no_dates(values: Any, name: str) -> NDArray[Any]:
+    """Refuse dates and lengths of time, of which arithmetic would make nanoseconds."""
+    array = np.asarray(values)
+    cells = array.ravel() if array.dtype.kind == "O" else []
+    # NaT is an instance of datetime, and is no more than a missing value.
+    rows = [
+        i for i, cell in enumerate(cells) if isinstance(cell, (*_DATES, *_SPANS)) and cell == cell
+    ]
+    if array.dtype.kind in "mM" or rows:
+        kind = "lengths of time" if array.dtype.kind == "m" else "dates"
+        raise fault(
+            InputError,
+            f"{kind} cannot enter a model as they are",
+            column=name,
+            rows=rows,
+            remedy="Turn them into numbers first, for instance days since the start of the trial",
+        )
+    return array
+
+
+def _days(values: Any, name: str) -> NDArray[Any]:
+    """Give lengths of time in days; anything else as it came."""
+    array = np.asarray(values)
+    if array.dtype.kind == "O":
+        cells = [cell for cell in array.ravel() if not _missing(cell)]
+        if cells and all(isinstance(cell, _SPANS) for cell in cells):
+            shape = array.shape
+            plain = [None if _missing(cell) else cell for cell in array.ravel()]
+            array = pd.to_timedelta(pd.Series(plain)).to_numpy().reshape(shape)
+    if array.dtype.kind == "m":
+        if np.datetime_data(array.dtype)[0] in ("Y", "M", "generic"):
+            raise fault(
+                InputError,
+                "a length of time in months or years is no number of days",
+                column=name,
+                remedy="Give the days",
+            )
+        days = array / np.timedelta64(1, "D")
+        return np.where(np.isnat(array), np.nan, days)
+    return _no_dates(array, name)
+
+
+def _missing(cell: Any) -> bool:
+    return cell is None or cell is pd.NA or bool(cell != cell)
+
+
 @dataclass
 class Sides:
     """A survival formula, taken apart.
@@ -91,18 +153,32 @@ class Sides:
 
     def columns(self) -> list[str]:
         """Name the columns of the left-hand side."""
-        return [
-            name for side in (self.time, self.event) for name in _formula.variables(_plain(side))
-        ]
+        return list(dict.fromkeys([*_columns(self.time), *_columns(self.event)]))
 
     def outcome(self, frame: pd.DataFrame) -> Surv:
-        """Evaluate the left-hand side over kept rows."""
-        surv = Surv(
-            _formula.left_values(_plain(self.time), frame),
-            _formula.left_values(_plain(self.event), frame),
-        )
-        surv.time_name, surv.event_name = self.time, self.event
+        """Evaluate the left-hand side over rows; one that lacks a column has no value."""
+        surv = Surv(_side(self.time, frame), _side(self.event, frame))
+        surv.time_name, surv.event_name = unquoted(self.time), unquoted(self.event)
         return surv
+
+
+def _columns(side: str) -> list[str]:
+    name = unquoted(side)
+    return [name] if name != side or name.isidentifier() else _formula.variables(_plain(side))
+
+
+def _side(side: str, frame: pd.DataFrame) -> Floats:
+    """Evaluate one side; a comparison with a missing value would be false, so that is looked up in the columns."""
+    name = unquoted(side)
+    if name in frame:
+        refuse_empty(frame[name], name)
+        return _formula.column_values(name, frame)
+    used = _columns(side)
+    for column in used:
+        refuse_empty(frame[column], column)
+    values = _formula.left_values(_plain(side), frame).copy()
+    values[frame[used].isna().any(axis=1).to_numpy()] = np.nan
+    return values
 
 
 def _plain(expression: str) -> str:
@@ -112,15 +188,16 @@ def _plain(expression: str) -> str:
 
 def sides(formula: str) -> Sides:
     """Split `Surv(time, event) ~ right`."""
-    left, right = _formula.parse(formula)
-    match = re.fullmatch(r"Surv\(\s*([^,]+?)\s*,\s*(.+?)\s*\)", left)
-    if match is None:
+    left, right = halves(formula)
+    match = re.fullmatch(r"Surv\s*\((.*)\)", left, flags=re.DOTALL)
+    arguments = split(match.group(1), ",") if match is not None else []
+    if len(arguments) < 2 or not all(arguments):
         raise fault(
             InputError,
             f"'{cut(left)}' is not a survival outcome",
             remedy="Write the left-hand side as Surv(days, event)",
         )
-    if "," in match.group(2) and not match.group(2).count("("):
+    if len(arguments) > 2:
         raise fault(
             InputError,
             f"'{cut(left)}' has three arguments, and entry times are not supported",
@@ -128,9 +205,9 @@ def sides(formula: str) -> Sides:
         )
     strata: list[str] = []
     for inside in re.findall(r"strata\(([^()]*)\)", right):
-        strata += [name.strip() for name in inside.split(",")]
+        strata += [unquoted(name) for name in split(inside, ",")]
     right = re.sub(r"\s*\+?\s*strata\([^()]*\)", "", right).strip().removeprefix("+").strip()
-    return Sides(match.group(1), match.group(2), right or "1", strata)
+    return Sides(arguments[0], arguments[1], right or "1", strata)
 
 
 def refuse_missing_times(source: Source, parts: Sides) -> None:
@@ -139,19 +216,32 @@ def refuse_missing_times(source: Source, parts: Sides) -> None:
     Dropped silently these would most often be open cases, which have no end date, and the curves
     would then rest on closed cases alone. Rows without time and event are dropped and counted.
     """
-    if not (parts.time in source.names and parts.event in source.names):
-        return
-    time, event = source.column(parts.time), source.column(parts.event)
-    gone = np.flatnonzero((time.isna() & event.notna()).to_numpy())
-    if len(gone):
-        raise fault(
-            InputError,
-            f"{len(gone)} of {source.n} times are missing although the event is known",
-            column=parts.time,
-            rows=[int(row) for row in gone],
-            remedy="A case that is still open has the days until the end of follow-up, and event 0; "
-            "drop the rows of which nothing is known",
-        )
+    if source.n:
+        open_refused(parts, source.columns(parts.columns()), np.arange(source.n))
+
+
+def open_refused(parts: Sides, frame: pd.DataFrame, rows: NDArray[np.int64]) -> Surv:
+    """Evaluate the left-hand side, refusing rows of which the event is known and the time is not."""
+
+    def missing(side: str) -> NDArray[np.bool_]:
+        return frame[_columns(side)].isna().any(axis=1).to_numpy()
+
+    def refuse(gone: NDArray[np.bool_]) -> None:
+        if gone.any():
+            raise fault(
+                InputError,
+                f"{int(gone.sum())} of {len(frame)} times are missing although the event is known",
+                column=unquoted(parts.time),
+                rows=[int(row) for row in rows[gone]],
+                remedy="A case that is still open has the days until the end of follow-up, and event 0; "
+                "drop the rows of which nothing is known",
+            )
+
+    refuse(missing(parts.time) & ~missing(parts.event))
+    surv = parts.outcome(frame)
+    # Arithmetic may lose what the columns hold, as the logarithm of a negative number does.
+    refuse(np.isnan(surv.time) & ~np.isnan(surv.event))
+    return surv
 
 
 def codes_of(frame: pd.DataFrame, names: Sequence[str]) -> tuple[Codes, list[str]]:
@@ -192,6 +282,12 @@ def array_codes(values: Any, n: int, name: str) -> tuple[Codes, list[str]]:
     return codes_of(frame, [name])
 
 
+def need_text(formula: Any) -> None:
+    """Refuse `by=` beside arrays, which have no columns."""
+    if not isinstance(formula, str):
+        need_formula(by="by")
+
+
 @dataclass
 class Grouped:
     """Outcomes with the groups they are compared by."""
@@ -205,6 +301,7 @@ class Grouped:
     notes: list[str]
     implementation: Any
     synthetic: bool
+    rows: NDArray[np.int64] | None = None
 
 
 def grouped(
@@ -213,6 +310,10 @@ def grouped(
     *,
     strata: Any = None,
     weights: Any = None,
+    design: Any = None,
+    cluster: Any = None,
+    missing: str = "drop",
+    narrow: str = "the intervals are too narrow",
 ) -> Grouped:
     """Read `Surv(...) ~ group` over a frame, or a `Surv` and an array of groups."""
     if not isinstance(formula, str):
@@ -222,6 +323,7 @@ def grouped(
                 f"{type(formula).__name__} is not a survival outcome",
                 remedy="Pass 'Surv(days, event) ~ arm' and a data frame, or cw.Surv(time, event) and groups",
             )
+        need_formula(design, cluster)
         n = len(formula)
         groups, labels = (
             (np.zeros(n, dtype=np.uint32), ["all"])
@@ -238,30 +340,69 @@ def grouped(
             None if weights is None else _numbers(aligned(weights, index, "weights"), "weights")
         )
         return Grouped(formula, groups, labels, "group", layers, weight, [], None, False)
-    if data is None:
-        raise fault(InputError, "a formula needs data", remedy="Pass the data frame second")
     parts = sides(formula)
-    source = Source(data)
-    by = [] if parts.right == "1" else [name.strip() for name in parts.right.split("+")]
+    by = [] if parts.right == "1" else [unquoted(name) for name in split(parts.right, "+")]
+    asked = read(data, by, design=design, cluster=cluster, missing=missing)
+    source = asked.source
     for name in by:
         source.require(name)
-    refuse_missing_times(source, parts)
-    layers_by = parts.strata + ([strata] if isinstance(strata, str) else list(strata or []))
-    also = [weights] if isinstance(weights, str) else []
-    built = _formula.design(source, "1", also=[*parts.columns(), *by, *layers_by, *also])
-    groups, labels = codes_of(built.frame, by)
-    layers = codes_of(built.frame, layers_by)[0] if layers_by else None
+    if source.n == 0:
+        raise fault(
+            InputError,
+            "there are no rows to analyse",
+            remedy="Check the filter that came before",
+        )
+    frame = source.columns(parts.columns())
+    surv = open_refused(parts, frame, asked.rows)
+    arms = [asked.arms(name) for name in by]
+    gone = {name: frame[name].isna().to_numpy() for name in frame}
+    gone[surv.event_name] = np.isnan(surv.event) | gone.get(surv.event_name, False)
+    gone |= {name: codes < 0 for name, (_, codes) in zip(by, arms, strict=True)}
+    layers_by = parts.strata + (
+        [unquoted(strata)] if isinstance(strata, str) else list(strata or [])
+    )
+    gone |= {name: source.column(name).isna().to_numpy() for name in layers_by}
     weight = None
     if isinstance(weights, str):
-        weight = _formula.column_values(weights, built.frame)
+        weight = numeric(source, unquoted(weights))
+        gone[unquoted(weights)] = np.isnan(weight)
+    kept, dropped = asked.kept(gone, arms[0] if len(arms) == 1 else None)
+    if not kept.any():
+        raise fault(
+            InputError,
+            "every row has a missing value in one of the columns of the model",
+            values=[f"{k}: {int(v.sum())} missing" for k, v in gone.items() if v.any()],
+            remedy="Leave the emptiest column out of the model",
+        )
+    rows = np.flatnonzero(kept)
+    groups, labels = _combined(arms, rows)
+    notes = [*asked.notes, *([dropped] if dropped else []), *asked.independence(kept, narrow)]
+    surv.time = np.ascontiguousarray(surv.time[rows])
+    surv.event = np.ascontiguousarray(surv.event[rows])
+    layers = None
+    if layers_by:
+        layers = codes_of(source.columns(layers_by).iloc[rows].reset_index(drop=True), layers_by)[0]
     return Grouped(
-        parts.outcome(built.frame),
+        surv,
         groups,
         labels,
         " and ".join(by),
         layers,
-        weight,
-        [built.dropped.note()] if built.dropped.n else [],
+        None if weight is None else np.ascontiguousarray(weight[rows]),
+        notes,
         source._implementation,
-        bool(getattr(data, "attrs", {}).get("synthetic", False)),
+        asked.synthetic,
+        asked.rows[rows],
     )
+
+
+def _combined(
+    arms: Sequence[tuple[list[str], NDArray[np.int64]]], rows: NDArray[np.int64]
+) -> tuple[Codes, list[str]]:
+    """Code the combinations of groups that occur, in the order of their levels."""
+    if not arms:
+        return np.zeros(len(rows), dtype=np.uint32), ["all"]
+    codes = np.column_stack([code[rows] for _, code in arms])
+    unique, inverse = np.unique(codes, axis=0, return_inverse=True)
+    named = [", ".join(arms[j][0][code] for j, code in enumerate(row)) for row in unique]
+    return np.ascontiguousarray(inverse.ravel(), dtype=np.uint32), named
