@@ -168,7 +168,7 @@ def whole_text(cells: Sequence[Any], name: str) -> list[str]:
             column=name,
             rows=bad,
             values=list(dict.fromkeys(str(cells[row]) for row in bad)),
-            remedy="Identify units by whole numbers or text",
+            remedy=f"Identify units by whole numbers or text, for instance data['{name}'].astype(str)",
         )
     large = [row for row, cell in enumerate(cells) if inexact[row] and abs(cell) >= _cells.SAFE]
     if large:

@@ -403,6 +403,13 @@ def array_clusters(
     Ids whose rows have labels are brought into the order of `index`.
     """
     values = np.asarray(aligned(cluster, index, "cluster"))
+    if values.ndim != 1:
+        raise fault(
+            InputError,
+            f"cluster cannot be a {type(cluster).__name__}",
+            column="cluster",
+            remedy="Name a column of the data, or pass one id for each row",
+        )
     if len(values) != n:
         raise fault(InputError, f"{len(values)} cluster ids for {n} rows", column="cluster")
     if values.dtype.kind in "iu" and values.size and 0 <= values.min() <= values.max() < 2**32 - 1:

@@ -26,6 +26,9 @@ from crewe.exceptions import InputError, fault
 
 Floats = NDArray[np.float64]
 
+_SMALLEST = 1e-145
+"""Squares of residuals below this one's lose digits."""
+
 
 class Regression(Linear):
     """A regression that the core fits from an outcome and a design."""
@@ -329,11 +332,14 @@ def _from_formula(kind: type[Fitted], formula: str, data: Any, options: _Options
     if cluster is not None:
         # A trial knows which families are one cluster, whatever they are called now.
         clustered = source if trial is None else trial.source
+        if not isinstance(cluster, str) and np.ndim(cluster) == 0:
+            array_clusters(cluster, clustered.n)
         codes, labels = cluster_codes(clustered, cluster, built.rows)
         if built.dropped.n:
             notes += _lost_clusters(clustered, cluster, built.rows)
     if trial is not None:
         trial.refuse_too_few(built.rows)
+    _refuse_tiny(y, left)
     with rows_of_the_data(built.rows):
         core, record = kind._core_fit(y, built.x, built.intercept, left, built.names, weighted)
     groups = None if codes is None else _core.Groups(codes)
@@ -358,6 +364,18 @@ def _from_formula(kind: type[Fitted], formula: str, data: Any, options: _Options
     with rows_of_the_data(built.rows):
         fitted: Fitted = fit.vcov(options.vcov or ("HC2" if groups is None else "CR2"), options.df)
     return fitted
+
+
+def _refuse_tiny(y: Floats, name: str) -> None:
+    largest = float(np.abs(y).max(initial=0.0)) if np.isfinite(y).all() else 1.0
+    if 0.0 < largest < _SMALLEST:
+        raise fault(
+            InputError,
+            "the squares of the values are too small for the numbers of a computer",
+            column=name,
+            values=[f"{largest:.3g} at most"],
+            remedy="Rescale the column, for instance to thousandths",
+        )
 
 
 def _lost_clusters(source: Source, cluster: str, rows: NDArray[np.int64]) -> list[str]:
@@ -391,6 +409,7 @@ def _from_arrays(kind: type[Fitted], y: Any, x: Any, options: _Options) -> Fitte
         values = weights.values(len(outcome), index)
         notes += left_out_note(values == 0.0, "weights")
         weighted = (values, weights.kind)
+    _refuse_tiny(outcome, "y")
     core, record = kind._core_fit(outcome, columns, intercept, "y", labels, weighted)
     groups = ids = None
     if cluster is not None:

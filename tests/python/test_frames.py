@@ -315,3 +315,20 @@ def test_9_4_excluded_cases_leave_the_flow():
     assert caught.value.column == "child"
     by_member = cw.consort(trial, excluded={"closed": ["24", "25"]}, member="child").flow
     assert sum(arm.excluded["closed"][1] for arm in by_member) == 2
+
+
+@pytest.mark.parametrize("scale", [1e-160, 1e-300])
+def test_2_15_outcomes_whose_squares_vanish_are_refused(scale):
+    frame, y = _rows()
+    with pytest.raises(cw.InputError, match="too small") as caught:
+        cw.ols("y ~ x", frame.assign(y=y * scale))
+    assert caught.value.column == "y"
+    with pytest.raises(cw.InputError, match="too small"):
+        cw.ols(y * scale, frame)
+
+
+def test_2_16_a_number_is_no_cluster():
+    frame, y = _rows()
+    for outcome, data in (("y ~ x", frame.assign(y=y)), (y, frame)):
+        with pytest.raises(cw.InputError, match="cluster"):
+            cw.ols(outcome, data, cluster=3)
