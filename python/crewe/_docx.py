@@ -7,8 +7,8 @@ dependency. The entries carry a fixed date: the same table gives the same bytes.
 from __future__ import annotations
 
 import io
-import zipfile
 import re
+import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 from xml.sax.saxutils import escape

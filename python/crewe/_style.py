@@ -415,8 +415,27 @@ _SVG = "{http://www.w3.org/2000/svg}"
 _XLINK = "{http://www.w3.org/1999/xlink}href"
 _DEEPEST = 100
 _FORBIDDEN = set(
-    "script foreignObject image metadata iframe style title desc animate animateMotion "
-    "animateTransform animateColor set mpath discard handler listener audio video".split()
+    [
+        "script",
+        "foreignObject",
+        "image",
+        "metadata",
+        "iframe",
+        "style",
+        "title",
+        "desc",
+        "animate",
+        "animateMotion",
+        "animateTransform",
+        "animateColor",
+        "set",
+        "mpath",
+        "discard",
+        "handler",
+        "listener",
+        "audio",
+        "video",
+    ]
 )
 
 

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import io
+import itertools
 import xml.etree.ElementTree as ET
 import zipfile
 from pathlib import Path
 from typing import Any
 
+import crewe as cw
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
-
-import crewe as cw
 from crewe import _bars, _labels, _style, plots
 from crewe.survival import _figure
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 
 @pytest.fixture(autouse=True)
@@ -77,9 +77,8 @@ def test_9_6_shares_of_few() -> None:
 @settings(max_examples=30, deadline=None)
 @given(st.floats(1e-6, 1.0))
 def test_9_6_ticks_of_shares_differ(top: float) -> None:
-    from matplotlib.ticker import PercentFormatter
-
     from crewe.plots.means import _scale
+    from matplotlib.ticker import PercentFormatter
 
     whole, step = _scale(top)
     assert whole >= min(top * 1.06, 1.0) * (1 - 1e-9)
@@ -146,7 +145,7 @@ def test_9_17_many_groups_lie() -> None:
     assert len(ax.get_yticklabels()) == 25
     _style.figure_of(ax).draw_without_rendering()
     boxes = [label.get_window_extent() for label in ax.get_yticklabels()]
-    assert not any(a.overlaps(b) for a, b in zip(boxes, boxes[1:], strict=False))
+    assert not any(a.overlaps(b) for a, b in itertools.pairwise(boxes))
 
 
 def test_9_17_long_names_stay_on_the_page() -> None:
