@@ -152,7 +152,7 @@ class Balance:
 
     def plot(self, ax: Any = None) -> Any:
         """Draw the standardised differences (a Love plot); returns the matplotlib Axes."""
-        marks = [("o", "black"), ("o", "white"), ("s", "black"), ("s", "white"), ("^", "black")]
+        marks = [(shape, fill) for shape in "os^Dv" for fill in ("black", "white")]
         shown = [k for k, term in enumerate(self.terms) if not self._said_twice(term)]
         place = np.arange(len(shown))[::-1]
         series = [
@@ -166,6 +166,12 @@ class Balance:
             if j
             for name, level in self._levels.items()
         ]
+        if len(series) > len(marks):
+            raise fault(
+                InputError,
+                f"{len(series)} series cannot be told apart in one figure",
+                remedy=f"Draw at most {len(marks)} together: fewer arms at a time",
+            )
         with _style.printed():
             if ax is None:
                 _, ax = _style.figure(130, 32 + 7 * len(shown))

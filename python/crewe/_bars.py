@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crewe import _style
+from crewe._labels import fixed, share
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -69,7 +70,7 @@ class Bars:
 
     def words(self, value: float) -> str:
         """Write a value as the figure does."""
-        return f"{100 * value:.1f}%" if self.percent else f"{value:.1f}"
+        return share(value) if self.percent else fixed(value)
 
 
 @_style.printed()
@@ -121,6 +122,10 @@ def _named(bars: Bars) -> dict[str, str]:
     }
 
 
+_STANDING = 12
+"""The most groups whose names fit beside each other."""
+
+
 def _room(bars: Bars) -> int:
     """Give how many letters fit under a group."""
     return max(8, 84 // max(len(bars.groups), 1))
@@ -128,6 +133,8 @@ def _room(bars: Bars) -> int:
 
 def _lying(bars: Bars) -> bool:
     """Whether a name would not fit under its group in three lines."""
+    if len(bars.groups) > _STANDING:
+        return True
     room = _room(bars)
     names = [textwrap.wrap(bars.name(name), room) for name in bars.groups]
     return any(
@@ -187,7 +194,7 @@ def _axes(ax: Any, bars: Bars, places: Floats, lying: bool) -> None:
     if bars.percent:
         from matplotlib.ticker import PercentFormatter
 
-        along.set_major_formatter(PercentFormatter(1.0, decimals=0))
+        along.set_major_formatter(PercentFormatter(1.0, decimals=None))
     finite = [a[np.isfinite(a)] for a in (bars.values, bars.low) if a is not None]
     least = min((float(a.min()) for a in finite if a.size), default=0.0)
     low, high = ax.get_xlim() if lying else ax.get_ylim()

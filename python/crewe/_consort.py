@@ -159,9 +159,10 @@ class ArmFlow:
 
     @property
     def lost(self) -> dict[str, Count]:
-        """What was not analysed, by reason, those without a reason last."""
-        told = {reason: count for reason, count in self.excluded.items() if any(count)}
-        return told | ({"no reason given": self.unexplained} if any(self.unexplained) else {})
+        """What was not analysed, by reason (one given in advance that met nobody too), those without one last."""
+        return self.excluded | (
+            {"no reason given": self.unexplained} if any(self.unexplained) else {}
+        )
 
 
 @dataclass(frozen=True)

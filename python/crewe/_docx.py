@@ -7,6 +7,7 @@ dependency. The entries carry a fixed date: the same table gives the same bytes.
 from __future__ import annotations
 
 import io
+import re
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -70,16 +71,25 @@ def write_table(
     return write(path, made.getvalue())
 
 
+# What XML 1.0 has no place for, even escaped.
+_NO_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+
+
+def _words(text: str) -> str:
+    """Escape text for a run: control characters left out, line breaks as Word's own."""
+    lines = re.split(r"\r\n|[\r\n\x0b\x0c\x85\u2028\u2029]", text)
+    return "<w:br/>".join(
+        f"<w:t xml:space='preserve'>{escape(_NO_XML.sub('', line))}</w:t>" for line in lines
+    )
+
+
 def _paragraph(
     text: str, *, bold: bool = False, size: int = 20, right: bool = False, keep: bool = False
 ) -> str:
     look = ("<w:b/>" if bold else "") + f"<w:sz w:val='{size}'/>"
     place = ("<w:keepNext/>" if keep else "") + "<w:spacing w:before='20' w:after='20'/>"
     place += "<w:jc w:val='right'/>" if right else ""
-    return (
-        f"<w:p><w:pPr>{place}</w:pPr><w:r><w:rPr>{look}</w:rPr>"
-        f"<w:t xml:space='preserve'>{escape(text)}</w:t></w:r></w:p>"
-    )
+    return f"<w:p><w:pPr>{place}</w:pPr><w:r><w:rPr>{look}</w:rPr>{_words(text)}</w:r></w:p>"
 
 
 def _row(row: Sequence[str], widths: Sequence[int], *, head: bool) -> str:

@@ -47,7 +47,25 @@ def _plain(name: str) -> str:
 
 def fixed(value: float, digits: int = 1) -> str:
     """Write a number with a proper minus: 4.60, −1.33."""
-    return f"{value:.{digits}f}".replace("-", MINUS)
+    # Adding nought takes the sign from a negative nought.
+    return f"{round(float(value), digits) + 0.0:.{digits}f}".replace("-", MINUS)
+
+
+def share(value: float, digits: int = 1) -> str:
+    """Write a share in per cent, never 0 or 100 for one that is not.
+
+    Examples
+    --------
+    >>> share(0.0002), share(2999 / 3000), share(0.125), share(0)
+    ('<0.1%', '>99.9%', '12.5%', '0.0%')
+    """
+    least = 10.0**-digits
+    if 0 < value < 1:
+        if round(100 * value, digits) <= 0:
+            return f"<{least:.{digits}f}%"
+        if round(100 * value, digits) >= 100:
+            return f">{100 - least:.{digits}f}%"
+    return f"{fixed(100 * value, digits)}%"
 
 
 def signed(value: float, digits: int = 1) -> str:

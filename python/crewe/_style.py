@@ -58,6 +58,8 @@ RC: dict[str, Any] = {
     "xtick.major.size": 3.0,
     "ytick.major.size": 3.0,
     "text.color": INK,
+    # A dollar sign in a label is a dollar.
+    "text.parse_math": False,
     "legend.frameon": False,
     "legend.fontsize": 8.0,
     "lines.linewidth": 1.4,
@@ -201,7 +203,7 @@ def legend(
     known = labels or {}
     handles: list[Any] = []
     for name, style in styles.items():
-        words = known.get(name, name)
+        words = textwrap.fill(known.get(name, name), _LEGEND)
         if bars:
             handles.append(
                 Patch(
@@ -233,13 +235,27 @@ def legend(
         handles=handles,
         loc="lower left",
         bbox_to_anchor=(0, 1),
-        ncols=min(len(handles), 3),
+        ncols=_columns(ax, [str(handle.get_label()) for handle in handles]),
         borderaxespad=0.3,
         borderpad=0.1,
         handlelength=2.4 if lines else 1.4,
         handletextpad=0.4,
         columnspacing=1.6,
     )
+
+
+_LEGEND = 48
+"""The letters in a line of a legend, which the narrowest figure still holds."""
+
+
+def _columns(ax: Any, names: Sequence[str]) -> int:
+    """Give how many names stand side by side in the width of the plot: three at most."""
+    # 8-point letters are about 1.6 mm wide, a marker with its gaps takes 8 mm.
+    width = 0.82 * 25.4 * float(figure_of(ax).get_figwidth())
+    widest = 8.0 + 1.6 * max((len(line) for name in names for line in name.split("\n")), default=1)
+    if all(len(name) <= 24 for name in names):
+        return min(len(names), 3)
+    return max(1, min(len(names), 3, int(width / widest)))
 
 
 def whiskers(ax: Any, x: Any, y: Any, **ends: Any) -> None:
@@ -299,6 +315,20 @@ def figure_of(ax: Any) -> Figure:
 def alt_text(ax: Any, text: str) -> None:
     """Attach the alternative text that a report gives to people who do not see the figure."""
     figure_of(ax)._crewe_alt = " ".join(text.split())  # type: ignore[attr-defined]
+    _dollars(ax)
+
+
+def _dollars(ax: Any) -> None:
+    """Let a dollar sign be one on Axes that the caller made in another style, too."""
+    if not hasattr(ax, "get_xticklabels"):
+        return
+    from matplotlib.text import Text
+
+    labels = [*ax.get_xticklabels(), *ax.get_yticklabels()]
+    for text in [*labels, *ax.findobj(Text)]:
+        # The labels of matplotlib's own logarithmic axes are mathematics.
+        if "mathdefault" not in text.get_text():
+            text.set_parse_math(False)
 
 
 def alt_of(ax: Any) -> str:
@@ -384,7 +414,29 @@ def to_svg(fig: Any, title: str = "", desc: str = "", prefix: str = "figure") ->
 _SVG = "{http://www.w3.org/2000/svg}"
 _XLINK = "{http://www.w3.org/1999/xlink}href"
 _DEEPEST = 100
-_FORBIDDEN = {"script", "foreignObject", "image", "metadata", "iframe", "style", "title", "desc"}
+_FORBIDDEN = set(
+    [
+        "script",
+        "foreignObject",
+        "image",
+        "metadata",
+        "iframe",
+        "style",
+        "title",
+        "desc",
+        "animate",
+        "animateMotion",
+        "animateTransform",
+        "animateColor",
+        "set",
+        "mpath",
+        "discard",
+        "handler",
+        "listener",
+        "audio",
+        "video",
+    ]
+)
 
 
 def embed_svg(text: str, title: str, desc: str, prefix: str, *, synthetic: bool = False) -> str:

@@ -426,6 +426,8 @@ _LATEX = {
 
 def _markdown(text: str) -> str:
     """Let text be text: no stars that mean bold, no HTML, no links."""
+    # A line break would end the row of the table.
+    text = re.sub(r"\s*[\r\n\x0b\x0c\x85\u2028\u2029]\s*", " ", text)
     text = text.replace("\\", "\\\\").replace("*", "\\*").replace("](", "]\\(")
     return re.sub(r"[<&](?=[A-Za-z/!?#])", r"\\\g<0>", text)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import textwrap
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -69,7 +71,7 @@ def forest(
     coverage = _protocols.level_of(frame, level)
     if not rows:
         raise fault(InputError, "there is nothing to draw", remedy="Give at least one estimate")
-    low = [row for row in rows if log and not min(row["conf_low"], row["estimate"]) > 0]
+    low = [row for row in rows if log and min(row["conf_low"], row["estimate"]) <= 0]
     if low:
         raise fault(
             InputError,
@@ -105,9 +107,13 @@ def _draw(
             capsize=2.2,
         )
         numbers = (
-            f"{number(row['estimate'], digits)} "
-            f"({number(row['conf_low'], digits)} to {number(row['conf_high'], digits)})"
-        ).replace("-", "\N{MINUS SIGN}")
+            "not estimated"
+            if row["estimate"] != row["estimate"]
+            else (
+                f"{number(row['estimate'], digits)} "
+                f"({number(row['conf_low'], digits)} to {number(row['conf_high'], digits)})"
+            ).replace("-", "\N{MINUS SIGN}")
+        )
         ax.annotate(
             numbers,
             (1.0, i),
@@ -122,7 +128,7 @@ def _draw(
     if log:
         _log_axis(ax, rows)
     ax.axvline(null, color=_style.INK, linewidth=0.7, zorder=0)
-    ax.set_yticks(range(len(rows)), texts)
+    ax.set_yticks(range(len(rows)), [textwrap.fill(text, 40) for text in texts])
     ax.set_ylim(len(rows) - 0.4, -0.6)
     ax.tick_params(axis="y", length=0)
     ax.spines["left"].set_visible(False)
@@ -139,8 +145,16 @@ def _draw(
 def _log_axis(ax: Any, rows: list[dict[str, Any]]) -> None:
     """Ratios at round numbers, since powers of ten are too far apart for them."""
     ax.set_xscale("log")
-    least = min(row["conf_low"] for row in rows)
-    most = max(row["conf_high"] for row in rows)
+    ends = [row[end] for row in rows for end in ("conf_low", "conf_high")]
+    known = [value for value in ends if math.isfinite(value)] or [1.0]
+    least, most = min(known), max(known)
+    if most / least > 1e4:
+        first, last = math.floor(math.log10(least)), math.ceil(math.log10(most))
+        every = -(-(last - first) // 7)
+        decades = [k for k in range(first, last + 1) if k % every == 0]
+        ax.set_xticks([10.0**k for k in decades], [f"{10.0**k:g}" for k in decades])
+        ax.minorticks_off()
+        return
     places = [0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100]
     if most / least < 6:
         places = [0.2, 0.3, 0.4, 0.5, 0.6, 0.8, 1, 1.25, 1.5, 2, 2.5, 3, 4]

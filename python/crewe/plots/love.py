@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -64,20 +65,31 @@ def love(
             column=difference,
             remedy=f"The columns are {', '.join(columns) or 'none'}",
         )
-    rows = [row for row in rows if row[difference] is not None]
-    rows = [row for row in rows if row[difference] == row[difference]]
+    # The reference arm has no difference from itself: an arm without any is no series.
+    with_any = {row.get("arm") for row in rows if _given(row[difference])}
+    rows = [row for row in rows if not with_any or row.get("arm") in with_any]
     split = [name for name in ("arm", "level") if len({row.get(name) for row in rows}) > 1]
     series: dict[str, dict[str, float]] = {}
     for row in rows:
         title = ", ".join(str(row[name]) for name in split)
-        series.setdefault(title, {})[str(row["term"])] = float(row[difference])
+        series.setdefault(title, {})[str(row["term"])] = _known(row[difference])
     largest: dict[str, float] = {}
     for values in series.values():
         for term, value in values.items():
-            largest[term] = max(largest.get(term, 0.0), abs(value))
+            largest[term] = max(largest.get(term, -1.0), -1.0 if math.isnan(value) else abs(value))
     terms = sorted(largest, key=lambda term: -largest[term])
     known = dict(labels or {})
     return _draw(series, terms, [known.get(term, pretty(term)) for term in terms], mark, ax)
+
+
+def _given(value: Any) -> bool:
+    return value is not None and value == value
+
+
+def _known(value: Any) -> float:
+    """Give a difference as a number; one that is not defined, or not finite, as NaN."""
+    value = math.nan if value is None else float(value)
+    return value if math.isfinite(value) else math.nan
 
 
 @_style.printed()
@@ -97,17 +109,22 @@ def _draw(
         style = styles[name]
         y = [place[term] for term in values]
         x = list(values.values())
+        for term, value in values.items():
+            if math.isnan(value):
+                _mark_undefined(ax, place[term])
         if len(names) == 1:
             ax.hlines(y, 0, x, color=style.colour, linewidth=0.9)
         ax.plot(x, y, style.marker, color=style.colour, mfc=style.face, mec=style.colour, zorder=3)
         said += [
-            (f"{name}, " if name else "") + f"{texts[place[term]]}: {signed(value, 2)}"
+            (f"{name}, " if name else "") + f"{texts[place[term]]}: {_said(value)}"
             for term, value in values.items()
         ]
     ax.axvline(0, color=_style.INK, linewidth=0.7, zorder=0)
     for side in (-mark, mark):
         ax.axvline(side, color=_style.QUIET, linewidth=0.8, linestyle=(0, (1, 2)), zorder=0)
-    sizes = [abs(value) for values in series.values() for value in values.values()]
+    sizes = [
+        abs(value) for values in series.values() for value in values.values() if value == value
+    ]
     reach = 1.15 * max([2 * mark, *sizes])
     ax.set_xlim(-reach, reach)
     ax.set_yticks(range(len(texts)), texts)
@@ -120,3 +137,21 @@ def _draw(
         _style.legend(ax, styles)
     _style.alt_text(ax, f"Standardised difference in means of each covariate. {'; '.join(said)}.")
     return ax  # type: ignore[no-any-return]
+
+
+def _mark_undefined(ax: Any, y: int) -> None:
+    """Keep the line of a covariate whose difference is not defined, in words."""
+    ax.annotate(
+        "not defined",
+        (0.99, y),
+        xycoords=("axes fraction", "data"),
+        ha="right",
+        va="center",
+        fontsize=7.5,
+        color=_style.QUIET,
+        style="italic",
+    )
+
+
+def _said(value: float) -> str:
+    return "not defined" if math.isnan(value) else signed(value, 2)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from crewe import _protocols, _style
 from crewe._display import p_value, stars
-from crewe._labels import MINUS, pretty, signed
+from crewe._labels import fixed, pretty, share, signed
 from crewe.exceptions import InputError, fault
 
 if TYPE_CHECKING:
@@ -120,13 +120,10 @@ class _Options:
     significance: bool
     labels: dict[str, str]
     digits: int
+    places: int = 0
 
     def value(self, value: float) -> str:
-        return (
-            f"{100 * value:.0f}%"
-            if self.percent
-            else f"{value:.{self.digits}f}".replace("-", MINUS)
-        )
+        return share(value, self.places) if self.percent else fixed(value, self.digits)
 
     def difference(self, value: float) -> str:
         return f"{signed(100 * value)} points" if self.percent else signed(value, self.digits)
@@ -256,11 +253,19 @@ def _axes(
 
         top = max(row["conf_high"] for group in groups for row in group.levels)
         # Shares stand on the whole scale, small ones on as much of it as shows them.
-        whole = 1.0 if top > 0.5 else math.ceil(10 * top * 1.06) / 10
+        whole, step = _scale(top)
         ax.set_ylim(min(low_end, 0), max(top * 1.06, whole))
-        step = 0.2 if whole > 0.5 else 0.1
         ax.set_yticks([step * tick for tick in range(round(whole / step) + 1)])
-        ax.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
+        ax.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=None))
+    elif options.kind == "points":
+        # Points need no nought: the axis shows the intervals, with room for the numbers.
+        ends = [r[end] for g in groups for r in g.levels for end in ("conf_low", "conf_high")]
+        known = [value for value in ends if math.isfinite(value)]
+        if known:
+            margin = 0.12 * ((max(known) - min(known)) or abs(max(known)) or 1.0)
+            ax.set_ylim(min(known) - margin, max(known) + margin)
+            if min(known) < 0 < max(known):
+                ax.axhline(0, color=_style.INK, linewidth=0.7)
     elif low_end >= 0:
         # Room above the longest interval for the number that stands on it.
         ax.set_ylim(0, ax.get_ylim()[1] * 1.05)
@@ -280,6 +285,15 @@ def _axes(
         labelpad=8,
     )
     _style.legend(ax, styles, options.labels, bars=options.kind == "bars")
+
+
+def _scale(top: float) -> tuple[float, float]:
+    """Give the height of an axis of shares and the distance of its ticks."""
+    if top > 0.5:
+        return 1.0, 0.2
+    power = 10.0 ** math.floor(math.log10(max(top, 1e-12) * 1.06))
+    step = next(n * power for n in (0.2, 0.5, 1.0, 2.0) if top * 1.06 / (n * power) <= 6)
+    return step * math.ceil(top * 1.06 / step - 1e-9), step
 
 
 def _under(groups: list[_Group], options: _Options) -> list[str]:

@@ -250,10 +250,18 @@ class Report:
         Raises
         ------
         InputError
-            For text that is no Unicode, and a path that is a folder.
+            For an ending other than .html and .htm, text that is no Unicode, and a path that is a folder.
         CreweError
             Where the system does not write: no room, no right, no such disk.
         """
+        ending = Path(path).suffix.lower()
+        if ending not in {".html", ".htm"}:
+            raise fault(
+                InputError,
+                "a report is not written in the format that this ending names",
+                values=[ending or "no ending"],
+                remedy="Use an ending that reports are written in: '.html' or '.htm'; a browser prints the page as PDF",
+            )
         return write(path, self.html)
 
     def __repr__(self) -> str:

@@ -255,6 +255,13 @@ class RandomisationTest(Result):
                     values=[comparison.arm for comparison in self.comparisons],
                 )
             shown = found[0]
+        if not 1 <= bins <= 10_000:
+            raise fault(
+                InputError,
+                "a histogram has between 1 and 10,000 bins",
+                values=[f"bins = {bins}"],
+                remedy="Give a number of bins in that range, or leave it out",
+            )
         finite = np.isfinite(shown.distribution)
         values = shown.distribution[finite]
         weight = np.ones(len(values)) if self.weight is None else self.weight[finite]

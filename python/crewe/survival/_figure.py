@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from crewe import _core, _style
+from crewe.exceptions import InputError, fault
 
 _NICE = (1, 2, 2.5, 5, 10)
 
@@ -32,13 +34,11 @@ def survival_figure(
     names = [str(curve["label"]) for curve in curves]
     styles = _style.arm_styles(names)
     last = max(float(curve["time"][-1]) for curve in curves)
-    if step is None:
-        step = _tick(last if end is None else end)
-    if end is None:
-        end = step * float(np.ceil(last / step))
+    end, step = _reach(last, end, step)
     ticks = np.arange(0.0, end + step / 2, step)
     if ax is None:
-        rows = len(curves) + 1 if at_risk is not None else 0
+        below = 2 * len(curves) if _long(names, labels) else len(curves)
+        rows = below + 1 if at_risk is not None else 0
         _, ax = _style.figure(150, 78 + 4.4 * rows)
     for curve, name in zip(curves, names, strict=True):
         style = styles[name]
@@ -89,6 +89,47 @@ def survival_figure(
     return ax
 
 
+_MOST_TICKS = 60
+_ROOM = 20
+"""The letters of a name that stand beside the numbers at risk."""
+
+
+def _reach(last: float, end: float | None, step: float | None) -> tuple[float, float]:
+    """Give the end of the axis and the distance of its ticks.
+
+    Raises
+    ------
+    InputError
+        For an end or a step that is no positive number, and more ticks than can be read.
+    """
+    for name, value in (("end", end), ("step", step)):
+        if value is not None and not (np.isfinite(value) and value > 0):
+            raise fault(
+                InputError,
+                f"'{name}' is a time after 0",
+                values=[f"{value:g}"],
+                remedy=f"Give a positive, finite number, or leave '{name}' out",
+            )
+    if step is None:
+        step = _tick(last if end is None else float(end))
+    count = (last if end is None else float(end)) / step
+    if count > _MOST_TICKS:
+        raise fault(
+            InputError,
+            f"the axis would have {count:,.0f} ticks",
+            values=[f"step = {step:g}"],
+            remedy=f"Give a step that makes at most {_MOST_TICKS}, or leave it out",
+        )
+    if end is None:
+        # Where every time is 0 the axis still needs a length.
+        end = step * max(float(np.ceil(last / step)), 1.0)
+    return float(end), float(step)
+
+
+def _long(names: Sequence[str], labels: Mapping[str, str]) -> bool:
+    return any(len(labels.get(name, name)) > _ROOM for name in names)
+
+
 def _tick(end: float) -> float:
     """Give a round distance that makes about six ticks."""
     rough = end / 6
@@ -130,14 +171,22 @@ def _table_below(
 
     axis = ax.get_xaxis_transform()
     put("Number at risk", 0, 0, anchor="left", transform="axes fraction", fontweight="bold")
-    for line, name in enumerate(names, start=1):
+    long = _long(names, labels)
+    # 7.5-point digits are 4.8 points wide; the first count stands half to the left of nought.
+    widest = max((len(f"{counts[name][0]:,.0f}") for name in names), default=1)
+    beside = -max(14.0, 2.4 * widest + 6.0)
+    for place, name in enumerate(names, start=1):
+        # A long name has a line of its own above its numbers.
+        line = 2 * place if long else place
         ax.annotate(
-            labels.get(name, name),
+            textwrap.shorten(labels.get(name, name), 70, placeholder=" …")
+            if long
+            else labels.get(name, name),
             xy=(0, 0),
-            xytext=(-14, -34 - 11 * line),
+            xytext=(0, -34 - 11 * (line - 1)) if long else (beside, -34 - 11 * line),
             xycoords="axes fraction",
             textcoords="offset points",
-            ha="right",
+            ha="left" if long else "right",
             va="top",
             fontsize=7.5,
             color=styles[name].colour,
