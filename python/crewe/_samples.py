@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from crewe import _core
+from crewe import _cells, _core
 from crewe._display import Table, number
 from crewe._frames import Source, build, numbers
 from crewe._request import by_arm, halves, need_formula, numeric, read, split, unquoted
