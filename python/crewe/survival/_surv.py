@@ -89,7 +89,7 @@ _DATES = (dt.date, dt.time, np.datetime64, pd.Period)
 def _no_dates(values: Any, name: str) -> NDArray[Any]:
     """Refuse dates and lengths of time, of which arithmetic would make nanoseconds."""
     array = np.asarray(values)
-    cells = array.ravel() if array.dtype.kind == "O" else []
+    cells: Any = array.ravel() if array.dtype.kind == "O" else []
     # NaT is an instance of datetime, and is no more than a missing value.
     rows = [
         i for i, cell in enumerate(cells) if isinstance(cell, (*_DATES, *_SPANS)) and cell == cell
@@ -176,7 +176,7 @@ def _side(side: str, frame: pd.DataFrame) -> Floats:
     used = _columns(side)
     for column in used:
         refuse_empty(frame[column], column)
-    values = _formula.left_values(_plain(side), frame).copy()
+    values: Floats = _formula.left_values(_plain(side), frame).copy()
     values[frame[used].isna().any(axis=1).to_numpy()] = np.nan
     return values
 
@@ -224,7 +224,7 @@ def open_refused(parts: Sides, frame: pd.DataFrame, rows: NDArray[np.int64]) -> 
     """Evaluate the left-hand side, refusing rows of which the event is known and the time is not."""
 
     def missing(side: str) -> NDArray[np.bool_]:
-        return frame[_columns(side)].isna().any(axis=1).to_numpy()
+        return np.asarray(frame[_columns(side)].isna().any(axis=1), dtype=np.bool_)
 
     def refuse(gone: NDArray[np.bool_]) -> None:
         if gone.any():
