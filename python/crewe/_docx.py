@@ -72,7 +72,7 @@ def write_table(
 
 
 # What XML 1.0 has no place for, even escaped.
-_NO_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+_NO_XML = re.compile("[^\t\n\r\x20-\ud7ff\ud800-\udfff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 def _words(text: str) -> str:

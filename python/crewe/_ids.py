@@ -124,7 +124,10 @@ def id_text(cells: Sequence[Any], name: str) -> list[str]:
             f"identifiers of several types stand in one column: {', '.join(kinds)}",
             column=name,
             rows=sorted(kinds.values()),
-            values=[repr(cells[row]) for row in kinds.values()],
+            values=[
+                repr(cell) if isinstance(cell, str | bytes | int | float) else type(cell).__name__
+                for cell in (cells[row] for row in kinds.values())
+            ],
             remedy=f"Make them one type, for instance data['{name}'].astype(str) where each is written as it should be",
         )
     if set(kinds) == {"number"}:

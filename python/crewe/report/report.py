@@ -255,11 +255,11 @@ class Report:
             Where the system does not write: no room, no right, no such disk.
         """
         ending = Path(path).suffix.lower()
-        if ending not in {".html", ".htm"}:
+        if ending and ending not in {".html", ".htm"}:
             raise fault(
                 InputError,
                 "a report is not written in the format that this ending names",
-                values=[ending or "no ending"],
+                values=[ending],
                 remedy="Use an ending that reports are written in: '.html' or '.htm'; a browser prints the page as PDF",
             )
         return write(path, self.html)
