@@ -254,7 +254,7 @@ def _canonical(series: nw.Series[Any], name: str) -> pd.Series[Any]:
         return values.astype("float64").rename(name)
     if len(kept) and all(isinstance(value, _cells.NUMBERS) for value in kept):
         exact = _cells.whole(list(values), name)
-        return pd.Series(_cells.to_floats(values), name=name) if exact is None else exact
+        return pd.Series(_cells.to_floats(values), name=name) if exact is None else exact  # pyright: ignore[reportArgumentType]
     declared = _declared_levels(series)
     if declared is None:
         _cells.refuse_mixture(list(values), name)

@@ -363,7 +363,7 @@ def _constant(value: Any, like: pd.Series[Any]) -> Any:
     if isinstance(like.dtype, pd.CategoricalDtype):
         return pd.Categorical([value] * len(like), categories=like.cat.categories)
     if like.dtype.kind in "iu":
-        return np.full(len(like), value, dtype=like.dtype)
+        return np.full(len(like), value, dtype=like.dtype)  # pyright: ignore[reportCallIssue, reportArgumentType]
     return float(value)
 
 

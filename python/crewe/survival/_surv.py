@@ -177,7 +177,7 @@ def _side(side: str, frame: pd.DataFrame) -> Floats:
     for column in used:
         refuse_empty(frame[column], column)
     values: Floats = _formula.left_values(_plain(side), frame).copy()
-    values[frame[used].isna().any(axis=1).to_numpy()] = np.nan
+    values[np.asarray(frame[used].isna(), dtype=np.bool_).any(axis=1)] = np.nan
     return values
 
 
