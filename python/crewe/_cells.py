@@ -40,7 +40,10 @@ def label_of(number: Any) -> str:
 
 
 def levels(column: pd.Series[Any]) -> tuple[list[str], NDArray[np.int64]]:
-    """Give the levels of a column of numbers and each row's level; missing rows get -1."""
+    """Give the levels of a column that occur and each row's level; missing rows get -1."""
+    if isinstance(column.dtype, pd.CategoricalDtype):
+        used = column.cat.remove_unused_categories()
+        return [str(v) for v in used.cat.categories], used.cat.codes.to_numpy().astype(np.int64)
     if column.dtype.kind in "iu":
         whole, places = np.unique(column.to_numpy(), return_inverse=True)
         return [label_of(value) for value in whole], places.astype(np.int64)
@@ -90,7 +93,7 @@ def _gone(value: Any) -> bool:
 def number_column(series: nw.Series[Any], name: str) -> pd.Series[Any]:
     """Read numbers or booleans: float64, or exact integers where float64 would merge them."""
     dtype = series.dtype
-    if dtype.is_integer() or dtype.is_decimal():
+    if dtype.is_decimal() or (dtype.is_integer() and not _small(series)):
         cells = series.to_list()
         exact = whole(cells, name)
         if exact is not None:
@@ -101,6 +104,12 @@ def number_column(series: nw.Series[Any], name: str) -> pd.Series[Any]:
     return pd.Series(np.asarray(series.cast(nw.Float64).to_numpy(), dtype=np.float64), name=name)
 
 
+def _small(series: nw.Series[Any]) -> bool:
+    """Say whether float64 holds every whole number of a column."""
+    low, high = series.min(), series.max()
+    return low is None or low != low or (low >= -SAFE and high <= SAFE)
+
+
 def to_floats(values: Sequence[Any]) -> NDArray[np.float64]:
     """Give Python numbers of any kind as float64, missing ones as NaN."""
     return np.array([np.nan if _gone(value) else float(value) for value in values], dtype=float)
@@ -108,6 +117,8 @@ def to_floats(values: Sequence[Any]) -> NDArray[np.float64]:
 
 def refuse_mixture(values: Sequence[Any], name: str) -> None:
     """Refuse cells of which some are numbers and some are text."""
+    if set(map(type, values)) <= {str, type(None)}:
+        return
     text = [i for i, value in enumerate(values) if isinstance(value, str)]
     mixed = any(isinstance(value, (*NUMBERS, np.bool_)) and not _gone(value) for value in values)
     if text and mixed:
@@ -124,6 +135,8 @@ def refuse_mixture(values: Sequence[Any], name: str) -> None:
 
 def refuse_unwritable(values: Sequence[str], name: str, what: str = "text") -> None:
     """Refuse text that no file can hold: half of a character of two parts."""
+    if "".join(values).isascii():
+        return
     bad = [value for value in values if any("\ud800" <= sign <= "\udfff" for sign in value)]
     if bad:
         raise fault(

@@ -177,15 +177,13 @@ class Estimates:
         return self._build({key: [value] for key, value in record.items()})
 
     def _rows_of_a_test(self, term: str) -> Floats:
-        if term in self.terms:
-            return np.eye(len(self.terms))[[self.terms.index(term)]]
-        columns = self._columns_of_terms().get(term)
-        if columns is not None:
-            return np.eye(len(self.terms))[columns]
-        if "=" in term:
-            return hypothesis(term, self.terms)[None, :]
-        self._position(term)
-        raise AssertionError("a term without a position is refused")
+        if term not in self.terms:
+            columns = self._columns_of_terms().get(term)
+            if columns is not None:
+                return np.eye(len(self.terms))[columns]
+            if "=" in term:
+                return hypothesis(term, self.terms)[None, :]
+        return np.eye(len(self.terms))[[self._position(term)]]
 
 
 def hypothesis(text: str, terms: Sequence[str]) -> Floats:

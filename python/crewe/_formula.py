@@ -7,6 +7,7 @@ of data frame.
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -312,6 +313,7 @@ def variables(expression: str) -> list[str]:
     return sorted(_names.inside(_names.aliased(expression)))
 
 
+@functools.lru_cache(maxsize=512)
 def _parsed(expression: str) -> Any:
     _refuse_depth(expression)
     text = _names.aliased(expression)

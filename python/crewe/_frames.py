@@ -62,6 +62,7 @@ class Source:
         self.names: list[str] = [str(name) for name in wrapped.columns]
         self.n: int = len(wrapped)
         self._cache: dict[str, pd.Series[Any]] = {}
+        self._ids: dict[str, tuple[NDArray[np.uint32], list[str]]] = {}
 
     @property
     def index(self) -> pd.Index[Any] | None:
@@ -96,6 +97,12 @@ class Source:
         Labels come in order of first appearance. Missing and fractional identifiers are refused, as are several
         types in one column; whole numbers that were read as decimal ones are integers.
         """
+        if name not in self._ids:
+            self._ids[name] = self._read_ids(name)
+        codes, labels = self._ids[name]
+        return codes, list(labels)
+
+    def _read_ids(self, name: str) -> tuple[NDArray[np.uint32], list[str]]:
         self.require(name)
         series = self._frame[name]
         dtype = series.dtype
@@ -116,11 +123,17 @@ class Source:
             codes, unique = pd.factorize(values)
             return codes.astype(np.uint32), [str(int(value)) for value in unique]
         # Text is told apart by Python: a hash of C would end at a NUL.
-        text = [
-            unicodedata.normalize("NFC", value) for value in _ids.id_text(series.to_list(), name)
-        ]
+        cells = series.to_list()
+        distinct = list(dict.fromkeys(cells)) if set(map(type, cells)) == {str} else cells
         place: dict[str, int] = {}
-        codes = np.array([place.setdefault(value, len(place)) for value in text], dtype=np.uint32)
+        names = _ids.id_text(distinct, name)
+        if not "".join(names).isascii():
+            names = [unicodedata.normalize("NFC", text) for text in names]
+        found = [place.setdefault(text, len(place)) for text in names]
+        if distinct is not cells:
+            known = dict(zip(distinct, found, strict=True))
+            found = list(map(known.__getitem__, cells))
+        codes = np.array(found, dtype=np.uint32)
         return codes, list(place)
 
     def like(self, columns: Mapping[str, Any]) -> Any:
@@ -132,7 +145,7 @@ class Source:
         part = Source(self)
         part._frame = self._frame[list(rows)]
         part.n = len(part._frame)
-        part._cache = {}
+        part._cache, part._ids = {}, {}
         return part
 
     def with_columns(self, columns: Mapping[str, Any]) -> Any:

@@ -40,6 +40,8 @@ def hidden(text: str) -> str:
     >>> hidden("F1"), hidden("F1 "), hidden("F1\u200b")
     ('', 'a blank at an end', 'U+200B')
     """
+    if text.isascii() and text.isprintable():
+        return "a blank at an end" if text != text.strip() else ""
     for sign in text:
         # A blank within is seen; other controls, formats and separators are not.
         kind = unicodedata.category(sign)
@@ -49,9 +51,18 @@ def hidden(text: str) -> str:
     return "a blank at an end" if text != text.strip() else ""
 
 
+def _not_plain(ids: Iterable[str]) -> list[str]:
+    """Leave out, where all is printable ASCII, what nothing can be hidden in; registers are long."""
+    texts = list(ids)
+    joined = "".join(texts)
+    if not (joined.isascii() and joined.isprintable()):
+        return texts
+    return [text for text, bare in zip(texts, map(str.strip, texts), strict=True) if text != bare]
+
+
 def refuse_hidden(ids: Iterable[str], name: str) -> None:
     """Refuse new identifiers that differ from others in nothing that can be seen."""
-    found = {text: hidden(text) for text in ids}
+    found = {text: hidden(text) for text in _not_plain(ids)}
     bad = {text: what for text, what in found.items() if what}
     if bad:
         raise fault(
@@ -72,12 +83,19 @@ def skeleton(text: str) -> str:
     >>> skeleton("F1") == skeleton("f1") == skeleton("\uff261"), skeleton("\u0410B") == skeleton("AB")
     (True, True)
     """
+    if text.isascii() and text.isprintable():
+        return "".join(text.casefold().split())
     seen = unicodedata.normalize("NFKC", text).casefold().translate(_LOOK)
     return "".join(sign for sign in seen if not hidden(sign) and not sign.isspace())
 
 
 def alike(ids: Iterable[str], noun: str) -> list[str]:
     """Note identifiers that look like each other."""
+    ids = list(ids)
+    joined = "".join(ids)
+    plain = joined.isascii() and joined.isprintable() and " " not in joined
+    if plain and len(set(map(str.casefold, ids))) == len(ids):
+        return []
     groups: dict[str, list[str]] = {}
     for text in ids:
         groups.setdefault(skeleton(text), []).append(text)
@@ -97,7 +115,7 @@ def _shown(text: str) -> str:
 
 def refuse_unsafe(values: Sequence[str], name: str) -> None:
     """Refuse text in which a NUL hides what follows, or that no file can hold."""
-    bad = [value for value in values if "\0" in value]
+    bad = [value for value in values if "\0" in value] if "\0" in "".join(values) else []
     if bad:
         raise fault(
             InputError,
@@ -111,6 +129,9 @@ def refuse_unsafe(values: Sequence[str], name: str) -> None:
 
 def id_text(cells: Sequence[Any], name: str) -> list[str]:
     """Give cells of one type as text: text as it is, whole numbers in decimal."""
+    if set(map(type, cells)) == {str}:
+        refuse_unsafe(cells, name)
+        return list(cells)
     kinds: dict[str, int] = {}
     for row, cell in enumerate(cells):
         kinds.setdefault(_kind(cell), row)

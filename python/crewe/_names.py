@@ -170,3 +170,29 @@ def halves(formula: str) -> tuple[str, str, str]:
         if found["other"] == "~":
             return formula[: found.start()], "~", formula[found.end() :]
     return formula, "", ""
+
+
+def split(text: str, mark: str) -> list[str]:
+    """Split at a mark that stands outside of brackets, names and texts.
+
+    Examples
+    --------
+    >>> split("round(days, 1), `a, b`", ",")
+    ['round(days, 1)', '`a, b`']
+    """
+    parts, depth, start = [], 0, 0
+    for found in _TOKEN.finditer(text):
+        other = found["other"]
+        if other is None:
+            continue
+        depth += (other in "([{") - (other in ")]}")
+        if other == mark and depth == 0:
+            parts.append(text[start : found.start()])
+            start = found.end()
+    return [part.strip() for part in [*parts, text[start:]]]
+
+
+def unquoted(name: str) -> str:
+    """Give a name without the backticks that a formula puts around it."""
+    inside = re.fullmatch(r"\s*`([^`]+)`\s*", name)
+    return inside.group(1) if inside else name.strip()

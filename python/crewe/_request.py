@@ -2,84 +2,25 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import narwhals as nw
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from crewe import _core, _formula
-from crewe._frames import Source, build, refuse_text
+from crewe import _cells
+from crewe._frames import Source, refuse_text
+from crewe._groups import Results, label_among
 from crewe._linear import array_clusters, rows_of_the_data
+from crewe._names import quoted, unquoted
 from crewe.exceptions import DesignError, InputError, fault
 
 Floats = NDArray[np.float64]
 Codes = NDArray[np.int64]
 
 # -- names and values -------------------------------------------------------------------------
-
-
-def split(text: str, mark: str) -> list[str]:
-    """Split at a mark that stands outside of brackets and backticks."""
-    parts, depth, quoted, start = [], 0, False, 0
-    for i, char in enumerate(text):
-        if char == "`":
-            quoted = not quoted
-        elif quoted:
-            continue
-        elif char in "([{":
-            depth += 1
-        elif char in ")]}":
-            depth -= 1
-        elif char == mark and depth == 0:
-            parts.append(text[start:i])
-            start = i + 1
-    return [part.strip() for part in [*parts, text[start:]]]
-
-
-def unquoted(name: str) -> str:
-    """Give a name without the backticks that a formula puts around it."""
-    inside = re.fullmatch(r"\s*`([^`]+)`\s*", name)
-    return inside.group(1) if inside else name.strip()
-
-
-def quoted(name: str) -> str:
-    """Write a column's name as a formula takes it."""
-    return name if name.isidentifier() else f"`{name}`"
-
-
-def halves(formula: str) -> tuple[str, str]:
-    """Split a formula into its two sides; a tilde inside backticks belongs to the name."""
-    parts = split(formula, "~")
-    if len(parts) != 2 or not all(parts):
-        _formula.parse(formula if "~" not in formula else formula.replace("`", ""))
-        raise fault(
-            InputError,
-            f"'{formula}' is not a formula of one outcome and its groups",
-            remedy="Write it as 'outcome ~ arm'",
-        )
-    return parts[0], parts[1]
-
-
-def value_label(value: float) -> str:
-    """Name a number so that two numbers never share a name."""
-    short = f"{value:g}"
-    if value != value or (float(short) == value and "e+" not in short):
-        return short
-    whole = float(value).is_integer() and abs(value) < 1e16
-    return str(int(value)) if whole else repr(float(value))
-
-
-def label_among(value: Any, levels: Sequence[str]) -> str:
-    """Name a level as the data print it: `True` is 1, and `1.0` is 1, unless the text itself is a level."""
-    text = str(value)
-    if text not in levels and isinstance(value, int | float | np.number | np.bool_):
-        return value_label(float(value))
-    return text
 
 
 def key_label(value: Any) -> str:
@@ -96,15 +37,6 @@ def refuse_empty(column: pd.Series[Any], name: str) -> None:
             column=name,
             remedy="Check how the column was read, or name another",
         )
-
-
-def levels_of(column: pd.Series[Any]) -> tuple[list[str], Codes]:
-    """Give the levels of a column and each row's level; missing rows get -1."""
-    if isinstance(column.dtype, pd.CategoricalDtype):
-        used = column.cat.remove_unused_categories()
-        return [str(v) for v in used.cat.categories], used.cat.codes.to_numpy().astype(np.int64)
-    unique, codes = _core.levels(np.ascontiguousarray(column.to_numpy(dtype=np.float64)))
-    return [value_label(v) for v in unique], codes
 
 
 def numeric(source: Source, name: str) -> Floats:
@@ -186,7 +118,7 @@ class Request:
         else:
             column = self.source.column(name)
             refuse_empty(column, name)
-            levels, codes = levels_of(column)
+            levels, codes = _cells.levels(column)
         return with_reference(levels, codes, reference, name)
 
     def kept(
@@ -357,87 +289,12 @@ def need_formula(design: Any = None, cluster: Any = None, by: Any = None) -> Non
             )
 
 
-def numbers_or_days(source: Source, name: str) -> pd.Series[Any]:
-    """Read a column in canonical form; a length of time counts in days."""
-    source.require(name)
-    if source._frame[name].dtype == nw.Duration:
-        spans = pd.to_timedelta(pd.Series(source._frame[name].to_list()))
-        return spans.dt.total_seconds() / 86_400
-    return source.column(name)
-
-
 # -- groups -----------------------------------------------------------------------------------
-
-
-class Results(Mapping[str, Any]):
-    """Results of one comparison, one for each value of a column: a mapping from value to result.
-
-    Attributes
-    ----------
-    by : str
-        The column.
-    notes : list of str
-        The notes of every result, each with its group.
-    """
-
-    def __init__(self, by: str, results: dict[str, Any]) -> None:
-        self.by = by
-        self._results = results
-
-    def __getitem__(self, key: Any) -> Any:
-        return self._results[label_among(key, list(self._results))]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._results)
-
-    def __len__(self) -> int:
-        return len(self._results)
-
-    @property
-    def notes(self) -> list[str]:
-        """The notes of every result, each with its group."""
-        return [f"{group}: {note}" for group, one in self._results.items() for note in one.notes]
-
-    @property
-    def synthetic(self) -> bool:
-        """Whether any result rests on synthetic data."""
-        return any(one.synthetic for one in self._results.values())
-
-    def methods(self) -> list[str]:
-        """Say in plain sentences what was done."""
-        first = next(iter(self._results.values()))
-        return [*first.methods(), f"Worked out separately by {self.by}."]
-
-    def tidy(self) -> Any:
-        """Stack `tidy()` of every result, the group in the first column."""
-        kind = next(iter(self._results.values())).implementation
-        columns: dict[str, list[Any]] = {self.by: []}
-        for group, one in self._results.items():
-            part = Source(one.tidy())._frame
-            for name in part.columns:
-                place = f"{name} of the result" if name == self.by else name
-                columns.setdefault(place, [None] * len(columns[self.by])).extend(
-                    part[name].to_list()
-                )
-            columns[self.by] += [group] * len(part)
-        n = len(columns[self.by])
-        return build({k: [*v, *[None] * (n - len(v))] for k, v in columns.items()}, kind)
-
-    def __repr__(self) -> str:
-        return "\n\n".join(f"{self.by}: {group}\n{one!r}" for group, one in self._results.items())
-
-    def _repr_html_(self) -> str:
-        import html
-
-        return "".join(
-            f"<p>{html.escape(f'{self.by}: {group}')}</p>{one._repr_html_()}"
-            for group, one in self._results.items()
-        )
 
 
 def each(
     by: str, data: Any, cluster: Any, missing: str, answer: Callable[[Any, Any], Any]
-) -> Results:
+) -> Results[Any]:
     """Answer within each value of a column; rows without one are counted in every result."""
     if data is None:
         raise fault(InputError, "a formula needs data", remedy="Pass the data frame second")
@@ -449,7 +306,7 @@ def each(
     by = unquoted(by)
     column = source.column(by)
     refuse_empty(column, by)
-    levels, codes = levels_of(column)
+    levels, codes = _cells.levels(column)
     whole = Request(source, None, None, missing, np.arange(source.n), [], False)
     kept, _ = whole.kept({by: codes < 0})
     synthetic = bool(getattr(data, "attrs", {}).get("synthetic", False))

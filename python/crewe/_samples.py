@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from crewe import _cells, _core
+from crewe import _cells, _core, _formula
 from crewe._display import Table, number
 from crewe._frames import Source, build, numbers
-from crewe._request import by_arm, halves, need_formula, numeric, read, split, unquoted
+from crewe._names import split, unquoted
+from crewe._request import by_arm, need_formula, numeric, read
 from crewe.exceptions import InputError, fault
 
 Floats = NDArray[np.float64]
@@ -121,7 +122,7 @@ def two_sides(formula: str) -> tuple[str, list[str]]:
     """Give the outcome and the columns right of the tilde; none where there is no tilde."""
     if len(split(formula, "~")) == 1:
         return unquoted(formula), []
-    left, right = halves(formula)
+    left, right = _formula.parse(formula)
     return unquoted(left), [unquoted(term) for term in split(right, "+")]
 
 
@@ -136,7 +137,7 @@ def samples_of(
 ) -> Samples:
     """Read two samples of independent rows out of a formula."""
     if "~" not in formula:
-        halves(formula)
+        _formula.parse(formula)
     outcome, right = two_sides(formula)
     if len(right) != 1:
         raise fault(

@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 from crewe import _core
 from crewe._display import Table, number
 from crewe._frames import label_of
+from crewe._groups import label_among
 from crewe._labels import pretty
-from crewe._request import by_arm, each, label_among, numeric, read
+from crewe._request import by_arm, each, numeric, read
 from crewe._samples import (
     Result,
     interval_heading,

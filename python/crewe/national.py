@@ -11,10 +11,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from crewe import _core
+from crewe import _cells, _core
 from crewe._display import Table, p_value
 from crewe._frames import Source
-from crewe._request import key_label, label_among, levels_of, refuse_empty, unquoted
+from crewe._groups import label_among
+from crewe._names import unquoted
+from crewe._request import key_label, refuse_empty
 from crewe._samples import (
     Result,
     check_alternative,
@@ -277,7 +279,7 @@ def compare_to_national(
             observed = unquoted(observed)
             column = source.column(observed)
             refuse_empty(column, observed)
-            levels, codes = levels_of(column)
+            levels, codes = _cells.levels(column)
             national = {label_among(name, levels): share for name, share in _named(national)}
             names = [*national, *levels]
             counts = {name: 0 for name in names}

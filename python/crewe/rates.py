@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from crewe import _core
+from crewe import _core, _formula
 from crewe._display import Table, number, p_value
 from crewe._frames import numbers
-from crewe._request import Request, each, halves, need_formula, read
+from crewe._request import Request, each, need_formula, read
 from crewe._samples import (
     Result,
     check_alternative,
@@ -237,7 +237,7 @@ def compare_rates(
     design : Assignment or closed Ledger, optional
         The trial: gives the arm and its order, the reference first, and the units that were randomised.
     cluster : str, or array of ids (n,), optional
-        The unit that was randomised; with several rows a unit a note says that they count as independent.
+        The unit that was randomised; several rows a unit are refused.
     by : str, optional
         A column, for a result within each of its values.
     missing : {"drop", "refuse"}
@@ -371,7 +371,7 @@ def _names(arms: Sequence[str]) -> tuple[str, str]:
 
 def _one_arm(formula: str) -> tuple[str, str]:
     if "~" not in formula:
-        halves(formula)
+        _formula.parse(formula)
     outcome, right = two_sides(formula)
     if len(right) != 1:
         raise fault(

@@ -28,7 +28,12 @@ cases <- list(
        Bagrut_status ~ treated + bs(lagscore, knots = c(40, 70), degree = 2)),
   case("ns", paste0(b, "ns(lagscore, 3)"), Bagrut_status ~ treated + ns(lagscore, df = 3), TRUE),
   case("ns_product", paste0(b, "ns(lagscore, 2) + treated:ns(lagscore, 2)"),
-       Bagrut_status ~ treated + ns(lagscore, df = 2) + treated:ns(lagscore, df = 2), TRUE)
+       Bagrut_status ~ treated + ns(lagscore, df = 2) + treated:ns(lagscore, df = 2), TRUE),
+  case("poly_raw", paste0(b, "poly(lagscore, 2, raw=True)"), Bagrut_status ~ treated + poly(lagscore, 2, raw = TRUE), TRUE),
+  case("bs_intercept", paste0(b, "bs(lagscore, 6, intercept=True) - 1"),
+       Bagrut_status ~ treated + bs(lagscore, df = 6, intercept = TRUE) - 1),
+  case("ns_intercept", paste0(b, "ns(lagscore, 4, intercept=True) - 1"),
+       Bagrut_status ~ treated + ns(lagscore, df = 4, intercept = TRUE) - 1, TRUE)
 )
 
 outcomes <- c("Bagrut_status", "siblings", "father_ed")

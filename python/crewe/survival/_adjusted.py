@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from crewe import _formula
+from crewe import _formula, _names
 from crewe._display import Table, number
 from crewe._frames import build, numbers
 from crewe._margins import _label, _values, rows_with
@@ -139,7 +139,8 @@ def adjusted_curves(
     """Set a column to each of its values for all rows, and let the core average the curves."""
     used = design.variables
     if term is None:
-        term = used[0]
+        named = _names.inside(_names.aliased(fit.formula.partition("~")[2]))
+        term = next(name for name in named if name in used)
     if term not in used:
         raise fault(
             InputError,

@@ -15,15 +15,8 @@ from numpy.typing import NDArray
 from crewe import _cells, _formula
 from crewe._display import p_value
 from crewe._frames import Source, aligned, index_of, numbers
-from crewe._request import (
-    halves,
-    need_formula,
-    numeric,
-    read,
-    refuse_empty,
-    split,
-    unquoted,
-)
+from crewe._names import split, unquoted
+from crewe._request import need_formula, numeric, read, refuse_empty
 from crewe.exceptions import InputError, cut, fault
 
 Floats = NDArray[np.float64]
@@ -188,7 +181,7 @@ def _plain(expression: str) -> str:
 
 def sides(formula: str) -> Sides:
     """Split `Surv(time, event) ~ right`."""
-    left, right = halves(formula)
+    left, right = _formula.parse(formula)
     match = re.fullmatch(r"Surv\s*\((.*)\)", left, flags=re.DOTALL)
     arguments = split(match.group(1), ",") if match is not None else []
     if len(arguments) < 2 or not all(arguments):
@@ -252,13 +245,9 @@ def codes_of(frame: pd.DataFrame, names: Sequence[str]) -> tuple[Codes, list[str
     labels: list[Any] = []
     for name in names:
         column = frame[name]
-        if isinstance(column.dtype, pd.CategoricalDtype):
-            parts.append(column.cat.codes.to_numpy())
-            labels.append([str(level) for level in column.cat.categories])
-        else:
-            names_of_levels, codes = _cells.levels(column)
-            parts.append(codes)
-            labels.append(names_of_levels)
+        names_of_levels, codes = _cells.levels(column)
+        parts.append(codes)
+        labels.append(names_of_levels)
     rows = np.column_stack(parts)
     unique, inverse = np.unique(rows, axis=0, return_inverse=True)
     named = [", ".join(labels[j][code] for j, code in enumerate(row)) for row in unique]
