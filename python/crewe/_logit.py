@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any, overload
+from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +14,10 @@ from crewe._frames import Source
 from crewe._groups import FitFamily, FitGroup
 from crewe._linear import DEFINITIONS
 from crewe._weights import Weights
-from crewe.regression import Regression, _fit, _Options
+from crewe.regression import Asked, Regression, _fit, _Options
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
 
 Floats = NDArray[np.float64]
 
@@ -131,14 +134,7 @@ def logit(
     *,
     by: None = None,
     weights: Any = None,
-    df: str = "default",
-    missing: str = "drop",
-    level: float = 0.95,
-    intercept: bool = True,
-    strata_terms: bool = True,
-    names: Sequence[str] | None = None,
-    synthetic: bool = False,
-    keep_data: bool = False,
+    **asked: Unpack[Asked],
 ) -> FitFamily[Logit]: ...
 
 
@@ -152,14 +148,7 @@ def logit(
     *,
     by: None = None,
     weights: Any = None,
-    df: str = "default",
-    missing: str = "drop",
-    level: float = 0.95,
-    intercept: bool = True,
-    strata_terms: bool = True,
-    names: Sequence[str] | None = None,
-    synthetic: bool = False,
-    keep_data: bool = False,
+    **asked: Unpack[Asked],
 ) -> Logit: ...
 
 
@@ -173,14 +162,7 @@ def logit(
     *,
     by: str,
     weights: Any = None,
-    df: str = "default",
-    missing: str = "drop",
-    level: float = 0.95,
-    intercept: bool = True,
-    strata_terms: bool = True,
-    names: Sequence[str] | None = None,
-    synthetic: bool = False,
-    keep_data: bool = False,
+    **asked: Unpack[Asked],
 ) -> FitGroup[Logit]: ...
 
 

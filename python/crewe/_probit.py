@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypedDict, overload
+from typing import TYPE_CHECKING, Any, overload
 
 from crewe import _core
 from crewe._groups import FitFamily, FitGroup
 from crewe._logit import Binary
 from crewe._weights import Weights
-from crewe.regression import _fit, _Options
+from crewe.regression import Asked, _fit, _Options
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -27,20 +26,7 @@ class Probit(Binary):
     _core_fit = staticmethod(partial(_core.glm_fit, "probit"))
 
 
-class _Asked(TypedDict, total=False):
-    """The arguments that all models share."""
-
-    df: str
-    missing: str
-    level: float
-    intercept: bool
-    strata_terms: bool
-    names: Sequence[str] | None
-    synthetic: bool
-    keep_data: bool
-
-
-_DEFAULTS: _Asked = {
+_DEFAULTS: Asked = {
     "df": "default",
     "missing": "drop",
     "level": 0.95,
@@ -62,7 +48,7 @@ def probit(
     *,
     by: None = None,
     weights: Any = None,
-    **options: Unpack[_Asked],
+    **options: Unpack[Asked],
 ) -> FitFamily[Probit]: ...
 
 
@@ -76,7 +62,7 @@ def probit(
     *,
     by: None = None,
     weights: Any = None,
-    **options: Unpack[_Asked],
+    **options: Unpack[Asked],
 ) -> Probit: ...
 
 
@@ -90,7 +76,7 @@ def probit(
     *,
     by: str,
     weights: Any = None,
-    **options: Unpack[_Asked],
+    **options: Unpack[Asked],
 ) -> FitGroup[Probit]: ...
 
 
@@ -103,7 +89,7 @@ def probit(
     *,
     by: str | None = None,
     weights: Any = None,
-    **options: Unpack[_Asked],
+    **options: Unpack[Asked],
 ) -> Probit | FitGroup[Probit]:
     """Fit a probit regression by maximum likelihood.
 

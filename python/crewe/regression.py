@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, TypeVar, overload
+from typing import TYPE_CHECKING, Any, ClassVar, TypedDict, TypeVar, overload
 
 import numpy as np
 import pandas as pd
@@ -23,6 +23,9 @@ from crewe._linear import (
 )
 from crewe._weights import Weights, left_out_note
 from crewe.exceptions import InputError, fault
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
 
 Floats = NDArray[np.float64]
 
@@ -89,6 +92,19 @@ class _Options:
     keep_data: bool
 
 
+class Asked(TypedDict, total=False):
+    """The arguments that all models share, as :func:`ols` documents them."""
+
+    df: str
+    missing: str
+    level: float
+    intercept: bool
+    strata_terms: bool
+    names: Sequence[str] | None
+    synthetic: bool
+    keep_data: bool
+
+
 @overload
 def ols(
     formula: list[str] | tuple[str, ...],
@@ -99,14 +115,7 @@ def ols(
     *,
     by: None = None,
     weights: Any = None,
-    df: str = "default",
-    missing: str = "drop",
-    level: float = 0.95,
-    intercept: bool = True,
-    strata_terms: bool = True,
-    names: Sequence[str] | None = None,
-    synthetic: bool = False,
-    keep_data: bool = False,
+    **asked: Unpack[Asked],
 ) -> FitFamily[OLS]: ...
 
 
@@ -120,14 +129,7 @@ def ols(
     *,
     by: None = None,
     weights: Any = None,
-    df: str = "default",
-    missing: str = "drop",
-    level: float = 0.95,
-    intercept: bool = True,
-    strata_terms: bool = True,
-    names: Sequence[str] | None = None,
-    synthetic: bool = False,
-    keep_data: bool = False,
+    **asked: Unpack[Asked],
 ) -> OLS: ...
 
 
@@ -141,14 +143,7 @@ def ols(
     *,
     by: str,
     weights: Any = None,
-    df: str = "default",
-    missing: str = "drop",
-    level: float = 0.95,
-    intercept: bool = True,
-    strata_terms: bool = True,
-    names: Sequence[str] | None = None,
-    synthetic: bool = False,
-    keep_data: bool = False,
+    **asked: Unpack[Asked],
 ) -> FitGroup[OLS]: ...
 
 
