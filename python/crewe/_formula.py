@@ -117,6 +117,15 @@ class Design:
         alone = {name: columns[0] for name, columns in by_variable.items() if len(columns) == 1}
         return {**alone, **named}
 
+    def made_of(self, columns: set[str]) -> dict[str, list[str]]:
+        """Give the coefficients of every term that is made of some of these columns alone, by the name of the term."""
+        shift = int(self.intercept)
+        return {
+            _shown(term): [self.names[j - shift] for j in range(found.start, found.stop)]
+            for term, found in self.spec.term_slices.items()
+            if 0 < len(names := set(_names.inside(str(term)))) == len(names & columns)
+        }
+
     def rows_of(self, data: Any) -> tuple[Floats, NDArray[np.bool_]]:
         """Give the design of other data, the intercept left out, and which rows have every value.
 
@@ -311,6 +320,11 @@ def variables(expression: str) -> list[str]:
     """Name the columns that one side of a formula needs."""
     _refuse_depth(expression)
     return sorted(_names.inside(_names.aliased(expression)))
+
+
+def terms(expression: str) -> list[str]:
+    """Name the terms of the right side of a formula."""
+    return [_shown(term) for term in _parsed(expression)]
 
 
 @functools.lru_cache(maxsize=512)

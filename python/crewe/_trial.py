@@ -16,6 +16,9 @@ from crewe._linear import array_clusters
 from crewe._names import quoted
 from crewe.exceptions import DesignError, fault
 
+LONG = 10
+"""From so many on, terms of the strata that a formula names itself are printed as one line."""
+
 
 @dataclass
 class Trial:
@@ -41,6 +44,10 @@ class Trial:
         The column of the strata or sets for a layered model.
     synthetic : bool
         Whether the trial was drawn over synthetic data.
+    strata : set of str
+        The columns of the strata or sets.
+    asked : list of str
+        The terms of the formula before the design added any.
     """
 
     source: Source
@@ -52,10 +59,21 @@ class Trial:
     notes: list[str]
     layer: str | None
     synthetic: bool
+    strata: set[str]
+    asked: list[str]
     _unit: NDArray[np.uint32]
     _arm: NDArray[np.uint8]
     _arms: list[str]
     _noun: str
+
+    def strata_terms(self, design: _formula.Design) -> list[str]:
+        """Name the coefficients of the strata or sets: those that the design added, and a long list of the formula's own."""
+        return [
+            name
+            for term, names in design.made_of(self.strata).items()
+            if term not in self.asked or len(names) >= LONG
+            for name in names
+        ]
 
     def dropped_by_arm(self, rows: NDArray[np.int64]) -> str:
         """Say how many rows of each arm were dropped."""
@@ -181,6 +199,7 @@ def join(
     if column is None and "arm" in needed:
         column, added["arm"] = "arm", names
     balanced = _balanced(assignment, source, joined, added)
+    asked = _formula.terms(right)
     joined_source = Source(source.with_columns(added))
     strata, matched = assignment.design.strata, assignment.design.method.name == "matched_sets"
     groups = joined
@@ -225,6 +244,8 @@ def join(
         notes=notes,
         layer=layer if layered else None,
         synthetic=bool(getattr(assignment, "synthetic", False)),
+        strata={*strata, "stratum", *([balanced.column] if matched else [])},
+        asked=asked,
         _unit=joined.unit,
         _arm=joined.arm,
         _arms=list(joined.arms),

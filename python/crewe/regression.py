@@ -355,6 +355,7 @@ def _from_formula(kind: type[Fitted], formula: str, data: Any, options: _Options
         data=Data(built.x, y, core, groups, built, labels, weighted),
         independent=independent,
         weighted="" if weights is None else f"{weights.kind.capitalize()} weights: {named[0]}",
+        strata_terms=[] if trial is None else trial.strata_terms(built),
     )
     with rows_of_the_data(built.rows):
         fitted: Fitted = fit.vcov(options.vcov or ("HC2" if groups is None else "CR2"), options.df)
