@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -41,6 +42,36 @@ def p_value(value: float) -> str:
 def stars(value: float) -> str:
     """Give the stars of a p-value: *** below .01, ** below .05, * below .10."""
     return "***" if value < 0.01 else "**" if value < 0.05 else "*" if value < 0.10 else ""
+
+
+# The sign shows where the table is wider than its place, and is pulled out of sight where it is not: 100% is the width of
+# the table, 100cqw that of its place. Where styles are taken out nothing of it is left.
+_SCROLL = (
+    "<style>.crewe-scroll{max-width:100%;container-type:inline-size;contain-intrinsic-inline-size:40rem}"
+    ".crewe-scroll>div{width:min-content;min-width:100%}"
+    '.crewe-scroll>div::before{content:"Scroll for more columns \\2192";display:block;position:sticky;left:0;'
+    "width:max-content;max-width:100vw;height:1.6em;margin-top:-1.6em;"
+    "margin-top:clamp(-1.6em,(100% - 100cqw - 1px)/.0001 - 1.6em,0px);font-size:.85em;opacity:.8}"
+    "@media print{.crewe-scroll{container-type:normal}.crewe-scroll>div::before{content:none}}</style>"
+    '<div class="crewe-scroll" style="overflow-x:auto" tabindex="0"><div>',
+    "</div></div>",
+)
+_SCROLLED = re.compile(rf"{re.escape(_SCROLL[0])}(.*?</table>){re.escape(_SCROLL[1])}", re.DOTALL)
+
+
+def scrolled(table: str) -> str:
+    """Let a table that is wider than its place scroll, under a sign that says so."""
+    return f"{_SCROLL[0]}{table}{_SCROLL[1]}"
+
+
+def unscrolled(text: str) -> str:
+    """Give HTML with its tables bare, for pages that scroll them in their own way."""
+    return _SCROLLED.sub(r"\1", text)
+
+
+def paragraphs(notes: Sequence[str]) -> str:
+    """Give notes as they stand under a table."""
+    return "".join(f"<p class='crewe-note'>{html.escape(note)}</p>" for note in notes)
 
 
 @dataclass
@@ -103,11 +134,8 @@ class Table:
             for row in self.cells()
         )
         caption = f"<caption>{html.escape(self.title)}</caption>" if self.title else ""
-        notes = "".join(f"<p class='crewe-note'>{html.escape(note)}</p>" for note in self.notes)
-        return (
-            f"<table class='crewe'>{caption}<thead><tr>{head}</tr></thead>"
-            f"<tbody>{body}</tbody></table>{notes}"
-        )
+        table = f"<table class='crewe'>{caption}<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+        return scrolled(table) + paragraphs(self.notes)
 
     def __repr__(self) -> str:
         return self.text()

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from crewe import _protocols
-from crewe._display import Table, number, stars
+from crewe._display import Table, number, scrolled, stars
 from crewe._labels import MINUS, model_names, of_strata, outcome, pretty, sentence, strata_of
 from crewe.exceptions import InputError, fault
 
@@ -233,10 +233,8 @@ class ModelTable:
         foot = f'<tbody class="facts">{facts}</tbody>' if facts else ""
         caption = f"<caption>{html.escape(self.title)}</caption>" if self.title else ""
         notes = "".join(f'<p class="crewe-note">{html.escape(note)}</p>' for note in self._under())
-        return (
-            f'<table class="crewe models">{caption}<thead>{head}</thead>'
-            f"<tbody>{body}</tbody>{foot}</table>{notes}"
-        )
+        table = f'<table class="crewe models">{caption}<thead>{head}</thead><tbody>{body}</tbody>{foot}</table>'
+        return scrolled(table) + notes
 
     @property
     def markdown(self) -> str:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from crewe._display import Table
+from crewe._display import Table, paragraphs
 from crewe.exceptions import InputError, fault
 from crewe.power._binary import BinaryPower, binary
 from crewe.power._quantities import (
@@ -52,8 +52,7 @@ class Comparison:
         return "\n\n".join([*(table.text() for table in self.tables), *self.notes])
 
     def _repr_html_(self) -> str:
-        notes = Table(header=[""], rows=[], notes=self.notes).html().split("</table>")[1]
-        return "".join(table.html() for table in self.tables) + notes
+        return "".join(table.html() for table in self.tables) + paragraphs(self.notes)
 
 
 def table(**arguments: Any) -> Comparison:
