@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from crewe._frames import Source, label_of
 from crewe.exceptions import InputError, did_you_mean, fault
+from crewe.frames.source import Source, label_of
 
 _ISO = re.compile(r"(\d{4}-\d{2}-\d{2})(?:[T ].*)?$")
 

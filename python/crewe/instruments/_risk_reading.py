@@ -13,8 +13,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from crewe._frames import Source, _declared_levels
 from crewe.exceptions import InputError, fault
+from crewe.frames.source import Source, _declared_levels
 from crewe.instruments import _columns
 
 if TYPE_CHECKING:

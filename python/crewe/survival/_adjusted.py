@@ -8,11 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from crewe import _formula, _names
-from crewe._display import Table, number
-from crewe._frames import build, numbers
-from crewe._margins import _label, _values, rows_with
 from crewe.exceptions import InputError, fault
+from crewe.formula import compiled
+from crewe.formula import names as _names
+from crewe.frames.source import build, numbers
+from crewe.models.margins import _label, _values, rows_with
+from crewe.tables.display import Table, number
 
 COLUMNS = ("time", "estimate", "std_error", "conf_low", "conf_high")
 
@@ -130,7 +131,7 @@ class AdjustedCurves:
 def adjusted_curves(
     fit: Any,
     core: Any,
-    design: _formula.Design,
+    design: compiled.Design,
     term: str | None,
     times: Sequence[float] | None,
     conf_type: str,

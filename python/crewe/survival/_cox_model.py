@@ -12,15 +12,16 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from crewe import _core, _formula
-from crewe._display import Table, number, p_value, stars
-from crewe._estimates import Estimates
-from crewe._linear import ROWWISE
-from crewe._margins import Margins
+from crewe import _core
 from crewe.exceptions import InputError, SeparationError, fault
+from crewe.formula import compiled
+from crewe.models.estimates import Estimates
+from crewe.models.linear import ROWWISE
+from crewe.models.margins import Margins
 from crewe.survival._adjusted import AdjustedCurves, adjusted_curves
 from crewe.survival._surv import Surv, equals
 from crewe.survival._zph import ProportionalHazards
+from crewe.tables.display import Table, number, p_value, stars
 
 Floats = NDArray[np.float64]
 Codes = NDArray[np.uint32]
@@ -46,7 +47,7 @@ class Rows:
     clusters: Codes | None
     strata: Codes | None
     weights: Floats | None
-    design: _formula.Design | None
+    design: compiled.Design | None
 
 
 @dataclass
@@ -478,7 +479,7 @@ class CoxPH(Estimates):
 
 
 @contextmanager
-def named_in_words(design: _formula.Design | None) -> Iterator[None]:
+def named_in_words(design: compiled.Design | None) -> Iterator[None]:
     """Let an error speak of the levels of a category, and not of their dummy columns."""
     try:
         yield

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from crewe._frames import Source, build, numbers
-from crewe._margins import (
+from crewe.exceptions import InputError, fault
+from crewe.frames.source import Source, build, numbers
+from crewe.models.margins import (
     Margins,
     _count,
     _first_of_group,
@@ -18,7 +19,6 @@ from crewe._margins import (
     rows_with,
     without_variance,
 )
-from crewe.exceptions import InputError, fault
 
 if TYPE_CHECKING:
     from crewe.survival._cox_model import CoxPH

@@ -12,12 +12,13 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from crewe import _cells, _formula
-from crewe._display import p_value
-from crewe._frames import Source, aligned, index_of, numbers
-from crewe._names import split, unquoted
-from crewe._request import need_formula, numeric, read, refuse_empty
 from crewe.exceptions import InputError, cut, fault
+from crewe.formula import compiled
+from crewe.formula.names import split, unquoted
+from crewe.frames import cells as _cells
+from crewe.frames.source import Source, aligned, index_of, numbers
+from crewe.models.request import need_formula, numeric, read, refuse_empty
+from crewe.tables.display import p_value
 
 Floats = NDArray[np.float64]
 Codes = NDArray[np.uint32]
@@ -157,7 +158,7 @@ class Sides:
 
 def _columns(side: str) -> list[str]:
     name = unquoted(side)
-    return [name] if name != side or name.isidentifier() else _formula.variables(_plain(side))
+    return [name] if name != side or name.isidentifier() else compiled.variables(_plain(side))
 
 
 def _side(side: str, frame: pd.DataFrame) -> Floats:
@@ -165,11 +166,11 @@ def _side(side: str, frame: pd.DataFrame) -> Floats:
     name = unquoted(side)
     if name in frame:
         refuse_empty(frame[name], name)
-        return _formula.column_values(name, frame)
+        return compiled.column_values(name, frame)
     used = _columns(side)
     for column in used:
         refuse_empty(frame[column], column)
-    values: Floats = _formula.left_values(_plain(side), frame).copy()
+    values: Floats = compiled.left_values(_plain(side), frame).copy()
     values[np.asarray(frame[used].isna(), dtype=np.bool_).any(axis=1)] = np.nan
     return values
 
@@ -181,7 +182,7 @@ def _plain(expression: str) -> str:
 
 def sides(formula: str) -> Sides:
     """Split `Surv(time, event) ~ right`."""
-    left, right = _formula.parse(formula)
+    left, right = compiled.parse(formula)
     match = re.fullmatch(r"Surv\s*\((.*)\)", left, flags=re.DOTALL)
     arguments = split(match.group(1), ",") if match is not None else []
     if len(arguments) < 2 or not all(arguments):
