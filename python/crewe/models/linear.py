@@ -12,7 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from crewe.exceptions import CreweError, InputError, fault
-from crewe.formula import compiled
+from crewe.formula.design import Design
 from crewe.frames.source import Source, aligned
 from crewe.models.estimates import Estimates
 from crewe.models.margins import Margins, margins, predict
@@ -50,7 +50,7 @@ class Data:
     y: Floats
     core: Any
     groups: Any
-    design: compiled.Design | None
+    design: Design | None
     clusters: pd.Series[Any] | None = None
     weights: tuple[Floats, str] | None = None
 
@@ -181,7 +181,7 @@ class Linear(Estimates):
         x: Floats,
         y: Floats,
         clusters: pd.Series[Any] | None,
-        design: compiled.Design | None,
+        design: Design | None,
         weights: tuple[Floats, str] | None,
     ) -> None:
         raise NotImplementedError

@@ -12,7 +12,9 @@ from numpy.typing import NDArray
 
 from crewe import _core
 from crewe.exceptions import InputError, fault
-from crewe.formula import compiled
+from crewe.formula import design as designs
+from crewe.formula import parse as parsing
+from crewe.formula.design import Design
 from crewe.frames.source import Source, aligned, index_of, numbers
 from crewe.models.groups import FitFamily, FitGroup, fit_by, fit_family, several_formulas
 from crewe.models.linear import (
@@ -46,7 +48,7 @@ class Regression(Linear):
         x: Floats,
         y: Floats,
         clusters: pd.Series[Any] | None,
-        design: compiled.Design | None,
+        design: Design | None,
         weights: tuple[Floats, str] | None,
     ) -> None:
         outcome = self.formula.partition("~")[0].strip()
@@ -279,8 +281,8 @@ def _fit(
 
 def _from_formula(kind: type[Fitted], formula: str, data: Any, options: _Options) -> Fitted:
     source = Source(data)
-    left, right = compiled.parse(formula)
-    compiled.refuse_outcome_right(left, right)
+    left, right = parsing.parse(formula)
+    parsing.refuse_outcome_right(left, right)
     trial = None
     cluster = options.cluster
     left_out: list[str] = []
@@ -300,21 +302,21 @@ def _from_formula(kind: type[Fitted], formula: str, data: Any, options: _Options
     weights = options.weights
     zero = None if weights is None else weights.without(source)
     named = [weights.column] if weights is not None and weights.column else []
-    built = compiled.design(
+    built = designs.design(
         source if trial is None else trial.source,
         right,
-        also=[*compiled.variables(left), *named],
+        also=[*parsing.variables(left), *named],
         out=zero,
         missing=options.missing,
         keep=[trial.arm] if trial is not None and trial.arm else [],
         levels=trial.levels if trial is not None else None,
     )
-    y = compiled.left_values(left, built.frame)
+    y = designs.left_values(left, built.columns)
     notes = [*left_out, *(trial.notes if trial is not None else []), *built.notes]
     weighted: tuple[Floats, str] | None = None
     if weights is not None and zero is not None:
         notes += left_out_note(zero, named[0])
-        weighted = (compiled.column_values(named[0], built.frame), weights.kind)
+        weighted = (designs.column_values(named[0], built.columns), weights.kind)
     if built.dropped.n:
         notes.append(built.dropped.note())
         if trial is not None:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from crewe.exceptions import DesignError, InputError, fault
 from crewe.formula.names import quoted, unquoted
 from crewe.frames import cells
+from crewe.frames.column import Column
 from crewe.frames.source import Source, refuse_text
 from crewe.models.groups import Results, label_among
 from crewe.models.linear import array_clusters, rows_of_the_data
@@ -28,9 +29,9 @@ def key_label(value: Any) -> str:
     return label_among(value, ())
 
 
-def refuse_empty(column: pd.Series[Any], name: str) -> None:
+def refuse_empty(column: Column, name: str) -> None:
     """Refuse a column in which no row has a value."""
-    if len(column) and bool(column.isna().all()):
+    if len(column) and bool(column.missing.all()):
         raise fault(
             InputError,
             f"no row has a value of '{name}'",
@@ -44,7 +45,7 @@ def numeric(source: Source, name: str) -> Floats:
     column = source.column(name)
     refuse_empty(column, name)
     refuse_text(column, name, "Choose a numeric column, or cw.crosstab for categories")
-    return np.ascontiguousarray(column.to_numpy(dtype=np.float64))
+    return np.ascontiguousarray(column.values, dtype=np.float64)
 
 
 def with_reference(
@@ -254,7 +255,7 @@ def read(
         numbered = Source(source.with_columns({place: rows}))
     inside, notes = without_left_out(design, numbered)
     if numbered is not source:
-        rows = inside.column(place).to_numpy(dtype=np.int64)
+        rows = inside.column(place).values.astype(np.int64)
     right = " + ".join(quoted(name) for name in names) or "1"
     with rows_of_the_data(rows if len(rows) else None):
         trial = join(design, inside, right, strata_terms=False)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from crewe.exceptions import InputError, fault
-from crewe.formula import compiled
+from crewe.formula import design as designs
 from crewe.frames.source import Source, aligned, index_of, numbers
 from crewe.models.linear import (
     array_clusters,
@@ -128,7 +128,7 @@ def coxph(
         named = [asked.column] if asked is not None and asked.column else []
         zero = None if asked is None else asked.without(source)
         also = [*parts.columns(), *layers, *named]
-        built = compiled.design(
+        built = designs.design(
             source,
             right,
             also=also,
@@ -150,9 +150,9 @@ def coxph(
             cluster, independent = clustering.cluster, clustering.independent
             notes += clustering.notes
         codes = None if cluster is None else cluster_codes(source, cluster, built.rows)[0]
-        layer_codes, labels = codes_of(built.frame, layers) if layers else (None, [])
-        weight = compiled.column_values(named[0], built.frame) if named else None
-        rows = Rows(parts.outcome(built.frame), built.x, codes, layer_codes, weight, built)
+        layer_codes, labels = codes_of(built.columns, layers) if layers else (None, [])
+        weight = designs.column_values(named[0], built.columns) if named else None
+        rows = Rows(parts.outcome(built.columns), built.x, codes, layer_codes, weight, built)
         terms = built.names
         layered = f" + strata({', '.join(layers)})" if layers else ""
         shown = f"Surv({parts.time}, {parts.event}) ~ {right}{layered}"
