@@ -11,7 +11,6 @@ import pandas as pd
 
 from crewe import _core
 from crewe.exceptions import InputError, fault
-from crewe.frames import cells
 from crewe.frames.cells import label_of
 from crewe.frames.source import Source, build
 
@@ -209,17 +208,3 @@ def fit_family(formulas: Sequence[str], fit: Callable[[str], Model]) -> FitFamil
             )
         fits[outcome] = fit(formula)
     return FitFamily(fits)
-
-
-def fit_by(by: str, data: Any, fit: Callable[[Any], Model]) -> FitGroup[Model]:
-    """Fit a model in each group; rows without a group are left out with a note in every fit."""
-    source = Source(data)
-    levels, codes = cells.levels(source.column(by))
-    missing = int((codes < 0).sum())
-    fits: dict[str, Model] = {}
-    for place, group in enumerate(levels):
-        result = fit(source._frame.filter((codes == place).tolist()).to_native())
-        if missing:
-            result.base_notes.append(f"{missing} rows without a value of {by} are in no group")
-        fits[str(group)] = result
-    return FitGroup(by, fits)

@@ -386,15 +386,6 @@ def design_needs_a_formula() -> CreweError:
     )
 
 
-def cluster_codes(
-    source: Source, cluster: str, rows: NDArray[np.int64]
-) -> tuple[NDArray[np.uint32], pd.Series[Any]]:
-    """Give the cluster of each kept row as a code, and as text."""
-    codes, labels = source.ids(cluster)
-    kept = codes[rows]
-    return kept, pd.Series(np.asarray(labels, dtype=object)[kept])
-
-
 def array_clusters(
     cluster: Any, n: int, index: Any = None
 ) -> tuple[NDArray[np.uint32], pd.Series[Any] | None]:
