@@ -32,6 +32,8 @@ _RELATIONS = (
     '"http://schemas.openxmlformats.org/officeDocument/2006/relationships/officeDocument" '
     'Target="word/document.xml"/></Relationships>'
 )
+# 160 mm in twentieths of a point.
+_WIDTH = 9070
 _WORD = "http://schemas.openxmlformats.org/wordprocessingml/2006/main"
 
 
@@ -58,16 +60,13 @@ def document(text: str, title: str) -> bytes:
 @writer("docx", ".docx", between="<w:p/>", file=document, binary=True)
 def docx(sheet: Sheet) -> str:
     """Write the table as a Word document and give its path."""
-    columns = len(sheet.align)
-    # 160 mm in twentieths of a point; the labels take a wider first column.
-    first = 9070 * 2 // (columns + 1)
-    widths = [first, *[(9070 - first) // max(columns - 1, 1)] * (columns - 1)]
     heads, lines = len(sheet.heads), sheet.lines()
+    widths = _widths(lines)
     ruled = {heads - 1, len(lines) - len(sheet.facts) - 1 if sheet.facts else heads - 1}
     return "".join(
         [
             _paragraph(sheet.title, bold=True, keep=True) if sheet.title else "",
-            "<w:tbl><w:tblPr><w:tblW w:w='9070' w:type='dxa'/><w:tblBorders>"
+            f"<w:tbl><w:tblPr><w:tblW w:w='{_WIDTH}' w:type='dxa'/><w:tblBorders>"
             "<w:top w:val='single' w:sz='8'/><w:bottom w:val='single' w:sz='8'/>"
             "</w:tblBorders><w:tblLayout w:type='fixed'/></w:tblPr><w:tblGrid>",
             *(f"<w:gridCol w:w='{width}'/>" for width in widths),
@@ -80,6 +79,21 @@ def docx(sheet: Sheet) -> str:
             *(_paragraph(note, size=16) for note in sheet.notes),
         ]
     )
+
+
+def _widths(lines: Sequence[Sequence[str]]) -> list[int]:
+    """Share out the width of the page: each column its longest word, the rest by what it holds."""
+    columns = list(zip(*lines, strict=True))
+    words = [max(len(word) for cell in c for word in [*cell.split(), ""]) for c in columns]
+    # Letters of the table's size, and the margins of a cell.
+    least = [115 * min(length, 30) + 220 for length in words]
+    more = [
+        115 * min(max(map(len, column)), 60) + 440 - taken
+        for column, taken in zip(columns, least, strict=True)
+    ]
+    spare = max(_WIDTH - sum(least), 0)
+    shares = [taken + spare * wish / sum(more) for taken, wish in zip(least, more, strict=True)]
+    return [int(_WIDTH * share / sum(shares)) for share in shares]
 
 
 def _words(text: str) -> str:

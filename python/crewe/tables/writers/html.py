@@ -18,7 +18,7 @@ _STYLE = (
     "thead tr:first-child>*{border-top:2px solid}thead tr:last-child>*{border-bottom:1px solid}"
     "tbody.facts tr:first-child>*{border-top:1px solid}"
     "tbody:last-child tr:last-child>*{border-bottom:2px solid}"
-    ".models td{padding-right:2rem}.stars{position:absolute}.se{color:#505050}"
+    ".models td,.models thead th:not(:first-child){padding-right:2rem}.stars{position:absolute}.se{color:#505050}"
     ".crewe-note{color:#505050;font-size:13px;margin:.5rem 0 0;max-width:60rem}"
 )
 

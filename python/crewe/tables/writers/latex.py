@@ -21,11 +21,20 @@ def latex(sheet: Sheet) -> str:
         [_line(row) for row in rows] for rows in (sheet.heads, sheet.body(), sheet.facts)
     )
     notes = " ".join(map(escape, sheet.notes))
+    # Sentences wrap; the labels in front do not.
+    long = [
+        j > 0 and max(map(len, cells)) > 40
+        for j, cells in enumerate(zip(*sheet.lines(), strict=True))
+    ]
+    columns = "".join(
+        rf"p{{{0.6 / sum(long):.2g}\linewidth}}" if wraps and place == "l" else place
+        for place, wraps in zip(sheet.align, long, strict=True)
+    )
     parts = [
         r"\begin{table}[htbp]",
         r"\centering",
         *([rf"\caption{{{escape(sheet.title)}}}"] if sheet.title else []),
-        rf"\begin{{tabular}}{{{sheet.align}}}",
+        rf"\begin{{tabular}}{{{columns}}}",
         r"\toprule",
         *heads,
         r"\midrule",
