@@ -15,6 +15,7 @@ from crewe.frames.source import Source, build
 from crewe.plots import style
 from crewe.tables.display import Table
 from crewe.tables.labels import pretty, signed
+from crewe.tables.printable import Printable
 
 _NOTE = (
     "Standardised difference from {first}: difference in means over the root of the mean of the "
@@ -25,7 +26,7 @@ _NOTE = (
 )
 
 
-class Balance:
+class Balance(Printable):
     """Covariates compared between the arms.
 
     Attributes
@@ -235,11 +236,8 @@ class Balance:
             "the two variances, with p (1 - p) for shares (Austin 2009); it is not tested.",
         ]
 
-    def __repr__(self) -> str:
-        return "\n\n".join(table.text() for table in self.tables())
-
-    def _repr_html_(self) -> str:
-        return "".join(table.html() for table in self.tables())
+    def _panels(self) -> list[Table]:
+        return self.tables()
 
 
 def _source(term: str) -> str:
