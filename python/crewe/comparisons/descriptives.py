@@ -20,6 +20,7 @@ from crewe.comparisons.samples import (
     two_sides,
 )
 from crewe.exceptions import InputError, fault
+from crewe.frames.arguments import checked
 from crewe.frames.source import label_of
 from crewe.models.groups import label_among
 from crewe.models.request import by_arm, each, numeric, read
@@ -154,6 +155,7 @@ class Description(Result):
         return grouped(bars, ax)
 
 
+@checked
 def describe(
     formula: str,
     data: Any,
@@ -362,6 +364,7 @@ class Crosstab(Result):
         return grouped(bars, ax)
 
 
+@checked
 def crosstab(
     formula: str,
     data: Any,

@@ -125,6 +125,7 @@ def vector(values: Any, name: str) -> Floats:
 
 def two_sides(formula: str) -> tuple[str, list[str]]:
     """Give the outcome and the columns right of the tilde; none where there is no tilde."""
+    parsing.need_text(formula)
     if len(split(formula, "~")) == 1:
         return unquoted(formula), []
     left, right = parsing.parse(formula)

@@ -137,13 +137,7 @@ class CostBenefit(Printable):
         -------
         CostBenefit
         """
-        try:
-            text = Path(path).read_text(encoding="utf-8")
-        except OSError as error:
-            raise fault(
-                InputError, f"the file '{path}' cannot be read", remedy="Check the path"
-            ) from error
-        return cls._of_toml(text, str(path))
+        return cls._of_toml(toml.text_of(path), str(path))
 
     @classmethod
     def _of_toml(cls, text: str, path: str) -> CostBenefit:

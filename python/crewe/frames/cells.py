@@ -114,8 +114,9 @@ def _floats(series: nw.Series[Any]) -> NDArray[np.float64]:
 
 def _small(series: nw.Series[Any]) -> bool:
     """Say whether float64 holds every whole number of a column."""
-    low, high = series.min(), series.max()
-    return low is None or low != low or (low >= -SAFE and high <= SAFE)
+    if series.null_count() == len(series):
+        return True
+    return bool(series.min() >= -SAFE and series.max() <= SAFE)
 
 
 def to_floats(values: Sequence[Any]) -> NDArray[np.float64]:

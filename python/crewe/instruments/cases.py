@@ -28,6 +28,7 @@ import pandas as pd
 from crewe import _core
 from crewe.design.select import Ids
 from crewe.exceptions import InputError, fault
+from crewe.frames.arguments import checked
 from crewe.frames.source import Source
 from crewe.instruments import _columns
 from crewe.tables.display import Table
@@ -88,6 +89,7 @@ class Cases(Printable):
         return self._tables()
 
 
+@checked
 def prepare(
     frame: Any,
     start: Any = "2015-08-01",

@@ -121,7 +121,7 @@ class Framework(Printable):
         InputError
             Where the file is not TOML or a line is wrong.
         """
-        return cls._parse(Path(path).read_text(encoding="utf-8"), str(path))
+        return cls._parse(toml.text_of(path), str(path))
 
     @classmethod
     def _parse(cls, text: str, name: str) -> Framework:

@@ -24,6 +24,7 @@ import numpy as np
 
 from crewe import _core
 from crewe.exceptions import InputError, fault
+from crewe.frames.arguments import checked
 from crewe.frames.source import Source
 from crewe.instruments import _columns
 from crewe.tables.display import Table
@@ -83,6 +84,7 @@ class Scores(Printable):
         return [self._table()]
 
 
+@checked
 def score(
     frame: Any,
     items: Sequence[str] | None = None,

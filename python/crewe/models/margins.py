@@ -311,7 +311,7 @@ def _values(design: Design, name: str, values: Sequence[Any] | None) -> list[Any
             if column.levels is not None
             else [float(value) for value in np.unique(column.values)]
         )
-        unknown = [str(v) for v in values or [] if v not in levels]
+        unknown = [str(v) for v in (() if values is None else values) if v not in levels]
         if unknown:
             raise fault(
                 InputError,

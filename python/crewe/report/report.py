@@ -13,6 +13,7 @@ from typing import Any
 
 from crewe.exceptions import InputError, fault
 from crewe.files.writing import as_path, write
+from crewe.frames.arguments import check_methods
 from crewe.plots import style
 from crewe.report import markup
 from crewe.report.page import Page, assemble
@@ -358,6 +359,9 @@ class Report:
             if fresh:
                 groups.append((section.heading, section.slug, fresh))
         return groups
+
+
+check_methods(Report)
 
 
 def _svg_maker(made: Any, made_up: bool) -> Callable[[str, str, str], str]:

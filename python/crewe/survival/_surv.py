@@ -206,6 +206,21 @@ def sides(formula: str) -> Sides:
     return Sides(arguments[0], arguments[1], right or "1", strata)
 
 
+def layers_of(strata: Any) -> list[str]:
+    """Read `strata=` beside a formula: the name of a column, or several."""
+    if strata is None:
+        return []
+    named = [strata] if isinstance(strata, str) else strata
+    if not isinstance(named, Sequence) or not all(isinstance(name, str) for name in named):
+        raise fault(
+            InputError,
+            f"strata= names columns beside a formula, and a {type(strata).__name__} names none",
+            column="strata",
+            remedy="Write strata='office', or a list of columns",
+        )
+    return [unquoted(name) for name in named]
+
+
 def refuse_missing_times(source: Source, parts: Sides, rows: NDArray[np.int64]) -> None:
     """Refuse times that are missing where the event is known.
 
@@ -350,9 +365,7 @@ def grouped(
     gone = {name: column.missing for name, column in columns.items()}
     gone[surv.event_name] = np.isnan(surv.event) | gone.get(surv.event_name, False)
     gone |= {name: codes < 0 for name, (_, codes) in zip(by, arms, strict=True)}
-    layers_by = parts.strata + (
-        [unquoted(strata)] if isinstance(strata, str) else list(strata or [])
-    )
+    layers_by = parts.strata + layers_of(strata)
     gone |= {name: source.column(name).missing for name in layers_by}
     weight = None
     if isinstance(weights, str):

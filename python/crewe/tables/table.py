@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from crewe.exceptions import InputError, fault
+from crewe.frames.arguments import checked
 from crewe.tables import protocols
 from crewe.tables.display import Table, number, stars
 from crewe.tables.labels import MINUS, model_names, outcome, pretty, sentence
@@ -29,6 +30,7 @@ _FACTS = (
 )
 
 
+@checked
 def table(
     fits: Any,
     *,

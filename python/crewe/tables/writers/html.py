@@ -56,7 +56,7 @@ def _head(row: Sequence[str], looks: Sequence[str], *, first: bool) -> str:
     if not first:
         return _row(row, looks)
     # A heading that says nothing is none.
-    corner = f'<th scope="col">{escape(row[0])}</th>' if row[0] else "<td></td>"
+    corner = f'<th scope="col">{escape(row[0])}</th>' if row and row[0] else "<td></td>"
     rest = (
         f'<th scope="col"{look}>{escape(cell)}</th>'
         for cell, look in zip(row[1:], looks[1:], strict=True)
