@@ -87,6 +87,19 @@ class Source:
             self._cache[name] = _canonical(self._frame[name], name)
         return self._cache[name]
 
+    def cells(self, name: str) -> list[Any]:
+        """Give the cells of a column as Python values, missing ones as None; text that is blank is missing.
+
+        Records hold words, numbers and dates side by side, which no canonical form would keep.
+        """
+        self.require(name)
+        return [
+            None
+            if _cells.is_missing(cell) or (isinstance(cell, str) and not cell.strip())
+            else cell
+            for cell in self._frame[name].to_list()
+        ]
+
     def columns(self, names: Sequence[str]) -> pd.DataFrame:
         """Several columns in canonical form."""
         return pd.DataFrame({name: self.column(name) for name in names}, index=range(self.n))
@@ -254,12 +267,7 @@ def _canonical(series: nw.Series[Any], name: str) -> pd.Series[Any]:
     if dtype.is_numeric() or dtype == nw.Boolean:
         return _cells.number_column(series, name)
     if dtype.is_temporal():
-        raise fault(
-            InputError,
-            "dates cannot enter a model as they are",
-            column=name,
-            remedy="Turn them into numbers first, for instance days since the start of the trial",
-        )
+        raise _dates_refused(name)
     values = pd.Series(series.to_list(), dtype=object)
     missing = values.isna().to_numpy()
     kept = values[~missing]
@@ -270,6 +278,8 @@ def _canonical(series: nw.Series[Any], name: str) -> pd.Series[Any]:
         return pd.Series(_cells.to_floats(values), name=name) if exact is None else exact  # pyright: ignore[reportArgumentType]
     declared = _declared_levels(series)
     if declared is None:
+        if any(isinstance(value, _cells.TEMPORAL) for value in kept):
+            raise _dates_refused(name)
         _cells.refuse_mixture(list(values), name)
     elif len(set(declared)) < len(declared):
         raise fault(
@@ -288,6 +298,15 @@ def _canonical(series: nw.Series[Any], name: str) -> pd.Series[Any]:
         else sorted(present)
     )
     return pd.Series(pd.Categorical(text, categories=levels), name=name)
+
+
+def _dates_refused(name: str) -> Exception:
+    return fault(
+        InputError,
+        "dates cannot enter a model as they are",
+        column=name,
+        remedy="Turn them into numbers first, for instance days since the start of the trial",
+    )
 
 
 def refuse_text(column: pd.Series[Any], name: str, remedy: str = "") -> None:

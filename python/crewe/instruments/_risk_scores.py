@@ -13,7 +13,8 @@ from crewe import _core
 from crewe._display import Table
 from crewe._frames import Source
 from crewe.exceptions import InputError, fault
-from crewe.instruments import _columns, _plots, _risk_reading
+from crewe.instruments import _plots, _risk_reading
+from crewe.instruments._answers import nearest
 from crewe.instruments._risk_reading import Assessments
 
 if TYPE_CHECKING:
@@ -227,7 +228,7 @@ class Scores:
                 InputError,
                 f"the frame that was scored had no column '{by}'",
                 column=by,
-                remedy=_columns.nearest(by, list(self._attributes))
+                remedy=nearest(by, list(self._attributes))
                 if self._attributes
                 else "Add the arm to the frame before scoring",
             )
@@ -243,13 +244,13 @@ class Scores:
         return found["codes"], found["labels"]
 
     def _at(self, time: Any) -> int:
-        text = str(time)
+        text = _risk_reading.label(time)
         if text not in self._times:
             raise fault(
                 InputError,
                 f"there is no time '{text}'",
                 values=[text],
-                remedy=_columns.nearest(text, self._times),
+                remedy=nearest(text, self._times),
             )
         return self._times.index(text)
 
@@ -478,6 +479,6 @@ def _measure(measure: str) -> int:
             InputError,
             f"there is no measure '{measure}'",
             values=[measure],
-            remedy=_columns.nearest(measure, MEASURES),
+            remedy=nearest(measure, MEASURES),
         )
     return MEASURES.index(measure)

@@ -29,7 +29,8 @@ from crewe import _toml
 from crewe._display import Table
 from crewe._frames import Source
 from crewe.exceptions import InputError, fault
-from crewe.instruments import _columns, _risk_reading, _risk_scores
+from crewe.instruments import _risk_reading, _risk_scores
+from crewe.instruments._answers import nearest
 from crewe.instruments._risk_scores import MEASURES, Change, Scores
 
 __all__ = ["MEASURES", "Change", "Factor", "Framework", "Scores"]
@@ -154,7 +155,7 @@ class Framework:
             InputError,
             f"there is no factor '{code}'",
             values=[code],
-            remedy=_columns.nearest(code, self.codes),
+            remedy=nearest(code, self.codes),
         )
 
     @property
