@@ -333,8 +333,8 @@ def _named(national: Mapping[Any, Any]) -> list[tuple[Any, Any]]:
 
 
 def _share(value: Any) -> float:
-    number = isinstance(value, int | float | np.number) and not isinstance(value, bool)
-    if not number or value != value:
+    number = isinstance(value, _cells.NUMBERS) and not isinstance(value, bool)
+    if not number or _cells.is_missing(value):
         raise fault(
             InputError,
             "a national share must be a number",

@@ -164,6 +164,12 @@ def as_number(cell: Any) -> float | None:
     return None
 
 
+def shown(cell: Any) -> str:
+    """Give a cell as a message shows it: a whole number without a decimal point."""
+    flag = isinstance(cell, bool | np.bool_)
+    return _cells.label_of(cell) if isinstance(cell, _cells.NUMBERS) and not flag else str(cell)
+
+
 def _worth(cell: Any, labels: Labels) -> set[float | None]:
     number = as_number(cell)
     words = isinstance(cell, str | bool | np.bool_)
@@ -224,6 +230,6 @@ def answers(
         f"{what} could be several of the labels" if unclear else f"{what} lie off the scale{scale}",
         column=column,
         rows=[i if rows is None else rows[i] for i in wrong],
-        values=list(dict.fromkeys(str(cells[i]) for i in wrong)),
+        values=list(dict.fromkeys(shown(cells[i]) for i in wrong)),
         remedy=remedy,
     )

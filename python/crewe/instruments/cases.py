@@ -32,7 +32,7 @@ from crewe._frames import Source
 from crewe._select import Ids
 from crewe.exceptions import InputError, fault
 from crewe.instruments import _dates
-from crewe.instruments._answers import FLAGS, Labels, as_number, nearest
+from crewe.instruments._answers import FLAGS, Labels, as_number, nearest, shown
 
 RULES = ("move_referral", "history", "re_referral_in_window", "re_referred_not_closed")
 """The rules' names, in order."""
@@ -314,7 +314,7 @@ def _reasons(source: Source, incomplete: str | None) -> list[str | None]:
             else "these are neither flags nor reasons in words",
             column=incomplete,
             rows=bad,
-            values=list(dict.fromkeys(str(cells[i]) for i in bad)),
+            values=list(dict.fromkeys(shown(cells[i]) for i in bad)),
             remedy="Write true or false (1 or 0, yes or no) in every row, or the reasons as text with "
             "complete cases empty",
         )

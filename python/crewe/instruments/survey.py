@@ -24,7 +24,7 @@ import numpy as np
 from crewe import _core
 from crewe._display import Table, number
 from crewe._frames import Source
-from crewe.exceptions import InputError, fault
+from crewe.exceptions import InputError, fault, said
 from crewe.instruments import _columns, _plots
 from crewe.instruments._answers import Labels, answers, nearest
 
@@ -182,7 +182,12 @@ def score(
     """
     source = Source(frame)
     names = [items] if isinstance(items, str) else list(items)
-    turned = {reverse} if isinstance(reverse, str) else set(reverse)
+    turned = {reverse} if isinstance(reverse, str) else set(reverse or ())
+    twice = sorted({item for item in names if names.count(item) > 1})
+    if twice:
+        raise fault(
+            InputError, "items are named twice", values=twice, remedy="Name each column once"
+        )
     for item in sorted(turned - set(names)):
         raise fault(
             InputError,
@@ -199,16 +204,17 @@ def score(
             values=clash,
             remedy="Pass another name=",
         )
+    low_high, share = _range(scale), _share(needed)
     words = Labels(labels)
     values = [answers(source.cells(item), item, words) for item in names]
     out = _core.likert_score(
         np.ascontiguousarray(np.column_stack(values)) if values else np.empty((source.n, 0)),
         names,
         [item in turned for item in names],
-        (float(scale[0]), float(scale[1])),
-        needed,
+        low_high,
+        share,
     )
-    least = math.ceil(needed * len(names) - 1e-9)
+    least = math.ceil(share * len(names) - 1e-9)
     notes = [
         "Missing answers: scored from the items answered where at least "
         f"{least} of {len(names)} are; the total is the mean answer times the number of items."
@@ -221,7 +227,8 @@ def score(
             f"Cronbach's alpha is {out['alpha']:.2f} over {out['complete']} complete rows."
         )
     item_rest = dict(zip(names, out["item_rest"], strict=True))
-    against = [f"{item} {number(r, 2)}" for item, r in item_rest.items() if r < 0]
+    lowest = sorted((r, item) for item, r in item_rest.items() if r < 0)
+    against = [f"{item} {number(r, 2)}" for r, item in lowest]
     if against:
         notes.append(
             "Items that run against the rest of the scale, by their correlation with the sum of the "
@@ -236,5 +243,30 @@ def score(
         items=names,
         notes=notes,
         _name=name,
-        _range=(float(scale[0]), float(scale[1])),
+        _range=low_high,
     )
+
+
+def _range(scale: Any) -> tuple[float, float]:
+    try:
+        low, high = (float(end) for end in scale)
+    except (TypeError, ValueError):
+        raise fault(
+            InputError,
+            "a rating scale runs between two whole numbers",
+            values=[said(scale)],
+            remedy="Give the lowest and the highest answer, for instance (1, 5)",
+        ) from None
+    return low, high
+
+
+def _share(needed: Any) -> float:
+    try:
+        return float(needed)
+    except (TypeError, ValueError):
+        raise fault(
+            InputError,
+            "the share of items that must be answered is not a number",
+            values=[said(needed)],
+            remedy="Give a share above 0 and at most 1",
+        ) from None
