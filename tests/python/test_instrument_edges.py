@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
-import itertools
 import math
 from decimal import Decimal
-from fractions import Fraction
 from zoneinfo import ZoneInfo
 
 import crewe as cw
@@ -18,7 +16,7 @@ import pandas as pd
 import polars as pl
 import pyarrow as pa
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 matplotlib.use("Agg")
@@ -489,7 +487,7 @@ def test_9_15_missing_is_missing_on_every_backend(answers, backend):
     assert cells(scores.frame, "score_total") == [None if a is None else a + 3 for a in answers]
 
 
-# ---- Rating scales and classes ---------------------------------------------------------------
+# ---- Rating scales ---------------------------------------------------------------------------
 
 
 def test_9_13_an_item_against_the_scale_is_named():
@@ -512,157 +510,6 @@ def test_9_13_items_that_do_not_vary_or_are_alone_have_no_correlation():
     assert all(math.isnan(r) for r in cw.survey.score(data, ["a", "b"]).item_rest.values())
     assert math.isnan(cw.survey.score(data, ["a"]).item_rest["a"])
     assert len(cw.survey.score(data, ["a", "b"]).notes) == 2
-
-
-def test_9_13_bins_and_an_order_are_refused():
-    data = {"x": [1, 2, 3], "arm": ["a", "b", "b"]}
-    for options in ({}, {"by": "arm"}):
-        with pytest.raises(cw.InputError, match="order= names categories"):
-            cw.crosstab("x", pd.DataFrame(data), bins=[0, 2, 4], order=["0–1", "2–4"], **options)
-    with pytest.raises(cw.InputError, match="bins"):
-        cw.crosstab("x", data, bins="ab")
-    with pytest.raises(cw.InputError, match="2 dimensions"):
-        cw.crosstab("x", data, bins=[[0, 2], [2, 4]])
-
-
-def test_9_5_classes_are_written_by_the_shortest_decimals():
-    table = cw.crosstab("x", {"x": [0.05, 0.3, 1.0]}, bins=np.arange(0, 1.05, 0.1))
-    assert table.rows[2:4] == ["0.2–0.3", "0.3–0.4"]
-    assert table.counts.ravel().tolist() == [1, 0, 0, 1, 0, 0, 0, 0, 0, 1]
-    thirds = cw.crosstab("x", {"x": [0.5]}, bins=np.linspace(0, 1, 4)).rows
-    assert thirds == ["0–0.333", "0.333–0.667", "0.667–1"]
-    assert cw.crosstab("x", {"x": [0.2]}, bins=[0, 0.125, 0.25]).rows == ["0–0.125", "0.125–0.25"]
-    # Whole numbers fall into whole classes, also where the edges went through arithmetic.
-    assert cw.crosstab("x", {"x": [1, 3]}, bins=[0, 0.1 * 3 * 10, 6]).rows == ["0–2", "3–6"]
-
-
-@given(
-    st.integers(1, 3),
-    st.integers(1, 40),
-    st.integers(0, 60),
-    st.integers(2, 12),
-    st.sampled_from(["arange", "sum"]),
-)
-@settings(deadline=None)
-def test_9_5_edges_of_any_step_print_as_decimals(places, step, start, classes, how):
-    exact = [Decimal(start + step * i).scaleb(-places) for i in range(classes + 1)]
-    each = step * 10.0**-places
-    edges = (
-        start * 10.0**-places + each * np.arange(classes + 1)
-        if how == "arange"
-        else np.cumsum([start * 10.0**-places, *[each] * classes])
-    )
-    assume(any(edge != edge.to_integral_value() for edge in exact))
-    # A value between whole numbers, so that the classes are not those of whole numbers.
-    rows = cw.crosstab("x", {"x": [float(edges[0]) + each / 3]}, bins=edges).rows
-    text = [format(edge.normalize(), "f") if edge else "0" for edge in exact]
-    assert rows == [f"{low}–{high}" for low, high in itertools.pairwise(text)]
-
-
-# ---- Costs -----------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    "printed",
-    [2450, 2450.0, np.float64(2450), np.float32(2450), np.int64(2450), "2,450", "2450"],
-)
-def test_9_7_a_whole_figure_is_whole(printed):
-    lines = [{"name": "case", "formula": "weekly * weeks", "printed": printed}]
-    for given_as in (lines, [cw.cost.Line(**lines[0])], pd.DataFrame(lines)):
-        costs = cw.cost.CostBenefit({"weekly": "68.05", "weeks": 36}, given_as)
-        assert costs["case"].agreement == "rounded"
-        assert costs["case"].shown == "2450"
-
-
-def test_9_7_a_column_of_figures_with_a_gap(build):
-    lines = {
-        "name": ["case", "week", "share"],
-        "formula": ["weekly * weeks", "weekly", "weekly / 1000"],
-        "printed": [2450.0, None, 0.068],
-    }
-    costs = cw.cost.CostBenefit({"weekly": "68.05", "weeks": 36.0}, build(lines))
-    found = [(worked.printed, worked.agreement) for worked in costs.lines.values()]
-    assert found == [("2450", "rounded"), ("", None), ("0.068", "rounded or cut off alike")]
-
-
-def test_9_7_decimals_of_a_column_are_its_scale_and_single_floats_print_short():
-    lines = {"name": ["case", "week"], "formula": ["weekly * weeks", "weekly"]}
-    figures = [Decimal("2450"), Decimal("68.05")]
-    for frame in (
-        pl.DataFrame(
-            {**lines, "printed": figures}, schema_overrides={"printed": pl.Decimal(10, 2)}
-        ),
-        pa.table({**lines, "printed": pa.array(figures, pa.decimal128(10, 4))}),
-        pl.DataFrame(
-            {**lines, "printed": [2450.0, 68.05]}, schema_overrides={"printed": pl.Float32}
-        ),
-        pd.DataFrame({**lines, "printed": np.array([2450, 68.05], dtype=np.float32)}),
-    ):
-        costs = cw.cost.CostBenefit({"weekly": "68.05", "weeks": 36}, frame)
-        assert [worked.agreement for worked in costs.lines.values()] == ["rounded", "exact"]
-    # A decimal that was typed keeps its places.
-    typed = [{"name": "case", "formula": "weekly * 36", "printed": Decimal("2449.80")}]
-    assert cw.cost.CostBenefit({"weekly": "68.05"}, typed)["case"].agreement == "exact"
-
-
-@given(st.integers(-(10**12), 10**12))
-def test_9_7_every_whole_float_reads_as_its_integer(number):
-    costs = [
-        cw.cost.CostBenefit({"a": value}, [{"name": "b", "formula": "a", "printed": value}])
-        for value in (number, float(number))
-    ]
-    assert costs[0]["b"] == costs[1]["b"]
-    assert costs[1]["b"].exact == Fraction(number) and costs[1]["b"].agreement == "exact"
-
-
-# ---- Balance ---------------------------------------------------------------------------------
-
-
-def assignment(columns):
-    n = len(next(iter(columns.values())))
-    frame = pd.DataFrame({"unit": range(n), **columns})
-    design = cw.Design("names", arms={"a": 1, "b": 1}, unit="unit", seed=1)
-    return design.assign(frame)
-
-
-def drawn(balance):
-    return [label.get_text() for label in balance.plot().get_yticklabels()]
-
-
-def test_9_9_names_with_brackets_are_no_levels():
-    rng = np.random.default_rng(1)
-    names = ["item[1]", "item[2]", "a:b", "[x]", "C(k)[T.1]", "g[a][b]"]
-    columns = {name: rng.normal(size=40) for name in names}
-    columns["item[1]"][3] = np.nan
-    columns["item[2]"][[4, 5]] = np.nan
-    balance = assignment({**columns, "sex": ["f", "m"] * 20}).balance([*names, "sex"])
-    assert balance.terms == [*names, "sex[f]", "sex[m]"]
-    # Of two levels the figure shows one; of two columns both.
-    assert drawn(balance) == [*names, "sex: m"]
-    assert [row[0] for row in balance.tables()[0].rows] == [*names, "sex: f", "sex: m"]
-    assert balance.notes == ["Missing by unit: item[1] 1, item[2] 2."]
-    assert set(cw.plots.love(balance).get_yticklabels()[i].get_text() for i in range(8)) == {
-        *names, "sex: f", "sex: m",
-    }  # fmt: skip
-
-
-def test_9_9_a_column_called_as_a_level_is_refused():
-    both = assignment({"item": ["1", "2"] * 10, "item[1]": np.arange(20.0)})
-    with pytest.raises(cw.InputError, match="name of a level") as caught:
-        both.balance(["item", "item[1]"])
-    assert caught.value.values == ["item[1]"]
-    assert both.balance(["item[1]"]).terms == ["item[1]"]
-
-
-@given(st.lists(st.text("ab[]12:_", min_size=1, max_size=5), min_size=1, max_size=4, unique=True))
-@settings(deadline=None, max_examples=25)
-def test_9_9_every_number_has_a_line_of_its_own(names):
-    rng = np.random.default_rng(2)
-    assume("unit" not in names)
-    balance = assignment({name: rng.normal(size=12) for name in names}).balance(names)
-    assert balance.terms == names
-    assert drawn(balance) == [name.replace("_", " ") for name in names]
-    matplotlib.pyplot.close("all")
 
 
 # ---- One reader of names and values ----------------------------------------------------------
@@ -688,19 +535,6 @@ def test_9_16_a_label_that_means_no_answer(worth):
 def test_9_16_labels_that_say_nothing_are_refused(labels, words):
     with pytest.raises(cw.InputError, match=words):
         totals(["never"], labels)
-
-
-def test_9_16_national_figures_of_any_kind(build):
-    frame = build({"k": ["p", "q", "r", None] * 3})
-    shares = {"p": 0.3, "q": 0.3, "r": 0.4}
-    want = cw.compare_to_national("k", frame, national=shares)
-    for national in (pd.Series(shares), {k: Decimal(str(v)) for k, v in shares.items()}):
-        got = cw.compare_to_national("k", frame, national=national, seed=want.seed)
-        assert (got.events, got.national, got.p_values) == (
-            want.events,
-            want.national,
-            want.p_values,
-        )
 
 
 @pytest.mark.parametrize("values", [[None] * 4, [float("nan")] * 4])
