@@ -244,6 +244,11 @@ def test_9_9_names_with_brackets_are_no_levels():
     }  # fmt: skip
 
 
+def test_9_9_a_frame_may_have_a_column_called_texts():
+    table = pd.DataFrame({"term": ["a[T.b]"], "std_difference": [0.1], "texts": ["x"]})
+    assert [label.get_text() for label in plots.love(table).get_yticklabels()] == ["a: b"]
+
+
 def test_9_9_a_column_called_as_a_level_is_refused():
     both = assignment({"item": ["1", "2"] * 10, "item[1]": np.arange(20.0)})
     with pytest.raises(cw.InputError, match="name of a level") as caught:

@@ -546,6 +546,23 @@ def test_9_16_an_item_without_any_answer(values):
         assert math.isnan(scores.alpha)
 
 
+@pytest.mark.parametrize(
+    ("lines", "words"),
+    [
+        ('weight_uncertain = "false"', "neither true nor false"),
+        (
+            '[[scale]]\nvalue = 1\nlabel = "ok"\n[[scale]]\nvalue = -1\nlabel = "no"\naliases = ["ok"]',
+            "several values",
+        ),
+    ],
+)
+def test_flags_and_labels_of_a_framework_say_one_thing(tmp_path, lines, words):
+    path = tmp_path / "own.toml"
+    path.write_text(f'[[factor]]\ncode = "debt"\nkind = "risk"\n{lines}\n')
+    with pytest.raises(cw.InputError, match=words):
+        cw.risk.Framework.from_toml(path)
+
+
 def test_times_written_as_numbers_stand_in_the_order_of_the_numbers():
     # As text 10 comes before 2.
     data = pd.DataFrame(

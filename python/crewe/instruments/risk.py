@@ -28,7 +28,7 @@ from numpy.typing import NDArray
 from crewe import _toml
 from crewe._display import Table
 from crewe._frames import Source
-from crewe.exceptions import InputError, fault
+from crewe.exceptions import InputError, fault, said
 from crewe.instruments import _risk_reading, _risk_scores
 from crewe.instruments._answers import nearest
 from crewe.instruments._risk_scores import MEASURES, Change, Scores
@@ -129,7 +129,13 @@ class Framework:
         scale: dict[str, float] = {}
         for level in data.get("scale", []):
             for label in (level["label"], *level.get("aliases", [])):
-                scale[str(label)] = float(level["value"])
+                if scale.setdefault(str(label), float(level["value"])) != float(level["value"]):
+                    raise fault(
+                        InputError,
+                        f"{name} gives one label of the scale several values",
+                        values=[str(label)],
+                        remedy="Give each label once",
+                    )
         factors = tuple(_factor(line, i) for i, line in enumerate(data.get("factor", [])))
         codes = [factor.code for factor in factors]
         twice = sorted({code for code in codes if codes.count(code) > 1})
@@ -326,7 +332,15 @@ def _factor(line: Mapping[str, Any], i: int) -> Factor:
     weight = (
         1.0 if engagement else _weight(line.get("weight", -1 if kind == "risk" else 1), kind, code)
     )
-    uncertain = bool(line.get("weight_uncertain", False)) and not engagement
+    uncertain = line.get("weight_uncertain", False)
+    if not isinstance(uncertain, bool):
+        raise fault(
+            InputError,
+            f"weight_uncertain of '{code}' is neither true nor false",
+            values=[said(uncertain)],
+            remedy="Write true or false without quotation marks",
+        )
+    uncertain = uncertain and not engagement
     other = _weight(line.get("alternative", 2 * weight), kind, code) if uncertain else weight
     return Factor(
         code=code,
