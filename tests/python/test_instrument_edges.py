@@ -217,7 +217,9 @@ def test_9_8_flags_on_every_backend(build, off, on):
     assert cases.excluded == {"incomplete outcomes": ["2"]}
 
 
-@pytest.mark.parametrize("whole", [None, "", "complete", "none", "N/A", "Completed"])
+@pytest.mark.parametrize(
+    "whole", [None, "", "complete", "none", "N/A", "n.a.", "Completed", "nan", "NULL", "<NA>"]
+)
 def test_9_8_reasons_beside_complete_cases(whole):
     assert prepare(inc=[whole, "moved away", whole]).excluded == {"moved away": ["2"]}
 

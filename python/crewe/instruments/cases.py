@@ -279,8 +279,20 @@ def _case_ids(source: Source, case: str) -> list[str]:
 
 
 _FLAGS = Labels({**FLAGS, "incomplete": 1})
-_NO_REASON = ("complete", "completed", "none", "nil", "no reason", "not applicable", "n/a", "ok")
-_COMPLETE = Labels(dict.fromkeys(_NO_REASON, 0))
+_NO_REASON = (
+    "complete",
+    "completed",
+    "ok",
+    "no reason",
+    "not applicable",
+    "n/a",
+    "na",
+    "nil",
+    "none",
+)
+# What empty cells become when a column is written as text.
+_EMPTY = ("nan", "null", "nat", "<na>")
+_COMPLETE = Labels(dict.fromkeys((*_NO_REASON, *_EMPTY), 0))
 """Words that stand, among reasons, where there is none."""
 
 
