@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
+import sys
+
 from crewe import cost, datasets, exceptions, plots, power
-from crewe._assignment import Assignment, Joined
-from crewe._balance import Balance
-from crewe._consort import Consort, consort
-from crewe._constrained import Acceptance
 from crewe._core import __version__
-from crewe._logit import Logit, logit
-from crewe._predictability import Predictability, PredictabilityComparison, predictability
-from crewe._probit import Probit, probit
-from crewe._table import ModelTable, table
-from crewe._versions import show_versions, versions
-from crewe._weights import Analytic
-from crewe.descriptives import Crosstab, Description, crosstab, describe
+from crewe.comparisons import descriptives, national, permutation, ranks, rates
+from crewe.comparisons.descriptives import Crosstab, Description, crosstab, describe
+from crewe.comparisons.national import NationalComparison, compare_to_national
+from crewe.comparisons.permutation import PermutationTest, permutation_test
+from crewe.comparisons.ranks import MannWhitney, MannWhitneyFamily, mann_whitney
+from crewe.comparisons.rates import RateComparison, adjust, compare_rates
 from crewe.design import (
+    Acceptance,
+    Assignment,
+    Balance,
     BiasedCoin,
     BigStick,
     Blocks,
@@ -23,6 +23,7 @@ from crewe.design import (
     Complete,
     Constrained,
     Design,
+    Joined,
     Key,
     MatchedSets,
     Minimisation,
@@ -30,6 +31,8 @@ from crewe.design import (
     Simple,
     new_key,
 )
+from crewe.design.consort import Consort, consort
+from crewe.design.predictability import Predictability, PredictabilityComparison, predictability
 from crewe.exceptions import (
     ConvergenceError,
     CreweError,
@@ -41,15 +44,30 @@ from crewe.exceptions import (
 )
 from crewe.instruments import cases, risk, sdq, survey
 from crewe.ledger import Ledger, Receipt, Verification
-from crewe.national import NationalComparison, compare_to_national
-from crewe.nonparametric import MannWhitney, MannWhitneyFamily, mann_whitney
-from crewe.permutation import PermutationTest, permutation_test
+from crewe.models import regression
+from crewe.models.logit import Logit, logit
+from crewe.models.probit import Probit, probit
+from crewe.models.regression import OLS, ols
+from crewe.models.weights import Analytic
 from crewe.plots import coefplot
-from crewe.rates import RateComparison, adjust, compare_rates
-from crewe.regression import OLS, ols
 from crewe.report import Report
+from crewe.report.versions import show_versions, versions
 from crewe.resampling import RandomisationTest, randomisation_test
 from crewe.survival import CoxPH, KaplanMeier, LogRank, Surv, coxph, kaplan_meier, logrank
+from crewe.tables.table import ModelTable, table
+
+# Paths that programs written before the rooms were furnished still import.
+for _path, _module in {
+    "descriptives": descriptives,
+    "national": national,
+    "nonparametric": ranks,
+    "permutation": permutation,
+    "rates": rates,
+    "regression": regression,
+}.items():
+    sys.modules[f"{__name__}.{_path}"] = _module
+nonparametric = ranks
+del _path, _module
 
 __all__ = [
     "OLS",

@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 from types import ModuleType
 
+import crewe as cw
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -135,3 +136,30 @@ def test_rust_is_checked_without_the_tools_of_python() -> None:
     text = (ROOT / "Makefile").read_text("utf-8")
     assert re.search(r"^rust:[ \t]*$", text, flags=re.MULTILINE)
     assert "python3 tests/house.py" in (ROOT / ".pre-commit-config.yaml").read_text("utf-8")
+
+
+@pytest.mark.parametrize(
+    ("path", "name"),
+    [
+        ("descriptives", "crosstab"),
+        ("design", "Design"),
+        ("ledger", "Ledger"),
+        ("national", "compare_to_national"),
+        ("nonparametric", "mann_whitney"),
+        ("permutation", "permutation_test"),
+        ("rates", "compare_rates"),
+        ("regression", "ols"),
+    ],
+)
+def test_paths_that_programs_import_stay(path: str, name: str) -> None:
+    module = importlib.import_module(f"crewe.{path}")
+    assert getattr(module, name) is getattr(cw, name)
+    assert getattr(cw, path) is module
+
+
+def test_the_top_of_the_package_is_bare(tmp_path: Path) -> None:
+    inside = {"frames.a": {"plots.b"}, "plots.b": set()}
+    assert house.uphill(inside, house.ROOMS, ".") == [
+        "frames.a -> plots.b does not go down a floor"
+    ]
+    assert house.package_faults() == []

@@ -13,12 +13,13 @@ from typing import Any
 
 import pandas as pd
 
-from crewe import _core, _toml
-from crewe._display import Table
-from crewe._frames import build
+from crewe import _core
 from crewe.cost._declare import Input, Line, declared, frame_kind, text_of
 from crewe.cost._trace import Trace, full, money
 from crewe.exceptions import InputError, did_you_mean, fault
+from crewe.files import toml
+from crewe.frames.source import build
+from crewe.tables.display import Table
 
 # A line that is used twice is followed twice, so a trace can grow much faster than the analysis.
 _LONGEST_TRACE = 10_000
@@ -146,7 +147,7 @@ class CostBenefit:
     @classmethod
     def _of_toml(cls, text: str, path: str) -> CostBenefit:
         # Decimals as text: nothing passes through binary.
-        content = _toml.read(
+        content = toml.read(
             text, f"the file '{path}'", "Mend it at the place named", parse_float=str
         )
         unknown = set(content) - {"title", "source", "input", "line"}
@@ -386,7 +387,7 @@ def project_crewe() -> CostBenefit:
         Education, DFE-RR580, 2017, Appendix 9: each line with the figure printed and how it agrees.
     """
     text = (
-        resources.files("crewe")
+        resources.files("crewe.cost")
         .joinpath("data/project_crewe_costs.toml")
         .read_text(encoding="utf-8")
     )

@@ -9,7 +9,7 @@ from fractions import Fraction
 
 import pandas as pd
 
-from crewe._display import Table
+from crewe.tables.display import Table
 
 
 def full(value: Fraction) -> str:

@@ -8,12 +8,12 @@ from typing import Any
 
 import narwhals as nw
 
-from crewe._display import Table
-from crewe._frames import build
 from crewe.datasets import _project_crewe_cases as _cases
 from crewe.datasets import _project_crewe_records as _records
 from crewe.datasets._project_crewe_columns import FRAMES
 from crewe.exceptions import InputError, fault
+from crewe.frames.source import build
+from crewe.tables.display import Table
 
 _BACKENDS = ("pandas", "polars", "pyarrow")
 _WARNING = (

@@ -17,9 +17,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from crewe import _cells
-from crewe._groups import label_among
 from crewe.exceptions import InputError, did_you_mean, fault, said
+from crewe.frames import cells as _cells
+from crewe.models.groups import label_among
 
 FLAGS: dict[str, float] = {
     "yes": 1.0,

@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from crewe._frames import Source
 from crewe.exceptions import InputError, fault, said
+from crewe.frames.source import Source
 
 Zone = str | dt.tzinfo | None
 

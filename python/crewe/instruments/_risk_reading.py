@@ -13,9 +13,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from crewe import _cells
-from crewe._frames import Source, _declared_levels
 from crewe.exceptions import InputError, fault
+from crewe.frames import cells as _cells
+from crewe.frames.source import Source, _declared_levels
 from crewe.instruments import _columns, _dates
 from crewe.instruments._answers import FLAGS, Labels, answers, nearest
 

@@ -10,12 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crewe import _core
-from crewe._display import Table
-from crewe._frames import Source
 from crewe.exceptions import InputError, fault
+from crewe.frames.source import Source
 from crewe.instruments import _plots, _risk_reading
 from crewe.instruments._answers import nearest
 from crewe.instruments._risk_reading import Assessments
+from crewe.tables.display import Table
 
 if TYPE_CHECKING:
     from crewe.instruments.risk import Framework

@@ -27,12 +27,12 @@ from typing import Any
 import pandas as pd
 
 from crewe import _core
-from crewe._display import Table
-from crewe._frames import Source
-from crewe._select import Ids
+from crewe.design.select import Ids
 from crewe.exceptions import InputError, fault
+from crewe.frames.source import Source
 from crewe.instruments import _dates
 from crewe.instruments._answers import FLAGS, Labels, as_number, nearest, shown
+from crewe.tables.display import Table
 
 RULES = ("move_referral", "history", "re_referral_in_window", "re_referred_not_closed")
 """The rules' names, in order."""

@@ -23,10 +23,10 @@ from typing import Any
 import numpy as np
 
 from crewe import _core
-from crewe._display import Table
-from crewe._frames import Source
 from crewe.exceptions import InputError, fault
+from crewe.frames.source import Source
 from crewe.instruments._answers import Labels, answers, nearest, plain
+from crewe.tables.display import Table
 
 SCALES = ("emotional", "conduct", "hyperactivity", "peer", "prosocial")
 """The five scales."""

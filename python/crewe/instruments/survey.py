@@ -22,11 +22,11 @@ from typing import Any
 import numpy as np
 
 from crewe import _core
-from crewe._display import Table, number
-from crewe._frames import Source
 from crewe.exceptions import InputError, fault, said
+from crewe.frames.source import Source
 from crewe.instruments import _columns, _plots
 from crewe.instruments._answers import Labels, answers, nearest
+from crewe.tables.display import Table, number
 
 
 @dataclass(eq=False)
@@ -98,7 +98,7 @@ class Scores:
         if of not in ("total", "mean"):
             raise fault(InputError, f"there is no score '{of}'", remedy="Use 'total' or 'mean'")
         source = Source(self.frame)
-        scores = np.ascontiguousarray(source.column(f"{self._name}_{of}").to_numpy(dtype=float))
+        scores = np.ascontiguousarray(source.column(f"{self._name}_{of}").values)
         if by is None:
             codes, labels = np.zeros(source.n, dtype=np.uint32), ["all"]
         else:

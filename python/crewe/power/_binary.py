@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from crewe import _core
-from crewe._display import Table
 from crewe.power._quantities import (
     QUANTITIES,
     Direction,
@@ -23,6 +22,7 @@ from crewe.power._quantities import (
     sizes_of,
     whole,
 )
+from crewe.tables.display import Table
 
 if TYPE_CHECKING:
     from crewe.power._curve import Curve

@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from crewe._display import Table
 from crewe.exceptions import InputError, fault
 from crewe.power._binary import BinaryPower, binary
 from crewe.power._quantities import (
@@ -24,6 +23,7 @@ from crewe.power._quantities import (
     short,
     sizes_of,
 )
+from crewe.tables.display import Table
 
 
 @dataclass(frozen=True, repr=False)

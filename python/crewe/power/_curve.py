@@ -11,9 +11,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from crewe import _style
-from crewe._display import Table
 from crewe.exceptions import InputError, fault
+from crewe.plots import style as _style
 from crewe.power._binary import BinaryPower, binary
 from crewe.power._quantities import (
     LABELS,
@@ -24,6 +23,7 @@ from crewe.power._quantities import (
     points,
     short,
 )
+from crewe.tables.display import Table
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

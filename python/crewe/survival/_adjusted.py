@@ -8,11 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from crewe import _formula, _names
-from crewe._display import Table, number
-from crewe._frames import build, numbers
-from crewe._margins import _label, _values, rows_with
 from crewe.exceptions import InputError, fault
+from crewe.formula import names as _names
+from crewe.formula.design import Design
+from crewe.frames.source import build, numbers
+from crewe.models.margins import _label, _values
+from crewe.tables.display import Table, number
 
 COLUMNS = ("time", "estimate", "std_error", "conf_low", "conf_high")
 
@@ -130,7 +131,7 @@ class AdjustedCurves:
 def adjusted_curves(
     fit: Any,
     core: Any,
-    design: _formula.Design,
+    design: Design,
     term: str | None,
     times: Sequence[float] | None,
     conf_type: str,
@@ -149,7 +150,7 @@ def adjusted_curves(
             remedy=f"It has {', '.join(used)}",
         )
     values = _values(design, term, None)
-    settings = [rows_with(design, {term: value}) for value in values]
+    settings = [design.with_values({term: value}) for value in values]
     at = core.event_times() if times is None else np.ascontiguousarray(numbers(times, "times"))
     curves, changes = core.adjusted_curves(fit._covariance(), settings, at, conf_type, level)
     return AdjustedCurves(

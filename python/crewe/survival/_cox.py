@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from crewe import _formula
-from crewe._frames import Source, aligned, index_of, numbers
-from crewe._linear import (
+from crewe.exceptions import InputError, fault
+from crewe.formula import design as designs
+from crewe.frames.source import Source, aligned, index_of, numbers
+from crewe.models.linear import (
     array_clusters,
     cluster_codes,
     design_needs_a_formula,
     rows_of_the_data,
 )
-from crewe._weights import Weights, left_out_note
-from crewe.exceptions import InputError, fault
+from crewe.models.weights import Weights, left_out_note
 from crewe.survival._cox_model import CoxPH, Rows, fit_core, groups_of, named_in_words
 from crewe.survival._surv import (
     Surv,
@@ -114,7 +114,7 @@ def coxph(
         trial = None
         left_out: list[str] = []
         if design is not None:
-            from crewe._trial import join, without_left_out
+            from crewe.models.trial import join, without_left_out
 
             source, left_out = without_left_out(design, source)
             trial = join(design, source, right, strata_terms=strata_terms, layered=True)
@@ -128,7 +128,7 @@ def coxph(
         named = [asked.column] if asked is not None and asked.column else []
         zero = None if asked is None else asked.without(source)
         also = [*parts.columns(), *layers, *named]
-        built = _formula.design(
+        built = designs.design(
             source,
             right,
             also=also,
@@ -150,9 +150,9 @@ def coxph(
             cluster, independent = clustering.cluster, clustering.independent
             notes += clustering.notes
         codes = None if cluster is None else cluster_codes(source, cluster, built.rows)[0]
-        layer_codes, labels = codes_of(built.frame, layers) if layers else (None, [])
-        weight = _formula.column_values(named[0], built.frame) if named else None
-        rows = Rows(parts.outcome(built.frame), built.x, codes, layer_codes, weight, built)
+        layer_codes, labels = codes_of(built.columns, layers) if layers else (None, [])
+        weight = designs.column_values(named[0], built.columns) if named else None
+        rows = Rows(parts.outcome(built.columns), built.x, codes, layer_codes, weight, built)
         terms = built.names
         layered = f" + strata({', '.join(layers)})" if layers else ""
         shown = f"Surv({parts.time}, {parts.event}) ~ {right}{layered}"

@@ -10,11 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crewe import _core
-from crewe._display import Table, number
-from crewe._frames import build, numbers
-from crewe._linear import rows_of_the_data
-from crewe._request import each
+from crewe.frames.source import build, numbers
+from crewe.models.linear import rows_of_the_data
+from crewe.models.request import each
 from crewe.survival._surv import grouped, need_text
+from crewe.tables.display import Table, number
 
 Floats = NDArray[np.float64]
 

@@ -9,12 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crewe import _core
-from crewe._display import Table, number
-from crewe._frames import build
-from crewe._linear import rows_of_the_data
-from crewe._request import each
 from crewe.exceptions import InputError, fault
+from crewe.frames.source import build
+from crewe.models.linear import rows_of_the_data
+from crewe.models.request import each
 from crewe.survival._surv import equals, grouped, need_text
+from crewe.tables.display import Table, number
 
 
 @dataclass
