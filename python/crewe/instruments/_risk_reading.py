@@ -117,16 +117,17 @@ def long(
             values=list(dict.fromkeys(names[i] for i in twice)),
             remedy="Keep one row a case, time and factor",
         )
-    pairs = keys[["case", "time"]].drop_duplicates().reset_index(drop=True)
-    row_of = {(c, t): i for i, (c, t) in enumerate(pairs.itertuples(index=False))}
+    first = ~keys.duplicated(["case", "time"]).to_numpy(dtype=bool)
+    of_case, of_time = np.asarray(ids)[first], np.asarray(time_codes)[first]
+    row_of = {pair: i for i, pair in enumerate(zip(of_case, of_time, strict=True))}
     engagement = np.array([factor.kind == "engagement" for factor in framework.factors])
-    matrix = np.where(engagement, np.nan, 0.0) * np.ones((len(pairs), 1))
+    matrix = np.where(engagement, np.nan, 0.0) * np.ones((len(of_case), 1))
     rows = [row_of[pair] for pair in zip(ids, time_codes, strict=True)]
     matrix[rows, columns] = numbers
     return Assessments(
         matrix,
-        pairs["case"].to_numpy(),
-        pairs["time"].to_numpy(),
+        of_case,
+        of_time,
         case_labels,
         time_labels,
         _as_given(source, case, case_labels),
