@@ -18,6 +18,7 @@ from crewe.frames.columns import identifiers, labels
 from crewe.frames.ids import alike
 from crewe.frames.source import Source, build
 from crewe.tables.display import Table
+from crewe.tables.printable import Printable
 
 if TYPE_CHECKING:
     from crewe.design.design import Design
@@ -58,7 +59,7 @@ class Joined:
     arms: list[str]
 
 
-class Assignment:
+class Assignment(Printable):
     """The arms of all units of a trial, from ``design.assign`` or ``design.observe``.
 
     Attributes
@@ -103,7 +104,7 @@ class Assignment:
         self._block: NDArray[np.uint32] | None = drawn["block"]
         self._left_out: int = drawn["left_out"]
         self._core_units: _core.Units | None = units
-        self._parts: dict[str, Any] = units.parts()
+        self._held: dict[str, Any] | None = None
         self._source: Source | None = source
         self._arm_column = arm_column
         # Other identifiers under which rows may name a unit: families that split off or merged.
@@ -112,6 +113,13 @@ class Assignment:
         self._integers = _whole(source, design.id_column)
         self.notes += alike(self._labels, self.noun)
         self._keep_data = keep_data
+
+    @property
+    def _parts(self) -> dict[str, Any]:
+        """What the procedure knows of the units, asked for when it is needed: registers are long."""
+        if self._held is None:
+            self._held = self._units().parts()
+        return self._held
 
     @property
     def cluster(self) -> str | None:
@@ -358,11 +366,8 @@ class Assignment:
     def __len__(self) -> int:
         return len(self._labels)
 
-    def __repr__(self) -> str:
-        return self.table().text()
-
-    def _repr_html_(self) -> str:
-        return self.table().html()
+    def _panels(self) -> list[Table]:
+        return [self.table()]
 
     def _added(self, unit: NDArray[Any]) -> dict[str, Any]:
         arm = self._arm[unit]
@@ -398,7 +403,7 @@ class Assignment:
 
     def __getstate__(self) -> dict[str, Any]:
         kept = self._source if self._keep_data else None
-        return {**self.__dict__, "_source": kept, "_core_units": None}
+        return {**self.__dict__, "_source": kept, "_core_units": None, "_held": self._parts}
 
 
 def _whole(source: Source, name: str) -> bool:

@@ -15,6 +15,7 @@ from crewe.frames.source import Source, build
 from crewe.plots import style
 from crewe.tables.display import Table
 from crewe.tables.labels import signed, spaced
+from crewe.tables.printable import Printable
 
 _NOTE = (
     "Standardised difference from {first}: difference in means over the root of the mean of the "
@@ -47,7 +48,7 @@ class Term:
     mirrored: bool = False
 
 
-class Balance:
+class Balance(Printable):
     """Covariates compared between the arms.
 
     Attributes
@@ -264,11 +265,8 @@ class Balance:
             "the two variances, with p (1 - p) for shares (Austin 2009); it is not tested.",
         ]
 
-    def __repr__(self) -> str:
-        return "\n\n".join(table.text() for table in self.tables())
-
-    def _repr_html_(self) -> str:
-        return "".join(table.html() for table in self.tables())
+    def _panels(self) -> list[Table]:
+        return self.tables()
 
 
 def _terms(source: Source, name: str) -> list[tuple[Term, NDArray[np.float64]]]:

@@ -31,12 +31,13 @@ from crewe.frames.columns import arrivals, identifiers, labels
 from crewe.frames.ids import refuse_hidden
 from crewe.frames.source import Source
 from crewe.tables.display import Table
+from crewe.tables.printable import Printable
 
 ALGORITHM = "crewe/1"
 
 
 @dataclass(frozen=True, init=False, repr=False)
-class Design:
+class Design(Printable):
     """The design of a randomised trial, declared once and used everywhere.
 
     Parameters
@@ -529,8 +530,8 @@ class Design:
             f"{name!s:<12}{value}" for name, value in [("design", self.name), *self._table().rows]
         )
 
-    def _repr_html_(self) -> str:
-        return self._table().html()
+    def _panels(self) -> list[Table]:
+        return [self._table()]
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "seed": None if isinstance(self.seed, Key) else self.seed}

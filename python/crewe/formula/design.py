@@ -206,7 +206,7 @@ def design(
         The right-hand side.
     also : iterable of str
         Further columns whose missing values drop a row (those of the left-hand side).
-    missing : {"drop", "indicator"}
+    missing : {"drop", "refuse", "indicator"}
         `"indicator"` fills a missing covariate with its mean (a category with a level of its own) and adds a column
         that says so (White and Thompson 2005, doi:10.1002/sim.1981).
     keep : iterable of str
@@ -216,10 +216,6 @@ def design(
     out : array of bool, optional
         Rows that take no part for a reason of their own, such as a weight of 0; they do not count as dropped.
     """
-    if missing not in ("drop", "indicator"):
-        raise fault(
-            InputError, f"missing={missing!r} is unknown", remedy="Use 'drop' or 'indicator'"
-        )
     needed = variables(right)
     columns = source.columns([*needed, *[name for name in also if name not in needed]])
     if source.n == 0:
@@ -244,6 +240,15 @@ def design(
         )
         notes += filled
     rows, dropped = _whole_rows(columns, out)
+    if missing == "refuse" and dropped.n:
+        name, count = next(iter(dropped.by_column.items()))
+        raise fault(
+            InputError,
+            f"{count} of {columns.n} rows have no value of '{name}'",
+            column=name,
+            rows=[int(row) for row in np.flatnonzero(columns[name].missing)],
+            remedy="Fill them in, or leave them out and count them with missing='drop'",
+        )
     kept = columns.take(rows)
     notes += cells.check_levels({name: kept[name] for name in needed}, rows)
     matrix, plan, state = materialise(right, kept)

@@ -146,5 +146,5 @@ class _Means:
                 for key, known in grid.items()
             }
             grid[name] = Column(np.tile(unique, len(weights)), column.levels)
-            weights = np.outer(weights, share).ravel()
+            weights = np.asarray(np.outer(weights, share).ravel(), dtype=np.float64)
         return grid, weights

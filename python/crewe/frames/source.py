@@ -136,6 +136,8 @@ class Source:
         if dtype.is_integer() or dtype == nw.Boolean:
             values = series.to_numpy()
             codes, unique = pd.factorize(values)
+            if unique.dtype.kind in "iu":
+                return codes.astype(np.uint32), list(map(str, unique.tolist()))
             return codes.astype(np.uint32), [str(int(value)) for value in unique]
         # Text is told apart by Python: a hash of C would end at a NUL.
         cells = series.to_list()

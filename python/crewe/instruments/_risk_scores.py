@@ -16,6 +16,7 @@ from crewe.instruments import _plots, _risk_reading
 from crewe.instruments._answers import nearest
 from crewe.instruments._risk_reading import Assessments
 from crewe.tables.display import Table
+from crewe.tables.printable import Printable
 
 if TYPE_CHECKING:
     from crewe.instruments.risk import Framework
@@ -27,7 +28,7 @@ _FLOATS = NDArray[np.float64]
 
 
 @dataclass(eq=False, repr=False)
-class Scores:
+class Scores(Printable):
     """The scores of each case at each time.
 
     Attributes
@@ -276,15 +277,12 @@ class Scores:
             digits=2,
         )
 
-    def __repr__(self) -> str:
-        return self._table().text()
-
-    def _repr_html_(self) -> str:
-        return self._table().html()
+    def _panels(self) -> list[Table]:
+        return [self._table()]
 
 
 @dataclass(eq=False, repr=False)
-class Change:
+class Change(Printable):
     """How scores changed, by arm.
 
     Attributes
@@ -413,11 +411,8 @@ class Change:
             digits=2,
         )
 
-    def __repr__(self) -> str:
-        return self._table().text()
-
-    def _repr_html_(self) -> str:
-        return self._table().html()
+    def _panels(self) -> list[Table]:
+        return [self._table()]
 
 
 def build(framework: Framework, source: Source, read: Assessments) -> Scores:

@@ -32,6 +32,7 @@ from crewe.instruments import _risk_reading, _risk_scores
 from crewe.instruments._answers import nearest
 from crewe.instruments._risk_scores import MEASURES, Change, Scores
 from crewe.tables.display import Table
+from crewe.tables.printable import Printable
 
 __all__ = ["MEASURES", "Change", "Factor", "Framework", "Scores"]
 
@@ -72,8 +73,8 @@ class Factor:
     applies: str = ""
 
 
-@dataclass(frozen=True)
-class Framework:
+@dataclass(frozen=True, repr=False)
+class Framework(Printable):
     """A risk matrix.
 
     Attributes
@@ -292,13 +293,11 @@ class Framework:
             ],
             title=self.title,
             notes=[self.source, *(["? uncertain: may be the alternative."] if uncertain else [])],
+            align="llrl",
         )
 
-    def __repr__(self) -> str:
-        return self._table().text()
-
-    def _repr_html_(self) -> str:
-        return self._table().html()
+    def _panels(self) -> list[Table]:
+        return [self._table()]
 
 
 def _weight(value: Any, kind: str, code: str) -> float:

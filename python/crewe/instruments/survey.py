@@ -27,10 +27,11 @@ from crewe.frames.source import Source
 from crewe.instruments import _columns, _plots
 from crewe.instruments._answers import Labels, answers, nearest
 from crewe.tables.display import Table, number
+from crewe.tables.printable import Printable
 
 
-@dataclass(eq=False)
-class Scores:
+@dataclass(eq=False, repr=False)
+class Scores(Printable):
     """A scored rating scale.
 
     Attributes
@@ -120,11 +121,8 @@ class Scores:
             digits=2,
         )
 
-    def __repr__(self) -> str:
-        return self._table().text()
-
-    def _repr_html_(self) -> str:
-        return self._table().html()
+    def _panels(self) -> list[Table]:
+        return [self._table()]
 
 
 def score(

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import html
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
@@ -11,9 +11,10 @@ import pandas as pd
 
 from crewe import _core
 from crewe.exceptions import InputError, fault
-from crewe.frames import cells
 from crewe.frames.cells import label_of
 from crewe.frames.source import Source, build
+from crewe.tables.display import Table
+from crewe.tables.printable import Printable
 
 if TYPE_CHECKING:
     from crewe.models.linear import Linear
@@ -31,7 +32,7 @@ def label_among(value: Any, levels: Sequence[str]) -> str:
     return text
 
 
-class Results(Mapping[str, Result]):
+class Results(Printable, Mapping[str, Result]):
     """One result for each value of a column: a mapping from value to result.
 
     Attributes
@@ -93,14 +94,12 @@ class Results(Mapping[str, Result]):
         padded = {k: [*v, *[None] * (n - len(v))] for k, v in columns.items()}
         return build(padded, self._first.implementation)
 
-    def __repr__(self) -> str:
-        return "\n\n".join(f"{self.by}: {group}\n{one!r}" for group, one in self._items())
-
-    def _repr_html_(self) -> str:
-        return "".join(
-            f"<p>{html.escape(f'{self.by}: {group}')}</p>{one._repr_html_()}"
+    def _panels(self) -> Sequence[Table]:
+        return [
+            replace(panel, title=". ".join(filter(None, [f"{self.by}: {group}", panel.title])))
             for group, one in self._items()
-        )
+            for panel in one._panels()
+        ]
 
 
 class FitGroup(Results[Model]):
@@ -137,12 +136,9 @@ class FitGroup(Results[Model]):
 
         return table(self._results, **options)
 
-    def __repr__(self) -> str:
-        return repr(self.table())
-
-    def _repr_html_(self) -> str:
-        drawn: str = self.table()._repr_html_()
-        return drawn
+    def _panels(self) -> Sequence[Table]:
+        panels: Sequence[Table] = self.table()._panels()
+        return panels
 
 
 class FitFamily(FitGroup[Model]):
@@ -209,17 +205,3 @@ def fit_family(formulas: Sequence[str], fit: Callable[[str], Model]) -> FitFamil
             )
         fits[outcome] = fit(formula)
     return FitFamily(fits)
-
-
-def fit_by(by: str, data: Any, fit: Callable[[Any], Model]) -> FitGroup[Model]:
-    """Fit a model in each group; rows without a group are left out with a note in every fit."""
-    source = Source(data)
-    levels, codes = cells.levels(source.column(by))
-    missing = int((codes < 0).sum())
-    fits: dict[str, Model] = {}
-    for place, group in enumerate(levels):
-        result = fit(source._frame.filter((codes == place).tolist()).to_native())
-        if missing:
-            result.base_notes.append(f"{missing} rows without a value of {by} are in no group")
-        fits[str(group)] = result
-    return FitGroup(by, fits)

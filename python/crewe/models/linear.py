@@ -17,6 +17,7 @@ from crewe.frames.source import Source, aligned
 from crewe.models.estimates import Estimates
 from crewe.models.margins import Margins, margins, predict
 from crewe.tables.display import Table, number, p_value, stars
+from crewe.tables.printable import Printable
 
 Floats = NDArray[np.float64]
 
@@ -55,8 +56,8 @@ class Data:
     weights: tuple[Floats, str] | None = None
 
 
-@dataclass
-class Linear(Estimates):
+@dataclass(repr=False)
+class Linear(Estimates, Printable):
     """A fitted linear predictor.
 
     Attributes
@@ -345,11 +346,8 @@ class Linear(Estimates):
         """Give the printed table."""
         return self._summary_table(level)
 
-    def __repr__(self) -> str:
-        return self._summary_table().text()
-
-    def _repr_html_(self) -> str:
-        return self._summary_table().html()
+    def _panels(self) -> list[Table]:
+        return [self.summary()]
 
     def plot(self, **options: Any) -> Any:
         """Draw the coefficients with their intervals; see :func:`crewe.coefplot`."""
@@ -384,15 +382,6 @@ def design_needs_a_formula() -> CreweError:
         "design= joins a trial by the identifiers in the data, and arrays have none",
         remedy="Pass a formula and the data frame, or cluster=ids with the arrays",
     )
-
-
-def cluster_codes(
-    source: Source, cluster: str, rows: NDArray[np.int64]
-) -> tuple[NDArray[np.uint32], pd.Series[Any]]:
-    """Give the cluster of each kept row as a code, and as text."""
-    codes, labels = source.ids(cluster)
-    kept = codes[rows]
-    return kept, pd.Series(np.asarray(labels, dtype=object)[kept])
 
 
 def array_clusters(

@@ -13,6 +13,7 @@ from crewe.exceptions import InputError, fault
 from crewe.frames.column import Columns
 from crewe.frames.source import Source, build, label_of, numbers
 from crewe.tables.display import Table, number, p_value, stars
+from crewe.tables.printable import Printable
 
 if TYPE_CHECKING:
     from crewe.formula.design import Design
@@ -21,8 +22,8 @@ if TYPE_CHECKING:
 Floats = NDArray[np.float64]
 
 
-@dataclass
-class Margins:
+@dataclass(repr=False)
+class Margins(Printable):
     """Predicted levels of the outcome at values of a term, and their comparisons with the first.
 
     Attributes
@@ -119,11 +120,8 @@ class Margins:
             header, rows, title=title, notes=[*self.methods(), *(f"Note: {n}." for n in self.notes)]
         )
 
-    def __repr__(self) -> str:
-        return self._table().text()
-
-    def _repr_html_(self) -> str:
-        return self._table().html()
+    def _panels(self) -> list[Table]:
+        return [self._table()]
 
     def plot(self, **options: Any) -> Any:
         """Draw the levels with their intervals; see :func:`crewe.plots.means`."""

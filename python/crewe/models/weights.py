@@ -54,8 +54,8 @@ class Weights:
     @classmethod
     def of(cls, asked: Any) -> Weights | None:
         """Read the argument `weights=` of a model."""
-        if asked is None:
-            return None
+        if asked is None or isinstance(asked, Weights):
+            return asked
         given, kind = (
             (asked.weights, "analytic") if isinstance(asked, Analytic) else (asked, "probability")
         )

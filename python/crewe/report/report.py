@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from crewe.exceptions import InputError, fault
-from crewe.files.writing import write
+from crewe.files.writing import as_path, write
 from crewe.plots import style
 from crewe.report import markup
 from crewe.report.page import Page, assemble
@@ -20,6 +20,7 @@ from crewe.report.versions import versions
 from crewe.tables import protocols
 from crewe.tables.display import Table, number, p_value
 from crewe.tables.labels import pretty, sentence
+from crewe.tables.printable import Printable
 from crewe.tables.table import ModelTable
 
 
@@ -255,7 +256,7 @@ class Report:
         CreweError
             Where the system does not write: no room, no right, no such disk.
         """
-        ending = Path(path).suffix.lower()
+        ending = as_path(path).suffix.lower()
         if ending and ending not in {".html", ".htm"}:
             raise fault(
                 InputError,
@@ -412,6 +413,8 @@ _HEADS = {
 
 def _table_html(result: Any) -> str | None:
     """Give a result's own HTML, or a frame or tidy result as a table, or None."""
+    if isinstance(result, Printable):
+        return result.html()
     if protocols.is_frame(result) or isinstance(result, Mapping):
         return _frame_table(protocols.rows(result))
     own = getattr(result, "_repr_html_", None)

@@ -14,12 +14,13 @@ from crewe.formula.design import Design
 from crewe.frames.source import build, numbers
 from crewe.models.margins import _label, _values
 from crewe.tables.display import Table, number
+from crewe.tables.printable import Printable
 
 COLUMNS = ("time", "estimate", "std_error", "conf_low", "conf_high")
 
 
-@dataclass
-class AdjustedCurves:
+@dataclass(repr=False)
+class AdjustedCurves(Printable):
     """Adjusted survival curves; made by :meth:`CoxPH.adjusted_curves`.
 
     Attributes
@@ -82,11 +83,8 @@ class AdjustedCurves:
             notes=[*notes, *[f"Note: {note}." for note in self.notes]],
         )
 
-    def __repr__(self) -> str:
-        return self.summary().text()
-
-    def _repr_html_(self) -> str:
-        return self.summary().html()
+    def _panels(self) -> list[Table]:
+        return [self.summary()]
 
     def plot(
         self,

@@ -202,14 +202,14 @@ def sides(formula: str) -> Sides:
     return Sides(arguments[0], arguments[1], right or "1", strata)
 
 
-def refuse_missing_times(source: Source, parts: Sides) -> None:
+def refuse_missing_times(source: Source, parts: Sides, rows: NDArray[np.int64]) -> None:
     """Refuse times that are missing where the event is known.
 
     Dropped silently these would most often be open cases, which have no end date, and the curves
     would then rest on closed cases alone. Rows without time and event are dropped and counted.
     """
     if source.n:
-        open_refused(parts, source.columns(parts.columns()), np.arange(source.n))
+        open_refused(parts, source.columns(parts.columns()), rows)
 
 
 def open_refused(parts: Sides, columns: Columns, rows: NDArray[np.int64]) -> Surv:
