@@ -336,8 +336,8 @@ def _named(national: Mapping[Any, Any]) -> list[tuple[Any, Any]]:
 
 
 def _share(value: Any) -> float:
-    number = isinstance(value, int | float | np.number) and not isinstance(value, bool)
-    if not number or value != value:
+    number = isinstance(value, cells.NUMBERS) and not isinstance(value, bool)
+    if not number or cells.is_missing(value):
         raise fault(
             InputError,
             "a national share must be a number",

@@ -81,7 +81,7 @@ def love(
         for term, value in values.items():
             largest[term] = max(largest.get(term, -1.0), -1.0 if math.isnan(value) else abs(value))
     terms = sorted(largest, key=lambda term: -largest[term])
-    known = dict(labels or {})
+    known = {**(protocols.attribute(balance, "texts") or {}), **(labels or {})}
     return _draw(series, terms, [known.get(term, pretty(term)) for term in terms], mark, ax)
 
 

@@ -495,9 +495,16 @@ def _commitment(result: Any) -> Any:
 def _date(date: datetime.date | str | None) -> datetime.date:
     if date is None:
         return datetime.date.today()
-    if isinstance(date, datetime.datetime):
+    # NaT is an instance of datetime, and no date.
+    if isinstance(date, datetime.datetime) and date == date:
+        if date.utcoffset() is not None:
+            raise fault(
+                InputError,
+                f"the date '{date}' carries a time zone, so its day depends on the place",
+                remedy="Pass the day itself, as 2016-11-01",
+            )
         return date.date()
-    if isinstance(date, datetime.date):
+    if isinstance(date, datetime.date) and date == date:
         return date
     try:
         return datetime.date.fromisoformat(str(date))

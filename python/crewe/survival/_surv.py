@@ -106,10 +106,10 @@ def _days(values: Any, name: str) -> NDArray[Any]:
     """Give lengths of time in days; anything else as it came."""
     array = np.asarray(values)
     if array.dtype.kind == "O":
-        cells = [cell for cell in array.ravel() if not _missing(cell)]
+        cells = [cell for cell in array.ravel() if not _cells.is_missing(cell)]
         if cells and all(isinstance(cell, _SPANS) for cell in cells):
             shape = array.shape
-            plain = [None if _missing(cell) else cell for cell in array.ravel()]
+            plain = [None if _cells.is_missing(cell) else cell for cell in array.ravel()]
             array = pd.to_timedelta(pd.Series(plain)).to_numpy().reshape(shape)
     if array.dtype.kind == "m":
         if np.datetime_data(array.dtype)[0] in ("Y", "M", "generic"):
@@ -122,10 +122,6 @@ def _days(values: Any, name: str) -> NDArray[Any]:
         days = array / np.timedelta64(1, "D")
         return np.where(np.isnat(array), np.nan, days)
     return _no_dates(array, name)
-
-
-def _missing(cell: Any) -> bool:
-    return cell is None or cell is pd.NA or bool(cell != cell)
 
 
 @dataclass
