@@ -10,13 +10,18 @@ from pathlib import Path
 from typing import Any
 
 import crewe as cw
+import matplotlib.pyplot
 import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
-from crewe import _bars, _labels, _style, plots
+from crewe import plots
+from crewe.plots import bars as _bars
+from crewe.plots import style
 from crewe.survival import _figure
-from hypothesis import given, settings
+from crewe.tables import labels as _labels
+from crewe.tables.writers.registry import WRITERS
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 
@@ -109,14 +114,14 @@ def test_5_3_levels_without_variance_or_below_nought(
     levels = pd.DataFrame({"level": ["a", "b"], "estimate": values})
     levels = levels.assign(conf_low=values - half, conf_high=values + half)
     ax = plots.means(levels, kind=kind, percent=percent)
-    _style.figure_of(ax).draw_without_rendering()
+    style.figure_of(ax).draw_without_rendering()
     low, high = ax.get_ylim()
     shown = levels[["estimate", "conf_low", "conf_high"]].to_numpy().ravel()
     shown = shown[np.isfinite(shown)]
     assert low <= shown.min() <= shown.max() <= high
     inside = [tick for tick in ax.get_yticks() if low <= tick <= high]
     assert len(inside) >= 3
-    assert "nan" not in _style.alt_of(ax)
+    assert "nan" not in style.alt_of(ax)
 
 
 def _stratified(method: Any, strata: list[str]) -> tuple[Any, pd.DataFrame]:
@@ -160,8 +165,7 @@ def test_5_3_strata_are_one_line(method: Any, strata: list[str], formula: str, c
     assert len(fit.tidy()) == len(kept) + count
     shown = cw.table(fit)
     page = cw.Report("T", date="2026-01-01").add(fit).add(shown).html
-    texts = [repr(fit), fit._repr_html_(), repr(shown), shown.html, shown.markdown, shown.latex]
-    for text in texts:
+    for text in [made.of(one._panels()) for made in WRITERS.values() for one in (fit, shown)]:
         assert text.count(line) == 1
         assert not [term for term in fit.strata_terms if f"{term} " in text or f">{term}<" in text]
     assert page.count(f">{line}<") == 2
@@ -246,7 +250,7 @@ def test_9_6_shares_of_few() -> None:
     assert _labels.fixed(-0.004, 2) == "0.00"
     bars = _bars.Bars(["x"], ["a", "b"], np.array([[0.005], [0.02]]), percent=True)
     ax = _bars.grouped(bars)
-    _style.figure_of(ax).draw_without_rendering()
+    style.figure_of(ax).draw_without_rendering()
     ticks = [label.get_text() for label in ax.get_yticklabels()]
     assert len(ticks) == len(set(ticks))
 
@@ -284,7 +288,7 @@ def test_9_11_love_keeps_what_is_not_defined() -> None:
     assert [t.get_text() for t in ax.get_yticklabels()] == ["age", "sex", "hist"]
     assert [t.get_text() for t in ax.texts] == ["not defined"] * 2
     assert np.isfinite(ax.get_xlim()).all()
-    assert "sex: not defined" in _style.alt_of(ax)
+    assert "sex: not defined" in style.alt_of(ax)
 
 
 @pytest.mark.parametrize("name", ["cost $10 or $20^", "$x_", "a $\\frac$ b"])
@@ -294,7 +298,7 @@ def test_9_14_dollars_are_text(name: str) -> None:
     _, own = plt.subplots()
     for ax in (None, own):
         drawn = plots.forest(_frame([name], [(1, 0.5, 2)]), xlabel=name, ax=ax)
-        figure = _style.figure_of(drawn)
+        figure = style.figure_of(drawn)
         figure.savefig(io.BytesIO(), format="svg")
         assert not drawn.get_yticklabels()[0].get_parse_math()
         assert not drawn.xaxis.label.get_parse_math()
@@ -313,14 +317,14 @@ def test_9_17_a_row_without_an_estimate_says_so() -> None:
     nan = float("nan")
     ax = plots.forest(_frame(["a", "b"], [(2, 1, 3), (nan, nan, nan)]), log=True, null=1)
     assert [t.get_text() for t in ax.texts][1] == "not estimated"
-    _style.figure_of(ax).draw_without_rendering()
+    style.figure_of(ax).draw_without_rendering()
 
 
 def test_9_17_many_groups_lie() -> None:
     bars = _bars.Bars([f"g{k}" for k in range(25)], ["a"], np.full((1, 25), 0.5))
     ax = _bars.grouped(bars)
     assert len(ax.get_yticklabels()) == 25
-    _style.figure_of(ax).draw_without_rendering()
+    style.figure_of(ax).draw_without_rendering()
     boxes = [label.get_window_extent() for label in ax.get_yticklabels()]
     assert not any(a.overlaps(b) for a, b in itertools.pairwise(boxes))
 
@@ -331,7 +335,7 @@ def test_9_17_long_names_stay_on_the_page() -> None:
     group = np.array(names)[np.arange(40) % 2]
     frame = pd.DataFrame({"t": time, "e": 1, "g": group})
     ax = cw.kaplan_meier("Surv(t, e) ~ g", frame).plot()
-    figure = _style.figure_of(ax)
+    figure = style.figure_of(ax)
     figure.draw_without_rendering()
     page = figure.bbox
     for text in [*ax.texts, *ax.get_legend().get_texts()]:
@@ -386,7 +390,59 @@ def test_7_9_drawings_lose_what_moves() -> None:
         '<animate attributeName="x" to="9"/><set attributeName="href" to="javascript:1"/>'
         "</rect><text>SYNTH</text></svg>"
     )
-    made = _style.embed_svg(drawing, "t", "d", "p")
+    made = style.embed_svg(drawing, "t", "d", "p")
     assert "<animate" not in made
     assert "<set" not in made
     assert "<rect" in made
+
+
+def assignment(columns):
+    n = len(next(iter(columns.values())))
+    frame = pd.DataFrame({"unit": range(n), **columns})
+    design = cw.Design("names", arms={"a": 1, "b": 1}, unit="unit", seed=1)
+    return design.assign(frame)
+
+
+def drawn(balance):
+    return [label.get_text() for label in balance.plot().get_yticklabels()]
+
+
+def test_9_9_names_with_brackets_are_no_levels():
+    rng = np.random.default_rng(1)
+    names = ["item[1]", "item[2]", "a:b", "[x]", "C(k)[T.1]", "g[a][b]"]
+    columns = {name: rng.normal(size=40) for name in names}
+    columns["item[1]"][3] = np.nan
+    columns["item[2]"][[4, 5]] = np.nan
+    balance = assignment({**columns, "sex": ["f", "m"] * 20}).balance([*names, "sex"])
+    assert balance.terms == [*names, "sex[f]", "sex[m]"]
+    # Of two levels the figure shows one; of two columns both.
+    assert drawn(balance) == [*names, "sex: m"]
+    assert [row[0] for row in balance.tables()[0].rows] == [*names, "sex: f", "sex: m"]
+    assert balance.notes == ["Missing by unit: item[1] 1, item[2] 2."]
+    assert set(plots.love(balance).get_yticklabels()[i].get_text() for i in range(8)) == {
+        *names, "sex: f", "sex: m",
+    }  # fmt: skip
+
+
+def test_9_9_a_frame_may_have_a_column_called_texts():
+    table = pd.DataFrame({"term": ["a[T.b]"], "std_difference": [0.1], "texts": ["x"]})
+    assert [label.get_text() for label in plots.love(table).get_yticklabels()] == ["a: b"]
+
+
+def test_9_9_a_column_called_as_a_level_is_refused():
+    both = assignment({"item": ["1", "2"] * 10, "item[1]": np.arange(20.0)})
+    with pytest.raises(cw.InputError, match="name of a level") as caught:
+        both.balance(["item", "item[1]"])
+    assert caught.value.values == ["item[1]"]
+    assert both.balance(["item[1]"]).terms == ["item[1]"]
+
+
+@given(st.lists(st.text("ab[]12:_", min_size=1, max_size=5), min_size=1, max_size=4, unique=True))
+@settings(deadline=None, max_examples=25)
+def test_9_9_every_number_has_a_line_of_its_own(names):
+    rng = np.random.default_rng(2)
+    assume("unit" not in names)
+    balance = assignment({name: rng.normal(size=12) for name in names}).balance(names)
+    assert balance.terms == names
+    assert drawn(balance) == [name.replace("_", " ") for name in names]
+    matplotlib.pyplot.close("all")

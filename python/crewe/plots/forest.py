@@ -7,15 +7,18 @@ import textwrap
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from crewe import _protocols, _style
-from crewe._display import number
-from crewe._labels import pretty, strata_of
 from crewe.exceptions import InputError, fault
+from crewe.frames.arguments import checked
+from crewe.plots import style as _style
+from crewe.tables import protocols
+from crewe.tables.display import number
+from crewe.tables.labels import pretty, strata_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 
+@checked
 def forest(
     frame: Any,
     *,
@@ -75,7 +78,7 @@ def forest(
     """
     lines = _lines(frame, terms, level, dict(labels or {}))
     rows = [row for row, _ in lines]
-    coverage = _protocols.level_of(_first(frame), level)
+    coverage = protocols.level_of(_first(frame), level)
     if not rows:
         raise fault(InputError, "there is nothing to draw", remedy="Give at least one estimate")
     low = [row for row in rows if log and min(row["conf_low"], row["estimate"]) <= 0]
@@ -96,14 +99,14 @@ def forest(
     # Where every line is a subgroup, the axis says what is estimated in each.
     said = xlabel or (f"Estimate of {wording[names[0]]}" if one else "Estimate")
     drawn = _draw(rows, texts, (null, log, digits, coverage, said), ax)
-    if _protocols.synthetic(frame):
+    if protocols.synthetic(frame):
         _style.label_synthetic(drawn)
     return drawn
 
 
 def _named(frame: Any) -> Mapping[str, Any] | None:
     """Give results by the name of their subgroup; a mapping of columns is one frame, and so is a tidy result."""
-    if not isinstance(frame, Mapping) or isinstance(frame, _protocols.Tidy) or "term" in frame:
+    if not isinstance(frame, Mapping) or isinstance(frame, protocols.Tidy) or "term" in frame:
         return None
     return {str(name): result for name, result in frame.items()}
 
@@ -125,7 +128,7 @@ def _lines(
             for name, result in named.items()
             for row, group in _lines(result, terms, level, labels)
         ]
-    rows = _protocols.tidy_with(frame, ("term", *_protocols.INTERVAL), level)
+    rows = protocols.tidy_with(frame, ("term", *protocols.INTERVAL), level)
     found = list(dict.fromkeys(str(row["term"]) for row in rows))
     strata = set(strata_of(frame, found))
     unknown = [term for term in terms or [] if term not in found]
@@ -137,7 +140,7 @@ def _lines(
             remedy=f"The terms are {', '.join(term for term in found if term not in strata)}",
         )
     if terms is None:
-        fitted = _protocols.attribute(frame, "strata_terms") is not None
+        fitted = protocols.attribute(frame, "strata_terms") is not None
         hidden = strata | ({"Intercept"} if fitted else set())
         rows = [row for row in rows if str(row["term"]) not in hidden] or rows
     columns = list(rows[0]) if rows else []

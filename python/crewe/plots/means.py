@@ -8,10 +8,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from crewe import _protocols, _style
-from crewe._display import p_value, stars
-from crewe._labels import fixed, pretty, share, signed
 from crewe.exceptions import InputError, fault
+from crewe.frames.arguments import checked
+from crewe.plots import style as _style
+from crewe.tables import protocols
+from crewe.tables.display import p_value, stars
+from crewe.tables.labels import fixed, pretty, share, signed
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -27,6 +29,7 @@ class _Group:
     counts: list[int]
 
 
+@checked
 def means(
     margins: Any,
     *,
@@ -95,18 +98,18 @@ def means(
     if not names or not groups:
         raise fault(InputError, "there is nothing to draw", remedy="Give margins with levels")
     first = _named(margins)
-    outcome = str(_protocols.attribute(next(iter(first.values())), "outcome") or "level")
+    outcome = str(protocols.attribute(next(iter(first.values())), "outcome") or "level")
     options = _Options(
         percent=percent,
         ylabel=ylabel or f"Predicted {outcome.replace('_', ' ')}",
         kind=kind,
-        level=_protocols.level_of(next(iter(first.values())), level),
+        level=protocols.level_of(next(iter(first.values())), level),
         significance=significance,
         labels={**_level_names(first, names), **dict(labels or {})},
         digits=_digits(_ends(groups), percent),
     )
     drawn = _draw(groups, names, options, ax)
-    if any(_protocols.synthetic(result) for result in first.values()):
+    if any(protocols.synthetic(result) for result in first.values()):
         _style.label_synthetic(drawn)
     return drawn
 
@@ -141,7 +144,7 @@ _MOST_DIGITS = 6
 
 def _ends(groups: list[_Group]) -> list[float]:
     """Give every number that the axis must show, where it is one."""
-    found = [row[name] for g in groups for row in g.levels for name in _protocols.INTERVAL]
+    found = [row[name] for g in groups for row in g.levels for name in protocols.INTERVAL]
     return [float(value) for value in found if math.isfinite(value)]
 
 
@@ -157,7 +160,7 @@ def _digits(ends: list[float], percent: bool) -> int:
 
 def _level_names(margins: Mapping[str, Any], names: list[str]) -> dict[str, str]:
     """Name bare numbers by what they are levels of: "treated: 1" says more than "1"."""
-    term = _protocols.attribute(next(iter(margins.values())), "term")
+    term = protocols.attribute(next(iter(margins.values())), "term")
     if not term:
         return {}
     return {
@@ -177,10 +180,10 @@ def _named(margins: Any) -> dict[str, Any]:
 def _groups(margins: Any, level: float | None, labels: dict[str, str]) -> list[_Group]:
     groups = []
     for title, result in _named(margins).items():
-        levels = _protocols.tidy_with(result, ("level", *_protocols.INTERVAL), level)
-        given = _protocols.attribute(result, "contrasts")
-        tests = _protocols.rows(given()) if callable(given) else []
-        counts = list(_protocols.attribute(result, "counts") or [0] * len(levels))
+        levels = protocols.tidy_with(result, ("level", *protocols.INTERVAL), level)
+        given = protocols.attribute(result, "contrasts")
+        tests = protocols.rows(given()) if callable(given) else []
+        counts = list(protocols.attribute(result, "counts") or [0] * len(levels))
         for value in dict.fromkeys(row.get("by") for row in levels):
             text = "" if value is None else labels.get(str(value), str(value))
             groups.append(

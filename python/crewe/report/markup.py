@@ -7,8 +7,8 @@ import re
 from collections.abc import Callable
 from html.parser import HTMLParser
 
-from crewe._display import unscrolled
-from crewe._labels import MINUS
+from crewe.tables.labels import MINUS
+from crewe.tables.writers.html import unscrolled
 
 _LINK = re.compile(r"\[([^\]]+)\]\((#[\w-]+|https?://[^\s)]+|mailto:[^\s)]+)\)")
 
