@@ -364,12 +364,12 @@ def test_2_4_clusters_beside_a_formula_come_as_a_column_a_series_or_an_array():
     d["family"] = np.arange(40) // 2
     named = cw.ols("y ~ arm", d, cluster="family")
     shuffled = d["family"].iloc[::-1]
-    for given in (d["family"], shuffled, d["family"].to_numpy(), d["family"].astype(str).tolist()):
-        fit = cw.ols("y ~ arm", d, cluster=given)
+    for ids in (d["family"], shuffled, d["family"].to_numpy(), d["family"].astype(str).tolist()):
+        fit = cw.ols("y ~ arm", d, cluster=ids)
         assert fit.clusters == 20
         assert np.array_equal(fit.se, named.se)
         cox = cw.coxph(
-            "Surv(family, arm == 'a') ~ y", d.assign(family=d["family"] + 1), cluster=given
+            "Surv(family, arm == 'a') ~ y", d.assign(family=d["family"] + 1), cluster=ids
         )
         assert cox.clusters == 20
     gaps = d.assign(y=d["y"].where(d.index % 7 != 0))
