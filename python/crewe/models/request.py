@@ -248,7 +248,7 @@ class Request:
         """Read clusters that came as an array, one id for each row of the data as given."""
         return array_clusters(cluster, self.n, self.index)[0][self.rows]
 
-    def refuse_families(self, kept: NDArray[np.bool_]) -> list[str]:
+    def refuse_families(self, kept: NDArray[np.bool_], tests: str) -> list[str]:
         """Refuse several rows a cluster, for tests that have no answer to them."""
         clusters = self.clusters(kept)
         if clusters is None:
@@ -257,8 +257,8 @@ class Request:
             within = np.flatnonzero(kept & np.isin(clusters.codes, clusters.several))
             raise fault(
                 DesignError,
-                f"{len(clusters.several)} of {clusters.count} clusters have several rows, and rank "
-                "tests take rows as independent: siblings would count as if each had been randomised",
+                f"{len(clusters.several)} of {clusters.count} clusters have several rows, and {tests} "
+                "take rows as independent: siblings would count as if each had been randomised",
                 column=clusters.name,
                 rows=[int(row) for row in self.rows[within]],
                 remedy="Keep one row a cluster, or compare the statistic with its values over "
