@@ -74,6 +74,7 @@ def test_5_3_axis_of_scores_from_the_data() -> None:
     st.floats(1e-3, 1e3),
     st.sampled_from(["points", "bars"]),
 )
+@example(0.0, 391.0, 0.00390625, "bars")
 def test_5_3_intervals_of_scores_are_seen(
     start: float, apart: float, half: float, kind: str
 ) -> None:

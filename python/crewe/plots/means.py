@@ -292,6 +292,8 @@ def _axes(
         # Room above the longest interval for the number that stands on it.
         ax.set_ylim(0, ax.get_ylim()[1] * 1.05)
     else:
+        margin = 0.05 * (max(high, 0.0) - low)
+        ax.set_ylim(low - margin, max(high, 0.0) + margin)
         ax.axhline(0, color=_style.INK, linewidth=0.7)
     ax.grid(axis="y")
     ax.set_ylabel(options.ylabel)
