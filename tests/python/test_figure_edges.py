@@ -21,7 +21,7 @@ from crewe.plots import style
 from crewe.survival import _figure
 from crewe.tables import labels as _labels
 from crewe.tables.writers.registry import WRITERS
-from hypothesis import assume, given, settings
+from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 
