@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from crewe import _cells
+from crewe import _cells, _core
 from crewe._frames import Source, refuse_text
 from crewe._groups import Results, label_among
 from crewe._linear import array_clusters, rows_of_the_data
@@ -164,11 +164,33 @@ class Request:
         codes = array_clusters(self.cluster, int(self.rows.max(initial=-1)) + 1)[0][self.rows]
         return Clusters.of(codes, rows, "cluster", "clusters")
 
+    def refuse_few(self, kept: NDArray[np.bool_]) -> None:
+        """Refuse a comparison of fewer than two clusters, or of an arm with fewer than two units."""
+        clusters = self.clusters(kept)
+        if clusters is None:
+            return
+        if self.trial is not None and self.trial.arm is not None:
+            from crewe._trial import refuse_too_few
+
+            # An arm that the user left out is not compared.
+            used = [int(code) for code in np.unique(self.trial._arm)]
+            place = np.full(len(self.trial._arms), -1)
+            place[used] = np.arange(len(used))
+            refuse_too_few(
+                [self.trial._arms[code] for code in used],
+                place[self.trial._arm[kept]],
+                self.trial._unit[kept],
+                self.trial._noun,
+                self.trial.arm,
+            )
+        _core.check_clusters(clusters.count)
+
     def refuse_families(self, kept: NDArray[np.bool_]) -> list[str]:
         """Refuse several rows a cluster, for tests that have no answer to them."""
         clusters = self.clusters(kept)
         if clusters is None:
             return []
+        self.refuse_few(kept)
         if len(clusters.several):
             within = np.flatnonzero(kept & np.isin(clusters.codes, clusters.several))
             raise fault(

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar, TypedDict, TypeVar, overload
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from crewe import _core, _formula
+from crewe import _core, _formula, _names
 from crewe._frames import Source, aligned, index_of, numbers
 from crewe._groups import FitFamily, FitGroup, fit_by, fit_family, several_formulas
 from crewe._linear import (
@@ -253,6 +253,7 @@ def _fit(
     kind: type[Fitted], formula: Any, data: Any, by: str | None, options: _Options
 ) -> Fitted | FitGroup[Fitted]:
     """Fit a model from a formula or arrays, in each group of `by` where that is asked for."""
+    options = replace(options, level=_core.check_level(options.level))
     if isinstance(data, str):
         raise fault(
             InputError,
@@ -318,10 +319,10 @@ def _from_formula(kind: type[Fitted], formula: str, data: Any, options: _Options
         notes.append(built.dropped.note())
         if trial is not None:
             notes.append(trial.dropped_by_arm(built.rows))
-    independent = ""
+    by_kind: dict[str, list[str]] = {}
     if trial is not None:
         clustering = trial.clustering(cluster, built.rows)
-        cluster, independent = clustering.cluster, clustering.independent
+        cluster, by_kind = clustering.cluster, clustering.by_kind
         notes += clustering.notes
     codes = labels = None
     if cluster is not None:
@@ -353,12 +354,35 @@ def _from_formula(kind: type[Fitted], formula: str, data: Any, options: _Options
         keep_data=options.keep_data,
         implementation=source._implementation,
         data=Data(built.x, y, core, groups, built, labels, weighted),
-        independent=independent,
+        by_kind=by_kind,
+        aside=_aside(built, trial, len(y) if groups is None else groups.count),
         weighted="" if weights is None else f"{weights.kind.capitalize()} weights: {named[0]}",
     )
     with rows_of_the_data(built.rows):
         fitted: Fitted = fit.vcov(options.vcov or ("HC2" if groups is None else "CR2"), options.df)
     return fitted
+
+
+def _aside(built: _formula.Design, trial: Any, clusters: int) -> list[int]:
+    """Give the columns after which nobody asks: terms of the trial's strata and sets.
+
+    Without a trial these are the categories, after the first term, with so many levels that few clusters share one.
+    """
+    aside: list[int] = []
+    shift, place = int(built.intercept), 0
+    for term, found in built.spec.term_slices.items():
+        columns = [j - shift for j in range(found.start, found.stop) if j >= shift]
+        if not columns:
+            continue
+        place += 1
+        if trial is not None:
+            named = set(_names.inside(str(term)))
+            passed = bool(named) and named <= trial.apart
+        else:
+            many = len(columns) > 1 and 5 * len(columns) > clusters
+            passed = place > 1 and many and bool(np.isin(built.x[:, columns], (0.0, 1.0)).all())
+        aside += columns if passed else []
+    return aside
 
 
 def _refuse_tiny(y: Floats, name: str) -> None:

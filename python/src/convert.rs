@@ -4,6 +4,7 @@ use numpy::PyReadonlyArray1;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 
+use crate::error::{OrRaise, to_python};
 use crate::key::Secret;
 
 /// A dictionary of results: `record!(py, "coef" => array, "n" => 12)`.
@@ -36,5 +37,23 @@ impl From<SeedLike> for crewe::rng::Seed {
             SeedLike::Integer(value) => Self::Integer(value),
             SeedLike::Key(key) => key.seed(),
         }
+    }
+}
+
+/// A confidence level between 0 and 1; anything else, text included, is refused with the core's words.
+#[derive(Clone, Copy)]
+pub struct Level(pub f64);
+
+impl<'a, 'py> FromPyObject<'a, 'py> for Level {
+    type Error = PyErr;
+
+    fn extract(level: Borrowed<'a, 'py, PyAny>) -> PyResult<Self> {
+        let py = level.py();
+        let Ok(value) = level.extract::<f64>() else {
+            let shown: String = level.repr()?.to_string().chars().take(40).collect();
+            return Err(to_python(py, &crewe::inference::not_a_level(shown)));
+        };
+        crewe::inference::check_level(value).or_raise(py)?;
+        Ok(Self(value))
     }
 }

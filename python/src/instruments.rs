@@ -48,7 +48,11 @@ fn prepare_cases<'py>(
     window.extracted = last;
     let out = crate::pool::compute(py, || cases::prepare(&dates, &window)).or_raise(py)?;
     let recodes: Vec<_> = out.recodes.into_iter().map(|r| (r.rule, r.action, r.rows)).collect();
-    let excluded: Vec<_> = out.excluded.into_iter().map(|e| (e.row, e.reason.name())).collect();
+    let excluded: Vec<_> = out
+        .excluded
+        .into_iter()
+        .map(|e| (e.row, e.reason.name(), e.also.into_iter().map(cases::Exclusion::name).collect::<Vec<_>>()))
+        .collect();
     Ok(record!(py,
         "rows" => out.rows,
         "history" => out.history,

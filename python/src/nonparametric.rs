@@ -5,7 +5,7 @@ use numpy::{IntoPyArray, PyArray1, PyReadonlyArray1};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
-use crate::convert::{SeedLike, record, slice};
+use crate::convert::{Level, SeedLike, record, slice};
 use crate::error::OrRaise;
 use crate::pool::Signals;
 
@@ -23,12 +23,15 @@ fn mann_whitney<'py>(
     alternative: &str,
     exact: Option<bool>,
     correct: bool,
-    level: f64,
+    level: Level,
     name: String,
 ) -> PyResult<Bound<'py, PyDict>> {
     let alternative = alternative.parse::<core::Alternative>().or_raise(py)?;
-    let mut options =
-        core::MannWhitneyOptions::default().alternative(alternative).correct(correct).level(level).name(name);
+    let mut options = core::MannWhitneyOptions::default()
+        .alternative(alternative)
+        .correct(correct)
+        .level(level.0)
+        .name(name);
     options.exact = exact;
     let (x, y) = (slice(&x)?, slice(&y)?);
     let test = crate::pool::compute(py, || core::mann_whitney(x, y, &options, &Signals)).or_raise(py)?;
@@ -68,17 +71,17 @@ fn compare_rates<'py>(
     totals: [u64; 2],
     alternative: &str,
     exact: bool,
-    level: f64,
+    level: Level,
 ) -> PyResult<Bound<'py, PyDict>> {
     let alternative = alternative.parse::<core::Alternative>().or_raise(py)?;
-    let fisher = core::fisher_test(events, totals, alternative, level).or_raise(py)?;
-    let newcombe = core::newcombe(events, totals, level).or_raise(py)?;
+    let fisher = core::fisher_test(events, totals, alternative, level.0).or_raise(py)?;
+    let newcombe = core::newcombe(events, totals, level.0).or_raise(py)?;
     let unconditional = if exact {
-        Some(crate::pool::compute(py, || core::chan_zhang(events, totals, level, &Signals)).or_raise(py)?)
+        Some(crate::pool::compute(py, || core::chan_zhang(events, totals, level.0, &Signals)).or_raise(py)?)
     } else {
         None
     };
-    let rates = [0, 1].map(|g| core::clopper_pearson(events[g], totals[g], level).map(pair));
+    let rates = [0, 1].map(|g| core::clopper_pearson(events[g], totals[g], level.0).map(pair));
     let [first, second] = rates;
     Ok(record!(py,
         "p_value" => fisher.p_value, "odds_ratio" => fisher.odds_ratio, "odds_interval" => pair(fisher.interval),
@@ -96,10 +99,10 @@ fn prevalence<'py>(
     total: u64,
     national: f64,
     alternative: &str,
-    level: f64,
+    level: Level,
 ) -> PyResult<Bound<'py, PyDict>> {
     let alternative = alternative.parse::<core::Alternative>().or_raise(py)?;
-    let test = crate::pool::compute(py, || core::prevalence(events, total, national, alternative, level))
+    let test = crate::pool::compute(py, || core::prevalence(events, total, national, alternative, level.0))
         .or_raise(py)?;
     Ok(record!(py,
         "rate" => test.rate, "interval" => pair(test.interval), "wilson" => pair(test.wilson),
@@ -143,11 +146,11 @@ fn group_summary<'py>(
     values: PyReadonlyArray1<'py, f64>,
     codes: PyReadonlyArray1<'py, u32>,
     groups: usize,
-    level: f64,
+    level: Level,
 ) -> PyResult<Vec<Bound<'py, PyDict>>> {
     let (values, codes) = (slice(&values)?, slice(&codes)?);
     let found =
-        crate::pool::compute(py, || core::group_summary(values, codes, groups, level)).or_raise(py)?;
+        crate::pool::compute(py, || core::group_summary(values, codes, groups, level.0)).or_raise(py)?;
     found
         .into_iter()
         .map(|g| {

@@ -68,10 +68,20 @@ impl Linear {
         py: Python<'_>,
         ask: impl FnOnce(&AnyFit<'_>) -> crewe::Result<T> + Send,
     ) -> PyResult<T> {
+        self.with_fit_aside(py, Vec::new(), ask)
+    }
+
+    /// As [`Linear::with_fit`], with columns of the design that nobody asks after.
+    fn with_fit_aside<T: Send>(
+        &self,
+        py: Python<'_>,
+        aside: Vec<usize>,
+        ask: impl FnOnce(&AnyFit<'_>) -> crewe::Result<T> + Send,
+    ) -> PyResult<T> {
         let (x, y) = (self.x.bind(py).readonly(), self.y.bind(py).readonly());
         let (columns, outcome) = (x.as_array(), y.as_array());
         let names = self.estimates().names.iter().skip(usize::from(self.intercept)).cloned();
-        let design = DesignMatrix::new(columns, self.intercept).named(names).or_raise(py)?;
+        let design = DesignMatrix::new(columns, self.intercept).named(names).or_raise(py)?.aside(aside);
         let fit = match &self.model {
             Model::Ols(summary) => AnyFit::Ols(Fit::resume(design, outcome, Arc::clone(summary))),
             Model::Glm(summary) => AnyFit::Glm(Fit::resume(design, outcome, Arc::clone(summary))),
@@ -173,18 +183,19 @@ fn glm_fit<'py>(
 
 #[pymethods]
 impl Linear {
-    /// The covariance of the coefficients under a named definition.
-    #[pyo3(signature = (kind, groups, residual_df))]
+    /// The covariance of the coefficients under a named definition; notes pass over the columns of `x` that are aside.
+    #[pyo3(signature = (kind, groups, residual_df, aside))]
     fn covariance(
         slf: Bound<'_, Self>,
         kind: &str,
         groups: Option<&Groups>,
         residual_df: bool,
+        aside: Vec<usize>,
     ) -> PyResult<Covariance> {
         let py = slf.py();
         let kind: Vcov = kind.parse().or_raise(py)?;
         let rule = if residual_df { DfRule::Residual } else { DfRule::Default };
-        let inner = slf.get().with_fit(py, |fit| fit.vcov(kind, groups, rule))?;
+        let inner = slf.get().with_fit_aside(py, aside, |fit| fit.vcov(kind, groups, rule))?;
         Ok(Covariance { owner: Owner::Linear(slf.unbind()), inner })
     }
 

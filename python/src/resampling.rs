@@ -8,7 +8,7 @@ use numpy::{IntoPyArray, PyReadonlyArray1, PyReadonlyArray2};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
-use crate::convert::{SeedLike, record, slice};
+use crate::convert::{Level, SeedLike, record, slice};
 use crate::design::{Design, Units};
 use crate::error::OrRaise;
 use crate::pool::Signals;
@@ -58,7 +58,7 @@ fn randomisation_test<'py>(
     draws: u64,
     seed: Option<SeedLike>,
     alternative: &str,
-    level: f64,
+    level: Level,
     interval: bool,
 ) -> PyResult<Bound<'py, PyDict>> {
     let assignment = assignment(py, design, units, slice(&arm)?, &probability, simulated, drawn_here)?;
@@ -68,14 +68,11 @@ fn randomisation_test<'py>(
         outcomes = outcomes.comparing(&compared).or_raise(py)?;
     }
     let covariates = covariates.as_ref().map(|x| x.as_array());
-    let statistic = match (covariates, statistic) {
-        (Some(x), _) => core::Statistic::Adjusted(x),
-        (None, name) => core::Statistic::named(name, studentised).or_raise(py)?,
-    };
+    let statistic = core::Statistic::named(statistic, studentised, covariates).or_raise(py)?;
     let mut options = core::RandomisationOptions::default()
         .draws(draws)
         .alternative(alternative.parse().or_raise(py)?)
-        .level(level)
+        .level(level.0)
         .interval(interval)
         .weights(weights.parse().or_raise(py)?);
     options.seed = seed.map(Seed::from);

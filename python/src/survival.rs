@@ -8,7 +8,7 @@ use numpy::{IntoPyArray, PyArray1, PyArray2, PyReadonlyArray1, PyReadonlyArray2}
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
-use crate::convert::{record, slice};
+use crate::convert::{Level, record, slice};
 use crate::covariance::{Covariance, Groups, Owner, table};
 use crate::error::OrRaise;
 
@@ -111,13 +111,13 @@ fn kaplan_meier(
     groups: Option<PyReadonlyArray1<'_, u32>>,
     weights: Option<PyReadonlyArray1<'_, f64>>,
     interval: &str,
-    level: f64,
+    level: Level,
 ) -> PyResult<Vec<KaplanMeierCurve>> {
     let (time, event) = (slice(&time)?, slice(&event)?);
     let (groups, weights) = (optional(groups.as_ref())?, optional(weights.as_ref())?);
     let curves = crate::pool::compute(py, || {
         let surv = Surv::new(time, event).named(time_name, event_name).weights(weights);
-        survival::kaplan_meier(&surv, groups, options(interval, level)?)
+        survival::kaplan_meier(&surv, groups, options(interval, level.0)?)
     })
     .or_raise(py)?;
     Ok(curves.into_iter().map(|inner| KaplanMeierCurve { inner }).collect())
@@ -271,18 +271,18 @@ impl CoxModel {
         x: PyReadonlyArray1<'py, f64>,
         stratum: usize,
         interval: &str,
-        level: f64,
+        level: Level,
     ) -> PyResult<Bound<'py, PyDict>> {
         let x = slice(&x)?;
         let curve = crate::pool::compute(py, || {
             let covariance = self.inner.attach(&covariance.inner)?;
-            self.inner.survival_curve(&covariance, x, stratum, options(interval, level)?)
+            self.inner.survival_curve(&covariance, x, stratum, options(interval, level.0)?)
         })
         .or_raise(py)?;
         curve_record(py, curve)
     }
 
-    /// Survival averaged over the rows of every setting; curves first, then differences from the first.
+    /// Survival averaged over the rows of every setting; curves first, then differences from the first, then notes.
     fn adjusted_curves<'py>(
         &self,
         py: Python<'py>,
@@ -290,19 +290,19 @@ impl CoxModel {
         settings: Vec<PyReadonlyArray2<'py, f64>>,
         times: PyReadonlyArray1<'py, f64>,
         interval: &str,
-        level: f64,
-    ) -> PyResult<(Records<'py>, Records<'py>)> {
+        level: Level,
+    ) -> PyResult<(Records<'py>, Records<'py>, Vec<String>)> {
         let times = slice(&times)?;
         let views: Vec<_> = settings.iter().map(|x| x.as_array()).collect();
         let adjusted = crate::pool::compute(py, || {
             let covariance = self.inner.attach(&covariance.inner)?;
-            self.inner.adjusted_curves(&covariance, &views, times, options(interval, level)?)
+            self.inner.adjusted_curves(&covariance, &views, times, options(interval, level.0)?)
         })
         .or_raise(py)?;
         let list = |curves: Vec<SurvivalCurve>| -> PyResult<Vec<_>> {
             curves.into_iter().map(|curve| curve_record(py, curve)).collect()
         };
-        Ok((list(adjusted.curves)?, list(adjusted.differences)?))
+        Ok((list(adjusted.curves)?, list(adjusted.differences)?, adjusted.notes))
     }
 
     /// The survival of rows by a time, one value a row.
@@ -315,18 +315,18 @@ impl CoxModel {
         stratum: usize,
         time: f64,
         interval: &str,
-        level: f64,
+        level: Level,
     ) -> PyResult<Bound<'py, PyDict>> {
         let rows = rows.as_array();
         let curve = crate::pool::compute(py, || {
             let covariance = self.inner.attach(&covariance.inner)?;
-            self.inner.survival_at(&covariance, rows, stratum, time, options(interval, level)?)
+            self.inner.survival_at(&covariance, rows, stratum, time, options(interval, level.0)?)
         })
         .or_raise(py)?;
         curve_record(py, curve)
     }
 
-    /// Risks at a time averaged over the rows of every setting, and comparisons of pairs of them.
+    /// Risks at a time averaged over the rows of every setting, comparisons of pairs of them, and notes.
     #[allow(clippy::too_many_arguments)]
     fn adjusted_risks<'py>(
         &self,
@@ -336,16 +336,16 @@ impl CoxModel {
         time: f64,
         pairs: Vec<[usize; 2]>,
         compare: &str,
-        level: f64,
-    ) -> PyResult<(Bound<'py, PyDict>, Bound<'py, PyDict>)> {
+        level: Level,
+    ) -> PyResult<(Bound<'py, PyDict>, Bound<'py, PyDict>, Vec<String>)> {
         let compare: Compare = compare.parse().or_raise(py)?;
         let views: Vec<_> = settings.iter().map(|x| x.as_array()).collect();
         let found = crate::pool::compute(py, || {
             let covariance = self.inner.attach(&covariance.inner)?;
-            self.inner.adjusted_risks(&covariance, &views, time, &pairs, compare, level)
+            self.inner.adjusted_risks(&covariance, &views, time, &pairs, compare, level.0)
         })
         .or_raise(py)?;
-        Ok((table(py, found.levels)?, table(py, found.comparisons)?))
+        Ok((table(py, found.levels)?, table(py, found.comparisons)?, found.notes))
     }
 
     /// The distinct times with events.

@@ -361,8 +361,7 @@ impl<'a> Cox<'a> {
             .column(name)
             .values(at.iter().map(|&j| self.names[j].clone()))
             .remedy(
-                "Leave it out or merge categories; arms can still be compared by Kaplan-Meier, the log-rank test \
-                 or a randomisation test",
+                "Leave it out or merge categories; arms can still be compared by Kaplan-Meier and the log-rank test",
             )
             .separation()
     }
@@ -476,7 +475,7 @@ impl CoxFit {
         let data = self.data.without(left_out);
         if data.timeline.events() == 0 {
             return Err(Fault::new("without one of the clusters no row has an event")
-                .remedy("Take CR0 or the randomisation test")
+                .remedy("Take CR0, CR1 or CR3")
                 .input());
         }
         // Only the names, the ties and the columns of this model are asked for, to say what went wrong.

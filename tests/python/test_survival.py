@@ -167,7 +167,7 @@ def test_few_clusters_point_to_the_randomisation_test():
         for n in fit.notes
     )
     assert "18 clusters" in repr(fit)
-    with pytest.raises(cw.InputError, match=r"CR2 is not available.*randomisation test"):
+    with pytest.raises(cw.InputError, match=r"CR2 is not available.*CR3, the jackknife"):
         fit.vcov("CR2")
 
 

@@ -52,7 +52,8 @@ class Cases:
         One line a recode: ``rule`` (0 for censoring), ``recode``, ``n``, ``rows`` (counted from 0
         in the frame as given) and ``cases``, the last two as text.
     excluded : dict of str to list of str
-        The ids of the cases that are not kept, by reason: what a CONSORT flow takes.
+        The ids of the cases that are not kept, by reason: what a CONSORT flow takes. A case with several
+        reasons stands under the first, which a note says.
     notes : list of str
         What a reader should know.
     """
@@ -196,8 +197,12 @@ def prepare(
         flags,
     )
     excluded: dict[str, list[str]] = {}
-    for row, reason in out["excluded"]:
-        excluded.setdefault(reasons[row] or reason, Ids(column=case)).append(ids[row])
+    several: dict[str, int] = {}
+    for row, reason, also in out["excluded"]:
+        named = [reasons[row] or reason, *also]
+        excluded.setdefault(named[0], Ids(column=case)).append(ids[row])
+        if also:
+            several[" and ".join(named)] = several.get(" and ".join(named), 0) + 1
     log = [(rule, what, rows) for rule, what, rows in out["recodes"]]
     return Cases(
         frame=_frame(source, out),
@@ -211,7 +216,7 @@ def prepare(
             }
         ),
         excluded=excluded,
-        notes=_notes(out, cin_start, seen, origin, flags),
+        notes=[*_notes(out, cin_start, seen, origin, flags), *_several(several)],
         _summary={
             "start": dt.date.fromordinal(first).isoformat(),
             "end": dt.date.fromordinal(last).isoformat(),
@@ -269,6 +274,16 @@ def _reasons(source: Source, incomplete: str | None) -> list[str | None]:
         else:
             out.append("incomplete outcomes" if isinstance(cell, str) or bool(cell) else None)
     return out
+
+
+def _several(several: dict[str, int]) -> list[str]:
+    """Say of the excluded cases which have several reasons."""
+    if not several:
+        return []
+    total = sum(several.values())
+    told = "; ".join(f"{both}: {n}" for both, n in several.items())
+    have = "1 excluded case has" if total == 1 else f"{total} excluded cases have"
+    return [f"{have} several reasons and count{'s' * (total == 1)} under the first ({told})."]
 
 
 def _frame(source: Source, out: dict[str, Any]) -> Any:

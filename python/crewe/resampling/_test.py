@@ -5,12 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from crewe import _core
 from crewe._assignment import Assignment
 from crewe._core import read_seed
 from crewe._frames import Source
 from crewe._keys import Key
 from crewe._samples import check_alternative, count, kind_of
+from crewe._trial import refuse_too_few
 from crewe.exceptions import DesignError, InputError, fault
 from crewe.ledger import Ledger
 from crewe.resampling._function import by_function
@@ -132,6 +136,7 @@ def randomisation_test(
         del seed
         raise
     check_alternative(alternative)
+    level = _core.check_level(level)
     noted: list[str] = []
     if isinstance(design, Ledger):
         if compared is None:
@@ -158,6 +163,8 @@ def randomisation_test(
                 remedy="Do in the function what they would do; of a ledger in which an arm was full, "
                 "pass ledger.assignment()",
             )
+        joined = design.check(source)
+        _refuse_few(design, joined.unit)
         called = str(getattr(statistic, "__name__", "statistic"))
         test = by_function(statistic, data, source, design, options, progress)
         test.outcome, test.statistic_name = outcome or called, called
@@ -179,6 +186,13 @@ def randomisation_test(
     return test
 
 
+def _refuse_few(assignment: Assignment, unit: NDArray[Any]) -> None:
+    """Refuse rows in which an arm has a single unit; one with none is refused for having no outcomes."""
+    arm = assignment._arm[unit]
+    if all((arm == code).any() for code in range(len(assignment.arms))):
+        refuse_too_few(assignment.arms, arm, unit, assignment.noun, assignment._arm_column or "arm")
+
+
 def _built_in(
     rows: Rows,
     assignment: Assignment,
@@ -187,6 +201,10 @@ def _built_in(
     compared: Sequence[bool] | None,
 ) -> RandomisationTest:
     mask = None if compared is None else [bool(part) for part in compared]
+    seen = ~np.isnan(rows.values)
+    if mask is not None and len(mask) == len(assignment):
+        seen &= np.array(mask)[rows.unit]
+    _refuse_few(assignment, rows.unit[seen])
     found = _core.randomisation_test(
         assignment.design._core(),
         assignment._units(),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from crewe import _formula
+from crewe import _core, _formula
 from crewe._frames import Source, aligned, index_of, numbers
 from crewe._linear import (
     array_clusters,
@@ -96,7 +96,8 @@ def coxph(
     >>> fit.coef.round(4).tolist()
     [-0.347, -0.0671, 0.0969]
     """
-    independent = ""
+    level = _core.check_level(level)
+    by_kind: dict[str, list[str]] = {}
     if not isinstance(formula, str):
         if design is not None:
             raise design_needs_a_formula()
@@ -147,7 +148,7 @@ def coxph(
                 notes.append(trial.dropped_by_arm(built.rows))
             trial.refuse_too_few(built.rows)
             clustering = trial.clustering(cluster, built.rows)
-            cluster, independent = clustering.cluster, clustering.independent
+            cluster, by_kind = clustering.cluster, clustering.by_kind
             notes += clustering.notes
         codes = None if cluster is None else cluster_codes(source, cluster, built.rows)[0]
         layer_codes, labels = codes_of(built.frame, layers) if layers else (None, [])
@@ -184,7 +185,7 @@ def coxph(
         core=core,
         rows=rows,
         groups=groups,
-        independent=independent,
+        by_kind=by_kind,
     )
     return fit.vcov(vcov or ("iid" if rows.clusters is None else "CR0"))
 

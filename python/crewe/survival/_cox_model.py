@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 from crewe import _core, _formula
 from crewe._display import Table, number, p_value, stars
 from crewe._estimates import Estimates
-from crewe._linear import ROWWISE
 from crewe._margins import Margins
 from crewe.exceptions import InputError, SeparationError, fault
 from crewe.survival._adjusted import AdjustedCurves, adjusted_curves
@@ -72,8 +71,8 @@ class CoxPH(Estimates):
         test take account of clusters; NaN where too few clusters say anything.
     notes : list of str
         What a reader must know: dropped rows, few clusters.
-    independent : str
-        What to note of errors that count rows as independent, where a trial says that they are not.
+    by_kind : dict of str to list of str
+        What to note of covariances by their name, where a trial says that they are not right.
     """
 
     formula: str
@@ -97,7 +96,7 @@ class CoxPH(Estimates):
     core: Any = field(repr=False)
     rows: Rows | None = field(repr=False)
     vcov_name: str = "iid"
-    independent: str = ""
+    by_kind: dict[str, list[str]] = field(default_factory=dict)
     wald: dict[str, float] = field(default_factory=dict)
     _cov: Floats = field(default_factory=lambda: np.empty((0, 0)), repr=False)
     _record: dict[str, Any] = field(default_factory=dict, repr=False)
@@ -179,8 +178,8 @@ class CoxPH(Estimates):
     @property
     def notes(self) -> list[str]:
         """What a reader of the result must know."""
-        rowwise = [self.independent] if self.independent and self.vcov_name in ROWWISE else []
-        return [*self.base_notes, *rowwise, *self._record.get("notes", [])]
+        own = self.by_kind.get(self.vcov_name, [])
+        return [*self.base_notes, *own, *self._record.get("notes", [])]
 
     def tidy(self, level: float | None = None, *, exponentiate: bool = False) -> Any:
         """Give the coefficients as a frame of the kind that the data came in.
@@ -394,7 +393,7 @@ class CoxPH(Estimates):
             term,
             times,
             conf_type,
-            self.level if level is None else level,
+            self._level(level),
         )
 
     # -- presentation ----------------------------------------------------------------------
@@ -411,7 +410,7 @@ class CoxPH(Estimates):
 
     def summary(self, level: float | None = None) -> Table:
         """Give the printed table."""
-        level = self.level if level is None else level
+        level = self._level(level)
         table = self._table(level)
         keys = ("estimate", "std_error", "statistic", "p_value", "conf_low", "conf_high")
         rows = [
