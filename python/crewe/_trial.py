@@ -131,7 +131,7 @@ class Trial:
         if self.sets is None:
             return
         whole = codes is not None and _within_one(self.sets.code[rows], codes[rows])
-        for kind, note in self.sets.notes(self.unit, self._noun, whole, several).items():
+        for kind, note in self.sets.notes(self.unit, whole, several).items():
             by_kind.setdefault(kind, []).append(note)
 
     def refuse_too_few(self, rows: NDArray[np.int64]) -> None:
@@ -165,8 +165,8 @@ class Sets:
         The column that names them.
     code : array
         The set of each row.
-    size : float
-        The mean number of units.
+    count, units : int
+        How many sets there are, of how many units.
     layered : bool
         Whether they are strata of a Cox model.
     """
@@ -174,30 +174,34 @@ class Sets:
     noun: str
     column: str
     code: NDArray[Any]
-    size: float
+    count: int
+    units: int
     layered: bool
 
-    def notes(self, unit: str, units: str, whole: bool, several: bool) -> dict[str, str]:
+    def notes(self, unit: str, whole: bool, several: bool) -> dict[str, str]:
         """Say of each covariance what it does there; `whole` where the clusters hold whole sets.
 
         With s units a set, scores of single units are too small by (s - 1)/s in the variance, and the leverage of a
         unit in its set is 1/s, for which CR3, HC3 and the jackknife pay twice. By set CR1 is the paired t-test's.
         """
-        own = f"with a term for each {self.noun} of about {self.size:.1f} {units}"
         if whole:
-            reason = f"{own}, CR1S by {self.noun} overstates the variance by (n - 1)/(n - k): CR1 does not"
-            return {} if self.layered else {"CR1S": reason}
-        remedy = f"cluster by {self.noun} (cluster='{self.column}')" + (
-            "" if self.layered else ", or take CR2"
-        )
-        small = ["CR0", "CR1"] + ["CR1S"] * several + ["HC0"] * (not several)
-        large = ["CR3", "jackknife"] + ["HC3"] * (not several)
-        words = {"understates": small, "overstates": large}
-        return {
-            kind: f"{own}, {kind}{'' if kind in ROWWISE else f' by {unit}'} {does} the variance: {remedy}"
-            for does, kinds in words.items()
-            for kind in kinds
-        }
+            factor = f"CR1S by {self.noun} overstates the variance by (n - 1)/(n - k), CR1 does not"
+            return {} if self.layered else {"CR1S": factor}
+        nouns = "strata" if self.noun == "stratum" else f"{self.noun}s"
+        own = f"{self.count} {nouns} for {self.units} units, each with a term of its own"
+        remedy = f"cluster by {self.noun} (cluster='{self.column}')"
+        if not self.layered:
+            remedy += ", or take CR2"
+        small = ["CR0", "CR1"] + (["CR1S"] if several else ["HC0"])
+        large = ["CR3", "jackknife"] + ([] if several else ["HC3"])
+        others = f"{own}: by {unit} CR0 and CR1 understate the variance, CR3 and the jackknife overstate it"
+        others += f"; {remedy}" if self.layered else ", CR2 does neither"
+        told = dict.fromkeys((*ROWWISE, "CR1S", "CR2"), others)
+        for does, kinds in {"understates": small, "overstates": large}.items():
+            for kind in kinds:
+                by = "" if kind in ROWWISE else f" by {unit}"
+                told[kind] = f"{own}: {kind}{by} {does} the variance; {remedy}"
+        return told
 
 
 @dataclass
@@ -298,7 +302,8 @@ def join(
             noun="set" if matched else "stratum",
             column=balanced.column if matched else "stratum",
             code=groups.stratum,
-            size=units / places,
+            count=places,
+            units=units,
             layered=layered,
         )
     return Trial(

@@ -359,8 +359,13 @@ def _from_formula(kind: type[Fitted], formula: str, data: Any, options: _Options
         weighted="" if weights is None else f"{weights.kind.capitalize()} weights: {named[0]}",
     )
     with rows_of_the_data(built.rows):
-        fitted: Fitted = fit.vcov(options.vcov or ("HC2" if groups is None else "CR2"), options.df)
+        fitted: Fitted = fit.vcov(_kind(options.vcov, groups), options.df)
     return fitted
+
+
+def _kind(asked: str | None, groups: Any) -> str:
+    """Give the covariance that was asked for, whatever the word, or the default."""
+    return ("HC2" if groups is None else "CR2") if asked is None else asked
 
 
 def _aside(built: _formula.Design, trial: Any, clusters: int) -> list[int]:
@@ -451,6 +456,5 @@ def _from_arrays(kind: type[Fitted], y: Any, x: Any, options: _Options) -> Fitte
         data=Data(columns, outcome, core, groups, None, ids, weighted),
         weighted="" if weights is None else f"{weights.kind.capitalize()} weights",
     )
-    kind_of_vcov = options.vcov or ("HC2" if groups is None else "CR2")
-    fitted: Fitted = fit.vcov(kind_of_vcov, options.df)
+    fitted: Fitted = fit.vcov(_kind(options.vcov, groups), options.df)
     return fitted

@@ -1,5 +1,7 @@
 //! Conversions that every capability shares.
 
+use std::str::FromStr;
+
 use numpy::PyReadonlyArray1;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
@@ -55,5 +57,21 @@ impl<'a, 'py> FromPyObject<'a, 'py> for Level {
         };
         crewe::inference::check_level(value).or_raise(py)?;
         Ok(Self(value))
+    }
+}
+
+/// A word of one of the core's enumerations; any other, or what is no text, is refused with those that there are.
+#[derive(Clone, Copy)]
+pub struct Word<T>(pub T);
+
+impl<'a, 'py, T: FromStr<Err = crewe::Error>> FromPyObject<'a, 'py> for Word<T> {
+    type Error = PyErr;
+
+    fn extract(word: Borrowed<'a, 'py, PyAny>) -> PyResult<Self> {
+        let text = match word.extract::<String>() {
+            Ok(text) => text,
+            Err(_) => word.repr()?.to_string().chars().take(40).collect(),
+        };
+        text.parse().map(Self).or_raise(word.py())
     }
 }

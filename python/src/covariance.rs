@@ -7,7 +7,7 @@ use numpy::{IntoPyArray, PyReadonlyArray1, PyReadonlyArray2};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
-use crate::convert::{Level, record, slice};
+use crate::convert::{Level, Word, record, slice};
 use crate::error::OrRaise;
 use crate::regression::Linear;
 use crate::survival::CoxModel;
@@ -141,10 +141,9 @@ impl Covariance {
         settings: Vec<(PyReadonlyArray2<'py, f64>, Option<PyReadonlyArray1<'py, f64>>)>,
         weights: Option<PyReadonlyArray1<'py, f64>>,
         pairs: Vec<[usize; 2]>,
-        compare: &str,
+        compare: Word<Compare>,
         level: Level,
     ) -> PyResult<Pair<'py>> {
-        let compare: Compare = compare.parse().or_raise(py)?;
         let weights = weights.as_ref().map(|weights| weights.as_array());
         let settings: Vec<Setting<'_>> = settings
             .iter()
@@ -156,7 +155,7 @@ impl Covariance {
                 }
             })
             .collect();
-        let found = self.ask(py, |cov| cov.margins(&settings, &pairs, compare, level.0))?;
+        let found = self.ask(py, |cov| cov.margins(&settings, &pairs, compare.0, level.0))?;
         Ok((table(py, found.levels)?, table(py, found.comparisons)?))
     }
 

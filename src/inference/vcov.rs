@@ -309,14 +309,16 @@ pub(super) fn fixed_degrees(fit: &dyn Fitted, kind: Vcov, rule: DfRule) -> Optio
     }
 }
 
-/// A note where the t approximation is rough for a coefficient of interest, which the intercept is not beside others.
+/// A note where the t approximation is rough for a coefficient of interest. Beside terms of strata or sets the intercept is
+/// the mean of one of these.
 fn few_degrees(covariance: &Covariance<'_>) -> Option<String> {
-    let terms = covariance.fit().terms();
+    let (fit, terms) = (covariance.fit(), covariance.fit().terms());
+    let whole = fit.of_interest().len() == terms.len();
     // Infinite degrees of freedom are never small; what is not a number has a note of its own.
     let few: Vec<(&str, f64)> = covariance
         .known_df()
         .map(|(j, df)| (terms[j].as_str(), df))
-        .filter(|&(term, df)| df < 4.0 && (terms.len() == 1 || term != "Intercept"))
+        .filter(|&(term, df)| df < 4.0 && (whole || term != "Intercept"))
         .collect();
     let (low, high) =
         few.iter().fold((f64::INFINITY, 0.0_f64), |(low, high), &(_, df)| (low.min(df), high.max(df)));

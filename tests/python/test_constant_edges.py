@@ -47,7 +47,7 @@ def test_9_1_a_constant_covariate_is_balanced(value: float) -> None:
         k=value, near=lambda d: np.where(np.arange(len(d)) % 2, value, value * (1 + 2e-16))
     )
     tidy = trial.assign(rows).balance(["k", "near"]).tidy()
-    assert set(tidy["difference"].dropna()) == {0.0}
+    assert set(tidy["std_difference"].dropna()) == {0.0}
     assert set(tidy["sd"].dropna()) == {0.0}
 
 

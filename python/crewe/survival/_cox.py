@@ -187,7 +187,7 @@ def coxph(
         groups=groups,
         by_kind=by_kind,
     )
-    return fit.vcov(vcov or ("iid" if rows.clusters is None else "CR0"))
+    return fit.vcov(("iid" if rows.clusters is None else "CR0") if vcov is None else vcov)
 
 
 def _from_arrays(

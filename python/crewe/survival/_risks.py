@@ -50,7 +50,8 @@ def margins(
     away = [i for i in range(len(labels)) if i != first[i]]
     pairs = [[i, first[i]] for i in away]
     confidence = fit._level(level)
-    way = compare or ("ratio" if time is None else "difference")
+    way = ("ratio" if time is None else "difference") if compare is None else compare
+    beyond: list[str] = []
     names: dict[str, list[str]] = {"level": [a for a, _ in labels]}
     if by is not None:
         names["by"] = [b for _, b in labels]
