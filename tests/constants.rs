@@ -67,7 +67,7 @@ fn row_9_1_events_at_one_time_have_no_trend() {
     let time = vec![0.3; n];
     let x = covariates(n, &(0..n).map(|i| ((i * 5) % 13) as f64).collect::<Vec<_>>());
     let fit = Cox::new(Surv::new(&time, &vec![1.0; n]), x.view()).fit().unwrap();
-    for transform in [Transform::Km, Transform::Identity, Transform::Rank, Transform::Log] {
+    for transform in [Transform::KaplanMeier, Transform::Identity, Transform::Rank, Transform::Log] {
         let test = fit.zph(transform, &[vec![0], vec![1]]).unwrap();
         assert!(test.global.statistic.is_nan() && test.terms.iter().all(|term| term.statistic.is_nan()));
     }
