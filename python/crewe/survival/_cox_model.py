@@ -17,7 +17,6 @@ from crewe.exceptions import InputError, SeparationError, fault
 from crewe.formula.design import Design
 from crewe.frames.column import Columns
 from crewe.models.estimates import Estimates
-from crewe.models.linear import ROWWISE
 from crewe.models.margins import Margins
 from crewe.survival._adjusted import AdjustedCurves, adjusted_curves
 from crewe.survival._surv import Surv, equals
@@ -75,8 +74,8 @@ class CoxPH(Estimates, Printable):
         test take account of clusters; NaN where too few clusters say anything.
     notes : list of str
         What a reader must know: dropped rows, few clusters.
-    independent : str
-        What to note of errors that count rows as independent, where a trial says that they are not.
+    by_kind : dict of str to list of str
+        What to note of covariances by their name, where a trial says that they are not right.
     """
 
     formula: str
@@ -100,7 +99,7 @@ class CoxPH(Estimates, Printable):
     core: Any = field(repr=False)
     rows: Rows | None = field(repr=False)
     vcov_name: str = "iid"
-    independent: str = ""
+    by_kind: dict[str, list[str]] = field(default_factory=dict)
     wald: dict[str, float] = field(default_factory=dict)
     _cov: Floats = field(default_factory=lambda: np.empty((0, 0)), repr=False)
     _record: dict[str, Any] = field(default_factory=dict, repr=False)
@@ -182,8 +181,8 @@ class CoxPH(Estimates, Printable):
     @property
     def notes(self) -> list[str]:
         """What a reader of the result must know."""
-        rowwise = [self.independent] if self.independent and self.vcov_name in ROWWISE else []
-        return [*self.base_notes, *rowwise, *self._record.get("notes", [])]
+        own = self.by_kind.get(self.vcov_name, [])
+        return [*self.base_notes, *own, *self._record.get("notes", [])]
 
     def tidy(self, level: float | None = None, *, exponentiate: bool = False) -> Any:
         """Give the coefficients as a frame of the kind that the data came in.
@@ -397,7 +396,7 @@ class CoxPH(Estimates, Printable):
             term,
             times,
             conf_type,
-            self.level if level is None else level,
+            self._level(level),
         )
 
     # -- presentation ----------------------------------------------------------------------
@@ -414,7 +413,7 @@ class CoxPH(Estimates, Printable):
 
     def summary(self, level: float | None = None) -> Table:
         """Give the printed table."""
-        level = self.level if level is None else level
+        level = self._level(level)
         table = self._table(level)
         keys = ("estimate", "std_error", "statistic", "p_value", "conf_low", "conf_high")
         rows = [
