@@ -259,7 +259,7 @@ class CoxPH(Estimates, Printable):
             How values are compared with the first: hazards by their ratio, risks by their difference unless another
             way is asked for. Ratios are compared on the log scale.
         time : float, optional
-            On the scale of the outcome.
+            On the scale of the outcome. Beyond the last time of all rows risks are not known: NaN, and a note.
         """
         from crewe.survival._risks import margins
 
@@ -286,7 +286,7 @@ class CoxPH(Estimates, Printable):
         level : float, optional
             Adds `std_error, conf_low, conf_high` (of the logarithm for hazard ratios: only the limits).
         time : float, optional
-            Needed for `"risk"` and `"survival"`.
+            Needed for `"risk"` and `"survival"`. Beyond the last time of the stratum neither is known: NaN.
         stratum : str, optional
             The baseline hazard for `"risk"` and `"survival"`, where there are several.
 
@@ -376,7 +376,8 @@ class CoxPH(Estimates, Printable):
         term : str, optional
             The column that holds the arm; the first of the formula by default.
         times : sequence of float, optional
-            Where to give the curves; every distinct event time by default.
+            Where to give the curves; every distinct event time by default. Beyond the last time of all rows they are
+            NaN, and a note says so.
         conf_type : {"log-log", "log", "plain"}
             The scale of the intervals.
         level : float, optional
