@@ -1,6 +1,7 @@
 //! Designs, assignments, balance and flow.
 
 use crewe::design as core;
+use crewe::progress::watched;
 use crewe::rng::Seed;
 use numpy::{IntoPyArray, PyArray2, PyReadonlyArray1, PyReadonlyArray2};
 use pyo3::prelude::*;
@@ -69,7 +70,8 @@ impl Design {
     }
 
     fn assign<'py>(&self, py: Python<'py>, units: &Units) -> PyResult<Bound<'py, PyDict>> {
-        let assignment = crate::pool::compute(py, || self.inner.assign(&units.inner)).or_raise(py)?;
+        let assignment = crate::pool::compute(py, || watched(&Signals, || self.inner.assign(&units.inner)))
+            .or_raise(py)?;
         result(py, assignment)
     }
 
@@ -159,7 +161,8 @@ impl Design {
 
     /// What a constrained design accepts.
     fn constrained<'py>(&self, py: Python<'py>, units: &Units) -> PyResult<Bound<'py, PyDict>> {
-        let found = crate::pool::compute(py, || self.inner.constrained(&units.inner)).or_raise(py)?;
+        let found = crate::pool::compute(py, || watched(&Signals, || self.inner.constrained(&units.inner)))
+            .or_raise(py)?;
         let pairs = |pairs: Vec<core::Pair>| pairs.iter().map(|p| (p.first, p.second)).collect::<Vec<_>>();
         Ok(record!(py,
             "enumerated" => found.enumerated,

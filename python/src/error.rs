@@ -14,7 +14,10 @@ pub fn to_python(py: Python<'_>, error: &crewe::Error) -> PyErr {
         Separation(_) => "SeparationError",
         Convergence(_) => "ConvergenceError",
         Ledger(_) => "LedgerError",
-        Interrupted => return PyKeyboardInterrupt::new_err("stopped by the user"),
+        Interrupted => {
+            let user = || PyKeyboardInterrupt::new_err("stopped by the user");
+            return crate::pool::raised().unwrap_or_else(user);
+        }
         _ => "CreweError",
     };
     let build = || -> PyResult<PyErr> {

@@ -7,11 +7,12 @@
 //! the pool works and asks [`Signals`] between its chunks.
 
 use std::cell::RefCell;
+use std::ffi::{c_int, c_void};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
-use crewe::progress::Monitor;
+use crewe::progress::{Monitor, unwatched};
 use pyo3::marker::Ungil;
 use pyo3::prelude::*;
 use rayon::ThreadPool;
@@ -24,6 +25,8 @@ static POOL: Mutex<Option<(u32, Arc<ThreadPool>)>> = Mutex::new(None);
 thread_local! {
     /// The wish to stop the work that this thread does.
     static WISH: RefCell<Option<Arc<Wish>>> = const { RefCell::new(None) };
+    /// What the handler of the signal that stopped this thread's call raised.
+    static RAISED: RefCell<Option<PyErr>> = const { RefCell::new(None) };
 }
 
 /// A wish to stop, and whether the work has heard it.
@@ -46,7 +49,9 @@ impl Monitor for Signals {
                 }
                 !stop
             }
-            None => Python::attach(|py| py.check_signals().is_ok()),
+            None => {
+                Python::attach(|py| py.check_signals()).map_err(|raised| RAISED.set(Some(raised))).is_ok()
+            }
         })
     }
 }
@@ -57,6 +62,7 @@ where
     T: Send + Ungil,
     F: FnOnce() -> T + Send + Ungil,
 {
+    RAISED.set(None);
     let wish = Arc::new(Wish::default());
     let result = py.detach(|| match pool() {
         Some(pool) => watched(&pool, &wish, work),
@@ -64,11 +70,33 @@ where
         None => work(),
     });
     if wish.stop.load(Ordering::Relaxed) && !wish.heard.load(Ordering::Relaxed) {
-        // The work was done before it heard: the interrupt goes back to Python. Where that fails it is lost, and the
-        // result stands.
-        let _ = py.import("_thread").and_then(|thread| thread.call_method0("interrupt_main"));
+        // The work was done before it heard: Python raises it as soon as the call is over.
+        if let Some(raised) = raised() {
+            raise_later(raised);
+        }
     }
     result
+}
+
+/// What the handler of the signal that stopped this thread's last call raised.
+pub fn raised() -> Option<PyErr> {
+    RAISED.take()
+}
+
+/// Has Python raise this in its main thread, the one in which handlers of signals run.
+fn raise_later(raised: PyErr) {
+    extern "C" fn raise(raised: *mut c_void) -> c_int {
+        // SAFETY: the pointer is that of the box below, and a pending call is made once.
+        let raised = unsafe { Box::from_raw(raised.cast::<PyErr>()) };
+        Python::attach(|py| raised.restore(py));
+        -1
+    }
+    let raised = Box::into_raw(Box::new(raised));
+    // SAFETY: `raise` takes what it is given here.
+    if unsafe { pyo3::ffi::Py_AddPendingCall(Some(raise), raised.cast()) } != 0 {
+        // SAFETY: a call that was not taken on is not made. The result stands.
+        drop(unsafe { Box::from_raw(raised) });
+    }
 }
 
 fn watched<T, F>(pool: &ThreadPool, wish: &Arc<Wish>, work: F) -> T
@@ -82,11 +110,12 @@ where
         scope.spawn(|_| {
             let _finished = Finished(&done);
             let before = WISH.replace(Some(Arc::clone(wish)));
-            result = Some(work());
+            result = Some(unwatched(work));
             WISH.set(before);
         });
         while !done.within(GLANCE) {
-            if Python::attach(|py| py.check_signals().is_err()) {
+            if let Err(raised) = Python::attach(|py| py.check_signals()) {
+                RAISED.set(Some(raised));
                 wish.stop.store(true, Ordering::Relaxed);
             }
         }

@@ -43,6 +43,7 @@ use super::random::{Random, Streams};
 use super::schemes::{self, Accepted, Candidates};
 use super::score::{Columns, Score};
 use super::{Constrained, Design, Method, Ratio, Units, complete};
+use crate::progress::{go_on, unwatched};
 use crate::{Fault, Result};
 
 /// Pairs are looked at in notes up to so many units.
@@ -173,6 +174,9 @@ pub(super) fn ready(design: &Design, units: &Units, options: &Constrained) -> Re
     })
 }
 
+/// Candidates between two looks at whoever watches.
+const LOOK: usize = 1 << 12;
+
 /// Candidates drawn by complete randomisation, duplicates dropped.
 fn sample(design: &Design, units: &Units, ratio: &Ratio, score: &Score, draws: u64) -> Result<Candidates> {
     let (width, arms) = (units.len(), ratio.shares.len());
@@ -183,24 +187,30 @@ fn sample(design: &Design, units: &Units, ratio: &Ratio, score: &Score, draws: u
     candidates.arms.resize(drawn * turns * width, 0);
     let streams = Streams::new(design.the_seed()?, "candidates", units);
     let members = units.members();
-    candidates.arms.par_chunks_mut(turns * width).enumerate().for_each_init(
-        Scratch::default,
-        |scratch, (i, rows)| {
-            let random = streams.replicate(i as u64);
-            for (stratum, members) in members.iter().enumerate() {
-                complete::draw(members.len(), ratio, random.stratum(stratum).step(0), scratch);
-                for (&unit, &arm) in members.iter().zip(&scratch.arms) {
-                    rows[unit as usize] = arm;
-                }
-            }
-            for turn in 1..turns {
-                let (drawn, later) = rows.split_at_mut(turn * width);
-                for (into, &arm) in later[..width].iter_mut().zip(&*drawn) {
-                    *into = ((usize::from(arm) + turn) % arms) as u8;
-                }
-            }
-        },
-    );
+    for (look, some) in candidates.arms.chunks_mut(LOOK * turns * width).enumerate() {
+        go_on()?;
+        unwatched(|| {
+            some.par_chunks_mut(turns * width).enumerate().for_each_init(
+                Scratch::default,
+                |scratch, (i, rows)| {
+                    let random = streams.replicate((look * LOOK + i) as u64);
+                    for (stratum, members) in members.iter().enumerate() {
+                        complete::draw(members.len(), ratio, random.stratum(stratum).step(0), scratch);
+                        for (&unit, &arm) in members.iter().zip(&scratch.arms) {
+                            rows[unit as usize] = arm;
+                        }
+                    }
+                    for turn in 1..turns {
+                        let (drawn, later) = rows.split_at_mut(turn * width);
+                        for (into, &arm) in later[..width].iter_mut().zip(&*drawn) {
+                            *into = ((usize::from(arm) + turn) % arms) as u8;
+                        }
+                    }
+                },
+            )
+        });
+    }
+    go_on()?;
     let kept: Vec<usize> = {
         let mut seen: HashSet<&[u8]> = HashSet::new();
         candidates
@@ -215,11 +225,15 @@ fn sample(design: &Design, units: &Units, ratio: &Ratio, score: &Score, draws: u
         candidates.arms.copy_within(from * width..(from + 1) * width, to * width);
     }
     candidates.arms.truncate(kept.len() * width);
-    candidates.scores = candidates
-        .arms
-        .par_chunks(width)
-        .map_init(|| (Vec::new(), Vec::new()), |(sums, counts), row| score.of(row, sums, counts))
-        .collect();
+    for some in candidates.arms.chunks(LOOK * width) {
+        go_on()?;
+        unwatched(|| {
+            candidates.scores.par_extend(
+                some.par_chunks(width)
+                    .map_init(|| (Vec::new(), Vec::new()), |(sums, counts), row| score.of(row, sums, counts)),
+            )
+        });
+    }
     Ok(candidates)
 }
 

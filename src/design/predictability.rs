@@ -31,6 +31,8 @@ use crate::{Fault, Result};
 
 /// Simulated trials between two looks at the monitor.
 const CHUNK: u64 = 1 << 10;
+/// Their arrivals, where trials are long.
+const ARRIVALS: u64 = 1 << 15;
 
 /// Who is expected to arrive.
 ///
@@ -152,9 +154,10 @@ impl Design {
         let base = Stream::new::<&str>(seed, "predictability", &[], 0);
         let mut trials: Vec<Trial> = Vec::new();
         let mut done = 0;
+        let chunk = (ARRIVALS / course.n() as u64).clamp(1, CHUNK);
         while done < sims {
             check(monitor, done, sims)?;
-            let here = CHUNK.min(sims - done) as usize;
+            let here = chunk.min(sims - done) as usize;
             let simulator = Simulator { rule: rule.as_ref(), ratio: &ratio, course: &course };
             trials.par_extend(
                 (0..here)

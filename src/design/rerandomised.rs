@@ -32,6 +32,7 @@ use super::random::{Random, Steps, Streams};
 use super::schemes::{self, Accepted};
 use super::score::{Columns, Score};
 use super::{Design, Ratio, Rerandomised, Units, complete};
+use crate::progress::{go_on, unwatched};
 use crate::rng::Seed;
 use crate::{Fault, Result};
 
@@ -84,6 +85,9 @@ pub fn variance_factor(accept: f64, df: f64) -> f64 {
 fn lower(x: f64, df: f64) -> f64 {
     if x <= 0.0 { 0.0 } else { checked_gamma_lr(0.5 * df, 0.5 * x).unwrap_or(f64::NAN) }
 }
+
+/// Tries between two looks at whoever watches.
+const LOOK: u64 = 256;
 
 /// Rerandomisation made ready for the units of one trial.
 pub(super) struct Ready {
@@ -150,6 +154,7 @@ pub(super) fn ready(design: &Design, units: &Units, options: &Rerandomised) -> R
         let pilot = Streams::new(&open, "pilot", units);
         let mut arm = vec![0; units.len()];
         if !ready.search(pilot.assignment(), tries, &mut Scratch::default(), &mut arm) {
+            go_on()?;
             return Err(never(format!("{tries} tries")));
         }
         ready.pilot = arm;
@@ -170,7 +175,13 @@ impl Ready {
     fn search(&self, random: Random<'_>, tries: u64, scratch: &mut Scratch, arm: &mut [u8]) -> bool {
         let mut steps: Vec<Steps> = (0..self.members.len()).map(|stratum| random.stratum(stratum)).collect();
         let (mut sums, mut counts) = (Vec::new(), Vec::new());
-        (0..tries).any(|number| {
+        let mut stopped = false;
+        let found = (0..tries).any(|number| {
+            // A search that is cut short by whoever watches it ends here; what it found is not used.
+            stopped = number % LOOK == LOOK - 1 && go_on().is_err();
+            if stopped {
+                return true;
+            }
             for (members, steps) in self.members.iter().zip(&mut steps) {
                 complete::draw(members.len(), &self.ratio, steps.step(number), scratch);
                 for (&unit, &drawn) in members.iter().zip(&scratch.arms) {
@@ -178,7 +189,8 @@ impl Ready {
                 }
             }
             self.score.of(arm, &mut sums, &mut counts) <= self.most
-        })
+        });
+        found && !stopped
     }
 
     fn even(&self) -> bool {
@@ -211,20 +223,30 @@ impl Procedure for Ready {
             return listed.probabilities();
         }
         let draws = (TRIES * self.accept).clamp(FEWEST, MOST) as u64;
+        let none = || vec![0_u64; units * arms];
+        let add = |a: Vec<u64>, b: Vec<u64>| a.iter().zip(&b).map(|(a, b)| a + b).collect::<Vec<_>>();
+        let step = ((LOOK * 8) as f64 * self.accept).max(16.0) as u64;
+        let some = |from: u64| {
+            (from..draws.min(from + step))
+                .into_par_iter()
+                .fold(
+                    || (vec![0_u64; units * arms], vec![0; units], Scratch::default()),
+                    |(mut counts, mut arm, mut scratch), index| {
+                        self.draw(self.simulation.replicate(index), &mut scratch, &mut arm);
+                        for (unit, &drawn) in arm.iter().enumerate() {
+                            counts[unit * arms + usize::from(drawn)] += 1;
+                        }
+                        (counts, arm, scratch)
+                    },
+                )
+                .map(|(counts, _, _)| counts)
+                .reduce(none, add)
+        };
         let counts = (0..draws)
-            .into_par_iter()
-            .fold(
-                || (vec![0_u64; units * arms], vec![0; units], Scratch::default()),
-                |(mut counts, mut arm, mut scratch), index| {
-                    self.draw(self.simulation.replicate(index), &mut scratch, &mut arm);
-                    for (unit, &drawn) in arm.iter().enumerate() {
-                        counts[unit * arms + usize::from(drawn)] += 1;
-                    }
-                    (counts, arm, scratch)
-                },
-            )
-            .map(|(counts, _, _)| counts)
-            .reduce(|| vec![0; units * arms], |a, b| a.iter().zip(&b).map(|(a, b)| a + b).collect());
+            .step_by(step as usize)
+            .take_while(|_| go_on().is_ok())
+            .map(|from| unwatched(|| some(from)))
+            .fold(none(), add);
         let arm = Array2::from_shape_fn((units, arms), |(unit, arm)| {
             counts[unit * arms + arm] as f64 / draws as f64
         });

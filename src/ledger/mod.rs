@@ -54,6 +54,7 @@ mod failures;
 mod flow;
 mod frame;
 mod key;
+mod limits;
 mod place;
 mod rules;
 mod schema;

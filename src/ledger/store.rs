@@ -9,6 +9,7 @@ use rusqlite::types::ValueRef;
 
 use super::chain::{Chain, Code, Head, START};
 use super::event::{Event, FORMAT, Record, Rules};
+use super::limits;
 use super::place::{Identity, Place};
 use super::schema::{self, is_busy, sql};
 use super::state::{State, at_event};
@@ -113,6 +114,7 @@ impl Ledger {
             },
             request: None,
         };
+        limits::check(&record, |_| false)?;
         // Checks the levels against the design before anything is written.
         State::new(&record, &key)?;
         let path = path.as_ref();
@@ -142,6 +144,7 @@ impl Ledger {
         let verified = ledger.verify(head)?;
         ledger.design = ledger.read(|state, _| Ok(state.design.clone()))?;
         ledger.notes = verified.notes;
+        ledger.ready_to_write()?;
         Ok(ledger)
     }
 
@@ -185,6 +188,9 @@ impl Ledger {
     fn handle(path: &Path, design: Design, key: Seed, chain: Chain, create: bool) -> Result<Self> {
         let before = Identity::of(path);
         let connection = schema::connect(path, create).map_err(|error| sql(&error))?;
+        if create && before.is_none() {
+            schema::make_private(path);
+        }
         let place = Place::new(path, before)?;
         Ok(Self {
             path: path.to_owned(),
@@ -197,6 +203,20 @@ impl Ledger {
             monitor: Box::new(NoMonitor),
             notes: Vec::new(),
         })
+    }
+
+    /// Sees to what a ledger needs to be written to, once the file is known to be one.
+    fn ready_to_write(&mut self) -> Result<()> {
+        let inner = self.inner.get_mut().unwrap_or_else(PoisonError::into_inner);
+        let connection = connected(inner.connection.as_ref())?;
+        if schema::restore_log(connection)? {
+            self.notes.push(
+                "the write-ahead log had been switched off by another program; it is on again".to_owned(),
+            );
+        } else if connection.is_readonly("main").map_err(|error| sql(&error))? {
+            self.notes.push("opened to be read only: nothing can be recorded".to_owned());
+        }
+        Ok(())
     }
 
     fn write_first(&self, record: &Record) -> Result<()> {
@@ -462,6 +482,7 @@ impl Writer<'_> {
     /// Adds one event; `drawn` is the arm that was drawn for it.
     pub fn append(&mut self, record: &Record, drawn: Option<Drawn>) -> Result<Head> {
         let number = self.state.next;
+        limits::check(record, |family| self.state.family(family).is_ok())?;
         self.state.apply(record, drawn)?;
         self.written = true;
         let body = record.body();
