@@ -1,17 +1,19 @@
 //! Progress and stopping of long computations.
+//!
+//! A long computation asks a [`Monitor`] every few milliseconds whether to go on. Those that report how far they have
+//! come take one; the others ask whoever watches the thread that called them, which [`watched`] says. Inside the crate a
+//! monitor is always handed on, also to the threads that share the work: what is stopped is an error everywhere, and
+//! never a result that was cut short.
 
-use std::cell::Cell;
+use std::cell::RefCell;
+use std::sync::Arc;
 
 use crate::{Error, Result};
 
-thread_local! {
-    /// Who may stop the work of this thread, and whether that has happened.
-    static WATCH: Cell<(Option<&'static dyn Monitor>, bool)> = const { Cell::new((None, false)) };
-}
-
 /// Told between chunks of a long computation how far it has come; may stop it.
 pub trait Monitor: Sync {
-    /// `done` of `total` steps are finished; `false` asks the computation to stop.
+    /// `done` of `total` steps are finished; `false` asks the computation to stop. Where `total` is 0 it is only asked
+    /// whether to go on.
     fn tick(&self, done: u64, total: u64) -> bool;
 }
 
@@ -25,6 +27,12 @@ impl Monitor for NoMonitor {
     }
 }
 
+impl<M: Monitor + Send + ?Sized> Monitor for Arc<M> {
+    fn tick(&self, done: u64, total: u64) -> bool {
+        (**self).tick(done, total)
+    }
+}
+
 /// Asks the monitor and turns its wish to stop into [`Error::Interrupted`].
 ///
 /// # Errors
@@ -33,34 +41,101 @@ pub fn check(monitor: &dyn Monitor, done: u64, total: u64) -> Result<()> {
     if monitor.tick(done, total) { Ok(()) } else { Err(Error::Interrupted) }
 }
 
-/// Does `work` so that `monitor` can stop it, also where it takes no monitor itself.
-///
-/// # Errors
-/// [`Error::Interrupted`] when the monitor asks to stop, and the errors of the work.
-pub fn watched<T>(monitor: &'static dyn Monitor, work: impl FnOnce() -> Result<T>) -> Result<T> {
-    let before = WATCH.replace((Some(monitor), false));
-    let result = work();
-    let (_, stopped) = WATCH.replace(before);
-    // What was cut short is no result.
-    if stopped { Err(Error::Interrupted) } else { result }
+/// Asks the monitor whether to go on, where nobody knows how far the work has come.
+pub(crate) fn go_on(monitor: &dyn Monitor) -> Result<()> {
+    check(monitor, 0, 0)
 }
 
-/// Asks who watches this thread, if anybody, whether to go on. Once told to stop it says so every time.
-pub(crate) fn go_on() -> Result<()> {
-    let (monitor, stopped) = WATCH.get();
-    let Some(asked) = monitor else { return Ok(()) };
-    if stopped || !asked.tick(0, 0) {
-        WATCH.set((monitor, true));
-        return Err(Error::Interrupted);
+/// Work, in basic steps of a nanosecond or a few, between two questions to a monitor.
+const ASKED: usize = 1 << 17;
+
+/// Asks a monitor about every millisecond of a loop whose steps are short.
+pub(crate) struct Pace<'a> {
+    monitor: &'a dyn Monitor,
+    done: usize,
+}
+
+impl<'a> Pace<'a> {
+    pub fn new(monitor: &'a dyn Monitor) -> Self {
+        Self { monitor, done: 0 }
     }
-    Ok(())
+
+    /// Counts a step of so much work, and asks once there was enough of it.
+    #[inline]
+    pub fn by(&mut self, work: usize) -> Result<()> {
+        self.done = self.done.saturating_add(work);
+        if self.done < ASKED {
+            return Ok(());
+        }
+        self.done = 0;
+        go_on(self.monitor)
+    }
 }
 
-/// Does `work` unwatched: while a thread waits for its part of parallel work it may be lent to somebody else's, which
-/// nobody who watches this work may cut short.
-pub fn unwatched<T>(work: impl FnOnce() -> T) -> T {
-    let before = WATCH.replace((None, false));
-    let result = work();
-    WATCH.set(before);
-    result
+impl std::fmt::Debug for Pace<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Pace").field("done", &self.done).finish_non_exhaustive()
+    }
+}
+
+/// Asks a monitor whether to go on, and tells it nothing of how far a part of the work has come.
+pub(crate) struct Part<'a>(pub &'a dyn Monitor);
+
+impl Monitor for Part<'_> {
+    fn tick(&self, _done: u64, _total: u64) -> bool {
+        self.0.tick(0, 0)
+    }
+}
+
+thread_local! {
+    static WATCHER: RefCell<Watcher> = const { RefCell::new(Watcher(None)) };
+}
+
+/// Does `work` so that `monitor` can stop what takes no monitor itself.
+///
+/// ```
+/// use std::sync::Arc;
+/// use crewe::design::{Column, Design, Rerandomised, Units};
+/// use crewe::progress::{Monitor, watched};
+///
+/// struct Stop;
+/// impl Monitor for Stop {
+///     fn tick(&self, _done: u64, _total: u64) -> bool {
+///         false
+///     }
+/// }
+/// let design = Design::new("t").arm("a", 1).arm("b", 1).individual("id").seed(1)
+///     .method(Rerandomised::new(["age"], "0.001".parse()?));
+/// let ids: Vec<String> = (0..100).map(|id| id.to_string()).collect();
+/// let ages: Vec<f64> = (0..100).map(|age| f64::from(age % 17)).collect();
+/// let units = Units::from_rows(design.unit()?, &Column::from_values("id", &ids), &[])?.covariate("age", &ages)?;
+/// assert_eq!(watched(Arc::new(Stop), || design.assign(&units)), Err(crewe::Error::Interrupted));
+/// assert!(design.assign(&units).is_ok());
+/// # Ok::<(), crewe::Error>(())
+/// ```
+pub fn watched<T>(monitor: Arc<dyn Monitor + Send>, work: impl FnOnce() -> T) -> T {
+    /// Puts back who watched before, also where the work panics.
+    struct Before(Watcher);
+    impl Drop for Before {
+        fn drop(&mut self) {
+            WATCHER.set(std::mem::take(&mut self.0));
+        }
+    }
+    let _before = Before(WATCHER.replace(Watcher(Some(monitor))));
+    work()
+}
+
+/// Whoever watches this thread now, if anybody.
+pub(crate) fn watcher() -> Watcher {
+    WATCHER.with_borrow(Clone::clone)
+}
+
+/// The monitor of [`watched`], handed on; without one it never stops anything.
+#[derive(Clone, Default)]
+pub(crate) struct Watcher(Option<Arc<dyn Monitor + Send>>);
+
+impl Monitor for Watcher {
+    fn tick(&self, done: u64, total: u64) -> bool {
+        self.0.as_ref().is_none_or(|monitor| monitor.tick(done, total))
+    }
 }

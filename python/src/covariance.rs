@@ -23,7 +23,7 @@ impl Groups {
     #[new]
     fn new(py: Python<'_>, codes: PyReadonlyArray1<'_, u32>) -> PyResult<Self> {
         let codes = slice(&codes)?;
-        Ok(Self { inner: crate::pool::compute(py, || Clusters::new(codes)).or_raise(py)? })
+        Ok(Self { inner: crate::pool::compute(py, |_| Clusters::new(codes))? })
     }
 
     /// The number of clusters.
@@ -66,7 +66,7 @@ impl Covariance {
             }
             Owner::Cox(fit) => {
                 let fit = &fit.get().inner;
-                crate::pool::compute(py, || fit.attach(&self.inner).and_then(|cov| ask(&cov))).or_raise(py)
+                crate::pool::compute(py, |_| fit.attach(&self.inner).and_then(|cov| ask(&cov)))
             }
         }
     }

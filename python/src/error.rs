@@ -14,10 +14,7 @@ pub fn to_python(py: Python<'_>, error: &crewe::Error) -> PyErr {
         Separation(_) => "SeparationError",
         Convergence(_) => "ConvergenceError",
         Ledger(_) => "LedgerError",
-        Interrupted => {
-            let user = || PyKeyboardInterrupt::new_err("stopped by the user");
-            return crate::pool::raised().unwrap_or_else(user);
-        }
+        Interrupted => return PyKeyboardInterrupt::new_err("stopped by the user"),
         _ => "CreweError",
     };
     let build = || -> PyResult<PyErr> {

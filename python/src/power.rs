@@ -55,7 +55,7 @@ fn power_binary<'py>(
     (plan.icc, plan.cluster_size) = (icc, cluster_size);
     let mut asked = Binary::new(baseline, method, plan);
     asked.direction = direction;
-    let answer = crate::pool::compute(py, || binary::power(&asked)).or_raise(py)?;
+    let answer = crate::pool::compute(py, |_| binary::power(&asked))?;
     let s = &answer.solution;
     Ok(record!(py,
         "baseline" => answer.baseline,

@@ -115,11 +115,10 @@ fn kaplan_meier(
 ) -> PyResult<Vec<KaplanMeierCurve>> {
     let (time, event) = (slice(&time)?, slice(&event)?);
     let (groups, weights) = (optional(groups.as_ref())?, optional(weights.as_ref())?);
-    let curves = crate::pool::compute(py, || {
+    let curves = crate::pool::compute(py, |_| {
         let surv = Surv::new(time, event).named(time_name, event_name).weights(weights);
         survival::kaplan_meier(&surv, groups, options(interval, level)?)
-    })
-    .or_raise(py)?;
+    })?;
     Ok(curves.into_iter().map(|inner| KaplanMeierCurve { inner }).collect())
 }
 
@@ -152,11 +151,10 @@ fn logrank<'py>(
 ) -> PyResult<Bound<'py, PyDict>> {
     let (time, event, groups) = (slice(&time)?, slice(&event)?, slice(&groups)?);
     let strata = optional(strata.as_ref())?;
-    let test = crate::pool::compute(py, || {
+    let test = crate::pool::compute(py, |_| {
         let surv = Surv::new(time, event).named(time_name, event_name);
         survival::logrank(&surv, groups, &labels, strata)
-    })
-    .or_raise(py)?;
+    })?;
     Ok(record!(py,
         "n" => test.n,
         "observed" => test.observed.into_pyarray(py),
@@ -216,7 +214,7 @@ impl CoxModel {
         let kind: Vcov = kind.parse().or_raise(py)?;
         let clusters = groups.map(|groups| &groups.inner);
         let fit = &slf.get().inner;
-        let inner = crate::pool::compute(py, || Ok(fit.vcov(kind, clusters)?.detach())).or_raise(py)?;
+        let inner = crate::pool::compute(py, |_| Ok(fit.vcov(kind, clusters)?.detach()))?;
         Ok(Covariance { owner: Owner::Cox(slf.unbind()), inner })
     }
 
@@ -228,7 +226,7 @@ impl CoxModel {
 
     /// The score test that takes account of clusters.
     fn robust_score<'py>(&self, py: Python<'py>, groups: &Groups) -> PyResult<Bound<'py, PyDict>> {
-        let test = crate::pool::compute(py, || self.inner.robust_score(&groups.inner)).or_raise(py)?;
+        let test = crate::pool::compute(py, |_| self.inner.robust_score(&groups.inner))?;
         test_record(py, &test)
     }
 
@@ -240,7 +238,7 @@ impl CoxModel {
         terms: Vec<Vec<usize>>,
     ) -> PyResult<Bound<'py, PyDict>> {
         let transform: Transform = transform.parse().or_raise(py)?;
-        let zph = crate::pool::compute(py, || self.inner.zph(transform, &terms)).or_raise(py)?;
+        let zph = crate::pool::compute(py, |_| self.inner.zph(transform, &terms))?;
         let all: Vec<&Test> = zph.terms.iter().chain([&zph.global]).collect();
         Ok(record!(py,
             "statistic" => all.iter().map(|t| t.statistic).collect::<Vec<_>>().into_pyarray(py),
@@ -274,11 +272,10 @@ impl CoxModel {
         level: f64,
     ) -> PyResult<Bound<'py, PyDict>> {
         let x = slice(&x)?;
-        let curve = crate::pool::compute(py, || {
+        let curve = crate::pool::compute(py, |_| {
             let covariance = self.inner.attach(&covariance.inner)?;
             self.inner.survival_curve(&covariance, x, stratum, options(interval, level)?)
-        })
-        .or_raise(py)?;
+        })?;
         curve_record(py, curve)
     }
 
@@ -294,11 +291,10 @@ impl CoxModel {
     ) -> PyResult<(Records<'py>, Records<'py>)> {
         let times = slice(&times)?;
         let views: Vec<_> = settings.iter().map(|x| x.as_array()).collect();
-        let adjusted = crate::pool::compute(py, || {
+        let adjusted = crate::pool::compute(py, |_| {
             let covariance = self.inner.attach(&covariance.inner)?;
             self.inner.adjusted_curves(&covariance, &views, times, options(interval, level)?)
-        })
-        .or_raise(py)?;
+        })?;
         let list = |curves: Vec<SurvivalCurve>| -> PyResult<Vec<_>> {
             curves.into_iter().map(|curve| curve_record(py, curve)).collect()
         };
@@ -318,11 +314,10 @@ impl CoxModel {
         level: f64,
     ) -> PyResult<Bound<'py, PyDict>> {
         let rows = rows.as_array();
-        let curve = crate::pool::compute(py, || {
+        let curve = crate::pool::compute(py, |_| {
             let covariance = self.inner.attach(&covariance.inner)?;
             self.inner.survival_at(&covariance, rows, stratum, time, options(interval, level)?)
-        })
-        .or_raise(py)?;
+        })?;
         curve_record(py, curve)
     }
 
@@ -340,11 +335,10 @@ impl CoxModel {
     ) -> PyResult<(Bound<'py, PyDict>, Bound<'py, PyDict>)> {
         let compare: Compare = compare.parse().or_raise(py)?;
         let views: Vec<_> = settings.iter().map(|x| x.as_array()).collect();
-        let found = crate::pool::compute(py, || {
+        let found = crate::pool::compute(py, |_| {
             let covariance = self.inner.attach(&covariance.inner)?;
             self.inner.adjusted_risks(&covariance, &views, time, &pairs, compare, level)
-        })
-        .or_raise(py)?;
+        })?;
         Ok((table(py, found.levels)?, table(py, found.comparisons)?))
     }
 
@@ -354,13 +348,13 @@ impl CoxModel {
     }
 
     /// Score residuals, by rows.
-    fn score_residuals<'py>(&self, py: Python<'py>) -> Bound<'py, PyArray2<f64>> {
-        crate::pool::compute(py, || self.inner.score_residuals()).into_pyarray(py)
+    fn score_residuals<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyArray2<f64>>> {
+        Ok(crate::pool::compute(py, |_| Ok(self.inner.score_residuals()))?.into_pyarray(py))
     }
 
     /// Martingale residuals.
-    fn martingale_residuals<'py>(&self, py: Python<'py>) -> Bound<'py, PyArray1<f64>> {
-        crate::pool::compute(py, || self.inner.martingale_residuals()).into_pyarray(py)
+    fn martingale_residuals<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyArray1<f64>>> {
+        Ok(crate::pool::compute(py, |_| Ok(self.inner.martingale_residuals()))?.into_pyarray(py))
     }
 }
 
@@ -382,14 +376,13 @@ fn cox_fit(
 ) -> PyResult<CoxModel> {
     let (time, event, columns) = (slice(&time)?, slice(&event)?, x.as_array());
     let (strata, weights) = (optional(strata.as_ref())?, optional(weights.as_ref())?);
-    let fit = crate::pool::compute(py, || {
+    let fit = crate::pool::compute(py, |_| {
         Cox::new(Surv::new(time, event).named(time_name, event_name).weights(weights), columns)
             .named(names)
             .ties(ties.parse::<Ties>()?)
             .strata(strata)
             .fit()
-    })
-    .or_raise(py)?;
+    })?;
     Ok(CoxModel { inner: fit })
 }
 

@@ -23,6 +23,8 @@ use super::paths::{self, Hidden, Move};
 use super::procedure::{Details, Scratch, Weighed, WithinStratum};
 use super::random::Steps;
 use super::{Ratio, simple};
+use crate::Result;
+use crate::progress::Monitor;
 use crate::rng::Stream;
 
 /// Unfinished blocks with more places than this are not counted.
@@ -71,7 +73,7 @@ impl Rule {
 }
 
 impl WithinStratum for Rule {
-    fn draw(&self, n: usize, steps: &mut Steps, scratch: &mut Scratch) {
+    fn draw(&self, n: usize, steps: &mut Steps, scratch: &mut Scratch<'_>) {
         scratch.arms.clear();
         self.run(n, steps, |_, block, place| scratch.arms.push(block[place]));
     }
@@ -80,19 +82,19 @@ impl WithinStratum for Rule {
         simple::probabilities(&self.ratio)
     }
 
-    fn possible(&self, n: usize) -> Option<BigUint> {
+    fn possible(&self, n: usize, monitor: &dyn Monitor) -> Result<Option<BigUint>> {
         let [size] = self.sizes.as_slice() else {
-            return paths::possible(&Arrivals { rule: self, n });
+            return paths::possible(&Arrivals { rule: self, n }, monitor);
         };
         let places = self.places(*size);
         let (whole, rest) = (n / *size as usize, n % *size as usize);
-        let unfinished = if rest == 0 { BigUint::from(1_u32) } else { beginnings(&places, rest)? };
+        let unfinished = if rest == 0 { Some(BigUint::from(1_u32)) } else { beginnings(&places, rest) };
         // The exponent is a number of units, which fit into 32 bits.
-        Some(multinomial(&places).pow(whole as u32) * unfinished)
+        Ok(unfinished.map(|unfinished| multinomial(&places).pow(whole as u32) * unfinished))
     }
 
-    fn support(&self, n: usize, most: usize) -> Option<Vec<Weighed>> {
-        paths::support(&Arrivals { rule: self, n }, most)
+    fn support(&self, n: usize, most: usize, monitor: &dyn Monitor) -> Result<Option<Vec<Weighed>>> {
+        paths::support(&Arrivals { rule: self, n }, most, monitor)
     }
 
     fn details(&self, n: usize, steps: &mut Steps) -> Details {

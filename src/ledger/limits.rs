@@ -7,20 +7,30 @@ use crate::{Fault, Result};
 
 /// The most characters of an identifier.
 const ID: usize = 200;
-/// The most characters of a name, a value or a reason.
+/// The most characters of a name, or of a value of a stratum or factor.
+const NAME: usize = 1_000;
+/// The most characters of a reason.
 const TEXT: usize = 10_000;
 /// The most characters of a design.
 const DESIGN: usize = 1_000_000;
 /// The most children of one family, and levels of one column.
 const LIST: usize = 10_000;
+/// The most bytes of an entry as it is written.
+const ENTRY: usize = 4_000_000;
 /// The characters of a text that a message shows.
 const SHOWN: usize = 200;
 
-/// Refuses an entry that is longer than a ledger takes.
+/// Refuses an entry that is longer than a ledger takes; `body` is how it is written, and `known` says which families are
+/// in the ledger.
 ///
 /// # Errors
 /// [`crate::Error::Ledger`] that names the field and the most it takes.
-pub(super) fn check(record: &Record, known: impl Fn(&str) -> bool) -> Result<()> {
+pub(super) fn check(record: &Record, body: &str, known: impl Fn(&str) -> bool) -> Result<()> {
+    fields(record, known)?;
+    refuse("the entry", body.len(), ENTRY, "bytes", None)
+}
+
+fn fields(record: &Record, known: impl Fn(&str) -> bool) -> Result<()> {
     // A family that is in the ledger already may be written about, however long its identifier.
     let named = |id: &str| if known(id) { Ok(()) } else { check_id("family", id) };
     if let Some(request) = &record.request {
@@ -39,12 +49,12 @@ pub(super) fn check(record: &Record, known: impl Fn(&str) -> bool) -> Result<()>
             signed(signature)
         }
         Event::Capacity { arm, signature, .. } => {
-            length("arm", arm, TEXT)?;
+            length("arm", arm, NAME)?;
             signed(signature)
         }
         Event::Override { family, delivered, signature } => {
             named(family)?;
-            length("arm", delivered, TEXT)?;
+            length("arm", delivered, NAME)?;
             signed(signature)
         }
         Event::Withdrawn { family, signature, .. } | Event::Excluded { family, signature, .. } => {
@@ -59,6 +69,7 @@ pub(super) fn check(record: &Record, known: impl Fn(&str) -> bool) -> Result<()>
         Event::Split { family, into, children, signature } => {
             named(family)?;
             check_id("family", into)?;
+            // They are in the ledger already, or the split is refused.
             count("children", children.len())?;
             signed(signature)
         }
@@ -87,18 +98,18 @@ fn of(application: &Application) -> Result<()> {
     ids(&application.children)?;
     texts("stratum", &application.stratum)?;
     texts("factor", &application.factors)?;
-    length("approved_by", &application.approved_by, TEXT)?;
-    optional("proposed_by", application.proposed_by.as_ref())?;
-    optional("consent", application.consent.as_ref())
+    length("approved_by", &application.approved_by, NAME)?;
+    optional("proposed_by", application.proposed_by.as_ref(), NAME)?;
+    optional("consent", application.consent.as_ref(), TEXT)
 }
 
 fn signed(signature: &Signature) -> Result<()> {
-    optional("by", signature.by.as_ref())?;
-    optional("reason", signature.reason.as_ref())
+    optional("by", signature.by.as_ref(), NAME)?;
+    optional("reason", signature.reason.as_ref(), TEXT)
 }
 
-fn optional(what: &str, text: Option<&String>) -> Result<()> {
-    text.map_or(Ok(()), |text| length(what, text, TEXT))
+fn optional(what: &str, text: Option<&String>, most: usize) -> Result<()> {
+    text.map_or(Ok(()), |text| length(what, text, most))
 }
 
 fn ids(children: &[String]) -> Result<()> {
@@ -108,7 +119,7 @@ fn ids(children: &[String]) -> Result<()> {
 
 fn texts(what: &str, values: &[String]) -> Result<()> {
     count(what, values.len())?;
-    values.iter().try_for_each(|value| length(what, value, TEXT))
+    values.iter().try_for_each(|value| length(what, value, NAME))
 }
 
 fn count(what: &str, number: usize) -> Result<()> {

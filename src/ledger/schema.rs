@@ -1,13 +1,9 @@
-//! The file: one table of events, which refuses to be changed, and how it is opened.
+//! The file: one table of events, which refuses to be changed.
 //!
 //! Only the text of an event and its code are stored; everything else is worked out from them, so that nothing in the
 //! file can contradict them. A view shows the events to whoever opens the file with other tools.
 
-use std::path::Path;
-use std::time::Duration;
-
-use rusqlite::config::DbConfig;
-use rusqlite::{Connection, ErrorCode, OpenFlags};
+use rusqlite::{Connection, ErrorCode};
 
 use crate::{Error, Fault, Result};
 
@@ -24,9 +20,6 @@ const OBJECTS: [&str; 4] = [
     "CREATE VIEW history AS SELECT sequence, json_extract(body, '$.at') AS at, json_extract(body, '$.kind') AS kind, \
      json_extract(body, '$.family') AS family, json_extract(body, '$.arm') AS arm, body FROM event",
 ];
-
-/// How long SQLite itself waits for a lock before it asks whether to go on.
-const STEP: Duration = Duration::from_millis(20);
 
 /// What an error of SQLite means for whoever keeps the ledger.
 pub(super) fn sql(error: &rusqlite::Error) -> Error {
@@ -67,115 +60,6 @@ pub(super) fn sql(error: &rusqlite::Error) -> Error {
 /// Whether somebody else holds the lock.
 pub(super) fn is_busy(error: &rusqlite::Error) -> bool {
     matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked))
-}
-
-/// A connection that trusts nothing in the file but its tables.
-///
-/// A ledger that this user may read but not write, or that lies in such a folder, is opened to be read.
-pub(super) fn connect(path: &Path, create: bool) -> rusqlite::Result<Connection> {
-    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    if create {
-        return connect_to(path, flags | OpenFlags::SQLITE_OPEN_CREATE);
-    }
-    let opened = connect_to(path, flags).and_then(|connection| {
-        match connection.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(())) {
-            Err(error) if lacks_rights(&error) => Err(error),
-            _ => Ok(connection),
-        }
-    });
-    match opened {
-        // Who cannot write beside the file has no -shm, without which SQLite reads only what it is told to be at rest:
-        // a -wal, whose events would be passed over, forbids that.
-        Err(error) if lacks_rights(&error) && is_at_rest(path) => {
-            let flags = OpenFlags::SQLITE_OPEN_READ_ONLY
-                | OpenFlags::SQLITE_OPEN_NO_MUTEX
-                | OpenFlags::SQLITE_OPEN_URI;
-            connect_to(at_rest(path), flags)
-        }
-        opened => opened,
-    }
-}
-
-fn lacks_rights(error: &rusqlite::Error) -> bool {
-    use ErrorCode::{CannotOpen, PermissionDenied, ReadOnly};
-    matches!(error.sqlite_error_code(), Some(CannotOpen | PermissionDenied | ReadOnly))
-}
-
-/// Whether all events are in the file itself.
-fn is_at_rest(path: &Path) -> bool {
-    let Ok(file) = path.canonicalize() else { return false };
-    let mut log = file.into_os_string();
-    log.push("-wal");
-    // What cannot be looked at may hold events.
-    std::fs::metadata(log).map_or_else(|e| e.kind() == std::io::ErrorKind::NotFound, |log| log.len() == 0)
-}
-
-/// The address under which SQLite reads a file without locks and without files beside it.
-fn at_rest(path: &Path) -> String {
-    use std::fmt::Write;
-    let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
-    let mut address = String::from(if cfg!(windows) { "file:///" } else { "file:" });
-    for &byte in path.as_os_str().as_encoded_bytes() {
-        match byte {
-            b'\\' if cfg!(windows) => address.push('/'),
-            b'/' | b'.' | b'-' | b'_' | b':' => address.push(byte.into()),
-            _ if byte.is_ascii_alphanumeric() => address.push(byte.into()),
-            _ => drop(write!(address, "%{byte:02x}")),
-        }
-    }
-    address + "?immutable=1"
-}
-
-/// Takes a new file from everybody but its owner; SQLite gives its -wal and -shm the same rights.
-pub(super) fn make_private(path: &Path) {
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt;
-        // There are disks that know no rights.
-        drop(std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600)));
-    }
-    #[cfg(not(unix))]
-    let _ = path;
-}
-
-/// Puts the write-ahead log back where it was switched off, and says whether it was.
-pub(super) fn restore_log(connection: &Connection) -> Result<bool> {
-    let ask = |value: Option<&str>| -> rusqlite::Result<String> {
-        match value {
-            None => connection.pragma_query_value(None, "journal_mode", |row| row.get(0)),
-            Some(mode) => connection.pragma_update_and_check(None, "journal_mode", mode, |row| row.get(0)),
-        }
-    };
-    if connection.is_readonly("main").map_err(|error| sql(&error))? {
-        return Ok(false);
-    }
-    let found = ask(None).map_err(|error| sql(&error))?;
-    if found.eq_ignore_ascii_case("wal") {
-        return Ok(false);
-    }
-    match ask(Some("WAL")) {
-        Ok(mode) if mode.eq_ignore_ascii_case("wal") => Ok(true),
-        _ => Err(Fault::new(
-            "the write-ahead log of the ledger was switched off, and cannot be switched on again",
-        )
-        .values([format!("journal_mode {found}")])
-        .remedy("Close whatever else has the file open, and open the ledger on a disk of this machine")
-        .ledger()),
-    }
-}
-
-fn connect_to(path: impl AsRef<Path>, flags: OpenFlags) -> rusqlite::Result<Connection> {
-    let connection = Connection::open_with_flags(path, flags)?;
-    connection.busy_timeout(STEP)?;
-    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
-    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false)?;
-    // A commit returns when the disk has it (on macOS too); damaged pages are looked at before they are used; and a
-    // file that shrinks under us is an error of reading, not a signal.
-    connection.execute_batch(
-        "PRAGMA synchronous = FULL; PRAGMA fullfsync = ON; PRAGMA checkpoint_fullfsync = ON; \
-         PRAGMA cell_size_check = ON; PRAGMA mmap_size = 0; PRAGMA temp_store = MEMORY;",
-    )?;
-    Ok(connection)
 }
 
 /// Refuses a file that already holds something.

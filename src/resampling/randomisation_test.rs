@@ -244,7 +244,7 @@ pub fn randomisation_test(
     monitor: &dyn Monitor,
 ) -> Result<RandomisationTest> {
     let seed = redraw_seed(design, assignment, options.seed.as_ref())?;
-    let prepared = Prepared::new(design, assignment, outcomes, options, &seed)?;
+    let prepared = Prepared::new(design, assignment, outcomes, options, &seed, monitor)?;
     let mut test = prepared.test(statistic, options, monitor)?;
     if !test.exact {
         test.seed = shown(&seed);
@@ -271,6 +271,7 @@ impl<'a> Prepared<'a> {
         outcomes: &'a Outcomes,
         options: &RandomisationOptions,
         seed: &Seed,
+        monitor: &dyn Monitor,
     ) -> Result<Self> {
         check_level(options.level)?;
         let units = assignment.units.len();
@@ -283,7 +284,7 @@ impl<'a> Prepared<'a> {
         each_arm_has_outcomes(assignment, outcomes)?;
         let mut notes = Vec::new();
         let weight = chances(assignment, options.weights, &mut notes)?;
-        let replay = replay_of(design, assignment, options.draws, seed)?;
+        let replay = replay_of(design, assignment, options.draws, seed, monitor)?;
         let treated = assignment.arm.iter().map(|&arm| arm == 1).collect();
         Ok(Self { assignment, outcomes, replay, weight, treated, notes })
     }
