@@ -220,7 +220,9 @@ impl CoxModel {
 
     /// The Wald test of all coefficients under a covariance.
     fn wald<'py>(&self, py: Python<'py>, covariance: &Covariance) -> PyResult<Bound<'py, PyDict>> {
-        let test = self.inner.attach(&covariance.inner).and_then(|cov| self.inner.wald(&cov)).or_raise(py)?;
+        let test = crate::pool::compute(py, |_| {
+            self.inner.attach(&covariance.inner).and_then(|cov| self.inner.wald(&cov))
+        })?;
         test_record(py, &test)
     }
 
@@ -252,8 +254,7 @@ impl CoxModel {
 
     /// Cumulative baseline hazards, one record a stratum.
     fn baseline<'py>(&self, py: Python<'py>, centred: bool) -> PyResult<Vec<Bound<'py, PyDict>>> {
-        self.inner
-            .baseline(centred)
+        crate::pool::compute(py, |_| self.inner.baseline(centred))?
             .into_iter()
             .map(|base| {
                 Ok(record!(py, "time" => base.time.into_pyarray(py), "hazard" => base.hazard.into_pyarray(py)))
@@ -349,12 +350,12 @@ impl CoxModel {
 
     /// Score residuals, by rows.
     fn score_residuals<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyArray2<f64>>> {
-        Ok(crate::pool::compute(py, |_| Ok(self.inner.score_residuals()))?.into_pyarray(py))
+        Ok(crate::pool::compute(py, |_| self.inner.score_residuals())?.into_pyarray(py))
     }
 
     /// Martingale residuals.
     fn martingale_residuals<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyArray1<f64>>> {
-        Ok(crate::pool::compute(py, |_| Ok(self.inner.martingale_residuals()))?.into_pyarray(py))
+        Ok(crate::pool::compute(py, |_| self.inner.martingale_residuals())?.into_pyarray(py))
     }
 }
 

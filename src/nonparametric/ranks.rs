@@ -26,7 +26,7 @@ use super::hodges_lehmann::{HodgesLehmann, shift_between};
 use super::shift::{SubsetSums, feasible};
 use super::{Alternative, Interval, bisect, check_finite, check_level, tie_sum};
 use crate::dist::{normal_quantile, normal_sf};
-use crate::progress::Monitor;
+use crate::progress::{Monitor, Part, go_on};
 use crate::setters::setters;
 use crate::ties::Distinct;
 use crate::{Fault, Result};
@@ -136,7 +136,9 @@ pub fn mann_whitney(
     let pooled: Vec<f64> = x.iter().chain(y).copied().collect();
     let pooled = Distinct::of(&pooled).snapped(&pooled);
     let (x, y) = pooled.split_at(m);
+    go_on(monitor)?;
     let doubled = doubled_midranks(&pooled);
+    go_on(monitor)?;
     if doubled.iter().all(|&r| r == doubled[0]) {
         return Err(Fault::new("all values are equal, so ranks say nothing")
             .column(&options.name)
@@ -180,6 +182,9 @@ pub fn mann_whitney(
         }
     };
     let superiority = u / (m as f64 * n as f64);
+    let below = below.as_deref();
+    let shift =
+        shift_between(&xs, &ys, below, options.correct, options.alternative, options.level, &Part(monitor))?;
     Ok(MannWhitney {
         n: [m, n],
         u,
@@ -190,7 +195,7 @@ pub fn mann_whitney(
         ties: tied > 0.0,
         superiority,
         superiority_interval: newcombe_5(superiority, m as f64, n as f64, options),
-        shift: shift_between(&xs, &ys, below.as_deref(), options.correct, options.alternative, options.level),
+        shift,
     })
 }
 

@@ -10,6 +10,7 @@ use crate::regression::weights::check_weights;
 pub use crate::ties::Tolerance;
 use serde::Serialize;
 
+use crate::progress::{go_on, watcher};
 use crate::{Fault, Result, codes};
 
 /// What was observed: a time for every row, and whether it ended in the event (1) or was censored (0).
@@ -202,7 +203,10 @@ impl Timeline {
         // Non-negative doubles sort as their bits do (and -0 becomes 0).
         let mut keyed: Vec<(u64, u32)> =
             surv.time.iter().enumerate().map(|(i, &t)| ((t + 0.0).to_bits(), i as u32)).collect();
+        let monitor = &watcher();
+        go_on(monitor)?;
         keyed.sort_unstable();
+        go_on(monitor)?;
         let (cuts, tolerance) = distinct_times(&keyed);
         // The class of a row is its stratum, time and event; a counting sort keeps the order of rows within it.
         let classes = |row: u32, time: usize| {
