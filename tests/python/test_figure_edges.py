@@ -13,8 +13,11 @@ import crewe as cw
 import numpy as np
 import pandas as pd
 import pytest
-from crewe import _bars, _labels, _style, plots
+from crewe import plots
+from crewe.plots import bars as _bars
+from crewe.plots import style
 from crewe.survival import _figure
+from crewe.tables import labels as _labels
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -69,7 +72,7 @@ def test_9_6_shares_of_few() -> None:
     assert _labels.fixed(-0.004, 2) == "0.00"
     bars = _bars.Bars(["x"], ["a", "b"], np.array([[0.005], [0.02]]), percent=True)
     ax = _bars.grouped(bars)
-    _style.figure_of(ax).draw_without_rendering()
+    style.figure_of(ax).draw_without_rendering()
     ticks = [label.get_text() for label in ax.get_yticklabels()]
     assert len(ticks) == len(set(ticks))
 
@@ -107,7 +110,7 @@ def test_9_11_love_keeps_what_is_not_defined() -> None:
     assert [t.get_text() for t in ax.get_yticklabels()] == ["age", "sex", "hist"]
     assert [t.get_text() for t in ax.texts] == ["not defined"] * 2
     assert np.isfinite(ax.get_xlim()).all()
-    assert "sex: not defined" in _style.alt_of(ax)
+    assert "sex: not defined" in style.alt_of(ax)
 
 
 @pytest.mark.parametrize("name", ["cost $10 or $20^", "$x_", "a $\\frac$ b"])
@@ -117,7 +120,7 @@ def test_9_14_dollars_are_text(name: str) -> None:
     _, own = plt.subplots()
     for ax in (None, own):
         drawn = plots.forest(_frame([name], [(1, 0.5, 2)]), xlabel=name, ax=ax)
-        figure = _style.figure_of(drawn)
+        figure = style.figure_of(drawn)
         figure.savefig(io.BytesIO(), format="svg")
         assert not drawn.get_yticklabels()[0].get_parse_math()
         assert not drawn.xaxis.label.get_parse_math()
@@ -136,14 +139,14 @@ def test_9_17_a_row_without_an_estimate_says_so() -> None:
     nan = float("nan")
     ax = plots.forest(_frame(["a", "b"], [(2, 1, 3), (nan, nan, nan)]), log=True, null=1)
     assert [t.get_text() for t in ax.texts][1] == "not estimated"
-    _style.figure_of(ax).draw_without_rendering()
+    style.figure_of(ax).draw_without_rendering()
 
 
 def test_9_17_many_groups_lie() -> None:
     bars = _bars.Bars([f"g{k}" for k in range(25)], ["a"], np.full((1, 25), 0.5))
     ax = _bars.grouped(bars)
     assert len(ax.get_yticklabels()) == 25
-    _style.figure_of(ax).draw_without_rendering()
+    style.figure_of(ax).draw_without_rendering()
     boxes = [label.get_window_extent() for label in ax.get_yticklabels()]
     assert not any(a.overlaps(b) for a, b in itertools.pairwise(boxes))
 
@@ -154,7 +157,7 @@ def test_9_17_long_names_stay_on_the_page() -> None:
     group = np.array(names)[np.arange(40) % 2]
     frame = pd.DataFrame({"t": time, "e": 1, "g": group})
     ax = cw.kaplan_meier("Surv(t, e) ~ g", frame).plot()
-    figure = _style.figure_of(ax)
+    figure = style.figure_of(ax)
     figure.draw_without_rendering()
     page = figure.bbox
     for text in [*ax.texts, *ax.get_legend().get_texts()]:
@@ -209,7 +212,7 @@ def test_7_9_drawings_lose_what_moves() -> None:
         '<animate attributeName="x" to="9"/><set attributeName="href" to="javascript:1"/>'
         "</rect><text>SYNTH</text></svg>"
     )
-    made = _style.embed_svg(drawing, "t", "d", "p")
+    made = style.embed_svg(drawing, "t", "d", "p")
     assert "<animate" not in made
     assert "<set" not in made
     assert "<rect" in made

@@ -8,7 +8,7 @@ import crewe as cw
 import numpy as np
 import pandas as pd
 import pytest
-from crewe._frames import aligned, label_of
+from crewe.frames.source import aligned, label_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -302,7 +302,7 @@ def test_2_1_masks_are_aligned_by_label():
 
 
 def test_9_4_excluded_cases_leave_the_flow():
-    from crewe._select import Ids
+    from crewe.design.select import Ids
 
     d = _families()
     trial = cw.Design("t", arms={"a": 1, "b": 1}, cluster="family", seed=1).assign(d)

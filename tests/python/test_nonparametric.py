@@ -370,10 +370,10 @@ def test_figures_hold_what_the_results_hold(staff: pd.DataFrame) -> None:
     ax = needs.plot()
     assert [bar.get_height() for bar in ax.patches] == pytest.approx([*SHARES, *needs.rates])
     assert [label.get_text() for label in ax.get_xticklabels()] == names
-    from crewe import _style
+    from crewe.plots import style
 
-    assert "N1: national 45.0%, sample 52.4%" in _style.alt_of(ax)
-    assert _style.is_synthetic(means.plot()) and not _style.is_synthetic(ax)
+    assert "N1: national 45.0%, sample 52.4%" in style.alt_of(ax)
+    assert style.is_synthetic(means.plot()) and not style.is_synthetic(ax)
     plt.close("all")
 
 

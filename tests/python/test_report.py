@@ -25,8 +25,10 @@ import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
-from crewe import _protocols, _style, plots
+from crewe import plots
+from crewe.plots import style as _style
 from crewe.report import markup
+from crewe.tables import protocols
 
 # --------------------------------------------------------------------------- results to print
 
@@ -543,10 +545,10 @@ def test_report_pickles() -> None:
 
 def test_protocols_hold_for_the_sample() -> None:
     plain, _ = closed()
-    assert isinstance(plain, _protocols.Fit) and isinstance(plain, _protocols.Described)
-    assert isinstance(by_history()["All cases"], _protocols.Margins)
-    assert isinstance(trial()[0], _protocols.Designed)
-    assert not isinstance(object(), _protocols.Tidy)
+    assert isinstance(plain, protocols.Fit) and isinstance(plain, protocols.Described)
+    assert isinstance(by_history()["All cases"], protocols.Margins)
+    assert isinstance(trial()[0], protocols.Designed)
+    assert not isinstance(object(), protocols.Tidy)
 
 
 def test_show_versions(capsys: pytest.CaptureFixture[str]) -> None:

@@ -108,7 +108,7 @@ def declared(kind: Any, given: Any, second: str) -> list[Any]:
 def _frame_rows(frame: Any) -> list[dict[str, Any]]:
     import narwhals as nw
 
-    from crewe._frames import Source
+    from crewe.frames.source import Source
 
     Source(frame)  # refuses what is not a frame, in the words that every function uses
     native: Any = nw.from_native(frame)

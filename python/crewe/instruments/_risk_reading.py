@@ -13,8 +13,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from crewe._frames import Source, _declared_levels
 from crewe.exceptions import InputError, fault
+from crewe.frames.source import Source, _declared_levels
 from crewe.instruments import _columns
 
 if TYPE_CHECKING:
@@ -123,8 +123,8 @@ def long(
     matrix[rows, columns] = numbers
     return Assessments(
         matrix,
-        pairs["case"].to_numpy(),
-        pairs["time"].to_numpy(),
+        np.asarray(pairs["case"]),
+        np.asarray(pairs["time"]),
         case_labels,
         time_labels,
         _as_given(source, case, case_labels),

@@ -10,11 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crewe import _core
-from crewe._display import Table
-from crewe._frames import Source
 from crewe.exceptions import InputError, fault
+from crewe.frames.source import Source
 from crewe.instruments import _columns, _plots, _risk_reading
 from crewe.instruments._risk_reading import Assessments
+from crewe.tables.display import Table
+from crewe.tables.printable import Printable
 
 if TYPE_CHECKING:
     from crewe.instruments.risk import Framework
@@ -26,7 +27,7 @@ _FLOATS = NDArray[np.float64]
 
 
 @dataclass(eq=False, repr=False)
-class Scores:
+class Scores(Printable):
     """The scores of each case at each time.
 
     Attributes
@@ -275,15 +276,12 @@ class Scores:
             digits=2,
         )
 
-    def __repr__(self) -> str:
-        return self._table().text()
-
-    def _repr_html_(self) -> str:
-        return self._table().html()
+    def _panels(self) -> list[Table]:
+        return [self._table()]
 
 
 @dataclass(eq=False, repr=False)
-class Change:
+class Change(Printable):
     """How scores changed, by arm.
 
     Attributes
@@ -412,11 +410,8 @@ class Change:
             digits=2,
         )
 
-    def __repr__(self) -> str:
-        return self._table().text()
-
-    def _repr_html_(self) -> str:
-        return self._table().html()
+    def _panels(self) -> list[Table]:
+        return [self._table()]
 
 
 def build(framework: Framework, source: Source, read: Assessments) -> Scores:

@@ -26,11 +26,12 @@ from typing import Any
 import pandas as pd
 
 from crewe import _core
-from crewe._display import Table
-from crewe._frames import Source
-from crewe._select import Ids
+from crewe.design.select import Ids
 from crewe.exceptions import InputError, fault
+from crewe.frames.source import Source
 from crewe.instruments import _columns
+from crewe.tables.display import Table
+from crewe.tables.printable import Printable
 
 RULES = ("move_referral", "history", "re_referral_in_window", "re_referred_not_closed")
 """The rules' names, in order."""
@@ -38,8 +39,8 @@ RULES = ("move_referral", "history", "re_referral_in_window", "re_referred_not_c
 _ADDED = ("history", "closed", "re_referred", "event", "days", "censored", "referral_recoded")
 
 
-@dataclass(eq=False)
-class Cases:
+@dataclass(eq=False, repr=False)
+class Cases(Printable):
     """Case records recoded by the window rules.
 
     Attributes
@@ -79,14 +80,12 @@ class Cases:
             [[str(r) if r else "", what, n] for r, what, n in s["log"]],
             title="Recodes",
             notes=self.notes,
+            align="llr",
         )
         return [counts, log]
 
-    def __repr__(self) -> str:
-        return "\n\n".join(table.text() for table in self._tables())
-
-    def _repr_html_(self) -> str:
-        return "".join(table.html() for table in self._tables())
+    def _panels(self) -> list[Table]:
+        return self._tables()
 
 
 def prepare(

@@ -25,12 +25,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from crewe import _toml
-from crewe._display import Table
-from crewe._frames import Source
 from crewe.exceptions import InputError, fault
+from crewe.files import toml
+from crewe.frames.source import Source
 from crewe.instruments import _columns, _risk_reading, _risk_scores
 from crewe.instruments._risk_scores import MEASURES, Change, Scores
+from crewe.tables.display import Table
+from crewe.tables.printable import Printable
 
 __all__ = ["MEASURES", "Change", "Factor", "Framework", "Scores"]
 
@@ -71,8 +72,8 @@ class Factor:
     applies: str = ""
 
 
-@dataclass(frozen=True)
-class Framework:
+@dataclass(frozen=True, repr=False)
+class Framework(Printable):
     """A risk matrix.
 
     Attributes
@@ -101,7 +102,7 @@ class Framework:
         >>> len(framework.factors), framework.factor("parent_mental_health").weight
         (31, -1.0)
         """
-        data = importlib.resources.files("crewe") / "data" / "risk_framework.toml"
+        data = importlib.resources.files("crewe.instruments") / "data" / "risk_framework.toml"
         return cls._parse(data.read_text(encoding="utf-8"), "risk_framework.toml")
 
     @classmethod
@@ -124,7 +125,7 @@ class Framework:
 
     @classmethod
     def _parse(cls, text: str, name: str) -> Framework:
-        data = _toml.read(text, name, "Start from the matrix that comes with crewe")
+        data = toml.read(text, name, "Start from the matrix that comes with crewe")
         scale: dict[str, float] = {}
         for level in data.get("scale", []):
             for label in (level["label"], *level.get("aliases", [])):
@@ -285,13 +286,11 @@ class Framework:
             ],
             title=self.title,
             notes=[self.source, *(["? uncertain: may be the alternative."] if uncertain else [])],
+            align="llrl",
         )
 
-    def __repr__(self) -> str:
-        return self._table().text()
-
-    def _repr_html_(self) -> str:
-        return self._table().html()
+    def _panels(self) -> list[Table]:
+        return [self._table()]
 
 
 def _weight(value: Any, kind: str, code: str) -> float:

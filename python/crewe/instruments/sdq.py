@@ -23,10 +23,11 @@ from typing import Any
 import numpy as np
 
 from crewe import _core
-from crewe._display import Table
-from crewe._frames import Source
 from crewe.exceptions import InputError, fault
+from crewe.frames.source import Source
 from crewe.instruments import _columns
+from crewe.tables.display import Table
+from crewe.tables.printable import Printable
 
 SCALES = ("emotional", "conduct", "hyperactivity", "peer", "prosocial")
 """The five scales."""
@@ -44,8 +45,8 @@ _BANDS: dict[tuple[str, str], tuple[float, ...]] = {
 _INFORMANTS = ("parent", "teacher", "practitioner", "self")
 
 
-@dataclass(eq=False)
-class Scores:
+@dataclass(eq=False, repr=False)
+class Scores(Printable):
     """Scored questionnaires.
 
     Attributes
@@ -78,11 +79,8 @@ class Scores:
             digits=2,
         )
 
-    def __repr__(self) -> str:
-        return self._table().text()
-
-    def _repr_html_(self) -> str:
-        return self._table().html()
+    def _panels(self) -> list[Table]:
+        return [self._table()]
 
 
 def score(

@@ -21,14 +21,15 @@ from typing import Any
 import numpy as np
 
 from crewe import _core
-from crewe._display import Table
-from crewe._frames import Source
 from crewe.exceptions import InputError, fault
+from crewe.frames.source import Source
 from crewe.instruments import _columns, _plots
+from crewe.tables.display import Table
+from crewe.tables.printable import Printable
 
 
-@dataclass(eq=False)
-class Scores:
+@dataclass(eq=False, repr=False)
+class Scores(Printable):
     """A scored rating scale.
 
     Attributes
@@ -92,7 +93,7 @@ class Scores:
         if of not in ("total", "mean"):
             raise fault(InputError, f"there is no score '{of}'", remedy="Use 'total' or 'mean'")
         source = Source(self.frame)
-        scores = np.ascontiguousarray(source.column(f"{self._name}_{of}").to_numpy(dtype=float))
+        scores = np.ascontiguousarray(source.column(f"{self._name}_{of}").values)
         if by is None:
             codes, labels = np.zeros(source.n, dtype=np.uint32), ["all"]
         else:
@@ -114,11 +115,8 @@ class Scores:
             digits=2,
         )
 
-    def __repr__(self) -> str:
-        return self._table().text()
-
-    def _repr_html_(self) -> str:
-        return self._table().html()
+    def _panels(self) -> list[Table]:
+        return [self._table()]
 
 
 def score(

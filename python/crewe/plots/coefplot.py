@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from crewe import _protocols, _style
-from crewe._labels import fixed, model_names, pretty
 from crewe.exceptions import InputError, fault
+from crewe.plots import style as _style
+from crewe.tables import protocols
+from crewe.tables.labels import fixed, model_names, pretty
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -60,10 +61,8 @@ def coefplot(
     'Estimate and 95% confidence interval'
     """
     models, titles = model_names(fits, names)
-    need = ("term", *_protocols.INTERVAL)
-    tables = [
-        {row["term"]: row for row in _protocols.tidy_with(fit, need, level)} for fit in models
-    ]
+    need = ("term", *protocols.INTERVAL)
+    tables = [{row["term"]: row for row in protocols.tidy_with(fit, need, level)} for fit in models]
     found = list(dict.fromkeys(term for table in tables for term in table))
     shown = [
         term
@@ -77,9 +76,9 @@ def coefplot(
             values=[str(term) for term in (terms or found)],
             remedy=f"The models have the terms {', '.join(found) or 'none'}",
         )
-    coverage = _protocols.level_of(models[0], level)
+    coverage = protocols.level_of(models[0], level)
     drawn = _draw(tables, titles, shown, dict(labels or {}), coverage, xlabel, ax)
-    if any(_protocols.synthetic(fit) for fit in models):
+    if any(protocols.synthetic(fit) for fit in models):
         _style.label_synthetic(drawn)
     return drawn
 

@@ -7,10 +7,11 @@ import textwrap
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from crewe import _protocols, _style
-from crewe._display import number
-from crewe._labels import pretty
 from crewe.exceptions import InputError, fault
+from crewe.plots import style as _style
+from crewe.tables import protocols
+from crewe.tables.display import number
+from crewe.tables.labels import pretty
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -67,8 +68,8 @@ def forest(
     >>> plots.forest(ratios, null=1, log=True, xlabel="Hazard ratio").get_xscale()
     'log'
     """
-    rows = _protocols.tidy_with(frame, ("term", *_protocols.INTERVAL), level)
-    coverage = _protocols.level_of(frame, level)
+    rows = protocols.tidy_with(frame, ("term", *protocols.INTERVAL), level)
+    coverage = protocols.level_of(frame, level)
     if not rows:
         raise fault(InputError, "there is nothing to draw", remedy="Give at least one estimate")
     low = [row for row in rows if log and min(row["conf_low"], row["estimate"]) <= 0]

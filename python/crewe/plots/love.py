@@ -6,9 +6,10 @@ import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from crewe import _protocols, _style
-from crewe._labels import pretty, signed
 from crewe.exceptions import InputError, fault
+from crewe.plots import style as _style
+from crewe.tables import protocols
+from crewe.tables.labels import pretty, signed
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -56,7 +57,7 @@ def love(
     >>> [label.get_text() for label in plots.love(table).get_yticklabels()]
     ['history', 'age']
     """
-    rows = _protocols.tidy(balance)
+    rows = protocols.tidy(balance)
     columns = list(rows[0]) if rows else []
     if difference not in columns or "term" not in columns:
         raise fault(

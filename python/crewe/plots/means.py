@@ -8,10 +8,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from crewe import _protocols, _style
-from crewe._display import p_value, stars
-from crewe._labels import fixed, pretty, share, signed
 from crewe.exceptions import InputError, fault
+from crewe.plots import style as _style
+from crewe.tables import protocols
+from crewe.tables.display import p_value, stars
+from crewe.tables.labels import fixed, pretty, share, signed
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -95,18 +96,18 @@ def means(
     if not names or not groups:
         raise fault(InputError, "there is nothing to draw", remedy="Give margins with levels")
     first = _named(margins)
-    outcome = str(_protocols.attribute(next(iter(first.values())), "outcome") or "level")
+    outcome = str(protocols.attribute(next(iter(first.values())), "outcome") or "level")
     options = _Options(
         percent=percent,
         ylabel=ylabel or f"Predicted {outcome.replace('_', ' ')}",
         kind=kind,
-        level=_protocols.level_of(next(iter(first.values())), level),
+        level=protocols.level_of(next(iter(first.values())), level),
         significance=significance,
         labels={**_level_names(first, names), **dict(labels or {})},
         digits=2 if all(abs(r["estimate"]) < 10 for g in groups for r in g.levels) else 1,
     )
     drawn = _draw(groups, names, options, ax)
-    if any(_protocols.synthetic(result) for result in first.values()):
+    if any(protocols.synthetic(result) for result in first.values()):
         _style.label_synthetic(drawn)
     return drawn
 
@@ -131,7 +132,7 @@ class _Options:
 
 def _level_names(margins: Mapping[str, Any], names: list[str]) -> dict[str, str]:
     """Name bare numbers by what they are levels of: "treated: 1" says more than "1"."""
-    term = _protocols.attribute(next(iter(margins.values())), "term")
+    term = protocols.attribute(next(iter(margins.values())), "term")
     if not term:
         return {}
     return {
@@ -151,10 +152,10 @@ def _named(margins: Any) -> dict[str, Any]:
 def _groups(margins: Any, level: float | None, labels: dict[str, str]) -> list[_Group]:
     groups = []
     for title, result in _named(margins).items():
-        levels = _protocols.tidy_with(result, ("level", *_protocols.INTERVAL), level)
-        given = _protocols.attribute(result, "contrasts")
-        tests = _protocols.rows(given()) if callable(given) else []
-        counts = list(_protocols.attribute(result, "counts") or [0] * len(levels))
+        levels = protocols.tidy_with(result, ("level", *protocols.INTERVAL), level)
+        given = protocols.attribute(result, "contrasts")
+        tests = protocols.rows(given()) if callable(given) else []
+        counts = list(protocols.attribute(result, "counts") or [0] * len(levels))
         for value in dict.fromkeys(row.get("by") for row in levels):
             text = "" if value is None else labels.get(str(value), str(value))
             groups.append(

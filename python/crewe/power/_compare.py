@@ -5,13 +5,12 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from crewe._display import Table
 from crewe.exceptions import InputError, fault
 from crewe.power._binary import BinaryPower, binary
 from crewe.power._quantities import (
@@ -24,10 +23,12 @@ from crewe.power._quantities import (
     short,
     sizes_of,
 )
+from crewe.tables.display import Table
+from crewe.tables.printable import Printable
 
 
 @dataclass(frozen=True, repr=False)
-class Comparison:
+class Comparison(Printable):
     """Several power calculations side by side.
 
     Attributes
@@ -48,12 +49,9 @@ class Comparison:
         """Give the frame."""
         return self.frame
 
-    def __repr__(self) -> str:
-        return "\n\n".join([*(table.text() for table in self.tables), *self.notes])
-
-    def _repr_html_(self) -> str:
-        notes = Table(header=[""], rows=[], notes=self.notes).html().split("</table>")[1]
-        return "".join(table.html() for table in self.tables) + notes
+    def _panels(self) -> list[Table]:
+        # The notes hold for all of the tables.
+        return [*self.tables[:-1], replace(self.tables[-1], notes=self.notes)]
 
 
 def table(**arguments: Any) -> Comparison:

@@ -11,15 +11,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from crewe import _protocols, _style
-from crewe._display import Table, number, p_value
-from crewe._files import write
-from crewe._labels import pretty, sentence
-from crewe._table import ModelTable
-from crewe._versions import versions
 from crewe.exceptions import InputError, fault
+from crewe.files.writing import as_path, write
+from crewe.plots import style
 from crewe.report import markup
 from crewe.report.page import Page, assemble
+from crewe.report.versions import versions
+from crewe.tables import protocols
+from crewe.tables.display import Table, number, p_value
+from crewe.tables.labels import pretty, sentence
+from crewe.tables.printable import Printable
+from crewe.tables.table import ModelTable
 
 
 @dataclass
@@ -137,8 +139,8 @@ class Report:
             )
         made_up = self._made_up(result, synthetic)
         shown = _table_html(result)
-        drawn = not _protocols.is_frame(result) and (
-            isinstance(result, _protocols.Plotted) or _svg_of(result) is not None
+        drawn = not protocols.is_frame(result) and (
+            isinstance(result, protocols.Plotted) or _svg_of(result) is not None
         )
         if shown is None and not drawn:
             raise fault(
@@ -149,10 +151,10 @@ class Report:
         section = self._section(heading)
         if text:
             section.parts.append(markup.markdown(text))
-        if _protocols.attribute(result, "design") is not None:
+        if protocols.attribute(result, "design") is not None:
             section.parts.append(_design_card(result))
         labels: list[str] = []
-        notes = _protocols.notes(result)
+        notes = protocols.notes(result)
         if shown is not None:
             before = self._tables
             shown = markup.clean(shown, self._caption, caption, section.heading)
@@ -162,15 +164,15 @@ class Report:
                 f'<p class="crewe-note">{html.escape(sentence(n))}</p>' for n in missing
             )
             section.parts.append(f'<div class="table">{shown}</div>')
-        if drawn if figure is None and not _protocols.formula(result) else figure:
+        if drawn if figure is None and not protocols.formula(result) else figure:
             self._draw(section, result, figure_caption or caption, alt, made_up, labels)
             labels.append(f"Figure {self._figures}")
         place = ", ".join(labels)
         if isinstance(result, ModelTable):
             for name, source in zip(result.names, result.sources, strict=True):
-                section.methods.append((f"{place}, {name}", _protocols.methods(source)))
+                section.methods.append((f"{place}, {name}", protocols.methods(source)))
         else:
-            section.methods.append((place, _protocols.methods(result)))
+            section.methods.append((place, protocols.methods(result)))
         section.notes += [
             f"{place}: {sentence(note)}" if place else sentence(note) for note in notes
         ]
@@ -211,12 +213,12 @@ class Report:
         InputError
             Where there is neither a caption nor an alternative text.
         """
-        made = _style.figure_of(ax)
+        made = style.figure_of(ax)
         section = self._section(heading)
         if text:
             section.parts.append(markup.markdown(text))
         made_up = self._made_up(ax, synthetic)
-        self._figure(section, _svg_maker(made, made_up), caption, alt or _style.alt_of(made))
+        self._figure(section, _svg_maker(made, made_up), caption, alt or style.alt_of(made))
         return self
 
     def add_text(self, text: str, *, heading: str = "") -> Report:
@@ -254,7 +256,7 @@ class Report:
         CreweError
             Where the system does not write: no room, no right, no such disk.
         """
-        ending = Path(path).suffix.lower()
+        ending = as_path(path).suffix.lower()
         if ending and ending not in {".html", ".htm"}:
             raise fault(
                 InputError,
@@ -294,7 +296,7 @@ class Report:
     def _made_up(self, result: Any, synthetic: bool | None) -> bool:
         """Say whether this result is synthetic; the banner follows from any that is."""
         if synthetic is None:
-            synthetic = self.synthetic or _protocols.synthetic(result) or _labelled(result)
+            synthetic = self.synthetic or protocols.synthetic(result) or _labelled(result)
         self.synthetic = self.synthetic or synthetic
         return synthetic
 
@@ -308,16 +310,16 @@ class Report:
         tables: Sequence[str],
     ) -> None:
         caption = caption or section.heading
-        alt = alt or _protocols.description(result)
+        alt = alt or protocols.description(result)
         ready = _svg_of(result)
         if ready is not None:
             self._figure(section, _svg_embedder(ready, made_up), caption, alt)
             return
         import matplotlib.pyplot as plt
 
-        made = _style.figure_of(result.plot())
+        made = style.figure_of(result.plot())
         try:
-            alt = alt or _style.alt_of(made)
+            alt = alt or style.alt_of(made)
             if not alt and tables:
                 alt = f"{caption}. The numbers are in {' and '.join(tables)}."
             self._figure(section, _svg_maker(made, made_up), caption, alt)
@@ -361,11 +363,11 @@ class Report:
 def _svg_maker(made: Any, made_up: bool) -> Callable[[str, str, str], str]:
     def make(title: str, desc: str, prefix: str) -> str:
         # The label is there only while the SVG is made: the user's figure stays as it was.
-        label = _style.label_synthetic(made) if made_up else None
-        labelled = made_up or _style.is_synthetic(made)
+        label = style.label_synthetic(made) if made_up else None
+        labelled = made_up or style.is_synthetic(made)
         try:
             words = f"Synthetic data. {desc}" if labelled else desc
-            return _style.to_svg(made, title, words, prefix)
+            return style.to_svg(made, title, words, prefix)
         finally:
             if label is not None:
                 label.remove()
@@ -376,21 +378,21 @@ def _svg_maker(made: Any, made_up: bool) -> Callable[[str, str, str], str]:
 def _svg_embedder(ready: str, made_up: bool) -> Callable[[str, str, str], str]:
     def make(title: str, desc: str, prefix: str) -> str:
         words = f"Synthetic data. {desc}" if made_up else desc
-        return _style.embed_svg(ready, title, words, prefix, synthetic=made_up)
+        return style.embed_svg(ready, title, words, prefix, synthetic=made_up)
 
     return make
 
 
 def _is_figure(result: Any) -> bool:
-    return any(_protocols.attribute(result, name) is not None for name in ("savefig", "transAxes"))
+    return any(protocols.attribute(result, name) is not None for name in ("savefig", "transAxes"))
 
 
 def _labelled(result: Any) -> bool:
-    return _is_figure(result) and _style.is_synthetic(result)
+    return _is_figure(result) and style.is_synthetic(result)
 
 
 def _svg_of(result: Any) -> str | None:
-    svg = _protocols.attribute(result, "svg")
+    svg = protocols.attribute(result, "svg")
     svg = svg() if callable(svg) else svg
     return svg if isinstance(svg, str) else None
 
@@ -411,13 +413,15 @@ _HEADS = {
 
 def _table_html(result: Any) -> str | None:
     """Give a result's own HTML, or a frame or tidy result as a table, or None."""
-    if _protocols.is_frame(result) or isinstance(result, Mapping):
-        return _frame_table(_protocols.rows(result))
+    if isinstance(result, Printable):
+        return result.html()
+    if protocols.is_frame(result) or isinstance(result, Mapping):
+        return _frame_table(protocols.rows(result))
     own = getattr(result, "_repr_html_", None)
     if callable(own):
         return str(own())
-    if isinstance(result, _protocols.Tidy):
-        return _frame_table(_protocols.tidy(result))
+    if isinstance(result, protocols.Tidy):
+        return _frame_table(protocols.tidy(result))
     return None
 
 
