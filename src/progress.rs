@@ -114,15 +114,13 @@ thread_local! {
 /// # Ok::<(), crewe::Error>(())
 /// ```
 pub fn watched<T>(monitor: Arc<dyn Monitor + Send>, work: impl FnOnce() -> T) -> T {
-    /// Puts back who watched before, also where the work panics.
-    struct Before(Watcher);
-    impl Drop for Before {
-        fn drop(&mut self) {
-            WATCHER.set(std::mem::take(&mut self.0));
-        }
-    }
-    let _before = Before(WATCHER.replace(Watcher(Some(monitor))));
-    work()
+    Watcher(Some(monitor)).over(work)
+}
+
+/// Does `work` so that nobody stops it: for parts of parallel work, since a thread that waits for its part of some work
+/// may be lent to somebody else's.
+pub(crate) fn unwatched<T>(work: impl FnOnce() -> T) -> T {
+    Watcher(None).over(work)
 }
 
 /// Whoever watches this thread now, if anybody.
@@ -133,6 +131,21 @@ pub(crate) fn watcher() -> Watcher {
 /// The monitor of [`watched`], handed on; without one it never stops anything.
 #[derive(Clone, Default)]
 pub(crate) struct Watcher(Option<Arc<dyn Monitor + Send>>);
+
+impl Watcher {
+    /// Does `work` watched by this one.
+    pub fn over<T>(&self, work: impl FnOnce() -> T) -> T {
+        /// Puts back who watched before, also where the work panics.
+        struct Before(Watcher);
+        impl Drop for Before {
+            fn drop(&mut self) {
+                WATCHER.set(std::mem::take(&mut self.0));
+            }
+        }
+        let _before = Before(WATCHER.replace(self.clone()));
+        work()
+    }
+}
 
 impl Monitor for Watcher {
     fn tick(&self, done: u64, total: u64) -> bool {

@@ -182,6 +182,7 @@ impl Hidden for Arrivals<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::progress::NoMonitor;
 
     /// Counted by formula and by enumeration.
     #[test]
@@ -189,9 +190,11 @@ mod tests {
         for (shares, size) in [(vec![1, 1], 4), (vec![1, 2], 6), (vec![1, 1, 2], 8), (vec![1, 2, 3], 6)] {
             let rule = Rule { ratio: Ratio::new(&shares), sizes: vec![size] };
             for n in 1..=9 {
-                let listed = rule.support(n, 1 << 20).map(|all| BigUint::from(all.len()));
-                assert_eq!(rule.possible(n), listed, "{shares:?} {n}");
-                assert_eq!(paths::possible(&Arrivals { rule: &rule, n }), listed, "{shares:?} {n}");
+                let all = rule.support(n, 1 << 20, &NoMonitor).unwrap();
+                let listed = all.map(|all| BigUint::from(all.len()));
+                assert_eq!(rule.possible(n, &NoMonitor).unwrap(), listed, "{shares:?} {n}");
+                let counted = paths::possible(&Arrivals { rule: &rule, n }, &NoMonitor).unwrap();
+                assert_eq!(counted, listed, "{shares:?} {n}");
             }
         }
     }
@@ -201,7 +204,7 @@ mod tests {
     #[test]
     fn random_sizes_add_up() {
         let rule = Rule { ratio: Ratio::new(&[1, 1]), sizes: vec![2, 4] };
-        let all = rule.support(2, 10).unwrap_or_default();
+        let all = rule.support(2, 10, &NoMonitor).unwrap().unwrap_or_default();
         let got: Vec<(Vec<u8>, f64)> = all.into_iter().map(|w| (w.arms, w.probability)).collect();
         let twelfth = |n: f64| n / 12.0;
         for ((arms, p), (want, q)) in got.iter().zip([
@@ -213,6 +216,6 @@ mod tests {
             assert_eq!(arms, &want);
             assert!((p - q).abs() < 1e-15, "{arms:?} {p}");
         }
-        assert_eq!(rule.possible(2), Some(BigUint::from(4_u32)));
+        assert_eq!(rule.possible(2, &NoMonitor), Ok(Some(BigUint::from(4_u32))));
     }
 }

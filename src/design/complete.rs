@@ -248,7 +248,7 @@ pub(crate) fn multinomial(parts: &[u64]) -> BigUint {
         sum
     };
     let mut composite = vec![false; n as usize + 1];
-    let mut product = BigUint::from(1_u32);
+    let mut factors = Vec::new();
     for prime in 2..=n {
         if composite[prime as usize] {
             continue;
@@ -259,10 +259,14 @@ pub(crate) fn multinomial(parts: &[u64]) -> BigUint {
         let below: u64 = parts.iter().map(|&part| exponent(part, prime)).sum();
         let power = exponent(n, prime) - below;
         if power > 0 {
-            product *= BigUint::from(prime).pow(power as u32);
+            factors.push(BigUint::from(prime).pow(power as u32));
         }
     }
-    product
+    // Factors of like size are multiplied in pairs: one after the other takes the square of the time.
+    while factors.len() > 1 {
+        factors = factors.chunks(2).map(|pair| pair.iter().product()).collect();
+    }
+    factors.pop().unwrap_or_else(|| BigUint::from(1_u32))
 }
 
 #[cfg(test)]

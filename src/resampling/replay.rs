@@ -5,7 +5,7 @@ use rayon::prelude::*;
 use super::sums::ArmSums;
 use crate::Result;
 use crate::design::{Redraws, Scratch, Support};
-use crate::progress::{Monitor, Part, check, go_on};
+use crate::progress::{Monitor, Part, check, go_on, unwatched};
 
 /// Assignments between two looks at the monitor.
 const CHUNK: usize = 2048;
@@ -73,7 +73,8 @@ impl Replay {
         let stop = &Part(monitor);
         for (chunk, block) in values.chunks_mut(size * width).enumerate() {
             check(monitor, (chunk * size) as u64, n as u64)?;
-            block.par_chunks_mut(TASK * width).enumerate().try_for_each(|(task, part)| {
+            // A thread that is lent to this work asks those who watch this work, and nobody else.
+            let run = |(task, part): (usize, &mut [f64])| {
                 let first = chunk * size + task * TASK;
                 let mut room = Room::default();
                 match self {
@@ -95,7 +96,9 @@ impl Replay {
                     }
                 }
                 Ok(())
-            })?;
+            };
+            let tasks = block.par_chunks_mut(TASK * width).enumerate();
+            tasks.try_for_each(|task| unwatched(|| run(task)))?;
         }
         check(monitor, n as u64, n as u64)?;
         Ok(values)

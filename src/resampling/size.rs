@@ -11,7 +11,7 @@ use serde::Serialize;
 use super::randomisation_test::Prepared;
 use super::{Outcomes, RandomisationOptions, Statistic};
 use crate::design::{Assignment, Design, Units};
-use crate::progress::{Monitor, Part, check};
+use crate::progress::{Monitor, Part, check, unwatched};
 use crate::rng::{Seed, Stream};
 use crate::setters::setters;
 use crate::{Fault, Result};
@@ -135,7 +135,7 @@ pub fn size(
         check(monitor, 0, 1)?;
         let found: Vec<Option<Trial>> = (0..support.probability.len())
             .into_par_iter()
-            .map(|i| run(support.arm.row(i).to_vec(), 0))
+            .map(|i| unwatched(|| run(support.arm.row(i).to_vec(), 0)))
             .collect::<Result<_>>()?;
         return Ok(summed(&found, Some(&support.probability), options.alpha));
     }
@@ -153,7 +153,7 @@ pub fn size(
             .map(|i| {
                 // A number of its own, apart from the streams of the trials.
                 let own = Stream::new::<&str>(&seed, "size", &[], i as u64).next_u64();
-                run(drawn.row(i).to_vec(), own)
+                unwatched(|| run(drawn.row(i).to_vec(), own))
             })
             .collect::<Result<_>>()?;
         found.extend(part);

@@ -271,8 +271,8 @@ impl Fitted for CoxClusters<'_> {
         }
     }
 
-    fn scores(&self) -> Vec<f64> {
-        self.whitened().iter().copied().collect()
+    fn scores(&self) -> Result<Vec<f64>> {
+        Ok(self.whitened().iter().copied().collect())
     }
 
     fn without(&self, g: usize) -> Result<Vec<f64>> {
