@@ -152,3 +152,60 @@ impl Monitor for Watcher {
         self.0.as_ref().is_none_or(|monitor| monitor.tick(done, total))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+    use std::sync::atomic::{AtomicU64, Ordering};
+
+    use super::*;
+
+    /// Counts what it is asked, and stops at a question.
+    #[derive(Default)]
+    struct Counting {
+        asked: AtomicU64,
+        told: AtomicU64,
+        last: u64,
+    }
+
+    impl Monitor for Counting {
+        fn tick(&self, done: u64, total: u64) -> bool {
+            self.told.fetch_max(total.max(done), Ordering::Relaxed);
+            self.asked.fetch_add(1, Ordering::Relaxed) + 1 != self.last
+        }
+    }
+
+    fn asked() -> bool {
+        go_on(&watcher()).is_ok()
+    }
+
+    #[test]
+    fn test_7_8_whoever_watches_is_put_back() {
+        let (outer, inner) = (Arc::new(Counting::default()), Arc::new(Counting { last: 1, ..Counting::default() }));
+        assert!(asked());
+        watched(outer.clone(), || {
+            assert!(asked());
+            assert!(!watched(inner.clone(), asked));
+            assert!(unwatched(asked));
+            let broken = catch_unwind(AssertUnwindSafe(|| watched(inner.clone(), || panic!("as if by a bug"))));
+            assert!(broken.is_err());
+            assert!(asked());
+        });
+        assert!(asked());
+        let questions = |of: &Counting| of.asked.load(Ordering::Relaxed);
+        assert_eq!((questions(&outer), questions(&inner)), (2, 1));
+    }
+
+    #[test]
+    fn test_7_8_a_pace_asks_once_there_was_enough_work() {
+        let monitor = Counting { last: 3, ..Counting::default() };
+        let part = Part(&monitor);
+        let mut pace = Pace::new(&part);
+        let steps = (0..).find(|_| pace.by(ASKED / 4).is_err());
+        assert_eq!(steps, Some(11));
+        assert!(pace.by(usize::MAX).is_ok()); // the question after the one that stopped it
+        // A part of some work says nothing of how far all of it has come.
+        assert!(check(&part, 5, 9).is_ok());
+        assert_eq!(monitor.told.load(Ordering::Relaxed), 0);
+    }
+}

@@ -164,7 +164,7 @@ impl Design {
         }
         Err(Fault::new(format!("there are {} units for {} arms", units.len(), self.arms().len()))
             .column(self.unit()?.column())
-            .values(units.labels().iter().cloned())
+            .ids(units.labels().iter().cloned())
             .remedy("Randomise at least as many units as there are arms")
             .design())
     }

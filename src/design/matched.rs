@@ -82,22 +82,18 @@ fn given_sets(units: &Units, on: &str) -> Result<Vec<Set>> {
         spanning.dedup();
         return Err(Fault::new(format!("{} matched sets lie in more than one stratum", spanning.len()))
             .column(on)
-            .values(spanning)
+            .ids(spanning)
             .remedy("Match within strata, and name sets of different strata differently")
             .design());
     }
     let alone: Vec<&Set> = sets.iter().filter(|set| set.members.len() < 2).collect();
     if !alone.is_empty() {
-        let named = |set: &&Set| {
-            let unit = set.members.first().map_or("", |&unit| units.labels()[unit as usize].as_str());
-            format!("{} (only {unit})", set.name)
-        };
         return Err(Fault::new(format!(
             "{} matched sets have one unit, which has nothing to be compared with",
             alone.len()
         ))
         .column(on)
-        .values(alone.iter().map(named))
+        .ids(alone.iter().map(|set| set.name.clone()))
         .remedy("Join each to another set, or leave these units out of the trial")
         .design());
     }
@@ -111,9 +107,7 @@ fn built_sets(units: &Units, on: &[String], monitor: &dyn Monitor) -> Result<Vec
         .iter()
         .zip(units.strata())
         .filter(|(members, _)| members.len() < 2)
-        .map(|(members, labels)| {
-            format!("{} (only {})", labels.join(" / "), units.labels()[members[0] as usize])
-        })
+        .map(|(_, labels)| labels.join(" / "))
         .collect();
     if !alone.is_empty() {
         return Err(Fault::new(format!("{} strata have one unit, which cannot be matched", alone.len()))

@@ -308,7 +308,7 @@ impl Accepted {
             self.len()
         ))
         .column(units.unit().column())
-        .values(certain)
+        .ids(certain)
         .remedy(remedy)
         .design())
     }

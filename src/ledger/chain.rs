@@ -103,7 +103,7 @@ impl FromStr for Head {
         };
         read().ok_or_else(|| {
             Fault::new("this is not the head of a ledger")
-                .values([super::limits::cut(text)])
+                .values([text])
                 .remedy("Pass what head() or a receipt gave: a number, a hyphen and 64 hexadecimal digits")
                 .input()
         })

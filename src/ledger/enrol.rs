@@ -4,7 +4,6 @@ use serde::Serialize;
 
 use super::chain::Head;
 use super::event::{self, Event, Record};
-use super::limits;
 use super::state::State;
 use super::store::{Ledger, Writer, read_clock};
 use super::time::{Time, When};
@@ -242,7 +241,7 @@ pub(super) fn answered(writer: &Writer<'_>, record: &Record) -> Result<Option<u6
         None => Ok(None),
         Some(answer) if answer.asked == record.asked() => Ok(Some(answer.sequence)),
         Some(answer) => {
-            Err(Fault::new(format!("request id '{}' was used for something else", limits::cut(request)))
+            Err(Fault::new(format!("request id '{}' was used for something else", crate::error::cut(request)))
                 .values([format!("event {}", answer.sequence)])
                 .remedy(
                     "Give every request an id of its own, and repeat it only to repeat the very same request",

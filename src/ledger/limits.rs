@@ -17,8 +17,6 @@ const DESIGN: usize = 1_000_000;
 const LIST: usize = 10_000;
 /// The most bytes of an entry as it is written.
 const ENTRY: usize = 4_000_000;
-/// The characters of a text that a message shows.
-const SHOWN: usize = 200;
 
 /// Refuses an entry that is longer than a ledger takes; `body` is how it is written, and `known` says which families are
 /// in the ledger.
@@ -85,14 +83,6 @@ pub(super) fn check_id(what: &str, id: &str) -> Result<()> {
     length(what, id, ID)
 }
 
-/// The beginning of a text, for a message.
-pub(super) fn cut(text: &str) -> String {
-    match text.char_indices().nth(SHOWN) {
-        Some((end, _)) => format!("{}...", &text[..end]),
-        None => text.to_owned(),
-    }
-}
-
 fn of(application: &Application) -> Result<()> {
     check_id("family", &application.family)?;
     ids(&application.children)?;
@@ -139,7 +129,7 @@ fn refuse(what: &str, number: usize, most: usize, unit: &str, text: Option<&str>
     Err(Fault::new(format!(
         "{what} has {number} {unit}, and a ledger takes at most {most}; nothing was recorded"
     ))
-    .values(text.map(cut))
+    .values(text)
     .remedy("Shorten it, and keep the long form outside the ledger: what is recorded stays for good")
     .ledger())
 }
@@ -154,6 +144,5 @@ mod tests {
         let error = check_id("family", &"\u{e9}".repeat(ID + 1)).err().map(|error| error.to_string());
         let message = error.unwrap_or_default();
         assert!(message.contains("201 characters") && message.chars().count() < 500, "{message}");
-        assert_eq!(cut("short"), "short");
     }
 }

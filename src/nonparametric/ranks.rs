@@ -134,7 +134,9 @@ pub fn mann_whitney(
             .input());
     }
     let pooled: Vec<f64> = x.iter().chain(y).copied().collect();
-    let pooled = Distinct::of(&pooled).snapped(&pooled);
+    let distinct = Distinct::of(&pooled);
+    go_on(monitor)?;
+    let pooled = distinct.snapped(&pooled);
     let (x, y) = pooled.split_at(m);
     go_on(monitor)?;
     let doubled = doubled_midranks(&pooled);
@@ -142,13 +144,15 @@ pub fn mann_whitney(
     if doubled.iter().all(|&r| r == doubled[0]) {
         return Err(Fault::new("all values are equal, so ranks say nothing")
             .column(&options.name)
-            .values([pooled[0].to_string()])
             .remedy("Check that the right column was chosen")
             .input());
     }
     let rank_sum: i64 = doubled[..m].iter().sum();
     let u = 0.5 * (rank_sum - (m * (m + 1)) as i64) as f64;
-    let (xs, ys, all) = (sorted(x), sorted(y), sorted(&pooled));
+    let (xs, ys) = (sorted(x), sorted(y));
+    go_on(monitor)?;
+    let all = sorted(&pooled);
+    go_on(monitor)?;
     let tied = tie_sum(&all);
     let centre = (m * (m + n + 1)) as i64;
 

@@ -346,13 +346,9 @@ impl Model<'_, '_, '_> {
         let wrong: Vec<usize> =
             (0..y.len()).filter(|&i| y[i].is_finite() && y[i] != 0.0 && y[i] != 1.0).collect();
         if !wrong.is_empty() {
-            let mut seen: Vec<f64> = wrong.iter().map(|&i| y[i]).collect();
-            seen.sort_by(f64::total_cmp);
-            seen.dedup();
             return Err(Fault::new(format!("the outcome of a {family} must be 0 or 1 in every row"))
                 .column(y_name)
                 .rows(wrong)
-                .values(seen.iter().map(f64::to_string))
                 .remedy("Recode it, or use ols for an outcome that is a quantity")
                 .input());
         }
@@ -361,9 +357,9 @@ impl Model<'_, '_, '_> {
         if let Some(first) = values.next()
             && values.all(|v| v == first)
         {
+            // It is 0 or 1, a level of the outcome.
             return Err(Fault::new(format!("the outcome is {first} in every row"))
                 .column(y_name)
-                .values([first.to_string()])
                 .remedy("There is nothing to explain: check the filter that came before")
                 .input());
         }

@@ -508,8 +508,7 @@ fn rank_error(x: &DesignMatrix<'_>, lost: &[Collinear]) -> Error {
         let column = first.column - 1;
         let value = x.columns()[(0, column)];
         let fault = Fault::new(format!("'{name}' has the same value in every row"))
-            .column(name)
-            .values([value.to_string()]);
+            .column(name);
         return if value == 1.0 && first.column == 1 {
             Fault::new("X already has a constant").column(name).remedy("Pass intercept=False").input()
         } else {

@@ -255,7 +255,7 @@ fn one_column(x: &DesignMatrix<'_>, y: ArrayView1<'_, f64>, j: usize) -> Option<
     let y_low = 1 - upper;
     let problem = if below < above {
         format!(
-            "'{name}' predicts the outcome perfectly: it is {upper} in every row with '{name}' at {above} or more, {y_low} in every row with {below} or less"
+            "'{name}' predicts the outcome perfectly: it is {upper} in every row with the higher values of '{name}', {y_low} in every row with the lower"
         )
     } else if two_values {
         // The value that only one outcome has.
@@ -268,12 +268,18 @@ fn one_column(x: &DesignMatrix<'_>, y: ArrayView1<'_, f64>, j: usize) -> Option<
         } else {
             (zeros.0.min(ones.0), y_low)
         };
+        // An indicator's 0 and 1 are no data; other values may be somebody's.
+        let at = match value {
+            0.0 | 1.0 => value.to_string(),
+            _ if value > below => "at the higher of its two values".to_owned(),
+            _ => "at the lower of its two values".to_owned(),
+        };
         format!(
-            "'{name}' predicts the outcome perfectly where it is {value}: the outcome is {outcome} in all of those rows"
+            "'{name}' predicts the outcome perfectly where it is {at}: the outcome is {outcome} in all of those rows"
         )
     } else {
         format!(
-            "'{name}' predicts the outcome perfectly on both sides of {below}: the outcome is {upper} in every row above it and {y_low} in every row below it"
+            "'{name}' predicts the outcome perfectly on both sides of one value: the outcome is {upper} in every row above it and {y_low} in every row below it"
         )
     };
     Some(refuse(Fault::new(problem).column(name)))

@@ -239,7 +239,6 @@ impl<'a> Cox<'a> {
         };
         Err(Fault::new(format!("'{}' has the same value in every row", self.names[j]))
             .column(&self.names[j])
-            .values([self.x[(0, j)].to_string()])
             .remedy("Leave it out: a Cox model has no intercept, and there is nothing to compare")
             .rank())
     }
@@ -354,10 +353,16 @@ impl<'a> Cox<'a> {
                 .order
                 .iter()
                 .any(|&row| column[row as usize] == empty && self.surv.event[row as usize] == 1.0);
-            if events {
-                format!("'{name}' orders the events perfectly, so its hazard ratio runs to {runs}")
-            } else {
-                format!("no row with '{name}' = {empty} has an event, so its hazard ratio runs to {runs}")
+            match events {
+                true => format!("'{name}' orders the events perfectly, so its hazard ratio runs to {runs}"),
+                // An indicator's 0 and 1 are no data; other values may be somebody's.
+                false if (low, high) == (0.0, 1.0) => {
+                    format!("no row with '{name}' = {empty} has an event, so its hazard ratio runs to {runs}")
+                }
+                false => format!(
+                    "no row with the {} value of '{name}' has an event, so its hazard ratio runs to {runs}",
+                    if empty == low { "lower" } else { "higher" }
+                ),
             }
         } else if at.len() == 1 {
             format!("'{name}' orders the events perfectly, so its hazard ratio runs to {runs}")

@@ -94,7 +94,6 @@ impl<'a> Surv<'a> {
         if !rows.is_empty() {
             return Err(Fault::new(format!("{} of {n} times are negative", rows.len()))
                 .column(&self.time_name)
-                .values(rows.iter().map(|&i| self.time[i].to_string()))
                 .rows(rows)
                 .remedy("Times count from the start of each case: check dates that end before they begin")
                 .input());
@@ -103,7 +102,6 @@ impl<'a> Surv<'a> {
         if !rows.is_empty() {
             return Err(Fault::new("the event is neither 0 nor 1")
                 .column(&self.event_name)
-                .values(rows.iter().map(|&i| self.event[i].to_string()))
                 .rows(rows)
                 .remedy("Code it 1 where the event happened and 0 where the case was censored")
                 .input());

@@ -16,7 +16,7 @@ import pandas as pd
 from crewe import _core
 from crewe.cost._declare import Input, Line, declared, frame_kind, text_of
 from crewe.cost._trace import Trace, full, money
-from crewe.exceptions import InputError, did_you_mean, fault
+from crewe.exceptions import InputError, did_you_mean, fault, from_signal
 from crewe.files import toml
 from crewe.frames.source import build
 from crewe.tables.display import Table
@@ -140,6 +140,8 @@ class CostBenefit(Printable):
         try:
             text = Path(path).read_text(encoding="utf-8")
         except OSError as error:
+            if (raised := from_signal(error)) is not None:
+                raise raised from None
             raise fault(
                 InputError, f"the file '{path}' cannot be read", remedy="Check the path"
             ) from error

@@ -66,7 +66,7 @@ def days(source: Source, name: str) -> list[int | None]:
             "these are not dates",
             column=name,
             rows=bad,
-            values=[str(cells[i]) for i in bad],
+            labels=list(dict.fromkeys(str(cells[i]) for i in bad)),
             remedy="Write dates as year-month-day (2015-08-31) or give a column of dates; "
             "31/08/15 can be read in two ways",
         )
@@ -136,7 +136,7 @@ def answers(
             f"{what} lie off the scale{scale}",
             column=column,
             rows=[i if rows is None else rows[i] for i in bad],
-            values=[str(cells[i]) for i in bad],
+            labels=list(dict.fromkeys(words)),
             remedy=nearest(words[0], list(labels))
             if words and labels
             else "Correct them, or leave missing ones empty",

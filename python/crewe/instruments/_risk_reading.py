@@ -77,7 +77,7 @@ def long(
             "these codes are not in the framework" if unknown else "codes are missing",
             column=code,
             rows=bad,
-            values=[str(names[i]) for i in unknown],
+            labels=list(dict.fromkeys(str(names[i]) for i in unknown)),
             remedy=_columns.nearest(names[unknown[0]], framework.codes)
             if unknown
             else "Fill them in or drop these rows",
@@ -112,7 +112,7 @@ def long(
             "a case has the same factor twice at one time",
             column=code,
             rows=[int(i) for i in twice],
-            values=list(dict.fromkeys(names[i] for i in twice)),
+            labels=list(dict.fromkeys(names[i] for i in twice)),
             remedy="Keep one row a case, time and factor",
         )
     pairs = keys[["case", "time"]].drop_duplicates().reset_index(drop=True)
@@ -263,7 +263,7 @@ def _times(
                 "these times are not among those named",
                 column=time,
                 rows=strange,
-                values=list(dict.fromkeys(text[i] for i in strange)),
+                labels=list(dict.fromkeys(text[i] for i in strange)),
                 remedy=_columns.nearest(text[strange[0]], order),
             )
     elif all(not isinstance(cell, str) for cell in cells):
@@ -281,7 +281,7 @@ def _times(
                 InputError,
                 "the order of the times is not known",
                 column=time,
-                values=sorted(present),
+                labels=sorted(present),
                 remedy=f"Name them from first to last: times=[{names}] in the right order",
             )
     place = {label: t for t, label in enumerate(order)}

@@ -250,7 +250,7 @@ def _case_ids(source: Source, case: str) -> list[str]:
             "cases occur more than once",
             column=case,
             rows=[int(row) for row in repeated],
-            values=list(dict.fromkeys(labels[codes[row]] for row in repeated)),
+            ids=list(dict.fromkeys(labels[codes[row]] for row in repeated)),
             remedy="Keep one row a case: its first closure and first re-referral",
         )
     return [labels[code] for code in codes]
