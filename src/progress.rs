@@ -181,13 +181,15 @@ mod tests {
 
     #[test]
     fn test_7_8_whoever_watches_is_put_back() {
-        let (outer, inner) = (Arc::new(Counting::default()), Arc::new(Counting { last: 1, ..Counting::default() }));
+        let (outer, inner) =
+            (Arc::new(Counting::default()), Arc::new(Counting { last: 1, ..Counting::default() }));
         assert!(asked());
         watched(outer.clone(), || {
             assert!(asked());
             assert!(!watched(inner.clone(), asked));
             assert!(unwatched(asked));
-            let broken = catch_unwind(AssertUnwindSafe(|| watched(inner.clone(), || panic!("as if by a bug"))));
+            let broken =
+                catch_unwind(AssertUnwindSafe(|| watched(inner.clone(), || panic!("as if by a bug"))));
             assert!(broken.is_err());
             assert!(asked());
         });

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use crewe::design::{
-    Assignment, BigStick, Column, Constrained, Count, Covariate, Design, Expected, Fraction, Imbalance, LEFT_OUT,
-    MatchedSets, Method, Minimisation, Rerandomised, Simple, Unit, Units, balance, flow,
+    Assignment, BigStick, Column, Constrained, Count, Covariate, Design, Expected, Fraction, Imbalance,
+    LEFT_OUT, MatchedSets, Method, Minimisation, Rerandomised, Simple, Unit, Units, balance, flow,
 };
 use crewe::progress::{Monitor, NoMonitor, watched};
 use crewe::rng::Seed;
@@ -206,7 +206,7 @@ fn test_7_8_whoever_watches_stops_every_procedure() -> Outcome {
         (Rerandomised::new(ON, Fraction::new(1, 10)).into(), [1, 2], 300), // its probabilities are simulated
         (constrained(5_000).into(), [1, 2], 300),
         (constrained(1_000_000).into(), [1, 1], 20), // all are listed
-        (MatchedSets::pairs(ON).into(), [1, 1], 300),
+        (MatchedSets::built(ON).into(), [1, 1], 300),
         (Minimisation::new([("site", 1)], Imbalance::Range, Fraction::new(4, 5)).into(), [1, 1], 40_000),
         (BigStick::new(3).into(), [1, 2], 200_000),
     ];
@@ -218,7 +218,11 @@ fn test_7_8_whoever_watches_stops_every_procedure() -> Outcome {
         assert_eq!(design.draws(&units, 10, None, &Stop).err(), Some(Error::Interrupted), "{name}");
         // Whoever lets it go on changes nothing.
         if n <= 300 {
-            assert_eq!(watched(Arc::new(NoMonitor), || design.assign(&units))?, design.assign(&units)?, "{name}");
+            assert_eq!(
+                watched(Arc::new(NoMonitor), || design.assign(&units))?,
+                design.assign(&units)?,
+                "{name}"
+            );
         }
     }
     // Counting and listing.

@@ -770,7 +770,10 @@ fn test_7_7_a_ledger_is_verified_without_writing() -> Result<()> {
     drop(ledger);
     let files = || -> Vec<(PathBuf, Vec<u8>)> {
         let entries = std::fs::read_dir(&folder.0).expect("the folder");
-        entries.map(|entry| entry.expect("a file").path()).map(|p| (p.clone(), std::fs::read(p).expect("it"))).collect()
+        entries
+            .map(|entry| entry.expect("a file").path())
+            .map(|p| (p.clone(), std::fs::read(p).expect("it")))
+            .collect()
     };
     let before = files();
     let reader = Ledger::read_only(&path, &KEY, Some(&head))?;

@@ -19,9 +19,9 @@
 use std::collections::HashMap;
 
 pub use super::exact::Exact;
+use crate::error::cut;
 use crate::setters::setters;
 use crate::words::words;
-use crate::error::cut;
 use crate::{Error, Fault, Result};
 
 /// An input: a number with a name.

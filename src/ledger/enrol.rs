@@ -240,13 +240,12 @@ pub(super) fn answered(writer: &Writer<'_>, record: &Record) -> Result<Option<u6
     match writer.state.answers.get(request) {
         None => Ok(None),
         Some(answer) if answer.asked == record.asked() => Ok(Some(answer.sequence)),
-        Some(answer) => {
-            Err(Fault::new(format!("request id '{}' was used for something else", crate::error::cut(request)))
-                .values([format!("event {}", answer.sequence)])
-                .remedy(
-                    "Give every request an id of its own, and repeat it only to repeat the very same request",
-                )
-                .ledger())
-        }
+        Some(answer) => Err(Fault::new(format!(
+            "request id '{}' was used for something else",
+            crate::error::cut(request)
+        ))
+        .values([format!("event {}", answer.sequence)])
+        .remedy("Give every request an id of its own, and repeat it only to repeat the very same request")
+        .ledger()),
     }
 }

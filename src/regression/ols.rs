@@ -507,8 +507,7 @@ fn rank_error(x: &DesignMatrix<'_>, lost: &[Collinear]) -> Error {
     if x.has_intercept() && (first.with == [0] || first.with.is_empty()) {
         let column = first.column - 1;
         let value = x.columns()[(0, column)];
-        let fault = Fault::new(format!("'{name}' has the same value in every row"))
-            .column(name);
+        let fault = Fault::new(format!("'{name}' has the same value in every row")).column(name);
         return if value == 1.0 && first.column == 1 {
             Fault::new("X already has a constant").column(name).remedy("Pass intercept=False").input()
         } else {

@@ -135,7 +135,15 @@ pub(crate) fn check_weights(count: usize, n: usize, values: impl Iterator<Item =
     if !bad.is_empty() {
         let kinds: BTreeSet<&str> = bad
             .iter()
-            .map(|(_, w)| if w.is_nan() { "missing" } else if *w < 0.0 { "negative" } else { "infinite" })
+            .map(|(_, w)| {
+                if w.is_nan() {
+                    "missing"
+                } else if *w < 0.0 {
+                    "negative"
+                } else {
+                    "infinite"
+                }
+            })
             .collect();
         return Err(Fault::new("weights must be numbers of 0 or more")
             .column("weights")
