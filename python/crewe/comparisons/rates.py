@@ -25,6 +25,7 @@ from crewe.comparisons.samples import (
 )
 from crewe.exceptions import InputError, fault
 from crewe.formula import parse as parsing
+from crewe.frames.arguments import checked
 from crewe.frames.source import numbers
 from crewe.models.request import Request, each, need_formula, read
 from crewe.tables.display import Table, number, p_value
@@ -198,6 +199,7 @@ def _points(limits: tuple[float, float]) -> str:
     return f"{100 * limits[0]:+.1f} to {100 * limits[1]:+.1f} pp"
 
 
+@checked
 def compare_rates(
     formula: str | None = None,
     data: Any = None,
@@ -371,7 +373,7 @@ def _names(arms: Sequence[str]) -> tuple[str, str]:
 
 
 def _one_arm(formula: str) -> tuple[str, str]:
-    if "~" not in formula:
+    if not isinstance(formula, str) or "~" not in formula:
         parsing.parse(formula)
     outcome, right = two_sides(formula)
     if len(right) != 1:
@@ -392,7 +394,7 @@ def _count_arms(
     need_two(levels, arm)
     kept, dropped = asked.kept({outcome: np.isnan(values), arm: codes < 0}, (levels, codes))
     notes = [*asked.notes, *([dropped] if dropped else [])]
-    notes += asked.refuse_families(kept)
+    notes += asked.refuse_families(kept, "comparisons of two rates")
     totals = [int((kept & (codes == i)).sum()) for i in (1, 0)]
     counted = [int(values[kept & (codes == i)].sum()) for i in (1, 0)]
     names = (levels[1], levels[0])
@@ -402,6 +404,7 @@ def _count_arms(
 # -- multiplicity -----------------------------------------------------------------------------
 
 
+@checked
 def adjust(pvalues: Any, method: str = "holm") -> Any:
     """Adjust p-values for several hypotheses, with the definitions of R's `p.adjust`.
 

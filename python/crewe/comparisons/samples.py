@@ -124,6 +124,7 @@ def vector(values: Any, name: str) -> Floats:
 
 def two_sides(formula: str) -> tuple[str, list[str]]:
     """Give the outcome and the columns right of the tilde; none where there is no tilde."""
+    parsing.need_text(formula)
     if len(split(formula, "~")) == 1:
         return unquoted(formula), []
     left, right = parsing.parse(formula)
@@ -138,6 +139,7 @@ def samples_of(
     design: Any = None,
     cluster: Any = None,
     missing: str = "drop",
+    tests: str = "rank tests",
 ) -> Samples:
     """Read two samples of independent rows out of a formula."""
     if "~" not in formula:
@@ -165,7 +167,7 @@ def samples_of(
         )
         if (codes < 0).any():
             notes.append(f"rows without {arm}, left out: {int((codes < 0).sum())}")
-    notes += asked.refuse_families(kept)
+    notes += asked.refuse_families(kept, tests)
     return Samples(
         outcome,
         (levels[0], levels[1]),

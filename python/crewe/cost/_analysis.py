@@ -16,7 +16,7 @@ import pandas as pd
 from crewe import _core
 from crewe.cost._declare import Input, Line, declared, frame_kind, text_of
 from crewe.cost._trace import Trace, full, money
-from crewe.exceptions import InputError, did_you_mean, fault, from_signal
+from crewe.exceptions import InputError, did_you_mean, fault
 from crewe.files import toml
 from crewe.frames.source import build
 from crewe.tables.display import Table
@@ -137,15 +137,7 @@ class CostBenefit(Printable):
         -------
         CostBenefit
         """
-        try:
-            text = Path(path).read_text(encoding="utf-8")
-        except OSError as error:
-            if (raised := from_signal(error)) is not None:
-                raise raised from None
-            raise fault(
-                InputError, f"the file '{path}' cannot be read", remedy="Check the path"
-            ) from error
-        return cls._of_toml(text, str(path))
+        return cls._of_toml(toml.text_of(path), str(path))
 
     @classmethod
     def _of_toml(cls, text: str, path: str) -> CostBenefit:

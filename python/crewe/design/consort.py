@@ -15,6 +15,7 @@ from crewe import _core
 from crewe.design.assignment import Assignment, singular
 from crewe.design.select import Selector
 from crewe.exceptions import InputError, fault
+from crewe.frames.arguments import checked
 from crewe.frames.source import build
 from crewe.plots import style
 from crewe.tables.display import Table
@@ -27,6 +28,7 @@ Count = tuple[int, int]
 """A number of units (families) and of rows (children)."""
 
 
+@checked
 def consort(
     assignment: Assignment | Ledger,
     *,

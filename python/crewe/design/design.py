@@ -7,7 +7,6 @@ import operator
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -27,6 +26,7 @@ from crewe.design.predictability import Predictability, measure
 from crewe.exceptions import DesignError, fault
 from crewe.files import toml
 from crewe.files.writing import write
+from crewe.frames.arguments import checked
 from crewe.frames.columns import arrivals, identifiers, labels
 from crewe.frames.ids import refuse_hidden
 from crewe.frames.source import Source
@@ -83,6 +83,7 @@ class Design(Printable):
     method: Method
     seed: int | Key | None
 
+    @checked
     def __init__(
         self,
         name: str,
@@ -454,7 +455,7 @@ class Design(Printable):
             # It may be a secret: no traceback shows it.
             del seed
             raise
-        content = source if isinstance(source, str) else Path(source).read_text(encoding="utf-8")
+        content = source if isinstance(source, str) else toml.text_of(source, DesignError)
         table = toml.read(
             content,
             "this",

@@ -14,6 +14,7 @@ from crewe._core import read_seed
 from crewe.design.keys import Key
 from crewe.design.methods import whole
 from crewe.exceptions import DesignError, fault
+from crewe.frames.arguments import checked
 from crewe.frames.source import Source
 from crewe.plots import style as _style
 from crewe.tables.display import Table
@@ -272,6 +273,7 @@ def measure(
     return Predictability(procedure=str(design.method), arms=design.arms, **found)
 
 
+@checked
 def predictability(
     designs: Sequence[Design],
     n: int | None = None,

@@ -89,6 +89,19 @@ class Source:
             self._cache[name] = _canonical(self._frame[name], name)
         return self._cache[name]
 
+    def cells(self, name: str) -> list[Any]:
+        """Give the cells of a column as Python values, missing ones as None; text that is blank is missing.
+
+        Records hold words, numbers and dates side by side, which no canonical form would keep.
+        """
+        self.require(name)
+        return [
+            None
+            if _cells.is_missing(cell) or (isinstance(cell, str) and not cell.strip())
+            else cell
+            for cell in self._frame[name].to_list()
+        ]
+
     def columns(self, names: Sequence[str]) -> Columns:
         """Several columns in canonical form."""
         return Columns({name: self.column(name) for name in names}, self.n)
@@ -126,19 +139,33 @@ class Source:
             if unique.dtype.kind in "iu":
                 return codes.astype(np.uint32), list(map(str, unique.tolist()))
             return codes.astype(np.uint32), [str(int(value)) for value in unique]
+        encoded = _encoded(series)
+        if encoded is not None:
+            places, distinct = encoded
+            names = self._id_names(distinct, name)
+            if len(set(names)) == len(names):
+                return places.astype(np.uint32), names
+            first: dict[str, int] = {}
+            merged = np.array([first.setdefault(text, len(first)) for text in names])
+            return merged[places].astype(np.uint32), list(first)
         # Text is told apart by Python: a hash of C would end at a NUL.
         cells = series.to_list()
         distinct = list(dict.fromkeys(cells)) if set(map(type, cells)) == {str} else cells
         place: dict[str, int] = {}
-        names = _ids.id_text(distinct, name)
-        if not "".join(names).isascii():
-            names = [unicodedata.normalize("NFC", text) for text in names]
+        names = self._id_names(distinct, name)
         found = [place.setdefault(text, len(place)) for text in names]
         if distinct is not cells:
             known = dict(zip(distinct, found, strict=True))
             found = list(map(known.__getitem__, cells))
         codes = np.array(found, dtype=np.uint32)
         return codes, list(place)
+
+    @staticmethod
+    def _id_names(cells: list[Any], name: str) -> list[str]:
+        names = _ids.id_text(cells, name)
+        if "".join(names).isascii():
+            return names
+        return [unicodedata.normalize("NFC", text) for text in names]
 
     def like(self, columns: Mapping[str, Any]) -> Any:
         """Build a frame of the user's own kind from columns."""
@@ -257,12 +284,7 @@ def _canonical(series: nw.Series[Any], name: str) -> Column:
     if dtype.is_numeric() or dtype == nw.Boolean:
         return _cells.number_column(series, name)
     if dtype.is_temporal():
-        raise fault(
-            InputError,
-            "dates cannot enter a model as they are",
-            column=name,
-            remedy="Turn them into numbers first, for instance days since the start of the trial",
-        )
+        raise _dates_refused(name)
     declared = _declared_levels(series)
     if declared is None:
         plain = _text(series, name)
@@ -277,6 +299,8 @@ def _canonical(series: nw.Series[Any], name: str) -> Column:
         exact = _cells.whole(list(values), name)
         return Column(_cells.to_floats(list(values))) if exact is None else Column.of(exact)
     if declared is None:
+        if any(isinstance(value, _cells.TEMPORAL) for value in kept):
+            raise _dates_refused(name)
         _cells.refuse_mixture(list(values), name)
     elif len(set(declared)) < len(declared):
         raise fault(
@@ -299,8 +323,25 @@ def _canonical(series: nw.Series[Any], name: str) -> Column:
     return Column(np.array(codes, dtype=np.intp), tuple(levels))
 
 
+def _dates_refused(name: str) -> Exception:
+    return fault(
+        InputError,
+        "dates cannot enter a model as they are",
+        column=name,
+        remedy="Turn them into numbers first, for instance days since the start of the trial",
+    )
+
+
 def _text(series: nw.Series[Any], name: str) -> Column | None:
     """Read a column of nothing but text; None where anything else stands in it."""
+    encoded = _encoded(series)
+    if encoded is not None:
+        places, distinct_text = encoded
+        levels = sorted(distinct_text)
+        _cells.refuse_unwritable(levels, name)
+        rank = {level: i for i, level in enumerate(levels)}
+        to = np.array([*map(rank.__getitem__, distinct_text), -1], dtype=np.intp)
+        return Column(to[places], tuple(levels))
     cells = series.to_list()
     kinds = set(map(type, cells))
     if str not in kinds or not kinds <= {str, float, type(None)}:
@@ -316,6 +357,26 @@ def _text(series: nw.Series[Any], name: str) -> Column | None:
     else:
         codes = [place.get(cell, -1) for cell in cells]
     return Column(np.array(codes, dtype=np.intp), tuple(levels))
+
+
+_MANY = 10_000
+"""From so many rows Arrow tells text apart faster than Python."""
+
+
+def _encoded(series: nw.Series[Any]) -> tuple[NDArray[np.intp], list[str]] | None:
+    """Give a long column of text as places in a list of the texts that differ, -1 where none stands.
+
+    None for columns that are short, that hold anything else, or that Arrow cannot hold.
+    """
+    if len(series) < _MANY or series.dtype != nw.String:
+        return None
+    try:
+        found = series.to_arrow().dictionary_encode()
+        found = found.combine_chunks() if hasattr(found, "combine_chunks") else found
+        places = found.indices.fill_null(-1).to_numpy(zero_copy_only=False)
+        return places.astype(np.intp), found.dictionary.to_pylist()
+    except (ImportError, ValueError, TypeError, UnicodeError):
+        return None
 
 
 def refuse_text(column: Column, name: str, remedy: str = "") -> None:

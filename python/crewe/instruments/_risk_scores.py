@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from crewe import _core
 from crewe.exceptions import InputError, fault
 from crewe.frames.source import Source
-from crewe.instruments import _columns, _plots, _risk_reading
+from crewe.instruments import _plots, _risk_reading
+from crewe.instruments._answers import nearest
 from crewe.instruments._risk_reading import Assessments
 from crewe.tables.display import Table
 from crewe.tables.printable import Printable
@@ -228,7 +229,7 @@ class Scores(Printable):
                 InputError,
                 f"the frame that was scored had no column '{by}'",
                 column=by,
-                remedy=_columns.nearest(by, list(self._attributes))
+                remedy=nearest(by, list(self._attributes))
                 if self._attributes
                 else "Add the arm to the frame before scoring",
             )
@@ -244,13 +245,13 @@ class Scores(Printable):
         return found["codes"], found["labels"]
 
     def _at(self, time: Any) -> int:
-        text = str(time)
+        text = _risk_reading.label(time)
         if text not in self._times:
             raise fault(
                 InputError,
                 f"there is no time '{text}'",
                 values=[text],
-                remedy=_columns.nearest(text, self._times),
+                remedy=nearest(text, self._times),
             )
         return self._times.index(text)
 
@@ -473,6 +474,6 @@ def _measure(measure: str) -> int:
             InputError,
             f"there is no measure '{measure}'",
             values=[measure],
-            remedy=_columns.nearest(measure, MEASURES),
+            remedy=nearest(measure, MEASURES),
         )
     return MEASURES.index(measure)

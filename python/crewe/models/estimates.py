@@ -11,6 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from crewe.exceptions import InputError, fault
+from crewe.frames.arguments import check_methods
 from crewe.frames.source import build
 
 Floats = NDArray[np.float64]
@@ -184,6 +185,9 @@ class Estimates:
             if "=" in term:
                 return hypothesis(term, self.terms)[None, :]
         return np.eye(len(self.terms))[[self._position(term)]]
+
+
+check_methods(Estimates)
 
 
 def hypothesis(text: str, terms: Sequence[str]) -> Floats:

@@ -17,6 +17,7 @@ from crewe.frames.source import Source, aligned
 from crewe.models.estimates import Estimates
 from crewe.models.margins import Margins, margins, predict
 from crewe.tables.display import Table, number, p_value, stars
+from crewe.tables.labels import of_strata
 from crewe.tables.printable import Printable
 
 Floats = NDArray[np.float64]
@@ -80,6 +81,8 @@ class Linear(Estimates, Printable):
         What weights the rows have; empty without.
     independent : str
         What to note of a covariance that counts rows as independent, where a trial says that they are not.
+    strata_terms : list of str
+        The coefficients of the trial's strata or sets, which tables print as one line and figures leave out.
     """
 
     model: str
@@ -100,6 +103,7 @@ class Linear(Estimates, Printable):
     df_rule: str = "default"
     independent: str = ""
     weighted: str = ""
+    strata_terms: list[str] = field(default_factory=list)
     _cov: Floats = field(default_factory=lambda: np.empty((0, 0)), repr=False)
     _record: dict[str, Any] = field(default_factory=dict, repr=False)
     _tables: dict[float, dict[str, Floats]] = field(default_factory=dict, repr=False)
@@ -311,6 +315,7 @@ class Linear(Estimates, Printable):
         table = self._table(level)
         percent = f"{100 * level:g}%"
         columns = [table[key] for key in ("estimate", "std_error", "statistic", "df", "p_value")]
+        strata = set(self.strata_terms)
         rows = [
             [
                 term,
@@ -325,7 +330,10 @@ class Linear(Estimates, Printable):
             for term, b, se, t, df, p, low, high in zip(
                 self.terms, *columns, table["conf_low"], table["conf_high"], strict=True
             )
+            if term not in strata
         ]
+        if strata:
+            rows.append([of_strata(len(strata)), *[""] * 7])
         size = f"{self.n:,} rows"
         if self.clusters is not None:
             size += f", {self.clusters:,} clusters ({self.cluster_name})"

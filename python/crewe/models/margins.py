@@ -140,7 +140,7 @@ def margins(
     level: float | None,
     compare: str,
 ) -> Margins:
-    """Work out the margins of a fit; see :meth:`crewe._linear.Linear.margins`."""
+    """Work out the margins of a fit; see :meth:`crewe.models.linear.Linear.margins`."""
     if at not in ("means", "observed"):
         raise fault(InputError, f"at={at!r} is unknown", remedy="Use 'means' or 'observed'")
     data = fit._needs_data()
@@ -232,7 +232,7 @@ def without_variance(
 
 
 def predict(fit: Linear, data: Any, kind: str, level: float | None) -> Any:
-    """Work out predictions; see :meth:`crewe._linear.Linear.predict`."""
+    """Work out predictions; see :meth:`crewe.models.linear.Linear.predict`."""
     if kind not in ("response", "link"):
         raise fault(InputError, f"kind={kind!r} is unknown", remedy="Use 'response' or 'link'")
     held = fit._needs_data()
@@ -311,7 +311,7 @@ def _values(design: Design, name: str, values: Sequence[Any] | None) -> list[Any
             if column.levels is not None
             else [float(value) for value in np.unique(column.values)]
         )
-        unknown = [str(v) for v in values or [] if v not in levels]
+        unknown = [str(v) for v in (() if values is None else values) if v not in levels]
         if unknown:
             raise fault(
                 InputError,

@@ -6,6 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, overload
 
 from crewe import _core
+from crewe.frames.arguments import checked
 from crewe.models.groups import FitFamily, FitGroup
 from crewe.models.logit import Binary
 from crewe.models.regression import Asked, _fit, _Options
@@ -80,6 +81,7 @@ def probit(
 ) -> FitGroup[Probit]: ...
 
 
+@checked
 def probit(
     formula: Any,
     data: Any = None,

@@ -16,6 +16,7 @@ from crewe.formula import design as designs
 from crewe.formula import parse as parsing
 from crewe.formula.design import Design
 from crewe.formula.names import unquoted
+from crewe.frames.arguments import checked
 from crewe.frames.source import Source, aligned, index_of, numbers
 from crewe.models.groups import FitFamily, FitGroup, fit_family, several_formulas
 from crewe.models.linear import (
@@ -151,6 +152,7 @@ def ols(
 ) -> FitGroup[OLS]: ...
 
 
+@checked
 def ols(
     formula: Any,
     data: Any = None,
@@ -329,6 +331,7 @@ def _from_formula(kind: type[Fitted], formula: str, data: Any, options: _Options
         weighted=""
         if weights is None
         else f"{weights.kind.capitalize()} weights: {weights.column}",
+        strata_terms=made.strata_terms,
     )
     with rows_of_the_data(built.rows):
         fitted: Fitted = fit.vcov(options.vcov or ("HC2" if groups is None else "CR2"), options.df)

@@ -208,7 +208,8 @@ class Request:
             weighted = (designs.column_values(weight[0], built.columns), weights.kind)
         if built.dropped.n:
             notes.append(built.dropped.note())
-        made = ModelRows(built, notes, None, None, None, "", weighted)
+        strata = [] if trial is None else trial.strata_terms(built)
+        made = ModelRows(built, notes, None, None, None, "", weighted, strata)
         with rows_of_the_data(self.rows):
             self._cluster(made, inside)
             if trial is not None:
@@ -247,7 +248,7 @@ class Request:
         """Read clusters that came as an array, one id for each row of the data as given."""
         return array_clusters(cluster, self.n, self.index)[0][self.rows]
 
-    def refuse_families(self, kept: NDArray[np.bool_]) -> list[str]:
+    def refuse_families(self, kept: NDArray[np.bool_], tests: str) -> list[str]:
         """Refuse several rows a cluster, for tests that have no answer to them."""
         clusters = self.clusters(kept)
         if clusters is None:
@@ -256,8 +257,8 @@ class Request:
             within = np.flatnonzero(kept & np.isin(clusters.codes, clusters.several))
             raise fault(
                 DesignError,
-                f"{len(clusters.several)} of {clusters.count} clusters have several rows, and rank "
-                "tests take rows as independent: siblings would count as if each had been randomised",
+                f"{len(clusters.several)} of {clusters.count} clusters have several rows, and {tests} "
+                "take rows as independent: siblings would count as if each had been randomised",
                 column=clusters.name,
                 rows=[int(row) for row in self.rows[within]],
                 remedy="Keep one row a cluster, or compare the statistic with its values over "
@@ -301,6 +302,8 @@ class ModelRows:
         What to note of a covariance that counts rows as independent; empty where they are.
     weighted : (array, str) or None
         The weights and their kind.
+    strata_terms : list of str
+        The columns of the design that are of the trial's strata or sets.
     """
 
     design: Design
@@ -310,6 +313,7 @@ class ModelRows:
     cluster_name: str | None
     independent: str
     weighted: tuple[Floats, str] | None
+    strata_terms: list[str]
 
 
 @dataclass
@@ -370,7 +374,7 @@ def read(
         raise fault(InputError, "a formula needs data", remedy="Pass the data frame second")
     check_missing(missing, rules)
     synthetic = bool(getattr(data, "attrs", {}).get("synthetic", False))
-    source = Source(pd.DataFrame(data) if isinstance(data, dict) else data)
+    source = source_of(data)
     rows = np.arange(source.n)
     if not isinstance(right, str):
         right = " + ".join(quoted(name) for name in right) or "1"
@@ -440,7 +444,7 @@ _RULES = {
 
 def check_missing(missing: str, rules: Sequence[str] = ("drop", "refuse")) -> None:
     """Refuse an unknown rule for missing values."""
-    if missing not in rules:
+    if not isinstance(missing, str) or missing not in rules:
         raise fault(
             InputError,
             f"missing={missing!r} is unknown",
@@ -464,11 +468,26 @@ def need_formula(design: Any = None, cluster: Any = None, by: Any = None) -> Non
 # -- groups -----------------------------------------------------------------------------------
 
 
+def source_of(data: Any) -> Source:
+    """Read a data frame, or a mapping of columns."""
+    if not isinstance(data, dict):
+        return Source(data)
+    try:
+        return Source(pd.DataFrame(data))
+    except ValueError as error:
+        raise fault(
+            InputError,
+            f"the mapping is no table: {error}",
+            remedy="Pass a data frame, or a mapping of columns that are equally long",
+        ) from error
+
+
 def each(
     by: str, data: Any, cluster: Any, missing: str, answer: Callable[[Any, Any], Any]
 ) -> Results[Any]:
     """Answer within each value of a column; rows without one are counted in every result."""
-    return Results(unquoted(by), in_groups(by, data, cluster, missing, answer))
+    answers = in_groups(by, data, cluster, missing, answer)
+    return Results(unquoted(by), answers)
 
 
 def in_groups(
@@ -481,7 +500,13 @@ def in_groups(
         raise fault(
             InputError, "by= takes the name of one column", remedy="Write by='site', for instance"
         )
-    source = Source(pd.DataFrame(data) if isinstance(data, dict) else data)
+    source = source_of(data)
+    if source.n == 0:
+        raise fault(
+            InputError,
+            "there are no rows to analyse",
+            remedy="Check the filter that came before",
+        )
     by = unquoted(by)
     column = source.column(by)
     refuse_empty(column, by)

@@ -18,6 +18,9 @@ from crewe.formula.names import quoted
 from crewe.frames.source import Source
 from crewe.models.linear import array_clusters
 
+LONG = 10
+"""From so many on, terms of the strata that a formula names itself are printed as one line."""
+
 
 @dataclass
 class Trial:
@@ -43,6 +46,10 @@ class Trial:
         The column of the strata or sets for a layered model.
     synthetic : bool
         Whether the trial was drawn over synthetic data.
+    strata : set of str
+        The columns of the strata or sets.
+    asked : str
+        The right-hand side before the design added terms.
     """
 
     source: Source
@@ -54,10 +61,23 @@ class Trial:
     notes: list[str]
     layer: str | None
     synthetic: bool
+    strata: set[str]
+    asked: str
     _unit: NDArray[np.uint32]
     _arm: NDArray[np.uint8]
     _arms: list[str]
     _noun: str
+
+    def strata_terms(self, design: Design) -> list[str]:
+        """Name the coefficients of the strata or sets: those that the design added, and a long list of the formula's own."""
+        made = design.made_of(self.strata)
+        own = set(designs.terms(self.asked)) if made else set()
+        return [
+            name
+            for term, names in made.items()
+            if term not in own or len(names) >= LONG
+            for name in names
+        ]
 
     def dropped_by_arm(self, rows: NDArray[np.int64]) -> str:
         """Say how many rows of each arm were dropped."""
@@ -183,6 +203,7 @@ def join(
     if column is None and "arm" in needed:
         column, added["arm"] = "arm", names
     balanced = _balanced(assignment, source, joined, added)
+    asked = right
     joined_source = Source(source.with_columns(added))
     strata, matched = assignment.design.strata, assignment.design.method.name == "matched_sets"
     groups = joined
@@ -227,6 +248,8 @@ def join(
         notes=notes,
         layer=layer if layered else None,
         synthetic=bool(getattr(assignment, "synthetic", False)),
+        strata={*strata, "stratum", *([balanced.column] if matched else [])},
+        asked=asked,
         _unit=joined.unit,
         _arm=joined.arm,
         _arms=list(joined.arms),

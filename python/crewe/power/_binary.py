@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from crewe import _core
+from crewe.frames.arguments import checked
 from crewe.power._quantities import (
     QUANTITIES,
     Direction,
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 _FEW = 50
 
 
+@checked
 def binary(
     *,
     baseline: float,

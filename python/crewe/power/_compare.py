@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from crewe.exceptions import InputError, fault
+from crewe.frames.arguments import checked
 from crewe.power._binary import BinaryPower, binary
 from crewe.power._quantities import (
     LABELS,
@@ -54,6 +55,7 @@ class Comparison(Printable):
         return [*self.tables[:-1], replace(self.tables[-1], notes=self.notes)]
 
 
+@checked
 def table(**arguments: Any) -> Comparison:
     """Solve a power calculation for every combination of arguments.
 
@@ -149,6 +151,7 @@ _PRINTED = ((0.226, 1.0, 15.1), (0.226, 0.36, 11.2), (0.113, 1.0, 12.4), (0.113,
 _FAMILIES, _CHILDREN, _CASES = 132, 326, 126
 
 
+@checked
 def project_crewe(sizes: Sequence[int] | None = None) -> Comparison:
     """Show the power calculation of Project Crewe: as printed, and for the trial that happened.
 

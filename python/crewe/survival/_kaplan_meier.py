@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crewe import _core
+from crewe.frames.arguments import checked
 from crewe.frames.source import build, numbers
 from crewe.models.linear import rows_of_the_data
 from crewe.models.request import each
@@ -227,6 +228,7 @@ class KaplanMeier(Printable):
         )
 
 
+@checked
 def kaplan_meier(
     formula: Any,
     data: Any = None,

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from crewe import _core
 from crewe.exceptions import InputError, fault
+from crewe.frames.arguments import checked
 from crewe.frames.source import build
 from crewe.models.linear import rows_of_the_data
 from crewe.models.request import each
@@ -92,6 +93,7 @@ class LogRank(Printable):
         return [self.summary()]
 
 
+@checked
 def logrank(
     formula: Any,
     data: Any = None,

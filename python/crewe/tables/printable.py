@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, overload
 
 # The folder registers its formats when it is imported.
+from crewe.frames.arguments import check_methods
 from crewe.tables import writers
 from crewe.tables.writers.registry import WRITERS, Written, by_ending
 
@@ -22,6 +23,10 @@ class Printable(Written):
 
     A format that is registered besides those below adds its method by itself.
     """
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        check_methods(cls)
 
     def _panels(self) -> Sequence[Table]:
         """Give the tables that the result prints, in order."""
