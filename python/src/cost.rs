@@ -5,7 +5,6 @@ use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
 use crate::convert::record;
-use crate::error::OrRaise;
 
 /// Works out lines (name, formula, printed, decimals) from inputs (name, value); one record a line.
 #[pyfunction]
@@ -23,7 +22,7 @@ fn cost_lines(
             line
         })
         .collect();
-    let worked = crate::pool::compute(py, || work_out(&inputs, &lines)).or_raise(py)?;
+    let worked = crate::pool::compute(py, |_| work_out(&inputs, &lines))?;
     worked
         .into_iter()
         .map(|line| {

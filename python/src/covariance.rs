@@ -8,7 +8,6 @@ use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
 use crate::convert::{Level, Word, record, slice};
-use crate::error::OrRaise;
 use crate::regression::Linear;
 use crate::survival::CoxModel;
 
@@ -23,7 +22,7 @@ impl Groups {
     #[new]
     fn new(py: Python<'_>, codes: PyReadonlyArray1<'_, u32>) -> PyResult<Self> {
         let codes = slice(&codes)?;
-        Ok(Self { inner: crate::pool::compute(py, || Clusters::new(codes)).or_raise(py)? })
+        Ok(Self { inner: crate::pool::compute(py, |_| Clusters::new(codes))? })
     }
 
     /// The number of clusters.
@@ -66,7 +65,7 @@ impl Covariance {
             }
             Owner::Cox(fit) => {
                 let fit = &fit.get().inner;
-                crate::pool::compute(py, || fit.attach(&self.inner).and_then(|cov| ask(&cov))).or_raise(py)
+                crate::pool::compute(py, |_| fit.attach(&self.inner).and_then(|cov| ask(&cov)))
             }
         }
     }

@@ -8,7 +8,6 @@ use pyo3::types::{PyBytes, PyDict};
 
 use crate::convert::{SeedLike, record, slice};
 use crate::error::OrRaise;
-use crate::pool::Signals;
 
 /// A column as the package passes it: name, codes (2^32 - 1 is missing), labels.
 type Labels<'py> = (String, PyReadonlyArray1<'py, u32>, Vec<String>);
@@ -69,7 +68,7 @@ impl Design {
     }
 
     fn assign<'py>(&self, py: Python<'py>, units: &Units) -> PyResult<Bound<'py, PyDict>> {
-        let assignment = crate::pool::compute(py, || self.inner.assign(&units.inner)).or_raise(py)?;
+        let assignment = crate::pool::compute(py, |_| self.inner.assign(&units.inner))?;
         result(py, assignment)
     }
 
@@ -80,7 +79,7 @@ impl Design {
         arms: Labels<'py>,
     ) -> PyResult<Bound<'py, PyDict>> {
         let arms = column(py, arms)?;
-        let assignment = crate::pool::compute(py, || self.inner.observe(&units.inner, &arms)).or_raise(py)?;
+        let assignment = crate::pool::compute(py, |_| self.inner.observe(&units.inner, &arms))?;
         result(py, assignment)
     }
 
@@ -92,8 +91,8 @@ impl Design {
         seed: Option<SeedLike>,
     ) -> PyResult<Bound<'py, PyArray2<u8>>> {
         let seed = seed.map(Seed::from);
-        let drawn = crate::pool::compute(py, || self.inner.draws(&units.inner, n, seed.as_ref(), &Signals))
-            .or_raise(py)?;
+        let drawn =
+            crate::pool::compute(py, |signals| self.inner.draws(&units.inner, n, seed.as_ref(), signals))?;
         Ok(drawn.into_pyarray(py))
     }
 
@@ -114,9 +113,9 @@ impl Design {
             Some(units) => core::Expected::Units(&units.inner),
             None => core::Expected::Imagined { n, strata, levels: &levels },
         };
-        let found =
-            crate::pool::compute(py, || self.inner.predictability(expected, sims, seed.as_ref(), &Signals))
-                .or_raise(py)?;
+        let found = crate::pool::compute(py, |signals| {
+            self.inner.predictability(expected, sims, seed.as_ref(), signals)
+        })?;
         Ok(record!(py,
             "n" => found.n,
             "sims" => found.sims,
@@ -138,7 +137,7 @@ impl Design {
 
     /// The number of possible assignments as little-endian bytes, or nothing.
     fn possible<'py>(&self, py: Python<'py>, units: &Units) -> PyResult<Option<Bound<'py, PyBytes>>> {
-        let possible = crate::pool::compute(py, || self.inner.possible(&units.inner)).or_raise(py)?;
+        let possible = crate::pool::compute(py, |_| self.inner.possible(&units.inner))?;
         Ok(possible.map(|count| PyBytes::new(py, &count.to_bytes_le())))
     }
 
@@ -149,7 +148,7 @@ impl Design {
         units: &Units,
         most: usize,
     ) -> PyResult<Option<Bound<'py, PyDict>>> {
-        let support = crate::pool::compute(py, || self.inner.support(&units.inner, most)).or_raise(py)?;
+        let support = crate::pool::compute(py, |_| self.inner.support(&units.inner, most))?;
         let Some(support) = support else { return Ok(None) };
         Ok(Some(record!(py,
             "arm" => support.arm.into_pyarray(py),
@@ -159,7 +158,7 @@ impl Design {
 
     /// What a constrained design accepts.
     fn constrained<'py>(&self, py: Python<'py>, units: &Units) -> PyResult<Bound<'py, PyDict>> {
-        let found = crate::pool::compute(py, || self.inner.constrained(&units.inner)).or_raise(py)?;
+        let found = crate::pool::compute(py, |_| self.inner.constrained(&units.inner))?;
         let pairs = |pairs: Vec<core::Pair>| pairs.iter().map(|p| (p.first, p.second)).collect::<Vec<_>>();
         Ok(record!(py,
             "enumerated" => found.enumerated,
@@ -193,8 +192,7 @@ impl Design {
         let assignment = self.rebuilt(py, labels, slice(&stratum)?, &strata, slice(&arm)?)?;
         let (ids, given) = (column(py, ids)?, columns(py, given_strata)?);
         let given_arm = given_arm.map(|arm| column(py, arm)).transpose()?;
-        let joined =
-            crate::pool::compute(py, || assignment.join(&ids, &given, given_arm.as_ref())).or_raise(py)?;
+        let joined = crate::pool::compute(py, |_| assignment.join(&ids, &given, given_arm.as_ref()))?;
         Ok(record!(py, "unit" => joined.unit.into_pyarray(py)))
     }
 }
@@ -254,7 +252,7 @@ impl Units {
             .map(|(name, values)| Ok((name, slice(&values)?.to_vec())))
             .collect::<PyResult<_>>()?;
         let design = &design.inner;
-        let inner = crate::pool::compute(py, || {
+        let inner = crate::pool::compute(py, |_| {
             let mut units = core::Units::from_rows(design.unit()?, &ids, &strata)?;
             if let Some((name, order)) = &order {
                 units = units.arriving(name, order)?;
@@ -266,8 +264,7 @@ impl Units {
                 units = units.covariate(name, values)?;
             }
             Ok(units)
-        })
-        .or_raise(py)?;
+        })?;
         Ok(Self { inner })
     }
 
@@ -339,12 +336,11 @@ fn balance<'py>(
     let (rows, arm) = (slice(&rows)?, slice(&arm)?);
     let table = values.as_array();
     let columns: Vec<Vec<f64>> = table.rows().into_iter().map(|row| row.to_vec()).collect();
-    let made = crate::pool::compute(py, || {
+    let made = crate::pool::compute(py, |_| {
         let covariates: Vec<core::Covariate<'_>> =
             names.iter().zip(&columns).map(|(name, values)| core::Covariate::new(name, values)).collect();
         core::balance(rows, arm, arms, &covariates)
-    })
-    .or_raise(py)?;
+    })?;
     let level = |level: core::Level| -> PyResult<_> {
         Ok(record!(py,
             "n" => level.n.into_pyarray(py),
@@ -371,8 +367,7 @@ fn flow<'py>(
 ) -> PyResult<Bound<'py, PyDict>> {
     let (rows, arm) = (slice(&rows)?, slice(&arm)?);
     let reason: Vec<Option<usize>> = reason.iter().map(|&r| usize::try_from(r).ok()).collect();
-    let made =
-        crate::pool::compute(py, || core::flow(rows, arm, arms, reasons, &reason, &analysed)).or_raise(py)?;
+    let made = crate::pool::compute(py, |_| core::flow(rows, arm, arms, reasons, &reason, &analysed))?;
     let pair = |count: core::Count| (count.units, count.rows);
     let left_out = pair(made.left_out);
     let arms = made

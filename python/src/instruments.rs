@@ -45,7 +45,7 @@ fn prepare_cases<'py>(
     let (first, end, last) = window;
     let mut window = cases::Window::new(first, end, origin.0).rules(kept);
     window.extracted = last;
-    let out = crate::pool::compute(py, || cases::prepare(&dates, &window)).or_raise(py)?;
+    let out = crate::pool::compute(py, |_| cases::prepare(&dates, &window))?;
     let recodes: Vec<_> = out.recodes.into_iter().map(|r| (r.rule, r.action, r.rows)).collect();
     let excluded: Vec<_> = out
         .excluded
@@ -94,7 +94,7 @@ fn risk_score<'py>(
 ) -> PyResult<Bound<'py, PyDict>> {
     let factors = factors(py, &kinds, slice(&weights)?, slice(&alternatives)?)?;
     let values = values.as_array();
-    let out = crate::pool::compute(py, || risk::score(values, &factors)).or_raise(py)?;
+    let out = crate::pool::compute(py, |_| risk::score(values, &factors))?;
     Ok(record!(py,
         "total" => out.total.into_pyarray(py),
         "risk" => out.risk.into_pyarray(py),
@@ -121,7 +121,7 @@ fn risk_change<'py>(
     arms: usize,
 ) -> PyResult<Bound<'py, PyDict>> {
     let (before, after, arm) = (slice(&before)?, slice(&after)?, slice(&arm)?);
-    let out = crate::pool::compute(py, || risk::change(before, after, arm, arms)).or_raise(py)?;
+    let out = crate::pool::compute(py, |_| risk::change(before, after, arm, arms))?;
     let differences: Vec<_> = out
         .differences
         .iter()
@@ -152,7 +152,7 @@ fn risk_bounds<'py>(
 ) -> PyResult<Vec<(f64, f64)>> {
     let factors = factors(py, &kinds, slice(&weights)?, slice(&alternatives)?)?;
     let (change, arm) = (change.as_array(), slice(&arm)?);
-    let out = crate::pool::compute(py, || risk::bounds(change, &factors, arm, arms)).or_raise(py)?;
+    let out = crate::pool::compute(py, |_| risk::bounds(change, &factors, arm, arms))?;
     Ok(out.into_iter().map(|range| (range.low, range.high)).collect())
 }
 
@@ -165,7 +165,7 @@ fn sdq_score<'py>(
     upper: Vec<Vec<f64>>,
 ) -> PyResult<Bound<'py, PyDict>> {
     let items = items.as_array();
-    let out = crate::pool::compute(py, || sdq::score(items)).or_raise(py)?;
+    let out = crate::pool::compute(py, |_| sdq::score(items))?;
     let bands: Vec<_> = out.total.iter().zip(&upper).map(|(&total, upper)| sdq::band(total, upper)).collect();
     Ok(record!(py,
         "emotional" => out.emotional.into_pyarray(py),
@@ -193,7 +193,7 @@ fn likert_score<'py>(
 ) -> PyResult<Bound<'py, PyDict>> {
     let options = likert::Options::new(scale.0, scale.1, &reversed, &names).needed(needed);
     let items = items.as_array();
-    let out = crate::pool::compute(py, || likert::score(items, &options)).or_raise(py)?;
+    let out = crate::pool::compute(py, |_| likert::score(items, &options))?;
     Ok(record!(py,
         "mean" => out.mean.into_pyarray(py),
         "total" => out.total.into_pyarray(py),
@@ -214,8 +214,7 @@ fn summarise_scores<'py>(
     groups: usize,
 ) -> PyResult<Vec<Bound<'py, PyDict>>> {
     let (scores, group) = (slice(&scores)?, slice(&group)?);
-    crate::pool::compute(py, || likert::summarise(scores, group, groups))
-        .or_raise(py)?
+    crate::pool::compute(py, |_| likert::summarise(scores, group, groups))?
         .iter()
         .map(|s| {
             Ok(record!(py,

@@ -4,8 +4,10 @@
 //! processor.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use crewe::ledger as core;
+use crewe::progress;
 use numpy::IntoPyArray;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
@@ -20,6 +22,27 @@ use crate::pool::Signals;
 #[pyclass(module = "crewe._core", frozen)]
 struct Ledger {
     inner: core::Ledger,
+    /// What stops a call that waits or reads for long.
+    signals: Arc<Signals>,
+}
+
+impl Ledger {
+    /// Opens or creates one.
+    fn begin(py: Python<'_>, work: impl FnOnce() -> crewe::Result<core::Ledger> + Send) -> PyResult<Self> {
+        let signals = Arc::new(Signals::default());
+        let result = py.detach(|| progress::watched(signals.clone(), work));
+        Ok(Self { inner: signals.outcome(py, result)?, signals })
+    }
+
+    /// Does something with it, without the GIL.
+    fn run<T: Send>(
+        &self,
+        py: Python<'_>,
+        work: impl FnOnce(&core::Ledger) -> crewe::Result<T> + Send,
+    ) -> PyResult<T> {
+        let result = py.detach(|| work(&self.inner));
+        self.signals.outcome(py, result)
+    }
 }
 
 fn when(py: Python<'_>, at: Option<&str>) -> PyResult<core::When> {
@@ -121,16 +144,21 @@ impl Ledger {
             .clock_tolerance(clock_tolerance)
             .levels(levels);
         let (at, design) = (when(py, at)?, &design.inner);
-        let inner = py.detach(|| core::Ledger::create_at(path, design, &rules, at)).or_raise(py)?;
-        Ok(Self { inner: inner.monitored(Signals) })
+        Self::begin(py, || core::Ledger::create_at(path, design, &rules, at))
     }
 
     #[staticmethod]
-    #[pyo3(signature = (path, key, head))]
-    fn open(py: Python<'_>, path: PathBuf, key: &Secret, head: Option<&str>) -> PyResult<Self> {
+    #[pyo3(signature = (path, key, head, read_only))]
+    fn open(
+        py: Python<'_>,
+        path: PathBuf,
+        key: &Secret,
+        head: Option<&str>,
+        read_only: bool,
+    ) -> PyResult<Self> {
         let (key, head) = (key.seed(), self::head(py, head)?);
-        let inner = py.detach(|| core::Ledger::open(path, &key, head.as_ref())).or_raise(py)?;
-        Ok(Self { inner: inner.monitored(Signals) })
+        let open = if read_only { core::Ledger::read_only } else { core::Ledger::open };
+        Self::begin(py, || open(path, &key, head.as_ref()))
     }
 
     /// The canonical JSON of the design.
@@ -148,15 +176,15 @@ impl Ledger {
     }
 
     fn frame_notes(&self, py: Python<'_>) -> PyResult<Vec<String>> {
-        py.detach(|| self.inner.frame_notes()).or_raise(py)
+        self.run(py, |ledger| ledger.frame_notes())
     }
 
     fn is_closed(&self, py: Python<'_>) -> PyResult<bool> {
-        py.detach(|| self.inner.is_closed()).or_raise(py)
+        self.run(py, |ledger| ledger.is_closed())
     }
 
     fn full(&self, py: Python<'_>) -> PyResult<Vec<String>> {
-        py.detach(|| self.inner.full()).or_raise(py)
+        self.run(py, |ledger| ledger.full())
     }
 
     #[expect(clippy::too_many_arguments, reason = "the package passes every field by name")]
@@ -188,7 +216,7 @@ impl Ledger {
         if let Some(request) = request {
             application = application.request(request);
         }
-        receipt(py, &py.detach(|| self.inner.enrol(&application)).or_raise(py)?)
+        receipt(py, &self.run(py, |ledger| ledger.enrol(&application))?)
     }
 
     #[expect(clippy::too_many_arguments, reason = "the package passes every field by name")]
@@ -203,8 +231,7 @@ impl Ledger {
         request: Option<&str>,
     ) -> PyResult<Bound<'py, PyDict>> {
         let entry = entry(py, by, None, at, request)?;
-        let made =
-            py.detach(|| self.inner.add_child(family, child, stratum.as_deref(), &entry)).or_raise(py)?;
+        let made = self.run(py, |ledger| ledger.add_child(family, child, stratum.as_deref(), &entry))?;
         receipt(py, &made)
     }
 
@@ -220,7 +247,7 @@ impl Ledger {
         request: Option<&str>,
     ) -> PyResult<Bound<'py, PyDict>> {
         let entry = entry(py, by, reason, at, request)?;
-        receipt(py, &py.detach(|| self.inner.capacity(arm, full, &entry)).or_raise(py)?)
+        receipt(py, &self.run(py, |ledger| ledger.capacity(arm, full, &entry))?)
     }
 
     #[expect(clippy::too_many_arguments, reason = "the package passes every field by name")]
@@ -235,7 +262,7 @@ impl Ledger {
         request: Option<&str>,
     ) -> PyResult<Bound<'py, PyDict>> {
         let entry = entry(py, by, reason, at, request)?;
-        receipt(py, &py.detach(|| self.inner.override_arm(family, delivered, &entry)).or_raise(py)?)
+        receipt(py, &self.run(py, |ledger| ledger.override_arm(family, delivered, &entry))?)
     }
 
     #[expect(clippy::too_many_arguments, reason = "the package passes every field by name")]
@@ -251,7 +278,7 @@ impl Ledger {
         request: Option<&str>,
     ) -> PyResult<Bound<'py, PyDict>> {
         let entry = entry(py, by, reason, at, request)?;
-        receipt(py, &py.detach(|| self.inner.withdraw(family, child, data, &entry)).or_raise(py)?)
+        receipt(py, &self.run(py, |ledger| ledger.withdraw(family, child, data, &entry))?)
     }
 
     #[expect(clippy::too_many_arguments, reason = "the package passes every field by name")]
@@ -266,7 +293,7 @@ impl Ledger {
         request: Option<&str>,
     ) -> PyResult<Bound<'py, PyDict>> {
         let entry = entry(py, by, reason, at, request)?;
-        receipt(py, &py.detach(|| self.inner.merge(family, into, &entry)).or_raise(py)?)
+        receipt(py, &self.run(py, |ledger| ledger.merge(family, into, &entry))?)
     }
 
     #[expect(clippy::too_many_arguments, reason = "the package passes every field by name")]
@@ -282,7 +309,7 @@ impl Ledger {
         request: Option<&str>,
     ) -> PyResult<Bound<'py, PyDict>> {
         let entry = entry(py, by, reason, at, request)?;
-        receipt(py, &py.detach(|| self.inner.split(family, into, children, &entry)).or_raise(py)?)
+        receipt(py, &self.run(py, |ledger| ledger.split(family, into, children, &entry))?)
     }
 
     #[expect(clippy::too_many_arguments, reason = "the package passes every field by name")]
@@ -297,7 +324,7 @@ impl Ledger {
         request: Option<&str>,
     ) -> PyResult<Bound<'py, PyDict>> {
         let entry = entry(py, by, reason, at, request)?;
-        receipt(py, &py.detach(|| self.inner.exclude(family, child, &entry)).or_raise(py)?)
+        receipt(py, &self.run(py, |ledger| ledger.exclude(family, child, &entry))?)
     }
 
     fn close<'py>(
@@ -309,21 +336,21 @@ impl Ledger {
         request: Option<&str>,
     ) -> PyResult<Bound<'py, PyDict>> {
         let entry = entry(py, by, reason, at, request)?;
-        receipt(py, &py.detach(|| self.inner.close(&entry)).or_raise(py)?)
+        receipt(py, &self.run(py, |ledger| ledger.close(&entry))?)
     }
 
     fn head(&self, py: Python<'_>) -> PyResult<String> {
-        Ok(py.detach(|| self.inner.head()).or_raise(py)?.to_string())
+        Ok(self.run(py, |ledger| ledger.head())?.to_string())
     }
 
     #[pyo3(signature = (head))]
     fn verify<'py>(&self, py: Python<'py>, head: Option<&str>) -> PyResult<Bound<'py, PyDict>> {
         let head = self::head(py, head)?;
-        verified(py, py.detach(|| self.inner.verify(head.as_ref())).or_raise(py)?)
+        verified(py, self.run(py, |ledger| ledger.verify(head.as_ref()))?)
     }
 
     fn frame<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
-        let (rows, closed) = py.detach(|| Ok((self.inner.frame()?, self.inner.is_closed()?))).or_raise(py)?;
+        let (rows, closed) = self.run(py, |ledger| Ok((ledger.frame()?, ledger.is_closed()?)))?;
         frame(py, &rows, closed)
     }
 
@@ -334,14 +361,13 @@ impl Ledger {
         everybody: bool,
     ) -> PyResult<(Bound<'py, PyDict>, Bound<'py, PyDict>, Units)> {
         let scope = if everybody { core::Scope::Everybody } else { core::Scope::Compared };
-        let (made, closed) =
-            py.detach(|| Ok((self.inner.assigned(scope)?, self.inner.is_closed()?))).or_raise(py)?;
+        let (made, closed) = self.run(py, |ledger| Ok((ledger.assigned(scope)?, ledger.is_closed()?)))?;
         let units = Units { inner: made.assignment.units.clone() };
         Ok((frame(py, &made.rows, closed)?, result(py, made.assignment)?, units))
     }
 
     fn flow<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
-        let made = py.detach(|| self.inner.flow()).or_raise(py)?;
+        let made = self.run(py, |ledger| ledger.flow())?;
         let pair = |count: crewe::design::Count| (count.units, count.rows);
         let entries: Vec<_> = made
             .entries

@@ -7,7 +7,6 @@ use pyo3::types::PyDict;
 
 use crate::convert::{Level, SeedLike, Word, record, slice};
 use crate::error::OrRaise;
-use crate::pool::Signals;
 
 fn pair(interval: core::Interval) -> (f64, f64) {
     (interval.low, interval.high)
@@ -33,7 +32,7 @@ fn mann_whitney<'py>(
         .name(name);
     options.exact = exact;
     let (x, y) = (slice(&x)?, slice(&y)?);
-    let test = crate::pool::compute(py, || core::mann_whitney(x, y, &options, &Signals)).or_raise(py)?;
+    let test = crate::pool::compute(py, |signals| core::mann_whitney(x, y, &options, signals))?;
     Ok(record!(py,
         "n" => test.n, "u" => test.u, "z" => test.z, "p_value" => test.p_value, "exact" => test.exact,
         "ties" => test.ties, "superiority" => test.superiority,
@@ -53,7 +52,7 @@ fn permutation_test<'py>(
 ) -> PyResult<Bound<'py, PyDict>> {
     let options = core::PermutationOptions::default().alternative(alternative.0).name(name);
     let (x, y) = (slice(&x)?, slice(&y)?);
-    let test = crate::pool::compute(py, || core::permutation_test(x, y, &options, &Signals)).or_raise(py)?;
+    let test = crate::pool::compute(py, |signals| core::permutation_test(x, y, &options, signals))?;
     Ok(record!(py,
         "n" => test.n, "mean" => test.mean, "difference" => test.difference, "spread" => test.spread,
         "p_value" => test.p_value, "p_lower" => test.p_lower, "p_upper" => test.p_upper,
@@ -74,7 +73,7 @@ fn compare_rates<'py>(
     let fisher = core::fisher_test(events, totals, alternative.0, level.0).or_raise(py)?;
     let newcombe = core::newcombe(events, totals, level.0).or_raise(py)?;
     let unconditional = if exact {
-        Some(crate::pool::compute(py, || core::chan_zhang(events, totals, level.0, &Signals)).or_raise(py)?)
+        Some(crate::pool::compute(py, |signals| core::chan_zhang(events, totals, level.0, signals))?)
     } else {
         None
     };
@@ -98,8 +97,8 @@ fn prevalence<'py>(
     alternative: Word<core::Alternative>,
     level: Level,
 ) -> PyResult<Bound<'py, PyDict>> {
-    let test = crate::pool::compute(py, || core::prevalence(events, total, national, alternative.0, level.0))
-        .or_raise(py)?;
+    let test =
+        crate::pool::compute(py, |_| core::prevalence(events, total, national, alternative.0, level.0))?;
     Ok(record!(py,
         "rate" => test.rate, "interval" => pair(test.interval), "wilson" => pair(test.wilson),
         "p_value" => test.p_value))
@@ -117,8 +116,7 @@ fn goodness_of_fit<'py>(
 ) -> PyResult<Bound<'py, PyDict>> {
     let options = core::GoodnessOptions::default().draws(draws).enumerate(enumerate).seed(seed);
     let shares = slice(&shares)?;
-    let fit = crate::pool::compute(py, || core::goodness_of_fit(&counts, shares, &options, &Signals))
-        .or_raise(py)?;
+    let fit = crate::pool::compute(py, |signals| core::goodness_of_fit(&counts, shares, &options, signals))?;
     Ok(record!(py,
         "expected" => fit.expected, "statistic" => fit.statistic, "df" => fit.df, "p_value" => fit.p_value,
         "exact_p_value" => fit.exact_p_value, "enumerated" => fit.enumerated, "tables" => fit.tables))
@@ -144,8 +142,7 @@ fn group_summary<'py>(
     level: Level,
 ) -> PyResult<Vec<Bound<'py, PyDict>>> {
     let (values, codes) = (slice(&values)?, slice(&codes)?);
-    let found =
-        crate::pool::compute(py, || core::group_summary(values, codes, groups, level.0)).or_raise(py)?;
+    let found = crate::pool::compute(py, |_| core::group_summary(values, codes, groups, level.0))?;
     found
         .into_iter()
         .map(|g| {
@@ -169,7 +166,7 @@ fn levels<'py>(
     values: PyReadonlyArray1<'py, f64>,
 ) -> PyResult<(Bound<'py, PyArray1<f64>>, Bound<'py, PyArray1<i64>>)> {
     let values = slice(&values)?;
-    let found = crate::pool::compute(py, || core::levels(values)).or_raise(py)?;
+    let found = crate::pool::compute(py, |_| core::levels(values))?;
     Ok((found.values.into_pyarray(py), signed(found.codes).into_pyarray(py)))
 }
 
@@ -195,7 +192,7 @@ fn crosstab<'py>(
     n_columns: usize,
 ) -> PyResult<Bound<'py, PyDict>> {
     let (rows, columns) = (slice(&rows)?, slice(&columns)?);
-    let table = crate::pool::compute(py, || core::crosstab(rows, columns, n_rows, n_columns)).or_raise(py)?;
+    let table = crate::pool::compute(py, |_| core::crosstab(rows, columns, n_rows, n_columns))?;
     Ok(record!(py, "counts" => table.counts, "shares" => table.shares, "totals" => table.totals))
 }
 

@@ -6,7 +6,6 @@ use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
 use crate::convert::{Word, record};
-use crate::error::OrRaise;
 
 /// A mean size or a list of sizes.
 #[derive(FromPyObject)]
@@ -53,7 +52,7 @@ fn power_binary<'py>(
     (plan.icc, plan.cluster_size) = (icc, cluster_size);
     let mut asked = Binary::new(baseline, method, plan);
     asked.direction = direction.map(|direction| direction.0);
-    let answer = crate::pool::compute(py, || binary::power(&asked)).or_raise(py)?;
+    let answer = crate::pool::compute(py, |_| binary::power(&asked))?;
     let s = &answer.solution;
     Ok(record!(py,
         "baseline" => answer.baseline,

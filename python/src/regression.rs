@@ -86,7 +86,7 @@ impl Linear {
             Model::Ols(summary) => AnyFit::Ols(Fit::resume(design, outcome, Arc::clone(summary))),
             Model::Glm(summary) => AnyFit::Glm(Fit::resume(design, outcome, Arc::clone(summary))),
         };
-        crate::pool::compute(py, || ask(&fit)).or_raise(py)
+        crate::pool::compute(py, |_| ask(&fit))
     }
 }
 
@@ -108,12 +108,11 @@ fn ols_fit<'py>(
     let (outcome, columns) = (y.as_array(), x.as_array());
     let kind = weights.as_ref().map(|(_, kind)| kind.0);
     let values = weights.as_ref().map(|(values, _)| values.as_array());
-    let summary = crate::pool::compute(py, || {
+    let summary = crate::pool::compute(py, |_| {
         let design = DesignMatrix::new(columns, intercept).named(names)?;
         let weights = values.zip(kind).map(|(values, kind)| Weights::new(values, kind));
         ols::fit(&design, outcome, y_name, weights)
-    })
-    .or_raise(py)?;
+    })?;
     let estimates = &summary.estimates;
     let record = record!(py,
         "names" => &estimates.names,
@@ -149,12 +148,11 @@ fn glm_fit<'py>(
     let (outcome, columns) = (y.as_array(), x.as_array());
     let kind = weights.as_ref().map(|(_, kind)| kind.0);
     let values = weights.as_ref().map(|(values, _)| values.as_array());
-    let summary = crate::pool::compute(py, || {
+    let summary = crate::pool::compute(py, |_| {
         let design = DesignMatrix::new(columns, intercept).named(names)?;
         let weights = values.zip(kind).map(|(values, kind)| Weights::new(values, kind));
         glm::fit(family.0, &design, outcome, y_name, weights)
-    })
-    .or_raise(py)?;
+    })?;
     let estimates = &summary.estimates;
     let record = record!(py,
         "names" => &estimates.names,

@@ -11,7 +11,6 @@ use pyo3::types::PyDict;
 use crate::convert::{Level, SeedLike, Word, record, slice};
 use crate::design::{Design, Units};
 use crate::error::OrRaise;
-use crate::pool::Signals;
 
 /// An assignment out of the parts that Python holds.
 fn assignment(
@@ -76,10 +75,9 @@ fn randomisation_test<'py>(
         .interval(interval)
         .weights(weights.0);
     options.seed = seed.map(Seed::from);
-    let test = crate::pool::compute(py, || {
-        core::randomisation_test(&design.inner, &assignment, &outcomes, statistic, &options, &Signals)
-    })
-    .or_raise(py)?;
+    let test = crate::pool::compute(py, |signals| {
+        core::randomisation_test(&design.inner, &assignment, &outcomes, statistic, &options, signals)
+    })?;
     let comparisons: Vec<_> = test
         .comparisons
         .into_iter()
@@ -121,10 +119,9 @@ fn randomisation_redrawn<'py>(
 ) -> PyResult<Bound<'py, PyDict>> {
     let assignment = assignment(py, design, units, slice(&arm)?, &probability, simulated, drawn_here)?;
     let seed = seed.map(Seed::from);
-    let found = crate::pool::compute(py, || {
-        core::redrawn(&design.inner, &assignment, draws, seed.as_ref(), &Signals)
-    })
-    .or_raise(py)?;
+    let found = crate::pool::compute(py, |signals| {
+        core::redrawn(&design.inner, &assignment, draws, seed.as_ref(), signals)
+    })?;
     Ok(record!(py,
         "arm" => found.arm.into_pyarray(py),
         "weight" => found.weight.map(|w| w.into_pyarray(py)),
@@ -171,10 +168,9 @@ fn randomisation_size<'py>(
     let options =
         core::SizeOptions::default().trials(trials).seed(seed).alpha(alpha).effect(effect).test(test);
     let statistic = core::Statistic::DifferenceInMeans { studentised };
-    let found = crate::pool::compute(py, || {
-        core::size(&design.inner, &units.inner, &outcomes, statistic, &options, &Signals)
-    })
-    .or_raise(py)?;
+    let found = crate::pool::compute(py, |signals| {
+        core::size(&design.inner, &units.inner, &outcomes, statistic, &options, signals)
+    })?;
     Ok(record!(py,
         "rejected" => found.rejected, "covered" => found.covered, "std_error" => found.std_error,
         "exact" => found.exact, "trials" => found.trials))

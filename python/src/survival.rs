@@ -11,7 +11,6 @@ use pyo3::types::PyDict;
 
 use crate::convert::{Level, Word, record, slice};
 use crate::covariance::{Covariance, Groups, Owner, table};
-use crate::error::OrRaise;
 
 /// A curve's columns, its rows and the width of its tolerance.
 type Parts = ([Vec<f64>; 8], usize, f64);
@@ -116,11 +115,10 @@ fn kaplan_meier(
 ) -> PyResult<Vec<KaplanMeierCurve>> {
     let (time, event) = (slice(&time)?, slice(&event)?);
     let (groups, weights) = (optional(groups.as_ref())?, optional(weights.as_ref())?);
-    let curves = crate::pool::compute(py, || {
+    let curves = crate::pool::compute(py, |_| {
         let surv = Surv::new(time, event).named(time_name, event_name).weights(weights);
         survival::kaplan_meier(&surv, groups, options(interval, level))
-    })
-    .or_raise(py)?;
+    })?;
     Ok(curves.into_iter().map(|inner| KaplanMeierCurve { inner }).collect())
 }
 
@@ -153,11 +151,10 @@ fn logrank<'py>(
 ) -> PyResult<Bound<'py, PyDict>> {
     let (time, event, groups) = (slice(&time)?, slice(&event)?, slice(&groups)?);
     let strata = optional(strata.as_ref())?;
-    let test = crate::pool::compute(py, || {
+    let test = crate::pool::compute(py, |_| {
         let surv = Surv::new(time, event).named(time_name, event_name);
         survival::logrank(&surv, groups, &labels, strata)
-    })
-    .or_raise(py)?;
+    })?;
     Ok(record!(py,
         "n" => test.n,
         "observed" => test.observed.into_pyarray(py),
@@ -216,19 +213,21 @@ impl CoxModel {
         let py = slf.py();
         let clusters = groups.map(|groups| &groups.inner);
         let fit = &slf.get().inner;
-        let inner = crate::pool::compute(py, || Ok(fit.vcov(kind.0, clusters)?.detach())).or_raise(py)?;
+        let inner = crate::pool::compute(py, |_| Ok(fit.vcov(kind.0, clusters)?.detach()))?;
         Ok(Covariance { owner: Owner::Cox(slf.unbind()), inner })
     }
 
     /// The Wald test of all coefficients under a covariance.
     fn wald<'py>(&self, py: Python<'py>, covariance: &Covariance) -> PyResult<Bound<'py, PyDict>> {
-        let test = self.inner.attach(&covariance.inner).and_then(|cov| self.inner.wald(&cov)).or_raise(py)?;
+        let test = crate::pool::compute(py, |_| {
+            self.inner.attach(&covariance.inner).and_then(|cov| self.inner.wald(&cov))
+        })?;
         test_record(py, &test)
     }
 
     /// The score test that takes account of clusters.
     fn robust_score<'py>(&self, py: Python<'py>, groups: &Groups) -> PyResult<Bound<'py, PyDict>> {
-        let test = crate::pool::compute(py, || self.inner.robust_score(&groups.inner)).or_raise(py)?;
+        let test = crate::pool::compute(py, |_| self.inner.robust_score(&groups.inner))?;
         test_record(py, &test)
     }
 
@@ -239,7 +238,7 @@ impl CoxModel {
         transform: Word<Transform>,
         terms: Vec<Vec<usize>>,
     ) -> PyResult<Bound<'py, PyDict>> {
-        let zph = crate::pool::compute(py, || self.inner.zph(transform.0, &terms)).or_raise(py)?;
+        let zph = crate::pool::compute(py, |_| self.inner.zph(transform.0, &terms))?;
         let all: Vec<&Test> = zph.terms.iter().chain([&zph.global]).collect();
         Ok(record!(py,
             "statistic" => all.iter().map(|t| t.statistic).collect::<Vec<_>>().into_pyarray(py),
@@ -253,8 +252,7 @@ impl CoxModel {
 
     /// Cumulative baseline hazards, one record a stratum.
     fn baseline<'py>(&self, py: Python<'py>, centred: bool) -> PyResult<Vec<Bound<'py, PyDict>>> {
-        self.inner
-            .baseline(centred)
+        crate::pool::compute(py, |_| self.inner.baseline(centred))?
             .into_iter()
             .map(|base| {
                 Ok(record!(py, "time" => base.time.into_pyarray(py), "hazard" => base.hazard.into_pyarray(py)))
@@ -273,11 +271,10 @@ impl CoxModel {
         level: Level,
     ) -> PyResult<Bound<'py, PyDict>> {
         let x = slice(&x)?;
-        let curve = crate::pool::compute(py, || {
+        let curve = crate::pool::compute(py, |_| {
             let covariance = self.inner.attach(&covariance.inner)?;
             self.inner.survival_curve(&covariance, x, stratum, options(interval, level))
-        })
-        .or_raise(py)?;
+        })?;
         curve_record(py, curve)
     }
 
@@ -293,11 +290,10 @@ impl CoxModel {
     ) -> PyResult<(Records<'py>, Records<'py>, Vec<String>)> {
         let times = slice(&times)?;
         let views: Vec<_> = settings.iter().map(|x| x.as_array()).collect();
-        let adjusted = crate::pool::compute(py, || {
+        let adjusted = crate::pool::compute(py, |_| {
             let covariance = self.inner.attach(&covariance.inner)?;
             self.inner.adjusted_curves(&covariance, &views, times, options(interval, level))
-        })
-        .or_raise(py)?;
+        })?;
         let list = |curves: Vec<SurvivalCurve>| -> PyResult<Vec<_>> {
             curves.into_iter().map(|curve| curve_record(py, curve)).collect()
         };
@@ -317,11 +313,10 @@ impl CoxModel {
         level: Level,
     ) -> PyResult<Bound<'py, PyDict>> {
         let rows = rows.as_array();
-        let curve = crate::pool::compute(py, || {
+        let curve = crate::pool::compute(py, |_| {
             let covariance = self.inner.attach(&covariance.inner)?;
             self.inner.survival_at(&covariance, rows, stratum, time, options(interval, level))
-        })
-        .or_raise(py)?;
+        })?;
         curve_record(py, curve)
     }
 
@@ -338,11 +333,10 @@ impl CoxModel {
         level: Level,
     ) -> PyResult<(Bound<'py, PyDict>, Bound<'py, PyDict>, Vec<String>)> {
         let views: Vec<_> = settings.iter().map(|x| x.as_array()).collect();
-        let found = crate::pool::compute(py, || {
+        let found = crate::pool::compute(py, |_| {
             let covariance = self.inner.attach(&covariance.inner)?;
             self.inner.adjusted_risks(&covariance, &views, time, &pairs, compare.0, level.0)
-        })
-        .or_raise(py)?;
+        })?;
         Ok((table(py, found.levels)?, table(py, found.comparisons)?, found.notes))
     }
 
@@ -352,13 +346,13 @@ impl CoxModel {
     }
 
     /// Score residuals, by rows.
-    fn score_residuals<'py>(&self, py: Python<'py>) -> Bound<'py, PyArray2<f64>> {
-        crate::pool::compute(py, || self.inner.score_residuals()).into_pyarray(py)
+    fn score_residuals<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyArray2<f64>>> {
+        Ok(crate::pool::compute(py, |_| self.inner.score_residuals())?.into_pyarray(py))
     }
 
     /// Martingale residuals.
-    fn martingale_residuals<'py>(&self, py: Python<'py>) -> Bound<'py, PyArray1<f64>> {
-        crate::pool::compute(py, || self.inner.martingale_residuals()).into_pyarray(py)
+    fn martingale_residuals<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyArray1<f64>>> {
+        Ok(crate::pool::compute(py, |_| self.inner.martingale_residuals())?.into_pyarray(py))
     }
 }
 
@@ -380,14 +374,13 @@ fn cox_fit(
 ) -> PyResult<CoxModel> {
     let (time, event, columns) = (slice(&time)?, slice(&event)?, x.as_array());
     let (strata, weights) = (optional(strata.as_ref())?, optional(weights.as_ref())?);
-    let fit = crate::pool::compute(py, || {
+    let fit = crate::pool::compute(py, |_| {
         Cox::new(Surv::new(time, event).named(time_name, event_name).weights(weights), columns)
             .named(names)
             .ties(ties.0)
             .strata(strata)
             .fit()
-    })
-    .or_raise(py)?;
+    })?;
     Ok(CoxModel { inner: fit })
 }
 
