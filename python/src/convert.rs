@@ -1,6 +1,6 @@
 //! Conversions that every capability shares.
 
-use numpy::PyReadonlyArray1;
+use numpy::{IntoPyArray, PyArray1, PyReadonlyArray1};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 
@@ -15,6 +15,44 @@ macro_rules! record {
     }};
 }
 pub(crate) use record;
+
+/// A column of numbers that Python holds.
+pub type Floats = Py<PyArray1<f64>>;
+
+/// Gives numbers to Python as an array, without a copy.
+pub fn floats(py: Python<'_>, values: Vec<f64>) -> Floats {
+    values.into_pyarray(py).unbind()
+}
+
+/// What makes columns again, and the columns, as a pickle holds them.
+pub type Taken<'py> = (Bound<'py, PyAny>, (Vec<Floats>,));
+
+/// A class of columns, frozen: a getter each, and a pickle that takes it apart and puts it together again.
+macro_rules! columns {
+    ($(#[$meta:meta])* $vis:vis struct $name:ident { $($field:ident),+ $(,)? }) => {
+        $(#[$meta])*
+        #[pyclass(module = "crewe._core", frozen, get_all)]
+        $vis struct $name {
+            $($field: $crate::convert::Floats),+
+        }
+
+        #[pymethods]
+        impl $name {
+            /// The columns again, from the list of them.
+            #[staticmethod]
+            fn restore(columns: [$crate::convert::Floats; [$(stringify!($field)),+].len()]) -> Self {
+                let [$($field),+] = columns;
+                Self { $($field),+ }
+            }
+
+            fn __reduce__<'py>(&self, py: Python<'py>) -> PyResult<$crate::convert::Taken<'py>> {
+                let columns = vec![$(self.$field.clone_ref(py)),+];
+                Ok((py.get_type::<Self>().getattr("restore")?, (columns,)))
+            }
+        }
+    };
+}
+pub(crate) use columns;
 
 /// The slice of a one-dimensional array, which the package always passes contiguous.
 pub fn slice<'a, T: numpy::Element>(array: &'a PyReadonlyArray1<'_, T>) -> PyResult<&'a [T]> {

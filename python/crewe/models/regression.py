@@ -38,8 +38,13 @@ class Regression(Linear):
     """A regression that the core fits from an outcome and a design."""
 
     _name: ClassVar[str]
-    _facts: ClassVar[tuple[str, ...]]
-    _core_fit: ClassVar[Callable[..., tuple[Any, dict[str, Any]]]]
+
+    @classmethod
+    def _fitted(
+        cls, y: Floats, y_name: str, design: _core.DesignMatrix, weights: _core.Weights | None
+    ) -> tuple[_core.Fit, dict[str, float]]:
+        """Let the core fit the model; gives the fit and what `statistics` says of it."""
+        raise NotImplementedError
 
     def _refit(
         self,
@@ -47,15 +52,15 @@ class Regression(Linear):
         y: Floats,
         clusters: pd.Series[Any] | None,
         design: compiled.Design | None,
-        weights: tuple[Floats, str] | None,
+        weights: _core.Weights | None,
     ) -> None:
         outcome = self.formula.partition("~")[0].strip()
         intercept = bool(self.terms) and self.terms[0] == "Intercept"
         names = self.terms[1:] if intercept else self.terms
-        core, _ = type(self)._core_fit(y, x, intercept, outcome, names, weights)
+        core, _ = self._fitted(y, outcome, _core.DesignMatrix(x, names, intercept), weights)
         groups = None
         if clusters is not None:
-            groups = _core.Groups(pd.factorize(clusters)[0].astype(np.uint32))
+            groups = _core.Clusters(pd.factorize(clusters)[0].astype(np.uint32))
         self.data = Data(x, y, core, groups, design, clusters, weights)
 
     @classmethod
@@ -71,8 +76,17 @@ class OLS(Regression):
     """A fitted ordinary least squares regression; made by :func:`ols`."""
 
     _name = "OLS"
-    _facts = ("r_squared", "adj_r_squared", "sigma")
-    _core_fit = staticmethod(_core.ols_fit)
+
+    @classmethod
+    def _fitted(
+        cls, y: Floats, y_name: str, design: _core.DesignMatrix, weights: _core.Weights | None
+    ) -> tuple[_core.Fit, dict[str, float]]:
+        fit = _core.ols_fit(y, y_name, design, weights)
+        return fit, {
+            "r_squared": fit.r_squared,
+            "adj_r_squared": fit.adj_r_squared,
+            "sigma": fit.sigma,
+        }
 
 
 @dataclass(frozen=True)
@@ -311,10 +325,10 @@ def _from_formula(kind: type[Fitted], formula: str, data: Any, options: _Options
     )
     y = compiled.left_values(left, built.frame)
     notes = [*left_out, *(trial.notes if trial is not None else []), *built.notes]
-    weighted: tuple[Floats, str] | None = None
+    weighted: _core.Weights | None = None
     if weights is not None and zero is not None:
         notes += left_out_note(zero, named[0])
-        weighted = (compiled.column_values(named[0], built.frame), weights.kind)
+        weighted = _core.Weights(compiled.column_values(named[0], built.frame), weights.kind)
     if built.dropped.n:
         notes.append(built.dropped.note())
         if trial is not None:
@@ -337,18 +351,19 @@ def _from_formula(kind: type[Fitted], formula: str, data: Any, options: _Options
         trial.refuse_too_few(built.rows)
     _refuse_tiny(y, left)
     with rows_of_the_data(built.rows):
-        core, record = kind._core_fit(y, built.x, built.intercept, left, built.names, weighted)
-    groups = None if codes is None else _core.Groups(codes)
+        columns = _core.DesignMatrix(built.x, built.names, built.intercept)
+        core, statistics = kind._fitted(y, left, columns, weighted)
+    groups = None if codes is None else _core.Clusters(codes)
     fit = kind(
         model=kind._name,
         formula=f"{left} ~ {right}",
-        terms=record["names"],
-        n=record["n"],
+        terms=core.terms,
+        n=core.n,
         clusters=None if groups is None else groups.count,
         cluster_name=cluster if isinstance(cluster, str) else None,
         level=options.level,
-        df_residual=record["df_residual"],
-        statistics={key: record[key] for key in kind._facts},
+        df_residual=core.df_residual,
+        statistics=statistics,
         base_notes=notes,
         synthetic=synthetic,
         keep_data=options.keep_data,
@@ -404,23 +419,24 @@ def _from_arrays(kind: type[Fitted], y: Any, x: Any, options: _Options) -> Fitte
     if weights is not None:
         values = weights.values(len(outcome), index)
         notes += left_out_note(values == 0.0, "weights")
-        weighted = (values, weights.kind)
+        weighted = _core.Weights(values, weights.kind)
     _refuse_tiny(outcome, "y")
-    core, record = kind._core_fit(outcome, columns, intercept, "y", labels, weighted)
+    matrix = _core.DesignMatrix(columns, labels, intercept)
+    core, statistics = kind._fitted(outcome, "y", matrix, weighted)
     groups = ids = None
     if cluster is not None:
         codes, ids = array_clusters(cluster, len(outcome), index)
-        groups = _core.Groups(codes)
+        groups = _core.Clusters(codes)
     fit = kind(
         model=kind._name,
         formula="y ~ " + (" + ".join(labels) if labels else "1") + ("" if intercept else " - 1"),
-        terms=record["names"],
-        n=record["n"],
+        terms=core.terms,
+        n=core.n,
         clusters=None if groups is None else groups.count,
         cluster_name="cluster" if groups is not None else None,
         level=options.level,
-        df_residual=record["df_residual"],
-        statistics={key: record[key] for key in kind._facts},
+        df_residual=core.df_residual,
+        statistics=statistics,
         base_notes=notes,
         synthetic=options.synthetic,
         keep_data=options.keep_data,

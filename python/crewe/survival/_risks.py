@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from crewe.exceptions import InputError, fault
 from crewe.frames.source import Source, build, numbers
+from crewe.models.estimates import columns_of
 from crewe.models.margins import (
     Margins,
     _count,
@@ -56,18 +57,19 @@ def margins(
         names["by"] = [b for _, b in labels]
     if time is None:
         rows = rows_at_means(design, settings, fit.rows.weights)
-        levels, compared = covariance.margins(rows, None, pairs, way, confidence)
+        found = covariance.margins(rows, None, pairs, way, confidence)
         names = {key: [] for key in names}
         at = f"hazard ratios by {term}, all other variables at their means over the analysed rows"
     else:
         sets = [rows_with(design, setting) for setting in settings]
-        levels, compared = fit._needs_core().adjusted_risks(
+        found = fit._needs_core().adjusted_risks(
             covariance, sets, float(time), pairs, way, confidence
         )
         at = (
             f"risks of the event by {fit.rows.surv.time_name} = {time:g}, averaged over the covariates of all "
             "analysed rows (g-computation)"
         )
+    levels, compared = columns_of(found.levels), columns_of(found.comparisons)
     if way != "difference":
         for key in ("estimate", "conf_low", "conf_high"):
             compared[key] = np.exp(compared[key])
@@ -125,8 +127,8 @@ def predict(
     confidence = fit.level if level is None else level
     if kind in ("hazard_ratio", "link"):
         # Against a row at the means of all columns, as R's survival has it.
-        found = covariance.predict(
-            np.ascontiguousarray(kept - np.asarray(core.record()["means"])), True, confidence
+        found = columns_of(
+            covariance.predict(np.ascontiguousarray(kept - core.means), True, confidence)
         )
         if kind == "hazard_ratio":
             for key in ("estimate", "conf_low", "conf_high"):
@@ -139,7 +141,13 @@ def predict(
                 remedy="Say by when, for instance time=365",
             )
         place = _stratum(fit, stratum)
-        found = core.survival_at(covariance, kept, place, float(time), "log-log", confidence)
+        curve = core.survival_at(covariance, kept, place, float(time), "log-log", confidence)
+        found = {
+            "estimate": curve.survival,
+            "std_error": curve.std_error,
+            "conf_low": curve.conf_low,
+            "conf_high": curve.conf_high,
+        }
         if kind == "risk":
             found["estimate"] = 1.0 - found["estimate"]
             found["conf_low"], found["conf_high"] = (
