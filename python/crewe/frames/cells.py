@@ -47,8 +47,8 @@ def levels(column: pd.Series[Any]) -> tuple[list[str], NDArray[np.int64]]:
     if column.dtype.kind in "iu":
         whole, places = np.unique(column.to_numpy(), return_inverse=True)
         return [label_of(value) for value in whole], places.astype(np.int64)
-    unique, codes = _core.levels(np.ascontiguousarray(column.to_numpy(dtype=np.float64)))
-    return [label_of(value) for value in unique], np.asarray(codes, dtype=np.int64)
+    found = _core.levels(np.ascontiguousarray(column.to_numpy(dtype=np.float64)))
+    return [label_of(value) for value in found.values], found.codes
 
 
 def as_text(column: pd.Series[Any]) -> pd.Series[Any]:
