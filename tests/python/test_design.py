@@ -207,7 +207,7 @@ def test_the_frame_keeps_rows_order_and_kind() -> None:
         made = design().assign(given_frame)
         assert isinstance(made.frame, kind) and isinstance(made.units, kind)
         assert made.clusters == assignment.clusters
-        column = Source(made.frame).column("arm")
+        column = Source(made.frame).column("arm").series("arm")
         assert list(column) == list(assignment.frame["arm"])
 
 

@@ -13,7 +13,6 @@ from typing import Any
 import crewe as cw
 import pandas as pd
 import pytest
-from crewe.files import writing as _files
 
 HALF = "half \ud800 a character"
 

@@ -24,7 +24,7 @@ from crewe.comparisons.samples import (
     two_sides,
 )
 from crewe.exceptions import InputError, fault
-from crewe.formula import compiled
+from crewe.formula import parse as parsing
 from crewe.frames.source import numbers
 from crewe.models.request import Request, each, need_formula, read
 from crewe.tables.display import Table, number, p_value
@@ -372,7 +372,7 @@ def _names(arms: Sequence[str]) -> tuple[str, str]:
 
 def _one_arm(formula: str) -> tuple[str, str]:
     if "~" not in formula:
-        compiled.parse(formula)
+        parsing.parse(formula)
     outcome, right = two_sides(formula)
     if len(right) != 1:
         raise fault(

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from crewe import _core
 from crewe.exceptions import InputError, fault
-from crewe.formula import compiled
+from crewe.formula import parse as parsing
 from crewe.formula.names import split, unquoted
 from crewe.frames import cells
 from crewe.frames.source import Source, build, numbers
@@ -129,7 +129,7 @@ def two_sides(formula: str) -> tuple[str, list[str]]:
     """Give the outcome and the columns right of the tilde; none where there is no tilde."""
     if len(split(formula, "~")) == 1:
         return unquoted(formula), []
-    left, right = compiled.parse(formula)
+    left, right = parsing.parse(formula)
     return unquoted(left), [unquoted(term) for term in split(right, "+")]
 
 
@@ -144,7 +144,7 @@ def samples_of(
 ) -> Samples:
     """Read two samples of independent rows out of a formula."""
     if "~" not in formula:
-        compiled.parse(formula)
+        parsing.parse(formula)
     outcome, right = two_sides(formula)
     if len(right) != 1:
         raise fault(

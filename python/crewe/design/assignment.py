@@ -103,7 +103,7 @@ class Assignment:
         self._block: NDArray[np.uint32] | None = drawn["block"]
         self._left_out: int = drawn["left_out"]
         self._core_units: _core.Units | None = units
-        self._parts: dict[str, Any] = units.parts()
+        self._held: dict[str, Any] | None = None
         self._source: Source | None = source
         self._arm_column = arm_column
         # Other identifiers under which rows may name a unit: families that split off or merged.
@@ -112,6 +112,13 @@ class Assignment:
         self._integers = _whole(source, design.id_column)
         self.notes += alike(self._labels, self.noun)
         self._keep_data = keep_data
+
+    @property
+    def _parts(self) -> dict[str, Any]:
+        """What the procedure knows of the units, asked for when it is needed: registers are long."""
+        if self._held is None:
+            self._held = self._units().parts()
+        return self._held
 
     @property
     def cluster(self) -> str | None:
@@ -398,7 +405,7 @@ class Assignment:
 
     def __getstate__(self) -> dict[str, Any]:
         kept = self._source if self._keep_data else None
-        return {**self.__dict__, "_source": kept, "_core_units": None}
+        return {**self.__dict__, "_source": kept, "_core_units": None, "_held": self._parts}
 
 
 def _whole(source: Source, name: str) -> bool:

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from crewe import _core
@@ -250,11 +249,12 @@ def _source(term: str) -> str:
 
 def _numbers(source: Source, name: str) -> dict[str, NDArray[np.float64]]:
     """Give a column as numbers: itself, or a dummy for each level, missing as it is."""
-    series = source.column(name)
-    if not isinstance(series.dtype, pd.CategoricalDtype):
-        return {name: np.asarray(series, dtype=np.float64)}
-    codes = np.asarray(series.cat.codes, dtype=np.int64)
+    column = source.column(name)
+    if column.levels is None:
+        return {name: column.values.astype(np.float64)}
     return {
-        f"{name}[{level}]": np.where(codes < 0, np.nan, (codes == k).astype(np.float64))
-        for k, level in enumerate(series.cat.categories)
+        f"{name}[{level}]": np.where(
+            column.missing, np.nan, (column.values == k).astype(np.float64)
+        )
+        for k, level in enumerate(column.levels)
     }

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from crewe import _core
@@ -390,10 +389,10 @@ class Design:
         covariates = []
         for name in self.method.covariate_columns if some else []:
             column = source.column(name)
-            if isinstance(column.dtype, pd.CategoricalDtype):
+            if column.levels is not None:
                 factors.append(labels(source, name, "covariate"))
             else:
-                covariates.append((name, np.ascontiguousarray(column, dtype=np.float64)))
+                covariates.append((name, np.ascontiguousarray(column.values, dtype=np.float64)))
         arrival = None if order is None or not some else (order, arrivals(source, order))
         ids = identifiers(source, self.id_column)
         return _core.Units(self._core(), ids, strata, arrival, factors, covariates)

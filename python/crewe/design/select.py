@@ -43,8 +43,8 @@ class Selector:
         if isinstance(selection, str):
             values = self.assignment._data().column(selection)
             if (
-                isinstance(values.dtype, pd.CategoricalDtype)
-                or not values.dropna().isin([0, 1]).all()
+                values.levels is not None
+                or not np.isin(values.values[~values.missing], [0, 1]).all()
             ):
                 raise fault(
                     InputError,
@@ -52,7 +52,7 @@ class Selector:
                     column=selection,
                     remedy="Name a true/false column, or pass identifiers or a data frame",
                 )
-            return np.asarray(values == 1, dtype=np.bool_)
+            return np.asarray(values.values == 1, dtype=np.bool_)
         column = getattr(selection, "column", None)
         if hasattr(selection, "to_numpy") and not hasattr(selection, "columns"):
             cells = pd.Series(selection.to_numpy()).tolist()

@@ -6,36 +6,40 @@ import ast
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from crewe.formula import names as _names
+from crewe.frames.column import Column, Columns
 
 
 def filled_in(
-    frame: pd.DataFrame, right: str, names: Sequence[str], taken: Sequence[str]
-) -> tuple[pd.DataFrame, str, list[str]]:
+    columns: Columns, right: str, names: Sequence[str], taken: Sequence[str]
+) -> tuple[Columns, str, list[str]]:
     """Fill missing covariates in, beside an indicator that no column of the user's is called."""
     notes = []
-    frame = frame.copy()
     for name in names:
-        gone = frame[name].isna()
+        column = columns[name]
+        gone = column.missing
         if not gone.any():
             continue
-        if isinstance(frame[name].dtype, pd.CategoricalDtype):
-            level = _free("missing", [str(level) for level in frame[name].cat.categories])
+        if column.levels is not None:
+            level = _free("missing", column.levels)
             said = f"a level of their own, '{level}'" if level != "missing" else ""
-            frame[name] = frame[name].cat.add_categories(level).fillna(level)
+            codes = np.where(gone, len(column.levels), column.values)
+            columns = columns.changed({name: Column(codes, (*column.levels, level))})
         else:
-            column = _free(f"{name}_missing", [*taken, *(str(known) for known in frame)])
-            said = f"the indicator column '{column}'" if column != f"{name}_missing" else ""
-            frame[name] = frame[name].fillna(frame[name].mean())
-            frame[column] = gone.astype("float64")
-            right += f" + {_names.quoted(column)}"
+            added = _free(f"{name}_missing", [*taken, *columns])
+            said = f"the indicator column '{added}'" if added != f"{name}_missing" else ""
+            mean = float(pd.Series(column.values).mean())
+            filled = Column(np.where(gone, mean, column.values))
+            columns = columns.changed({name: filled, added: Column(gone.astype(np.float64))})
+            right += f" + {_names.quoted(added)}"
         notes.append(
             f"{int(gone.sum()):,} missing values of {name} filled in, with "
             f"{said or 'an indicator column'}"
         )
-    return frame, right, notes
+    return columns, right, notes
 
 
 def _free(wanted: str, taken: Sequence[str]) -> str:
@@ -46,22 +50,27 @@ def _free(wanted: str, taken: Sequence[str]) -> str:
     return name
 
 
-def missing_levels(terms: Iterable[Any], frame: pd.DataFrame) -> None:
+def missing_levels(terms: Iterable[Any], columns: Columns) -> Columns:
     """Count a row as missing whose category is not among the `levels=` of its `C()`."""
     for term in terms:
         for factor in term.factors:
-            listed = _listed_levels(str(factor))
-            if listed is None or listed[0] not in frame:
+            listed = _listed_levels(str(factor)) if "levels" in str(factor) else None
+            if listed is None or listed[0] not in columns:
                 continue
             name, levels = listed
-            column = frame[name]
-            if isinstance(column.dtype, pd.CategoricalDtype):
-                other = ~column.isin([str(level) for level in levels]) & column.notna()
+            column = columns[name]
+            if column.levels is not None:
+                text = {str(level) for level in levels}
+                columns = columns.changed(
+                    {name: column.ordered([level for level in column.levels if level in text])}
+                )
             else:
                 wanted = [float(level) for level in levels if isinstance(level, int | float)]
-                other = ~column.isin(wanted) & column.notna()
-            if other.any():
-                frame[name] = column.mask(other)
+                inside = np.isin(column.values, wanted)
+                if not inside.all():
+                    values = np.where(inside, column.values, np.nan)
+                    columns = columns.changed({name: Column(values)})
+    return columns
 
 
 def _listed_levels(factor: str) -> tuple[str, list[Any]] | None:

@@ -75,6 +75,18 @@ def inside(text: str) -> list[str]:
     return list(dict.fromkeys(_name(found) for found in _ALIAS.finditer(text)))
 
 
+def inside_calls(text: str, function: str) -> set[str]:
+    """Name the columns inside the calls of a function in a text of the parser."""
+    found: set[str] = set()
+    for call in re.finditer(rf"\b{function}\s*\(", text):
+        depth, end = 1, call.end()
+        while depth and end < len(text):
+            depth += (text[end] == "(") - (text[end] == ")")
+            end += 1
+        found |= set(inside(text[call.end() : end]))
+    return found
+
+
 def aliased(expression: str) -> str:
     """Replace the names of columns in one side of a formula.
 

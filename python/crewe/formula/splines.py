@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from formulaic.utils.stateful_transforms import stateful_transform
 from numpy.typing import NDArray
 
 from crewe.exceptions import InputError, fault
@@ -170,14 +169,3 @@ def ns(
         if beyond.any():
             basis[beyond] += np.outer(x[beyond] - _state["boundary"][edge], slopes[edge])
     return _columns(basis[:, first:] @ _state["turn"])
-
-
-_natural = stateful_transform(ns)
-FUNCTIONS: dict[str, Any] = {
-    "poly": stateful_transform(poly),
-    "bs": stateful_transform(bs),
-    "ns": _natural,
-    "cr": _natural,
-    "cs": _natural,
-}
-"""The functions by the name that a formula calls: `cr` and `cs` span the space of `ns`."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import decimal
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import narwhals as nw
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from crewe import _core
 from crewe.exceptions import InputError, fault
+from crewe.frames.column import Column
 
 SAFE = 2**53
 """Up to here float64 holds every whole number."""
@@ -39,24 +40,16 @@ def label_of(number: Any) -> str:
     return repr(value).removesuffix(".0")
 
 
-def levels(column: pd.Series[Any]) -> tuple[list[str], NDArray[np.int64]]:
+def levels(column: Column) -> tuple[list[str], NDArray[np.int64]]:
     """Give the levels of a column that occur and each row's level; missing rows get -1."""
-    if isinstance(column.dtype, pd.CategoricalDtype):
-        used = column.cat.remove_unused_categories()
-        return [str(v) for v in used.cat.categories], used.cat.codes.to_numpy().astype(np.int64)
-    if column.dtype.kind in "iu":
-        whole, places = np.unique(column.to_numpy(), return_inverse=True)
+    if column.levels is not None:
+        used = column.used()
+        return list(used.levels or ()), used.values.astype(np.int64)
+    if column.values.dtype.kind in "iu":
+        whole, places = np.unique(column.values, return_inverse=True)
         return [label_of(value) for value in whole], places.astype(np.int64)
-    found = _core.levels(np.ascontiguousarray(column.to_numpy(dtype=np.float64)))
+    found = _core.levels(np.ascontiguousarray(column.values, dtype=np.float64))
     return [label_of(value) for value in found.values], found.codes
-
-
-def as_text(column: pd.Series[Any]) -> pd.Series[Any]:
-    """Give a column of numbers as a category whose levels stand in the order of the numbers."""
-    names, codes = levels(column)
-    return pd.Series(
-        pd.Categorical.from_codes(codes, categories=names), index=column.index, name=column.name
-    )
 
 
 def whole(values: Sequence[Any], name: str) -> pd.Series[Any] | None:
@@ -90,18 +83,33 @@ def _gone(value: Any) -> bool:
     return value is None or value is pd.NA or value is pd.NaT or bool(value != value)
 
 
-def number_column(series: nw.Series[Any], name: str) -> pd.Series[Any]:
+def number_column(series: nw.Series[Any], name: str) -> Column:
     """Read numbers or booleans: float64, or exact integers where float64 would merge them."""
     dtype = series.dtype
-    if dtype.is_decimal() or (dtype.is_integer() and not _small(series)):
+    if dtype.is_decimal():
+        cells = series.to_list()
+        exact = whole(cells, name)
+        return Column(to_floats(cells)) if exact is None else Column.of(exact)
+    if dtype.is_integer():
+        values = series.to_numpy()
+        if values.dtype.kind in "iu":
+            if not len(values) or (values.min() >= -SAFE and values.max() <= SAFE):
+                return Column(values.astype(np.float64))
+        elif _small(series):
+            return Column(_floats(series))
         cells = series.to_list()
         exact = whole(cells, name)
         if exact is not None:
-            return exact
-        if dtype.is_decimal():
-            return pd.Series(to_floats(cells), name=name)
-        return pd.Series(np.array([np.nan if _gone(v) else v for v in cells], float), name=name)
-    return pd.Series(np.asarray(series.cast(nw.Float64).to_numpy(), dtype=np.float64), name=name)
+            return Column.of(exact)
+        return Column(np.array([np.nan if _gone(v) else v for v in cells], float))
+    return Column(_floats(series))
+
+
+def _floats(series: nw.Series[Any]) -> NDArray[np.float64]:
+    native = series.to_native()
+    if isinstance(native, pd.Series) and isinstance(native.dtype, np.dtype):
+        return np.array(native.to_numpy(), dtype=np.float64)
+    return np.array(series.cast(nw.Float64).to_numpy(), dtype=np.float64)
 
 
 def _small(series: nw.Series[Any]) -> bool:
@@ -162,29 +170,23 @@ def looks_like_a_number(text: str) -> bool:
         return False
 
 
-def typed(values: Sequence[Any], dtype: Any) -> NDArray[Any]:
-    """Give numbers as a column of the model holds them: whole ones beyond float64 stay exact."""
-    exact = dtype.kind in "iu" and all(isinstance(value, int | np.integer) for value in values)
-    return np.array(values, dtype=dtype if exact else np.float64)
-
-
 def safely_whole(series: pd.Series[Any]) -> bool:
     """Say whether decimal numbers are whole and small enough to become integers."""
     return bool(((series == series.round()) & (series.abs() <= SAFE)).all())
 
 
-def check_levels(frame: pd.DataFrame, rows: NDArray[np.int64]) -> list[str]:
+def check_levels(columns: Mapping[str, Column], rows: NDArray[np.int64]) -> list[str]:
     """Refuse text that cannot be a category of a model; note where text looks like numbers."""
     notes = []
-    for name in map(str, frame):
-        column = frame[name]
-        if not isinstance(column.dtype, pd.CategoricalDtype):
+    for name, column in columns.items():
+        if column.levels is None:
             continue
-        text = [str(level) for level in column.cat.categories]
+        text = column.levels
         strange = [level for level in text if not looks_like_a_number(level)]
         like_numbers = len(text) - len(strange)
         if strange and like_numbers > 20 and len(strange) <= min(5, like_numbers // 10):
-            bad = np.flatnonzero(column.isin(strange).to_numpy())
+            places = [place for place, level in enumerate(text) if level in strange]
+            bad = np.flatnonzero(np.isin(column.values, places))
             raise fault(
                 InputError,
                 f"'{name}' holds text among numbers, and so is text in every row",

@@ -27,16 +27,16 @@ def identifiers(source: Source, name: str) -> Labels:
 
 def labels(source: Source, name: str, what: str) -> Labels:
     """Read strata or arms: text in NFC, booleans and whole numbers in decimal."""
-    series = source.column(name)
-    if isinstance(series.dtype, pd.CategoricalDtype):
-        codes = np.asarray(series.cat.codes, dtype=np.int64)
-        text = [unicodedata.normalize("NFC", str(level)) for level in series.cat.categories]
+    column = source.column(name)
+    if column.levels is not None:
+        codes = np.asarray(column.values, dtype=np.int64)
+        text = [unicodedata.normalize("NFC", level) for level in column.levels]
         ids.refuse_unsafe(text, name)
-    elif series.dtype.kind in "iu":
-        codes, whole = pd.factorize(series.to_numpy())
+    elif column.values.dtype.kind in "iu":
+        codes, whole = pd.factorize(column.values)
         text = [label_of(value) for value in whole]
     else:
-        values = np.asarray(series, dtype=np.float64)
+        values = column.values
         missing = np.isnan(values)
         large = np.flatnonzero(np.isfinite(values) & (np.abs(values) >= SAFE))
         if len(large):

@@ -57,6 +57,8 @@ def _not_plain(ids: Iterable[str]) -> list[str]:
     joined = "".join(texts)
     if not (joined.isascii() and joined.isprintable()):
         return texts
+    if " " not in joined:
+        return []
     return [text for text, bare in zip(texts, map(str.strip, texts), strict=True) if text != bare]
 
 
@@ -93,9 +95,11 @@ def alike(ids: Iterable[str], noun: str) -> list[str]:
     """Note identifiers that look like each other."""
     ids = list(ids)
     joined = "".join(ids)
-    plain = joined.isascii() and joined.isprintable() and " " not in joined
-    if plain and len(set(map(str.casefold, ids))) == len(ids):
-        return []
+    if joined.isascii() and joined.isprintable() and " " not in joined:
+        # In letters of one case nothing but the same text looks the same.
+        one_case = joined.isdecimal() or joined in (joined.upper(), joined.lower())
+        if one_case or len(set(map(str.casefold, ids))) == len(ids):
+            return []
     groups: dict[str, list[str]] = {}
     for text in ids:
         groups.setdefault(skeleton(text), []).append(text)

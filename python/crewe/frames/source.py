@@ -25,6 +25,7 @@ from crewe.exceptions import InputError, did_you_mean, fault
 from crewe.frames import cells as _cells
 from crewe.frames import ids as _ids
 from crewe.frames.cells import label_of
+from crewe.frames.column import Column, Columns
 
 __all__ = ["Source", "aligned", "build", "index_of", "label_of", "numbers", "refuse_text"]
 
@@ -62,7 +63,7 @@ class Source:
         self._frame: nw.DataFrame[Any] = wrapped
         self.names: list[str] = [str(name) for name in wrapped.columns]
         self.n: int = len(wrapped)
-        self._cache: dict[str, pd.Series[Any]] = {}
+        self._cache: dict[str, Column] = {}
         self._ids: dict[str, tuple[NDArray[np.uint32], list[str]]] = {}
 
     @property
@@ -81,16 +82,16 @@ class Source:
                 remedy=did_you_mean(near) if near else f"The columns are {', '.join(self.names)}",
             )
 
-    def column(self, name: str) -> pd.Series[Any]:
-        """One column in canonical form, indexed by the position of its row."""
-        self.require(name)
+    def column(self, name: str) -> Column:
+        """One column in canonical form."""
         if name not in self._cache:
+            self.require(name)
             self._cache[name] = _canonical(self._frame[name], name)
         return self._cache[name]
 
-    def columns(self, names: Sequence[str]) -> pd.DataFrame:
+    def columns(self, names: Sequence[str]) -> Columns:
         """Several columns in canonical form."""
-        return pd.DataFrame({name: self.column(name) for name in names}, index=range(self.n))
+        return Columns({name: self.column(name) for name in names}, self.n)
 
     def ids(self, name: str) -> tuple[NDArray[np.uint32], list[str]]:
         """Give identifiers as codes and canonical text (integers in decimal, text as NFC).
@@ -122,6 +123,8 @@ class Source:
         if dtype.is_integer() or dtype == nw.Boolean:
             values = series.to_numpy()
             codes, unique = pd.factorize(values)
+            if unique.dtype.kind in "iu":
+                return codes.astype(np.uint32), list(map(str, unique.tolist()))
             return codes.astype(np.uint32), [str(int(value)) for value in unique]
         # Text is told apart by Python: a hash of C would end at a NUL.
         cells = series.to_list()
@@ -250,7 +253,7 @@ def _floats(series: nw.Series[Any]) -> NDArray[np.float64]:
     return np.asarray(values, dtype=np.float64)
 
 
-def _canonical(series: nw.Series[Any], name: str) -> pd.Series[Any]:
+def _canonical(series: nw.Series[Any], name: str) -> Column:
     dtype = series.dtype
     if dtype.is_numeric() or dtype == nw.Boolean:
         return _cells.number_column(series, name)
@@ -261,15 +264,19 @@ def _canonical(series: nw.Series[Any], name: str) -> pd.Series[Any]:
             column=name,
             remedy="Turn them into numbers first, for instance days since the start of the trial",
         )
+    declared = _declared_levels(series)
+    if declared is None:
+        plain = _text(series, name)
+        if plain is not None:
+            return plain
     values = pd.Series(series.to_list(), dtype=object)
     missing = values.isna().to_numpy()
     kept = values[~missing]
     if len(kept) and all(isinstance(value, bool | np.bool_) for value in kept):
-        return values.astype("float64").rename(name)
+        return Column(values.astype("float64").to_numpy())
     if len(kept) and all(isinstance(value, _cells.NUMBERS) for value in kept):
         exact = _cells.whole(list(values), name)
-        return pd.Series(_cells.to_floats(values), name=name) if exact is None else exact  # pyright: ignore[reportArgumentType]
-    declared = _declared_levels(series)
+        return Column(_cells.to_floats(list(values))) if exact is None else Column.of(exact)
     if declared is None:
         _cells.refuse_mixture(list(values), name)
     elif len(set(declared)) < len(declared):
@@ -288,13 +295,34 @@ def _canonical(series: nw.Series[Any], name: str) -> pd.Series[Any]:
         if declared is not None
         else sorted(present)
     )
-    return pd.Series(pd.Categorical(text, categories=levels), name=name)
+    place = {level: i for i, level in enumerate(levels)}
+    codes = [-1 if value is None else place[value] for value in text]
+    return Column(np.array(codes, dtype=np.intp), tuple(levels))
 
 
-def refuse_text(column: pd.Series[Any], name: str, remedy: str = "") -> None:
-    """Refuse a column in canonical form that holds text, where numbers are needed: of one value or of many."""
-    if isinstance(column.dtype, pd.CategoricalDtype):
-        _refuse_text(name, [str(level) for level in column.cat.categories], remedy)
+def _text(series: nw.Series[Any], name: str) -> Column | None:
+    """Read a column of nothing but text; None where anything else stands in it."""
+    cells = series.to_list()
+    kinds = set(map(type, cells))
+    if str not in kinds or not kinds <= {str, float, type(None)}:
+        return None
+    distinct = set(cells)
+    levels = sorted(value for value in distinct if isinstance(value, str))
+    if any(isinstance(value, float) and value == value for value in distinct):
+        return None
+    _cells.refuse_unwritable(levels, name)
+    place: dict[Any, int] = {level: i for i, level in enumerate(levels)}
+    if kinds == {str}:
+        codes = list(map(place.__getitem__, cells))
+    else:
+        codes = [place.get(cell, -1) for cell in cells]
+    return Column(np.array(codes, dtype=np.intp), tuple(levels))
+
+
+def refuse_text(column: Column, name: str, remedy: str = "") -> None:
+    """Refuse a category, of one level or of many, where numbers are needed."""
+    if column.levels is not None:
+        _refuse_text(name, list(column.levels), remedy)
 
 
 def _refuse_text(

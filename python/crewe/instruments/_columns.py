@@ -147,7 +147,7 @@ def answers(
 def groups(source: Source, name: str) -> tuple[NDArray[np.uint32], list[str]]:
     """Give a grouping column as codes and labels in their order; empty cells are refused."""
     column = source.column(name)
-    missing = np.flatnonzero(column.isna().to_numpy())
+    missing = np.flatnonzero(column.missing)
     if len(missing):
         raise fault(
             InputError,
@@ -157,9 +157,8 @@ def groups(source: Source, name: str) -> tuple[NDArray[np.uint32], list[str]]:
             remedy="Fill it in or drop these rows",
         )
     values = raw(source, name)
-    if hasattr(column, "cat"):
-        levels = [str(level) for level in column.cat.categories]
-        return np.asarray(column.cat.codes, dtype=np.uint32), levels
+    if column.levels is not None:
+        return np.asarray(column.values, dtype=np.uint32), list(column.levels)
     distinct = sorted(set(values))
     place = {value: code for code, value in enumerate(distinct)}
     codes = np.array([place[value] for value in values], dtype=np.uint32)

@@ -123,8 +123,8 @@ def long(
     matrix[rows, columns] = numbers
     return Assessments(
         matrix,
-        pairs["case"].to_numpy(),
-        pairs["time"].to_numpy(),
+        np.asarray(pairs["case"]),
+        np.asarray(pairs["time"]),
         case_labels,
         time_labels,
         _as_given(source, case, case_labels),

@@ -92,7 +92,7 @@ class Scores:
         if of not in ("total", "mean"):
             raise fault(InputError, f"there is no score '{of}'", remedy="Use 'total' or 'mean'")
         source = Source(self.frame)
-        scores = np.ascontiguousarray(source.column(f"{self._name}_{of}").to_numpy(dtype=float))
+        scores = np.ascontiguousarray(source.column(f"{self._name}_{of}").values)
         if by is None:
             codes, labels = np.zeros(source.n, dtype=np.uint32), ["all"]
         else:

@@ -11,7 +11,7 @@ import pandas as pd
 
 from crewe import _core
 from crewe.exceptions import InputError, fault
-from crewe.frames.cells import as_text, label_of
+from crewe.frames.cells import label_of
 from crewe.frames.source import Source, build
 from crewe.models.estimates import columns_of
 
@@ -211,20 +211,3 @@ def fit_family(formulas: Sequence[str], fit: Callable[[str], Model]) -> FitFamil
             )
         fits[outcome] = fit(formula)
     return FitFamily(fits)
-
-
-def fit_by(by: str, data: Any, fit: Callable[[Any], Model]) -> FitGroup[Model]:
-    """Fit a model in each group; rows without a group are left out with a note in every fit."""
-    source = Source(data)
-    column = source.column(by)
-    if not isinstance(column.dtype, pd.CategoricalDtype):
-        column = as_text(column)
-    missing = int(column.isna().sum())
-    fits: dict[str, Model] = {}
-    for group in column.cat.categories:
-        rows = column.eq(group).to_numpy(dtype=bool)
-        result = fit(source._frame.filter(rows.tolist()).to_native())
-        if missing:
-            result.base_notes.append(f"{missing} rows without a value of {by} are in no group")
-        fits[str(group)] = result
-    return FitGroup(by, fits)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from crewe import _core
 from crewe.exceptions import CreweError, InputError, fault
-from crewe.formula import compiled
+from crewe.formula.design import Design
 from crewe.frames.source import Source, aligned
 from crewe.models.estimates import Estimates
 from crewe.models.margins import Margins, margins, predict
@@ -51,7 +51,7 @@ class Data:
     y: Floats
     core: _core.Fit
     groups: _core.Clusters | None
-    design: compiled.Design | None
+    design: Design | None
     clusters: pd.Series[Any] | None = None
     weights: _core.Weights | None = None
 
@@ -183,7 +183,7 @@ class Linear(Estimates):
         x: Floats,
         y: Floats,
         clusters: pd.Series[Any] | None,
-        design: compiled.Design | None,
+        design: Design | None,
         weights: _core.Weights | None,
     ) -> None:
         raise NotImplementedError
@@ -384,15 +384,6 @@ def design_needs_a_formula() -> CreweError:
         "design= joins a trial by the identifiers in the data, and arrays have none",
         remedy="Pass a formula and the data frame, or cluster=ids with the arrays",
     )
-
-
-def cluster_codes(
-    source: Source, cluster: str, rows: NDArray[np.int64]
-) -> tuple[NDArray[np.uint32], pd.Series[Any]]:
-    """Give the cluster of each kept row as a code, and as text."""
-    codes, labels = source.ids(cluster)
-    kept = codes[rows]
-    return kept, pd.Series(np.asarray(labels, dtype=object)[kept])
 
 
 def array_clusters(

@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crewe import _core
-from crewe.formula import compiled
+from crewe.formula import design as designs
+from crewe.formula import parse as parsing
 from crewe.frames.source import Source
 from crewe.models.groups import FitFamily, FitGroup
 from crewe.models.linear import DEFINITIONS
@@ -72,9 +73,10 @@ class Binary(Regression):
     @classmethod
     def _objection(cls, source: Source, left: str) -> Callable[[Any], str]:
         def reason(joined: Any) -> str:
-            frame = source.columns(compiled.variables(left))
-            kept = np.flatnonzero(~frame.isna().any(axis=1).to_numpy())
-            y = compiled.left_values(left, frame.iloc[kept].reset_index(drop=True))
+            columns = source.columns(parsing.variables(left))
+            gone = [column.missing for column in columns.values()]
+            kept = np.flatnonzero(~np.any(gone, axis=0))
+            y = designs.left_values(left, columns.take(kept))
             unit, stratum = joined.unit[kept], joined.stratum[kept]
             weak = 0
             for code in range(len(joined.strata)):

@@ -7,16 +7,16 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from crewe.exceptions import InputError, fault
+from crewe.frames.column import Columns
 from crewe.frames.source import Source, build, label_of, numbers
 from crewe.models.estimates import columns_of
 from crewe.tables.display import Table, number, p_value, stars
 
 if TYPE_CHECKING:
-    from crewe.formula.compiled import Design
+    from crewe.formula.design import Design
     from crewe.models.linear import Linear
 
 Floats = NDArray[np.float64]
@@ -154,7 +154,6 @@ def margins(
             "margins need a fit made from a formula",
             remedy="Fit with a formula and a data frame, or use contrast() with the rows of X",
         )
-    frame = design.frame
     settings, labels = _settings(design, term, by, values)
     observed = None if data.weights is None else data.weights.values
     first = _first_of_group(labels)
@@ -192,7 +191,7 @@ def margins(
         _levels={**names, **estimated},
         _contrasts={**others, **compared},
         _methods=[*fit._margin_methods(at), *fit.methods()],
-        counts=[_count(frame, setting) for setting in settings],
+        counts=[_count(design.columns, setting) for setting in settings],
         compare=compare,
     )
 
@@ -203,7 +202,7 @@ def _rows(
     """Give the rows of the design over which each level is averaged, without the intercept."""
     if at == "means":
         return rows_at_means(design, settings, observed)
-    return [(rows_with(design, setting), None) for setting in settings]
+    return [(design.with_values(setting), None) for setting in settings]
 
 
 def rows_at_means(
@@ -216,14 +215,6 @@ def rows_at_means(
         (np.ascontiguousarray(row[None, first:]), np.ascontiguousarray(rest[first:]))
         for row, rest in zip(rows, beyond, strict=True)
     ]
-
-
-def rows_with(design: Design, setting: dict[str, Any]) -> Floats:
-    """Give all rows of a design with some variables set, without the intercept."""
-    changed = design.frame.copy()
-    for name, value in setting.items():
-        changed[name] = _constant(value, design.frame[name])
-    return np.ascontiguousarray(design.columns_at(changed)[:, int(design.intercept) :])
 
 
 def without_variance(
@@ -295,15 +286,16 @@ def _settings(
     return settings, labels
 
 
-def _count(frame: pd.DataFrame, setting: dict[str, Any]) -> int:
-    same = np.ones(len(frame), dtype=bool)
+def _count(columns: Columns, setting: dict[str, Any]) -> int:
+    same = np.ones(columns.n, dtype=bool)
     for name, value in setting.items():
-        same &= np.asarray(frame[name] == value)
+        column = columns[name]
+        same &= column.values == (value if column.levels is None else column.code_of(value))
     return int(same.sum())
 
 
 def _values(design: Design, name: str, values: Sequence[Any] | None) -> list[Any]:
-    frame, known = design.frame, design.variables
+    known = design.variables
     if name not in known:
         raise fault(
             InputError,
@@ -318,14 +310,12 @@ def _values(design: Design, name: str, values: Sequence[Any] | None) -> list[Any
             column=name,
             remedy=f"Write values=[{values!r}]",
         )
-    column = frame[name]
-    if isinstance(column.dtype, pd.CategoricalDtype) or (
-        name in design.coded and values is not None
-    ):
-        levels = (
-            list(column.cat.categories)
-            if isinstance(column.dtype, pd.CategoricalDtype)
-            else sorted(float(value) for value in column.unique())
+    column = design.columns[name]
+    if column.levels is not None or (name in design.coded and values is not None):
+        levels: list[Any] = (
+            list(column.levels)
+            if column.levels is not None
+            else [float(value) for value in np.unique(column.values)]
         )
         unknown = [str(v) for v in values or [] if v not in levels]
         if unknown:
@@ -348,7 +338,7 @@ def _values(design: Design, name: str, values: Sequence[Any] | None) -> list[Any
                 remedy="Leave missing values out",
             )
         return [value if isinstance(value, int) else float(value) for value in values]
-    unique = sorted(column.unique())
+    unique = list(np.unique(column.values))
     if len(unique) > 10:
         raise fault(
             InputError,
@@ -361,14 +351,6 @@ def _values(design: Design, name: str, values: Sequence[Any] | None) -> list[Any
 
 def _label(value: Any) -> str:
     return str(value) if isinstance(value, str) else label_of(value)
-
-
-def _constant(value: Any, like: pd.Series[Any]) -> Any:
-    if isinstance(like.dtype, pd.CategoricalDtype):
-        return pd.Categorical([value] * len(like), categories=like.cat.categories)
-    if like.dtype.kind in "iu":
-        return np.full(len(like), value, dtype=like.dtype)  # pyright: ignore[reportCallIssue, reportArgumentType]
-    return float(value)
 
 
 def _first_of_group(labels: Sequence[tuple[str, str]]) -> list[int]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar, TypedDict, TypeVar, overload
 
 import numpy as np
@@ -12,17 +12,20 @@ from numpy.typing import NDArray
 
 from crewe import _core
 from crewe.exceptions import InputError, fault
-from crewe.formula import compiled
+from crewe.formula import design as designs
+from crewe.formula import parse as parsing
+from crewe.formula.design import Design
+from crewe.formula.names import unquoted
 from crewe.frames.source import Source, aligned, index_of, numbers
-from crewe.models.groups import FitFamily, FitGroup, fit_by, fit_family, several_formulas
+from crewe.models.groups import FitFamily, FitGroup, fit_family, several_formulas
 from crewe.models.linear import (
     Data,
     Linear,
     array_clusters,
-    cluster_codes,
     design_needs_a_formula,
     rows_of_the_data,
 )
+from crewe.models.request import in_groups, read
 from crewe.models.weights import Weights, left_out_note
 
 if TYPE_CHECKING:
@@ -51,7 +54,7 @@ class Regression(Linear):
         x: Floats,
         y: Floats,
         clusters: pd.Series[Any] | None,
-        design: compiled.Design | None,
+        design: Design | None,
         weights: _core.Weights | None,
     ) -> None:
         outcome = self.formula.partition("~")[0].strip()
@@ -207,8 +210,8 @@ def ols(
         clubSandwich's `lm`. Weights that count repeated rows are not taken: repeat the rows.
     df : {"default", "residual"}
         Degrees of freedom: those of the covariance, or n − k.
-    missing : {"drop", "indicator"}
-        Rows with a missing covariate are dropped and counted, or filled with the mean beside an indicator.
+    missing : {"drop", "indicator", "refuse"}
+        Rows with a missing covariate are dropped and counted, or filled with the mean beside an indicator, or refused.
     level : float
         Of the confidence intervals.
     intercept : bool
@@ -287,90 +290,60 @@ def _fit(
     if data is None:
         raise fault(InputError, "a formula needs data", remedy="Pass the data frame second")
     if by is not None:
-        return fit_by(by, data, lambda part: _from_formula(kind, formula, part, options))
+        fits = in_groups(
+            by,
+            data,
+            options.cluster,
+            "drop" if options.missing == "indicator" else options.missing,
+            lambda part, cluster: _from_formula(
+                kind, formula, part, replace(options, cluster=cluster)
+            ),
+        )
+        return FitGroup(unquoted(by), fits)
     return _from_formula(kind, formula, data, options)
 
 
 def _from_formula(kind: type[Fitted], formula: str, data: Any, options: _Options) -> Fitted:
-    source = Source(data)
-    left, right = compiled.parse(formula)
-    compiled.refuse_outcome_right(left, right)
-    trial = None
-    cluster = options.cluster
-    left_out: list[str] = []
-    if options.design is not None:
-        from crewe.models.trial import join, without_left_out
-
-        source, left_out = without_left_out(options.design, source)
-        trial = join(
-            options.design,
-            source,
-            right,
-            strata_terms=options.strata_terms,
-            objection=kind._objection(source, left),
-        )
-        right = trial.right
-    synthetic = options.synthetic or bool(getattr(data, "attrs", {}).get("synthetic", False))
-    weights = options.weights
-    zero = None if weights is None else weights.without(source)
-    named = [weights.column] if weights is not None and weights.column else []
-    built = compiled.design(
-        source if trial is None else trial.source,
+    left, right = parsing.parse(formula)
+    parsing.refuse_outcome_right(left, right)
+    asked = read(
+        data,
         right,
-        also=[*compiled.variables(left), *named],
-        out=zero,
+        design=options.design,
+        cluster=options.cluster,
+        weights=options.weights,
         missing=options.missing,
-        keep=[trial.arm] if trial is not None and trial.arm else [],
-        levels=trial.levels if trial is not None else None,
+        rules=("drop", "indicator", "refuse"),
+        strata_terms=options.strata_terms,
+        objection=lambda source: kind._objection(source, left),
     )
-    y = compiled.left_values(left, built.frame)
-    notes = [*left_out, *(trial.notes if trial is not None else []), *built.notes]
-    weighted: _core.Weights | None = None
-    if weights is not None and zero is not None:
-        notes += left_out_note(zero, named[0])
-        weighted = _core.Weights(compiled.column_values(named[0], built.frame), weights.kind)
-    if built.dropped.n:
-        notes.append(built.dropped.note())
-        if trial is not None:
-            notes.append(trial.dropped_by_arm(built.rows))
-    independent = ""
-    if trial is not None:
-        clustering = trial.clustering(cluster, built.rows)
-        cluster, independent = clustering.cluster, clustering.independent
-        notes += clustering.notes
-    codes = labels = None
-    if cluster is not None:
-        # A trial knows which families are one cluster, whatever they are called now.
-        clustered = source if trial is None else trial.source
-        if not isinstance(cluster, str) and np.ndim(cluster) == 0:
-            array_clusters(cluster, clustered.n)
-        codes, labels = cluster_codes(clustered, cluster, built.rows)
-        if built.dropped.n:
-            notes += _lost_clusters(clustered, cluster, built.rows)
-    if trial is not None:
-        trial.refuse_too_few(built.rows)
+    made = asked.model(parsing.variables(left))
+    built, weights = made.design, options.weights
+    y = designs.left_values(left, built.columns)
     _refuse_tiny(y, left)
     with rows_of_the_data(built.rows):
         columns = _core.DesignMatrix(built.x, built.names, built.intercept)
-        core, statistics = kind._fitted(y, left, columns, weighted)
-    groups = None if codes is None else _core.Clusters(codes)
+        core, statistics = kind._fitted(y, left, columns, made.weighted)
+    groups = None if made.codes is None else _core.Clusters(made.codes)
     fit = kind(
         model=kind._name,
-        formula=f"{left} ~ {right}",
+        formula=f"{left} ~ {asked.right}",
         terms=core.terms,
         n=core.n,
         clusters=None if groups is None else groups.count,
-        cluster_name=cluster if isinstance(cluster, str) else None,
+        cluster_name=made.cluster_name,
         level=options.level,
         df_residual=core.df_residual,
         statistics=statistics,
-        base_notes=notes,
-        synthetic=synthetic,
+        base_notes=made.notes,
+        synthetic=options.synthetic or asked.synthetic,
         keep_data=options.keep_data,
-        implementation=source._implementation,
-        data=Data(built.x, y, core, groups, built, labels, weighted),
-        independent=independent,
-        weighted="" if weights is None else f"{weights.kind.capitalize()} weights: {named[0]}",
+        implementation=asked.source._implementation,
+        data=Data(built.x, y, core, groups, built, made.labels, made.weighted),
+        independent=made.independent,
+        weighted=""
+        if weights is None
+        else f"{weights.kind.capitalize()} weights: {weights.column}",
     )
     with rows_of_the_data(built.rows):
         fitted: Fitted = fit.vcov(options.vcov or ("HC2" if groups is None else "CR2"), options.df)
@@ -387,14 +360,6 @@ def _refuse_tiny(y: Floats, name: str) -> None:
             values=[f"{largest:.3g} at most"],
             remedy="Rescale the column, for instance to thousandths",
         )
-
-
-def _lost_clusters(source: Source, cluster: str, rows: NDArray[np.int64]) -> list[str]:
-    codes, labels = source.ids(cluster)
-    left = np.zeros(len(labels), dtype=bool)
-    left[codes[rows]] = True
-    gone = int((~left).sum())
-    return [f"{gone} of {len(labels)} clusters lost all their rows"] if gone else []
 
 
 def _from_arrays(kind: type[Fitted], y: Any, x: Any, options: _Options) -> Fitted:

@@ -1,21 +1,31 @@
-"""How a comparison without a model reads its call: the frame, the trial, the arms and what is dropped."""
+"""The road from a call to the core: the frame, the trial, the formula, what is dropped, the clusters.
+
+Every function that takes data comes through :func:`read`, so that `design=`, `cluster=`, `weights=`, `by=` and `missing=`
+mean the same everywhere.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from crewe import _core
 from crewe.exceptions import DesignError, InputError, fault
+from crewe.formula import design as designs
+from crewe.formula.design import Design
 from crewe.formula.names import quoted, unquoted
 from crewe.frames import cells
+from crewe.frames.column import Column
 from crewe.frames.source import Source, refuse_text
 from crewe.models.groups import Results, label_among
 from crewe.models.linear import array_clusters, rows_of_the_data
+from crewe.models.trial import Trial, join, without_left_out
+from crewe.models.weights import Weights, left_out_note
 
 Floats = NDArray[np.float64]
 Codes = NDArray[np.int64]
@@ -28,9 +38,9 @@ def key_label(value: Any) -> str:
     return label_among(value, ())
 
 
-def refuse_empty(column: pd.Series[Any], name: str) -> None:
+def refuse_empty(column: Column, name: str) -> None:
     """Refuse a column in which no row has a value."""
-    if len(column) and bool(column.isna().all()):
+    if len(column) and bool(column.missing.all()):
         raise fault(
             InputError,
             f"no row has a value of '{name}'",
@@ -44,7 +54,7 @@ def numeric(source: Source, name: str) -> Floats:
     column = source.column(name)
     refuse_empty(column, name)
     refuse_text(column, name, "Choose a numeric column, or cw.crosstab for categories")
-    return np.ascontiguousarray(column.to_numpy(dtype=np.float64))
+    return np.ascontiguousarray(column.values, dtype=np.float64)
 
 
 def with_reference(
@@ -88,7 +98,7 @@ class Request:
         What `design=` joined.
     cluster : str, array or None
         What `cluster=` named.
-    missing : {"drop", "refuse"}
+    missing : {"drop", "refuse", "indicator"}
         What becomes of rows with missing values.
     rows : array
         The positions of these rows in the data as given.
@@ -96,15 +106,27 @@ class Request:
         What a reader must know so far.
     synthetic : bool
         Whether the data or the trial say that they are synthetic.
+    right : str
+        The right-hand side of the formula, with the terms that the trial adds.
+    weights : Weights or None
+        What `weights=` named.
+    n : int
+        The rows of the data as given.
+    index : pandas.Index or None
+        Their labels, where they have any.
     """
 
     source: Source
-    trial: Any
+    trial: Trial | None
     cluster: Any
     missing: str
     rows: NDArray[np.int64]
     notes: list[str]
     synthetic: bool
+    right: str = "1"
+    weights: Weights | None = None
+    n: int = 0
+    index: Any = None
 
     def arms(self, name: str, reference: Any = None) -> tuple[list[str], Codes]:
         """Give the levels of a column, the reference first, and each row's level (-1 is missing).
@@ -161,8 +183,71 @@ class Request:
         if isinstance(self.cluster, str):
             name = unquoted(self.cluster)
             return Clusters.of(self.source.ids(name)[0], rows, name, "clusters")
-        codes = array_clusters(self.cluster, int(self.rows.max(initial=-1)) + 1)[0][self.rows]
-        return Clusters.of(codes, rows, "cluster", "clusters")
+        return Clusters.of(self._given(self.cluster), rows, "cluster", "clusters")
+
+    def model(self, also: Sequence[str]) -> ModelRows:
+        """Compile the right-hand side over the rows that have every value, those of the columns `also` included."""
+        trial, weights = self.trial, self.weights
+        weight = [weights.column] if weights is not None and weights.column else []
+        with rows_of_the_data(self.rows):
+            zero = None if weights is None else weights.without(self.source)
+            built = designs.design(
+                self.source,
+                self.right,
+                also=[*also, *weight],
+                out=zero,
+                missing=self.missing,
+                keep=[trial.arm] if trial is not None and trial.arm else [],
+                levels=trial.levels if trial is not None else None,
+            )
+        inside = built.rows
+        built.rows = self.rows[inside]
+        notes = [*self.notes, *built.notes]
+        weighted = None
+        if weights is not None and zero is not None:
+            notes += left_out_note(zero, weight[0])
+            values = designs.column_values(weight[0], built.columns)
+            weighted = _core.Weights(values, weights.kind)
+        if built.dropped.n:
+            notes.append(built.dropped.note())
+        made = ModelRows(built, notes, None, None, None, "", weighted)
+        with rows_of_the_data(self.rows):
+            self._cluster(made, inside)
+            if trial is not None:
+                trial.refuse_too_few(inside)
+        return made
+
+    def _cluster(self, made: ModelRows, inside: NDArray[np.int64]) -> None:
+        """Say what the rows of a model are clustered by."""
+        cluster, dropped = self.cluster, bool(made.design.dropped.n)
+        if self.trial is not None:
+            if dropped:
+                made.notes.append(self.trial.dropped_by_arm(inside))
+            clustering = self.trial.clustering(cluster, inside)
+            cluster, made.independent = clustering.cluster, clustering.independent
+            made.notes += clustering.notes
+        if cluster is None:
+            return
+        # A trial knows which families are one cluster, whatever they are called now.
+        if isinstance(cluster, str):
+            name = made.cluster_name = unquoted(cluster)
+            codes, labels = self.source.ids(name)
+            made.labels = pd.Series(np.asarray(labels, dtype=object)[codes[inside]])
+        else:
+            codes, labels = self._given(cluster), None
+            made.labels = pd.Series(codes[inside])
+        made.codes = np.ascontiguousarray(codes[inside])
+        if dropped:
+            left = np.zeros(int(codes.max(initial=0)) + 1, dtype=np.bool_)
+            left[codes] = True
+            left[made.codes] = False
+            if left.any():
+                total = len(np.unique(codes))
+                made.notes.append(f"{int(left.sum())} of {total} clusters lost all their rows")
+
+    def _given(self, cluster: Any) -> NDArray[np.uint32]:
+        """Read clusters that came as an array, one id for each row of the data as given."""
+        return array_clusters(cluster, self.n, self.index)[0][self.rows]
 
     def refuse_families(self, kept: NDArray[np.bool_]) -> list[str]:
         """Refuse several rows a cluster, for tests that have no answer to them."""
@@ -201,6 +286,35 @@ class Request:
 
 
 @dataclass
+class ModelRows:
+    """The rows of a model, ready for the core.
+
+    Attributes
+    ----------
+    design : Design
+        The columns of the right-hand side.
+    notes : list of str
+        What a reader must know.
+    codes, labels : array and Series, or None
+        The cluster of each row, as a code and as it is called.
+    cluster_name : str or None
+        The column that names the clusters.
+    independent : str
+        What to note of a covariance that counts rows as independent; empty where they are.
+    weighted : the core's Weights, or None
+        The weights and their kind.
+    """
+
+    design: Design
+    notes: list[str]
+    codes: NDArray[np.uint32] | None
+    labels: pd.Series[Any] | None
+    cluster_name: str | None
+    independent: str
+    weighted: _core.Weights | None
+
+
+@dataclass
 class Clusters:
     """The clusters of the kept rows: a code a row of the data, how many there are, which have several rows."""
 
@@ -228,23 +342,67 @@ def by_arm(arms: tuple[list[str], Codes], lost: NDArray[np.bool_]) -> str:
 
 def read(
     data: Any,
-    names: Sequence[str] = (),
+    right: str | Sequence[str] = (),
     *,
     design: Any = None,
     cluster: Any = None,
+    weights: Any = None,
     missing: str = "drop",
+    rules: Sequence[str] = ("drop", "refuse"),
+    strata_terms: bool = False,
+    layered: bool = False,
+    objection: Callable[[Source], Callable[[Any], str] | None] | None = None,
 ) -> Request:
-    """Read the frame of a call and join the trial; `names` are the columns right of the tilde."""
+    """Read the frame of a call and join the trial.
+
+    Parameters
+    ----------
+    data : data frame
+        The data as given.
+    right : str or list of str
+        The right-hand side of a formula, or the columns that stand there.
+    design, cluster, weights, missing : Any
+        As the user passed them.
+    rules : sequence of str
+        The values that `missing` may have here.
+    strata_terms, layered, objection : Any
+        As :func:`crewe.models.trial.join`.
+    """
     if data is None:
         raise fault(InputError, "a formula needs data", remedy="Pass the data frame second")
-    check_missing(missing)
+    check_missing(missing, rules)
     synthetic = bool(getattr(data, "attrs", {}).get("synthetic", False))
     source = Source(pd.DataFrame(data) if isinstance(data, dict) else data)
     rows = np.arange(source.n)
-    if design is None:
-        return Request(source, None, cluster, missing, rows, [], synthetic)
-    from crewe.models.trial import join, without_left_out
+    if not isinstance(right, str):
+        right = " + ".join(quoted(name) for name in right) or "1"
+    if cluster is not None and not isinstance(cluster, str):
+        array_clusters(cluster, source.n, source.index)
+    asked = Request(
+        source,
+        None,
+        cluster,
+        missing,
+        rows,
+        [],
+        synthetic,
+        right,
+        Weights.of(weights),
+        source.n,
+        source.index,
+    )
+    return asked if design is None else _joined(asked, design, strata_terms, layered, objection)
 
+
+def _joined(
+    asked: Request,
+    design: Any,
+    strata_terms: bool,
+    layered: bool,
+    objection: Callable[[Source], Callable[[Any], str] | None] | None,
+) -> Request:
+    """Give the request with the trial: its rows, its arms, its terms."""
+    source, rows = asked.source, asked.rows
     if hasattr(design, "need_closed"):
         design.need_closed()
         design = design.assignment()
@@ -254,28 +412,41 @@ def read(
         numbered = Source(source.with_columns({place: rows}))
     inside, notes = without_left_out(design, numbered)
     if numbered is not source:
-        rows = inside.column(place).to_numpy(dtype=np.int64)
-    right = " + ".join(quoted(name) for name in names) or "1"
+        rows = inside.column(place).values.astype(np.int64)
     with rows_of_the_data(rows if len(rows) else None):
-        trial = join(design, inside, right, strata_terms=False)
-    return Request(
-        trial.source,
-        trial,
-        cluster,
-        missing,
-        rows,
-        [*notes, *trial.notes],
-        synthetic or trial.synthetic,
+        trial = join(
+            design,
+            inside,
+            asked.right,
+            strata_terms=strata_terms,
+            objection=None if objection is None else objection(inside),
+            layered=layered,
+        )
+    return replace(
+        asked,
+        source=trial.source,
+        trial=trial,
+        rows=rows,
+        notes=[*notes, *trial.notes],
+        synthetic=asked.synthetic or trial.synthetic,
+        right=trial.right,
     )
 
 
-def check_missing(missing: str) -> None:
+_RULES = {
+    "drop": "'drop', which counts the rows that are left out",
+    "refuse": "'refuse'",
+    "indicator": "'indicator', which fills covariates in beside a column that says so",
+}
+
+
+def check_missing(missing: str, rules: Sequence[str] = ("drop", "refuse")) -> None:
     """Refuse an unknown rule for missing values."""
-    if missing not in ("drop", "refuse"):
+    if missing not in rules:
         raise fault(
             InputError,
             f"missing={missing!r} is unknown",
-            remedy="Use 'drop', which counts the rows that are left out, or 'refuse'",
+            remedy=f"Use {' or '.join(_RULES[rule] for rule in rules)}",
         )
 
 
@@ -299,6 +470,13 @@ def each(
     by: str, data: Any, cluster: Any, missing: str, answer: Callable[[Any, Any], Any]
 ) -> Results[Any]:
     """Answer within each value of a column; rows without one are counted in every result."""
+    return Results(unquoted(by), in_groups(by, data, cluster, missing, answer))
+
+
+def in_groups(
+    by: str, data: Any, cluster: Any, missing: str, answer: Callable[[Any, Any], Any]
+) -> dict[str, Any]:
+    """Answer within each value of a column, by that value."""
     if data is None:
         raise fault(InputError, "a formula needs data", remedy="Pass the data frame second")
     if not isinstance(by, str):
@@ -313,16 +491,18 @@ def each(
     whole = Request(source, None, None, missing, np.arange(source.n), [], False)
     kept, _ = whole.kept({by: codes < 0})
     synthetic = bool(getattr(data, "attrs", {}).get("synthetic", False))
+    given = None
+    if cluster is not None and not isinstance(cluster, str):
+        given = array_clusters(cluster, source.n, source.index)[0]
     results = {}
     for i, level in enumerate(levels):
         rows = np.flatnonzero(codes == i)
-        inside = cluster
-        if cluster is not None and not isinstance(cluster, str):
-            inside = array_clusters(cluster, source.n)[0][rows]
         with rows_of_the_data(rows):
-            one = answer(source.take([int(row) for row in rows])._frame.to_native(), inside)
+            part = source.take([int(row) for row in rows])._frame.to_native()
+            one = answer(part, cluster if given is None else given[rows])
         if not kept.all():
-            one.notes.append(f"{int((~kept).sum())} rows without {by} are in no group")
+            said = f"{int((~kept).sum())} rows without {by} are in no group"
+            (one.base_notes if hasattr(one, "base_notes") else one.notes).append(said)
         one.synthetic = one.synthetic or synthetic
         results[level] = one
-    return Results(by, results)
+    return results

@@ -11,7 +11,9 @@ from numpy.typing import NDArray
 
 from crewe.design.assignment import LEFT_OUT
 from crewe.exceptions import DesignError, fault
-from crewe.formula import compiled
+from crewe.formula import design as designs
+from crewe.formula import parse as parsing
+from crewe.formula.design import Design
 from crewe.formula.names import quoted
 from crewe.frames.source import Source
 from crewe.models.linear import array_clusters
@@ -167,7 +169,7 @@ def join(
             "closed ledger",
         )
     notes: list[str] = []
-    needed = compiled.variables(right)
+    needed = parsing.variables(right)
     column = next(
         (n for n in (assignment._arm_column, "arm") if n and n in needed and n in source.names),
         None,
@@ -294,21 +296,21 @@ def without_left_out(assignment: Any, source: Source) -> tuple[Source, list[str]
 
 def _spans(source: Source, right: str, group: NDArray[np.uint32]) -> bool:
     """Whether the formula's columns already tell every group apart."""
-    design = compiled.design(source, right)
+    design = designs.design(source, right)
     kept = group[design.rows]
     return _within(design, (kept[:, None] == np.unique(kept)).astype(np.float64))
 
 
 def _spans_term(source: Source, right: str, term: str) -> bool:
     """Whether the formula's columns already span those of a term."""
-    both = compiled.design(source, f"{right} + {term}")
-    alone = compiled.design(source, right)
+    both = designs.design(source, f"{right} + {term}")
+    alone = designs.design(source, right)
     if len(alone.rows) == len(both.rows):
         return both.x.shape[1] == alone.x.shape[1] or _within(alone, both.x)
     return False
 
 
-def _within(design: compiled.Design, columns: NDArray[np.float64]) -> bool:
+def _within(design: Design, columns: NDArray[np.float64]) -> bool:
     x = design.x
     if design.intercept:
         x = np.column_stack([np.ones(len(x)), x])

@@ -54,8 +54,8 @@ class Weights:
     @classmethod
     def of(cls, asked: Any) -> Weights | None:
         """Read the argument `weights=` of a model."""
-        if asked is None:
-            return None
+        if asked is None or isinstance(asked, Weights):
+            return asked
         given, kind = (
             (asked.weights, "analytic") if isinstance(asked, Analytic) else (asked, "probability")
         )
@@ -82,19 +82,20 @@ class Weights:
                 column="weights",
                 remedy="Name their column",
             )
-        values = source.column(self.column)
-        refuse_text(values, self.column)
-        bad = np.flatnonzero(~(values.isna() | ((values >= 0) & np.isfinite(values))).to_numpy())
+        column = source.column(self.column)
+        refuse_text(column, self.column)
+        values = column.values
+        bad = np.flatnonzero(~(column.missing | ((values >= 0) & np.isfinite(values))))
         if len(bad):
             raise fault(
                 InputError,
                 "weights must be numbers of 0 or more",
                 column=self.column,
                 rows=[int(row) for row in bad],
-                values=[label_of(values.iloc[row]) for row in bad],
+                values=[label_of(values[row]) for row in bad],
                 remedy="Repair these weights, or give a weight of 0 to rows that should not count",
             )
-        refuse_overflow(values.to_numpy(dtype=np.float64), self.column)
+        refuse_overflow(values.astype(np.float64), self.column)
         zero = np.asarray(values == 0.0, dtype=np.bool_)
         if zero.any() and not (values > 0).any():
             raise fault(

@@ -10,7 +10,9 @@ from numpy.typing import NDArray
 
 from crewe.design.assignment import Assignment
 from crewe.exceptions import InputError, fault
-from crewe.formula import compiled
+from crewe.formula import design as designs
+from crewe.formula import parse as parsing
+from crewe.formula.design import Design
 from crewe.frames.source import Source
 from crewe.resampling._result import Floats
 
@@ -68,14 +70,14 @@ def rows_of(
             "the fit was made from arrays, whose rows belong to no data",
             remedy="Fit it from a formula and the data",
         )
-    name = compiled.parse(statistic.formula)[0]
+    name = parsing.parse(statistic.formula)[0]
     return _adjusted(name, source, assignment, built.design, built.y, None)
 
 
 def _of_formula(formula: str, source: Source, assignment: Assignment, strata_terms: bool) -> Rows:
     from crewe.models.trial import join
 
-    left, right = compiled.parse(formula)
+    left, right = parsing.parse(formula)
     if left.replace(" ", "").startswith("Surv("):
         raise fault(
             InputError,
@@ -94,10 +96,10 @@ def _of_formula(formula: str, source: Source, assignment: Assignment, strata_ter
         )
     plain = len(terms) == 1
     trial = join(assignment, source, right, strata_terms=strata_terms and not plain)
-    built = compiled.design(
-        trial.source, trial.right, also=compiled.variables(left), levels=trial.levels
+    built = designs.design(
+        trial.source, trial.right, also=parsing.variables(left), levels=trial.levels
     )
-    y = compiled.left_values(left, built.frame)
+    y = designs.left_values(left, built.columns)
     if not plain:
         return _adjusted(left, source, assignment, built, y, trial.right)
     values = np.full(source.n, np.nan)
@@ -110,7 +112,7 @@ def _adjusted(
     name: str,
     source: Source,
     assignment: Assignment,
-    built: compiled.Design,
+    built: Design,
     y: Floats,
     right: str | None,
 ) -> Rows:

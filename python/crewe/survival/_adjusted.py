@@ -10,10 +10,10 @@ import numpy as np
 
 from crewe import _core
 from crewe.exceptions import InputError, fault
-from crewe.formula import compiled
 from crewe.formula import names as _names
+from crewe.formula.design import Design
 from crewe.frames.source import build, numbers
-from crewe.models.margins import _label, _values, rows_with
+from crewe.models.margins import _label, _values
 from crewe.tables.display import Table, number
 
 
@@ -136,7 +136,7 @@ class AdjustedCurves:
 def adjusted_curves(
     fit: Any,
     core: _core.CoxFit,
-    design: compiled.Design,
+    design: Design,
     term: str | None,
     times: Sequence[float] | None,
     conf_type: str,
@@ -155,7 +155,7 @@ def adjusted_curves(
             remedy=f"It has {', '.join(used)}",
         )
     values = _values(design, term, None)
-    settings = [rows_with(design, {term: value}) for value in values]
+    settings = [design.with_values({term: value}) for value in values]
     at = core.event_times() if times is None else np.ascontiguousarray(numbers(times, "times"))
     found = core.adjusted_curves(fit._covariance(), settings, at, conf_type, level)
     return AdjustedCurves(

@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 
 from crewe import _core
 from crewe.exceptions import InputError, SeparationError, fault
-from crewe.formula import compiled
+from crewe.formula.design import Design
+from crewe.frames.column import Columns
 from crewe.models.estimates import Estimates
 from crewe.models.linear import ROWWISE
 from crewe.models.margins import Margins
@@ -47,7 +48,7 @@ class Rows:
     clusters: Codes | None
     strata: Codes | None
     weights: Floats | None
-    design: compiled.Design | None
+    design: Design | None
 
 
 @dataclass
@@ -489,16 +490,16 @@ class CoxPH(Estimates):
 
 
 @contextmanager
-def named_in_words(design: compiled.Design | None) -> Iterator[None]:
+def named_in_words(design: Design | None) -> Iterator[None]:
     """Let an error speak of the levels of a category, and not of their dummy columns."""
     try:
         yield
     except SeparationError as error:
         column = error.column or ""
-        frame = pd.DataFrame() if design is None else design.frame
-        problem = _in_words(error.problem, frame)
+        columns = Columns({}, 0) if design is None else design.columns
+        problem = _in_words(error.problem, columns)
         base = re.sub(r"^C\(`?(.+?)`?(?:,.*)?\)$", r"\1", column.partition("[")[0])
-        known = base if base in frame else column
+        known = base if base in columns else column
         raise fault(
             SeparationError,
             problem,
@@ -509,15 +510,14 @@ def named_in_words(design: compiled.Design | None) -> Iterator[None]:
         ) from None
 
 
-def _in_words(problem: str, frame: pd.DataFrame) -> str:
+def _in_words(problem: str, columns: Columns) -> str:
     def words(found: re.Match[str]) -> str:
         name, level, value = found[1], found[2], found[3]
-        if name not in frame:
+        if name not in columns:
             return found[0]
         if value == "1":
             return f"'{name}' = '{level}'"
-        categories = [str(category) for category in frame[name].cat.categories]
-        others = [category for category in categories if category != level]
+        others = [known for known in columns[name].levels or () if known != level]
         return f"'{name}' = '{others[0]}'" if len(others) == 1 else f"'{name}' other than '{level}'"
 
     dummy = r"'(?:C\(`?)?([^'\[]+?)(?:`?(?:,[^'\[]*)?\))?\[T\.([^\]']+)\]' = ([01])\b"

@@ -17,7 +17,6 @@ from crewe.models.margins import (
     _first_of_group,
     _settings,
     rows_at_means,
-    rows_with,
     without_variance,
 )
 
@@ -61,7 +60,7 @@ def margins(
         names = {key: [] for key in names}
         at = f"hazard ratios by {term}, all other variables at their means over the analysed rows"
     else:
-        sets = [rows_with(design, setting) for setting in settings]
+        sets = [design.with_values(setting) for setting in settings]
         found = fit._needs_core().adjusted_risks(
             covariance, sets, float(time), pairs, way, confidence
         )
@@ -92,7 +91,9 @@ def margins(
         _levels={**names, **levels},
         _contrasts={**others, **compared},
         _methods=fit.methods(),
-        counts=[_count(design.frame, setting) for setting in settings] if time is not None else [],
+        counts=[_count(design.columns, setting) for setting in settings]
+        if time is not None
+        else [],
         compare=way,
         described=f"{at[:1].upper()}{at[1:]}.",
     )
