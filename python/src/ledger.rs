@@ -10,8 +10,9 @@ use numpy::IntoPyArray;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
+use crate::assignment::{Assignment, Commitment};
 use crate::convert::record;
-use crate::design::{Design, Units, result};
+use crate::design::Design;
 use crate::error::OrRaise;
 use crate::key::Secret;
 use crate::pool::Signals;
@@ -138,9 +139,8 @@ impl Ledger {
         self.inner.design().canonical_json().or_raise(py)
     }
 
-    fn commitment<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
-        let made = self.inner.commitment().or_raise(py)?;
-        Ok(record!(py, "digest" => made.digest, "label" => made.label, "design" => made.design))
+    fn commitment(&self, py: Python<'_>) -> PyResult<Commitment> {
+        Ok(Commitment { inner: self.inner.commitment().or_raise(py)? })
     }
 
     fn notes(&self) -> Vec<String> {
@@ -327,17 +327,12 @@ impl Ledger {
         frame(py, &rows, closed)
     }
 
-    /// The frame, the assignment over it and its units.
-    fn assigned<'py>(
-        &self,
-        py: Python<'py>,
-        everybody: bool,
-    ) -> PyResult<(Bound<'py, PyDict>, Bound<'py, PyDict>, Units)> {
+    /// The frame, and the assignment over it.
+    fn assigned<'py>(&self, py: Python<'py>, everybody: bool) -> PyResult<(Bound<'py, PyDict>, Assignment)> {
         let scope = if everybody { core::Scope::Everybody } else { core::Scope::Compared };
         let (made, closed) =
             py.detach(|| Ok((self.inner.assigned(scope)?, self.inner.is_closed()?))).or_raise(py)?;
-        let units = Units { inner: made.assignment.units.clone() };
-        Ok((frame(py, &made.rows, closed)?, result(py, made.assignment)?, units))
+        Ok((frame(py, &made.rows, closed)?, Assignment { inner: made.assignment }))
     }
 
     fn flow<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {

@@ -387,7 +387,7 @@ class Ledger:
 
     def commitment(self) -> Commitment:
         """Give the commitment to design and key, which the file holds in place of the key."""
-        return Commitment(**self._inner.commitment())
+        return Commitment.of(self._inner.commitment())
 
     def head(self) -> str:
         """Give the state of the ledger now, to be lodged outside."""
@@ -458,15 +458,12 @@ class Ledger:
         )
 
     def _assigned(self, *, everybody: bool) -> tuple[Assignment, dict[str, Any]]:
-        rows, drawn, units = self._inner.assigned(everybody)
+        rows, drawn = self._inner.assigned(everybody)
         columns = columns_of(self.design, rows)
         units_of = rows["randomised" if everybody else "analysed_as"]
         columns[self.design.id_column] = units_of
-        commitment = Commitment(**drawn["commitment"])
         source = Source(build(columns, None))
-        made = Assignment(
-            self.design, source, drawn, units, commitment=commitment, arm_column="arm"
-        )
+        made = Assignment(self.design, source, drawn, arm_column="arm")
         made._aliases = {
             family: unit
             for family, unit in zip(rows["family"], units_of, strict=True)
