@@ -2,37 +2,14 @@
 
 from __future__ import annotations
 
+import importlib
+import importlib.abc
+import importlib.machinery
 import sys
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
 
-from crewe import cost, datasets, exceptions, plots, power
 from crewe._core import __version__
-from crewe.comparisons import descriptives, national, permutation, ranks, rates
-from crewe.comparisons.descriptives import Crosstab, Description, crosstab, describe
-from crewe.comparisons.national import NationalComparison, compare_to_national
-from crewe.comparisons.permutation import PermutationTest, permutation_test
-from crewe.comparisons.ranks import MannWhitney, MannWhitneyFamily, mann_whitney
-from crewe.comparisons.rates import RateComparison, adjust, compare_rates
-from crewe.design import (
-    Acceptance,
-    Assignment,
-    Balance,
-    BiasedCoin,
-    BigStick,
-    Blocks,
-    Commitment,
-    Complete,
-    Constrained,
-    Design,
-    Joined,
-    Key,
-    MatchedSets,
-    Minimisation,
-    Rerandomised,
-    Simple,
-    new_key,
-)
-from crewe.design.consort import Consort, consort
-from crewe.design.predictability import Predictability, PredictabilityComparison, predictability
 from crewe.exceptions import (
     ConvergenceError,
     CreweError,
@@ -42,32 +19,129 @@ from crewe.exceptions import (
     RankError,
     SeparationError,
 )
-from crewe.instruments import cases, risk, sdq, survey
-from crewe.ledger import Ledger, Receipt, Verification
-from crewe.models import regression
-from crewe.models.logit import Logit, logit
-from crewe.models.probit import Probit, probit
-from crewe.models.regression import OLS, ols
-from crewe.models.weights import Analytic
-from crewe.plots import coefplot
-from crewe.report import Report
-from crewe.report.versions import show_versions, versions
-from crewe.resampling import RandomisationTest, randomisation_test
-from crewe.survival import CoxPH, KaplanMeier, LogRank, Surv, coxph, kaplan_meier, logrank
-from crewe.tables.table import ModelTable, table
+
+if TYPE_CHECKING:
+    from crewe import cost, datasets, exceptions, plots, power
+    from crewe.comparisons.descriptives import Crosstab, Description, crosstab, describe
+    from crewe.comparisons.national import NationalComparison, compare_to_national
+    from crewe.comparisons.permutation import PermutationTest, permutation_test
+    from crewe.comparisons.ranks import MannWhitney, MannWhitneyFamily, mann_whitney
+    from crewe.comparisons.rates import RateComparison, adjust, compare_rates
+    from crewe.design import (
+        Acceptance,
+        Assignment,
+        Balance,
+        BiasedCoin,
+        BigStick,
+        Blocks,
+        Commitment,
+        Complete,
+        Constrained,
+        Design,
+        Joined,
+        Key,
+        MatchedSets,
+        Minimisation,
+        Rerandomised,
+        Simple,
+        new_key,
+    )
+    from crewe.design.consort import Consort, consort
+    from crewe.design.predictability import Predictability, PredictabilityComparison, predictability
+    from crewe.instruments import cases, risk, sdq, survey
+    from crewe.ledger import Ledger, Receipt, Verification
+    from crewe.models.logit import Logit, logit
+    from crewe.models.probit import Probit, probit
+    from crewe.models.regression import OLS, ols
+    from crewe.models.weights import Analytic
+    from crewe.plots import coefplot
+    from crewe.report import Report
+    from crewe.report.versions import show_versions, versions
+    from crewe.resampling import RandomisationTest, randomisation_test
+    from crewe.survival import CoxPH, KaplanMeier, LogRank, Surv, coxph, kaplan_meier, logrank
+    from crewe.tables.table import ModelTable, table
+
+# Where each name is found when it is first asked for, so that `import crewe` costs no more than a moment.
+_HOMES = {
+    "crewe": "comparisons cost datasets design exceptions files formula frames instruments ledger models plots power report "
+    "resampling survival tables",
+    "crewe.comparisons.descriptives": "Crosstab Description crosstab describe",
+    "crewe.comparisons.national": "NationalComparison compare_to_national",
+    "crewe.comparisons.permutation": "PermutationTest permutation_test",
+    "crewe.comparisons.ranks": "MannWhitney MannWhitneyFamily mann_whitney",
+    "crewe.comparisons.rates": "RateComparison adjust compare_rates",
+    "crewe.design": "Acceptance Assignment Balance BiasedCoin BigStick Blocks Commitment Complete Constrained Design Joined Key MatchedSets Minimisation Rerandomised Simple new_key",
+    "crewe.design.consort": "Consort consort",
+    "crewe.design.predictability": "Predictability PredictabilityComparison predictability",
+    "crewe.instruments": "cases risk sdq survey",
+    "crewe.ledger": "Ledger Receipt Verification",
+    "crewe.models.logit": "Logit logit",
+    "crewe.models.probit": "Probit probit",
+    "crewe.models.regression": "OLS ols",
+    "crewe.models.weights": "Analytic",
+    "crewe.plots": "coefplot",
+    "crewe.report": "Report",
+    "crewe.report.versions": "show_versions versions",
+    "crewe.resampling": "RandomisationTest randomisation_test",
+    "crewe.survival": "CoxPH KaplanMeier LogRank Surv coxph kaplan_meier logrank",
+    "crewe.tables.table": "ModelTable table",
+}
+_HOME = {name: home for home, names in _HOMES.items() for name in names.split()}
 
 # Paths that programs written before the rooms were furnished still import.
-for _path, _module in {
-    "descriptives": descriptives,
-    "national": national,
-    "nonparametric": ranks,
-    "permutation": permutation,
-    "rates": rates,
-    "regression": regression,
-}.items():
-    sys.modules[f"{__name__}.{_path}"] = _module
-nonparametric = ranks
-del _path, _module
+_MOVED = {
+    "descriptives": "crewe.comparisons.descriptives",
+    "national": "crewe.comparisons.national",
+    "nonparametric": "crewe.comparisons.ranks",
+    "permutation": "crewe.comparisons.permutation",
+    "rates": "crewe.comparisons.rates",
+    "regression": "crewe.models.regression",
+}
+
+
+class _Moved(importlib.abc.MetaPathFinder, importlib.abc.Loader):
+    """Finds a module under the path that it had."""
+
+    def find_spec(
+        self, fullname: str, path: Any = None, target: Any = None
+    ) -> importlib.machinery.ModuleSpec | None:
+        package, _, name = fullname.rpartition(".")
+        if package != __name__ or name not in _MOVED:
+            return None
+        return importlib.machinery.ModuleSpec(fullname, self)
+
+    def create_module(self, spec: importlib.machinery.ModuleSpec) -> ModuleType:
+        module = importlib.import_module(_MOVED[spec.name.rpartition(".")[2]])
+        spec.loader_state = module.__spec__
+        return module
+
+    def exec_module(self, module: ModuleType) -> None:
+        # The module has been run under its own name, which it keeps.
+        if module.__spec__ is not None:
+            module.__spec__ = module.__spec__.loader_state
+
+
+sys.meta_path.append(_Moved())
+
+
+def __getattr__(name: str) -> Any:
+    if name in _MOVED:
+        value: Any = importlib.import_module(f"{__name__}.{name}")
+    elif name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    elif _HOME[name] == __name__:
+        value = importlib.import_module(f"{__name__}.{name}")
+    else:
+        home = importlib.import_module(_HOME[name])
+        # An instrument is a module of its own.
+        value = getattr(home, name, None) or importlib.import_module(f"{_HOME[name]}.{name}")
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
+
 
 __all__ = [
     "OLS",

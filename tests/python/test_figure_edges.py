@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import crewe as cw
+import matplotlib.pyplot
 import numpy as np
 import pandas as pd
 import pytest
@@ -18,7 +19,7 @@ from crewe.plots import bars as _bars
 from crewe.plots import style
 from crewe.survival import _figure
 from crewe.tables import labels as _labels
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 
@@ -216,3 +217,55 @@ def test_7_9_drawings_lose_what_moves() -> None:
     assert "<animate" not in made
     assert "<set" not in made
     assert "<rect" in made
+
+
+def assignment(columns):
+    n = len(next(iter(columns.values())))
+    frame = pd.DataFrame({"unit": range(n), **columns})
+    design = cw.Design("names", arms={"a": 1, "b": 1}, unit="unit", seed=1)
+    return design.assign(frame)
+
+
+def drawn(balance):
+    return [label.get_text() for label in balance.plot().get_yticklabels()]
+
+
+def test_9_9_names_with_brackets_are_no_levels():
+    rng = np.random.default_rng(1)
+    names = ["item[1]", "item[2]", "a:b", "[x]", "C(k)[T.1]", "g[a][b]"]
+    columns = {name: rng.normal(size=40) for name in names}
+    columns["item[1]"][3] = np.nan
+    columns["item[2]"][[4, 5]] = np.nan
+    balance = assignment({**columns, "sex": ["f", "m"] * 20}).balance([*names, "sex"])
+    assert balance.terms == [*names, "sex[f]", "sex[m]"]
+    # Of two levels the figure shows one; of two columns both.
+    assert drawn(balance) == [*names, "sex: m"]
+    assert [row[0] for row in balance.tables()[0].rows] == [*names, "sex: f", "sex: m"]
+    assert balance.notes == ["Missing by unit: item[1] 1, item[2] 2."]
+    assert set(plots.love(balance).get_yticklabels()[i].get_text() for i in range(8)) == {
+        *names, "sex: f", "sex: m",
+    }  # fmt: skip
+
+
+def test_9_9_a_frame_may_have_a_column_called_texts():
+    table = pd.DataFrame({"term": ["a[T.b]"], "std_difference": [0.1], "texts": ["x"]})
+    assert [label.get_text() for label in plots.love(table).get_yticklabels()] == ["a: b"]
+
+
+def test_9_9_a_column_called_as_a_level_is_refused():
+    both = assignment({"item": ["1", "2"] * 10, "item[1]": np.arange(20.0)})
+    with pytest.raises(cw.InputError, match="name of a level") as caught:
+        both.balance(["item", "item[1]"])
+    assert caught.value.values == ["item[1]"]
+    assert both.balance(["item[1]"]).terms == ["item[1]"]
+
+
+@given(st.lists(st.text("ab[]12:_", min_size=1, max_size=5), min_size=1, max_size=4, unique=True))
+@settings(deadline=None, max_examples=25)
+def test_9_9_every_number_has_a_line_of_its_own(names):
+    rng = np.random.default_rng(2)
+    assume("unit" not in names)
+    balance = assignment({name: rng.normal(size=12) for name in names}).balance(names)
+    assert balance.terms == names
+    assert drawn(balance) == [name.replace("_", " ") for name in names]
+    matplotlib.pyplot.close("all")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import importlib.util
 import re
+import subprocess
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -155,6 +156,35 @@ def test_paths_that_programs_import_stay(path: str, name: str) -> None:
     module = importlib.import_module(f"crewe.{path}")
     assert getattr(module, name) is getattr(cw, name)
     assert getattr(cw, path) is module
+    assert importlib.reload(module) is module
+
+
+def test_every_name_is_found_where_type_checkers_find_it() -> None:
+    tree = ast.parse(Path(cw.__file__).read_text("utf-8"))
+    typed = next(node for node in tree.body if isinstance(node, ast.If))
+    homes = {
+        alias.name: node.module
+        for node in typed.body
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
+    }
+    assert {name: cw._HOME[name] for name in homes} == homes
+    lazily = set(cw.__all__) - {"__version__"} - set(vars(cw.exceptions))
+    assert lazily == set(homes)
+    for name in [*cw.__all__, *cw._HOME, *cw._MOVED]:
+        assert getattr(cw, name) is not None
+        assert name in dir(cw) or name not in cw.__all__
+    with pytest.raises(AttributeError, match="no attribute 'lm'"):
+        _ = cw.lm
+
+
+def test_importing_the_package_imports_no_library() -> None:
+    code = "import sys, crewe; print(sorted({m.partition('.')[0] for m in sys.modules} & set(sys.argv)))"
+    heavy = ["pandas", "numpy", "narwhals", "formulaic", "matplotlib", "great_tables", "scipy"]
+    done = subprocess.run(
+        [sys.executable, "-c", code, *heavy], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() in ("[]", "['numpy']")
 
 
 def test_the_top_of_the_package_is_bare(tmp_path: Path) -> None:

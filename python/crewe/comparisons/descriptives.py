@@ -20,7 +20,8 @@ from crewe.comparisons.samples import (
     two_sides,
 )
 from crewe.exceptions import InputError, fault
-from crewe.frames.source import label_of
+from crewe.frames.arguments import checked
+from crewe.frames.source import label_of, numbers
 from crewe.models.groups import label_among
 from crewe.models.request import by_arm, each, numeric, read
 from crewe.tables.display import Table, number
@@ -154,6 +155,7 @@ class Description(Result):
         return grouped(bars, ax)
 
 
+@checked
 def describe(
     formula: str,
     data: Any,
@@ -374,6 +376,7 @@ class Crosstab(Result):
         return grouped(bars, ax)
 
 
+@checked
 def crosstab(
     formula: str,
     data: Any,
@@ -396,7 +399,8 @@ def crosstab(
     data : data frame
         The data.
     bins : sequence of float, optional
-        For numbers: edges of the classes [a, b), the last one closed; for a distribution of scores.
+        For numbers: edges of the classes [a, b), the last one closed; for a distribution of scores. The
+        classes stand in their own order, so that `order` is refused beside it.
     order : sequence of str, optional
         The categories in the order to print; as they are sorted otherwise. One that nobody has is
         counted as none.
@@ -420,7 +424,7 @@ def crosstab(
     Raises
     ------
     InputError
-        An unknown column, a value outside the bins.
+        An unknown column, a value outside the bins, `bins` and `order` together.
 
     Examples
     --------
@@ -448,6 +452,12 @@ def crosstab(
                 reference=reference,
                 synthetic=synthetic,
             ),
+        )
+    if bins is not None and order is not None:
+        raise fault(
+            InputError,
+            "bins= makes classes that stand in the order of their edges, and order= names categories",
+            remedy="Pass one of the two",
         )
     outcome, right = two_sides(formula)
     if len(right) > 1:
@@ -524,12 +534,19 @@ def _reordered(
 def _classes(
     values: NDArray[np.float64], bins: Sequence[float], name: str
 ) -> tuple[list[str], NDArray[np.int64]]:
-    edges = np.ascontiguousarray(bins, dtype=np.float64)
+    edges = np.ascontiguousarray(numbers(bins, "bins", "Give the edges of the classes as numbers"))
+    if edges.ndim != 1:
+        raise fault(
+            InputError,
+            f"bins has {edges.ndim} dimensions",
+            remedy="Give one list of rising edges, for instance [0, 10, 20]",
+        )
     codes = _core.cut(values, edges, name)
     missing = codes < 0
-    whole = bool((edges == edges.round()).all()) and bool(
+    whole = bool((np.abs(edges - edges.round()) <= _rounding(edges)).all()) and bool(
         (values[~missing] == values[~missing].round()).all()
     )
+    edges = edges.round() if whole else _written(edges)
     last = len(edges) - 2
     labels = []
     for i in range(len(edges) - 1):
@@ -537,3 +554,24 @@ def _classes(
         same = whole and top == edges[i]
         labels.append(label_of(edges[i]) if same else f"{label_of(edges[i])}–{label_of(top)}")
     return labels, codes
+
+
+def _rounding(edges: NDArray[np.float64]) -> float:
+    """Give what arithmetic may leave behind in edges: 0.1 * 3 is not the double 0.3."""
+    return 1e-12 * float(np.abs(edges).max())
+
+
+def _written(edges: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Give edges as they are printed: short decimals exactly, others rounded well below the width of a class."""
+    rounding = _rounding(edges)
+    places = next((d for d in range(18) if len(set(edges.round(d).tolist())) == len(edges)), 17)
+
+    def written(edge: float) -> float:
+        if abs(edge) <= rounding:
+            return 0.0
+        short = (float(f"{edge:.{digits}g}") for digits in range(1, 11))
+        near = (value for value in short if abs(value - edge) <= rounding)
+        return next(near, round(edge, places + 2))
+
+    printed = np.array([written(float(edge)) for edge in edges])
+    return printed if bool((np.diff(printed) > 0).all()) else edges

@@ -26,6 +26,7 @@ from crewe.comparisons.samples import (
 from crewe.exceptions import InputError, fault, said
 from crewe.formula.names import unquoted
 from crewe.frames import cells
+from crewe.frames.arguments import checked
 from crewe.frames.source import Source
 from crewe.models.groups import label_among
 from crewe.models.request import key_label, refuse_empty
@@ -195,6 +196,7 @@ class NationalComparison(Result):
         return grouped(bars, ax)
 
 
+@checked
 def compare_to_national(
     observed: Any,
     data: Any = None,
@@ -334,8 +336,8 @@ def _named(national: Mapping[Any, Any]) -> list[tuple[Any, Any]]:
 
 
 def _share(value: Any) -> float:
-    number = isinstance(value, int | float | np.number) and not isinstance(value, bool)
-    if not number or value != value:
+    number = isinstance(value, cells.NUMBERS) and not isinstance(value, bool)
+    if not number or cells.is_missing(value):
         raise fault(
             InputError,
             "a national share must be a number",
@@ -469,6 +471,7 @@ def _composition(
     whole = {**{category: 0 for category in shares}, **counts}
     shares, rounded = _summing_to_one(dict(shares))
     notes = [*notes, *rounded]
+    _core.read_seed(seed)
     seed = _core.system_seed() if seed is None else seed
     fit = _core.goodness_of_fit(
         list(whole.values()),

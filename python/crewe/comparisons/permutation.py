@@ -15,6 +15,7 @@ from crewe.comparisons.samples import (
     tail_rule,
     two_arrays,
 )
+from crewe.frames.arguments import checked
 from crewe.models.request import each
 from crewe.tables.display import Table, number, p_value
 
@@ -100,6 +101,7 @@ class PermutationTest(Result):
         return Table(["", "value", ""], rows, title, [*self.methods(), *self.notes])
 
 
+@checked
 def permutation_test(
     formula: Any,
     data: Any = None,

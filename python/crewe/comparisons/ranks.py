@@ -24,6 +24,7 @@ from crewe.comparisons.samples import (
     two_arrays,
 )
 from crewe.exceptions import InputError, fault
+from crewe.frames.arguments import checked
 from crewe.models.request import each
 from crewe.tables.display import Table, number, p_value
 
@@ -213,6 +214,7 @@ class MannWhitneyFamily(Result):
         return Table(header, rows, title, [*self.methods(), *self.notes])
 
 
+@checked
 def mann_whitney(
     formula: Any,
     data: Any = None,

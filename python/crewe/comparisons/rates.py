@@ -25,6 +25,7 @@ from crewe.comparisons.samples import (
 )
 from crewe.exceptions import InputError, fault
 from crewe.formula import parse as parsing
+from crewe.frames.arguments import checked
 from crewe.frames.source import numbers
 from crewe.models.request import Request, each, need_formula, read
 from crewe.tables.display import Table, number, p_value
@@ -198,6 +199,7 @@ def _points(limits: tuple[float, float]) -> str:
     return f"{100 * limits[0]:+.1f} to {100 * limits[1]:+.1f} pp"
 
 
+@checked
 def compare_rates(
     formula: str | None = None,
     data: Any = None,
@@ -371,7 +373,7 @@ def _names(arms: Sequence[str]) -> tuple[str, str]:
 
 
 def _one_arm(formula: str) -> tuple[str, str]:
-    if "~" not in formula:
+    if not isinstance(formula, str) or "~" not in formula:
         parsing.parse(formula)
     outcome, right = two_sides(formula)
     if len(right) != 1:
@@ -402,6 +404,7 @@ def _count_arms(
 # -- multiplicity -----------------------------------------------------------------------------
 
 
+@checked
 def adjust(pvalues: Any, method: str = "holm") -> Any:
     """Adjust p-values for several hypotheses, with the definitions of R's `p.adjust`.
 

@@ -16,14 +16,15 @@ from crewe.frames import cells
 from crewe.frames.source import Source, build, numbers
 from crewe.models.request import by_arm, need_formula, numeric, read
 from crewe.tables.display import Table, number
+from crewe.tables.printable import Printable
 
 Floats = NDArray[np.float64]
 
 COLUMNS = ("estimate", "std_error", "statistic", "df", "p_value", "conf_low", "conf_high")
 
 
-@dataclass
-class Result:
+@dataclass(repr=False)
+class Result(Printable):
     """What every result of this module offers.
 
     Attributes
@@ -71,11 +72,8 @@ class Result:
     def _titled(self, title: str) -> str:
         return title + (" (SYNTHETIC data)" if self.synthetic else "")
 
-    def __repr__(self) -> str:
-        return self.table().text()
-
-    def _repr_html_(self) -> str:
-        return self.table().html()
+    def _panels(self) -> list[Table]:
+        return [self.table()]
 
 
 def interval_heading(level: float) -> str:
@@ -127,6 +125,7 @@ def vector(values: Any, name: str) -> Floats:
 
 def two_sides(formula: str) -> tuple[str, list[str]]:
     """Give the outcome and the columns right of the tilde; none where there is no tilde."""
+    parsing.need_text(formula)
     if len(split(formula, "~")) == 1:
         return unquoted(formula), []
     left, right = parsing.parse(formula)

@@ -20,6 +20,7 @@ from crewe.exceptions import InputError, did_you_mean, fault
 from crewe.files import toml
 from crewe.frames.source import build
 from crewe.tables.display import Table
+from crewe.tables.printable import Printable
 
 # A line that is used twice is followed twice, so a trace can grow much faster than the analysis.
 _LONGEST_TRACE = 10_000
@@ -62,7 +63,7 @@ class Worked:
         return float(self.exact)
 
 
-class CostBenefit:
+class CostBenefit(Printable):
     """A cost-benefit analysis: inputs, and the lines that follow from them, exact to the penny.
 
     Parameters
@@ -136,13 +137,7 @@ class CostBenefit:
         -------
         CostBenefit
         """
-        try:
-            text = Path(path).read_text(encoding="utf-8")
-        except OSError as error:
-            raise fault(
-                InputError, f"the file '{path}' cannot be read", remedy="Check the path"
-            ) from error
-        return cls._of_toml(text, str(path))
+        return cls._of_toml(toml.text_of(path), str(path))
 
     @classmethod
     def _of_toml(cls, text: str, path: str) -> CostBenefit:
@@ -281,21 +276,11 @@ class CostBenefit:
             rows=rows,
             title=self.title,
             notes=self.notes,
+            align="llrrll",
         )
 
-    def text(self) -> str:
-        """Give the lines as a table for a terminal."""
-        return self._table().text()
-
-    def html(self) -> str:
-        """Give the lines as an HTML table."""
-        return self._table().html()
-
-    def __repr__(self) -> str:
-        return self.text()
-
-    def _repr_html_(self) -> str:
-        return self.html()
+    def _panels(self) -> list[Table]:
+        return [self._table()]
 
     def trace(self, name: str) -> Trace:
         """Follow a line back to its inputs.

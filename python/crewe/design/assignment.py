@@ -19,6 +19,7 @@ from crewe.frames.columns import identifiers, labels
 from crewe.frames.ids import alike
 from crewe.frames.source import Source, build
 from crewe.tables.display import Table
+from crewe.tables.printable import Printable
 
 if TYPE_CHECKING:
     from crewe.design.design import Design
@@ -64,7 +65,7 @@ class Joined:
     arms: list[str]
 
 
-class Assignment:
+class Assignment(Printable):
     """The arms of all units of a trial, from ``design.assign`` or ``design.observe``.
 
     Attributes
@@ -349,11 +350,8 @@ class Assignment:
     def __len__(self) -> int:
         return len(self._labels)
 
-    def __repr__(self) -> str:
-        return self.table().text()
-
-    def _repr_html_(self) -> str:
-        return self.table().html()
+    def _panels(self) -> list[Table]:
+        return [self.table()]
 
     def _added(self, unit: NDArray[Any]) -> dict[str, Any]:
         arm = self._arm[unit]

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -14,7 +14,8 @@ from crewe.exceptions import InputError, fault
 from crewe.frames.source import Source, build
 from crewe.plots import style
 from crewe.tables.display import Table
-from crewe.tables.labels import pretty, signed
+from crewe.tables.labels import signed, spaced
+from crewe.tables.printable import Printable
 
 _NOTE = (
     "Standardised difference from {first}: difference in means over the root of the mean of the "
@@ -25,7 +26,29 @@ _NOTE = (
 )
 
 
-class Balance:
+@dataclass
+class Term:
+    """A line of the balance.
+
+    Attributes
+    ----------
+    name : str
+        The column, or ``column[level]``.
+    column : str
+        The column behind it, which its name alone does not tell: a column may be called ``item[1]``.
+    text : str
+        What a reader sees.
+    mirrored : bool
+        Whether it is the first of two levels, of which the second one says the same.
+    """
+
+    name: str
+    column: str
+    text: str
+    mirrored: bool = False
+
+
+class Balance(Printable):
     """Covariates compared between the arms.
 
     Attributes
@@ -34,6 +57,8 @@ class Balance:
         The covariates; levels of a category as ``name[level]``.
     arms : list of str
         The arms, the reference first.
+    texts : dict of str to str
+        How each term is printed.
     notes : list of str
         What a reader should know.
 
@@ -45,10 +70,16 @@ class Balance:
     """
 
     def __init__(
-        self, terms: list[str], arms: list[str], levels: dict[str, _core.BalanceLevel], kind: Any
+        self,
+        terms: list[Term],
+        arms: list[str],
+        levels: dict[str, _core.BalanceLevel],
+        kind: Any,
     ) -> None:
-        self.terms = terms
+        self.terms = [term.name for term in terms]
         self.arms = arms
+        self.texts = {term.name: term.text for term in terms}
+        self._of = terms
         self._levels = levels
         self._kind = kind
         self.notes: list[str] = []
@@ -56,7 +87,7 @@ class Balance:
             gone = level.missing.sum(axis=1)
             # The levels of a category are missing together.
             told = {
-                _source(term): f"{_source(term)} {int(n)}"
+                term.column: f"{term.column} {int(n)}"
                 for term, n in zip(terms, gone, strict=True)
                 if n
             }
@@ -76,21 +107,29 @@ class Balance:
         members: str | None,
     ) -> Balance:
         """Compute the balance of columns of `source`, whose rows belong to the units `rows`."""
-        columns: dict[str, NDArray[np.float64]] = {}
-        for name in covariates:
-            columns |= _numbers(source, name)
-        if not columns:
+        columns = [pair for name in dict.fromkeys(covariates) for pair in _terms(source, name)]
+        terms = [term for term, _ in columns]
+        names = [term.name for term in terms]
+        if not terms:
             raise fault(
                 InputError,
                 "no covariates were named",
                 remedy='Name columns, for instance ["age", "girl"]',
             )
-        values = np.ascontiguousarray(np.stack(list(columns.values())))
-        made = _core.balance(rows, arm, len(arms), list(columns), values)
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise fault(
+                InputError,
+                "a column has the name of a level of another column",
+                values=twice,
+                remedy="Rename one of the two",
+            )
+        values = np.ascontiguousarray(np.stack([values for _, values in columns]))
+        made = _core.balance(rows, arm, len(arms), names, values)
         levels = {unit: made.unit}
         if members is not None and len(np.unique(rows)) < len(rows):
             levels[members] = made.row
-        return cls(list(columns), arms, levels, (source._implementation, source._lazy))
+        return cls(terms, arms, levels, (source._implementation, source._lazy))
 
     def tidy(self) -> Any:
         """Give a row for each level, covariate and arm: n, missing, mean, sd, std_difference."""
@@ -124,8 +163,8 @@ class Balance:
         shares = list(self._levels.values())[-1].share
         for place, (name, level) in enumerate(self._levels.items()):
             rows = []
-            for k, term in enumerate(self.terms):
-                row: list[Any] = [pretty(term)]
+            for k, term in enumerate(self._of):
+                row: list[Any] = [term.text]
                 for j in range(len(self.arms)):
                     mean, sd = level.mean[k, j], level.sd[k, j]
                     if np.isnan(mean):
@@ -153,7 +192,7 @@ class Balance:
     def plot(self, ax: Any = None) -> Any:
         """Draw the standardised differences (a Love plot); returns the matplotlib Axes."""
         marks = [(shape, fill) for shape in "os^Dv" for fill in ("black", "white")]
-        shown = [k for k, term in enumerate(self.terms) if not self._said_twice(term)]
+        shown = [k for k, term in enumerate(self._of) if not term.mirrored]
         place = np.arange(len(shown))[::-1]
         series = [
             (
@@ -196,7 +235,7 @@ class Balance:
             ax.axvline(0, color="black", linewidth=0.8)
             ax.set_xlim(-widest, widest)
             ax.set_ylim(-0.6, len(shown) - 0.4)
-            terms = [pretty(self.terms[k]) for k in shown]
+            terms = [self._of[k].text for k in shown]
             ax.set_yticks(place, terms)
             ax.set_xlabel(f"Standardised difference from {self.arms[0]} (standard deviations)")
             style.note(ax, f"Dotted: ±0.1. Left of 0: less than in {self.arms[0]}.")
@@ -209,11 +248,6 @@ class Balance:
                 ax.legend(loc="lower left", bbox_to_anchor=(0, 1.0), ncols=2, frameon=False)
             style.alt_text(ax, self._describe(series, terms))
         return ax
-
-    def _said_twice(self, term: str) -> bool:
-        """Whether a column is the first of two levels, which the second one mirrors."""
-        same = [other for other in self.terms if _source(other) == _source(term)]
-        return len(same) == 2 and same[0] == term
 
     def _describe(self, series: list[tuple[str, NDArray[np.float64]]], terms: list[str]) -> str:
         told = [
@@ -235,26 +269,24 @@ class Balance:
             "the two variances, with p (1 - p) for shares (Austin 2009); it is not tested.",
         ]
 
-    def __repr__(self) -> str:
-        return "\n\n".join(table.text() for table in self.tables())
-
-    def _repr_html_(self) -> str:
-        return "".join(table.html() for table in self.tables())
+    def _panels(self) -> list[Table]:
+        return self.tables()
 
 
-def _source(term: str) -> str:
-    """Give the column behind a term, which may be one of its levels."""
-    return re.sub(r"\[.+\]$", "", term)
-
-
-def _numbers(source: Source, name: str) -> dict[str, NDArray[np.float64]]:
-    """Give a column as numbers: itself, or a dummy for each level, missing as it is."""
+def _terms(source: Source, name: str) -> list[tuple[Term, NDArray[np.float64]]]:
+    """Give a column as lines and their numbers: itself, or a dummy for each level, missing as it is."""
     column = source.column(name)
     if column.levels is None:
-        return {name: column.values.astype(np.float64)}
-    return {
-        f"{name}[{level}]": np.where(
-            column.missing, np.nan, (column.values == k).astype(np.float64)
+        return [(Term(name, name, spaced(name)), column.values.astype(np.float64))]
+    return [
+        (
+            Term(
+                f"{name}[{level}]",
+                name,
+                f"{spaced(name)}: {level}",
+                mirrored=len(column.levels) == 2 and k == 0,
+            ),
+            np.where(column.missing, np.nan, (column.values == k).astype(np.float64)),
         )
         for k, level in enumerate(column.levels)
-    }
+    ]

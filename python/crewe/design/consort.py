@@ -15,9 +15,11 @@ from crewe import _core
 from crewe.design.assignment import Assignment, singular
 from crewe.design.select import Selector
 from crewe.exceptions import InputError, fault
+from crewe.frames.arguments import checked
 from crewe.frames.source import build
 from crewe.plots import style
 from crewe.tables.display import Table
+from crewe.tables.printable import Printable
 
 if TYPE_CHECKING:
     from crewe.ledger.ledger import Ledger
@@ -26,6 +28,7 @@ Count = tuple[int, int]
 """A number of units (families) and of rows (children)."""
 
 
+@checked
 def consort(
     assignment: Assignment | Ledger,
     *,
@@ -185,8 +188,8 @@ _GAP = 24.0
 _DEEP = "\t"
 
 
-@dataclass(frozen=True)
-class Consort:
+@dataclass(frozen=True, repr=False)
+class Consort(Printable):
     """The flow of a trial, to print, to draw and to tidy.
 
     Attributes
@@ -438,11 +441,11 @@ class Consort:
             lines += [(part, strong, indent) for part in textwrap.wrap(line.strip(), fit) or [""]]
         return _Box(x, y, width, lines)
 
-    def __repr__(self) -> str:
-        return self.table().text()
+    def _panels(self) -> list[Table]:
+        return [self.table()]
 
     def _repr_html_(self) -> str:
-        return self.svg() + self.table().html()
+        return self.svg() + self.html()
 
 
 def _of(count: int, noun: str) -> str:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from crewe.frames.source import build
 from crewe.plots import style
 from crewe.tables.display import Table
+from crewe.tables.printable import Printable
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -22,7 +23,7 @@ Floats = NDArray[np.float64]
 
 
 @dataclass(repr=False)
-class Acceptance:
+class Acceptance(Printable):
     """The assignments that a constrained design accepts, from ``design.constrained(frame)``.
 
     Attributes
@@ -178,11 +179,8 @@ class Acceptance:
         axes: Axes = ax
         return axes
 
-    def __repr__(self) -> str:
-        return self.table().text()
-
-    def _repr_html_(self) -> str:
-        return self.table().html()
+    def _panels(self) -> list[Table]:
+        return [self.table()]
 
 
 def _range(values: Floats) -> str:

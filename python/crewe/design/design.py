@@ -7,7 +7,6 @@ import operator
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -27,16 +26,18 @@ from crewe.design.predictability import Predictability, measure
 from crewe.exceptions import DesignError, fault
 from crewe.files import toml
 from crewe.files.writing import write
+from crewe.frames.arguments import checked
 from crewe.frames.columns import arrivals, identifiers, labels
 from crewe.frames.ids import refuse_hidden
 from crewe.frames.source import Source
 from crewe.tables.display import Table
+from crewe.tables.printable import Printable
 
 ALGORITHM = "crewe/1"
 
 
 @dataclass(frozen=True, init=False, repr=False)
-class Design:
+class Design(Printable):
     """The design of a randomised trial, declared once and used everywhere.
 
     Parameters
@@ -82,6 +83,7 @@ class Design:
     method: Method
     seed: int | Key | None
 
+    @checked
     def __init__(
         self,
         name: str,
@@ -449,7 +451,7 @@ class Design:
             # It may be a secret: no traceback shows it.
             del seed
             raise
-        content = source if isinstance(source, str) else Path(source).read_text(encoding="utf-8")
+        content = source if isinstance(source, str) else toml.text_of(source, DesignError)
         table = toml.read(
             content,
             "this",
@@ -525,8 +527,8 @@ class Design:
             f"{name!s:<12}{value}" for name, value in [("design", self.name), *self._table().rows]
         )
 
-    def _repr_html_(self) -> str:
-        return self._table().html()
+    def _panels(self) -> list[Table]:
+        return [self._table()]
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "seed": None if isinstance(self.seed, Key) else self.seed}

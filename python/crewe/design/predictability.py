@@ -14,9 +14,11 @@ from crewe._core import read_seed
 from crewe.design.keys import Key
 from crewe.design.methods import whole
 from crewe.exceptions import DesignError, fault
+from crewe.frames.arguments import checked
 from crewe.frames.source import Source
 from crewe.plots import style as _style
 from crewe.tables.display import Table
+from crewe.tables.printable import Printable
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -45,7 +47,7 @@ _NOTE = (
 
 
 @dataclass(frozen=True, repr=False)
-class Predictability:
+class Predictability(Printable):
     """How predictable a procedure is, and how even it keeps the arms.
 
     Attributes
@@ -111,15 +113,12 @@ class Predictability:
         title = f"{_title(self)}: {self.procedure}"
         return Table(["", "Value"], rows, title=title, notes=[_NOTE, *self.notes])
 
-    def __repr__(self) -> str:
-        return self.table().text()
-
-    def _repr_html_(self) -> str:
-        return self.table().html()
+    def _panels(self) -> list[Table]:
+        return [self.table()]
 
 
 @dataclass(frozen=True, repr=False)
-class PredictabilityComparison:
+class PredictabilityComparison(Printable):
     """Procedures side by side, in the order in which they were given.
 
     Attributes
@@ -235,11 +234,8 @@ class PredictabilityComparison:
         # One under the other: two panels leave no room for a line of words.
         ax.legend(loc="lower left", bbox_to_anchor=(-0.04, 1.0), borderpad=0.1, handletextpad=0.2)
 
-    def __repr__(self) -> str:
-        return self.table().text()
-
-    def _repr_html_(self) -> str:
-        return self.table().html()
+    def _panels(self) -> list[Table]:
+        return [self.table()]
 
 
 def measure(
@@ -296,6 +292,7 @@ def measure(
     )
 
 
+@checked
 def predictability(
     designs: Sequence[Design],
     n: int | None = None,

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from crewe.exceptions import CreweError, InputError, fault
@@ -15,6 +17,31 @@ else:
 
 DEEPEST = 20
 """How deep tables and lists may nest: far beyond any file of crewe's."""
+
+
+def text_of(path: str | os.PathLike[str], kind: type[CreweError] = InputError) -> str:
+    """Read a file of text; one that cannot be read is refused.
+
+    Raises
+    ------
+    CreweError
+        Of the kind given, where there is no such file or it is no text.
+    """
+    if not isinstance(path, str | os.PathLike):
+        raise fault(
+            kind,
+            f"a file is named by its path, not by a {type(path).__name__}",
+            remedy="Pass text or a pathlib.Path",
+        )
+    try:
+        return Path(path).read_text(encoding="utf-8")
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is no text in UTF-8"
+        raise fault(
+            kind,
+            f"{path} cannot be read: {reason}",
+            remedy="Check the path, and that the file is text",
+        ) from error
 
 
 def read(

@@ -30,7 +30,7 @@ def write(path: str | os.PathLike[str], content: str | bytes) -> Path:
     Raises
     ------
     InputError
-        For text that is no Unicode, and a path that is a folder.
+        For text that is no Unicode, what is no path, and a path that is a folder.
     CreweError
         Where the system does not write: no room, no right, no such disk.
 
@@ -41,7 +41,7 @@ def write(path: str | os.PathLike[str], content: str | bytes) -> Path:
     >>> write(folder / "new" / "page.html", "<p>").read_text()
     '<p>'
     """
-    path = Path(path)
+    path = as_path(path)
     data = content if isinstance(content, bytes) else encoded(content)
     try:
         target = Path(os.path.realpath(path))
@@ -66,6 +66,18 @@ def write(path: str | os.PathLike[str], content: str | bytes) -> Path:
             remedy="What stood there before is untouched; write to a folder with room and the right to write",
         ) from error
     return path
+
+
+def as_path(path: object) -> Path:
+    """Give a path from text or from anything that stands for a path; refuse anything else."""
+    try:
+        return Path(path)  # type: ignore[arg-type]
+    except TypeError as error:
+        raise fault(
+            InputError,
+            f"{type(path).__name__} is no path",
+            remedy="Give the path as text or as a pathlib.Path",
+        ) from error
 
 
 def encoded(text: str) -> bytes:

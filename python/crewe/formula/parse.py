@@ -76,9 +76,24 @@ def refuse_depth(expression: str) -> None:
             )
 
 
-@functools.lru_cache(maxsize=512)
+def need_text(formula: object) -> None:
+    """Refuse a formula that is no text."""
+    if not isinstance(formula, str):
+        raise fault(
+            InputError,
+            f"a formula is text, not a {type(formula).__name__}",
+            remedy="Write it as 'outcome ~ arm + covariate'",
+        )
+
+
 def parse(text: str) -> tuple[str, str]:
     """Split a formula into its two sides; what is arithmetic on the left stays arithmetic."""
+    need_text(text)
+    return _parse(text)
+
+
+@functools.lru_cache(maxsize=512)
+def _parse(text: str) -> tuple[str, str]:
     refuse_depth(text)
     left, tilde, right = _names.halves(text)
     if not tilde or not left.strip() or not right.strip():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import decimal
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -21,6 +22,7 @@ SAFE = 2**53
 MANY = 10_000
 """More levels than a model of dummies can hold in memory."""
 
+TEMPORAL = (dt.date, dt.time, dt.timedelta, np.datetime64, np.timedelta64, pd.Period)
 NUMBERS = (int, float, decimal.Decimal, np.integer, np.floating)
 
 
@@ -57,12 +59,12 @@ def whole(values: Sequence[Any], name: str) -> pd.Series[Any] | None:
 
     Codes beyond 64 bits, and those with missing rows, become a category in the order of the numbers.
     """
-    kept = [value for value in values if not _gone(value)]
+    kept = [value for value in values if not is_missing(value)]
     if not any(abs(value) > SAFE for value in kept if value == value):
         return None
     if not all(_is_whole(value) for value in kept):
         return None
-    exact = [None if _gone(value) else int(value) for value in values]
+    exact = [None if is_missing(value) else int(value) for value in values]
     low, high = min(map(int, kept)), max(map(int, kept))
     if len(kept) == len(values) and low >= -(2**63) and high < 2**63:
         return pd.Series(np.array(exact, dtype=np.int64), name=name)
@@ -79,8 +81,23 @@ def _is_whole(value: Any) -> bool:
     return isinstance(value, int | np.integer)
 
 
-def _gone(value: Any) -> bool:
-    return value is None or value is pd.NA or value is pd.NaT or bool(value != value)
+def is_missing(value: Any) -> bool:
+    """Say whether a cell of a frame of any kind is missing.
+
+    Examples
+    --------
+    >>> [is_missing(cell) for cell in (None, float("nan"), pd.NA, np.datetime64("NaT"), "", 0)]
+    [True, True, True, True, False, False]
+    """
+    if value is None or value is pd.NA or value is pd.NaT:
+        return True
+    if isinstance(value, decimal.Decimal):
+        return value.is_nan()
+    try:
+        return bool(value != value)
+    except (TypeError, ValueError):
+        # A cell that holds a list or an array is not a missing one.
+        return False
 
 
 def number_column(series: nw.Series[Any], name: str) -> Column:
@@ -101,7 +118,7 @@ def number_column(series: nw.Series[Any], name: str) -> Column:
         exact = whole(cells, name)
         if exact is not None:
             return Column.of(exact)
-        return Column(np.array([np.nan if _gone(v) else v for v in cells], float))
+        return Column(np.array([np.nan if is_missing(v) else v for v in cells], float))
     return Column(_floats(series))
 
 
@@ -114,13 +131,16 @@ def _floats(series: nw.Series[Any]) -> NDArray[np.float64]:
 
 def _small(series: nw.Series[Any]) -> bool:
     """Say whether float64 holds every whole number of a column."""
-    low, high = series.min(), series.max()
-    return low is None or low != low or (low >= -SAFE and high <= SAFE)
+    if series.null_count() == len(series):
+        return True
+    return bool(series.min() >= -SAFE and series.max() <= SAFE)
 
 
 def to_floats(values: Sequence[Any]) -> NDArray[np.float64]:
     """Give Python numbers of any kind as float64, missing ones as NaN."""
-    return np.array([np.nan if _gone(value) else float(value) for value in values], dtype=float)
+    return np.array(
+        [np.nan if is_missing(value) else float(value) for value in values], dtype=float
+    )
 
 
 def refuse_mixture(values: Sequence[Any], name: str) -> None:
@@ -128,7 +148,9 @@ def refuse_mixture(values: Sequence[Any], name: str) -> None:
     if set(map(type, values)) <= {str, type(None)}:
         return
     text = [i for i, value in enumerate(values) if isinstance(value, str)]
-    mixed = any(isinstance(value, (*NUMBERS, np.bool_)) and not _gone(value) for value in values)
+    mixed = any(
+        isinstance(value, (*NUMBERS, np.bool_)) and not is_missing(value) for value in values
+    )
     if text and mixed:
         raise fault(
             InputError,

@@ -89,6 +89,19 @@ class Source:
             self._cache[name] = _canonical(self._frame[name], name)
         return self._cache[name]
 
+    def cells(self, name: str) -> list[Any]:
+        """Give the cells of a column as Python values, missing ones as None; text that is blank is missing.
+
+        Records hold words, numbers and dates side by side, which no canonical form would keep.
+        """
+        self.require(name)
+        return [
+            None
+            if _cells.is_missing(cell) or (isinstance(cell, str) and not cell.strip())
+            else cell
+            for cell in self._frame[name].to_list()
+        ]
+
     def columns(self, names: Sequence[str]) -> Columns:
         """Several columns in canonical form."""
         return Columns({name: self.column(name) for name in names}, self.n)
@@ -258,12 +271,7 @@ def _canonical(series: nw.Series[Any], name: str) -> Column:
     if dtype.is_numeric() or dtype == nw.Boolean:
         return _cells.number_column(series, name)
     if dtype.is_temporal():
-        raise fault(
-            InputError,
-            "dates cannot enter a model as they are",
-            column=name,
-            remedy="Turn them into numbers first, for instance days since the start of the trial",
-        )
+        raise _dates_refused(name)
     declared = _declared_levels(series)
     if declared is None:
         plain = _text(series, name)
@@ -278,6 +286,8 @@ def _canonical(series: nw.Series[Any], name: str) -> Column:
         exact = _cells.whole(list(values), name)
         return Column(_cells.to_floats(list(values))) if exact is None else Column.of(exact)
     if declared is None:
+        if any(isinstance(value, _cells.TEMPORAL) for value in kept):
+            raise _dates_refused(name)
         _cells.refuse_mixture(list(values), name)
     elif len(set(declared)) < len(declared):
         raise fault(
@@ -298,6 +308,15 @@ def _canonical(series: nw.Series[Any], name: str) -> Column:
     place = {level: i for i, level in enumerate(levels)}
     codes = [-1 if value is None else place[value] for value in text]
     return Column(np.array(codes, dtype=np.intp), tuple(levels))
+
+
+def _dates_refused(name: str) -> Exception:
+    return fault(
+        InputError,
+        "dates cannot enter a model as they are",
+        column=name,
+        remedy="Turn them into numbers first, for instance days since the start of the trial",
+    )
 
 
 def _text(series: nw.Series[Any], name: str) -> Column | None:

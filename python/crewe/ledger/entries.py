@@ -16,6 +16,8 @@ from crewe.design.keys import Key
 from crewe.design.methods import from_table
 from crewe.exceptions import DesignError, InputError, LedgerError, fault
 from crewe.frames.columns import text
+from crewe.tables.display import Table
+from crewe.tables.printable import Printable
 
 Label = str | int
 When = datetime | str | None
@@ -78,7 +80,7 @@ class Receipt:
 
 
 @dataclass(frozen=True)
-class Verification:
+class Verification(Printable):
     """What a ledger was found to be; a ledger with a wrong event raises instead.
 
     Attributes
@@ -105,6 +107,16 @@ class Verification:
             f"{self.events:,} events whole, {self.families:,} families, {self.children:,} children"
         )
         return "\n".join([f"{found}; head {self.head}", *self.notes])
+
+    def _panels(self) -> list[Table]:
+        rows: list[list[Any]] = [
+            ["events", self.events],
+            ["families", self.families],
+            ["children", self.children],
+            ["head", self.head],
+            ["tail vouched for up to event", "not checked" if self.tail is None else self.tail],
+        ]
+        return [Table(["", "found"], rows, title="Ledger verified: whole", notes=self.notes)]
 
 
 @dataclass(frozen=True)

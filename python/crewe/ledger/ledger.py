@@ -34,12 +34,13 @@ from crewe.ledger.entries import (
     write_time,
 )
 from crewe.tables.display import Table
+from crewe.tables.printable import Printable
 
 if TYPE_CHECKING:
     from crewe.design.consort import Consort
 
 
-class Ledger:
+class Ledger(Printable):
     """The register of a rolling trial in one file, made by :meth:`create` or :meth:`open`.
 
     Families are enrolled one by one, also by several people at once. Every event is chained to those
@@ -490,11 +491,8 @@ class Ledger:
             [noun, "drawn"], rows, title=f"{self.design.name}: ledger, {state}", notes=notes
         )
 
-    def __repr__(self) -> str:
-        return self._table().text()
-
-    def _repr_html_(self) -> str:
-        return self._table().html()
+    def _panels(self) -> list[Table]:
+        return [self._table()]
 
     def __reduce__(self) -> NoReturn:
         raise TypeError("a ledger is an open file with a key; open it again where it is needed")

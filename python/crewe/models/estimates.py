@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from crewe import _core
 from crewe.exceptions import InputError, fault
+from crewe.frames.arguments import check_methods
 from crewe.frames.source import build
 
 Floats = NDArray[np.float64]
@@ -205,6 +206,9 @@ class Estimates:
             if "=" in term:
                 return hypothesis(term, self.terms)[None, :]
         return np.eye(len(self.terms))[[self._position(term)]]
+
+
+check_methods(Estimates)
 
 
 def hypothesis(text: str, terms: Sequence[str]) -> Floats:

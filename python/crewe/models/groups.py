@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import html
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
@@ -14,6 +14,8 @@ from crewe.exceptions import InputError, fault
 from crewe.frames.cells import label_of
 from crewe.frames.source import Source, build
 from crewe.models.estimates import columns_of
+from crewe.tables.display import Table
+from crewe.tables.printable import Printable
 
 if TYPE_CHECKING:
     from crewe.models.linear import Linear
@@ -31,7 +33,7 @@ def label_among(value: Any, levels: Sequence[str]) -> str:
     return text
 
 
-class Results(Mapping[str, Result]):
+class Results(Printable, Mapping[str, Result]):
     """One result for each value of a column: a mapping from value to result.
 
     Attributes
@@ -93,14 +95,12 @@ class Results(Mapping[str, Result]):
         padded = {k: [*v, *[None] * (n - len(v))] for k, v in columns.items()}
         return build(padded, self._first.implementation)
 
-    def __repr__(self) -> str:
-        return "\n\n".join(f"{self.by}: {group}\n{one!r}" for group, one in self._items())
-
-    def _repr_html_(self) -> str:
-        return "".join(
-            f"<p>{html.escape(f'{self.by}: {group}')}</p>{one._repr_html_()}"
+    def _panels(self) -> Sequence[Table]:
+        return [
+            replace(panel, title=". ".join(filter(None, [f"{self.by}: {group}", panel.title])))
             for group, one in self._items()
-        )
+            for panel in one._panels()
+        ]
 
 
 class FitGroup(Results[Model]):
@@ -137,12 +137,9 @@ class FitGroup(Results[Model]):
 
         return table(self._results, **options)
 
-    def __repr__(self) -> str:
-        return repr(self.table())
-
-    def _repr_html_(self) -> str:
-        drawn: str = self.table()._repr_html_()
-        return drawn
+    def _panels(self) -> Sequence[Table]:
+        panels: Sequence[Table] = self.table()._panels()
+        return panels
 
 
 class FitFamily(FitGroup[Model]):

@@ -18,6 +18,7 @@ from crewe.frames.source import Source, aligned
 from crewe.models.estimates import Estimates
 from crewe.models.margins import Margins, margins, predict
 from crewe.tables.display import Table, number, p_value, stars
+from crewe.tables.printable import Printable
 
 Floats = NDArray[np.float64]
 
@@ -56,8 +57,8 @@ class Data:
     weights: _core.Weights | None = None
 
 
-@dataclass
-class Linear(Estimates):
+@dataclass(repr=False)
+class Linear(Estimates, Printable):
     """A fitted linear predictor.
 
     Attributes
@@ -345,11 +346,8 @@ class Linear(Estimates):
         """Give the printed table."""
         return self._summary_table(level)
 
-    def __repr__(self) -> str:
-        return self._summary_table().text()
-
-    def _repr_html_(self) -> str:
-        return self._summary_table().html()
+    def _panels(self) -> list[Table]:
+        return [self.summary()]
 
     def plot(self, **options: Any) -> Any:
         """Draw the coefficients with their intervals; see :func:`crewe.coefplot`."""

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from crewe import _core
 from crewe.formula import design as designs
 from crewe.formula import parse as parsing
+from crewe.frames.arguments import checked
 from crewe.frames.source import Source
 from crewe.models.groups import FitFamily, FitGroup
 from crewe.models.linear import DEFINITIONS
@@ -179,6 +180,7 @@ def logit(
 ) -> FitGroup[Logit]: ...
 
 
+@checked
 def logit(
     formula: Any,
     data: Any = None,

@@ -14,6 +14,7 @@ from crewe.frames.column import Columns
 from crewe.frames.source import Source, build, label_of, numbers
 from crewe.models.estimates import columns_of
 from crewe.tables.display import Table, number, p_value, stars
+from crewe.tables.printable import Printable
 
 if TYPE_CHECKING:
     from crewe.formula.design import Design
@@ -22,8 +23,8 @@ if TYPE_CHECKING:
 Floats = NDArray[np.float64]
 
 
-@dataclass
-class Margins:
+@dataclass(repr=False)
+class Margins(Printable):
     """Predicted levels of the outcome at values of a term, and their comparisons with the first.
 
     Attributes
@@ -120,11 +121,8 @@ class Margins:
             header, rows, title=title, notes=[*self.methods(), *(f"Note: {n}." for n in self.notes)]
         )
 
-    def __repr__(self) -> str:
-        return self._table().text()
-
-    def _repr_html_(self) -> str:
-        return self._table().html()
+    def _panels(self) -> list[Table]:
+        return [self._table()]
 
     def plot(self, **options: Any) -> Any:
         """Draw the levels with their intervals; see :func:`crewe.plots.means`."""
@@ -317,7 +315,7 @@ def _values(design: Design, name: str, values: Sequence[Any] | None) -> list[Any
             if column.levels is not None
             else [float(value) for value in np.unique(column.values)]
         )
-        unknown = [str(v) for v in values or [] if v not in levels]
+        unknown = [str(v) for v in (() if values is None else values) if v not in levels]
         if unknown:
             raise fault(
                 InputError,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, overload
 
+from crewe.frames.arguments import checked
 from crewe.models.groups import FitFamily, FitGroup
 from crewe.models.logit import Binary
 from crewe.models.regression import Asked, _fit, _Options
@@ -78,6 +79,7 @@ def probit(
 ) -> FitGroup[Probit]: ...
 
 
+@checked
 def probit(
     formula: Any,
     data: Any = None,

@@ -16,6 +16,7 @@ from crewe.formula import design as designs
 from crewe.formula import parse as parsing
 from crewe.formula.design import Design
 from crewe.formula.names import unquoted
+from crewe.frames.arguments import checked
 from crewe.frames.source import Source, aligned, index_of, numbers
 from crewe.models.groups import FitFamily, FitGroup, fit_family, several_formulas
 from crewe.models.linear import (
@@ -165,6 +166,7 @@ def ols(
 ) -> FitGroup[OLS]: ...
 
 
+@checked
 def ols(
     formula: Any,
     data: Any = None,

@@ -372,7 +372,7 @@ def read(
         raise fault(InputError, "a formula needs data", remedy="Pass the data frame second")
     check_missing(missing, rules)
     synthetic = bool(getattr(data, "attrs", {}).get("synthetic", False))
-    source = Source(pd.DataFrame(data) if isinstance(data, dict) else data)
+    source = source_of(data)
     rows = np.arange(source.n)
     if not isinstance(right, str):
         right = " + ".join(quoted(name) for name in right) or "1"
@@ -442,7 +442,7 @@ _RULES = {
 
 def check_missing(missing: str, rules: Sequence[str] = ("drop", "refuse")) -> None:
     """Refuse an unknown rule for missing values."""
-    if missing not in rules:
+    if not isinstance(missing, str) or missing not in rules:
         raise fault(
             InputError,
             f"missing={missing!r} is unknown",
@@ -466,11 +466,26 @@ def need_formula(design: Any = None, cluster: Any = None, by: Any = None) -> Non
 # -- groups -----------------------------------------------------------------------------------
 
 
+def source_of(data: Any) -> Source:
+    """Read a data frame, or a mapping of columns."""
+    if not isinstance(data, dict):
+        return Source(data)
+    try:
+        return Source(pd.DataFrame(data))
+    except ValueError as error:
+        raise fault(
+            InputError,
+            f"the mapping is no table: {error}",
+            remedy="Pass a data frame, or a mapping of columns that are equally long",
+        ) from error
+
+
 def each(
     by: str, data: Any, cluster: Any, missing: str, answer: Callable[[Any, Any], Any]
 ) -> Results[Any]:
     """Answer within each value of a column; rows without one are counted in every result."""
-    return Results(unquoted(by), in_groups(by, data, cluster, missing, answer))
+    answers = in_groups(by, data, cluster, missing, answer)
+    return Results(unquoted(by), answers)
 
 
 def in_groups(
@@ -483,7 +498,13 @@ def in_groups(
         raise fault(
             InputError, "by= takes the name of one column", remedy="Write by='site', for instance"
         )
-    source = Source(pd.DataFrame(data) if isinstance(data, dict) else data)
+    source = source_of(data)
+    if source.n == 0:
+        raise fault(
+            InputError,
+            "there are no rows to analyse",
+            remedy="Check the filter that came before",
+        )
     by = unquoted(by)
     column = source.column(by)
     refuse_empty(column, by)

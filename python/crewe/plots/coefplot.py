@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from crewe.exceptions import InputError, fault
+from crewe.frames.arguments import checked
 from crewe.plots import style as _style
 from crewe.tables import protocols
 from crewe.tables.labels import fixed, model_names, pretty
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 
+@checked
 def coefplot(
     fits: Any,
     *,

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from crewe.exceptions import InputError, fault
+from crewe.frames.arguments import checked
 from crewe.plots import style as _style
 from crewe.tables import protocols
 from crewe.tables.display import number
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 
+@checked
 def forest(
     frame: Any,
     *,

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from crewe.exceptions import InputError, fault
+from crewe.frames.arguments import checked
 from crewe.plots import style as _style
 from crewe.tables import protocols
 from crewe.tables.labels import pretty, signed
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 
+@checked
 def love(
     balance: Any,
     *,
@@ -79,7 +81,7 @@ def love(
         for term, value in values.items():
             largest[term] = max(largest.get(term, -1.0), -1.0 if math.isnan(value) else abs(value))
     terms = sorted(largest, key=lambda term: -largest[term])
-    known = dict(labels or {})
+    known = {**(protocols.attribute(balance, "texts") or {}), **(labels or {})}
     return _draw(series, terms, [known.get(term, pretty(term)) for term in terms], mark, ax)
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from crewe.exceptions import InputError, fault
+from crewe.frames.arguments import checked
 from crewe.plots import style as _style
 from crewe.tables import protocols
 from crewe.tables.display import p_value, stars
@@ -28,6 +29,7 @@ class _Group:
     counts: list[int]
 
 
+@checked
 def means(
     margins: Any,
     *,

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from crewe.exceptions import InputError, fault
-from crewe.files.writing import write
+from crewe.files.writing import as_path, write
+from crewe.frames.arguments import check_methods
 from crewe.plots import style
 from crewe.report import markup
 from crewe.report.page import Page, assemble
@@ -20,6 +21,7 @@ from crewe.report.versions import versions
 from crewe.tables import protocols
 from crewe.tables.display import Table, number, p_value
 from crewe.tables.labels import pretty, sentence
+from crewe.tables.printable import Printable
 from crewe.tables.table import ModelTable
 
 
@@ -255,7 +257,7 @@ class Report:
         CreweError
             Where the system does not write: no room, no right, no such disk.
         """
-        ending = Path(path).suffix.lower()
+        ending = as_path(path).suffix.lower()
         if ending and ending not in {".html", ".htm"}:
             raise fault(
                 InputError,
@@ -359,6 +361,9 @@ class Report:
         return groups
 
 
+check_methods(Report)
+
+
 def _svg_maker(made: Any, made_up: bool) -> Callable[[str, str, str], str]:
     def make(title: str, desc: str, prefix: str) -> str:
         # The label is there only while the SVG is made: the user's figure stays as it was.
@@ -412,6 +417,8 @@ _HEADS = {
 
 def _table_html(result: Any) -> str | None:
     """Give a result's own HTML, or a frame or tidy result as a table, or None."""
+    if isinstance(result, Printable):
+        return result.html()
     if protocols.is_frame(result) or isinstance(result, Mapping):
         return _frame_table(protocols.rows(result))
     own = getattr(result, "_repr_html_", None)
@@ -488,9 +495,16 @@ def _commitment(result: Any) -> Any:
 def _date(date: datetime.date | str | None) -> datetime.date:
     if date is None:
         return datetime.date.today()
-    if isinstance(date, datetime.datetime):
+    # NaT is an instance of datetime, and no date.
+    if isinstance(date, datetime.datetime) and date == date:
+        if date.utcoffset() is not None:
+            raise fault(
+                InputError,
+                f"the date '{date}' carries a time zone, so its day depends on the place",
+                remedy="Pass the day itself, as 2016-11-01",
+            )
         return date.date()
-    if isinstance(date, datetime.date):
+    if isinstance(date, datetime.date) and date == date:
         return date
     try:
         return datetime.date.fromisoformat(str(date))

@@ -11,6 +11,7 @@ from crewe.comparisons.samples import check_alternative, count, kind_of
 from crewe.design.assignment import Assignment
 from crewe.design.keys import Key
 from crewe.exceptions import DesignError, InputError, fault
+from crewe.frames.arguments import checked
 from crewe.frames.source import Source
 from crewe.ledger.ledger import Ledger
 from crewe.resampling._function import by_function
@@ -19,6 +20,7 @@ from crewe.resampling._read import Rows, missing, rows_of
 from crewe.resampling._result import Comparison, RandomisationTest
 
 
+@checked
 def randomisation_test(
     statistic: Any,
     data: Any,

@@ -15,10 +15,11 @@ from crewe.formula.design import Design
 from crewe.frames.source import build, numbers
 from crewe.models.margins import _label, _values
 from crewe.tables.display import Table, number
+from crewe.tables.printable import Printable
 
 
-@dataclass
-class AdjustedCurves:
+@dataclass(repr=False)
+class AdjustedCurves(Printable):
     """Adjusted survival curves; made by :meth:`CoxPH.adjusted_curves`.
 
     Attributes
@@ -87,11 +88,8 @@ class AdjustedCurves:
             notes=[*notes, *[f"Note: {note}." for note in self.notes]],
         )
 
-    def __repr__(self) -> str:
-        return self.summary().text()
-
-    def _repr_html_(self) -> str:
-        return self.summary().html()
+    def _panels(self) -> list[Table]:
+        return [self.summary()]
 
     def plot(
         self,

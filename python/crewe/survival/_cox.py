@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from crewe.exceptions import InputError, fault
+from crewe.frames.arguments import checked
 from crewe.frames.source import aligned, index_of, numbers
 from crewe.models.linear import (
     array_clusters,
@@ -19,6 +20,7 @@ from crewe.survival._surv import (
     Surv,
     array_codes,
     codes_of,
+    layers_of,
     refuse_missing_times,
     sides,
 )
@@ -26,6 +28,7 @@ from crewe.survival._surv import (
 __all__ = ["CoxPH", "coxph"]
 
 
+@checked
 def coxph(
     formula: Any,
     data: Any = None,
@@ -106,7 +109,7 @@ def coxph(
             labels = [f"stratum {k + 1}" for k in range(int(rows.strata.max()) + 1)]
     else:
         parts = sides(formula)
-        layers = parts.strata + ([strata] if isinstance(strata, str) else list(strata or []))
+        layers = parts.strata + layers_of(strata)
         asked = read(
             data,
             parts.right,

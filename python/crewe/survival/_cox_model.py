@@ -23,6 +23,7 @@ from crewe.survival._adjusted import AdjustedCurves, adjusted_curves
 from crewe.survival._surv import Surv, equals
 from crewe.survival._zph import ProportionalHazards
 from crewe.tables.display import Table, number, p_value, stars
+from crewe.tables.printable import Printable
 
 Floats = NDArray[np.float64]
 Codes = NDArray[np.uint32]
@@ -51,8 +52,8 @@ class Rows:
     design: Design | None
 
 
-@dataclass
-class CoxPH(Estimates):
+@dataclass(repr=False)
+class CoxPH(Estimates, Printable):
     """A fitted Cox model; made by :func:`coxph`.
 
     Attributes
@@ -476,11 +477,8 @@ class CoxPH(Estimates):
         title = f"Cox: {self.formula}" + (" (SYNTHETIC data)" if self.synthetic else "")
         return Table(header, rows, title=title, notes=notes)
 
-    def __repr__(self) -> str:
-        return self.summary().text()
-
-    def _repr_html_(self) -> str:
-        return self.summary().html()
+    def _panels(self) -> list[Table]:
+        return [self.summary()]
 
     def plot(self, **options: Any) -> Any:
         """Draw the log hazard ratios with their intervals; see :func:`crewe.coefplot`."""

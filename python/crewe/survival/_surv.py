@@ -111,10 +111,10 @@ def _days(values: Any, name: str) -> NDArray[Any]:
     """Give lengths of time in days; anything else as it came."""
     array = np.asarray(values)
     if array.dtype.kind == "O":
-        cells = [cell for cell in array.ravel() if not _missing(cell)]
+        cells = [cell for cell in array.ravel() if not _cells.is_missing(cell)]
         if cells and all(isinstance(cell, _SPANS) for cell in cells):
             shape = array.shape
-            plain = [None if _missing(cell) else cell for cell in array.ravel()]
+            plain = [None if _cells.is_missing(cell) else cell for cell in array.ravel()]
             array = pd.to_timedelta(pd.Series(plain)).to_numpy().reshape(shape)
     if array.dtype.kind == "m":
         if np.datetime_data(array.dtype)[0] in ("Y", "M", "generic"):
@@ -127,10 +127,6 @@ def _days(values: Any, name: str) -> NDArray[Any]:
         days = array / np.timedelta64(1, "D")
         return np.where(np.isnat(array), np.nan, days)
     return _no_dates(array, name)
-
-
-def _missing(cell: Any) -> bool:
-    return cell is None or cell is pd.NA or bool(cell != cell)
 
 
 @dataclass
@@ -209,6 +205,21 @@ def sides(formula: str) -> Sides:
         strata += [unquoted(name) for name in split(inside, ",")]
     right = re.sub(r"\s*\+?\s*strata\([^()]*\)", "", right).strip().removeprefix("+").strip()
     return Sides(arguments[0], arguments[1], right or "1", strata)
+
+
+def layers_of(strata: Any) -> list[str]:
+    """Read `strata=` beside a formula: the name of a column, or several."""
+    if strata is None:
+        return []
+    named = [strata] if isinstance(strata, str) else strata
+    if not isinstance(named, Sequence) or not all(isinstance(name, str) for name in named):
+        raise fault(
+            InputError,
+            f"strata= names columns beside a formula, and a {type(strata).__name__} names none",
+            column="strata",
+            remedy="Write strata='office', or a list of columns",
+        )
+    return [unquoted(name) for name in named]
 
 
 def refuse_missing_times(source: Source, parts: Sides, rows: NDArray[np.int64]) -> None:
@@ -355,9 +366,7 @@ def grouped(
     gone = {name: column.missing for name, column in columns.items()}
     gone[surv.event_name] = np.isnan(surv.event) | gone.get(surv.event_name, False)
     gone |= {name: codes < 0 for name, (_, codes) in zip(by, arms, strict=True)}
-    layers_by = parts.strata + (
-        [unquoted(strata)] if isinstance(strata, str) else list(strata or [])
-    )
+    layers_by = parts.strata + layers_of(strata)
     gone |= {name: source.column(name).missing for name in layers_by}
     weight = None
     if isinstance(weights, str):

@@ -12,12 +12,13 @@ from crewe.frames.source import build
 from crewe.plots import style
 from crewe.tables.display import Table, number, p_value
 from crewe.tables.labels import pretty
+from crewe.tables.printable import Printable
 
 Floats = NDArray[np.float64]
 
 
-@dataclass
-class ProportionalHazards:
+@dataclass(repr=False)
+class ProportionalHazards(Printable):
     """Tests of proportional hazards; made by :meth:`CoxPH.zph`.
 
     Attributes
@@ -94,11 +95,8 @@ class ProportionalHazards:
             notes=[f"Note: {note}." for note in self.notes],
         )
 
-    def __repr__(self) -> str:
-        return self.summary().text()
-
-    def _repr_html_(self) -> str:
-        return self.summary().html()
+    def _panels(self) -> list[Table]:
+        return [self.summary()]
 
     @style.printed()
     def plot(self, term: str | None = None, ax: Any = None, *, xlabel: str = "Time") -> Any:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-import html
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
+
+from crewe.tables.printable import Printable
+from crewe.tables.sheet import Cell, Sheet, Stacked, clean
 
 
 def number(value: Any, digits: int = 4) -> str:
@@ -43,22 +45,28 @@ def stars(value: float) -> str:
     return "***" if value < 0.01 else "**" if value < 0.05 else "*" if value < 0.10 else ""
 
 
-@dataclass
-class Table:
-    """A table ready to print.
+@dataclass(repr=False)
+class Table(Printable):
+    """A table ready to print, in every format.
 
     Attributes
     ----------
     header : sequence of str
         The column headings; the first column is a row label.
     rows : sequence of sequences
-        The cells, text or numbers.
+        The cells: text, numbers, or an estimate with its bracket.
     title : str
         The caption.
     notes : sequence of str
         What stands under it.
     digits : int
         Decimals for numbers that are not text already.
+    align : str
+        A letter a column, `l` for text and `r` for numbers; the first alone is text otherwise.
+    heads : sequence of sequences of str
+        Further heading rows.
+    facts : sequence of sequences of str
+        The lines at the foot, parted by a rule.
     """
 
     header: Sequence[str]
@@ -66,51 +74,34 @@ class Table:
     title: str = ""
     notes: Sequence[str] = field(default_factory=list)
     digits: int = 4
+    align: str = ""
+    heads: Sequence[Sequence[str]] = ()
+    facts: Sequence[Sequence[str]] = ()
 
     def cells(self) -> list[list[str]]:
         """Give the rows as text."""
-        return [[number(cell, self.digits) for cell in row] for row in self.rows]
+        return self.sheet().body()
 
-    def text(self) -> str:
-        """Give the table for a terminal."""
-        cells = [list(self.header), *self.cells()]
-        widths = [max(len(row[j]) for row in cells) for j in range(len(self.header))]
-        lines = [
-            "  ".join(
-                cell.ljust(width) if j == 0 else cell.rjust(width)
-                for j, (cell, width) in enumerate(zip(row, widths, strict=True))
-            ).rstrip()
-            for row in cells
-        ]
-        rule = "─" * max(len(line) for line in lines)
-        body = [lines[0], rule, *lines[1:]]
-        head = [self.title, ""] if self.title else []
-        notes = ["", *self.notes] if self.notes else []
-        return "\n".join([*head, *body, *notes])
+    def sheet(self, alone: bool = True) -> Sheet:
+        """Give the table as the writers of formats take it."""
 
-    def html(self) -> str:
-        """Give the table as HTML: a caption, column and row headings in `th` with a scope."""
+        def words(row: Sequence[str]) -> tuple[str, ...]:
+            return tuple(clean(str(cell)) for cell in row)
 
-        def cell(tag: str, value: str, extra: str = "") -> str:
-            return f"<{tag}{extra}>{html.escape(value)}</{tag}>"
-
-        head = "".join(cell("th", title, ' scope="col"') for title in self.header)
-        body = "".join(
-            "<tr>"
-            + cell("th", row[0], ' scope="row"')
-            + "".join(cell("td", value) for value in row[1:])
-            + "</tr>"
-            for row in self.cells()
-        )
-        caption = f"<caption>{html.escape(self.title)}</caption>" if self.title else ""
-        notes = "".join(f"<p class='crewe-note'>{html.escape(note)}</p>" for note in self.notes)
-        return (
-            f"<table class='crewe'>{caption}<thead><tr>{head}</tr></thead>"
-            f"<tbody>{body}</tbody></table>{notes}"
+        return Sheet(
+            title=clean(str(self.title)),
+            notes=words(self.notes),
+            heads=tuple(map(words, [self.header, *self.heads])),
+            rows=tuple(tuple(map(self._cell, row)) for row in self.rows),
+            facts=tuple(map(words, self.facts)),
+            align=self.align or "l" + "r" * (len(self.header) - 1),
+            alone=alone,
         )
 
-    def __repr__(self) -> str:
-        return self.text()
+    def _cell(self, value: Any) -> Cell:
+        if isinstance(value, Stacked):
+            return Stacked(clean(value.top), clean(value.below))
+        return clean(number(value, self.digits))
 
-    def _repr_html_(self) -> str:
-        return self.html()
+    def _panels(self) -> Sequence[Table]:
+        return [self]

@@ -25,7 +25,7 @@ def pretty(term: str) -> str:
     parts = []
     for part in re.split(r":(?![^\[(]*[\])])", term):
         found = re.fullmatch(r"(?:C\()?(.+?)(?:,[^)]*)?\)?\[(?:T\.)?(.+)\]", part)
-        parts.append(f"{_plain(found[1])}: {found[2]}" if found else _plain(part))
+        parts.append(f"{spaced(found[1])}: {found[2]}" if found else spaced(part))
     return " × ".join(parts)
 
 
@@ -41,7 +41,8 @@ def sentence(text: str) -> str:
     return text[:1].upper() + text[1:] + ("" if text.endswith((".", "!", "?")) else ".")
 
 
-def _plain(name: str) -> str:
+def spaced(name: str) -> str:
+    """Write the name of a column as a reader would: without underscores."""
     return name.replace("_", " ")
 
 

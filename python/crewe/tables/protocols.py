@@ -89,7 +89,7 @@ def rows(frame: Any) -> list[dict[str, Any]]:
         }
         n = max((len(values) for values in columns.values()), default=0)
         return [{name: values[i] for name, values in columns.items()} for i in range(n)]
-    if isinstance(frame, list):
+    if isinstance(frame, list) and all(isinstance(row, Mapping) for row in frame):
         return [dict(row) for row in frame]
     try:
         wrapped: Any = nw.from_native(frame)

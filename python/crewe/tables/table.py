@@ -1,19 +1,19 @@
-"""Models side by side, as a paper prints them: HTML, Markdown, LaTeX, Word and great_tables."""
+"""Models side by side, as a paper prints them."""
 
 from __future__ import annotations
 
-import html
 import math
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from crewe.exceptions import InputError, fault
+from crewe.frames.arguments import checked
 from crewe.tables import protocols
 from crewe.tables.display import Table, number, stars
 from crewe.tables.labels import MINUS, model_names, outcome, pretty, sentence
+from crewe.tables.printable import Printable, Words
+from crewe.tables.sheet import Stacked
 
 _SHOWN = {
     "std_error": "Standard errors in brackets.",
@@ -30,6 +30,7 @@ _FACTS = (
 )
 
 
+@checked
 def table(
     fits: Any,
     *,
@@ -75,7 +76,8 @@ def table(
     Returns
     -------
     ModelTable
-        With `.html`, `.markdown`, `.latex`, `.gt()` and `.docx(path)`.
+        With `.html`, `.markdown`, `.latex`, `.text()`, `.csv()`, `.docx(path)`, `.save(path)` and
+        `.gt()`.
 
     Raises
     ------
@@ -149,8 +151,8 @@ class _Row:
     below: list[str]
 
 
-@dataclass
-class ModelTable:
+@dataclass(repr=False)
+class ModelTable(Printable):
     """Several models side by side, ready to print.
 
     Attributes
@@ -190,107 +192,46 @@ class ModelTable:
     def _under(self) -> list[str]:
         return [*self.remarks, *self.notes]
 
-    def _grid(self) -> list[list[str]]:
-        """Give the table as text cells, headings first."""
-        grid = [["", *self.names]]
-        if any(self.outcomes) and self.outcomes != self.names:
-            grid.append(["Outcome", *self.outcomes])
-        for row in self.rows:
-            grid.append([row.label, *row.top])
-            if any(row.below):
-                grid.append(["", *row.below])
-        grid += [[label, *values] for label, values in self.facts]
-        return grid
-
-    @property
-    def html(self) -> str:
-        """The table as HTML, with a caption and scoped headings."""
-
-        def cells(tag: str, texts: Sequence[str], scope: str = "") -> str:
-            extra = f' scope="{scope}"' if scope else ""
-            return "".join(f"<{tag}{extra}>{html.escape(text)}</{tag}>" for text in texts)
-
-        head = f"<tr><td></td>{cells('th', self.names, 'col')}</tr>"
-        if any(self.outcomes) and self.outcomes != self.names:
-            outcomes = cells("td", self.outcomes)
-            head += f"<tr><th scope='row'>Outcome</th>{outcomes}</tr>".replace("'", '"')
-        body = ""
-        for row in self.rows:
-            pairs = "".join(
-                f"<td>{_starred(top)}"
-                + (f'<br><span class="se">{html.escape(low)}</span>' if low else "")
-                + "</td>"
-                for top, low in zip(row.top, row.below, strict=True)
-            )
-            body += f"<tr>{cells('th', [row.label], 'row')}{pairs}</tr>"
-        facts = "".join(
-            f"<tr>{cells('th', [label], 'row')}{cells('td', values)}</tr>"
-            for label, values in self.facts
-        )
-        foot = f'<tbody class="facts">{facts}</tbody>' if facts else ""
-        caption = f"<caption>{html.escape(self.title)}</caption>" if self.title else ""
-        notes = "".join(f'<p class="crewe-note">{html.escape(note)}</p>' for note in self._under())
-        return (
-            f'<table class="crewe models">{caption}<thead>{head}</thead>'
-            f"<tbody>{body}</tbody>{foot}</table>{notes}"
-        )
-
-    @property
-    def markdown(self) -> str:
-        """The table as a Markdown pipe table."""
-        grid = [[_markdown(cell).replace("|", "\\|") for cell in row] for row in self._grid()]
-        widths = [max(len(row[j]) for row in grid) for j in range(len(grid[0]))]
-
-        def line(row: list[str]) -> str:
-            first, *rest = (
-                cell.ljust(width) if j == 0 else cell.rjust(width)
-                for j, (cell, width) in enumerate(zip(row, widths, strict=True))
-            )
-            return "| " + " | ".join([first, *rest]) + " |"
-
-        rule = "|:" + "-" * (widths[0] + 1) + "|"
-        rule += "".join("-" * (width + 1) + ":|" for width in widths[1:])
-        notes = [_markdown(note) for note in self._under()]
-        head = [f"**{_markdown(self.title)}**", ""] if self.title else []
-        return "\n".join(
-            [*head, line(grid[0]), rule, *map(line, grid[1:]), *(["", *notes] if notes else [])]
-        )
-
-    @property
-    def latex(self) -> str:
-        """The table as LaTeX; it needs the package booktabs."""
-        columns = "l" + "r" * len(self.names)
-        grid = [[_latex(cell) for cell in row] for row in self._grid()]
-        heads = len(grid) - len(self.facts) - sum(1 + any(row.below) for row in self.rows)
-        lines = [" & ".join(row) + r" \\" for row in grid]
-        facts = len(self.facts)
-        body = lines[heads : len(lines) - facts] if facts else lines[heads:]
-        parts = [
-            r"\begin{table}[htbp]",
-            r"\centering",
-            *([rf"\caption{{{_latex(self.title)}}}"] if self.title else []),
-            rf"\begin{{tabular}}{{{columns}}}",
-            r"\toprule",
-            *lines[:heads],
-            r"\midrule",
-            *body,
-            *([r"\midrule", *lines[len(lines) - facts :]] if facts else []),
-            r"\bottomrule",
-            r"\end{tabular}",
-            *(
-                [r"\par\smallskip\footnotesize " + _latex(" ".join(self._under()))]
-                * bool(self._under())
-            ),
-            r"\end{table}",
+    def _panels(self) -> list[Table]:
+        rows = [
+            [row.label, *(Stacked(*pair) for pair in zip(row.top, row.below, strict=True))]
+            for row in self.rows
         ]
-        return "\n".join(parts)
+        outcomes = any(self.outcomes) and self.outcomes != self.names
+        return [
+            Table(
+                ["", *self.names],
+                rows,
+                title=self.title,
+                notes=self._under(),
+                heads=[["Outcome", *self.outcomes]] if outcomes else [],
+                facts=[[label, *values] for label, values in self.facts],
+            )
+        ]
+
+    # Attributes before every result had these methods; both ways of asking work.
+
+    @property
+    def html(self) -> Words:
+        """The table as HTML, with a caption and scoped headings."""
+        return Words(super().html())
+
+    @property
+    def markdown(self) -> Words:
+        """The table as a Markdown pipe table."""
+        return Words(super().markdown())
+
+    @property
+    def latex(self) -> Words:
+        """The table as LaTeX; it needs the package booktabs."""
+        return Words(super().latex())
 
     def gt(self) -> Any:
         """Give the table as a `great_tables.GT`, to be styled further."""
         import great_tables
         import pandas as pd
 
-        grid = self._grid()
+        grid = self._panels()[0].sheet().lines()
         columns = [f"column {j}" for j in range(len(grid[0]))]
         made = great_tables.GT(pd.DataFrame(grid[1:], columns=columns), rowname_col=columns[0])
         made = made.cols_label(dict(zip(columns[1:], self.names, strict=True)))
@@ -300,26 +241,6 @@ class ModelTable:
         for note in self._under():
             made = made.tab_source_note(note)
         return made
-
-    def docx(self, path: str | Path) -> Path:
-        """Write the table as a Word document and give its path."""
-        from crewe.tables.docx import write_table
-
-        return write_table(Path(path), self.title, self._grid(), self._under())
-
-    def __repr__(self) -> str:
-        grid = self._grid()
-        return Table(grid[0], grid[1:], title=self.title, notes=self._under()).text()
-
-    def _repr_html_(self) -> str:
-        return self.html
-
-
-def _starred(text: str) -> str:
-    """Let the stars hang, so that the numbers stand under each other."""
-    plain = text.rstrip("*")
-    marks = text[len(plain) :]
-    return html.escape(plain) + (f'<span class="stars">{marks}</span>' if marks else "")
 
 
 def _sign(text: str) -> str:
@@ -402,35 +323,3 @@ def _model_notes(models: list[Any], titles: list[str]) -> list[str]:
         sentence(note) if len(whose) == len(models) else f"{', '.join(whose)}: {sentence(note)}"
         for note, whose in found.items()
     ]
-
-
-_LATEX = {
-    "\\": r"\textbackslash{}",
-    "&": r"\&",
-    "%": r"\%",
-    "$": r"\$",
-    "#": r"\#",
-    "_": r"\_",
-    "{": r"\{",
-    "}": r"\}",
-    "~": r"\textasciitilde{}",
-    "^": r"\textasciicircum{}",
-    "<": r"$<$",
-    ">": r"$>$",
-    "²": r"$^2$",
-    "×": r"$\times$",
-    "∞": r"$\infty$",
-    MINUS: r"$-$",
-}
-
-
-def _markdown(text: str) -> str:
-    """Let text be text: no stars that mean bold, no HTML, no links."""
-    # A line break would end the row of the table.
-    text = re.sub(r"\s*[\r\n\x0b\x0c\x85\u2028\u2029]\s*", " ", text)
-    text = text.replace("\\", "\\\\").replace("*", "\\*").replace("](", "]\\(")
-    return re.sub(r"[<&](?=[A-Za-z/!?#])", r"\\\g<0>", text)
-
-
-def _latex(text: str) -> str:
-    return "".join(_LATEX.get(letter, letter) for letter in text)
