@@ -4,8 +4,8 @@ use crewe::design as core;
 use numpy::{IntoPyArray, PyArray1, PyArray2, PyReadonlyArray1, PyReadonlyArray2};
 use pyo3::prelude::*;
 
-use crate::convert::slice;
 use crate::error::OrRaise;
+use crate::handle::slice;
 use crate::units::{Codes, Labels, Units, codes, column, columns};
 
 /// A commitment to a design and its seed.

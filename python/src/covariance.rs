@@ -6,8 +6,8 @@ use crewe::inference::{self as core, Compare, Sandwich, Setting};
 use numpy::{IntoPyArray, PyArray2, PyReadonlyArray1, PyReadonlyArray2};
 use pyo3::prelude::*;
 
-use crate::convert::{columns, floats, slice};
 use crate::error::OrRaise;
+use crate::handle::{columns, floats, slice};
 use crate::regression::Fit;
 use crate::survival::CoxFit;
 

@@ -7,8 +7,8 @@ use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
 use crate::assignment::{Assignment, Commitment};
-use crate::convert::{Floats, SeedLike, floats};
 use crate::error::OrRaise;
+use crate::handle::{Floats, SeedLike, floats};
 use crate::pool::Signals;
 use crate::units::{Labels, Unit, Units, column};
 

@@ -4,8 +4,8 @@ use crewe::instruments::{cases, likert, risk, sdq};
 use numpy::{IntoPyArray, PyArray1, PyReadonlyArray1, PyReadonlyArray2};
 use pyo3::prelude::*;
 
-use crate::convert::{Floats, floats, slice};
 use crate::error::OrRaise;
+use crate::handle::{Floats, floats, slice};
 
 /// A day number for each row; none where there is no date.
 type Days = Vec<Option<i64>>;

@@ -4,11 +4,11 @@
 use pyo3::prelude::*;
 
 mod assignment;
-mod convert;
 mod cost;
 mod covariance;
 mod design;
 mod error;
+mod handle;
 mod instruments;
 mod key;
 mod ledger;

@@ -4,8 +4,8 @@ use crewe::nonparametric as core;
 use numpy::{IntoPyArray, PyArray1, PyReadonlyArray1};
 use pyo3::prelude::*;
 
-use crate::convert::{Floats, SeedLike, floats, slice};
 use crate::error::OrRaise;
+use crate::handle::{Floats, SeedLike, floats, slice};
 use crate::pool::Signals;
 
 /// The lower and the upper end of an interval.

@@ -10,9 +10,9 @@ use numpy::{PyArray1, PyArray2, PyArrayMethods, PyReadonlyArray1, PyReadonlyArra
 use pyo3::prelude::*;
 use pyo3::types::PyType;
 
-use crate::convert::{Floats, floats};
 use crate::covariance::{Clusters, Covariance, Owner};
 use crate::error::OrRaise;
+use crate::handle::{Floats, floats};
 
 /// The columns of a model: x (n x p), a name for each, and whether an intercept comes before them.
 #[pyclass(module = "crewe._core", frozen)]

@@ -7,9 +7,9 @@ use numpy::{IntoPyArray, PyArray2, PyArrayMethods, PyReadonlyArray1};
 use pyo3::prelude::*;
 
 use crate::assignment::Assignment;
-use crate::convert::{Floats, SeedLike, floats, slice};
 use crate::design::Design;
 use crate::error::OrRaise;
+use crate::handle::{Floats, SeedLike, floats, slice};
 use crate::pool::Signals;
 use crate::units::Units;
 

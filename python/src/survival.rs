@@ -5,9 +5,9 @@ use crewe::survival::{self as core, Cox, Curve, Options, Ties, Tolerance, Transf
 use numpy::{IntoPyArray, PyArray1, PyArray2, PyArrayMethods, PyReadonlyArray1, PyReadonlyArray2};
 use pyo3::prelude::*;
 
-use crate::convert::{Floats, columns, floats, slice};
 use crate::covariance::{Clusters, Covariance, Margins, Owner};
 use crate::error::OrRaise;
+use crate::handle::{Floats, columns, floats, slice};
 
 fn options(interval: &str, level: f64) -> crewe::Result<Options> {
     Ok(Options::default().interval(interval.parse()?).level(level))

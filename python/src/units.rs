@@ -4,8 +4,8 @@ use crewe::design::{self as core, Column};
 use numpy::{IntoPyArray, PyArray1, PyReadonlyArray1};
 use pyo3::prelude::*;
 
-use crate::convert::{Floats, floats, slice};
 use crate::error::OrRaise;
+use crate::handle::{Floats, floats, slice};
 
 /// Codes of rows or units.
 pub type Codes = Py<PyArray1<u32>>;

@@ -1,20 +1,10 @@
-//! Conversions that every capability shares.
+//! What every handle is made with: arrays, seeds, and classes of columns.
 
 use numpy::{IntoPyArray, PyArray1, PyReadonlyArray1};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 
 use crate::key::Secret;
-
-/// A dictionary of results: `record!(py, "coef" => array, "n" => 12)`.
-macro_rules! record {
-    ($py:expr, $($name:literal => $value:expr),+ $(,)?) => {{
-        let dict = pyo3::types::PyDict::new($py);
-        $(dict.set_item($name, $value)?;)+
-        dict
-    }};
-}
-pub(crate) use record;
 
 /// A column of numbers that Python holds.
 pub type Floats = Py<PyArray1<f64>>;
@@ -33,19 +23,19 @@ macro_rules! columns {
         $(#[$meta])*
         #[pyclass(module = "crewe._core", frozen, get_all)]
         $vis struct $name {
-            $($field: $crate::convert::Floats),+
+            $($field: $crate::handle::Floats),+
         }
 
         #[pymethods]
         impl $name {
             /// The columns again, from the list of them.
             #[staticmethod]
-            fn restore(columns: [$crate::convert::Floats; [$(stringify!($field)),+].len()]) -> Self {
+            fn restore(columns: [$crate::handle::Floats; [$(stringify!($field)),+].len()]) -> Self {
                 let [$($field),+] = columns;
                 Self { $($field),+ }
             }
 
-            fn __reduce__<'py>(&self, py: Python<'py>) -> PyResult<$crate::convert::Taken<'py>> {
+            fn __reduce__<'py>(&self, py: Python<'py>) -> PyResult<$crate::handle::Taken<'py>> {
                 let columns = vec![$(self.$field.clone_ref(py)),+];
                 Ok((py.get_type::<Self>().getattr("restore")?, (columns,)))
             }
