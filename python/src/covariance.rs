@@ -7,7 +7,7 @@ use numpy::{IntoPyArray, PyArray2, PyReadonlyArray1, PyReadonlyArray2};
 use pyo3::prelude::*;
 
 use crate::error::OrRaise;
-use crate::handle::{columns, floats, slice};
+use crate::handle::{Level, Word, columns, floats, slice};
 use crate::regression::Fit;
 use crate::survival::CoxFit;
 
@@ -140,8 +140,8 @@ impl Covariance {
     }
 
     /// The table of the coefficients: tests and intervals at `level`.
-    fn coefficients(&self, py: Python<'_>, level: f64) -> PyResult<Contrasts> {
-        Ok(Contrasts::of(py, self.ask(py, |cov| cov.coefficients(level))?))
+    fn coefficients(&self, py: Python<'_>, level: Level) -> PyResult<Contrasts> {
+        Ok(Contrasts::of(py, self.ask(py, |cov| cov.coefficients(level.0))?))
     }
 
     /// Every row of `matrix` as a contrast of the coefficients.
@@ -149,10 +149,10 @@ impl Covariance {
         &self,
         py: Python<'_>,
         matrix: PyReadonlyArray2<'_, f64>,
-        level: f64,
+        level: Level,
     ) -> PyResult<Contrasts> {
         let matrix = matrix.as_array();
-        Ok(Contrasts::of(py, self.ask(py, |cov| cov.contrasts(matrix, level))?))
+        Ok(Contrasts::of(py, self.ask(py, |cov| cov.contrasts(matrix, level.0))?))
     }
 
     /// The joint test that every row of `matrix` gives zero.
@@ -172,10 +172,9 @@ impl Covariance {
         settings: Vec<(PyReadonlyArray2<'py, f64>, Option<PyReadonlyArray1<'py, f64>>)>,
         weights: Option<PyReadonlyArray1<'py, f64>>,
         pairs: Vec<[usize; 2]>,
-        compare: &str,
-        level: f64,
+        compare: Word<Compare>,
+        level: Level,
     ) -> PyResult<Margins> {
-        let compare: Compare = compare.parse().or_raise(py)?;
         let weights = weights.as_ref().map(|weights| weights.as_array());
         let settings: Vec<Setting<'_>> = settings
             .iter()
@@ -187,7 +186,7 @@ impl Covariance {
                 }
             })
             .collect();
-        let found = self.ask(py, |cov| cov.margins(&settings, &pairs, compare, level))?;
+        let found = self.ask(py, |cov| cov.margins(&settings, &pairs, compare.0, level.0))?;
         Margins::of(py, found.levels, found.comparisons)
     }
 
@@ -197,10 +196,10 @@ impl Covariance {
         py: Python<'_>,
         rows: PyReadonlyArray2<'_, f64>,
         linear_predictor: bool,
-        level: f64,
+        level: Level,
     ) -> PyResult<Contrasts> {
         let rows = rows.as_array();
-        Ok(Contrasts::of(py, self.ask(py, |cov| cov.predict(rows, linear_predictor, level))?))
+        Ok(Contrasts::of(py, self.ask(py, |cov| cov.predict(rows, linear_predictor, level.0))?))
     }
 }
 

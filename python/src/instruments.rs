@@ -5,7 +5,7 @@ use numpy::{IntoPyArray, PyArray1, PyReadonlyArray1, PyReadonlyArray2};
 use pyo3::prelude::*;
 
 use crate::error::OrRaise;
-use crate::handle::{Floats, floats, slice};
+use crate::handle::{Floats, Word, floats, slice};
 
 /// A day number for each row; none where there is no date.
 type Days = Vec<Option<i64>>;
@@ -62,22 +62,20 @@ impl CaseWindow {
     #[new]
     #[pyo3(signature = (start, end, extracted, origin, rules))]
     fn new(
-        py: Python<'_>,
         start: i64,
         end: i64,
         extracted: Option<i64>,
-        origin: &str,
+        origin: Word<cases::Origin>,
         rules: [bool; 4],
-    ) -> PyResult<Self> {
-        let origin = origin.parse::<cases::Origin>().or_raise(py)?;
+    ) -> Self {
         let kept = cases::Rules::default()
             .move_referral(rules[0])
             .history(rules[1])
             .rereferral_in_window(rules[2])
             .rereferred_not_closed(rules[3]);
-        let mut inner = cases::Window::new(start, end, origin).rules(kept);
+        let mut inner = cases::Window::new(start, end, origin.0).rules(kept);
         inner.extracted = extracted;
-        Ok(Self { inner })
+        Self { inner }
     }
 }
 
@@ -89,11 +87,12 @@ struct Recode {
     rows: Vec<usize>,
 }
 
-/// A row that was left out, and why.
+/// A row that was left out, why, and what else speaks against it.
 #[pyclass(module = "crewe._core", frozen, get_all)]
 struct Excluded {
     row: usize,
     reason: &'static str,
+    also: Vec<&'static str>,
 }
 
 /// Cases after the rules of the window; columns have an entry for each of `rows`, which were kept.
@@ -134,8 +133,10 @@ fn prepare_cases(
     let recode = |found: cases::Recode| {
         Py::new(py, Recode { rule: found.rule, action: found.action, rows: found.rows })
     };
-    let excluded =
-        |found: cases::Excluded| Py::new(py, Excluded { row: found.row, reason: found.reason.name() });
+    let excluded = |found: cases::Excluded| {
+        let also = found.also.into_iter().map(cases::Exclusion::name).collect();
+        Py::new(py, Excluded { row: found.row, reason: found.reason.name(), also })
+    };
     Ok(PreparedCases {
         rows: out.rows,
         history: out.history.map(|history| flags(py, history)),

@@ -5,7 +5,7 @@ use numpy::{IntoPyArray, PyArray1, PyReadonlyArray1};
 use pyo3::prelude::*;
 
 use crate::error::OrRaise;
-use crate::handle::{Floats, SeedLike, floats, slice};
+use crate::handle::{Floats, Level, SeedLike, Word, floats, slice};
 use crate::pool::Signals;
 
 /// The lower and the upper end of an interval.
@@ -31,14 +31,8 @@ struct MannWhitneyOptions {
 impl MannWhitneyOptions {
     #[new]
     #[pyo3(signature = (alternative, exact, correct, level))]
-    fn new(
-        py: Python<'_>,
-        alternative: &str,
-        exact: Option<bool>,
-        correct: bool,
-        level: f64,
-    ) -> PyResult<Self> {
-        Ok(Self { alternative: alternative.parse().or_raise(py)?, exact, correct, level })
+    fn new(alternative: Word<core::Alternative>, exact: Option<bool>, correct: bool, level: Level) -> Self {
+        Self { alternative: alternative.0, exact, correct, level: level.0 }
     }
 
     /// The word for the alternative.
@@ -120,11 +114,10 @@ fn permutation_test(
     py: Python<'_>,
     x: PyReadonlyArray1<'_, f64>,
     y: PyReadonlyArray1<'_, f64>,
-    alternative: &str,
+    alternative: Word<core::Alternative>,
     name: String,
 ) -> PyResult<PermutationTest> {
-    let alternative = alternative.parse::<core::Alternative>().or_raise(py)?;
-    let options = core::PermutationOptions::default().alternative(alternative).name(name);
+    let options = core::PermutationOptions::default().alternative(alternative.0).name(name);
     let (x, y) = (slice(&x)?, slice(&y)?);
     let test = crate::pool::compute(py, || core::permutation_test(x, y, &options, &Signals)).or_raise(py)?;
     Ok(PermutationTest {
@@ -162,19 +155,18 @@ fn compare_rates(
     py: Python<'_>,
     events: [u64; 2],
     totals: [u64; 2],
-    alternative: &str,
+    alternative: Word<core::Alternative>,
     exact: bool,
-    level: f64,
+    level: Level,
 ) -> PyResult<RateComparison> {
-    let alternative = alternative.parse::<core::Alternative>().or_raise(py)?;
-    let fisher = core::fisher_test(events, totals, alternative, level).or_raise(py)?;
-    let newcombe = core::newcombe(events, totals, level).or_raise(py)?;
+    let fisher = core::fisher_test(events, totals, alternative.0, level.0).or_raise(py)?;
+    let newcombe = core::newcombe(events, totals, level.0).or_raise(py)?;
     let unconditional = if exact {
-        Some(crate::pool::compute(py, || core::chan_zhang(events, totals, level, &Signals)).or_raise(py)?)
+        Some(crate::pool::compute(py, || core::chan_zhang(events, totals, level.0, &Signals)).or_raise(py)?)
     } else {
         None
     };
-    let rates = [0, 1].map(|g| core::clopper_pearson(events[g], totals[g], level).map(pair));
+    let rates = [0, 1].map(|g| core::clopper_pearson(events[g], totals[g], level.0).map(pair));
     let [first, second] = rates;
     Ok(RateComparison {
         p_value: fisher.p_value,
@@ -205,11 +197,10 @@ fn prevalence(
     events: u64,
     total: u64,
     national: f64,
-    alternative: &str,
-    level: f64,
+    alternative: Word<core::Alternative>,
+    level: Level,
 ) -> PyResult<Prevalence> {
-    let alternative = alternative.parse::<core::Alternative>().or_raise(py)?;
-    let test = crate::pool::compute(py, || core::prevalence(events, total, national, alternative, level))
+    let test = crate::pool::compute(py, || core::prevalence(events, total, national, alternative.0, level.0))
         .or_raise(py)?;
     Ok(Prevalence {
         rate: test.rate,
@@ -258,9 +249,8 @@ fn goodness_of_fit(
 
 /// Adjusts p-values.
 #[pyfunction]
-fn adjust(py: Python<'_>, p: PyReadonlyArray1<'_, f64>, method: &str) -> PyResult<Floats> {
-    let method = method.parse::<core::Adjustment>().or_raise(py)?;
-    Ok(floats(py, core::adjust(slice(&p)?, method).or_raise(py)?))
+fn adjust(py: Python<'_>, p: PyReadonlyArray1<'_, f64>, method: Word<core::Adjustment>) -> PyResult<Floats> {
+    Ok(floats(py, core::adjust(slice(&p)?, method.0).or_raise(py)?))
 }
 
 /// The values of one group.
@@ -285,11 +275,11 @@ fn group_summary(
     values: PyReadonlyArray1<'_, f64>,
     codes: PyReadonlyArray1<'_, u32>,
     groups: usize,
-    level: f64,
+    level: Level,
 ) -> PyResult<Vec<GroupSummary>> {
     let (values, codes) = (slice(&values)?, slice(&codes)?);
     let found =
-        crate::pool::compute(py, || core::group_summary(values, codes, groups, level)).or_raise(py)?;
+        crate::pool::compute(py, || core::group_summary(values, codes, groups, level.0)).or_raise(py)?;
     let summaries = found.into_iter().map(|group| GroupSummary {
         n: group.n,
         missing: group.missing,

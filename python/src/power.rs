@@ -5,6 +5,7 @@ use crewe::power::{ClusterSize, Distribution, Plan};
 use pyo3::prelude::*;
 
 use crate::error::OrRaise;
+use crate::handle::Word;
 
 /// A mean size or a list of sizes.
 #[derive(FromPyObject)]
@@ -56,18 +57,10 @@ struct PowerSetting {
 #[pymethods]
 impl PowerSetting {
     #[new]
-    fn new(
-        py: Python<'_>,
-        cv: f64,
-        allocation: f64,
-        alpha: f64,
-        distribution: &str,
-        r2: f64,
-    ) -> PyResult<Self> {
-        let distribution = distribution.parse::<Distribution>().or_raise(py)?;
+    fn new(cv: f64, allocation: f64, alpha: f64, distribution: Word<Distribution>, r2: f64) -> Self {
         let plan =
-            Plan::default().cv(cv).allocation(allocation).alpha(alpha).distribution(distribution).r2(r2);
-        Ok(Self { plan })
+            Plan::default().cv(cv).allocation(allocation).alpha(alpha).distribution(distribution.0).r2(r2);
+        Self { plan }
     }
 }
 
@@ -105,18 +98,17 @@ struct BinaryPower {
 fn power_binary(
     py: Python<'_>,
     baseline: f64,
-    method: &str,
-    direction: Option<&str>,
+    method: Word<Method>,
+    direction: Option<Word<Direction>>,
     quantities: &PowerQuantities,
     setting: &PowerSetting,
 ) -> PyResult<BinaryPower> {
-    let method: Method = method.parse().or_raise(py)?;
-    let direction = direction.map(str::parse::<Direction>).transpose().or_raise(py)?;
+    let method = method.0;
     let mut plan = setting.plan.clone();
     (plan.effect, plan.clusters, plan.power) = (quantities.effect, quantities.clusters, quantities.power);
     (plan.icc, plan.cluster_size) = (quantities.icc, quantities.cluster_size.clone());
     let mut asked = Binary::new(baseline, method, plan);
-    asked.direction = direction;
+    asked.direction = direction.map(|direction| direction.0);
     let answer = crate::pool::compute(py, || binary::power(&asked)).or_raise(py)?;
     let solution = &answer.solution;
     Ok(BinaryPower {

@@ -12,7 +12,7 @@ use pyo3::types::PyType;
 
 use crate::covariance::{Clusters, Covariance, Owner};
 use crate::error::OrRaise;
-use crate::handle::{Floats, floats};
+use crate::handle::{Floats, Word, floats};
 
 /// The columns of a model: x (n x p), a name for each, and whether an intercept comes before them.
 #[pyclass(module = "crewe._core", frozen)]
@@ -52,8 +52,8 @@ pub struct Weights {
 #[pymethods]
 impl Weights {
     #[new]
-    fn new(py: Python<'_>, values: Floats, kind: &str) -> PyResult<Self> {
-        Ok(Self { values, kind: kind.parse().or_raise(py)? })
+    fn new(values: Floats, kind: Word<WeightKind>) -> Self {
+        Self { values, kind: kind.0 }
     }
 
     /// The name of their kind.
@@ -142,9 +142,19 @@ impl Fit {
         py: Python<'_>,
         ask: impl FnOnce(&AnyFit<'_>) -> crewe::Result<T> + Send,
     ) -> PyResult<T> {
+        self.with_fit_aside(py, Vec::new(), ask)
+    }
+
+    /// As [`Fit::with_fit`], with columns of the design that nobody asks after.
+    fn with_fit_aside<T: Send>(
+        &self,
+        py: Python<'_>,
+        aside: Vec<usize>,
+        ask: impl FnOnce(&AnyFit<'_>) -> crewe::Result<T> + Send,
+    ) -> PyResult<T> {
         let design = self.design.get();
         let (x, y) = (design.columns(py), self.y.bind(py).readonly());
-        let (design, outcome) = (design.over(x.as_array()).or_raise(py)?, y.as_array());
+        let (design, outcome) = (design.over(x.as_array()).or_raise(py)?.aside(aside), y.as_array());
         let fit = match &self.model {
             Model::Ols(summary) => AnyFit::Ols(core::Fit::resume(design, outcome, Arc::clone(summary))),
             Model::Glm(summary) => AnyFit::Glm(core::Fit::resume(design, outcome, Arc::clone(summary))),
@@ -179,18 +189,18 @@ impl Fit {
         floats(py, self.estimates().coef.clone())
     }
 
-    /// The covariance of the coefficients under a named definition.
-    #[pyo3(signature = (kind, clusters, residual_df))]
+    /// The covariance of the coefficients under a named definition; notes pass over the columns of `x` that are aside.
+    #[pyo3(signature = (kind, clusters, residual_df, aside))]
     fn covariance(
         slf: Bound<'_, Self>,
-        kind: &str,
+        kind: Word<Vcov>,
         clusters: Option<&Clusters>,
         residual_df: bool,
+        aside: Vec<usize>,
     ) -> PyResult<Covariance> {
         let py = slf.py();
-        let kind: Vcov = kind.parse().or_raise(py)?;
         let rule = if residual_df { DfRule::Residual } else { DfRule::Default };
-        let inner = slf.get().with_fit(py, |fit| fit.vcov(kind, clusters, rule))?;
+        let inner = slf.get().with_fit_aside(py, aside, |fit| fit.vcov(kind.0, clusters, rule))?;
         Ok(Covariance { owner: Owner::Regression(slf.unbind()), inner })
     }
 
@@ -264,14 +274,13 @@ fn ols_fit<'py>(
 #[pyfunction]
 #[pyo3(signature = (family, y, y_name, design, weights))]
 fn glm_fit<'py>(
-    family: &str,
+    family: Word<Family>,
     y: PyReadonlyArray1<'py, f64>,
     y_name: &str,
     design: Bound<'py, DesignMatrix>,
     weights: Option<&Weights>,
 ) -> PyResult<Py<GlmFit>> {
-    let family: Family = family.parse().or_raise(design.py())?;
-    let summary = fitted(&y, &design, weights, |x, y, weights| glm::fit(family, x, y, y_name, weights))?;
+    let summary = fitted(&y, &design, weights, |x, y, weights| glm::fit(family.0, x, y, y_name, weights))?;
     let own = GlmFit {
         log_likelihood: summary.log_likelihood,
         null_log_likelihood: summary.null_log_likelihood,

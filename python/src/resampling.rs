@@ -9,7 +9,7 @@ use pyo3::prelude::*;
 use crate::assignment::Assignment;
 use crate::design::Design;
 use crate::error::OrRaise;
-use crate::handle::{Floats, SeedLike, floats, slice};
+use crate::handle::{Floats, Level, SeedLike, Word, floats, slice};
 use crate::pool::Signals;
 use crate::units::Units;
 
@@ -68,22 +68,21 @@ impl RandomisationOptions {
     #[new]
     #[pyo3(signature = (draws, seed, alternative, level, interval, weights))]
     fn new(
-        py: Python<'_>,
         draws: u64,
         seed: Option<SeedLike>,
-        alternative: &str,
-        level: f64,
+        alternative: Word<Alternative>,
+        level: Level,
         interval: bool,
-        weights: &str,
-    ) -> PyResult<Self> {
+        weights: Word<core::Weights>,
+    ) -> Self {
         let mut inner = core::RandomisationOptions::default()
             .draws(draws)
-            .alternative(alternative.parse().or_raise(py)?)
-            .level(level)
+            .alternative(alternative.0)
+            .level(level.0)
             .interval(interval)
-            .weights(weights.parse().or_raise(py)?);
+            .weights(weights.0);
         inner.seed = seed.map(Seed::from);
-        Ok(Self { inner })
+        Self { inner }
     }
 
     /// The word for the alternative.
@@ -140,10 +139,8 @@ fn randomisation_test(
     options: &RandomisationOptions,
 ) -> PyResult<RandomisationTest> {
     let covariates = statistic.covariates.as_ref().map(|x| x.bind(py).readonly());
-    let statistic = match &covariates {
-        Some(x) => core::Statistic::Adjusted(x.as_array()),
-        None => core::Statistic::named(&statistic.name, statistic.studentised).or_raise(py)?,
-    };
+    let columns = covariates.as_ref().map(|x| x.as_array());
+    let statistic = core::Statistic::named(&statistic.name, statistic.studentised, columns).or_raise(py)?;
     let test = crate::pool::compute(py, || {
         core::randomisation_test(
             &design.inner,
@@ -232,13 +229,12 @@ fn randomisation_tails(
     values: PyReadonlyArray1<'_, f64>,
     probability: Option<PyReadonlyArray1<'_, f64>>,
     observed: f64,
-    alternative: &str,
+    alternative: Word<Alternative>,
 ) -> PyResult<Tails> {
-    let alternative = alternative.parse::<Alternative>().or_raise(py)?;
     let probability = probability.as_ref().map(slice).transpose()?;
     let found = core::tails(slice(&values)?, probability, observed).or_raise(py)?;
     Ok(Tails {
-        p_value: found.p_value(alternative),
+        p_value: found.p_value(alternative.0),
         p_lower: found.lower,
         p_upper: found.upper,
         null_mean: found.mean,
@@ -283,7 +279,7 @@ fn randomisation_size(
     statistic: &Statistic,
     options: &SizeOptions,
 ) -> PyResult<Size> {
-    let statistic = core::Statistic::named(&statistic.name, statistic.studentised).or_raise(py)?;
+    let statistic = core::Statistic::named(&statistic.name, statistic.studentised, None).or_raise(py)?;
     let found = crate::pool::compute(py, || {
         core::size(&design.inner, &units.inner, &outcomes.inner, statistic, &options.inner, &Signals)
     })

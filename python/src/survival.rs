@@ -1,16 +1,16 @@
 //! Times to an event: the fits stay in the core, the package asks them questions.
 
 use crewe::inference::{Compare, Vcov};
-use crewe::survival::{self as core, Cox, Curve, Options, Ties, Tolerance, Transform};
+use crewe::survival::{self as core, Cox, Curve, Interval, Options, Ties, Tolerance, Transform};
 use numpy::{IntoPyArray, PyArray1, PyArray2, PyArrayMethods, PyReadonlyArray1, PyReadonlyArray2};
 use pyo3::prelude::*;
 
-use crate::covariance::{Clusters, Covariance, Margins, Owner};
+use crate::covariance::{Clusters, Contrasts, Covariance, Owner};
 use crate::error::OrRaise;
-use crate::handle::{Floats, columns, floats, slice};
+use crate::handle::{Floats, Level, Word, columns, floats, slice};
 
-fn options(interval: &str, level: f64) -> crewe::Result<Options> {
-    Ok(Options::default().interval(interval.parse()?).level(level))
+fn options(interval: Word<Interval>, level: Level) -> Options {
+    Options::default().interval(interval.0).level(level.0)
 }
 
 fn optional<'a, T: numpy::Element>(array: Option<&'a PyReadonlyArray1<'_, T>>) -> PyResult<Option<&'a [T]>> {
@@ -201,11 +201,11 @@ fn kaplan_meier(
     py: Python<'_>,
     surv: &Surv,
     groups: Option<PyReadonlyArray1<'_, u32>>,
-    interval: &str,
-    level: f64,
+    interval: Word<Interval>,
+    level: Level,
 ) -> PyResult<Vec<KaplanMeierCurve>> {
     let groups = optional(groups.as_ref())?;
-    let curves = surv.ask(py, |surv| core::kaplan_meier(&surv, groups, options(interval, level)?))?;
+    let curves = surv.ask(py, |surv| core::kaplan_meier(&surv, groups, options(interval, level)))?;
     Ok(curves.into_iter().map(|inner| KaplanMeierCurve { inner }).collect())
 }
 
@@ -290,11 +290,20 @@ impl SurvivalCurve {
     }
 }
 
-/// Survival under every setting, and the differences of the later ones from the first.
+/// Survival under every setting, the differences of the later ones from the first, and what to know of them.
 #[pyclass(module = "crewe._core", frozen, get_all)]
 struct AdjustedCurves {
     curves: Vec<Py<SurvivalCurve>>,
     differences: Vec<Py<SurvivalCurve>>,
+    notes: Vec<String>,
+}
+
+/// Risks by a time under every setting, comparisons of pairs of them, and what to know of them.
+#[pyclass(module = "crewe._core", frozen, get_all)]
+struct AdjustedRisks {
+    levels: Py<Contrasts>,
+    comparisons: Py<Contrasts>,
+    notes: Vec<String>,
 }
 
 /// A cumulative baseline hazard.
@@ -391,12 +400,15 @@ impl CoxFit {
 
     /// The covariance under a named definition.
     #[pyo3(signature = (kind, clusters))]
-    fn covariance(slf: Bound<'_, Self>, kind: &str, clusters: Option<&Clusters>) -> PyResult<Covariance> {
+    fn covariance(
+        slf: Bound<'_, Self>,
+        kind: Word<Vcov>,
+        clusters: Option<&Clusters>,
+    ) -> PyResult<Covariance> {
         let py = slf.py();
-        let kind: Vcov = kind.parse().or_raise(py)?;
         let clusters = clusters.map(|clusters| &clusters.inner);
         let fit = &slf.get().inner;
-        let inner = crate::pool::compute(py, || Ok(fit.vcov(kind, clusters)?.detach())).or_raise(py)?;
+        let inner = crate::pool::compute(py, || Ok(fit.vcov(kind.0, clusters)?.detach())).or_raise(py)?;
         Ok(Covariance { owner: Owner::Cox(slf.unbind()), inner })
     }
 
@@ -413,9 +425,13 @@ impl CoxFit {
     }
 
     /// Tests of proportional hazards, by terms.
-    fn zph(&self, py: Python<'_>, transform: &str, terms: Vec<Vec<usize>>) -> PyResult<ProportionalHazards> {
-        let transform: Transform = transform.parse().or_raise(py)?;
-        let zph = crate::pool::compute(py, || self.inner.zph(transform, &terms)).or_raise(py)?;
+    fn zph(
+        &self,
+        py: Python<'_>,
+        transform: Word<Transform>,
+        terms: Vec<Vec<usize>>,
+    ) -> PyResult<ProportionalHazards> {
+        let zph = crate::pool::compute(py, || self.inner.zph(transform.0, &terms)).or_raise(py)?;
         let all: Vec<&core::Test> = zph.terms.iter().chain([&zph.global]).collect();
         Ok(ProportionalHazards {
             statistic: floats(py, all.iter().map(|test| test.statistic).collect()),
@@ -440,13 +456,13 @@ impl CoxFit {
         covariance: &Covariance,
         x: PyReadonlyArray1<'_, f64>,
         stratum: usize,
-        interval: &str,
-        level: f64,
+        interval: Word<Interval>,
+        level: Level,
     ) -> PyResult<SurvivalCurve> {
         let x = slice(&x)?;
         let curve = crate::pool::compute(py, || {
             let covariance = self.inner.attach(&covariance.inner)?;
-            self.inner.survival_curve(&covariance, x, stratum, options(interval, level)?)
+            self.inner.survival_curve(&covariance, x, stratum, options(interval, level))
         })
         .or_raise(py)?;
         Ok(SurvivalCurve::of(py, curve))
@@ -459,20 +475,21 @@ impl CoxFit {
         covariance: &Covariance,
         settings: Vec<PyReadonlyArray2<'_, f64>>,
         times: PyReadonlyArray1<'_, f64>,
-        interval: &str,
-        level: f64,
+        interval: Word<Interval>,
+        level: Level,
     ) -> PyResult<AdjustedCurves> {
         let times = slice(&times)?;
         let views: Vec<_> = settings.iter().map(|x| x.as_array()).collect();
         let adjusted = crate::pool::compute(py, || {
             let covariance = self.inner.attach(&covariance.inner)?;
-            self.inner.adjusted_curves(&covariance, &views, times, options(interval, level)?)
+            self.inner.adjusted_curves(&covariance, &views, times, options(interval, level))
         })
         .or_raise(py)?;
         let list = |curves: Vec<core::SurvivalCurve>| -> PyResult<Vec<_>> {
             curves.into_iter().map(|curve| Py::new(py, SurvivalCurve::of(py, curve))).collect()
         };
-        Ok(AdjustedCurves { curves: list(adjusted.curves)?, differences: list(adjusted.differences)? })
+        let (curves, differences) = (list(adjusted.curves)?, list(adjusted.differences)?);
+        Ok(AdjustedCurves { curves, differences, notes: adjusted.notes })
     }
 
     /// The survival of rows by a time, one value a row.
@@ -484,13 +501,13 @@ impl CoxFit {
         rows: PyReadonlyArray2<'_, f64>,
         stratum: usize,
         time: f64,
-        interval: &str,
-        level: f64,
+        interval: Word<Interval>,
+        level: Level,
     ) -> PyResult<SurvivalCurve> {
         let rows = rows.as_array();
         let curve = crate::pool::compute(py, || {
             let covariance = self.inner.attach(&covariance.inner)?;
-            self.inner.survival_at(&covariance, rows, stratum, time, options(interval, level)?)
+            self.inner.survival_at(&covariance, rows, stratum, time, options(interval, level))
         })
         .or_raise(py)?;
         Ok(SurvivalCurve::of(py, curve))
@@ -505,17 +522,20 @@ impl CoxFit {
         settings: Vec<PyReadonlyArray2<'_, f64>>,
         time: f64,
         pairs: Vec<[usize; 2]>,
-        compare: &str,
-        level: f64,
-    ) -> PyResult<Margins> {
-        let compare: Compare = compare.parse().or_raise(py)?;
+        compare: Word<Compare>,
+        level: Level,
+    ) -> PyResult<AdjustedRisks> {
         let views: Vec<_> = settings.iter().map(|x| x.as_array()).collect();
         let found = crate::pool::compute(py, || {
             let covariance = self.inner.attach(&covariance.inner)?;
-            self.inner.adjusted_risks(&covariance, &views, time, &pairs, compare, level)
+            self.inner.adjusted_risks(&covariance, &views, time, &pairs, compare.0, level.0)
         })
         .or_raise(py)?;
-        Margins::of(py, found.levels, found.comparisons)
+        Ok(AdjustedRisks {
+            levels: Py::new(py, Contrasts::of(py, found.levels))?,
+            comparisons: Py::new(py, Contrasts::of(py, found.comparisons))?,
+            notes: found.notes,
+        })
     }
 
     /// The distinct times with events.
@@ -542,13 +562,12 @@ fn cox_fit(
     surv: &Surv,
     x: PyReadonlyArray2<'_, f64>,
     names: Vec<String>,
-    ties: &str,
+    ties: Word<Ties>,
     strata: Option<PyReadonlyArray1<'_, u32>>,
 ) -> PyResult<CoxFit> {
     let (columns, strata) = (x.as_array(), optional(strata.as_ref())?);
-    let inner = surv.ask(py, |surv| {
-        Cox::new(surv, columns).named(names).ties(ties.parse::<Ties>()?).strata(strata).fit()
-    })?;
+    let inner =
+        surv.ask(py, |surv| Cox::new(surv, columns).named(names).ties(ties.0).strata(strata).fit())?;
     Ok(CoxFit { inner })
 }
 
@@ -562,6 +581,7 @@ pub fn register(m: &Bound<'_, PyModule>) -> PyResult<()> {
     m.add_class::<Test>()?;
     m.add_class::<SurvivalCurve>()?;
     m.add_class::<AdjustedCurves>()?;
+    m.add_class::<AdjustedRisks>()?;
     m.add_class::<Baseline>()?;
     m.add_class::<ProportionalHazards>()?;
     m.add_class::<CoxFit>()?;

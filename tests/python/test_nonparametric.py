@@ -345,7 +345,7 @@ def test_results_print_pickle_and_say_when_they_are_synthetic(staff: pd.DataFram
         again = pickle.loads(pickle.dumps(result))
         assert repr(again) == repr(result)
         assert "SYNTHETIC" in repr(result)
-        assert result._repr_html_().startswith("<table")
+        assert "<table" in result._repr_html_()
         assert list(result.tidy().columns)[:8] == [
             "term",
             "estimate",

@@ -29,6 +29,7 @@ from crewe.tables.display import Table
 from crewe.tables.printable import Printable
 from crewe.tables.sheet import Sheet, clean, one_line
 from crewe.tables.writers import registry
+from crewe.tables.writers.html import unscrolled
 
 FOLDER = tempfile.TemporaryDirectory()
 ARMS = {"control": 1, "crewe": 1}
@@ -454,6 +455,7 @@ def test_7_9_words_of_every_kind_stay_words_in_every_format(attack: str, tmp_pat
         assert not words or any(text.split("\n(")[0] == words for text in shown)
         assert html.captions == [s.title for s in found if s.title]
         assert html.notes == [note for s in found for note in s.notes]
+        html = read_html(unscrolled(result.html()))
         assert html.tags <= set(re.findall(r"\w+", "table caption thead tbody tr th td p br span"))
         assert read_markdown(result.markdown()) == [lines(s, single=True) for s in found]
         check_latex(result.latex(), found)

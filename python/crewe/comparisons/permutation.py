@@ -181,7 +181,15 @@ def permutation_test(
             ),
         )
     samples = (
-        samples_of(formula, data, reference, design=design, cluster=cluster, missing=missing)
+        samples_of(
+            formula,
+            data,
+            reference,
+            design=design,
+            cluster=cluster,
+            missing=missing,
+            tests="permutation tests of rows",
+        )
         if isinstance(formula, str)
         else two_arrays(formula, data, design, cluster, by)
     )

@@ -140,6 +140,7 @@ def samples_of(
     design: Any = None,
     cluster: Any = None,
     missing: str = "drop",
+    tests: str = "rank tests",
 ) -> Samples:
     """Read two samples of independent rows out of a formula."""
     if "~" not in formula:
@@ -167,7 +168,7 @@ def samples_of(
         )
         if (codes < 0).any():
             notes.append(f"rows without {arm}, left out: {int((codes < 0).sum())}")
-    notes += asked.refuse_families(kept)
+    notes += asked.refuse_families(kept, tests)
     return Samples(
         outcome,
         (levels[0], levels[1]),

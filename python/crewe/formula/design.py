@@ -121,6 +121,14 @@ class Design:
         alone = {name: found[0] for name, found in by_variable.items() if len(found) == 1}
         return {**alone, **named}
 
+    def made_of(self, columns: set[str]) -> dict[str, list[str]]:
+        """Give the columns of every term that is made of some of these variables alone, by the name of the term."""
+        return {
+            term.name: list(self.plan.names[term.where])
+            for term in self.plan.terms
+            if term.variables and columns.issuperset(term.variables)
+        }
+
     def rows_of(self, data: Any) -> tuple[Floats, NDArray[np.bool_]]:
         """Give the design of other data, the intercept left out, and which rows have every value.
 
@@ -269,6 +277,13 @@ def design(
     first_column = int(plan.intercept)
     x = np.ascontiguousarray(matrix[:, first_column:])
     return Design(x, list(plan.names[first_column:]), kept, rows, plan, state, dropped, notes)
+
+
+def terms(expression: str) -> list[str]:
+    """Name the terms of the right side of a formula."""
+    from crewe.formula.engine import terms_of
+
+    return [shown_name(term) for term in terms_of(expression)]
 
 
 def _whole_rows(

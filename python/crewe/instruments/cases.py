@@ -57,7 +57,8 @@ class Cases(Printable):
         One line a recode: ``rule`` (0 for censoring), ``recode``, ``n``, ``rows`` (counted from 0
         in the frame as given) and ``cases``, the last two as text.
     excluded : dict of str to list of str
-        The ids of the cases that are not kept, by reason: what a CONSORT flow takes.
+        The ids of the cases that are not kept, by reason: what a CONSORT flow takes. A case with several
+        reasons stands under the first, which a note says.
     notes : list of str
         What a reader should know.
     """
@@ -209,8 +210,12 @@ def prepare(
         _core.CaseWindow(first, last, seen, origin, flags),
     )
     excluded: dict[str, list[str]] = {}
+    several: dict[str, int] = {}
     for one in out.excluded:
-        excluded.setdefault(reasons[one.row] or one.reason, Ids(column=case)).append(ids[one.row])
+        named = [reasons[one.row] or one.reason, *one.also]
+        excluded.setdefault(named[0], Ids(column=case)).append(ids[one.row])
+        if one.also:
+            several[" and ".join(named)] = several.get(" and ".join(named), 0) + 1
     if source.n and not out.rows:
         raise fault(
             InputError,
@@ -234,7 +239,7 @@ def prepare(
             }
         ),
         excluded=excluded,
-        notes=_notes(out, cin_start, seen, origin, flags),
+        notes=[*_notes(out, cin_start, seen, origin, flags), *_several(several)],
         _summary={
             "start": dt.date.fromordinal(first).isoformat(),
             "end": dt.date.fromordinal(last).isoformat(),
@@ -340,6 +345,16 @@ def _flag(cell: Any) -> bool | None:
     found = _FLAGS.find(cell) if isinstance(cell, str) else set()
     number = next(iter(found)) if found else as_number(cell)
     return bool(number) if number in (0, 1) else None
+
+
+def _several(several: dict[str, int]) -> list[str]:
+    """Say of the excluded cases which have several reasons."""
+    if not several:
+        return []
+    total = sum(several.values())
+    told = "; ".join(f"{both}: {n}" for both, n in several.items())
+    have = "1 excluded case has" if total == 1 else f"{total} excluded cases have"
+    return [f"{have} several reasons and count{'s' * (total == 1)} under the first ({told})."]
 
 
 def _frame(source: Source, out: _core.PreparedCases) -> Any:

@@ -48,8 +48,12 @@ class Estimates:
         """Work out the table of the coefficients at a level."""
         raise NotImplementedError
 
+    def _level(self, level: float | None) -> float:
+        """Give the level that is asked for, refused where it is none, else that of the model."""
+        return self.level if level is None else _core.check_level(level)
+
     def _table(self, level: float | None = None) -> _core.Contrasts:
-        level = self.level if level is None else level
+        level = self._level(level)
         if level not in self._tables:
             self._tables = {**self._tables, level: self._coefficients(level)}
         return self._tables[level]
@@ -133,7 +137,7 @@ class Estimates:
         return self._build({"term": labels, **columns_of(self._contrasts(matrix, level))})
 
     def _contrasts(self, matrix: Floats, level: float | None) -> _core.Contrasts:
-        level = self.level if level is None else level
+        level = self._level(level)
         matrix = np.ascontiguousarray(matrix, dtype=np.float64)
         return self._covariance().contrasts(matrix, level)
 

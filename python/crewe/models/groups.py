@@ -127,8 +127,13 @@ class FitGroup(Results[Model]):
         kind = self._first.implementation
         return build({name: stacked[name].to_numpy() for name in stacked}, kind)
 
+    @property
+    def strata_terms(self) -> list[str]:
+        """The coefficients of the strata or sets in any of the fits."""
+        return list(dict.fromkeys(name for _, fit in self._items() for name in fit.strata_terms))
+
     def margins(self, term: str, **options: Any) -> dict[str, Margins]:
-        """Give the margins of every fit, by group; see :meth:`crewe._linear.Linear.margins`."""
+        """Give the margins of every fit, by group; see :meth:`crewe.models.linear.Linear.margins`."""
         return {group: fit.margins(term, **options) for group, fit in self._results.items()}
 
     def table(self, **options: Any) -> Any:

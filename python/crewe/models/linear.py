@@ -18,6 +18,7 @@ from crewe.frames.source import Source, aligned
 from crewe.models.estimates import Estimates
 from crewe.models.margins import Margins, margins, predict
 from crewe.tables.display import Table, number, p_value, stars
+from crewe.tables.labels import of_strata
 from crewe.tables.printable import Printable
 
 Floats = NDArray[np.float64]
@@ -79,8 +80,12 @@ class Linear(Estimates, Printable):
         Which covariance.
     weighted : str
         What weights the rows have; empty without.
-    independent : str
-        What to note of a covariance that counts rows as independent, where a trial says that they are not.
+    by_kind : dict of str to list of str
+        What to note of covariances by their name, where a trial says that they are not right.
+    aside : list of int
+        The columns of the design that stand for strata and sets; notes on degrees of freedom pass them over.
+    strata_terms : list of str
+        The coefficients of the trial's strata or sets, which tables print as one line and figures leave out.
     """
 
     model: str
@@ -99,8 +104,10 @@ class Linear(Estimates, Printable):
     data: Data | None = field(repr=False)
     vcov_name: str = ""
     df_rule: str = "default"
-    independent: str = ""
+    by_kind: dict[str, list[str]] = field(default_factory=dict)
+    aside: list[int] = field(default_factory=list)
     weighted: str = ""
+    strata_terms: list[str] = field(default_factory=list)
     _cov: Floats = field(default_factory=lambda: np.empty((0, 0)), repr=False)
     _vcov: _core.Covariance | None = field(default=None, repr=False)
     _vcov_notes: list[str] = field(default_factory=list, repr=False)
@@ -138,7 +145,7 @@ class Linear(Estimates, Printable):
         data = self._needs_data()
         other = object.__new__(type(self))
         other.__dict__.update(self.__dict__)
-        covariance = data.core.covariance(kind, data.groups, df == "residual")
+        covariance = data.core.covariance(kind, data.groups, df == "residual", self.aside)
         other.vcov_name = covariance.kind
         other.df_rule = df
         other._cov = covariance.matrix
@@ -197,8 +204,8 @@ class Linear(Estimates, Printable):
     @property
     def notes(self) -> list[str]:
         """What a reader of the result must know."""
-        rowwise = [self.independent] if self.independent and self.vcov_name in ROWWISE else []
-        return [*self.base_notes, *rowwise, *self._vcov_notes]
+        own = self.by_kind.get(self.vcov_name, [])
+        return [*self.base_notes, *own, *self._vcov_notes]
 
     def tidy(self, level: float | None = None) -> Any:
         """Give the coefficients as a frame of the kind that the data came in.
@@ -307,10 +314,11 @@ class Linear(Estimates, Printable):
         return DEFINITIONS[self.vcov_name]
 
     def _summary_table(self, level: float | None = None) -> Table:
-        level = self.level if level is None else level
+        level = self._level(level)
         table = self._table(level)
         percent = f"{100 * level:g}%"
         columns = [table.estimate, table.std_error, table.statistic, table.df, table.p_value]
+        strata = set(self.strata_terms)
         rows = [
             [
                 term,
@@ -325,7 +333,10 @@ class Linear(Estimates, Printable):
             for term, b, se, t, df, p, low, high in zip(
                 self.terms, *columns, table.conf_low, table.conf_high, strict=True
             )
+            if term not in strata
         ]
+        if strata:
+            rows.append([of_strata(len(strata)), *[""] * 7])
         size = f"{self.n:,} rows"
         if self.clusters is not None:
             size += f", {self.clusters:,} clusters ({self.cluster_name})"

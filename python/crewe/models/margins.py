@@ -141,7 +141,7 @@ def margins(
     level: float | None,
     compare: str,
 ) -> Margins:
-    """Work out the margins of a fit; see :meth:`crewe._linear.Linear.margins`."""
+    """Work out the margins of a fit; see :meth:`crewe.models.linear.Linear.margins`."""
     if at not in ("means", "observed"):
         raise fault(InputError, f"at={at!r} is unknown", remedy="Use 'means' or 'observed'")
     data = fit._needs_data()
@@ -156,7 +156,7 @@ def margins(
     observed = None if data.weights is None else data.weights.values
     first = _first_of_group(labels)
     away = [i for i in range(len(labels)) if i != first[i]]
-    confidence = fit.level if level is None else level
+    confidence = fit._level(level)
     found = fit._covariance().margins(
         _rows(design, settings, at, observed),
         observed,
@@ -234,7 +234,7 @@ def without_variance(
 
 
 def predict(fit: Linear, data: Any, kind: str, level: float | None) -> Any:
-    """Work out predictions; see :meth:`crewe._linear.Linear.predict`."""
+    """Work out predictions; see :meth:`crewe.models.linear.Linear.predict`."""
     if kind not in ("response", "link"):
         raise fault(InputError, f"kind={kind!r} is unknown", remedy="Use 'response' or 'link'")
     held = fit._needs_data()

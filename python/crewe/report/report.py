@@ -23,6 +23,7 @@ from crewe.tables.display import Table, number, p_value
 from crewe.tables.labels import pretty, sentence
 from crewe.tables.printable import Printable
 from crewe.tables.table import ModelTable
+from crewe.tables.writers.html import paragraphs
 
 
 @dataclass
@@ -32,13 +33,14 @@ class _Section:
     parts: list[str] = field(default_factory=list)
     methods: list[tuple[str, list[str]]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    warned: list[str] = field(default_factory=list)
 
 
 class Report:
     """One self-contained HTML file made from results, in the order in which they are added.
 
-    The contents list, the methods with their definitions, the warnings of all results, the software
-    and its versions, and a banner where data are synthetic are put in by the report itself. The
+    The contents list, the methods with their definitions, where the warnings of results stand, the
+    software and its versions, and a banner where data are synthetic are put in by the report itself. The
     file loads nothing from anywhere, prints on A4 and can be read by screen readers. The same input
     gives the same bytes.
 
@@ -160,10 +162,7 @@ class Report:
             before = self._tables
             shown = markup.clean(shown, self._caption, caption, section.heading)
             labels += [f"Table {i + 1}" for i in range(before, self._tables)]
-            missing = [note for note in notes if html.escape(note, quote=False) not in shown]
-            shown += "".join(
-                f'<p class="crewe-note">{html.escape(sentence(n))}</p>' for n in missing
-            )
+            shown += paragraphs([sentence(note) for note in _unsaid(notes, shown, result)])
             section.parts.append(f'<div class="table">{shown}</div>')
         if drawn if figure is None and not protocols.formula(result) else figure:
             self._draw(section, result, figure_caption or caption, alt, made_up, labels)
@@ -174,9 +173,13 @@ class Report:
                 section.methods.append((f"{place}, {name}", protocols.methods(source)))
         else:
             section.methods.append((place, protocols.methods(result)))
-        section.notes += [
-            f"{place}: {sentence(note)}" if place else sentence(note) for note in notes
-        ]
+        # What stands under a table is only pointed to.
+        if shown is not None and notes:
+            section.warned += [label for label in labels if label.startswith("Table")]
+        else:
+            section.notes += [
+                f"{place}: {sentence(note)}" if place else sentence(note) for note in notes
+            ]
         return self
 
     def add_figure(
@@ -240,7 +243,11 @@ class Report:
                 synthetic=self.synthetic,
                 sections=[(s.heading, s.slug, "\n".join(s.parts)) for s in self._sections],
                 methods=self._methods(),
-                notes=[(s.heading, s.slug, s.notes) for s in self._sections if s.notes],
+                notes=[
+                    (s.heading, s.slug, s.warned, s.notes)
+                    for s in self._sections
+                    if s.warned or s.notes
+                ],
                 software=versions(),
             )
         )
@@ -283,6 +290,8 @@ class Report:
     def _slug(self, heading: str) -> str:
         plain = unicodedata.normalize("NFKD", heading).encode("ascii", "ignore").decode()
         base = re.sub(r"[^a-z0-9]+", "-", plain.lower()).strip("-") or "section"
+        if re.match(r"(table|figure|fig)-?\d", base):
+            base = f"section-{base}"
         slug, again = base, 2
         while slug in self._slugs:
             slug, again = f"{base}-{again}", again + 1
@@ -292,7 +301,10 @@ class Report:
     def _caption(self, title: str) -> str:
         self._tables += 1
         words = f" {html.escape(title)}" if title else ""
-        return f'<caption><span class="no">Table {self._tables}.</span>{words}</caption>'
+        return (
+            f'<caption id="table-{self._tables}"><span class="said">'
+            f'<span class="no">Table {self._tables}.</span>{words}</span></caption>'
+        )
 
     def _made_up(self, result: Any, synthetic: bool | None) -> bool:
         """Say whether this result is synthetic; the banner follows from any that is."""
@@ -347,15 +359,26 @@ class Report:
         )
 
     def _methods(self) -> list[tuple[str, str, list[tuple[str, list[str]]]]]:
-        """Group the sentences by section; a result that says nothing new is left out."""
-        said: set[str] = set()
+        """Group the sentences by section; a result that says nothing new is left out.
+
+        Of one that differs from an earlier one in a sentence or two only these are said.
+        """
+        said: list[tuple[str, list[str]]] = []
         groups = []
         for section in self._sections:
             fresh = []
             for place, sentences in section.methods:
-                if not said.issuperset(sentences):
-                    said.update(sentences)
-                    fresh.append((place, list(dict.fromkeys(sentences))))
+                own = list(dict.fromkeys(sentences))
+                new = [one for one in own if not any(one in others for _, others in said)]
+                if not new:
+                    continue
+                like, theirs = max(
+                    said, key=lambda other: len(set(own) & set(other[1])), default=("", [])
+                )
+                shared = [one for one in own if one in theirs]
+                short = len(shared) > 1 and len(new) + len(shared) == len(own)
+                fresh.append((place, [*new, f"Otherwise as {like}."] if short else own))
+                said.append((place, own))
             if fresh:
                 groups.append((section.heading, section.slug, fresh))
         return groups
@@ -401,6 +424,21 @@ def _svg_of(result: Any) -> str | None:
     return svg if isinstance(svg, str) else None
 
 
+def _unsaid(notes: list[str], shown: str, result: Any) -> list[str]:
+    """Give the notes that do not stand under the tables yet; those of groups stand there with or without the group."""
+    said = " ".join(html.unescape(re.sub(r"<[^>]*>", " ", shown)).split()).lower()
+
+    def there(note: str) -> bool:
+        return " ".join(note.split()).rstrip(".").lower() in said
+
+    grouped = isinstance(result, Mapping)
+    return [
+        note
+        for note in dict.fromkeys(notes)
+        if not there(note) and not (grouped and there(note.partition(": ")[2] or note))
+    ]
+
+
 _HEADS = {
     "term": "Term",
     "level": "Level",
@@ -419,9 +457,10 @@ def _table_html(result: Any) -> str | None:
     """Give a result's own HTML, or a frame or tidy result as a table, or None."""
     if isinstance(result, Printable):
         return result.html()
-    if protocols.is_frame(result) or isinstance(result, Mapping):
-        return _frame_table(protocols.rows(result))
     own = getattr(result, "_repr_html_", None)
+    columns = isinstance(result, Mapping) and not callable(own)
+    if protocols.is_frame(result) or columns:
+        return _frame_table(protocols.rows(result))
     if callable(own):
         return str(own())
     if isinstance(result, protocols.Tidy):

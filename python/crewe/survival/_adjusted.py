@@ -161,7 +161,7 @@ def adjusted_curves(
         values=[_label(value) for value in values],
         level=level,
         time_name=fit.rows.surv.time_name,
-        notes=[],
+        notes=found.notes,
         synthetic=fit.synthetic,
         curves=found.curves,
         changes=found.differences,

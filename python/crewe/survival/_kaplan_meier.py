@@ -112,28 +112,18 @@ class KaplanMeier(Printable):
         it had reached 0.
         """
         wanted = numbers(times, "times")
-        read = [self._read(curve, wanted) for curve in self.curves]
-        columns: dict[str, Any] = {
-            "term": [group for group in self.groups for _ in wanted],
-            "time": np.tile(wanted, len(read)),
-        }
-        for name in ("estimate", "std_error", "conf_low", "conf_high"):
-            columns[name] = np.concatenate([columns_of[name] for columns_of in read])
-        return build(columns, self.implementation)
-
-    def _read(self, curve: _core.KaplanMeierCurve, times: Floats) -> dict[str, Floats]:
-        found = curve.read(times)
-        read = {
-            "estimate": found.survival,
-            "std_error": found.std_error,
-            "conf_low": found.conf_low,
-            "conf_high": found.conf_high,
-        }
-        beyond = (curve.at_risk_at(times) == 0) & (read["estimate"] > 0)
-        # The last time itself has rows at risk, also where it differs by rounding.
-        for values in read.values():
-            values[beyond] = np.nan
-        return read
+        read = [curve.read(wanted) for curve in self.curves]
+        return build(
+            {
+                "term": [group for group in self.groups for _ in wanted],
+                "time": np.tile(wanted, len(read)),
+                "estimate": np.concatenate([curve.survival for curve in read]),
+                "std_error": np.concatenate([curve.std_error for curve in read]),
+                "conf_low": np.concatenate([curve.conf_low for curve in read]),
+                "conf_high": np.concatenate([curve.conf_high for curve in read]),
+            },
+            self.implementation,
+        )
 
     def summary(self) -> Table:
         """Give the printed table."""

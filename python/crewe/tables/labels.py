@@ -29,6 +29,29 @@ def pretty(term: str) -> str:
     return " × ".join(parts)
 
 
+def of_strata(least: int, most: int | None = None) -> str:
+    """Word the one line that stands for the terms of the strata.
+
+    Examples
+    --------
+    >>> of_strata(79), of_strata(1), of_strata(38, 41)
+    ('strata: 79 terms', 'strata: 1 term', 'strata: 38 to 41 terms')
+    """
+    count = f"{least:,}" if most in (None, least) else f"{least:,} to {most:,}"
+    return f"strata: {count} term{'' if count == '1' else 's'}"
+
+
+_OF_STRATA = re.compile(r"C\((?:stratum|set)\)\[")
+
+
+def strata_of(result: Any, terms: Sequence[str]) -> list[str]:
+    """Give those terms that are of the strata: as a fit knows them, in a frame by the names that a design gives them."""
+    own = protocols.attribute(result, "strata_terms")
+    if own is None:
+        return [term for term in terms if _OF_STRATA.match(term)]
+    return [term for term in terms if term in set(own)]
+
+
 def sentence(text: str) -> str:
     """Write a note as a sentence: a capital in front, a full stop behind.
 

@@ -11,7 +11,7 @@ from crewe.exceptions import InputError, fault
 from crewe.frames.arguments import checked
 from crewe.tables import protocols
 from crewe.tables.display import Table, number, stars
-from crewe.tables.labels import MINUS, model_names, outcome, pretty, sentence
+from crewe.tables.labels import MINUS, model_names, of_strata, outcome, pretty, sentence, strata_of
 from crewe.tables.printable import Printable, Words
 from crewe.tables.sheet import Stacked
 
@@ -57,7 +57,8 @@ def table(
     labels : mapping, optional
         What to print in place of a term.
     terms : sequence of str, optional
-        The terms to show, in this order; all otherwise.
+        The terms to show, in this order; otherwise all but those of the strata, for which one line
+        stands under the estimates.
     drop : sequence of str
         Terms to leave out.
     show : {"std_error", "conf_int", "p_value", "statistic"}
@@ -97,7 +98,7 @@ def table(
     <BLANKLINE>
     Standard errors in brackets.
     """
-    if show not in _SHOWN:
+    if not isinstance(show, str) or show not in _SHOWN:
         raise fault(
             InputError,
             f"'{show}' cannot stand under an estimate",
@@ -117,7 +118,9 @@ def table(
             values=missing,
             remedy=f"The models have {', '.join(found)}",
         )
-    shown = [term for term in (terms or found) if term not in set(drop)]
+    strata = [strata_of(fit, list(one)) for fit, one in zip(models, tables, strict=True)]
+    hidden = set() if terms else {term for one in strata for term in one}
+    shown = [term for term in (terms or found) if term not in set(drop) | hidden]
     # The intercept says least, so it stands last.
     shown.sort(key=lambda term: terms is None and term in {"Intercept", "(Intercept)"})
     texts = dict(labels or {})
@@ -136,7 +139,7 @@ def table(
         names=titles,
         outcomes=[outcome(fit) for fit in models],
         rows=rows,
-        facts=_facts(models, tables, shown),
+        facts=[*_strata(strata, shown), *_facts(models, tables, shown)],
         title=title,
         remarks=[" ".join(said), *notes],
         notes=_model_notes(models, titles),
@@ -273,6 +276,17 @@ def _bracket(row: Mapping[str, Any] | None, show: str, digits: int) -> str:
     if show == "p_value" and float(value) < 10**-digits:  # type: ignore[arg-type]
         return f"(<{10**-digits:g})"
     return f"({_sign(number(float(value), digits))})"  # type: ignore[arg-type]
+
+
+def _strata(strata: list[list[str]], shown: Sequence[str]) -> list[tuple[str, list[str]]]:
+    """Give the line that stands for terms of the strata, unless some of them are shown."""
+    counts = [len(one) for one in strata]
+    some = [count for count in counts if count]
+    if not some or any(term in shown for one in strata for term in one):
+        return []
+    alike = min(some) == max(some)
+    words = [("yes" if alike else f"{count:,}") if count else "no" for count in counts]
+    return [(of_strata(min(some), max(some)), words)]
 
 
 def _facts(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from html import escape
 
@@ -21,6 +22,35 @@ _STYLE = (
     ".models td,.models thead th:not(:first-child){padding-right:2rem}.stars{position:absolute}.se{color:#505050}"
     ".crewe-note{color:#505050;font-size:13px;margin:.5rem 0 0;max-width:60rem}"
 )
+
+# The sign shows where the table is wider than its place, and is pulled out of sight where it is not: 100% is the width of
+# the table, 100cqw that of its place. Where styles are taken out nothing of it is left.
+_SCROLL = (
+    "<style>.crewe-scroll{max-width:100%;container-type:inline-size;contain-intrinsic-inline-size:40rem}"
+    ".crewe-scroll>div{width:min-content;min-width:100%}"
+    '.crewe-scroll>div::before{content:"Scroll for more columns \\2192";display:block;position:sticky;left:0;'
+    "width:max-content;max-width:100vw;height:1.6em;margin-top:-1.6em;"
+    "margin-top:clamp(-1.6em,(100% - 100cqw - 1px)/.0001 - 1.6em,0px);font-size:.85em;opacity:.8}"
+    "@media print{.crewe-scroll{container-type:normal}.crewe-scroll>div::before{content:none}}</style>"
+    '<div class="crewe-scroll" style="overflow-x:auto" tabindex="0"><div>',
+    "</div></div>",
+)
+_SCROLLED = re.compile(rf"{re.escape(_SCROLL[0])}(.*?</table>){re.escape(_SCROLL[1])}", re.DOTALL)
+
+
+def scrolled(table: str) -> str:
+    """Let a table that is wider than its place scroll, under a sign that says so."""
+    return f"{_SCROLL[0]}{table}{_SCROLL[1]}"
+
+
+def unscrolled(text: str) -> str:
+    """Give HTML with its tables bare, for pages that scroll them in their own way."""
+    return _SCROLLED.sub(r"\1", text)
+
+
+def paragraphs(notes: Sequence[str]) -> str:
+    """Give notes as they stand under a table."""
+    return "".join(f'<p class="crewe-note">{escape(note)}</p>' for note in notes)
 
 
 def page(text: str, title: str) -> str:
@@ -42,14 +72,14 @@ def html(sheet: Sheet) -> str:
     body = "".join(_row(row, looks) for row in sheet.rows)
     facts = "".join(_row(row, looks) for row in sheet.facts)
     stacked = any(isinstance(cell, Stacked) for row in sheet.rows for cell in row)
-    return (
+    table = (
         f'<table class="crewe{" models" if stacked else ""}">'
         + (f"<caption>{escape(sheet.title)}</caption>" if sheet.title else "")
         + f"<thead>{''.join(heads)}</thead><tbody>{body}</tbody>"
         + (f'<tbody class="facts">{facts}</tbody>' if facts else "")
         + "</table>"
-        + "".join(f'<p class="crewe-note">{escape(note)}</p>' for note in sheet.notes)
     )
+    return scrolled(table) + paragraphs(sheet.notes)
 
 
 def _head(row: Sequence[str], looks: Sequence[str], *, first: bool) -> str:
