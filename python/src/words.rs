@@ -6,8 +6,8 @@ use crewe::resampling::Weights;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 
-use crate::convert::Level;
 use crate::error::OrRaise;
+use crate::handle::Level;
 
 /// Refuses a word that is no alternative, weighting or origin.
 #[pyfunction]

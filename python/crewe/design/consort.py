@@ -100,21 +100,21 @@ def consort(
         assignment._arm,
         len(assignment.arms),
         len(excluded),
-        reason.tolist(),
-        kept.tolist(),
+        reason,
+        np.ascontiguousarray(kept, dtype=np.bool_),
     )
     flow = [
         ArmFlow(
             arm,
-            counts["allocated"],
-            dict(zip(excluded, counts["excluded"], strict=True)),
-            counts["unexplained"],
-            counts["analysed"],
+            counts.allocated,
+            dict(zip(excluded, counts.excluded, strict=True)),
+            counts.unexplained,
+            counts.analysed,
             received[place] if received else {},
         )
-        for place, (arm, counts) in enumerate(zip(assignment.arms, counted["arms"], strict=True))
+        for place, (arm, counts) in enumerate(zip(assignment.arms, counted.arms, strict=True))
     ]
-    spare = counted["left_out"]
+    spare = counted.left_out
     randomised = (len(assignment) - spare[0], len(assignment._rows) - spare[1])
     left = {reason: (int(n), int(m)) for reason, (n, m) in not_randomised.items()}
     if spare[0]:

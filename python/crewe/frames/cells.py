@@ -50,8 +50,8 @@ def levels(column: Column) -> tuple[list[str], NDArray[np.int64]]:
     if column.values.dtype.kind in "iu":
         whole, places = np.unique(column.values, return_inverse=True)
         return [label_of(value) for value in whole], places.astype(np.int64)
-    unique, codes = _core.levels(np.ascontiguousarray(column.values, dtype=np.float64))
-    return [label_of(value) for value in unique], np.asarray(codes, dtype=np.int64)
+    found = _core.levels(np.ascontiguousarray(column.values, dtype=np.float64))
+    return [label_of(value) for value in found.values], found.codes
 
 
 def whole(values: Sequence[Any], name: str) -> pd.Series[Any] | None:

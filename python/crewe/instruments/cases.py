@@ -24,6 +24,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from crewe import _core
@@ -196,26 +197,26 @@ def prepare(
     )
     seen = None if extracted is None else _dates.window_day(extracted, "extracted", zone)
     out = _core.prepare_cases(
-        _dates.days(source, referral, zone),
-        _dates.days(source, closure, zone),
-        _dates.days(source, rereferral, zone),
-        None if cin_start is None else _dates.days(source, cin_start, zone),
-        None if randomised is None else _dates.days(source, randomised, zone),
-        [int(code) for code in families],
+        _core.CaseDates(
+            _dates.days(source, referral, zone),
+            _dates.days(source, closure, zone),
+            _dates.days(source, rereferral, zone),
+            None if cin_start is None else _dates.days(source, cin_start, zone),
+            None if randomised is None else _dates.days(source, randomised, zone),
+            [referral, closure, rereferral, cin_start or "", randomised or ""],
+        ),
+        np.ascontiguousarray(families, dtype=np.uint32),
         [reason is not None for reason in reasons],
-        [referral, closure, rereferral, cin_start or "", randomised or ""],
-        (first, last, seen),
-        origin,
-        flags,
+        _core.CaseWindow(first, last, seen, origin, flags),
     )
     excluded: dict[str, list[str]] = {}
     several: dict[str, int] = {}
-    for row, reason, also in out["excluded"]:
-        named = [reasons[row] or reason, *also]
-        excluded.setdefault(named[0], Ids(column=case)).append(ids[row])
-        if also:
+    for one in out.excluded:
+        named = [reasons[one.row] or one.reason, *one.also]
+        excluded.setdefault(named[0], Ids(column=case)).append(ids[one.row])
+        if one.also:
             several[" and ".join(named)] = several.get(" and ".join(named), 0) + 1
-    if source.n and not out["rows"]:
+    if source.n and not out.rows:
         raise fault(
             InputError,
             f"no case is left: all {source.n} are excluded",
@@ -225,16 +226,16 @@ def prepare(
             if any(reasons)
             else "Check the columns of the dates",
         )
-    log = [(rule, what, rows) for rule, what, rows in out["recodes"]]
+    log = out.recodes
     return Cases(
         frame=_frame(source, out),
         log=source.like(
             {
-                "rule": [rule for rule, _, _ in log],
-                "recode": [what for _, what, _ in log],
-                "n": [len(rows) for _, _, rows in log],
-                "rows": [", ".join(str(row) for row in rows) for _, _, rows in log],
-                "cases": [", ".join(ids[row] for row in rows) for _, _, rows in log],
+                "rule": [recode.rule for recode in log],
+                "recode": [recode.action for recode in log],
+                "n": [len(recode.rows) for recode in log],
+                "rows": [", ".join(str(row) for row in recode.rows) for recode in log],
+                "cases": [", ".join(ids[row] for row in recode.rows) for recode in log],
             }
         ),
         excluded=excluded,
@@ -246,12 +247,12 @@ def prepare(
             "counts": [
                 ("rows given", source.n),
                 *((f"excluded: {reason}", len(who)) for reason, who in excluded.items()),
-                ("kept", len(out["rows"])),
-                ("closed", sum(out["closed"])),
-                ("re-referred", sum(out["re_referred"])),
-                ("open, censored at the end", out["event"].count(False)),
+                ("kept", len(out.rows)),
+                ("closed", int(out.closed.sum())),
+                ("re-referred", int(out.re_referred.sum())),
+                ("open, censored at the end", int((~out.event).sum())),
             ],
-            "log": [(rule, what, len(rows)) for rule, what, rows in log],
+            "log": [(recode.rule, recode.action, len(recode.rows)) for recode in log],
         },
     )
 
@@ -356,20 +357,25 @@ def _several(several: dict[str, int]) -> list[str]:
     return [f"{have} several reasons and count{'s' * (total == 1)} under the first ({told})."]
 
 
-def _frame(source: Source, out: dict[str, Any]) -> Any:
+def _frame(source: Source, out: _core.PreparedCases) -> Any:
     columns: dict[str, Any] = {}
-    if out["history"] is not None:
-        columns["history"] = [int(value) for value in out["history"]]
-    for name in ("closed", "re_referred", "event"):
-        columns[name] = [int(value) for value in out[name]]
-    columns["days"] = out["days"]
-    columns["censored"] = [int(not value) for value in out["event"]]
-    columns["referral_recoded"] = [dt.date.fromordinal(d).isoformat() for d in out["referral"]]
-    return source.take(out["rows"]).with_columns(columns)
+    if out.history is not None:
+        columns["history"] = out.history.astype(np.int64)
+    columns["closed"] = out.closed.astype(np.int64)
+    columns["re_referred"] = out.re_referred.astype(np.int64)
+    columns["event"] = out.event.astype(np.int64)
+    columns["days"] = out.days
+    columns["censored"] = (~out.event).astype(np.int64)
+    columns["referral_recoded"] = [dt.date.fromordinal(int(d)).isoformat() for d in out.referral]
+    return source.take(out.rows).with_columns(columns)
 
 
 def _notes(
-    out: dict[str, Any], cin_start: str | None, seen: int | None, origin: str, flags: list[bool]
+    out: _core.PreparedCases,
+    cin_start: str | None,
+    seen: int | None,
+    origin: str,
+    flags: list[bool],
 ) -> list[str]:
     notes = []
     if cin_start is None and flags[1]:
@@ -381,14 +387,14 @@ def _notes(
     off = [name for name, on in zip(RULES, flags, strict=True) if not on]
     if off:
         notes.append(f"Rules left out: {', '.join(off)}.")
-    early = [days for days in out["days_before_randomisation"] if days > 0]
-    if origin == "referral" and early:
+    early = out.days_before_randomisation[out.days_before_randomisation > 0]
+    if origin == "referral" and len(early):
         notes.append(
             f"In {len(early)} cases time starts before randomisation, by "
-            f"{sum(early) / len(early):.1f} days on average: in these days no case could be closed "
+            f"{int(early.sum()) / len(early):.1f} days on average: in these days no case could be closed "
             "by either service, which pulls the arms together."
         )
-    same_day = [e and d == 0 for e, d in zip(out["event"], out["days"], strict=True)]
-    if any(same_day):
-        notes.append(f"{sum(same_day)} cases are closed on the day from which time is counted.")
+    same_day = int((out.event & (out.days == 0)).sum())
+    if same_day:
+        notes.append(f"{same_day} cases are closed on the day from which time is counted.")
     return notes

@@ -137,10 +137,7 @@ class Ledger(Printable):
         inner = _core.Ledger.create(
             Path(path),
             design._core(),
-            overflow,
-            merged,
-            clock_tolerance,
-            allowed if any(allowed) else [],
+            _core.LedgerRules(overflow, merged, clock_tolerance, allowed if any(allowed) else []),
             write_time(at),
         )
         return cls(inner, Path(path), design)
@@ -247,11 +244,7 @@ class Ledger(Printable):
                 [new_id(child, "child") for child in listed(children)],
                 ordered(stratum, self.design.strata, "stratum"),
                 ordered(factors, self.design.method.factor_columns, "factors"),
-                approved_by,
-                proposed_by,
-                consent,
-                write_time(at),
-                request,
+                _core.Approval(approved_by, proposed_by, consent, write_time(at), request),
             )
         )
 
@@ -272,7 +265,10 @@ class Ledger(Printable):
         given = None if stratum is None else ordered(stratum, self.design.strata, "stratum")
         return read_receipt(
             self._inner.add_child(
-                self._id(family), new_id(child, "child"), given, by, write_time(at), request
+                self._id(family),
+                new_id(child, "child"),
+                given,
+                _core.Entry(by, None, write_time(at), request),
             )
         )
 
@@ -287,7 +283,8 @@ class Ledger(Printable):
         request: str | None = None,
     ) -> Receipt:
         """Say that an arm is full, or no longer full."""
-        return read_receipt(self._inner.capacity(arm, full, by, reason, write_time(at), request))
+        entry = _core.Entry(by, reason, write_time(at), request)
+        return read_receipt(self._inner.capacity(arm, full, entry))
 
     def override(
         self,
@@ -300,9 +297,9 @@ class Ledger(Printable):
         request: str | None = None,
     ) -> Receipt:
         """Record that a family gets another arm's service; the arm drawn stays for the analysis."""
-        return read_receipt(
-            self._inner.override_arm(self._id(family), arm, by, reason, write_time(at), request)
-        )
+        whose = self._id(family)
+        entry = _core.Entry(by, reason, write_time(at), request)
+        return read_receipt(self._inner.override_arm(whose, arm, entry))
 
     def withdraw(
         self,
@@ -320,9 +317,9 @@ class Ledger(Printable):
         `data` says whether what is known of them may still be used.
         """
         whom = None if child is None else text(child, "child")
-        return read_receipt(
-            self._inner.withdraw(self._id(family), whom, data, by, reason, write_time(at), request)
-        )
+        whose = self._id(family)
+        entry = _core.Entry(by, reason, write_time(at), request)
+        return read_receipt(self._inner.withdraw(whose, whom, data, entry))
 
     def merge(
         self,
@@ -335,9 +332,9 @@ class Ledger(Printable):
         request: str | None = None,
     ) -> Receipt:
         """Record that a family became one with another, analysed as `merged=` said at creation."""
-        return read_receipt(
-            self._inner.merge(self._id(family), self._id(into), by, reason, write_time(at), request)
-        )
+        whose, other = self._id(family), self._id(into)
+        entry = _core.Entry(by, reason, write_time(at), request)
+        return read_receipt(self._inner.merge(whose, other, entry))
 
     def split(
         self,
@@ -355,11 +352,9 @@ class Ledger(Printable):
         They stay analysed with the family that was randomised.
         """
         who = [text(child, "child") for child in listed(children)]
-        return read_receipt(
-            self._inner.split(
-                self._id(family), self._id(into), who, by, reason, write_time(at), request
-            )
-        )
+        whose, other = self._id(family), self._id(into)
+        entry = _core.Entry(by, reason, write_time(at), request)
+        return read_receipt(self._inner.split(whose, other, who, entry))
 
     def exclude(
         self,
@@ -373,9 +368,9 @@ class Ledger(Printable):
     ) -> Receipt:
         """Leave the outcome of a family, or of one of its children, out of the analysis."""
         whom = None if child is None else text(child, "child")
-        return read_receipt(
-            self._inner.exclude(self._id(family), whom, by, reason, write_time(at), request)
-        )
+        whose = self._id(family)
+        entry = _core.Entry(by, reason, write_time(at), request)
+        return read_receipt(self._inner.exclude(whose, whom, entry))
 
     def close(
         self,
@@ -390,7 +385,8 @@ class Ledger(Printable):
         Frames then show blocks and conditional probabilities, and fits take the ledger as
         ``design=``.
         """
-        return read_receipt(self._inner.close(by, reason, write_time(at), request))
+        entry = _core.Entry(by, reason, write_time(at), request)
+        return read_receipt(self._inner.close(entry))
 
     @property
     def closed(self) -> bool:
@@ -413,7 +409,7 @@ class Ledger(Printable):
 
     def commitment(self) -> Commitment:
         """Give the commitment to design and key, which the file holds in place of the key."""
-        return Commitment(**self._inner.commitment())
+        return Commitment.of(self._inner.commitment())
 
     def head(self) -> str:
         """Give the state of the ledger now, to be lodged outside."""
@@ -433,7 +429,15 @@ class Ledger(Printable):
         LedgerError
             Naming the first event that is wrong, and what is wrong with it.
         """
-        return Verification(**self._inner.verify(head))
+        found = self._inner.verify(head)
+        return Verification(
+            events=found.events,
+            families=found.families,
+            children=found.children,
+            head=found.head,
+            tail=found.tail,
+            notes=found.notes,
+        )
 
     def frame(self, kind: Literal["pandas", "polars", "pyarrow"] = "pandas") -> Any:
         """Give one row a child (a family without children has one), in the order of enrolment.
@@ -449,7 +453,7 @@ class Ledger(Printable):
     def overflow(self, kind: Literal["pandas", "polars", "pyarrow"] = "pandas") -> Any:
         """Give the rows of families that came while an arm was full, whichever arm they drew."""
         rows = self._inner.frame()
-        came = [left is not None and "arm was full" in left for left in rows["left"]]
+        came = [left is not None and "arm was full" in left for left in rows.left]
         columns = columns_of(self.design, rows)
         return build({name: kept(values, came) for name, values in columns.items()}, backend(kind))
 
@@ -471,31 +475,33 @@ class Ledger(Printable):
     def _register(self) -> Register:
         """Give what a flow diagram needs: everybody randomised, why some are not compared, counts."""
         assignment, rows = self._assigned(everybody=True)
-        flow = self._inner.flow()
+        flow, lefts = self._inner.flow(), rows.left
         return Register(
             assignment,
-            {why: np.array([left == why for left in rows["left"]]) for why in flow["reasons"]},
-            {"refused while an arm was full": flow["refused"]} if any(flow["refused"]) else {},
+            {why: np.array([left == why for left in lefts]) for why in flow.reasons},
+            {"refused while an arm was full": flow.refused} if any(flow.refused) else {},
             [
-                {"with children who came late": late, "given another arm": other, "withdrew": gone}
-                for late, other, gone in flow["entries"]
+                {
+                    "with children who came late": arm.late,
+                    "given another arm": arm.overridden,
+                    "withdrew": arm.withdrawn,
+                }
+                for arm in flow.entries
             ],
-            flow["notes"],
+            flow.notes,
         )
 
-    def _assigned(self, *, everybody: bool) -> tuple[Assignment, dict[str, Any]]:
-        rows, drawn, units = self._inner.assigned(everybody)
+    def _assigned(self, *, everybody: bool) -> tuple[Assignment, _core.LedgerFrame]:
+        found = self._inner.assigned(everybody)
+        rows = found.frame
         columns = columns_of(self.design, rows)
-        units_of = rows["randomised" if everybody else "analysed_as"]
+        units_of = rows.randomised if everybody else rows.analysed_as
         columns[self.design.id_column] = units_of
-        commitment = Commitment(**drawn["commitment"])
         source = Source(build(columns, None))
-        made = Assignment(
-            self.design, source, drawn, units, commitment=commitment, arm_column="arm"
-        )
+        made = Assignment(self.design, source, found.assignment, arm_column="arm")
         made._aliases = {
             family: unit
-            for family, unit in zip(rows["family"], units_of, strict=True)
+            for family, unit in zip(rows.family, units_of, strict=True)
             if family != unit
         }
         return made, rows

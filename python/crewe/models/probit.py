@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import TYPE_CHECKING, Any, overload
 
-from crewe import _core
 from crewe.frames.arguments import checked
 from crewe.models.groups import FitFamily, FitGroup
 from crewe.models.logit import Binary
@@ -24,7 +22,7 @@ class Probit(Binary):
     """
 
     _name = "Probit"
-    _core_fit = staticmethod(partial(_core.glm_fit, "probit"))
+    _family = "probit"
 
 
 _DEFAULTS: Asked = {

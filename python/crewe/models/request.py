@@ -206,7 +206,8 @@ class Request:
         weighted = None
         if weights is not None and zero is not None:
             notes += left_out_note(zero, weight[0])
-            weighted = (designs.column_values(weight[0], built.columns), weights.kind)
+            values = designs.column_values(weight[0], built.columns)
+            weighted = _core.Weights(values, weights.kind)
         if built.dropped.n:
             notes.append(built.dropped.note())
         strata = [] if trial is None else trial.strata_terms(built)
@@ -322,7 +323,7 @@ class ModelRows:
         The column that names the clusters.
     by_kind : dict of str to list of str
         What to note of covariances by their name.
-    weighted : (array, str) or None
+    weighted : the core's Weights, or None
         The weights and their kind.
     strata_terms : list of str
         The columns of the design that are of the trial's strata or sets.
@@ -336,7 +337,7 @@ class ModelRows:
     labels: pd.Series[Any] | None
     cluster_name: str | None
     by_kind: dict[str, list[str]]
-    weighted: tuple[Floats, str] | None
+    weighted: _core.Weights | None
     strata_terms: list[str]
     apart: frozenset[str] | None
 

@@ -367,9 +367,9 @@ def _balanced(assignment: Any, source: Source, joined: Any, added: dict[str, Any
 
     They come from the units as they were randomised.
     """
-    method, parts = assignment.design.method, assignment._parts
-    factors = {name: (level, levels) for name, level, levels in parts["factors"]}
-    covariates = dict(parts["covariates"])
+    method, units = assignment.design.method, assignment._units()
+    factors = {factor.name: (factor.level, factor.levels) for factor in units.factors}
+    covariates = {covariate.name: covariate.values for covariate in units.covariates}
     if method.name == "matched_sets":
         name = method.on or "set"
         code = factors[name][0] if assignment._block is None else assignment._block
@@ -392,7 +392,7 @@ def _balanced(assignment: Any, source: Source, joined: Any, added: dict[str, Any
             terms.append(f"C({quoted(name)})")
         elif name in covariates:
             if name not in source.names:
-                added[name] = np.asarray(covariates[name], dtype=np.float64)[joined.unit]
+                added[name] = covariates[name][joined.unit]
             terms.append(quoted(name))
     return _Balanced(terms, columns, "", np.zeros(0, dtype=np.uint32), [])
 

@@ -16,7 +16,7 @@ def of_ledger(ledger: Ledger) -> tuple[Assignment, list[bool] | None, list[str]]
     ledger.need_closed()
     compared = ledger.assignment()
     everybody, _ = ledger._assigned(everybody=True)
-    paused = any(ledger._inner.flow()["refused"])
+    paused = any(ledger._inner.flow().refused)
     if len(compared) == len(everybody) and not paused:
         return compared, None, []
     notes = [

@@ -20,7 +20,6 @@ from crewe.ledger.ledger import Ledger
 from crewe.models.trial import refuse_too_few
 from crewe.resampling._function import by_function
 from crewe.resampling._ledger import of_ledger
-from crewe.resampling._options import Options
 from crewe.resampling._read import Rows, missing, rows_of
 from crewe.resampling._result import Comparison, RandomisationTest
 
@@ -156,7 +155,7 @@ def randomisation_test(
     draws = count(draws, "draws")
     source = Source(data)
     synthetic = synthetic or bool(getattr(data, "attrs", {}).get("synthetic", False))
-    options = Options(draws, seed, alternative, level, interval, weights)
+    options = _core.RandomisationOptions(draws, seed, alternative, level, interval, weights)
     if callable(statistic) and not isinstance(statistic, str):
         if studentised or compared is not None:
             raise fault(
@@ -198,7 +197,7 @@ def _refuse_few(assignment: Assignment, unit: NDArray[Any]) -> None:
 def _built_in(
     rows: Rows,
     assignment: Assignment,
-    options: Options,
+    options: _core.RandomisationOptions,
     studentised: bool,
     compared: Sequence[bool] | None,
 ) -> RandomisationTest:
@@ -209,41 +208,27 @@ def _built_in(
     _refuse_few(assignment, rows.unit[seen])
     found = _core.randomisation_test(
         assignment.design._core(),
-        assignment._units(),
-        assignment._arm,
-        assignment._probability,
-        assignment._simulated,
-        assignment.commitment is not None,
-        rows.name,
-        rows.values,
-        rows.unit,
-        mask,
-        rows.statistic,
-        studentised,
-        rows.covariates,
-        options.weights,
-        options.draws,
-        options.seed,
-        options.alternative,
-        options.level,
-        options.interval,
+        assignment._core,
+        _core.Outcomes(rows.name, rows.values, rows.unit, assignment._units(), mask),
+        _core.Statistic(rows.statistic, studentised, rows.covariates),
+        options,
     )
     comparisons = [
         Comparison(
-            arm=c["arm"],
-            estimate=c["estimate"],
-            statistic=c["statistic"],
-            p_value=c["p_value"],
-            p_lower=c["p_lower"],
-            p_upper=c["p_upper"],
-            conf_int=c["interval"],
-            null_mean=c["null_mean"],
-            null_sd=c["null_sd"],
-            distribution=c["distribution"],
+            arm=c.arm,
+            estimate=c.estimate,
+            statistic=c.statistic,
+            p_value=c.p_value,
+            p_lower=c.p_lower,
+            p_upper=c.p_upper,
+            conf_int=c.interval,
+            null_mean=c.null_mean,
+            null_sd=c.null_sd,
+            distribution=c.distribution,
         )
-        for c in found["comparisons"]
+        for c in found.comparisons
     ]
-    notes = [*rows.notes, *missing(rows, assignment, mask), *found["notes"]]
+    notes = [*rows.notes, *missing(rows, assignment, mask), *found.notes]
     return RandomisationTest(
         options.level,
         notes,
@@ -252,11 +237,11 @@ def _built_in(
         studentised=studentised,
         alternative=options.alternative,
         comparisons=comparisons,
-        exact=found["exact"],
-        assignments=found["assignments"],
-        weight=found["weight"],
-        seed=found["seed"],
-        weighted=found["weighted"],
-        means=dict(zip(assignment.arms, found["means"], strict=False)),
-        omnibus=found["omnibus"],
+        exact=found.exact,
+        assignments=found.assignments,
+        weight=found.weight,
+        seed=found.seed,
+        weighted=found.weighted,
+        means=dict(zip(assignment.arms, found.means, strict=False)),
+        omnibus=found.omnibus,
     )

@@ -16,7 +16,7 @@ from crewe.models.linear import (
 )
 from crewe.models.request import read
 from crewe.models.weights import Weights
-from crewe.survival._cox_model import CoxPH, Rows, fit_core, groups_of, named_in_words
+from crewe.survival._cox_model import CoxPH, Rows, fit_core, groups_of, named_in_words, said
 from crewe.survival._surv import (
     Surv,
     array_codes,
@@ -131,7 +131,7 @@ def coxph(
         made = asked.model([*parts.columns(), *layers])
         built, notes, by_kind = made.design, made.notes, made.by_kind
         layer_codes, labels = codes_of(built.columns, layers) if layers else (None, [])
-        weight = None if made.weighted is None else made.weighted[0]
+        weight = None if made.weighted is None else made.weighted.values
         outcome = parts.outcome(built.columns)
         rows = Rows(outcome, built.x, made.codes, layer_codes, weight, built)
         terms = built.names
@@ -141,23 +141,22 @@ def coxph(
     kept = None if rows.design is None else rows.design.rows
     with rows_of_the_data(kept), named_in_words(rows.design):
         core = fit_core(rows, terms, ties)
-    record = core.record()
     groups = groups_of(rows)
     fit = CoxPH(
         formula=shown,
-        terms=record["names"],
+        terms=core.terms,
         ties=ties,
-        n=record["n"],
-        events=record["events"],
+        n=core.n,
+        events=core.events,
         clusters=None if groups is None else groups.count,
         cluster_name=cluster_name,
         strata=labels,
         level=level,
-        loglik_null=record["loglik_null"],
-        loglik=record["loglik"],
-        likelihood_ratio=record["likelihood_ratio"],
-        score=record["score"],
-        robust_score=None if groups is None else core.robust_score(groups),
+        loglik_null=core.loglik_null,
+        loglik=core.loglik,
+        likelihood_ratio=said(core.likelihood_ratio),
+        score=said(core.score),
+        robust_score=None if groups is None else said(core.robust_score(groups)),
         base_notes=notes,
         synthetic=synthetic,
         keep_data=keep_data,

@@ -96,15 +96,16 @@ class CoxPH(Estimates, Printable):
     synthetic: bool
     keep_data: bool
     implementation: Any = field(repr=False)
-    core: Any = field(repr=False)
+    core: _core.CoxFit | None = field(repr=False)
     rows: Rows | None = field(repr=False)
     vcov_name: str = "iid"
     by_kind: dict[str, list[str]] = field(default_factory=dict)
     wald: dict[str, float] = field(default_factory=dict)
     _cov: Floats = field(default_factory=lambda: np.empty((0, 0)), repr=False)
-    _record: dict[str, Any] = field(default_factory=dict, repr=False)
-    _tables: dict[float, dict[str, Floats]] = field(default_factory=dict, repr=False)
-    groups: Any = field(default=None, repr=False)
+    _vcov: _core.Covariance | None = field(default=None, repr=False)
+    _vcov_notes: list[str] = field(default_factory=list, repr=False)
+    _tables: dict[float, _core.Contrasts] = field(default_factory=dict, repr=False)
+    groups: _core.Clusters | None = field(default=None, repr=False)
 
     model = "Cox"
 
@@ -126,21 +127,21 @@ class CoxPH(Estimates, Printable):
         """
         core = self._needs_core()
         covariance = core.covariance(kind, self.groups)
-        record = covariance.record()
         other = object.__new__(type(self))
         other.__dict__.update(self.__dict__)
-        other.vcov_name = record["kind"]
-        other.wald = core.wald(covariance)
-        other._cov = record["matrix"]
-        other._record = {"covariance": covariance, "notes": record["notes"]}
+        other.vcov_name = covariance.kind
+        other.wald = said(core.wald(covariance))
+        other._cov = covariance.matrix
+        other._vcov, other._vcov_notes = covariance, covariance.notes
         other._tables = {}
         return other
 
-    def _covariance(self) -> Any:
+    def _covariance(self) -> _core.Covariance:
         self._needs_core()
-        return self._record["covariance"]
+        assert self._vcov is not None, "vcov() gave a covariance to every fit that has its data"
+        return self._vcov
 
-    def _needs_core(self) -> Any:
+    def _needs_core(self) -> _core.CoxFit:
         if self.core is None:
             raise fault(
                 InputError,
@@ -153,8 +154,7 @@ class CoxPH(Estimates, Printable):
         # A fit that is loaded without its data still answers at its own level.
         self._table()
         state = self.__dict__.copy()
-        state["core"] = state["groups"] = None
-        state["_record"] = {"notes": self._record.get("notes", [])}
+        state["core"] = state["groups"] = state["_vcov"] = None
         state["rows"] = self.rows if self.keep_data else None
         return state
 
@@ -167,22 +167,25 @@ class CoxPH(Estimates, Printable):
 
     # -- numbers ---------------------------------------------------------------------------
 
-    def _coefficients(self, level: float) -> dict[str, Floats]:
-        table: dict[str, Floats] = self._covariance().coefficients(level)
-        return table
+    def _coefficients(self, level: float) -> _core.Contrasts:
+        return self._covariance().coefficients(level)
 
     @property
     def hazard_ratios(self) -> pd.DataFrame:
         """Hazard ratios with their intervals, by term."""
         table = self._table()
-        columns = {key: np.exp(table[key]) for key in ("estimate", "conf_low", "conf_high")}
+        columns = {
+            "estimate": np.exp(table.estimate),
+            "conf_low": np.exp(table.conf_low),
+            "conf_high": np.exp(table.conf_high),
+        }
         return pd.DataFrame(columns, index=self.terms)
 
     @property
     def notes(self) -> list[str]:
         """What a reader of the result must know."""
         own = self.by_kind.get(self.vcov_name, [])
-        return [*self.base_notes, *own, *self._record.get("notes", [])]
+        return [*self.base_notes, *own, *self._vcov_notes]
 
     def tidy(self, level: float | None = None, *, exponentiate: bool = False) -> Any:
         """Give the coefficients as a frame of the kind that the data came in.
@@ -215,16 +218,14 @@ class CoxPH(Estimates, Printable):
         """Give `"martingale"` residuals (n,) or `"score"` residuals (n, p), one row an analysed row."""
         core = self._needs_core()
         if kind == "martingale":
-            out: Floats = core.martingale_residuals()
-        elif kind == "score":
-            out = core.score_residuals()
-        else:
-            raise fault(
-                InputError,
-                f"residuals of kind {kind!r} are unknown",
-                remedy="Use 'martingale' or 'score'",
-            )
-        return out
+            return core.martingale_residuals()
+        if kind == "score":
+            return core.score_residuals()
+        raise fault(
+            InputError,
+            f"residuals of kind {kind!r} are unknown",
+            remedy="Use 'martingale' or 'score'",
+        )
 
     # -- questions -------------------------------------------------------------------------
 
@@ -324,7 +325,7 @@ class CoxPH(Estimates, Printable):
                 for term, columns in design.term_slices.items()
                 if columns.start >= shift
             }
-        record = core.zph(transform, list(groups.values()))
+        found = core.zph(transform, list(groups.values()))
         return ProportionalHazards(
             transform=transform,
             terms=[*groups, "GLOBAL"],
@@ -332,7 +333,12 @@ class CoxPH(Estimates, Printable):
             clustered=self.clusters is not None,
             synthetic=self.synthetic,
             implementation=self.implementation,
-            **record,
+            statistic=found.statistic,
+            df=found.df,
+            p_value=found.p_value,
+            time=found.time,
+            transformed=found.transformed,
+            scaled_schoenfeld=found.scaled_schoenfeld,
         )
 
     def baseline(self, *, centred: bool = False) -> Any:
@@ -342,15 +348,13 @@ class CoxPH(Estimates, Printable):
         """
         records = self._needs_core().baseline(centred)
         names = self.strata or ["all"]
-        hazard = np.concatenate([record["hazard"] for record in records])
+        hazard = np.concatenate([record.hazard for record in records])
         return self._build(
             {
                 "stratum": [
-                    name
-                    for name, record in zip(names, records, strict=True)
-                    for _ in record["time"]
+                    name for name, record in zip(names, records, strict=True) for _ in record.time
                 ],
-                "time": np.concatenate([record["time"] for record in records]),
+                "time": np.concatenate([record.time for record in records]),
                 "hazard": hazard,
                 "survival": np.exp(-hazard),
             },
@@ -416,7 +420,6 @@ class CoxPH(Estimates, Printable):
         """Give the printed table."""
         level = self._level(level)
         table = self._table(level)
-        keys = ("estimate", "std_error", "statistic", "p_value", "conf_low", "conf_high")
         rows = [
             [
                 term,
@@ -429,7 +432,14 @@ class CoxPH(Estimates, Printable):
                 number(np.exp(high), 3),
             ]
             for term, b, se, z, p, low, high in zip(
-                self.terms, *[table[key] for key in keys], strict=True
+                self.terms,
+                table.estimate,
+                table.std_error,
+                table.statistic,
+                table.p_value,
+                table.conf_low,
+                table.conf_high,
+                strict=True,
             )
         ]
         size = f"{self.n:,} rows, {self.events:,} events"
@@ -459,7 +469,7 @@ class CoxPH(Estimates, Printable):
             "log HR",
             "HR",
             "std. error",
-            "z" if np.isinf(table["df"]).all() else "t",
+            "z" if np.isinf(table.df).all() else "t",
             "p",
             f"HR {100 * level:g}% low",
             "high",
@@ -512,20 +522,16 @@ def _in_words(problem: str, columns: Columns) -> str:
     return re.sub(dummy, words, problem)
 
 
-def fit_core(rows: Rows, names: list[str], ties: str) -> Any:
-    return _core.cox_fit(
-        rows.surv.time,
-        rows.surv.event,
-        rows.surv.time_name,
-        rows.surv.event_name,
-        rows.x,
-        names,
-        ties,
-        rows.strata,
-        rows.weights,
-    )
+def fit_core(rows: Rows, names: list[str], ties: str) -> _core.CoxFit:
+    """Let the core fit the model."""
+    return _core.cox_fit(rows.surv.core(rows.weights), rows.x, names, ties, rows.strata)
 
 
-def groups_of(rows: Rows) -> Any:
+def groups_of(rows: Rows) -> _core.Clusters | None:
     """Give the clusters of the rows as the core holds them."""
-    return None if rows.clusters is None else _core.Groups(rows.clusters)
+    return None if rows.clusters is None else _core.Clusters(rows.clusters)
+
+
+def said(test: _core.Test) -> dict[str, float]:
+    """Give a test as the results of a fit hold it."""
+    return {"statistic": test.statistic, "df": test.df, "p_value": test.p_value}

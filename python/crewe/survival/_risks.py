@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from crewe.exceptions import InputError, fault
 from crewe.frames.source import Source, build, numbers
+from crewe.models.estimates import columns_of
 from crewe.models.margins import (
     Margins,
     _count,
@@ -56,14 +57,17 @@ def margins(
         names["by"] = [b for _, b in labels]
     if time is None:
         rows = rows_at_means(design, settings, fit.rows.weights)
-        levels, compared = covariance.margins(rows, None, pairs, way, confidence)
+        hazards = covariance.margins(rows, None, pairs, way, confidence)
+        levels, compared = columns_of(hazards.levels), columns_of(hazards.comparisons)
         names = {key: [] for key in names}
         at = f"hazard ratios by {term}, all other variables at their means over the analysed rows"
     else:
         sets = [design.with_values(setting) for setting in settings]
-        levels, compared, beyond = fit._needs_core().adjusted_risks(
+        risks = fit._needs_core().adjusted_risks(
             covariance, sets, float(time), pairs, way, confidence
         )
+        levels, compared = columns_of(risks.levels), columns_of(risks.comparisons)
+        beyond = risks.notes
         at = (
             f"risks of the event by {fit.rows.surv.time_name} = {time:g}, averaged over the covariates of all "
             "analysed rows (g-computation)"
@@ -127,8 +131,8 @@ def predict(
     confidence = fit._level(level)
     if kind in ("hazard_ratio", "link"):
         # Against a row at the means of all columns, as R's survival has it.
-        found = covariance.predict(
-            np.ascontiguousarray(kept - np.asarray(core.record()["means"])), True, confidence
+        found = columns_of(
+            covariance.predict(np.ascontiguousarray(kept - core.means), True, confidence)
         )
         if kind == "hazard_ratio":
             for key in ("estimate", "conf_low", "conf_high"):
@@ -141,7 +145,13 @@ def predict(
                 remedy="Say by when, for instance time=365",
             )
         place = _stratum(fit, stratum)
-        found = core.survival_at(covariance, kept, place, float(time), "log-log", confidence)
+        curve = core.survival_at(covariance, kept, place, float(time), "log-log", confidence)
+        found = {
+            "estimate": curve.survival,
+            "std_error": curve.std_error,
+            "conf_low": curve.conf_low,
+            "conf_high": curve.conf_high,
+        }
         if kind == "risk":
             found["estimate"] = 1.0 - found["estimate"]
             found["conf_low"], found["conf_high"] = (

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from crewe import _core
 from crewe.exceptions import InputError, cut, fault
 from crewe.formula import design as designs
 from crewe.formula import parse as parsing
@@ -63,6 +64,10 @@ class Surv:
                 f"there are {len(self.time)} times and {len(self.event)} events",
                 remedy="Give one of each for every row",
             )
+
+    def core(self, weights: Floats | None = None) -> _core.Surv:
+        """Give the outcome as the core takes it."""
+        return _core.Surv(self.time, self.event, self.time_name, self.event_name, weights)
 
     def __len__(self) -> int:
         return len(self.time)
