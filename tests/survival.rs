@@ -536,7 +536,10 @@ fn few_clusters_are_noted() {
     let case = cases().into_iter().find(|case| case.name == "lung inst efron").unwrap();
     let fit = case.fit().unwrap();
     let notes = case.vcov(&fit).notes().join(" ");
-    assert!(notes.contains("18 clusters") && notes.contains("randomisation test"), "{notes}");
+    assert!(
+        notes.contains("18 clusters") && notes.contains("jackknife") && !notes.contains("randomisation"),
+        "{notes}"
+    );
 }
 
 fn permuted(case: &Case, order: &[usize]) -> Case {

@@ -54,7 +54,7 @@ if TYPE_CHECKING:
     from crewe.models.probit import Probit, probit
     from crewe.models.regression import OLS, ols
     from crewe.models.weights import Analytic
-    from crewe.plots import coefplot
+    from crewe.plots.coefplot import coefplot
     from crewe.report import Report
     from crewe.report.versions import show_versions, versions
     from crewe.resampling import RandomisationTest, randomisation_test
@@ -79,7 +79,7 @@ _HOMES = {
     "crewe.models.probit": "Probit probit",
     "crewe.models.regression": "OLS ols",
     "crewe.models.weights": "Analytic",
-    "crewe.plots": "coefplot",
+    "crewe.plots.coefplot": "coefplot",
     "crewe.report": "Report",
     "crewe.report.versions": "show_versions versions",
     "crewe.resampling": "RandomisationTest randomisation_test",

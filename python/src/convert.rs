@@ -1,9 +1,12 @@
 //! Conversions that every capability shares.
 
+use std::str::FromStr;
+
 use numpy::PyReadonlyArray1;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 
+use crate::error::{OrRaise, to_python};
 use crate::key::Secret;
 
 /// A dictionary of results: `record!(py, "coef" => array, "n" => 12)`.
@@ -36,5 +39,39 @@ impl From<SeedLike> for crewe::rng::Seed {
             SeedLike::Integer(value) => Self::Integer(value),
             SeedLike::Key(key) => key.seed(),
         }
+    }
+}
+
+/// A confidence level between 0 and 1; anything else, text included, is refused with the core's words.
+#[derive(Clone, Copy)]
+pub struct Level(pub f64);
+
+impl<'a, 'py> FromPyObject<'a, 'py> for Level {
+    type Error = PyErr;
+
+    fn extract(level: Borrowed<'a, 'py, PyAny>) -> PyResult<Self> {
+        let py = level.py();
+        let Ok(value) = level.extract::<f64>() else {
+            let shown: String = level.repr()?.to_string().chars().take(40).collect();
+            return Err(to_python(py, &crewe::inference::not_a_level(shown)));
+        };
+        crewe::inference::check_level(value).or_raise(py)?;
+        Ok(Self(value))
+    }
+}
+
+/// A word of one of the core's enumerations; any other, or what is no text, is refused with those that there are.
+#[derive(Clone, Copy)]
+pub struct Word<T>(pub T);
+
+impl<'a, 'py, T: FromStr<Err = crewe::Error>> FromPyObject<'a, 'py> for Word<T> {
+    type Error = PyErr;
+
+    fn extract(word: Borrowed<'a, 'py, PyAny>) -> PyResult<Self> {
+        let text = match word.extract::<String>() {
+            Ok(text) => text,
+            Err(_) => word.repr()?.to_string().chars().take(40).collect(),
+        };
+        text.parse().map(Self).or_raise(word.py())
     }
 }

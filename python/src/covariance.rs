@@ -7,8 +7,7 @@ use numpy::{IntoPyArray, PyReadonlyArray1, PyReadonlyArray2};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
-use crate::convert::{record, slice};
-use crate::error::OrRaise;
+use crate::convert::{Level, Word, record, slice};
 use crate::regression::Linear;
 use crate::survival::CoxModel;
 
@@ -104,8 +103,8 @@ impl Covariance {
     }
 
     /// The table of the coefficients: tests and intervals at `level`.
-    fn coefficients<'py>(&self, py: Python<'py>, level: f64) -> PyResult<Bound<'py, PyDict>> {
-        table(py, self.ask(py, |cov| cov.coefficients(level))?)
+    fn coefficients<'py>(&self, py: Python<'py>, level: Level) -> PyResult<Bound<'py, PyDict>> {
+        table(py, self.ask(py, |cov| cov.coefficients(level.0))?)
     }
 
     /// Every row of `matrix` as a contrast of the coefficients.
@@ -113,10 +112,10 @@ impl Covariance {
         &self,
         py: Python<'py>,
         matrix: PyReadonlyArray2<'py, f64>,
-        level: f64,
+        level: Level,
     ) -> PyResult<Bound<'py, PyDict>> {
         let matrix = matrix.as_array();
-        table(py, self.ask(py, |cov| cov.contrasts(matrix, level))?)
+        table(py, self.ask(py, |cov| cov.contrasts(matrix, level.0))?)
     }
 
     /// The joint test that every row of `matrix` gives zero.
@@ -141,10 +140,9 @@ impl Covariance {
         settings: Vec<(PyReadonlyArray2<'py, f64>, Option<PyReadonlyArray1<'py, f64>>)>,
         weights: Option<PyReadonlyArray1<'py, f64>>,
         pairs: Vec<[usize; 2]>,
-        compare: &str,
-        level: f64,
+        compare: Word<Compare>,
+        level: Level,
     ) -> PyResult<Pair<'py>> {
-        let compare: Compare = compare.parse().or_raise(py)?;
         let weights = weights.as_ref().map(|weights| weights.as_array());
         let settings: Vec<Setting<'_>> = settings
             .iter()
@@ -156,7 +154,7 @@ impl Covariance {
                 }
             })
             .collect();
-        let found = self.ask(py, |cov| cov.margins(&settings, &pairs, compare, level))?;
+        let found = self.ask(py, |cov| cov.margins(&settings, &pairs, compare.0, level.0))?;
         Ok((table(py, found.levels)?, table(py, found.comparisons)?))
     }
 
@@ -166,10 +164,10 @@ impl Covariance {
         py: Python<'py>,
         rows: PyReadonlyArray2<'py, f64>,
         linear_predictor: bool,
-        level: f64,
+        level: Level,
     ) -> PyResult<Bound<'py, PyDict>> {
         let rows = rows.as_array();
-        table(py, self.ask(py, |cov| cov.predict(rows, linear_predictor, level))?)
+        table(py, self.ask(py, |cov| cov.predict(rows, linear_predictor, level.0))?)
     }
 }
 

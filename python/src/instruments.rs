@@ -5,7 +5,7 @@ use numpy::{IntoPyArray, PyReadonlyArray1, PyReadonlyArray2};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
-use crate::convert::{record, slice};
+use crate::convert::{Word, record, slice};
 use crate::error::OrRaise;
 
 type Days = Vec<Option<i64>>;
@@ -26,10 +26,9 @@ fn prepare_cases<'py>(
     set_aside: Vec<bool>,
     names: [String; 5],
     window: (i64, i64, Option<i64>),
-    origin: &str,
+    origin: Word<cases::Origin>,
     rules: [bool; 4],
 ) -> PyResult<Bound<'py, PyDict>> {
-    let origin = origin.parse::<cases::Origin>().or_raise(py)?;
     let called = cases::Names::default()
         .referral(&names[0])
         .closure(&names[1])
@@ -44,11 +43,15 @@ fn prepare_cases<'py>(
         .rereferral_in_window(rules[2])
         .rereferred_not_closed(rules[3]);
     let (first, end, last) = window;
-    let mut window = cases::Window::new(first, end, origin).rules(kept);
+    let mut window = cases::Window::new(first, end, origin.0).rules(kept);
     window.extracted = last;
     let out = crate::pool::compute(py, |_| cases::prepare(&dates, &window))?;
     let recodes: Vec<_> = out.recodes.into_iter().map(|r| (r.rule, r.action, r.rows)).collect();
-    let excluded: Vec<_> = out.excluded.into_iter().map(|e| (e.row, e.reason.name())).collect();
+    let excluded: Vec<_> = out
+        .excluded
+        .into_iter()
+        .map(|e| (e.row, e.reason.name(), e.also.into_iter().map(cases::Exclusion::name).collect::<Vec<_>>()))
+        .collect();
     Ok(record!(py,
         "rows" => out.rows,
         "history" => out.history,

@@ -5,7 +5,7 @@ use numpy::{IntoPyArray, PyArray1, PyReadonlyArray1};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
-use crate::convert::{SeedLike, record, slice};
+use crate::convert::{Level, SeedLike, Word, record, slice};
 use crate::error::OrRaise;
 
 fn pair(interval: core::Interval) -> (f64, f64) {
@@ -19,15 +19,17 @@ fn mann_whitney<'py>(
     py: Python<'py>,
     x: PyReadonlyArray1<'py, f64>,
     y: PyReadonlyArray1<'py, f64>,
-    alternative: &str,
+    alternative: Word<core::Alternative>,
     exact: Option<bool>,
     correct: bool,
-    level: f64,
+    level: Level,
     name: String,
 ) -> PyResult<Bound<'py, PyDict>> {
-    let alternative = alternative.parse::<core::Alternative>().or_raise(py)?;
-    let mut options =
-        core::MannWhitneyOptions::default().alternative(alternative).correct(correct).level(level).name(name);
+    let mut options = core::MannWhitneyOptions::default()
+        .alternative(alternative.0)
+        .correct(correct)
+        .level(level.0)
+        .name(name);
     options.exact = exact;
     let (x, y) = (slice(&x)?, slice(&y)?);
     let test = crate::pool::compute(py, |signals| core::mann_whitney(x, y, &options, signals))?;
@@ -45,11 +47,10 @@ fn permutation_test<'py>(
     py: Python<'py>,
     x: PyReadonlyArray1<'py, f64>,
     y: PyReadonlyArray1<'py, f64>,
-    alternative: &str,
+    alternative: Word<core::Alternative>,
     name: String,
 ) -> PyResult<Bound<'py, PyDict>> {
-    let alternative = alternative.parse::<core::Alternative>().or_raise(py)?;
-    let options = core::PermutationOptions::default().alternative(alternative).name(name);
+    let options = core::PermutationOptions::default().alternative(alternative.0).name(name);
     let (x, y) = (slice(&x)?, slice(&y)?);
     let test = crate::pool::compute(py, |signals| core::permutation_test(x, y, &options, signals))?;
     Ok(record!(py,
@@ -65,19 +66,18 @@ fn compare_rates<'py>(
     py: Python<'py>,
     events: [u64; 2],
     totals: [u64; 2],
-    alternative: &str,
+    alternative: Word<core::Alternative>,
     exact: bool,
-    level: f64,
+    level: Level,
 ) -> PyResult<Bound<'py, PyDict>> {
-    let alternative = alternative.parse::<core::Alternative>().or_raise(py)?;
-    let fisher = core::fisher_test(events, totals, alternative, level).or_raise(py)?;
-    let newcombe = core::newcombe(events, totals, level).or_raise(py)?;
+    let fisher = core::fisher_test(events, totals, alternative.0, level.0).or_raise(py)?;
+    let newcombe = core::newcombe(events, totals, level.0).or_raise(py)?;
     let unconditional = if exact {
-        Some(crate::pool::compute(py, |signals| core::chan_zhang(events, totals, level, signals))?)
+        Some(crate::pool::compute(py, |signals| core::chan_zhang(events, totals, level.0, signals))?)
     } else {
         None
     };
-    let rates = [0, 1].map(|g| core::clopper_pearson(events[g], totals[g], level).map(pair));
+    let rates = [0, 1].map(|g| core::clopper_pearson(events[g], totals[g], level.0).map(pair));
     let [first, second] = rates;
     Ok(record!(py,
         "p_value" => fisher.p_value, "odds_ratio" => fisher.odds_ratio, "odds_interval" => pair(fisher.interval),
@@ -94,11 +94,11 @@ fn prevalence<'py>(
     events: u64,
     total: u64,
     national: f64,
-    alternative: &str,
-    level: f64,
+    alternative: Word<core::Alternative>,
+    level: Level,
 ) -> PyResult<Bound<'py, PyDict>> {
-    let alternative = alternative.parse::<core::Alternative>().or_raise(py)?;
-    let test = crate::pool::compute(py, |_| core::prevalence(events, total, national, alternative, level))?;
+    let test =
+        crate::pool::compute(py, |_| core::prevalence(events, total, national, alternative.0, level.0))?;
     Ok(record!(py,
         "rate" => test.rate, "interval" => pair(test.interval), "wilson" => pair(test.wilson),
         "p_value" => test.p_value))
@@ -127,10 +127,9 @@ fn goodness_of_fit<'py>(
 fn adjust<'py>(
     py: Python<'py>,
     p: PyReadonlyArray1<'py, f64>,
-    method: &str,
+    method: Word<core::Adjustment>,
 ) -> PyResult<Bound<'py, PyArray1<f64>>> {
-    let method = method.parse::<core::Adjustment>().or_raise(py)?;
-    Ok(core::adjust(slice(&p)?, method).or_raise(py)?.into_pyarray(py))
+    Ok(core::adjust(slice(&p)?, method.0).or_raise(py)?.into_pyarray(py))
 }
 
 /// Means by group.
@@ -140,10 +139,10 @@ fn group_summary<'py>(
     values: PyReadonlyArray1<'py, f64>,
     codes: PyReadonlyArray1<'py, u32>,
     groups: usize,
-    level: f64,
+    level: Level,
 ) -> PyResult<Vec<Bound<'py, PyDict>>> {
     let (values, codes) = (slice(&values)?, slice(&codes)?);
-    let found = crate::pool::compute(py, |_| core::group_summary(values, codes, groups, level))?;
+    let found = crate::pool::compute(py, |_| core::group_summary(values, codes, groups, level.0))?;
     found
         .into_iter()
         .map(|g| {

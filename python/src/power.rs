@@ -5,8 +5,7 @@ use crewe::power::{ClusterSize, Distribution, Plan};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
-use crate::convert::record;
-use crate::error::OrRaise;
+use crate::convert::{Word, record};
 
 /// A mean size or a list of sizes.
 #[derive(FromPyObject)]
@@ -32,9 +31,9 @@ impl From<SizeLike> for ClusterSize {
 fn power_binary<'py>(
     py: Python<'py>,
     baseline: f64,
-    method: &str,
-    direction: Option<&str>,
-    distribution: &str,
+    method: Word<Method>,
+    direction: Option<Word<Direction>>,
+    distribution: Word<Distribution>,
     effect: Option<f64>,
     clusters: Option<u64>,
     power: Option<f64>,
@@ -45,16 +44,14 @@ fn power_binary<'py>(
     alpha: f64,
     r2: f64,
 ) -> PyResult<Bound<'py, PyDict>> {
-    let method: Method = method.parse().or_raise(py)?;
-    let direction = direction.map(str::parse::<Direction>).transpose().or_raise(py)?;
-    let distribution = distribution.parse::<Distribution>().or_raise(py)?;
+    let (Word(method), Word(distribution)) = (method, distribution);
     let cluster_size = cluster_size.map(ClusterSize::from);
     let mut plan =
         Plan::default().cv(cv).allocation(allocation).alpha(alpha).distribution(distribution).r2(r2);
     (plan.effect, plan.clusters, plan.power) = (effect, clusters, power);
     (plan.icc, plan.cluster_size) = (icc, cluster_size);
     let mut asked = Binary::new(baseline, method, plan);
-    asked.direction = direction;
+    asked.direction = direction.map(|direction| direction.0);
     let answer = crate::pool::compute(py, |_| binary::power(&asked))?;
     let s = &answer.solution;
     Ok(record!(py,

@@ -9,7 +9,7 @@ use numpy::{IntoPyArray, PyArray1, PyArray2, PyArrayMethods, PyReadonlyArray1, P
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
-use crate::convert::record;
+use crate::convert::{Word, record};
 use crate::covariance::{Covariance, Groups, Owner};
 use crate::error::OrRaise;
 
@@ -68,10 +68,20 @@ impl Linear {
         py: Python<'_>,
         ask: impl FnOnce(&AnyFit<'_>) -> crewe::Result<T> + Send,
     ) -> PyResult<T> {
+        self.with_fit_aside(py, Vec::new(), ask)
+    }
+
+    /// As [`Linear::with_fit`], with columns of the design that nobody asks after.
+    fn with_fit_aside<T: Send>(
+        &self,
+        py: Python<'_>,
+        aside: Vec<usize>,
+        ask: impl FnOnce(&AnyFit<'_>) -> crewe::Result<T> + Send,
+    ) -> PyResult<T> {
         let (x, y) = (self.x.bind(py).readonly(), self.y.bind(py).readonly());
         let (columns, outcome) = (x.as_array(), y.as_array());
         let names = self.estimates().names.iter().skip(usize::from(self.intercept)).cloned();
-        let design = DesignMatrix::new(columns, self.intercept).named(names).or_raise(py)?;
+        let design = DesignMatrix::new(columns, self.intercept).named(names).or_raise(py)?.aside(aside);
         let fit = match &self.model {
             Model::Ols(summary) => AnyFit::Ols(Fit::resume(design, outcome, Arc::clone(summary))),
             Model::Glm(summary) => AnyFit::Glm(Fit::resume(design, outcome, Arc::clone(summary))),
@@ -81,11 +91,7 @@ impl Linear {
 }
 
 /// Weights by the name of their kind.
-type Weighted<'py> = Option<(PyReadonlyArray1<'py, f64>, String)>;
-
-fn kind(weights: &Weighted<'_>) -> crewe::Result<Option<WeightKind>> {
-    weights.as_ref().map(|(_, kind)| kind.parse()).transpose()
-}
+type Weighted<'py> = Option<(PyReadonlyArray1<'py, f64>, Word<WeightKind>)>;
 
 /// Least squares of `y` on the columns of `x`; gives the fit and its summary.
 #[pyfunction]
@@ -100,7 +106,7 @@ fn ols_fit<'py>(
     weights: Weighted<'py>,
 ) -> PyResult<(Linear, Bound<'py, PyDict>)> {
     let (outcome, columns) = (y.as_array(), x.as_array());
-    let kind = kind(&weights).or_raise(py)?;
+    let kind = weights.as_ref().map(|(_, kind)| kind.0);
     let values = weights.as_ref().map(|(values, _)| values.as_array());
     let summary = crate::pool::compute(py, |_| {
         let design = DesignMatrix::new(columns, intercept).named(names)?;
@@ -131,7 +137,7 @@ fn ols_fit<'py>(
 #[allow(clippy::too_many_arguments)]
 fn glm_fit<'py>(
     py: Python<'py>,
-    family: &str,
+    family: Word<Family>,
     y: PyReadonlyArray1<'py, f64>,
     x: PyReadonlyArray2<'py, f64>,
     intercept: bool,
@@ -140,13 +146,12 @@ fn glm_fit<'py>(
     weights: Weighted<'py>,
 ) -> PyResult<(Linear, Bound<'py, PyDict>)> {
     let (outcome, columns) = (y.as_array(), x.as_array());
-    let family: Family = family.parse().or_raise(py)?;
-    let kind = kind(&weights).or_raise(py)?;
+    let kind = weights.as_ref().map(|(_, kind)| kind.0);
     let values = weights.as_ref().map(|(values, _)| values.as_array());
     let summary = crate::pool::compute(py, |_| {
         let design = DesignMatrix::new(columns, intercept).named(names)?;
         let weights = values.zip(kind).map(|(values, kind)| Weights::new(values, kind));
-        glm::fit(family, &design, outcome, y_name, weights)
+        glm::fit(family.0, &design, outcome, y_name, weights)
     })?;
     let estimates = &summary.estimates;
     let record = record!(py,
@@ -171,18 +176,18 @@ fn glm_fit<'py>(
 
 #[pymethods]
 impl Linear {
-    /// The covariance of the coefficients under a named definition.
-    #[pyo3(signature = (kind, groups, residual_df))]
+    /// The covariance of the coefficients under a named definition; notes pass over the columns of `x` that are aside.
+    #[pyo3(signature = (kind, groups, residual_df, aside))]
     fn covariance(
         slf: Bound<'_, Self>,
-        kind: &str,
+        kind: Word<Vcov>,
         groups: Option<&Groups>,
         residual_df: bool,
+        aside: Vec<usize>,
     ) -> PyResult<Covariance> {
         let py = slf.py();
-        let kind: Vcov = kind.parse().or_raise(py)?;
         let rule = if residual_df { DfRule::Residual } else { DfRule::Default };
-        let inner = slf.get().with_fit(py, |fit| fit.vcov(kind, groups, rule))?;
+        let inner = slf.get().with_fit_aside(py, aside, |fit| fit.vcov(kind.0, groups, rule))?;
         Ok(Covariance { owner: Owner::Linear(slf.unbind()), inner })
     }
 

@@ -8,7 +8,7 @@ use numpy::{IntoPyArray, PyReadonlyArray1, PyReadonlyArray2};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
-use crate::convert::{SeedLike, record, slice};
+use crate::convert::{Level, SeedLike, Word, record, slice};
 use crate::design::{Design, Units};
 use crate::error::OrRaise;
 
@@ -53,11 +53,11 @@ fn randomisation_test<'py>(
     statistic: &str,
     studentised: bool,
     covariates: Option<PyReadonlyArray2<'py, f64>>,
-    weights: &str,
+    weights: Word<core::Weights>,
     draws: u64,
     seed: Option<SeedLike>,
-    alternative: &str,
-    level: f64,
+    alternative: Word<Alternative>,
+    level: Level,
     interval: bool,
 ) -> PyResult<Bound<'py, PyDict>> {
     let assignment = assignment(py, design, units, slice(&arm)?, &probability, simulated, drawn_here)?;
@@ -67,16 +67,13 @@ fn randomisation_test<'py>(
         outcomes = outcomes.comparing(&compared).or_raise(py)?;
     }
     let covariates = covariates.as_ref().map(|x| x.as_array());
-    let statistic = match (covariates, statistic) {
-        (Some(x), _) => core::Statistic::Adjusted(x),
-        (None, name) => core::Statistic::named(name, studentised).or_raise(py)?,
-    };
+    let statistic = core::Statistic::named(statistic, studentised, covariates).or_raise(py)?;
     let mut options = core::RandomisationOptions::default()
         .draws(draws)
-        .alternative(alternative.parse().or_raise(py)?)
-        .level(level)
+        .alternative(alternative.0)
+        .level(level.0)
         .interval(interval)
-        .weights(weights.parse().or_raise(py)?);
+        .weights(weights.0);
     options.seed = seed.map(Seed::from);
     let test = crate::pool::compute(py, |signals| {
         core::randomisation_test(&design.inner, &assignment, &outcomes, statistic, &options, signals)
@@ -140,13 +137,12 @@ fn randomisation_tails<'py>(
     values: PyReadonlyArray1<'py, f64>,
     probability: Option<PyReadonlyArray1<'py, f64>>,
     observed: f64,
-    alternative: &str,
+    alternative: Word<Alternative>,
 ) -> PyResult<Bound<'py, PyDict>> {
-    let alternative = alternative.parse::<Alternative>().or_raise(py)?;
     let probability = probability.as_ref().map(slice).transpose()?;
     let found = core::tails(slice(&values)?, probability, observed).or_raise(py)?;
     Ok(record!(py,
-        "p_value" => found.p_value(alternative), "p_lower" => found.lower, "p_upper" => found.upper,
+        "p_value" => found.p_value(alternative.0), "p_lower" => found.lower, "p_upper" => found.upper,
         "null_mean" => found.mean, "null_sd" => found.sd))
 }
 

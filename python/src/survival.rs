@@ -2,15 +2,15 @@
 
 use crewe::inference::{Compare, Vcov};
 use crewe::survival::{
-    self, Cox, CoxFit, Curve, Options, Quantile, Surv, SurvivalCurve, Test, Ties, Tolerance, Transform,
+    self, Cox, CoxFit, Curve, Interval, Options, Quantile, Surv, SurvivalCurve, Test, Ties, Tolerance,
+    Transform,
 };
 use numpy::{IntoPyArray, PyArray1, PyArray2, PyReadonlyArray1, PyReadonlyArray2};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
-use crate::convert::{record, slice};
+use crate::convert::{Level, Word, record, slice};
 use crate::covariance::{Covariance, Groups, Owner, table};
-use crate::error::OrRaise;
 
 /// A curve's columns, its rows and the width of its tolerance.
 type Parts = ([Vec<f64>; 8], usize, f64);
@@ -18,8 +18,8 @@ type Parts = ([Vec<f64>; 8], usize, f64);
 /// One dictionary a curve.
 type Records<'py> = Vec<Bound<'py, PyDict>>;
 
-fn options(interval: &str, level: f64) -> crewe::Result<Options> {
-    Ok(Options::default().interval(interval.parse()?).level(level))
+fn options(interval: Word<Interval>, level: Level) -> Options {
+    Options::default().interval(interval.0).level(level.0)
 }
 
 fn optional<'a, T: numpy::Element>(array: Option<&'a PyReadonlyArray1<'_, T>>) -> PyResult<Option<&'a [T]>> {
@@ -110,14 +110,14 @@ fn kaplan_meier(
     event_name: &str,
     groups: Option<PyReadonlyArray1<'_, u32>>,
     weights: Option<PyReadonlyArray1<'_, f64>>,
-    interval: &str,
-    level: f64,
+    interval: Word<Interval>,
+    level: Level,
 ) -> PyResult<Vec<KaplanMeierCurve>> {
     let (time, event) = (slice(&time)?, slice(&event)?);
     let (groups, weights) = (optional(groups.as_ref())?, optional(weights.as_ref())?);
     let curves = crate::pool::compute(py, |_| {
         let surv = Surv::new(time, event).named(time_name, event_name).weights(weights);
-        survival::kaplan_meier(&surv, groups, options(interval, level)?)
+        survival::kaplan_meier(&surv, groups, options(interval, level))
     })?;
     Ok(curves.into_iter().map(|inner| KaplanMeierCurve { inner }).collect())
 }
@@ -209,12 +209,11 @@ impl CoxModel {
 
     /// The covariance under a named definition.
     #[pyo3(signature = (kind, groups))]
-    fn covariance(slf: Bound<'_, Self>, kind: &str, groups: Option<&Groups>) -> PyResult<Covariance> {
+    fn covariance(slf: Bound<'_, Self>, kind: Word<Vcov>, groups: Option<&Groups>) -> PyResult<Covariance> {
         let py = slf.py();
-        let kind: Vcov = kind.parse().or_raise(py)?;
         let clusters = groups.map(|groups| &groups.inner);
         let fit = &slf.get().inner;
-        let inner = crate::pool::compute(py, |_| Ok(fit.vcov(kind, clusters)?.detach()))?;
+        let inner = crate::pool::compute(py, |_| Ok(fit.vcov(kind.0, clusters)?.detach()))?;
         Ok(Covariance { owner: Owner::Cox(slf.unbind()), inner })
     }
 
@@ -236,11 +235,10 @@ impl CoxModel {
     fn zph<'py>(
         &self,
         py: Python<'py>,
-        transform: &str,
+        transform: Word<Transform>,
         terms: Vec<Vec<usize>>,
     ) -> PyResult<Bound<'py, PyDict>> {
-        let transform: Transform = transform.parse().or_raise(py)?;
-        let zph = crate::pool::compute(py, |_| self.inner.zph(transform, &terms))?;
+        let zph = crate::pool::compute(py, |_| self.inner.zph(transform.0, &terms))?;
         let all: Vec<&Test> = zph.terms.iter().chain([&zph.global]).collect();
         Ok(record!(py,
             "statistic" => all.iter().map(|t| t.statistic).collect::<Vec<_>>().into_pyarray(py),
@@ -269,37 +267,37 @@ impl CoxModel {
         covariance: &Covariance,
         x: PyReadonlyArray1<'py, f64>,
         stratum: usize,
-        interval: &str,
-        level: f64,
+        interval: Word<Interval>,
+        level: Level,
     ) -> PyResult<Bound<'py, PyDict>> {
         let x = slice(&x)?;
         let curve = crate::pool::compute(py, |_| {
             let covariance = self.inner.attach(&covariance.inner)?;
-            self.inner.survival_curve(&covariance, x, stratum, options(interval, level)?)
+            self.inner.survival_curve(&covariance, x, stratum, options(interval, level))
         })?;
         curve_record(py, curve)
     }
 
-    /// Survival averaged over the rows of every setting; curves first, then differences from the first.
+    /// Survival averaged over the rows of every setting; curves first, then differences from the first, then notes.
     fn adjusted_curves<'py>(
         &self,
         py: Python<'py>,
         covariance: &Covariance,
         settings: Vec<PyReadonlyArray2<'py, f64>>,
         times: PyReadonlyArray1<'py, f64>,
-        interval: &str,
-        level: f64,
-    ) -> PyResult<(Records<'py>, Records<'py>)> {
+        interval: Word<Interval>,
+        level: Level,
+    ) -> PyResult<(Records<'py>, Records<'py>, Vec<String>)> {
         let times = slice(&times)?;
         let views: Vec<_> = settings.iter().map(|x| x.as_array()).collect();
         let adjusted = crate::pool::compute(py, |_| {
             let covariance = self.inner.attach(&covariance.inner)?;
-            self.inner.adjusted_curves(&covariance, &views, times, options(interval, level)?)
+            self.inner.adjusted_curves(&covariance, &views, times, options(interval, level))
         })?;
         let list = |curves: Vec<SurvivalCurve>| -> PyResult<Vec<_>> {
             curves.into_iter().map(|curve| curve_record(py, curve)).collect()
         };
-        Ok((list(adjusted.curves)?, list(adjusted.differences)?))
+        Ok((list(adjusted.curves)?, list(adjusted.differences)?, adjusted.notes))
     }
 
     /// The survival of rows by a time, one value a row.
@@ -311,18 +309,18 @@ impl CoxModel {
         rows: PyReadonlyArray2<'py, f64>,
         stratum: usize,
         time: f64,
-        interval: &str,
-        level: f64,
+        interval: Word<Interval>,
+        level: Level,
     ) -> PyResult<Bound<'py, PyDict>> {
         let rows = rows.as_array();
         let curve = crate::pool::compute(py, |_| {
             let covariance = self.inner.attach(&covariance.inner)?;
-            self.inner.survival_at(&covariance, rows, stratum, time, options(interval, level)?)
+            self.inner.survival_at(&covariance, rows, stratum, time, options(interval, level))
         })?;
         curve_record(py, curve)
     }
 
-    /// Risks at a time averaged over the rows of every setting, and comparisons of pairs of them.
+    /// Risks at a time averaged over the rows of every setting, comparisons of pairs of them, and notes.
     #[allow(clippy::too_many_arguments)]
     fn adjusted_risks<'py>(
         &self,
@@ -331,16 +329,15 @@ impl CoxModel {
         settings: Vec<PyReadonlyArray2<'py, f64>>,
         time: f64,
         pairs: Vec<[usize; 2]>,
-        compare: &str,
-        level: f64,
-    ) -> PyResult<(Bound<'py, PyDict>, Bound<'py, PyDict>)> {
-        let compare: Compare = compare.parse().or_raise(py)?;
+        compare: Word<Compare>,
+        level: Level,
+    ) -> PyResult<(Bound<'py, PyDict>, Bound<'py, PyDict>, Vec<String>)> {
         let views: Vec<_> = settings.iter().map(|x| x.as_array()).collect();
         let found = crate::pool::compute(py, |_| {
             let covariance = self.inner.attach(&covariance.inner)?;
-            self.inner.adjusted_risks(&covariance, &views, time, &pairs, compare, level)
+            self.inner.adjusted_risks(&covariance, &views, time, &pairs, compare.0, level.0)
         })?;
-        Ok((table(py, found.levels)?, table(py, found.comparisons)?))
+        Ok((table(py, found.levels)?, table(py, found.comparisons)?, found.notes))
     }
 
     /// The distinct times with events.
@@ -371,7 +368,7 @@ fn cox_fit(
     event_name: &str,
     x: PyReadonlyArray2<'_, f64>,
     names: Vec<String>,
-    ties: &str,
+    ties: Word<Ties>,
     strata: Option<PyReadonlyArray1<'_, u32>>,
     weights: Option<PyReadonlyArray1<'_, f64>>,
 ) -> PyResult<CoxModel> {
@@ -380,7 +377,7 @@ fn cox_fit(
     let fit = crate::pool::compute(py, |_| {
         Cox::new(Surv::new(time, event).named(time_name, event_name).weights(weights), columns)
             .named(names)
-            .ties(ties.parse::<Ties>()?)
+            .ties(ties.0)
             .strata(strata)
             .fit()
     })?;

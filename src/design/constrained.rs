@@ -157,6 +157,14 @@ pub(super) fn ready(
     let (ratio, arms) = (design.ratio(), design.arms().len());
     let on = options.on.iter().map(|weighted| (weighted.column.as_str(), weighted.weight));
     let columns = Columns::new(units, on)?;
+    let members = units.members();
+    let divides = |members: &Vec<u32>| {
+        ratio.shares.iter().all(|&share| (members.len() as u64 * share).is_multiple_of(ratio.total))
+    };
+    if members.iter().all(divides) {
+        // Elsewhere the places left over in some strata still move what differs between strata.
+        columns.refuse_constant_within(&members)?;
+    }
     let score = Score::balance(&columns, arms);
     let all = schemes::enumerate(units, &ratio, &score, options.draws, monitor)?;
     let enumerated = all.is_some();

@@ -25,6 +25,7 @@ use super::procedure::Scratch;
 use super::random::Steps;
 use super::stepwise::{State, Stepwise};
 use super::{Complete, Design, Method, Misfits, Ratio, Units, complete, minimisation};
+use crate::moments::Moments;
 use crate::progress::{Monitor, Part, check};
 use crate::rng::{Seed, Stream};
 use crate::{Fault, Result};
@@ -384,9 +385,9 @@ fn summary(trials: &[Trial], ratio: &Ratio, n: usize, listed: bool, course: &Cou
     let sims = trials.len() as f64;
     // Each trial's rate, in the order of the trials, so that sums do not depend on threads.
     let rate = |of: fn(&Trial) -> f64| {
-        let mean = trials.iter().map(|t| of(t) / n as f64).sum::<f64>() / sims;
-        let squares = trials.iter().map(|t| (of(t) / n as f64 - mean).powi(2)).sum::<f64>();
-        (mean, (squares / (sims - 1.0) / sims).sqrt())
+        let rates: Vec<f64> = trials.iter().map(|t| of(t) / n as f64).collect();
+        let moments = Moments::of(&rates);
+        (moments.mean, (moments.squares / (sims - 1.0) / sims).sqrt())
     };
     let total = ratio.total as f64;
     let mean = |of: fn(&Trial) -> u64| {

@@ -958,7 +958,7 @@ impl Work {
                      {rest:.1e} of the information in some direction",
                     job.count
                 ))
-                .remedy("Take the jackknife, the uncorrected sandwich (CR0) or the randomisation test")
+                .remedy("Take the jackknife or the uncorrected sandwich (CR0)")
                 .input());
             }
         } else if along.iter().any(|(_, rest)| *rest < SMALL) {

@@ -169,9 +169,9 @@ impl<'f> Covariance<'f> {
         self.inner.clusters.as_ref()
     }
 
-    /// The degrees of freedom that are known already.
-    pub(super) fn known_df(&self) -> impl Iterator<Item = f64> {
-        self.inner.known.iter().map(|(_, df)| *df).filter(|df| !df.is_nan())
+    /// The coefficients whose degrees of freedom are known already, with these.
+    pub(super) fn known_df(&self) -> impl Iterator<Item = (usize, f64)> {
+        self.inner.known.iter().copied().filter(|(_, df)| !df.is_nan())
     }
 
     /// The fit.

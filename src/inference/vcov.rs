@@ -145,14 +145,14 @@ pub enum DfRule {
 /// clusters for the coefficients between them, a kind that the model does not have; where HC2 or HC3 meets a row with
 /// leverage 1 (the row is named), and CR3 or the jackknife a cluster without which the model cannot be estimated.
 pub fn covariance<'f>(fit: Arc<dyn Fitted + 'f>, kind: Vcov, rule: DfRule) -> Result<Covariance<'f>> {
-    check_clusters(&*fit, kind)?;
+    need_clusters(&*fit, kind)?;
     let mut notes = fit.objections(kind)?;
     let mut middle = middle(&*fit, kind, rule)?;
     notes.extend(middle.note.take());
     let sandwich = Sandwich::new(&*fit, kind, rule, middle);
     let mut covariance = Covariance::of(fit, sandwich);
     if matches!(kind, Vcov::Cr2 | Vcov::Hc2) && rule == DfRule::Default {
-        notes.extend(few_degrees(covariance.known_df()));
+        notes.extend(few_degrees(&covariance));
     }
     notes.extend(covariance.undefined_note());
     covariance.add_notes(notes);
@@ -314,20 +314,35 @@ pub(super) fn fixed_degrees(fit: &dyn Fitted, kind: Vcov, rule: DfRule) -> Optio
     }
 }
 
-/// A note where the t approximation is rough.
-fn few_degrees(df: impl Iterator<Item = f64>) -> Option<String> {
+/// A note where the t approximation is rough for a coefficient of interest. Beside terms of strata or sets the intercept is
+/// the mean of one of these.
+fn few_degrees(covariance: &Covariance<'_>) -> Option<String> {
+    let (fit, terms) = (covariance.fit(), covariance.fit().terms());
+    let whole = fit.of_interest().len() == terms.len();
     // Infinite degrees of freedom are never small; what is not a number has a note of its own.
-    let smallest = df.fold(f64::INFINITY, f64::min);
-    (smallest < 4.0).then(|| {
+    let few: Vec<(&str, f64)> = covariance
+        .known_df()
+        .map(|(j, df)| (terms[j].as_str(), df))
+        .filter(|&(term, df)| df < 4.0 && (whole || term != "Intercept"))
+        .collect();
+    let (low, high) =
+        few.iter().fold((f64::INFINITY, 0.0_f64), |(low, high), &(_, df)| (low.min(df), high.max(df)));
+    let names: Vec<&str> = few.iter().map(|&(term, _)| term).collect();
+    let range = if format!("{low:.1}") == format!("{high:.1}") {
+        format!("{low:.1}")
+    } else {
+        format!("{low:.1} to {high:.1}")
+    };
+    (!few.is_empty()).then(|| {
         format!(
-            "the smallest degrees of freedom are {smallest:.1}: below 4 the t approximation is rough, prefer a \
-             randomisation test"
+            "the degrees of freedom of {} are {range}: below 4 the t approximation is rough, prefer a randomisation test",
+            crate::error::listed(&names)
         )
     })
 }
 
 /// Clusters where the kind needs them.
-fn check_clusters(fit: &dyn Fitted, kind: Vcov) -> Result<()> {
+fn need_clusters(fit: &dyn Fitted, kind: Vcov) -> Result<()> {
     if !kind.is_clustered() {
         return Ok(());
     }
@@ -335,11 +350,6 @@ fn check_clusters(fit: &dyn Fitted, kind: Vcov) -> Result<()> {
         None => Err(Fault::new(format!("{kind} needs to know the clusters"))
             .remedy("Name the unit that was randomised, for instance the family, as the cluster")
             .input()),
-        Some(count) if count < 2 => {
-            Err(Fault::new(format!("{kind} needs at least 2 clusters, and there is {count}"))
-                .remedy("With one cluster nothing can be said about the variation between clusters")
-                .input())
-        }
-        Some(_) => Ok(()),
+        Some(count) => super::check_clusters(count),
     }
 }

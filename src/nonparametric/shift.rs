@@ -137,7 +137,7 @@ impl SubsetSums<f64> {
         if !wide.is_empty() {
             return Err(Fault::new("scores are so large that their sums are beyond 64 bits")
                 .rows(wide)
-                .remedy("Use a randomisation test, which takes any values")
+                .remedy("Divide the scores by what keeps them whole, or round them")
                 .input());
         }
         let reduced = reduce(scores, take);
@@ -146,7 +146,7 @@ impl SubsetSums<f64> {
                 "the exact distribution is out of reach for samples of this size and scores so spread",
             )
             .values([format!("{} scores, {} sums", scores.len(), reduced.reach + 1)])
-            .remedy("Use the asymptotic test or a randomisation test")
+            .remedy("Use the asymptotic test of ranks, or round the scores to fewer values")
             .input());
         }
         let k = reduced.take;

@@ -31,6 +31,8 @@ pub(super) const FAST_TOLERANCE: f64 = 1e-4;
 /// The rank tolerance on columns of length 1.
 pub(super) const RANK_TOLERANCE: f64 = 1e-11;
 
+/// The share of its sum of squares below which a column's variation may be of rounding: the square of a relative 1e-10.
+pub(super) const NEARLY: f64 = 1e-20;
 /// Residuals are rounding where they are below this share of the outcomes.
 pub(super) const NOTHING: f64 = 1e-13;
 /// The least sum of squares that keeps its digits.
@@ -258,7 +260,10 @@ fn fast(
     }
     let raw: Vec<Vec<f64>> = raw.outer_iter().map(|row| row.to_vec()).collect();
     let gram = if first == 1 { centred(&raw) } else { raw.clone() };
-    if (first..k).any(|j| gram[j][j] <= FAST_TOLERANCE * raw[j][j]) {
+    // A column that is next to constant beside its size, or has lost digits to the provisional centre.
+    let size = |j: usize| raw[j][j] + shift[j] * (2.0 * raw[0][j] + shift[j] * raw[0][0]);
+    let close = |j: usize| gram[j][j] <= FAST_TOLERANCE * raw[j][j] || gram[j][j] <= NEARLY * size(j);
+    if (first..k).any(close) {
         return Ok(None);
     }
     let inner: Vec<Vec<f64>> = gram[..k].iter().map(|row| row[..k].to_vec()).collect();

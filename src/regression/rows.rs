@@ -415,12 +415,11 @@ impl Fitted for Rows<'_, '_> {
 
     fn of_interest(&self) -> Vec<usize> {
         let first = usize::from(self.x.has_intercept());
-        match self.x.indicators() {
-            Some(levels) => (0..self.estimates.k())
-                .filter(|&j| j < first || !levels.columns.contains(&(j - first)))
-                .collect(),
-            None => (0..self.estimates.k()).collect(),
-        }
+        let levels = self.x.indicators();
+        let passed_over = |column: usize| {
+            self.x.is_aside(column) || levels.is_some_and(|levels| levels.columns.contains(&column))
+        };
+        (0..self.estimates.k()).filter(|&j| j < first || !passed_over(j - first)).collect()
     }
 }
 

@@ -24,8 +24,8 @@ pub use randomisation_test::{
 pub use redrawn::{Redrawn, redraw_seed, redrawn};
 pub use size::{Size, SizeOptions, size};
 
-use crate::Result;
 use crate::words::words;
+use crate::{Fault, Result};
 
 /// How the units count in a difference in means.
 ///
@@ -77,36 +77,52 @@ pub enum Statistic<'a> {
     User(&'a UserStatistic<'a>),
 }
 
-/// A difference in means, by the name of what the means are taken over.
+/// A statistic, by its name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Difference {
+enum Named {
     Rows,
     Units,
+    Adjusted,
 }
 
 words!(
-    @unserialised Difference, "statistic",
+    @unserialised Named, "statistic",
     Rows => "difference_in_means",
     Units => "difference_in_unit_means",
+    Adjusted => "adjusted",
 );
 
-impl Statistic<'_> {
-    /// The statistic of this name: `difference_in_means` or `difference_in_unit_means`.
+impl<'a> Statistic<'a> {
+    /// The statistic of this name: `difference_in_means`, `difference_in_unit_means`, or `adjusted` with its covariates.
     ///
     /// ```
+    /// use crewe::ndarray::array;
     /// use crewe::resampling::Statistic;
-    /// let means = Statistic::named("difference_in_unit_means", true)?;
+    /// let means = Statistic::named("difference_in_unit_means", true, None)?;
     /// assert!(matches!(means, Statistic::DifferenceInUnitMeans { studentised: true }));
-    /// assert!(Statistic::named("median", false).is_err());
+    /// let x = array![[1.0, 4.0], [1.0, 6.0]];
+    /// assert!(matches!(Statistic::named("adjusted", false, Some(x.view()))?, Statistic::Adjusted(_)));
+    /// assert!(Statistic::named("median", false, None).is_err());
     /// # Ok::<(), crewe::Error>(())
     /// ```
     ///
     /// # Errors
-    /// [`crate::Error::Input`] for another name.
-    pub fn named(name: &str, studentised: bool) -> Result<Self> {
-        Ok(match name.parse::<Difference>()? {
-            Difference::Rows => Self::DifferenceInMeans { studentised },
-            Difference::Units => Self::DifferenceInUnitMeans { studentised },
+    /// [`crate::Error::Input`] for another name, and for covariates where the statistic takes none, or the reverse.
+    pub fn named(
+        name: &str,
+        studentised: bool,
+        covariates: Option<ndarray::ArrayView2<'a, f64>>,
+    ) -> Result<Self> {
+        Ok(match (name.parse::<Named>()?, covariates) {
+            (Named::Rows, None) => Self::DifferenceInMeans { studentised },
+            (Named::Units, None) => Self::DifferenceInUnitMeans { studentised },
+            (Named::Adjusted, Some(x)) => Self::Adjusted(x),
+            (_, given) => {
+                let problem = if given.is_some() { "takes no covariates" } else { "needs covariates" };
+                return Err(Fault::new(format!("the statistic '{name}' {problem}"))
+                    .remedy("Covariates go with 'adjusted', and with no other")
+                    .input());
+            }
         })
     }
 }

@@ -18,7 +18,7 @@ use super::chances::chances;
 use super::inversion::{Lines, Search};
 use super::means::{ByArm, Linear, Means};
 use super::null::{tails_of, tolerance, weights};
-use super::outcomes::each_arm_has_outcomes;
+use super::outcomes::{each_arm_has_outcomes, each_arm_has_units};
 use super::redrawn::{new_seed, redraw_seed, replay_of, shown};
 use super::replay::{Evaluate, Replay, Room};
 use super::{Outcomes, Statistic, Weights};
@@ -213,7 +213,8 @@ pub struct RandomisationTest {
 ///
 /// # Errors
 /// [`crate::Error::Input`] where an arm has no outcomes, the options are out of range, or the user's statistic is not a finite
-/// number on some assignments; [`crate::Error::Design`] where the assignment cannot have come from the design;
+/// number on some assignments; [`crate::Error::Design`] where an arm has fewer than two units with outcomes, and where
+/// the assignment cannot have come from the design;
 /// [`crate::Error::Interrupted`] when the monitor stops the work.
 ///
 /// ```
@@ -244,6 +245,9 @@ pub fn randomisation_test(
     monitor: &dyn Monitor,
 ) -> Result<RandomisationTest> {
     let seed = redraw_seed(design, assignment, options.seed.as_ref())?;
+    if outcomes.units == assignment.units.len() {
+        each_arm_has_units(assignment, outcomes)?;
+    }
     let prepared = Prepared::new(design, assignment, outcomes, options, &seed, monitor)?;
     let mut test = prepared.test(statistic, options, monitor)?;
     if !test.exact {

@@ -19,6 +19,7 @@ use crate::inference::{Bread, Clusters, Covariance, DfRule, Sandwich, Vcov, cova
 use crate::linalg::factor::factor;
 use crate::progress::{Monitor, go_on, watcher};
 use crate::regression::estimates::new_id;
+use crate::ties::varies;
 use crate::{Error, Fault, Result, dist};
 
 /// Newton steps before giving up.
@@ -232,8 +233,9 @@ impl<'a> Cox<'a> {
 
     fn refuse_constants(&self, data: &Prepared) -> Result<()> {
         let Some(j) = (0..data.p).find(|&j| {
-            let column = self.x.column(j);
-            column.iter().all(|&value| value == column[0])
+            // A column that varies by rounding at most has a scale of nothing beside its centre, which is soon asked.
+            let nothing = data.scale[j] <= 1e-9 * data.center[j].abs();
+            nothing && !varies(&self.x.column(j).to_vec())
         }) else {
             return Ok(());
         };
@@ -376,8 +378,7 @@ impl<'a> Cox<'a> {
             .column(name)
             .values(at.iter().map(|&j| self.names[j].clone()))
             .remedy(
-                "Leave it out or merge categories; arms can still be compared by Kaplan-Meier, the log-rank test \
-                 or a randomisation test",
+                "Leave it out or merge categories; arms can still be compared by Kaplan-Meier and the log-rank test",
             )
             .separation()
     }
@@ -491,7 +492,7 @@ impl CoxFit {
         let data = self.data.without(left_out);
         if data.timeline.events() == 0 {
             return Err(Fault::new("without one of the clusters no row has an event")
-                .remedy("Take CR0 or the randomisation test")
+                .remedy("Take CR0, CR1 or CR3")
                 .input());
         }
         // Only the names, the ties and the columns of this model are asked for, to say what went wrong.

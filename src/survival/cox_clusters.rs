@@ -304,7 +304,7 @@ impl Fitted for CoxClusters<'_> {
             return Err(Fault::new(format!("{kind} is not available for Cox models"))
                 .remedy(
                     "Use CR0 (Lin and Wei, as R's survival), CR1, CR3, the jackknife or iid; with fewer than 100 \
-                     clusters compare with the randomisation test",
+                     clusters compare with CR3, the jackknife and the robust score test of the arm alone",
                 )
                 .input());
         }
@@ -315,7 +315,7 @@ impl Fitted for CoxClusters<'_> {
             notes.push(format!(
                 "{clusters} clusters: the sandwich estimate (CR0, z) is too small with few; a nominal 5% test rejects in \
                  16% to 20%, 10% to 13%, 7% to 9% and 6% to 7% of simulated trials with 10, 20, 40 and 80 families and no \
-                 effect. Prefer the randomisation test"
+                 effect. Compare with CR3, the jackknife and the robust score test of the arm alone"
             ));
         }
         let informative = self.informative();

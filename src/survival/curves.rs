@@ -56,6 +56,8 @@ pub struct AdjustedCurves {
     pub curves: Vec<SurvivalCurve>,
     /// Setting 1, 2, ... less setting 0, with intervals on the scale of S.
     pub differences: Vec<SurvivalCurve>,
+    /// What a reader must know: times beyond those that were observed.
+    pub notes: Vec<String>,
 }
 
 /// Adjusted risks at one time, and their comparisons.
@@ -68,6 +70,8 @@ pub struct AdjustedRisks {
     pub comparisons: Contrasts,
     /// How they were compared.
     pub compare: Compare,
+    /// What a reader must know: a time beyond those that were observed.
+    pub notes: Vec<String>,
 }
 
 /// Cumulated increments of the hazard at covariates of 0 in standardised columns, per tie.
@@ -152,7 +156,8 @@ impl CoxFit {
         Ok(out)
     }
 
-    /// The survival by `time` of every row of `rows` (m x p, as given to the fit) in a stratum: one value a row.
+    /// The survival by `time` of every row of `rows` (m x p, as given to the fit) in a stratum: one value a row, NaN beyond
+    /// the last time of the stratum.
     ///
     /// # Errors
     /// As [`CoxFit::survival_curve`], and [`crate::Error::Input`] for a time before 0.
@@ -180,9 +185,14 @@ impl CoxFit {
         let mut pace = Pace::new(monitor);
         let cumulated = self.cumulated(monitor)?;
         let last = self.data.timeline.last_at(stratum, time);
+        let known = self.data.timeline.reaches(stratum, time);
         let mut out = SurvivalCurve::empty();
         for row in rows.outer_iter() {
             pace.by(STEP + p * p)?;
+            if !known {
+                out.push_unknown(time);
+                continue;
+            }
             let Some(k) = last else {
                 out.push(time, 1.0, 0.0, options, z);
                 continue;
@@ -202,7 +212,8 @@ impl CoxFit {
     ///
     /// Every setting is the n x p design with the arm set to one of its values for all rows, in the order of the data.
     /// Standard errors are the model's, or, with clusters, from the influence of each cluster on the average; the
-    /// covariates are taken as fixed.
+    /// covariates are taken as fixed. Beyond the last time of all rows the curves are NaN; beyond that of some strata theirs
+    /// are carried forward. Either is noted.
     ///
     /// # Errors
     /// [`crate::Error::Input`] for settings of another shape or a covariance of another fit.
@@ -225,6 +236,10 @@ impl CoxFit {
         let mut differences: Vec<SurvivalCurve> =
             settings.iter().skip(1).map(|_| SurvivalCurve::empty()).collect();
         for &time in times {
+            if !self.reaches(time) {
+                curves.iter_mut().chain(&mut differences).for_each(|curve| curve.push_unknown(time));
+                continue;
+            }
             let average = |x: &Array2<f64>| self.average(x, cumulated, time, &mut pace);
             let averages: Vec<Average> = sorted.iter().map(average).collect::<Result<_>>()?;
             for (average, curve) in averages.iter().zip(&mut curves) {
@@ -241,12 +256,13 @@ impl CoxFit {
                 difference.conf_high.push(change.survival + z * se);
             }
         }
-        Ok(AdjustedCurves { curves, differences })
+        Ok(AdjustedCurves { curves, differences, notes: self.beyond(times) })
     }
 
     /// The risk of the event by `time`, averaged over the (weighted) rows of each of `settings`, and the comparisons of
     /// `pairs` of them (the second is the one that is compared with): differences, or logarithms of ratios. Intervals of
-    /// levels are those of survival on the log-log scale.
+    /// levels are those of survival on the log-log scale. Beyond the last time of all rows nothing is known and all are NaN,
+    /// with a note.
     ///
     /// # Errors
     /// [`crate::Error::Input`] for settings of another shape, a covariance of another fit, a time before 0, pairs that are
@@ -291,6 +307,7 @@ impl CoxFit {
             let (a, b) = (risks[one], risks[base]);
             let (estimate, by, base_by) = match compare {
                 Compare::Difference => (a - b, 1.0, 1.0),
+                _ if a.is_nan() || b.is_nan() => (f64::NAN, 1.0, 1.0),
                 Compare::Ratio if a > 0.0 && b > 0.0 => ((a / b).ln(), a, b),
                 Compare::OddsRatio if a > 0.0 && b > 0.0 && a < 1.0 && b < 1.0 => {
                     ((a / (1.0 - a)).ln() - (b / (1.0 - b)).ln(), a * (1.0 - a), b * (1.0 - b))
@@ -306,7 +323,44 @@ impl CoxFit {
             changes.push(spread.of(&change, time, &mut pace)?);
         }
         let comparisons = Contrasts::from_parts(estimates, changes, vec![df; pairs.len()], level)?;
-        Ok(AdjustedRisks { levels, comparisons, compare })
+        Ok(AdjustedRisks { levels, comparisons, compare, notes: self.beyond(&[time]) })
+    }
+
+    /// Whether somebody in some stratum was observed until a time.
+    fn reaches(&self, time: f64) -> bool {
+        let timeline = &self.data.timeline;
+        (0..timeline.strata.len()).any(|stratum| timeline.reaches(stratum, time))
+    }
+
+    /// Says which of the times lie beyond what was observed.
+    fn beyond(&self, times: &[f64]) -> Vec<String> {
+        let timeline = &self.data.timeline;
+        let ends = || (0..timeline.strata.len()).map(|stratum| timeline.end(stratum));
+        let last = ends().fold(f64::NEG_INFINITY, f64::max);
+        let unknown = times.iter().filter(|time| !self.reaches(**time)).count();
+        let mut notes = Vec::new();
+        if unknown > 0 {
+            notes.push(format!(
+                "nobody was observed after time {last}: survival beyond it is not known, and {unknown} of {} times have \
+                 no estimate",
+                times.len()
+            ));
+        }
+        let known: Vec<f64> = times.iter().copied().filter(|time| self.reaches(*time)).collect();
+        let short: Vec<f64> = (0..timeline.strata.len())
+            .filter(|&stratum| known.iter().any(|time| !timeline.reaches(stratum, *time)))
+            .map(|stratum| timeline.end(stratum))
+            .collect();
+        if !short.is_empty() {
+            notes.push(format!(
+                "{} of {} strata have nobody at risk after their last time (the first of these is {}): from there on the \
+                 average takes their survival as it stood",
+                short.len(),
+                timeline.strata.len(),
+                short.iter().copied().fold(f64::INFINITY, f64::min)
+            ));
+        }
+        notes
     }
 
     fn owns(&self, covariance: &Covariance<'_>) -> Result<()> {
@@ -426,6 +480,8 @@ impl CoxFit {
             }
             out.slope.push(slope);
         }
+        // With nobody left in any stratum nothing of an average is known.
+        let total = if self.reaches(time) { total } else { f64::NAN };
         out.survival /= total;
         out.slope.iter_mut().chain(&mut out.drift).for_each(|value| *value /= total);
         Ok(out)
@@ -543,5 +599,13 @@ impl SurvivalCurve {
         self.std_error.push(se);
         self.conf_low.push(limits.low);
         self.conf_high.push(limits.high);
+    }
+
+    /// A time at which nothing is known.
+    fn push_unknown(&mut self, time: f64) {
+        self.time.push(time);
+        for column in [&mut self.survival, &mut self.std_error, &mut self.conf_low, &mut self.conf_high] {
+            column.push(f64::NAN);
+        }
     }
 }

@@ -281,6 +281,23 @@ impl Timeline {
         self.tolerance.last_by(&self.ties[ties.clone()], time, |tie| tie.time).map(|j| ties.start + j)
     }
 
+    /// The last time of a stratum: beyond it nobody is left who could tell.
+    ///
+    /// # Panics
+    /// If there is no such stratum.
+    pub fn end(&self, stratum: usize) -> f64 {
+        self.ties[self.strata[stratum].clone()].last().map_or(f64::NAN, |tie| tie.time)
+    }
+
+    /// Whether a time is no later than the last of a stratum; NaN is not.
+    ///
+    /// # Panics
+    /// If there is no such stratum.
+    pub fn reaches(&self, stratum: usize, time: f64) -> bool {
+        let end = self.end(stratum);
+        time <= end || self.tolerance.same(time, end)
+    }
+
     /// Rows.
     pub fn n(&self) -> usize {
         self.order.len()
@@ -321,6 +338,8 @@ mod tests {
         let found = [0.2, 3.0 - 1e-9, 9.0].map(|t| timeline.last_at(0, t));
         assert_eq!(found, [None, Some(1), Some(1)]);
         assert_eq!(timeline.last_at(1, 0.1 + 0.2), Some(2));
+        let reached = [0.0, 3.0 + 1e-9, 3.1, f64::NAN, f64::INFINITY].map(|t| timeline.reaches(0, t));
+        assert_eq!((reached, timeline.end(1)), ([true, true, false, false, false], 5.0));
     }
 
     #[test]

@@ -12,6 +12,7 @@ use serde::Serialize;
 use super::cox::{CoxFit, Test};
 use super::likelihood::{each_event_time, mirror};
 use crate::progress::watcher;
+use crate::ties::varies;
 use crate::words::words;
 use crate::{Fault, Result};
 
@@ -157,6 +158,13 @@ impl CoxFit {
             return Err(Fault::new(format!("the log of an event at time {} is not a number", tie.0.time))
                 .remedy("Use the transform 'km' or 'rank'")
                 .input());
+        }
+        let at_events: Vec<f64> =
+            ties.iter().zip(&g).filter(|(tie, _)| tie.deaths() > 0).map(|(_, g)| *g).collect();
+        if !varies(&at_events) {
+            // With all events at one time there is no trend to test, and none of rounding.
+            g.fill(0.0);
+            return Ok(g);
         }
         for value in &mut g {
             *value -= mean;

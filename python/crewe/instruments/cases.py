@@ -56,7 +56,8 @@ class Cases(Printable):
         One line a recode: ``rule`` (0 for censoring), ``recode``, ``n``, ``rows`` (counted from 0
         in the frame as given) and ``cases``, the last two as text.
     excluded : dict of str to list of str
-        The ids of the cases that are not kept, by reason: what a CONSORT flow takes.
+        The ids of the cases that are not kept, by reason: what a CONSORT flow takes. A case with several
+        reasons stands under the first, which a note says.
     notes : list of str
         What a reader should know.
     """
@@ -208,8 +209,12 @@ def prepare(
         flags,
     )
     excluded: dict[str, list[str]] = {}
-    for row, reason in out["excluded"]:
-        excluded.setdefault(reasons[row] or reason, Ids(column=case)).append(ids[row])
+    several: dict[str, int] = {}
+    for row, reason, also in out["excluded"]:
+        named = [reasons[row] or reason, *also]
+        excluded.setdefault(named[0], Ids(column=case)).append(ids[row])
+        if also:
+            several[" and ".join(named)] = several.get(" and ".join(named), 0) + 1
     if source.n and not out["rows"]:
         raise fault(
             InputError,
@@ -233,7 +238,7 @@ def prepare(
             }
         ),
         excluded=excluded,
-        notes=_notes(out, cin_start, seen, origin, flags),
+        notes=[*_notes(out, cin_start, seen, origin, flags), *_several(several)],
         _summary={
             "start": dt.date.fromordinal(first).isoformat(),
             "end": dt.date.fromordinal(last).isoformat(),
@@ -339,6 +344,16 @@ def _flag(cell: Any) -> bool | None:
     found = _FLAGS.find(cell) if isinstance(cell, str) else set()
     number = next(iter(found)) if found else as_number(cell)
     return bool(number) if number in (0, 1) else None
+
+
+def _several(several: dict[str, int]) -> list[str]:
+    """Say of the excluded cases which have several reasons."""
+    if not several:
+        return []
+    total = sum(several.values())
+    told = "; ".join(f"{both}: {n}" for both, n in several.items())
+    have = "1 excluded case has" if total == 1 else f"{total} excluded cases have"
+    return [f"{have} several reasons and count{'s' * (total == 1)} under the first ({told})."]
 
 
 def _frame(source: Source, out: dict[str, Any]) -> Any:

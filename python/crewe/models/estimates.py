@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from crewe import _core
 from crewe.exceptions import InputError, fault
 from crewe.frames.arguments import check_methods
 from crewe.frames.source import build
@@ -34,8 +35,12 @@ class Estimates:
         """Work out `estimate, std_error, statistic, df, p_value, conf_low, conf_high`."""
         raise NotImplementedError
 
+    def _level(self, level: float | None) -> float:
+        """Give the level that is asked for, refused where it is none, else that of the model."""
+        return self.level if level is None else _core.check_level(level)
+
     def _table(self, level: float | None = None) -> dict[str, Floats]:
-        level = self.level if level is None else level
+        level = self._level(level)
         if level not in self._tables:
             self._tables = {**self._tables, level: self._coefficients(level)}
         return self._tables[level]
@@ -119,7 +124,7 @@ class Estimates:
         return self._build({"term": labels, **self._contrasts(matrix, level)})
 
     def _contrasts(self, matrix: Floats, level: float | None) -> dict[str, Floats]:
-        level = self.level if level is None else level
+        level = self._level(level)
         matrix = np.ascontiguousarray(matrix, dtype=np.float64)
         result: dict[str, Floats] = self._covariance().contrasts(matrix, level)
         return result

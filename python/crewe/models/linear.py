@@ -79,8 +79,10 @@ class Linear(Estimates, Printable):
         Which covariance.
     weighted : str
         What weights the rows have; empty without.
-    independent : str
-        What to note of a covariance that counts rows as independent, where a trial says that they are not.
+    by_kind : dict of str to list of str
+        What to note of covariances by their name, where a trial says that they are not right.
+    aside : list of int
+        The columns of the design that stand for strata and sets; notes on degrees of freedom pass them over.
     strata_terms : list of str
         The coefficients of the trial's strata or sets, which tables print as one line and figures leave out.
     """
@@ -101,7 +103,8 @@ class Linear(Estimates, Printable):
     data: Data | None = field(repr=False)
     vcov_name: str = ""
     df_rule: str = "default"
-    independent: str = ""
+    by_kind: dict[str, list[str]] = field(default_factory=dict)
+    aside: list[int] = field(default_factory=list)
     weighted: str = ""
     strata_terms: list[str] = field(default_factory=list)
     _cov: Floats = field(default_factory=lambda: np.empty((0, 0)), repr=False)
@@ -140,7 +143,7 @@ class Linear(Estimates, Printable):
         data = self._needs_data()
         other = object.__new__(type(self))
         other.__dict__.update(self.__dict__)
-        covariance = data.core.covariance(kind, data.groups, df == "residual")
+        covariance = data.core.covariance(kind, data.groups, df == "residual", self.aside)
         record = covariance.record()
         other.vcov_name = record["kind"]
         other.df_rule = df
@@ -200,8 +203,8 @@ class Linear(Estimates, Printable):
     @property
     def notes(self) -> list[str]:
         """What a reader of the result must know."""
-        rowwise = [self.independent] if self.independent and self.vcov_name in ROWWISE else []
-        return [*self.base_notes, *rowwise, *self._record.get("notes", [])]
+        own = self.by_kind.get(self.vcov_name, [])
+        return [*self.base_notes, *own, *self._record.get("notes", [])]
 
     def tidy(self, level: float | None = None) -> Any:
         """Give the coefficients as a frame of the kind that the data came in.
@@ -311,7 +314,7 @@ class Linear(Estimates, Printable):
         return DEFINITIONS[self.vcov_name]
 
     def _summary_table(self, level: float | None = None) -> Table:
-        level = self.level if level is None else level
+        level = self._level(level)
         table = self._table(level)
         percent = f"{100 * level:g}%"
         columns = [table[key] for key in ("estimate", "std_error", "statistic", "df", "p_value")]

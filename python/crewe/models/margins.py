@@ -155,7 +155,7 @@ def margins(
     observed = None if data.weights is None else data.weights[0]
     first = _first_of_group(labels)
     away = [i for i in range(len(labels)) if i != first[i]]
-    confidence = fit.level if level is None else level
+    confidence = fit._level(level)
     estimated, compared = fit._covariance().margins(
         _rows(design, settings, at, observed),
         observed,

@@ -259,6 +259,7 @@ def _fit(
     kind: type[Fitted], formula: Any, data: Any, by: str | None, options: _Options
 ) -> Fitted | FitGroup[Fitted]:
     """Fit a model from a formula or arrays, in each group of `by` where that is asked for."""
+    options = replace(options, level=_core.check_level(options.level))
     if isinstance(data, str):
         raise fault(
             InputError,
@@ -327,15 +328,21 @@ def _from_formula(kind: type[Fitted], formula: str, data: Any, options: _Options
         keep_data=options.keep_data,
         implementation=asked.source._implementation,
         data=Data(built.x, y, core, groups, built, made.labels, made.weighted),
-        independent=made.independent,
+        by_kind=made.by_kind,
+        aside=made.aside(len(y) if groups is None else groups.count),
         weighted=""
         if weights is None
         else f"{weights.kind.capitalize()} weights: {weights.column}",
         strata_terms=made.strata_terms,
     )
     with rows_of_the_data(built.rows):
-        fitted: Fitted = fit.vcov(options.vcov or ("HC2" if groups is None else "CR2"), options.df)
+        fitted: Fitted = fit.vcov(_kind(options.vcov, groups), options.df)
     return fitted
+
+
+def _kind(asked: str | None, groups: Any) -> str:
+    """Give the covariance that was asked for, whatever the word, or the default."""
+    return ("HC2" if groups is None else "CR2") if asked is None else asked
 
 
 def _refuse_tiny(y: Floats, name: str) -> None:
@@ -395,6 +402,5 @@ def _from_arrays(kind: type[Fitted], y: Any, x: Any, options: _Options) -> Fitte
         data=Data(columns, outcome, core, groups, None, ids, weighted),
         weighted="" if weights is None else f"{weights.kind.capitalize()} weights",
     )
-    kind_of_vcov = options.vcov or ("HC2" if groups is None else "CR2")
-    fitted: Fitted = fit.vcov(kind_of_vcov, options.df)
+    fitted: Fitted = fit.vcov(_kind(options.vcov, groups), options.df)
     return fitted

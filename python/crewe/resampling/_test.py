@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from crewe import _core
 from crewe._core import read_seed
 from crewe.comparisons.samples import check_alternative, count, kind_of
@@ -14,6 +17,7 @@ from crewe.exceptions import DesignError, InputError, fault
 from crewe.frames.arguments import checked
 from crewe.frames.source import Source
 from crewe.ledger.ledger import Ledger
+from crewe.models.trial import refuse_too_few
 from crewe.resampling._function import by_function
 from crewe.resampling._ledger import of_ledger
 from crewe.resampling._options import Options
@@ -134,6 +138,7 @@ def randomisation_test(
         del seed
         raise
     check_alternative(alternative)
+    level = _core.check_level(level)
     noted: list[str] = []
     if isinstance(design, Ledger):
         if compared is None:
@@ -160,6 +165,8 @@ def randomisation_test(
                 remedy="Do in the function what they would do; of a ledger in which an arm was full, "
                 "pass ledger.assignment()",
             )
+        joined = design.check(source)
+        _refuse_few(design, joined.unit)
         called = str(getattr(statistic, "__name__", "statistic"))
         test = by_function(statistic, data, source, design, options, progress)
         test.outcome, test.statistic_name = outcome or called, called
@@ -181,6 +188,13 @@ def randomisation_test(
     return test
 
 
+def _refuse_few(assignment: Assignment, unit: NDArray[Any]) -> None:
+    """Refuse rows in which an arm has a single unit; one with none is refused for having no outcomes."""
+    arm = assignment._arm[unit]
+    if all((arm == code).any() for code in range(len(assignment.arms))):
+        refuse_too_few(assignment.arms, arm, unit, assignment.noun, assignment._arm_column or "arm")
+
+
 def _built_in(
     rows: Rows,
     assignment: Assignment,
@@ -189,6 +203,10 @@ def _built_in(
     compared: Sequence[bool] | None,
 ) -> RandomisationTest:
     mask = None if compared is None else [bool(part) for part in compared]
+    seen = ~np.isnan(rows.values)
+    if mask is not None and len(mask) == len(assignment):
+        seen &= np.array(mask)[rows.unit]
+    _refuse_few(assignment, rows.unit[seen])
     found = _core.randomisation_test(
         assignment.design._core(),
         assignment._units(),

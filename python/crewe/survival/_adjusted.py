@@ -150,13 +150,13 @@ def adjusted_curves(
     values = _values(design, term, None)
     settings = [design.with_values({term: value}) for value in values]
     at = core.event_times() if times is None else np.ascontiguousarray(numbers(times, "times"))
-    curves, changes = core.adjusted_curves(fit._covariance(), settings, at, conf_type, level)
+    curves, changes, notes = core.adjusted_curves(fit._covariance(), settings, at, conf_type, level)
     return AdjustedCurves(
         term=term,
         values=[_label(value) for value in values],
         level=level,
         time_name=fit.rows.surv.time_name,
-        notes=[],
+        notes=notes,
         synthetic=fit.synthetic,
         curves=curves,
         changes=changes,

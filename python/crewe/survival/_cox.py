@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from crewe import _core
 from crewe.exceptions import InputError, fault
 from crewe.frames.arguments import checked
 from crewe.frames.source import aligned, index_of, numbers
@@ -98,7 +99,8 @@ def coxph(
     >>> fit.coef.round(4).tolist()
     [-0.347, -0.0671, 0.0969]
     """
-    independent = ""
+    level = _core.check_level(level)
+    by_kind: dict[str, list[str]] = {}
     if not isinstance(formula, str):
         if design is not None:
             raise design_needs_a_formula()
@@ -127,7 +129,7 @@ def coxph(
         synthetic = synthetic or asked.synthetic
         refuse_missing_times(asked.source, parts, asked.rows)
         made = asked.model([*parts.columns(), *layers])
-        built, notes, independent = made.design, made.notes, made.independent
+        built, notes, by_kind = made.design, made.notes, made.by_kind
         layer_codes, labels = codes_of(built.columns, layers) if layers else (None, [])
         weight = None if made.weighted is None else made.weighted[0]
         outcome = parts.outcome(built.columns)
@@ -163,9 +165,9 @@ def coxph(
         core=core,
         rows=rows,
         groups=groups,
-        independent=independent,
+        by_kind=by_kind,
     )
-    return fit.vcov(vcov or ("iid" if rows.clusters is None else "CR0"))
+    return fit.vcov(("iid" if rows.clusters is None else "CR0") if vcov is None else vcov)
 
 
 def _from_arrays(

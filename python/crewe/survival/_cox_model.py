@@ -17,7 +17,6 @@ from crewe.exceptions import InputError, SeparationError, fault
 from crewe.formula.design import Design
 from crewe.frames.column import Columns
 from crewe.models.estimates import Estimates
-from crewe.models.linear import ROWWISE
 from crewe.models.margins import Margins
 from crewe.survival._adjusted import AdjustedCurves, adjusted_curves
 from crewe.survival._surv import Surv, equals
@@ -75,8 +74,8 @@ class CoxPH(Estimates, Printable):
         test take account of clusters; NaN where too few clusters say anything.
     notes : list of str
         What a reader must know: dropped rows, few clusters.
-    independent : str
-        What to note of errors that count rows as independent, where a trial says that they are not.
+    by_kind : dict of str to list of str
+        What to note of covariances by their name, where a trial says that they are not right.
     """
 
     formula: str
@@ -100,7 +99,7 @@ class CoxPH(Estimates, Printable):
     core: Any = field(repr=False)
     rows: Rows | None = field(repr=False)
     vcov_name: str = "iid"
-    independent: str = ""
+    by_kind: dict[str, list[str]] = field(default_factory=dict)
     wald: dict[str, float] = field(default_factory=dict)
     _cov: Floats = field(default_factory=lambda: np.empty((0, 0)), repr=False)
     _record: dict[str, Any] = field(default_factory=dict, repr=False)
@@ -182,8 +181,8 @@ class CoxPH(Estimates, Printable):
     @property
     def notes(self) -> list[str]:
         """What a reader of the result must know."""
-        rowwise = [self.independent] if self.independent and self.vcov_name in ROWWISE else []
-        return [*self.base_notes, *rowwise, *self._record.get("notes", [])]
+        own = self.by_kind.get(self.vcov_name, [])
+        return [*self.base_notes, *own, *self._record.get("notes", [])]
 
     def tidy(self, level: float | None = None, *, exponentiate: bool = False) -> Any:
         """Give the coefficients as a frame of the kind that the data came in.
@@ -260,7 +259,7 @@ class CoxPH(Estimates, Printable):
             How values are compared with the first: hazards by their ratio, risks by their difference unless another
             way is asked for. Ratios are compared on the log scale.
         time : float, optional
-            On the scale of the outcome.
+            On the scale of the outcome. Beyond the last time of all rows risks are not known: NaN, and a note.
         """
         from crewe.survival._risks import margins
 
@@ -287,7 +286,7 @@ class CoxPH(Estimates, Printable):
         level : float, optional
             Adds `std_error, conf_low, conf_high` (of the logarithm for hazard ratios: only the limits).
         time : float, optional
-            Needed for `"risk"` and `"survival"`.
+            Needed for `"risk"` and `"survival"`. Beyond the last time of the stratum neither is known: NaN.
         stratum : str, optional
             The baseline hazard for `"risk"` and `"survival"`, where there are several.
 
@@ -377,7 +376,8 @@ class CoxPH(Estimates, Printable):
         term : str, optional
             The column that holds the arm; the first of the formula by default.
         times : sequence of float, optional
-            Where to give the curves; every distinct event time by default.
+            Where to give the curves; every distinct event time by default. Beyond the last time of all rows they are
+            NaN, and a note says so.
         conf_type : {"log-log", "log", "plain"}
             The scale of the intervals.
         level : float, optional
@@ -397,7 +397,7 @@ class CoxPH(Estimates, Printable):
             term,
             times,
             conf_type,
-            self.level if level is None else level,
+            self._level(level),
         )
 
     # -- presentation ----------------------------------------------------------------------
@@ -414,7 +414,7 @@ class CoxPH(Estimates, Printable):
 
     def summary(self, level: float | None = None) -> Table:
         """Give the printed table."""
-        level = self.level if level is None else level
+        level = self._level(level)
         table = self._table(level)
         keys = ("estimate", "std_error", "statistic", "p_value", "conf_low", "conf_high")
         rows = [

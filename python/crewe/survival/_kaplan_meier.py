@@ -112,7 +112,7 @@ class KaplanMeier(Printable):
         it had reached 0.
         """
         wanted = numbers(times, "times")
-        read = [self._read(curve, wanted) for curve in self.curves]
+        read = [curve.read(wanted) for curve in self.curves]
         columns: dict[str, Any] = {
             "term": [group for group in self.groups for _ in wanted],
             "time": np.tile(wanted, len(read)),
@@ -120,16 +120,6 @@ class KaplanMeier(Printable):
         for name in ("estimate", "std_error", "conf_low", "conf_high"):
             columns[name] = np.concatenate([columns_of[name] for columns_of in read])
         return build(columns, self.implementation)
-
-    def _read(self, curve: _core.KaplanMeierCurve, times: Floats) -> dict[str, Floats]:
-        read = {
-            name: np.array(values, dtype=np.float64) for name, values in curve.read(times).items()
-        }
-        beyond = (curve.at_risk(times) == 0) & (read["estimate"] > 0)
-        # The last time itself has rows at risk, also where it differs by rounding.
-        for values in read.values():
-            values[beyond] = np.nan
-        return read
 
     def summary(self) -> Table:
         """Give the printed table."""

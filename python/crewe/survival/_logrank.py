@@ -165,6 +165,7 @@ def logrank(
         cluster=cluster,
         missing=missing,
         narrow="the variance of the test is too small, and so is p",
+        compared=True,
     )
     if len(read.labels) < 2:
         raise fault(

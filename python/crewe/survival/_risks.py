@@ -48,8 +48,9 @@ def margins(
     first = _first_of_group(labels)
     away = [i for i in range(len(labels)) if i != first[i]]
     pairs = [[i, first[i]] for i in away]
-    confidence = fit.level if level is None else level
-    way = compare or ("ratio" if time is None else "difference")
+    confidence = fit._level(level)
+    way = ("ratio" if time is None else "difference") if compare is None else compare
+    beyond: list[str] = []
     names: dict[str, list[str]] = {"level": [a for a, _ in labels]}
     if by is not None:
         names["by"] = [b for _, b in labels]
@@ -60,7 +61,7 @@ def margins(
         at = f"hazard ratios by {term}, all other variables at their means over the analysed rows"
     else:
         sets = [design.with_values(setting) for setting in settings]
-        levels, compared = fit._needs_core().adjusted_risks(
+        levels, compared, beyond = fit._needs_core().adjusted_risks(
             covariance, sets, float(time), pairs, way, confidence
         )
         at = (
@@ -82,7 +83,7 @@ def margins(
         at="means" if time is None else "observed",
         outcome="hazard" if time is None else "risk",
         confidence=confidence,
-        notes=[*fit.notes, *without_variance(levels, compared, names, others)],
+        notes=[*fit.notes, *beyond, *without_variance(levels, compared, names, others)],
         synthetic=fit.synthetic,
         vcov_name=fit.vcov_name,
         implementation=fit.implementation,
@@ -123,7 +124,7 @@ def predict(
         rows, whole = held.design.rows_of(data)
         implementation = Source(data)._implementation
     kept = np.ascontiguousarray(rows[whole])
-    confidence = fit.level if level is None else level
+    confidence = fit._level(level)
     if kind in ("hazard_ratio", "link"):
         # Against a row at the means of all columns, as R's survival has it.
         found = covariance.predict(

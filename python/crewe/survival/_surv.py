@@ -317,8 +317,12 @@ def grouped(
     cluster: Any = None,
     missing: str = "drop",
     narrow: str = "the intervals are too narrow",
+    compared: bool = False,
 ) -> Grouped:
-    """Read `Surv(...) ~ group` over a frame, or a `Surv` and an array of groups."""
+    """Read `Surv(...) ~ group` over a frame, or a `Surv` and an array of groups.
+
+    Where the groups are `compared` by a test, clusters or units of an arm that are too few are refused.
+    """
     if not isinstance(formula, str):
         if not isinstance(formula, Surv):
             raise fault(
@@ -375,6 +379,8 @@ def grouped(
             values=[f"{k}: {int(v.sum())} missing" for k, v in gone.items() if v.any()],
             remedy="Leave the emptiest column out of the model",
         )
+    if compared:
+        asked.refuse_few(kept)
     rows = np.flatnonzero(kept)
     groups, labels = _combined(arms, rows)
     notes = [*asked.notes, *([dropped] if dropped else []), *asked.independence(kept, narrow)]
