@@ -446,10 +446,8 @@ impl CoxFit {
     /// Cumulative baseline hazards, one a stratum.
     fn baseline(&self, py: Python<'_>, centred: bool) -> PyResult<Vec<Baseline>> {
         let found = crate::pool::compute(py, |_| self.inner.baseline(centred))?;
-        let each = |base: survival::Baseline| Baseline {
-            time: floats(py, base.time),
-            hazard: floats(py, base.hazard),
-        };
+        let each =
+            |base: core::Baseline| Baseline { time: floats(py, base.time), hazard: floats(py, base.hazard) };
         Ok(found.into_iter().map(each).collect())
     }
 

@@ -284,7 +284,10 @@ impl Ledger {
             .and_then(|now| Ok((work(&now, connection)?, now)));
         roll_back(connection);
         match rest {
-            Some(before) if Rest::of(place.path()) != Some(*before) => return Err(opening::changed()),
+            // Another file in its place is no write to it, and was found above.
+            Some(before) if before.is(place.path()) && Rest::of(place.path()) != Some(*before) => {
+                return Err(opening::changed());
+            }
             // Whoever looks on beside a writer must not keep it from putting its log away.
             None if self.reads => *open = None,
             _ => {}

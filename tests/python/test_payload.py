@@ -312,6 +312,9 @@ def results() -> dict[str, Any]:
     }
 
 
+PART = "'></style></title></textarea>--><script>alert(1)</script><img src=x onerror=alert(1)>"
+
+
 @cache
 def ledger(folder: Path) -> cw.Ledger:
     at = datetime(2017, 3, 1, tzinfo=timezone.utc)
@@ -325,10 +328,9 @@ def ledger(folder: Path) -> cw.Ledger:
     )
     made = cw.Ledger.create(folder / "trial.ledger", design, at=at)
     for k in range(6):
-        made.enrol(
-            f"{WORDS}{k}", [f"{WORDS}{k}c"], [WORDS], approved_by=WORDS, consent=WORDS, at=at
-        )
-    made.exclude(f"{WORDS}0", by=WORDS, reason=WORDS, at=at)
+        # Identifiers are bounded, so each holds a part of the attack.
+        made.enrol(f"{PART}{k}", [f"{PART}{k}c"], [WORDS], approved_by=WORDS, consent=WORDS, at=at)
+    made.exclude(f"{PART}0", by=WORDS, reason=WORDS, at=at)
     made.capacity(f"{WORDS}a", True, by=WORDS, at=at)
     return made
 

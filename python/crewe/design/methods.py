@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any, ClassVar, Literal
 
+import numpy as np
+
 from crewe.exceptions import DesignError, fault, said
 
 Misfits = Literal["strata", "leave_out", "global", "weighted_strata", "weighted_global"]
@@ -109,7 +111,7 @@ class Blocks(Method):
     needs_order: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
-        sizes = [self.sizes] if isinstance(self.sizes, int) else self.sizes
+        sizes = self.sizes if isinstance(self.sizes, Sequence | np.ndarray) else [self.sizes]
         object.__setattr__(self, "sizes", tuple(whole(size, "a block size") for size in sizes))
 
     def options(self) -> dict[str, Any]:

@@ -132,7 +132,7 @@ def _pairs(worth: Any) -> list[tuple[str, float | None]]:
             remedy='Write it as {"never": 1, "always": 5}',
         )
     pairs: list[tuple[str, float | None]] = []
-    for name, value in (worth or {}).items():
+    for name, value in ({} if worth is None else worth).items():
         if _cells.is_missing(value):
             pairs.append((label_among(name, ()), None))
             continue

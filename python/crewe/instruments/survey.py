@@ -194,7 +194,7 @@ def score(
     """
     source = Source(frame)
     names = [items] if isinstance(items, str) else list(items)
-    turned = {reverse} if isinstance(reverse, str) else set(reverse or ())
+    turned = {reverse} if isinstance(reverse, str) else set(() if reverse is None else reverse)
     twice = sorted({item for item in names if names.count(item) > 1})
     if twice:
         raise fault(
