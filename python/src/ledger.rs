@@ -309,15 +309,15 @@ impl Ledger {
     }
 
     fn frame_notes(&self, py: Python<'_>) -> PyResult<Vec<String>> {
-        self.run(py, |ledger| ledger.frame_notes())
+        self.run(py, core::Ledger::frame_notes)
     }
 
     fn is_closed(&self, py: Python<'_>) -> PyResult<bool> {
-        self.run(py, |ledger| ledger.is_closed())
+        self.run(py, core::Ledger::is_closed)
     }
 
     fn full(&self, py: Python<'_>) -> PyResult<Vec<String>> {
-        self.run(py, |ledger| ledger.full())
+        self.run(py, core::Ledger::full)
     }
 
     fn enrol(
@@ -396,7 +396,7 @@ impl Ledger {
     }
 
     fn head(&self, py: Python<'_>) -> PyResult<String> {
-        Ok(self.run(py, |ledger| ledger.head())?.to_string())
+        Ok(self.run(py, core::Ledger::head)?.to_string())
     }
 
     #[pyo3(signature = (head))]
@@ -429,7 +429,7 @@ impl Ledger {
     }
 
     fn flow(&self, py: Python<'_>) -> PyResult<LedgerFlow> {
-        let made = self.run(py, |ledger| ledger.flow())?;
+        let made = self.run(py, core::Ledger::flow)?;
         let pair = |count: crewe::design::Count| (count.units, count.rows);
         let of_arm = |arm: &core::ArmEntries| {
             let (late, overridden) = (pair(arm.late), pair(arm.overridden));

@@ -38,7 +38,7 @@ pub struct Signals(Mutex<Option<PyErr>>);
 
 impl Monitor for Signals {
     fn tick(&self, _done: u64, _total: u64) -> bool {
-        Python::attach(|py| py.check_signals())
+        Python::attach(handlers)
             .map_err(|raised| *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(raised))
             .is_ok()
     }
@@ -57,6 +57,11 @@ impl Signals {
             result => result.or_raise(py),
         }
     }
+}
+
+/// Runs the handlers of the signals that came, and gives what one of them raised.
+fn handlers(py: Python<'_>) -> PyResult<()> {
+    py.check_signals()
 }
 
 /// Runs `work` without the GIL, on this process's threads (as many as `RAYON_NUM_THREADS` says, or processors).
@@ -96,7 +101,7 @@ where
             result = Some(work());
         });
         while !done.within(GLANCE) {
-            if let Err(error) = Python::attach(|py| py.check_signals()) {
+            if let Err(error) = Python::attach(handlers) {
                 // The first is what stopped the work.
                 raised.get_or_insert(error);
                 stop.0.store(true, Ordering::Relaxed);
