@@ -207,7 +207,7 @@ fn test_7_8_whoever_watches_stops_every_procedure() -> Outcome {
         (constrained(5_000).into(), [1, 2], 300),
         (constrained(1_000_000).into(), [1, 1], 20), // all are listed
         (MatchedSets::built(ON).into(), [1, 1], 300),
-        (Minimisation::new([("site", 1)], Imbalance::Range, Fraction::new(4, 5)).into(), [1, 1], 40_000),
+        (Minimisation::new([("site", 1)], Imbalance::Range, Fraction::new(4, 5)).into(), [1, 1], 400_000),
         (BigStick::new(3).into(), [1, 2], 200_000),
     ];
     for (method, shares, n) in cases {
@@ -342,9 +342,9 @@ fn joining_other_data() -> Outcome {
     };
     assert_eq!(join(["s", "n", "s"], ["1", "0", "1"])?.unit, [3, 0, 3]);
     let fault = fault_of(join(["n", "n", "s"], ["1", "0", "1"]))?;
-    assert_eq!((fault.rows, fault.values), (vec![0], vec!["family 4: randomised as s".to_owned()]));
+    assert_eq!((fault.rows, fault.values), (vec![0], vec!["family 4".to_owned()]));
     let fault = fault_of(join(["s", "n", "s"], ["1", "0", "0"]))?;
-    assert_eq!((fault.rows, fault.values), (vec![2], vec!["family 4: drawn crewe".to_owned()]));
+    assert_eq!((fault.rows, fault.values), (vec![2], vec!["family 4".to_owned()]));
     let fault = fault_of(assignment.join(&Column::from_values("family", ["1", "9"]), &[], None))?;
     assert_eq!((fault.rows, fault.values), (vec![1], vec!["9".to_owned()]));
     let holes = Column::from_options("family", [Some("1"), None]);
