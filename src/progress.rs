@@ -95,7 +95,7 @@ thread_local! {
 ///
 /// ```
 /// use std::sync::Arc;
-/// use crewe::design::{Column, Design, Rerandomised, Units};
+/// use crewe::design::{Column, Design, Fraction, Rerandomised, Units};
 /// use crewe::progress::{Monitor, watched};
 ///
 /// struct Stop;
@@ -105,7 +105,7 @@ thread_local! {
 ///     }
 /// }
 /// let design = Design::new("t").arm("a", 1).arm("b", 1).individual("id").seed(1)
-///     .method(Rerandomised::new(["age"], "0.001".parse()?));
+///     .method(Rerandomised::new(["age"], Fraction::new(1, 1_000)));
 /// let ids: Vec<String> = (0..100).map(|id| id.to_string()).collect();
 /// let ages: Vec<f64> = (0..100).map(|age| f64::from(age % 17)).collect();
 /// let units = Units::from_rows(design.unit()?, &Column::from_values("id", &ids), &[])?.covariate("age", &ages)?;

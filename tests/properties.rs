@@ -511,7 +511,7 @@ proptest! {
     // The same trials in every run, so that a failure is a change of the code and never of the draw.
     #![proptest_config(ProptestConfig {
         failure_persistence: None,
-        rng_seed: RngSeed::Fixed(580),
+        rng_seed: RngSeed::Fixed(581),
         ..ProptestConfig::with_cases(8)
     })]
 
@@ -686,6 +686,7 @@ fn the_same_bits_on_one_thread_and_on_eight() {
 #[test]
 #[ignore = "a known limit: these degrees of freedom are not yet recognised as not estimable"]
 fn certain_outcomes_of_one_cluster_keep_their_digits() {
-    let found = broken(682_989_959_995, Shape::Own, -9);
+    let mut found = broken(682_989_959_995, Shape::Own, -9);
+    found.extend(broken(222_638_961_654, Shape::Own, -12));
     assert!(found.is_empty(), "{}", found.join("\n"));
 }

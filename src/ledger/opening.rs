@@ -45,6 +45,12 @@ pub(super) struct Opened {
 /// # Errors
 /// [`crate::Error::Ledger`] for a file that cannot be opened, or not read without writing beside it.
 pub(super) fn open(path: &Path, access: Access) -> Result<Opened> {
+    if path.is_dir() || path.as_os_str().is_empty() || path == Path::new(":memory:") {
+        return Err(Fault::new("a ledger cannot be opened or kept where the path names no file")
+            .values([path.display().to_string()])
+            .remedy("Name a file on a disk of this machine")
+            .ledger());
+    }
     let written = |connection| Opened { connection, reads: false, rest: None };
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     match access {
