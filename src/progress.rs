@@ -105,7 +105,7 @@ thread_local! {
 ///     }
 /// }
 /// let design = Design::new("t").arm("a", 1).arm("b", 1).individual("id").seed(1)
-///     .method(Rerandomised::new(["age"], Fraction::new(1, 1_000)));
+///     .method(Rerandomised::new(["age"], Fraction::new(1, 100_000)));
 /// let ids: Vec<String> = (0..100).map(|id| id.to_string()).collect();
 /// let ages: Vec<f64> = (0..100).map(|age| f64::from(age % 17)).collect();
 /// let units = Units::from_rows(design.unit()?, &Column::from_values("id", &ids), &[])?.covariate("age", &ages)?;
