@@ -105,9 +105,9 @@ thread_local! {
 ///     }
 /// }
 /// let design = Design::new("t").arm("a", 1).arm("b", 1).individual("id").seed(1)
-///     .method(Rerandomised::new(["age"], Fraction::new(1, 100_000)));
+///     .method(Rerandomised::new(["age"], Fraction::new(1, 2_000)));
 /// let ids: Vec<String> = (0..100).map(|id| id.to_string()).collect();
-/// let ages: Vec<f64> = (0..100).map(|age| f64::from(age % 17)).collect();
+/// let ages: Vec<f64> = (0..100).map(|age| f64::from(age * 37 % 101)).collect();
 /// let units = Units::from_rows(design.unit()?, &Column::from_values("id", &ids), &[])?.covariate("age", &ages)?;
 /// assert_eq!(watched(Arc::new(Stop), || design.assign(&units)), Err(crewe::Error::Interrupted));
 /// assert!(design.assign(&units).is_ok());
