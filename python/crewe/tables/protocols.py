@@ -93,7 +93,8 @@ def rows(frame: Any) -> list[dict[str, Any]]:
     if isinstance(frame, list) and all(isinstance(row, Mapping) for row in frame):
         return [dict(row) for row in frame]
     try:
-        wrapped: Any = nw.from_native(frame)
+        given: Any = frame
+        wrapped: Any = nw.from_native(given)
     except TypeError as error:
         raise fault(
             InputError,
