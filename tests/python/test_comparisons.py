@@ -328,3 +328,21 @@ def test_9_16_national_figures_of_any_kind(build):
             want.national,
             want.p_values,
         )
+
+
+def test_clusters_as_an_array_follow_the_rows_of_a_trial_that_left_units_out() -> None:
+    d = pd.DataFrame(
+        {"family": np.arange(11), "site": np.arange(11) // 2, "y": np.arange(11.0) ** 1.5}
+    )
+    design = cw.Design(
+        "t", arms={"a": 1, "b": 1}, unit="family", method=cw.Complete(misfits="leave_out"), seed=2
+    )
+    trial = design.assign(d)
+    named = cw.ols("y ~ arm", d, design=trial, cluster="site")
+    given = cw.ols("y ~ arm", d, design=trial, cluster=d["site"])
+    assert np.array_equal(named.se, given.se) and named.n == 10
+    out = set(d["family"]) - {int(unit) for unit in trial.clusters}
+    holes = d.assign(y=d["y"].where(~d["family"].isin(out)))
+    test = cw.randomisation_test("y ~ arm", holes, trial, draws=99, seed=1)
+    again = cw.randomisation_test("y ~ arm", d, trial, draws=99, seed=1)
+    assert test.p_value == again.p_value and test.estimate == again.estimate

@@ -97,7 +97,7 @@ class Request:
     trial : Trial or None
         What `design=` joined.
     cluster : str, array or None
-        What `cluster=` named.
+        The column that `cluster=` named, or the code of each row where it came as an array.
     missing : {"drop", "refuse", "indicator"}
         What becomes of rows with missing values.
     rows : array
@@ -110,10 +110,6 @@ class Request:
         The right-hand side of the formula, with the terms that the trial adds.
     weights : Weights or None
         What `weights=` named.
-    n : int
-        The rows of the data as given.
-    index : pandas.Index or None
-        Their labels, where they have any.
     """
 
     source: Source
@@ -125,8 +121,6 @@ class Request:
     synthetic: bool
     right: str = "1"
     weights: Weights | None = None
-    n: int = 0
-    index: Any = None
 
     def arms(self, name: str, reference: Any = None) -> tuple[list[str], Codes]:
         """Give the levels of a column, the reference first, and each row's level (-1 is missing).
@@ -183,7 +177,7 @@ class Request:
         if isinstance(self.cluster, str):
             name = unquoted(self.cluster)
             return Clusters.of(self.source.ids(name)[0], rows, name, "clusters")
-        return Clusters.of(self._given(self.cluster), rows, "cluster", "clusters")
+        return Clusters.of(self.cluster, rows, "cluster", "clusters")
 
     def model(self, also: Sequence[str]) -> ModelRows:
         """Compile the right-hand side over the rows that have every value, those of the columns `also` included."""
@@ -236,7 +230,7 @@ class Request:
             codes, labels = self.source.ids(name)
             made.labels = pd.Series(np.asarray(labels, dtype=object)[codes[inside]])
         else:
-            codes, labels = self._given(cluster), None
+            codes = cluster
             made.labels = pd.Series(codes[inside])
         made.codes = np.ascontiguousarray(codes[inside])
         if dropped:
@@ -246,10 +240,6 @@ class Request:
             if left.any():
                 total = len(np.unique(codes))
                 made.notes.append(f"{int(left.sum())} of {total} clusters lost all their rows")
-
-    def _given(self, cluster: Any) -> NDArray[np.uint32]:
-        """Read clusters that came as an array, one id for each row of the data as given."""
-        return array_clusters(cluster, self.n, self.index)[0][self.rows]
 
     def refuse_few(self, kept: NDArray[np.bool_]) -> None:
         """Refuse a comparison of fewer than two clusters, or of an arm with fewer than two units."""
@@ -426,7 +416,7 @@ def read(
     if not isinstance(right, str):
         right = " + ".join(quoted(name) for name in right) or "1"
     if cluster is not None and not isinstance(cluster, str):
-        array_clusters(cluster, source.n, source.index)
+        cluster = array_clusters(cluster, source.n, source.index)[0]
     asked = Request(
         source,
         None,
@@ -437,8 +427,6 @@ def read(
         synthetic,
         right,
         Weights.of(weights),
-        source.n,
-        source.index,
     )
     return asked if design is None else _joined(asked, design, strata_terms, layered, objection)
 
@@ -475,6 +463,7 @@ def _joined(
         asked,
         source=trial.source,
         trial=trial,
+        cluster=asked.cluster[rows] if isinstance(asked.cluster, np.ndarray) else asked.cluster,
         rows=rows,
         notes=[*notes, *trial.notes],
         synthetic=asked.synthetic or trial.synthetic,

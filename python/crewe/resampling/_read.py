@@ -14,6 +14,7 @@ from crewe.formula import design as designs
 from crewe.formula import parse as parsing
 from crewe.formula.design import Design
 from crewe.frames.source import Source
+from crewe.models.request import read
 from crewe.resampling._result import Floats
 
 LEFT_OUT = 255
@@ -75,8 +76,6 @@ def rows_of(
 
 
 def _of_formula(formula: str, source: Source, assignment: Assignment, strata_terms: bool) -> Rows:
-    from crewe.models.trial import join
-
     left, right = parsing.parse(formula)
     if left.replace(" ", "").startswith("Surv("):
         raise fault(
@@ -95,16 +94,14 @@ def _of_formula(formula: str, source: Source, assignment: Assignment, strata_ter
             remedy=f"Write it as one of the terms: '{left} ~ {known}'",
         )
     plain = len(terms) == 1
-    trial = join(assignment, source, right, strata_terms=strata_terms and not plain)
-    built = designs.design(
-        trial.source, trial.right, also=parsing.variables(left), levels=trial.levels
-    )
+    asked = read(source, right, design=assignment, strata_terms=strata_terms and not plain)
+    built = asked.model(parsing.variables(left)).design
     y = designs.left_values(left, built.columns)
     if not plain:
-        return _adjusted(left, source, assignment, built, y, trial.right)
+        return _adjusted(left, source, assignment, built, y, asked.right)
     values = np.full(source.n, np.nan)
     values[built.rows] = y
-    unit = np.ascontiguousarray(trial._unit, dtype=np.uint32)
+    unit = np.ascontiguousarray(assignment.check(source).unit, dtype=np.uint32)
     return Rows(left, "difference_in_means", values, unit, None, [])
 
 
