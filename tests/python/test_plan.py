@@ -9,7 +9,7 @@ import crewe as cw
 import numpy as np
 import pandas as pd
 import pytest
-from crewe.formula import plan
+from crewe.formula import engine
 from crewe.formula.design import design
 from crewe.formula.engine import evaluated
 from crewe.frames.source import Source
@@ -75,7 +75,7 @@ def test_a_plan_made_on_other_rows_gives_what_formulaic_gives(
 
 @pytest.mark.parametrize("right", ["arm + age", "poly(age, 2) * arm", "C(site) + np.log(age)"])
 def test_a_formula_is_compiled_once(right: str) -> None:
-    plan._plans.clear()
+    engine._plans.clear()
     first = built(right, data(1))
     assert built(right, data(2)).plan is first.plan
     more = data(3).assign(girl="no", arm=lambda d: d["arm"].astype(str) + "s")
@@ -96,7 +96,7 @@ def test_knots_are_those_of_the_rows_fitted_and_not_of_the_rows_of_the_plan() ->
     new["age"] *= 3.0
     cw.ols("y ~ ns(age, 3)", old)
     fit = cw.ols("y ~ ns(age, 3)", new)
-    plan._plans.clear()
+    engine._plans.clear()
     fresh = cw.ols("y ~ ns(age, 3)", new)
     assert fit.coef.equals(fresh.coef)
     assert fit.predict(old).equals(fresh.predict(old))

@@ -19,7 +19,7 @@ from crewe.formula import means
 from crewe.formula import names as _names
 from crewe.formula.missing import filled_in, missing_levels
 from crewe.formula.parse import shown_name, variables
-from crewe.formula.plan import Plan, State, materialise
+from crewe.formula.plan import Plan, State
 from crewe.frames import cells
 from crewe.frames.column import Column, Columns
 from crewe.frames.source import Source, label_of, refuse_text
@@ -238,10 +238,11 @@ def design(
             first = columns[name].ordered([*order, *[v for v in known if v not in order]])
             columns = columns.changed({name: first})
     notes: list[str] = []
-    if "levels" in right:
-        from crewe.formula.engine import terms_of
+    # formulaic is imported with the first formula.
+    from crewe.formula import engine
 
-        columns = missing_levels(terms_of(right), columns)
+    if "levels" in right:
+        columns = missing_levels(engine.terms_of(right), columns)
     if missing == "indicator":
         columns, right, filled = filled_in(
             columns, right, [n for n in needed if n not in set(keep)], source.names
@@ -259,7 +260,7 @@ def design(
         )
     kept = columns.take(rows)
     notes += cells.check_levels({name: kept[name] for name in needed}, rows)
-    matrix, plan, state = materialise(right, kept)
+    matrix, plan, state = engine.materialise(right, kept)
     if not plan.names:
         raise fault(
             InputError,

@@ -1,6 +1,6 @@
-"""What formulaic does for a formula: it reads the terms, evaluates functions, settles which columns a full rank needs.
+"""A formula compiled: formulaic reads the terms and settles which columns a full rank needs; the plan keeps it.
 
-Nothing else imports it, and this module is imported when the first formula is read.
+Only this module and `functions` know formulaic, and both are imported when the first formula is read.
 """
 
 from __future__ import annotations
@@ -8,52 +8,31 @@ from __future__ import annotations
 import ast
 import copy
 import functools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from formulaic import Formula as _FormulaClass
 from formulaic.parser.types import Factor
-from formulaic.transforms import TRANSFORMS
-from formulaic.transforms import C as _formulaic_c
 from formulaic.transforms.contrasts import TreatmentContrasts
 from formulaic.utils.sentinels import UNSET
-from formulaic.utils.stateful_transforms import stateful_eval, stateful_transform
 from numpy.typing import NDArray
 
 from crewe.exceptions import CreweError, InputError, cut, fault, from_signal
 from crewe.formula import names as _names
-from crewe.formula import splines
-from crewe.formula.parse import reason, refuse_depth, shown_name, worked_out
-from crewe.formula.plan import Block, Part, Plan, State, Term
-from crewe.frames import cells
+from crewe.formula.functions import by_formulaic, function_values
+from crewe.formula.parse import reason, refuse_depth, shown_name
+from crewe.formula.plan import Block, Changed, Part, Plan, State, Term
 from crewe.frames.column import Columns
 
 Floats = NDArray[np.float64]
 # Typed as abstract, though calling it is how formulaic makes one.
 Formula: Any = _FormulaClass
 
-_natural = stateful_transform(splines.ns)
+_MOST_DISTINCT = 1_000
+"""More numbers than these inside `C()` are not kept as the key of a plan."""
 
-
-def _category(data: Any, *args: Any, **kwargs: Any) -> Any:
-    """`C()` whose levels print alike whether a backend holds whole numbers as integers or floats."""
-    series = pd.Series(data)
-    if series.dtype.kind == "f" and cells.safely_whole(series):
-        data = series.astype("int64")
-    return _formulaic_c(data, *args, **kwargs)
-
-
-_CONTEXT: dict[str, Any] = {
-    "C": _category,
-    "poly": stateful_transform(splines.poly),
-    "bs": stateful_transform(splines.bs),
-    "ns": _natural,
-    "cr": _natural,
-    "cs": _natural,
-}
-"""The functions by the name that a formula calls: `cr` and `cs` span the space of `ns`."""
+_MOST_PLANS = 256
 
 
 @functools.lru_cache(maxsize=512)
@@ -82,39 +61,55 @@ def terms_of(expression: str) -> Any:
     return parsed
 
 
-def function_values(
-    expression: str, variables: Sequence[str], columns: Columns, state: State
-) -> Floats:
-    """Work a function of columns out, as one or several columns of numbers."""
-    data = {_names.alias(name): columns[name].series(name) for name in variables}
-    with worked_out(f"'{cut(shown_name(expression))}'"):
-        value = stateful_eval(expression, {**TRANSFORMS, **_CONTEXT, **data}, {}, state, None)
-        found = np.column_stack(list(_numbers(value, columns.n)))
-    return found
+_plans: dict[Any, Plan] = {}
 
 
-def _numbers(value: Any, n: int) -> Iterator[Floats]:
-    value = getattr(value, "__wrapped__", value)
-    if isinstance(value, pd.DataFrame):
-        value = dict(value.items())
-    if isinstance(value, Mapping):
-        for key, inner in value.items():
-            if not (isinstance(key, str) and key.startswith("__")):
-                yield from _numbers(inner, n)
-        return
-    array = np.asarray(value, dtype=np.float64)
-    for column in np.atleast_2d(array.T) if array.ndim else [array]:
-        yield np.broadcast_to(column, n)
+def materialise(expression: str, columns: Columns) -> tuple[Floats, Plan, State]:
+    """Evaluate a right-hand side over rows: its columns, the plan, and what the functions remember of these rows."""
+    key = _key(expression, columns)
+    plan = _plans.get(key)
+    if plan is not None:
+        state: State = {}
+        try:
+            return plan.evaluate(columns, state), plan, state
+        except Changed:
+            _plans.pop(key, None)
+    matrix, spec = evaluated(expression, columns)
+    plan = compiled(spec, columns)
+    # A plan is taken only where it gives, to the bit, what formulaic gives.
+    if plan.spec is None and not _agrees(plan, columns, spec, matrix):
+        plan = compiled(spec, columns, planned=False)
+    if plan.spec is None and key is not None:
+        if len(_plans) >= _MOST_PLANS:
+            _plans.clear()
+        _plans[key] = plan
+    return matrix, plan, dict(spec.transform_state)
 
 
-def by_formulaic(parsed: Any, columns: Columns, what: str) -> tuple[Floats, Any]:
-    """Evaluate a list of terms, or what was made of it before, by formulaic."""
-    frame = columns.frame.rename(columns=_names.alias)
-    with worked_out(what):
-        matrix = parsed.get_model_matrix(
-            frame, context=_CONTEXT, na_action="ignore", output="numpy"
-        )
-    return np.asarray(matrix, dtype=np.float64), matrix.model_spec
+def _agrees(plan: Plan, columns: Columns, spec: Any, matrix: Floats) -> bool:
+    try:
+        again = plan.evaluate(columns, copy.deepcopy(dict(spec.transform_state)))
+    except Exception as error:
+        if (raised := from_signal(error)) is not None:
+            raise raised from None
+        return False
+    return np.array_equal(again, matrix, equal_nan=True)
+
+
+def _key(expression: str, columns: Columns) -> Any:
+    """Say what a plan depends on: the text, and of each column its levels; None where that is too much."""
+    coded = _names.inside_calls(_names.aliased(expression), "C")
+    schema = []
+    for name in sorted(columns):
+        column = columns[name]
+        kind: Any = column.levels if column.levels is not None else column.values.dtype.kind
+        if column.levels is None and name in coded:
+            distinct = np.unique(column.values)
+            if len(distinct) > _MOST_DISTINCT:
+                return None
+            kind = tuple(distinct.tolist())
+        schema.append((name, kind))
+    return expression, tuple(schema)
 
 
 def evaluated(expression: str, columns: Columns) -> tuple[Floats, Any]:

@@ -7,7 +7,6 @@ more than a column, a category or a function that gives numbers, formulaic evalu
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -15,18 +14,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from crewe.exceptions import from_signal
 from crewe.formula import names as _names
 from crewe.frames.column import Column, Columns
 
 Floats = NDArray[np.float64]
 State = dict[str, Any]
-
-
-_MOST_DISTINCT = 1_000
-"""More numbers than these inside `C()` are not kept as the key of a plan."""
-
-_MOST_PLANS = 256
 
 
 @dataclass(frozen=True)
@@ -156,7 +148,7 @@ class Plan:
     def evaluate(self, columns: Columns, state: State) -> Floats:
         """Give the columns of the design, the intercept's included, (n, k); `state` is filled in at the first time."""
         if self.spec is not None:
-            from crewe.formula.engine import by_formulaic
+            from crewe.formula.functions import by_formulaic
 
             return by_formulaic(self.spec, columns, "the model at other values")[0]
         out = np.empty((columns.n, len(self.names)))
@@ -196,7 +188,7 @@ class Plan:
     def part(self, part: Part, columns: Columns, state: State) -> Floats:
         """Give the columns of one factor."""
         if part.column is None:
-            from crewe.formula.engine import function_values
+            from crewe.formula.functions import function_values
 
             return function_values(part.expression, part.variables, columns, state)
         column = columns[part.column]
@@ -207,56 +199,3 @@ class Plan:
 
 class Changed(Exception):
     """A function gives other columns than when the plan was made."""
-
-
-_plans: dict[Any, Plan] = {}
-
-
-def materialise(expression: str, columns: Columns) -> tuple[Floats, Plan, State]:
-    """Evaluate a right-hand side over rows: its columns, the plan, and what the functions remember of these rows."""
-    key = _key(expression, columns)
-    plan = _plans.get(key)
-    if plan is not None:
-        state: State = {}
-        try:
-            return plan.evaluate(columns, state), plan, state
-        except Changed:
-            _plans.pop(key, None)
-    from crewe.formula.engine import compiled, evaluated
-
-    matrix, spec = evaluated(expression, columns)
-    plan = compiled(spec, columns)
-    # A plan is taken only where it gives, to the bit, what formulaic gives.
-    if plan.spec is None and not _agrees(plan, columns, spec, matrix):
-        plan = compiled(spec, columns, planned=False)
-    if plan.spec is None and key is not None:
-        if len(_plans) >= _MOST_PLANS:
-            _plans.clear()
-        _plans[key] = plan
-    return matrix, plan, dict(spec.transform_state)
-
-
-def _agrees(plan: Plan, columns: Columns, spec: Any, matrix: Floats) -> bool:
-    try:
-        again = plan.evaluate(columns, copy.deepcopy(dict(spec.transform_state)))
-    except Exception as error:
-        if (raised := from_signal(error)) is not None:
-            raise raised from None
-        return False
-    return np.array_equal(again, matrix, equal_nan=True)
-
-
-def _key(expression: str, columns: Columns) -> Any:
-    """Say what a plan depends on: the text, and of each column its levels; None where that is too much."""
-    coded = _names.inside_calls(_names.aliased(expression), "C")
-    schema = []
-    for name in sorted(columns):
-        column = columns[name]
-        kind: Any = column.levels if column.levels is not None else column.values.dtype.kind
-        if column.levels is None and name in coded:
-            distinct = np.unique(column.values)
-            if len(distinct) > _MOST_DISTINCT:
-                return None
-            kind = tuple(distinct.tolist())
-        schema.append((name, kind))
-    return expression, tuple(schema)
