@@ -18,6 +18,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+# A signal that comes while a module is first imported would leave half of it behind.
+for _name in cw.__all__:
+    getattr(cw, _name)
+
 pytestmark = pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="timers as on Unix")
 
 # Before any signal: Python does not bear an import that is cut short.
