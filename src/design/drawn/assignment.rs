@@ -5,9 +5,11 @@ use num_bigint::BigUint;
 
 use serde::Serialize;
 
-use super::procedure::{Details, LEFT_OUT, Probabilities, Scratch, check_arms};
-use super::random::Streams;
-use super::{Commitment, Design, Method, Units};
+use super::commitment::Commitment;
+use crate::design::Design;
+use crate::design::engine::procedure::{Details, LEFT_OUT, Probabilities, Scratch, check_arms};
+use crate::design::engine::random::Streams;
+use crate::design::units::Units;
 use crate::{Fault, Result};
 
 /// The arms of all units, as drawn here or as observed in a trial that was randomised elsewhere.
@@ -166,7 +168,7 @@ impl Design {
             .design())
     }
 
-    pub(super) fn assignment(
+    pub(crate) fn assignment(
         &self,
         units: &Units,
         arm: Vec<u8>,
@@ -190,13 +192,12 @@ impl Design {
         let ratio = self.ratio();
         let sizes: Vec<usize> = assignment.units.members().iter().map(Vec::len).collect();
         let misfits = sizes.iter().filter(|&&n| !(n as u64).is_multiple_of(ratio.total)).count();
-        if let (1.., Method::Complete(options)) = (misfits, self.the_method()) {
+        if let (1.., Some(told)) = (misfits, self.the_method().left_over(&ratio)) {
             let shares: Vec<String> = ratio.shares.iter().map(ToString::to_string).collect();
             notes.push(format!(
-                "{misfits} of {} strata do not divide by the ratio {}: {}",
+                "{misfits} of {} strata do not divide by the ratio {}: {told}",
                 sizes.len(),
                 shares.join(":"),
-                super::misfits::told(options.misfits, &ratio),
             ));
         }
         let left_out = assignment.left_out();

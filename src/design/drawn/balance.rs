@@ -16,8 +16,7 @@ use ndarray::Array2;
 
 use serde::Serialize;
 
-use super::LEFT_OUT;
-use super::procedure::check_arms;
+use crate::design::engine::procedure::{LEFT_OUT, check_arms};
 use crate::{Fault, Result};
 
 /// A covariate: one value a row, NaN where it is missing.

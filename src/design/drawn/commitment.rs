@@ -13,8 +13,9 @@ use std::fmt::Write;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::{Design, Method, Unit};
 use crate::Result;
+use crate::design::procedures::Method;
+use crate::design::{Design, Unit};
 use crate::json::canonical;
 use crate::rng::{Seed, TAG};
 

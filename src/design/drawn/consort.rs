@@ -10,8 +10,7 @@
 
 use serde::Serialize;
 
-use super::LEFT_OUT;
-use super::procedure::check_arms;
+use crate::design::engine::procedure::{LEFT_OUT, check_arms};
 use crate::{Fault, Result};
 
 /// A number of units and of rows.

@@ -6,9 +6,10 @@
 use ndarray::Array2;
 use rayon::prelude::*;
 
-use super::procedure::{LEFT_OUT, Procedure, Scratch, Support};
-use super::random::Streams;
-use super::{Design, Units};
+use crate::design::Design;
+use crate::design::engine::procedure::{LEFT_OUT, Procedure, Scratch, Support};
+use crate::design::engine::random::Streams;
+use crate::design::units::Units;
 use crate::progress::{Monitor, check};
 use crate::rng::Seed;
 use crate::{Fault, Result};

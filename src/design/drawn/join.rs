@@ -2,8 +2,9 @@
 
 use serde::Serialize;
 
+use super::assignment::Assignment;
 use super::observe::decode;
-use super::{Assignment, Column};
+use crate::design::units::column::Column;
 use crate::{Fault, Result};
 
 /// Rows of other data matched to the units of an assignment.

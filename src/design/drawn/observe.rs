@@ -2,8 +2,12 @@
 
 use ndarray::Array2;
 
-use super::procedure::Probabilities;
-use super::{Assignment, Column, Design, Unit, Units};
+use super::assignment::Assignment;
+use crate::design::engine::procedure::Probabilities;
+use crate::design::engine::split;
+use crate::design::units::Units;
+use crate::design::units::column::Column;
+use crate::design::{Design, Unit};
 use crate::{Error, Fault, Result};
 
 impl Design {
@@ -69,7 +73,7 @@ impl Design {
                 .design());
         }
         // The declared ratio: how a trial randomised elsewhere dealt with misfits or balance is not known here.
-        let shares = super::complete::probabilities(&self.ratio());
+        let shares = split::probabilities(&self.ratio());
         let probability = Array2::from_shape_fn((units.len(), shares.len()), |(_, arm)| shares[arm]);
         let probabilities = Probabilities { arm: probability, simulated: None };
         Ok(self.assignment(units, arm, probabilities, None))
@@ -81,7 +85,7 @@ impl Design {
 }
 
 /// The arm of each row: by name or, with two arms, by 0 and 1.
-pub(super) fn decode(column: &Column, names: &[String], rows: usize) -> Result<Vec<u8>> {
+pub(crate) fn decode(column: &Column, names: &[String], rows: usize) -> Result<Vec<u8>> {
     if column.len() != rows {
         return Err(Fault::new("the columns have different numbers of rows")
             .column(column.name())

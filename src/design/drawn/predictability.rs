@@ -17,14 +17,20 @@
 //! the mean is the same and its standard error smaller. In a list procedure the recruiter is taken to know the list's
 //! totals, as in one block.
 
+use std::sync::Arc;
+
 use rayon::prelude::*;
 
 use serde::Serialize;
 
-use super::procedure::Scratch;
-use super::random::Steps;
-use super::stepwise::{State, Stepwise};
-use super::{Complete, Design, Method, Misfits, Ratio, Units, complete, minimisation};
+use crate::design::engine::fake_arms::Slots;
+use crate::design::engine::procedure::Scratch;
+use crate::design::engine::random::Steps;
+use crate::design::engine::split;
+use crate::design::engine::stepwise::{State, Stepwise};
+use crate::design::procedures::Method;
+use crate::design::units::Units;
+use crate::design::{Design, Ratio};
 use crate::progress::{Monitor, check};
 use crate::rng::{Seed, Stream};
 use crate::{Fault, Result};
@@ -155,7 +161,7 @@ impl Design {
         while done < sims {
             check(monitor, done, sims)?;
             let here = CHUNK.min(sims - done) as usize;
-            let simulator = Simulator { rule: rule.as_ref(), ratio: &ratio, course: &course };
+            let simulator = Simulator { rule: rule.as_deref(), ratio: &ratio, course: &course };
             trials.par_extend(
                 (0..here)
                     .into_par_iter()
@@ -168,40 +174,37 @@ impl Design {
     }
 
     /// The rule to simulate; nothing for complete randomisation, with a note.
-    fn simulated(&self) -> Result<(Option<Stepwise>, bool)> {
-        if let Some(rule) = Stepwise::new(self.the_method(), self.ratio()) {
+    fn simulated(&self) -> Result<(Option<Arc<dyn Stepwise>>, bool)> {
+        if let Some(rule) = self.the_method().stepwise(self.ratio()) {
             return Ok((Some(rule), false));
         }
-        if matches!(self.the_method(), Method::Complete(Complete { misfits: Misfits::Strata })) {
+        if self.the_method().one_block() {
             return Ok((None, true));
         }
         Err(Fault::new(format!("predictability is not offered for {}", self.the_method().name()))
-            .remedy(
-                "It is for simple, complete (misfits within strata), blocks, big_stick, biased_coin and \
-                 minimisation; a list that is drawn at once and concealed cannot be guessed arrival by arrival",
-            )
+            .remedy(format!(
+                "It is for complete randomisation (misfits within strata) and for {}; a list that is drawn at once and \
+                 concealed cannot be guessed arrival by arrival",
+                Method::rolling("and"),
+            ))
             .design())
     }
 
     fn course(&self, expected: Expected<'_>) -> Result<Course> {
-        match (expected, self.the_method()) {
-            (Expected::Units(units), method) => {
+        let factors = self.the_method().factors();
+        match expected {
+            Expected::Units(units) => {
                 self.check_units(units)?;
-                let slots = match method {
-                    Method::Minimisation(options) => minimisation::slots(options, units)?.of_unit,
-                    _ => vec![vec![0]; units.len()],
-                };
-                // Refuses procedures that need the order where there is none.
-                self.in_order(units)?;
+                let slots = Slots::new(units, &factors)?.of_unit;
+                self.the_method().check_order(units)?;
                 let canonical: Vec<u32> = (0..units.len() as u32).collect();
                 let order = units.arrivals().unwrap_or(&canonical);
                 let stratum = order.iter().map(|&unit| units.stratum()[unit as usize]).collect();
                 let slots = order.iter().map(|&unit| slots[unit as usize].clone()).collect();
                 Ok(Course::Known { stratum, slots, strata: units.strata().len() })
             }
-            (Expected::Imagined { n, strata, levels }, method) => {
-                let factors =
-                    if matches!(method, Method::Minimisation(_)) { method.factors().len() } else { 0 };
+            Expected::Imagined { n, strata, levels } => {
+                let factors = factors.len();
                 if strata == 0 || levels.len() != factors || levels.contains(&0) {
                     return Err(Fault::new(
                         "the strata or levels of the expected units do not fit the design",
@@ -294,7 +297,7 @@ struct Room {
 }
 
 struct Simulator<'a> {
-    rule: Option<&'a Stepwise>,
+    rule: Option<&'a dyn Stepwise>,
     ratio: &'a Ratio,
     course: &'a Course,
 }
@@ -307,10 +310,10 @@ impl Simulator<'_> {
         self.course.draw_strata(steps.step(0), stratum);
         states.clear();
         for here in 0..self.course.strata() {
-            states.push(self.rule.map_or_else(State::default, Stepwise::start));
+            states.push(self.rule.map_or_else(State::default, <dyn Stepwise>::start));
             if self.rule.is_none() {
                 let n = stratum.iter().filter(|&&s| s as usize == here).count();
-                complete::draw(n, self.ratio, steps.step(0), scratch);
+                split::draw(n, self.ratio, steps.step(0), scratch);
                 states[here].block.clone_from(&scratch.arms);
                 states[here].begin(arms);
             }
@@ -325,7 +328,7 @@ impl Simulator<'_> {
             let arm = match self.rule {
                 Some(rule) => {
                     self.course.draw_slots(arrival, steps.step(0), slots);
-                    rule.next(state, slots, &mut steps)
+                    state.next(rule, slots, &mut steps)
                 }
                 None => state.deal(),
             };

@@ -4,13 +4,15 @@
 //! however many came before it: nothing is replayed.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use serde::Serialize;
 
-use super::Design;
-use super::column::nfc;
-use super::random::Steps;
-use super::stepwise::{State, Stepwise};
+use crate::design::Design;
+use crate::design::engine::random::Steps;
+use crate::design::engine::stepwise::{State, Stepwise};
+use crate::design::procedures::Method;
+use crate::design::units::column::nfc;
 use crate::rng::{Seed, Stream};
 use crate::{Fault, Result};
 
@@ -103,7 +105,7 @@ pub struct Block {
 #[derive(Clone)]
 pub struct Sequence {
     seed: Seed,
-    rule: Stepwise,
+    rule: Arc<dyn Stepwise>,
     width: usize,
     factors: Vec<String>,
     // The number of each level of each factor, in the order in which they are first seen.
@@ -134,9 +136,9 @@ impl Sequence {
     pub fn new(design: &Design, seed: &Seed) -> Result<Self> {
         design.check()?;
         let method = design.the_method();
-        let Some(rule) = Stepwise::new(method, design.ratio()) else {
+        let Some(rule) = method.stepwise(design.ratio()) else {
             return Err(Fault::new(format!("{} needs the whole list of units at once", method.name()))
-                .remedy("For a rolling trial use simple, blocks, big_stick, biased_coin or minimisation")
+                .remedy(format!("For a rolling trial use {}", Method::rolling("or")))
                 .design());
         };
         // A matched set is a factor too, but has been refused above.
@@ -182,9 +184,9 @@ impl Sequence {
             state: rule.start(),
         });
         let Stratum { steps, state } = stratum;
-        let arm = rule.next(state, &slots, steps);
+        let arm = state.next(&**rule, &slots, steps);
         let probability = state.arm.iter().map(|&chance| chance as f64 / state.total as f64).collect();
-        let block = matches!(rule, Stepwise::Blocks(_)).then(|| Block {
+        let block = (!state.block.is_empty()).then(|| Block {
             number: state.number,
             size: state.block.len() as u32,
             place: state.place as u32 - 1,

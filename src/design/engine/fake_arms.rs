@@ -18,12 +18,16 @@ use num_bigint::BigUint;
 
 use super::paths::{self, Hidden, Move};
 use super::procedure::{Details, Probabilities, Procedure, Scratch, Support, Weighed, product};
-use super::random::Random;
-pub(super) use super::weighing::{Chances, Counts, FakeArms, MOST, Room, Rule};
-use super::{Ratio, simple};
+use super::random::{Random, Steps};
+use super::split;
+use super::stepwise::{State, Stepwise};
+pub(crate) use super::weighing::{Chances, Counts, FakeArms, MOST, Room, Rule};
+use crate::design::Ratio;
+use crate::design::units::Units;
+use crate::{Fault, Result};
 
 /// A rule over fake arms made ready for the units of one trial.
-pub(super) struct Sequential {
+pub(crate) struct Sequential {
     /// The units of each stratum in order of arrival.
     pub members: Vec<Vec<u32>>,
     /// The slots of each stratum's units, in that order, as many for each unit.
@@ -76,14 +80,14 @@ impl Procedure for Sequential {
     }
 
     fn probabilities(&self) -> Probabilities {
-        let shares = simple::probabilities(&self.fake.ratio);
+        let shares = split::probabilities(&self.fake.ratio);
         let arm = Array2::from_shape_fn((self.units(), shares.len()), |(_, arm)| shares[arm]);
         Probabilities { arm, simulated: None }
     }
 
     fn possible(&self) -> Option<BigUint> {
         if self.rule.always_open() {
-            return Some(simple::possible(self.units(), &self.fake.ratio));
+            return Some(BigUint::from(self.fake.arms()).pow(self.units() as u32));
         }
         (0..self.members.len()).map(|stratum| paths::possible(&OneStratum { of: self, stratum })).product()
     }
@@ -105,6 +109,75 @@ impl Procedure for Sequential {
             }
         });
         Details { conditional: Some(conditional), block: None }
+    }
+}
+
+/// Refuses a ratio for which there would be too many fake arms.
+pub(crate) fn check_ratio(ratio: &Ratio) -> Result<()> {
+    if ratio.total <= MOST {
+        return Ok(());
+    }
+    Err(Fault::new("the ratio has too large numbers for a rule over equal fake arms")
+        .values(ratio.shares.iter().map(ToString::to_string))
+        .remedy("Use a ratio whose sum is at most 1,024 in lowest terms")
+        .design())
+}
+
+/// The levels of the units' factors in one numbering; the one slot 0 where there are no factors.
+pub(crate) struct Slots {
+    /// How many there are.
+    pub levels: usize,
+    /// Units x factors.
+    pub of_unit: Vec<Vec<u32>>,
+}
+
+impl Slots {
+    /// Numbers the levels of factors, one factor after the other.
+    pub fn new(units: &Units, factors: &[&str]) -> Result<Self> {
+        if factors.is_empty() {
+            return Ok(Self { levels: 1, of_unit: vec![vec![0]; units.len()] });
+        }
+        let mut of_unit = vec![Vec::with_capacity(factors.len()); units.len()];
+        let mut levels = 0;
+        for name in factors {
+            let factor = units.the_factor(name)?;
+            for (slots, &level) in of_unit.iter_mut().zip(&factor.level) {
+                slots.push(levels + level);
+            }
+            levels += factor.levels.len() as u32;
+        }
+        Ok(Self { levels: levels as usize, of_unit })
+    }
+}
+
+/// A rule over the fake arms of a ratio, one arrival after the other.
+#[derive(Debug)]
+pub(crate) struct OneByOne {
+    fake: FakeArms,
+    rule: Arc<dyn Rule>,
+}
+
+impl OneByOne {
+    pub fn new(ratio: Ratio, rule: Arc<dyn Rule>) -> Self {
+        Self { fake: FakeArms::new(ratio), rule }
+    }
+}
+
+impl Stepwise for OneByOne {
+    fn start(&self) -> State {
+        let mut state = State::default();
+        state.counts.clear(1, self.fake.len());
+        state
+    }
+
+    fn arm(&self, state: &mut State, slots: &[u32], steps: &mut Steps) -> u8 {
+        slots.iter().for_each(|&slot| state.counts.reach(slot));
+        self.rule.weigh(&state.counts, slots, &mut state.chances);
+        let drawn = state.chances.draw(steps.step(state.arrivals));
+        state.counts.add(slots, drawn);
+        self.fake.real_chances(&state.chances.of, &mut state.arm);
+        state.total = state.chances.total;
+        self.fake.real(drawn)
     }
 }
 

@@ -17,7 +17,7 @@ const BITS: i32 = 40;
 
 /// Sets of units 0..n: pairs and, where n is odd, one of three. The sets are in order of their first units, the units of
 /// a set in order.
-pub(super) fn sets(n: usize, distance: &dyn Fn(usize, usize) -> f64) -> Result<Vec<Vec<usize>>> {
+pub(crate) fn sets(n: usize, distance: &dyn Fn(usize, usize) -> f64) -> Result<Vec<Vec<usize>>> {
     if n > MOST {
         return Err(Fault::new(format!("{n} units are too many to be matched"))
             .remedy(format!("Match within strata of at most {MOST}"))

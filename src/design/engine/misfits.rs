@@ -6,7 +6,7 @@
 //!
 //! | rule | what becomes of misfits | P(arm j) of each unit |
 //! |---|---|---|
-//! | within strata (default, [`super::complete`]) | places by systematic sampling, an arm at most once | r_j / R |
+//! | within strata (default, [`crate::design::complete`]) | places by systematic sampling, an arm at most once | r_j / R |
 //! | leave out | no arm | floor(n / R) r_j / n; u / n of no arm |
 //! | global | pooled over strata, split equally whatever the ratio | (floor(n / R) r_j + u / J) / n |
 //! | weighted strata | tickets from a pack with r_j of arm j, in each stratum | r_j / R |
@@ -23,14 +23,58 @@
 //! then the pool's list is shuffled and fills the blanks in order of strata and units.
 
 use num_bigint::BigUint;
+use serde::{Deserialize, Serialize};
 
-use super::complete::{for_each_arrangement, multinomial};
+use super::counting::{for_each_arrangement, for_each_composition, multinomial};
 use super::procedure::{LEFT_OUT, Scratch, Weighed, WithinStratum};
 use super::random::Steps;
-use super::{Misfits, Ratio};
+use crate::design::Ratio;
+use crate::words::words;
 
 /// Splits of the pool beyond this number are not counted.
-pub(super) const COUNTED_SPLITS: usize = 4096;
+pub(crate) const COUNTED_SPLITS: usize = 4096;
+
+/// Rules for the units that are left over where a stratum does not divide by the ratio: the [module](self) has their
+/// definitions and probabilities.
+///
+/// ```
+/// use crewe::design::Misfits;
+/// assert_eq!("leave_out".parse(), Ok(Misfits::LeaveOut));
+/// assert_eq!(Misfits::WeightedGlobal.to_string(), "weighted_global");
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Misfits {
+    /// The places left over are drawn within the stratum, no arm twice, so that every probability is the ratio.
+    #[default]
+    Strata,
+    /// The units left over get no arm.
+    LeaveOut,
+    /// The units left over in all strata are split equally between the arms, whatever the ratio.
+    Global,
+    /// The units left over in a stratum draw tickets from a pack that holds the ratio once, so that an arm may come
+    /// several times; every probability is the ratio.
+    WeightedStrata,
+    /// As `WeightedStrata`, but the units left over in all strata draw together.
+    WeightedGlobal,
+}
+
+words!(
+    @unserialised Misfits, "rule for units left over", as design,
+    Strata => "strata",
+    LeaveOut => "leave_out",
+    Global => "global",
+    WeightedStrata => "weighted_strata",
+    WeightedGlobal => "weighted_global",
+);
+
+impl Misfits {
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+    pub(crate) fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
+}
 
 /// Each arm's probability for every unit of a stratum of n; what is missing to 1 is the probability of no arm.
 ///
@@ -62,7 +106,7 @@ pub fn probabilities(n: usize, ratio: &Ratio, rule: Misfits) -> Vec<f64> {
 
 /// Splits n places between arms with these shares: whole packs, then tickets drawn one after the other from one more
 /// pack. `pick` gives a uniform whole number below its argument.
-pub(super) fn deal(n: u64, shares: &[u64], pick: &mut impl FnMut(u64) -> u64, places: &mut Vec<u64>) {
+pub(crate) fn deal(n: u64, shares: &[u64], pick: &mut impl FnMut(u64) -> u64, places: &mut Vec<u64>) {
     let pack: u64 = shares.iter().sum();
     places.clear();
     places.extend(shares.iter().map(|share| n / pack * share));
@@ -85,7 +129,7 @@ pub(super) fn deal(n: u64, shares: &[u64], pick: &mut impl FnMut(u64) -> u64, pl
 
 /// The probability of a split by [`deal`]: hypergeometric in the tickets of the last pack. Not a number where the
 /// binomials are beyond floats.
-pub(super) fn chance(places: &[u64], shares: &[u64]) -> f64 {
+pub(crate) fn chance(places: &[u64], shares: &[u64]) -> f64 {
     if !fits(places, shares) {
         return 0.0;
     }
@@ -95,7 +139,7 @@ pub(super) fn chance(places: &[u64], shares: &[u64]) -> f64 {
 }
 
 /// Whether [`deal`] can give this split.
-pub(super) fn fits(places: &[u64], shares: &[u64]) -> bool {
+pub(crate) fn fits(places: &[u64], shares: &[u64]) -> bool {
     let (n, pack): (u64, u64) = (places.iter().sum(), shares.iter().sum());
     let whole = n / pack;
     places.iter().zip(shares).all(|(&count, &share)| (whole * share..=(whole + 1) * share).contains(&count))
@@ -106,7 +150,7 @@ fn choose(n: u64, k: u64) -> f64 {
 }
 
 /// Leaving out, or weighted within strata.
-pub(super) struct Within {
+pub(crate) struct Within {
     pub ratio: Ratio,
     pub leave_out: bool,
 }
@@ -179,7 +223,7 @@ impl WithinStratum for Within {
 }
 
 /// Lists each arm as often as it has places; the last entry is that of no arm.
-pub(super) fn spread(places: &[u64], arms: &mut Vec<u8>) {
+pub(crate) fn spread(places: &[u64], arms: &mut Vec<u8>) {
     arms.clear();
     for (arm, &count) in places.iter().enumerate() {
         let arm = if arm + 1 == places.len() { LEFT_OUT } else { arm as u8 };
@@ -191,53 +235,8 @@ fn named(arms: &[u8], number: usize) -> Vec<u8> {
     arms.iter().map(|&arm| if usize::from(arm) == number { LEFT_OUT } else { arm }).collect()
 }
 
-pub(super) fn as_float(number: &BigUint) -> f64 {
-    number.to_string().parse().unwrap_or(f64::INFINITY)
-}
-
-/// Visits every way of writing `total` as a sum of one part an arm, none above its limit; whether there were at most
-/// `most` of them.
-pub(super) fn for_each_composition(
-    total: u64,
-    limits: &[u64],
-    most: usize,
-    visit: &mut impl FnMut(&[u64]),
-) -> bool {
-    fn extend(
-        left: u64,
-        limits: &[u64],
-        so_far: &mut Vec<u64>,
-        room: &mut usize,
-        visit: &mut impl FnMut(&[u64]),
-    ) -> bool {
-        let place = so_far.len();
-        if place == limits.len() {
-            if left > 0 {
-                return true;
-            }
-            if *room == 0 {
-                return false;
-            }
-            *room -= 1;
-            visit(so_far);
-            return true;
-        }
-        let later: u64 = limits[place + 1..].iter().sum();
-        for part in left.saturating_sub(later)..=left.min(limits[place]) {
-            so_far.push(part);
-            let full = extend(left - part, limits, so_far, room, visit);
-            so_far.pop();
-            if !full {
-                return false;
-            }
-        }
-        true
-    }
-    extend(total, limits, &mut Vec::new(), &mut { most }, visit)
-}
-
 /// What became of the units left over, in words.
-pub(super) fn told(rule: Misfits, ratio: &Ratio) -> &'static str {
+pub(crate) fn told(rule: Misfits, ratio: &Ratio) -> &'static str {
     let even = ratio.shares.iter().all(|&share| share == ratio.shares[0]);
     match rule {
         Misfits::Strata => {

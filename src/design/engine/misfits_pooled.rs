@@ -5,16 +5,14 @@ use std::collections::BTreeMap;
 use ndarray::Array2;
 use num_bigint::BigUint;
 
-use super::complete::{for_each_arrangement, multinomial};
-use super::misfits::{
-    COUNTED_SPLITS, as_float, chance, deal, fits, for_each_composition, probabilities, spread,
-};
+use super::counting::{as_float, for_each_arrangement, for_each_composition, multinomial};
+use super::misfits::{COUNTED_SPLITS, Misfits, chance, deal, fits, probabilities, spread};
 use super::procedure::{LEFT_OUT, Probabilities, Procedure, Scratch, Support};
 use super::random::Random;
-use super::{Misfits, Ratio};
+use crate::design::Ratio;
 
 /// Misfits of all strata randomised together.
-pub(super) struct Pooled {
+pub(crate) struct Pooled {
     members: Vec<Vec<u32>>,
     ratio: Ratio,
     /// The shares by which the pool is split.

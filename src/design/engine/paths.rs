@@ -18,7 +18,7 @@ const MOST_SETS: usize = 1 << 12;
 
 /// What may happen at an arrival.
 #[derive(Debug, Clone)]
-pub(super) struct Move<S> {
+pub(crate) struct Move<S> {
     /// The arm.
     pub arm: u8,
     /// The probability, above 0.
@@ -28,7 +28,7 @@ pub(super) struct Move<S> {
 }
 
 /// A procedure that draws one arm after the other and remembers some state.
-pub(super) trait Hidden {
+pub(crate) trait Hidden {
     /// What it remembers.
     type State: Clone + Ord;
 
@@ -43,7 +43,7 @@ pub(super) trait Hidden {
 }
 
 /// All assignments in lexicographic order; nothing where there are more than `most`.
-pub(super) fn support<H: Hidden>(hidden: &H, most: usize) -> Option<Vec<Weighed>> {
+pub(crate) fn support<H: Hidden>(hidden: &H, most: usize) -> Option<Vec<Weighed>> {
     let mut paths: Vec<(Vec<u8>, BTreeMap<H::State, f64>)> =
         vec![(Vec::new(), BTreeMap::from([(hidden.start(), 1.0)]))];
     for arrival in 0..hidden.arrivals() {
@@ -80,7 +80,7 @@ pub(super) fn support<H: Hidden>(hidden: &H, most: usize) -> Option<Vec<Weighed>
 ///
 /// Assignments so far are grouped by the set of memories that are possible after them, which decides all that may
 /// follow.
-pub(super) fn possible<H: Hidden>(hidden: &H) -> Option<BigUint> {
+pub(crate) fn possible<H: Hidden>(hidden: &H) -> Option<BigUint> {
     if hidden.arrivals() > MOST_ARRIVALS {
         return None;
     }

@@ -13,7 +13,7 @@ use crate::{Fault, Result};
 pub const LEFT_OUT: u8 = u8::MAX;
 
 /// Refuses arms that do not exist, and units that are not there.
-pub(super) fn check_arms(rows: &[u32], arm: &[u8], arms: usize) -> Result<()> {
+pub(crate) fn check_arms(rows: &[u32], arm: &[u8], arms: usize) -> Result<()> {
     let wrong: Vec<usize> =
         (0..arm.len()).filter(|&unit| usize::from(arm[unit]) >= arms && arm[unit] != LEFT_OUT).collect();
     if !wrong.is_empty() {
@@ -234,7 +234,7 @@ impl<P> ByStratum<P> {
 }
 
 /// Every combination of the strata's assignments; nothing where there are more than `most`.
-pub(super) fn product(
+pub(crate) fn product(
     members: &[Vec<u32>],
     units: usize,
     strata: &[Vec<Weighed>],
@@ -261,7 +261,7 @@ pub(super) fn product(
     Some(Support { arm, probability })
 }
 
-pub(super) fn by_stratum<P: WithinStratum + 'static>(
+pub(crate) fn by_stratum<P: WithinStratum + 'static>(
     members: Vec<Vec<u32>>,
     arms: usize,
     within: P,

@@ -6,7 +6,7 @@
 //! i)` from its beginning to its end. What concerns all strata together reads "assign whole" and "draws whole",
 //! without labels.
 
-use super::Units;
+use crate::design::units::Units;
 use crate::rng::{Seed, Stream};
 
 /// The streams of all strata, their names already hashed.
@@ -62,7 +62,7 @@ pub(crate) struct Steps {
 }
 
 impl Steps {
-    pub(super) fn new(base: &Stream, replicate: Option<u64>) -> Self {
+    pub(crate) fn new(base: &Stream, replicate: Option<u64>) -> Self {
         Self { now: base.at(replicate.unwrap_or(0)), number: 0, numbered: replicate.is_none() }
     }
 

@@ -1,6 +1,6 @@
 //! Assignments listed one by one with their scores, and a set of them that is drawn from.
 //!
-//! The candidates are the assignments that complete randomisation within strata can give ([`super::complete`]): all of
+//! The candidates are the assignments that complete randomisation within strata can give ([`super::split`]): all of
 //! them, in the order of splits (lexicographic by stratum) and then arms (lexicographic by unit), or a sample.
 
 use std::collections::BTreeMap;
@@ -8,16 +8,18 @@ use std::collections::BTreeMap;
 use ndarray::Array2;
 use num_bigint::BigUint;
 
-use super::misfits::as_float;
+use super::counting::{as_float, multinomial};
 use super::procedure::{Probabilities, Support};
 use super::random::Random;
 use super::score::Score;
-use super::{Design, Ratio, Units, complete};
+use super::split;
+use crate::design::units::Units;
+use crate::design::{Design, Ratio};
 use crate::{Fault, Result};
 
 /// Candidates with their scores.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Candidates {
+pub(crate) struct Candidates {
     /// The number of units.
     pub width: usize,
     /// The arms, one assignment after the other.
@@ -29,12 +31,12 @@ pub(super) struct Candidates {
 }
 
 /// How many assignments complete randomisation can give.
-pub(super) fn possible(units: &Units, ratio: &Ratio) -> Option<BigUint> {
-    units.members().iter().map(|members| complete::possible(members.len(), ratio)).product()
+pub(crate) fn possible(units: &Units, ratio: &Ratio) -> Option<BigUint> {
+    units.members().iter().map(|members| split::possible(members.len(), ratio)).product()
 }
 
 /// All candidates; nothing where there are more than `most`.
-pub(super) fn enumerate(
+pub(crate) fn enumerate(
     units: &Units,
     ratio: &Ratio,
     score: &Score,
@@ -51,9 +53,9 @@ pub(super) fn enumerate(
         .iter()
         .map(|members| {
             // Counted above, so there are few enough arms.
-            let splits: BTreeMap<Vec<u64>, f64> = complete::splits(members.len(), ratio).unwrap_or_default();
+            let splits: BTreeMap<Vec<u64>, f64> = split::splits(members.len(), ratio).unwrap_or_default();
             let split = |(places, share): (Vec<u64>, f64)| {
-                let ways = as_float(&complete::multinomial(&places));
+                let ways = as_float(&multinomial(&places));
                 Split { places, weight: share / ways }
             };
             splits.into_iter().map(split).collect()
@@ -152,7 +154,7 @@ impl<'a> Walk<'a> {
 }
 
 /// Makes room for so many candidates.
-pub(super) fn reserve(candidates: &mut Candidates, total: usize) -> Result<()> {
+pub(crate) fn reserve(candidates: &mut Candidates, total: usize) -> Result<()> {
     let too_large = || {
         Fault::new(format!(
             "{total} candidate assignments of {} units do not fit into memory",
@@ -194,7 +196,7 @@ impl Candidates {
 
 /// A set of assignments that is drawn from.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Accepted {
+pub(crate) struct Accepted {
     /// The number of units.
     pub width: usize,
     /// The number of arms.

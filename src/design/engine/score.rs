@@ -4,16 +4,16 @@
 //!
 //! score = c sum_k w_k sum_j S_jk^2 / n_j = c sum_k w_k sum_j n_j (mean_jk - mean_k)^2.
 //!
-//! Standardised columns and c = n / 4 give the score of constrained randomisation ([`super::constrained`]); columns
-//! whitened by their covariance and c = 1 give the Mahalanobis distance of rerandomisation ([`super::rerandomised`]) and,
-//! between two units, that of matching ([`super::matched`]).
+//! Standardised columns and c = n / 4 give the score of constrained randomisation ([`crate::design::constrained`]); columns
+//! whitened by their covariance and c = 1 give the Mahalanobis distance of rerandomisation ([`crate::design::rerandomised`]) and,
+//! between two units, that of matching ([`crate::design::matched`]).
 //!
 //! Every sum runs over the units in canonical order, without fused or reordered operations, and nothing but the
 //! basic operations and the square root is used, which are exact by IEEE 754: the bits are the same on every platform.
 //! Categories become one column of 0 and 1 for each level but the first in bytewise order.
 
-use super::Units;
-use super::baseline::absent;
+use crate::design::units::Units;
+use crate::design::units::baseline::absent;
 use crate::{Fault, Result};
 
 /// A column is a combination of others where less than this share of its variance is left.
@@ -21,7 +21,7 @@ const DEPENDENT: f64 = 1e-10;
 
 /// Covariates of units as numbers.
 #[derive(Debug, Clone)]
-pub(super) struct Columns {
+pub(crate) struct Columns {
     /// The names; a level of a category is `column = level`.
     pub names: Vec<String>,
     /// The weight of each.
@@ -200,7 +200,7 @@ fn refuse_constant(column: &str, constant: bool) -> Result<()> {
 
 /// The score of assignments.
 #[derive(Debug, Clone)]
-pub(super) struct Score {
+pub(crate) struct Score {
     /// The number of columns.
     pub k: usize,
     /// The number of arms.

@@ -18,9 +18,10 @@ use std::collections::BTreeMap;
 
 use num_bigint::BigUint;
 
-use super::Ratio;
+use super::counting::{for_each_arrangement, multinomial};
 use super::procedure::{LEFT_OUT, Scratch, Weighed, WithinStratum};
 use super::random::Steps;
+use crate::design::Ratio;
 use crate::rng::Stream;
 
 /// More arms with a place left over than this are not counted, as their orders are too many.
@@ -42,7 +43,7 @@ pub fn assign(n: usize, ratio: &Ratio, stream: &mut Stream) -> Vec<u8> {
 }
 
 /// As [`assign`], into `scratch.arms`.
-pub(super) fn draw(n: usize, ratio: &Ratio, stream: &mut Stream, scratch: &mut Scratch) {
+pub(crate) fn draw(n: usize, ratio: &Ratio, stream: &mut Stream, scratch: &mut Scratch) {
     let Scratch { arms, order, counts, .. } = scratch;
     if ratio.total == 0 {
         // Nobody can be given an arm; a design without arms is refused before it comes here.
@@ -119,7 +120,7 @@ pub fn possible(n: usize, ratio: &Ratio) -> Option<BigUint> {
 }
 
 /// Every split of n units between the arms, and the share of (order, start) pairs that give it.
-pub(super) fn splits(n: usize, ratio: &Ratio) -> Option<BTreeMap<Vec<u64>, f64>> {
+pub(crate) fn splits(n: usize, ratio: &Ratio) -> Option<BTreeMap<Vec<u64>, f64>> {
     let mut arms: Vec<u32> = (0..ratio.shares.len() as u32)
         .filter(|&arm| left_over(n, ratio.shares[arm as usize], ratio.total) > 0)
         .collect();
@@ -148,7 +149,7 @@ pub(super) fn splits(n: usize, ratio: &Ratio) -> Option<BTreeMap<Vec<u64>, f64>>
 }
 
 /// Complete randomisation at a ratio, misfits within the stratum.
-pub(super) struct Rule {
+pub(crate) struct Rule {
     pub ratio: Ratio,
 }
 
@@ -184,26 +185,6 @@ impl WithinStratum for Rule {
     }
 }
 
-/// Visits every distinct order of a list that holds `places[j]` times the arm j, in lexicographic order.
-pub(super) fn for_each_arrangement(places: &[u64], n: usize, visit: &mut impl FnMut(&[u8])) {
-    fn extend(left: &mut [u64], so_far: &mut Vec<u8>, n: usize, visit: &mut impl FnMut(&[u8])) {
-        if so_far.len() == n {
-            visit(so_far);
-            return;
-        }
-        for arm in 0..left.len() {
-            if left[arm] > 0 {
-                left[arm] -= 1;
-                so_far.push(arm as u8);
-                extend(left, so_far, n, visit);
-                so_far.pop();
-                left[arm] += 1;
-            }
-        }
-    }
-    extend(&mut places.to_vec(), &mut Vec::with_capacity(n), n, visit);
-}
-
 fn left_over(n: usize, share: u64, total: u64) -> u64 {
     n as u64 * share % total
 }
@@ -218,35 +199,6 @@ fn for_each_order(arms: &mut [u32], fixed: usize, visit: &mut impl FnMut(&[u32])
         for_each_order(arms, fixed + 1, visit);
         arms.swap(fixed, next);
     }
-}
-
-/// n! / (n_1! ... n_J!) from the exponents of the primes (Legendre), so that no division is needed.
-pub(crate) fn multinomial(parts: &[u64]) -> BigUint {
-    let n: u64 = parts.iter().sum();
-    let exponent = |mut m: u64, prime: u64| {
-        let mut sum = 0;
-        while m > 0 {
-            m /= prime;
-            sum += m;
-        }
-        sum
-    };
-    let mut composite = vec![false; n as usize + 1];
-    let mut product = BigUint::from(1_u32);
-    for prime in 2..=n {
-        if composite[prime as usize] {
-            continue;
-        }
-        for multiple in (prime * prime..=n).step_by(prime as usize) {
-            composite[multiple as usize] = true;
-        }
-        let below: u64 = parts.iter().map(|&part| exponent(part, prime)).sum();
-        let power = exponent(n, prime) - below;
-        if power > 0 {
-            product *= BigUint::from(prime).pow(power as u32);
-        }
-    }
-    product
 }
 
 #[cfg(test)]

@@ -2,15 +2,16 @@
 
 use std::fmt::Debug;
 
-use super::{Fraction, Ratio};
+use super::fraction::Fraction;
+use crate::design::Ratio;
 use crate::rng::Stream;
 
 /// More fake arms than this are refused: chances are products that must fit into 64 bits.
-pub(super) const MOST: u64 = 1 << 10;
+pub(crate) const MOST: u64 = 1 << 10;
 
 /// The real arm of every fake arm.
 #[derive(Debug, Clone)]
-pub(super) struct FakeArms {
+pub(crate) struct FakeArms {
     real: Vec<u8>,
     pub ratio: Ratio,
 }
@@ -49,7 +50,7 @@ impl FakeArms {
 
 /// How many units each fake arm has, by slot: a level of a factor, or the one slot of rules without factors.
 #[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Counts {
+pub(crate) struct Counts {
     width: usize,
     cells: Vec<u32>,
 }
@@ -105,7 +106,7 @@ impl Counts {
 
 /// Room for one weighing of the fake arms.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Chances {
+pub(crate) struct Chances {
     /// The chances of each fake arm.
     pub of: Vec<u64>,
     /// Their sum.
@@ -152,7 +153,7 @@ impl Chances {
 }
 
 /// A rule for equal arms.
-pub(super) trait Rule: Debug + Send + Sync {
+pub(crate) trait Rule: Debug + Send + Sync {
     /// Weighs the fake arms for a newcomer who has these slots.
     fn weigh(&self, counts: &Counts, slots: &[u32], chances: &mut Chances);
 
@@ -163,8 +164,8 @@ pub(super) trait Rule: Debug + Send + Sync {
 /// Room that draws use again and again.
 #[derive(Debug, Default)]
 pub(crate) struct Room {
-    pub(super) counts: Counts,
-    pub(super) chances: Chances,
+    pub(crate) counts: Counts,
+    pub(crate) chances: Chances,
 }
 
 #[cfg(test)]

@@ -10,17 +10,76 @@
 
 use std::sync::Arc;
 
-use super::fake_arms::{self, Chances, Counts};
-use super::{BiasedCoin, Fraction};
+use serde::{Deserialize, Serialize};
 
-/// The biased coin of this probability.
-#[derive(Debug, Clone)]
-pub(super) struct Rule {
+use super::options::{Draws, Entry, Options};
+use crate::Result;
+use crate::design::engine::fake_arms::{self, Chances, Counts, OneByOne, Sequential};
+use crate::design::engine::fraction::Fraction;
+use crate::design::engine::procedure::Procedure;
+use crate::design::engine::stepwise::Stepwise;
+use crate::design::units::Units;
+use crate::design::{Design, Ratio};
+
+pub(super) const ENTRY: Entry = Entry { name: "biased_coin", draws: Draws::InOrder };
+
+/// Options of the biased coin.
+///
+/// ```
+/// use crewe::design::{BiasedCoin, Fraction};
+/// assert_eq!(BiasedCoin::new(Fraction::new(2, 3)).p.value(), 2.0 / 3.0);
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[non_exhaustive]
+pub struct BiasedCoin {
+    /// The probability of the (fake) arms that are behind.
     pub p: Fraction,
 }
 
-pub(super) fn rule(options: &BiasedCoin) -> Arc<dyn fake_arms::Rule> {
-    Arc::new(Rule { p: options.p })
+impl BiasedCoin {
+    /// The probability of the (fake) arms that are behind.
+    #[must_use]
+    pub fn new(p: Fraction) -> Self {
+        Self { p }
+    }
+
+    fn rule(self) -> Arc<dyn fake_arms::Rule> {
+        Arc::new(Rule { p: self.p })
+    }
+}
+
+impl Options for BiasedCoin {
+    fn entry(&self) -> &'static Entry {
+        &ENTRY
+    }
+
+    fn text(&self) -> String {
+        format!("a biased coin with p = {}", self.p.shown(4))
+    }
+
+    fn check(&self) -> Result<()> {
+        self.p.check_positive("the coin's probability")
+    }
+
+    fn check_ratio(&self, ratio: &Ratio) -> Result<()> {
+        fake_arms::check_ratio(ratio)?;
+        self.p.check("the coin's probability", Fraction::new(1, ratio.total))
+    }
+
+    fn ready(&self, design: &Design, units: &Units) -> Result<Box<dyn Procedure>> {
+        Ok(Box::new(Sequential::plain(units.members_in_order(), design.ratio(), self.rule())))
+    }
+
+    fn stepwise(&self, ratio: Ratio) -> Option<Arc<dyn Stepwise>> {
+        Some(Arc::new(OneByOne::new(ratio, self.rule())))
+    }
+}
+
+/// The biased coin of this probability.
+#[derive(Debug, Clone)]
+struct Rule {
+    p: Fraction,
 }
 
 impl fake_arms::Rule for Rule {

@@ -10,17 +10,76 @@
 
 use std::sync::Arc;
 
-use super::BigStick;
-use super::fake_arms::{self, Chances, Counts};
+use serde::{Deserialize, Serialize};
 
-/// The big stick of this limit.
-#[derive(Debug, Clone)]
-pub(super) struct Rule {
+use super::options::{Draws, Entry, Options, refused};
+use crate::Result;
+use crate::design::engine::fake_arms::{self, Chances, Counts, OneByOne, Sequential};
+use crate::design::engine::procedure::Procedure;
+use crate::design::engine::stepwise::Stepwise;
+use crate::design::units::Units;
+use crate::design::{Design, Ratio};
+
+pub(super) const ENTRY: Entry = Entry { name: "big_stick", draws: Draws::InOrder };
+
+/// Options of the big stick.
+///
+/// ```
+/// assert_eq!(crewe::design::BigStick::new(3).limit, 3);
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[non_exhaustive]
+pub struct BigStick {
+    /// The largest difference between (fake) arms that is allowed.
     pub limit: u32,
 }
 
-pub(super) fn rule(options: BigStick) -> Arc<dyn fake_arms::Rule> {
-    Arc::new(Rule { limit: options.limit })
+impl BigStick {
+    /// The largest difference between (fake) arms that is allowed.
+    #[must_use]
+    pub fn new(limit: u32) -> Self {
+        Self { limit }
+    }
+
+    fn rule(self) -> Arc<dyn fake_arms::Rule> {
+        Arc::new(Rule { limit: self.limit })
+    }
+}
+
+impl Options for BigStick {
+    fn entry(&self) -> &'static Entry {
+        &ENTRY
+    }
+
+    fn text(&self) -> String {
+        format!("the big stick with a limit of {}", self.limit)
+    }
+
+    fn check(&self) -> Result<()> {
+        if self.limit > 0 {
+            return Ok(());
+        }
+        Err(refused("the big stick needs a limit of at least 1", [0], "Use for instance a limit of 3"))
+    }
+
+    fn check_ratio(&self, ratio: &Ratio) -> Result<()> {
+        fake_arms::check_ratio(ratio)
+    }
+
+    fn ready(&self, design: &Design, units: &Units) -> Result<Box<dyn Procedure>> {
+        Ok(Box::new(Sequential::plain(units.members_in_order(), design.ratio(), self.rule())))
+    }
+
+    fn stepwise(&self, ratio: Ratio) -> Option<Arc<dyn Stepwise>> {
+        Some(Arc::new(OneByOne::new(ratio, self.rule())))
+    }
+}
+
+/// The big stick of this limit.
+#[derive(Debug, Clone)]
+struct Rule {
+    limit: u32,
 }
 
 impl fake_arms::Rule for Rule {

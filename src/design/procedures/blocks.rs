@@ -15,29 +15,104 @@
 //! J. M. Lachin (1988), Properties of permuted-block randomization in clinical trials,
 //! doi:10.1016/0197-2456(88)90047-5.
 
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
 use ndarray::Array2;
 use num_bigint::BigUint;
+use serde::{Deserialize, Serialize};
 
-use super::complete::multinomial;
-use super::paths::{self, Hidden, Move};
-use super::procedure::{Details, Scratch, Weighed, WithinStratum};
-use super::random::Steps;
-use super::{Ratio, simple};
+use super::options::{Draws, Entry, MOST, Options, refused};
+use crate::Result;
+use crate::design::engine::counting::multinomial;
+use crate::design::engine::paths::{self, Hidden, Move};
+use crate::design::engine::procedure::{Details, Procedure, Scratch, Weighed, WithinStratum, by_stratum};
+use crate::design::engine::random::Steps;
+use crate::design::engine::split;
+use crate::design::engine::stepwise::{State, Stepwise};
+use crate::design::units::Units;
+use crate::design::{Design, Ratio};
 use crate::rng::Stream;
 
 /// Unfinished blocks with more places than this are not counted.
 const COUNTED_PLACES: usize = 1_000;
 
+pub(super) const ENTRY: Entry = Entry { name: "blocks", draws: Draws::InOrder };
+
+/// Options of permuted blocks.
+///
+/// ```
+/// use crewe::design::Blocks;
+/// assert_eq!(Blocks::new([3, 6]).sizes, [3, 6]);
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[non_exhaustive]
+pub struct Blocks {
+    /// The sizes of blocks, each a multiple of the ratio's sum; with several, each block draws its size.
+    pub sizes: Vec<u32>,
+}
+
+impl Blocks {
+    /// Blocks of these sizes.
+    pub fn new(sizes: impl IntoIterator<Item = u32>) -> Self {
+        Self { sizes: sizes.into_iter().collect() }
+    }
+}
+
+impl Options for Blocks {
+    fn entry(&self) -> &'static Entry {
+        &ENTRY
+    }
+
+    fn text(&self) -> String {
+        let sizes: Vec<String> = self.sizes.iter().map(ToString::to_string).collect();
+        format!("permuted blocks of {}", sizes.join(" or "))
+    }
+
+    fn check(&self) -> Result<()> {
+        let refuse = |problem: &str, remedy: &str| Err(refused(problem, &self.sizes, remedy));
+        if self.sizes.is_empty() || self.sizes.contains(&0) {
+            return refuse("blocks need sizes of at least 1", "Give one size or several");
+        }
+        if self.sizes.iter().collect::<BTreeSet<_>>().len() < self.sizes.len() {
+            return refuse("a block size is named twice", "Name each size once");
+        }
+        if self.sizes.iter().any(|&size| size > MOST) {
+            return refuse("a block is larger than 65,536", "Use smaller blocks");
+        }
+        Ok(())
+    }
+
+    fn check_ratio(&self, ratio: &Ratio) -> Result<()> {
+        if self.sizes.iter().any(|&size| !u64::from(size).is_multiple_of(ratio.total)) {
+            let remedy = format!("Use multiples of {}, the sum of the ratio", ratio.total);
+            return Err(refused("a block cannot hold the arms in their ratio", &self.sizes, &remedy));
+        }
+        Ok(())
+    }
+
+    fn ready(&self, design: &Design, units: &Units) -> Result<Box<dyn Procedure>> {
+        let ratio = design.ratio();
+        let rule = Rule { ratio, sizes: self.sizes.clone() };
+        Ok(by_stratum(units.members_in_order(), design.arms().len(), rule))
+    }
+
+    fn stepwise(&self, ratio: Ratio) -> Option<Arc<dyn Stepwise>> {
+        Some(Arc::new(Rule { ratio, sizes: self.sizes.clone() }))
+    }
+}
+
 /// Permuted blocks at a ratio.
 #[derive(Debug, Clone)]
-pub(super) struct Rule {
-    pub ratio: Ratio,
-    pub sizes: Vec<u32>,
+struct Rule {
+    ratio: Ratio,
+    sizes: Vec<u32>,
 }
 
 impl Rule {
     /// Draws a block.
-    pub fn block(&self, stream: &mut Stream, arms: &mut Vec<u8>) {
+    fn block(&self, stream: &mut Stream, arms: &mut Vec<u8>) {
         let size = match self.sizes.as_slice() {
             [size] => *size,
             sizes => sizes[stream.below(sizes.len() as u64) as usize],
@@ -50,7 +125,7 @@ impl Rule {
     }
 
     /// The places of each arm in a block.
-    pub fn places(&self, size: u32) -> Vec<u64> {
+    fn places(&self, size: u32) -> Vec<u64> {
         self.ratio.shares.iter().map(|&share| u64::from(size) / self.ratio.total * share).collect()
     }
 
@@ -77,7 +152,7 @@ impl WithinStratum for Rule {
     }
 
     fn probabilities(&self, _n: usize) -> Vec<f64> {
-        simple::probabilities(&self.ratio)
+        split::probabilities(&self.ratio)
     }
 
     fn possible(&self, n: usize) -> Option<BigUint> {
@@ -110,6 +185,17 @@ impl WithinStratum for Rule {
             blocks.push(number);
         });
         Details { conditional: Some(conditional), block: Some(blocks) }
+    }
+}
+
+impl Stepwise for Rule {
+    fn arm(&self, state: &mut State, _slots: &[u32], steps: &mut Steps) -> u8 {
+        if state.place == state.block.len() {
+            state.number += u64::from(state.place > 0);
+            self.block(steps.step(state.number), &mut state.block);
+            state.begin(self.ratio.shares.len());
+        }
+        state.deal()
     }
 }
 

@@ -36,17 +36,91 @@ use ndarray::Array2;
 use num_bigint::BigUint;
 use rayon::prelude::*;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
-use super::procedure::{Probabilities, Procedure, Scratch, Support};
-use super::random::{Random, Streams};
-use super::schemes::{self, Accepted, Candidates};
-use super::score::{Columns, Score};
-use super::{Constrained, Design, Method, Ratio, Units, complete};
+use super::options::{Draws, Entry, NONE, Options, Weighted, names, normalise_weighted, refused, weights};
+use crate::design::engine::fraction::Fraction;
+use crate::design::engine::procedure::{Probabilities, Procedure, Scratch, Support};
+use crate::design::engine::random::{Random, Streams};
+use crate::design::engine::schemes::{self, Accepted, Candidates};
+use crate::design::engine::score::{Columns, Score};
+use crate::design::engine::split;
+use crate::design::units::Units;
+use crate::design::{Design, Ratio};
 use crate::{Fault, Result};
 
 /// Pairs are looked at in notes up to so many units.
 const PAIRED: usize = 1000;
+
+pub(super) const ENTRY: Entry = Entry { name: "constrained", draws: Draws::AtOnce };
+
+/// Options of covariate-constrained randomisation.
+///
+/// ```
+/// use crewe::design::{Constrained, Fraction};
+/// let options = Constrained::new([("age", 1)], Fraction::new(1, 10), 50_000);
+/// assert_eq!((options.draws, options.keep.denominator), (50_000, 10));
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[non_exhaustive]
+pub struct Constrained {
+    /// The most assignments to look at: all of them where they are no more, else so many drawn ones.
+    pub draws: u64,
+    /// The share of them to accept, the best balanced first.
+    pub keep: Fraction,
+    /// The covariates, with their weights.
+    pub on: Vec<Weighted>,
+}
+
+impl Constrained {
+    /// Covariates with their weights, the share of assignments to accept, and the most to look at.
+    pub fn new<W: Into<Weighted>>(on: impl IntoIterator<Item = W>, keep: Fraction, draws: u64) -> Self {
+        Self { draws, keep, on: on.into_iter().map(Into::into).collect() }
+    }
+}
+
+impl Options for Constrained {
+    fn entry(&self) -> &'static Entry {
+        &ENTRY
+    }
+
+    fn text(&self) -> String {
+        let on = names(&self.on).join(", ");
+        format!("covariate-constrained randomisation on {on}, keeping {}", self.keep.shown(3))
+    }
+
+    fn covariates(&self) -> Vec<&str> {
+        names(&self.on)
+    }
+
+    fn normalise(&mut self) {
+        normalise_weighted(&mut self.on);
+    }
+
+    fn check(&self) -> Result<()> {
+        self.keep.check("the share of assignments to keep", Fraction::new(0, 1))?;
+        if self.on.is_empty() || self.draws == 0 || self.keep.numerator == 0 {
+            return Err(refused(
+                "constrained randomisation needs covariates, draws and a share to keep",
+                NONE,
+                "Name the covariates to balance, and keep for instance a tenth of 50,000 assignments",
+            ));
+        }
+        if self.on.iter().any(|covariate| covariate.weight == 0) {
+            return Err(refused(
+                "a covariate has the weight 0",
+                weights(&self.on),
+                "Leave it out, or give it a weight of at least 1",
+            ));
+        }
+        Ok(())
+    }
+
+    fn ready(&self, design: &Design, units: &Units) -> Result<Box<dyn Procedure>> {
+        Ok(Box::new(ready(design, units, self)?))
+    }
+}
 
 /// Two units, indices in canonical order.
 ///
@@ -102,20 +176,10 @@ pub struct Acceptance {
     pub probability: Array2<f64>,
 }
 
-impl Design {
-    /// The candidates, the accepted assignments and the coincidences of a constrained design.
-    ///
-    /// # Errors
-    /// [`crate::Error::Design`] for another procedure, and for a set in which a unit cannot get one of the arms;
-    /// [`crate::Error::Rank`] for a covariate that does not vary.
-    pub fn constrained(&self, units: &Units) -> Result<Acceptance> {
-        self.check_units(units)?;
-        let Method::Constrained(options) = self.the_method() else {
-            return Err(Fault::new(format!("{} accepts every assignment", self.the_method().name()))
-                .remedy("Ask this of covariate-constrained randomisation")
-                .design());
-        };
-        let ready = ready(self, units, options)?;
+impl Constrained {
+    /// The candidates, the accepted assignments and the coincidences, for units that fit the design.
+    pub(super) fn acceptance(&self, design: &Design, units: &Units) -> Result<Acceptance> {
+        let ready = ready(design, units, self)?;
         let pairs = ready.accepted.pairs();
         Ok(Acceptance {
             enumerated: ready.enumerated,
@@ -134,7 +198,7 @@ impl Design {
 }
 
 /// Constrained randomisation made ready for the units of one trial.
-pub(super) struct Ready {
+struct Ready {
     enumerated: bool,
     scores: Vec<f64>,
     cutoff: f64,
@@ -144,7 +208,7 @@ pub(super) struct Ready {
 }
 
 /// Lists, scores and accepts.
-pub(super) fn ready(design: &Design, units: &Units, options: &Constrained) -> Result<Ready> {
+fn ready(design: &Design, units: &Units, options: &Constrained) -> Result<Ready> {
     let (ratio, arms) = (design.ratio(), design.arms().len());
     let on = options.on.iter().map(|weighted| (weighted.column.as_str(), weighted.weight));
     let columns = Columns::new(units, on)?;
@@ -188,7 +252,7 @@ fn sample(design: &Design, units: &Units, ratio: &Ratio, score: &Score, draws: u
         |scratch, (i, rows)| {
             let random = streams.replicate(i as u64);
             for (stratum, members) in members.iter().enumerate() {
-                complete::draw(members.len(), ratio, random.stratum(stratum).step(0), scratch);
+                split::draw(members.len(), ratio, random.stratum(stratum).step(0), scratch);
                 for (&unit, &arm) in members.iter().zip(&scratch.arms) {
                     rows[unit as usize] = arm;
                 }

@@ -17,15 +17,167 @@
 
 use ndarray::Array2;
 use num_bigint::BigUint;
+use serde::de::{Error, Unexpected};
+use serde::{Deserialize, Deserializer, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::procedure::{
+use super::options::{Draws, Entry, NONE, Options, normalise, refused};
+use crate::design::engine::procedure::{
     Details, Probabilities, Procedure, Scratch, Support, Weighed, WithinStratum, product,
 };
-use super::random::Random;
-use super::score::{Columns, Score};
-use super::{MatchedSets, Ratio, Units, complete, matching};
+use crate::design::engine::random::Random;
+use crate::design::engine::score::{Columns, Score};
+use crate::design::engine::{matching, split};
+use crate::design::units::Units;
+use crate::design::units::column::nfc;
+use crate::design::{Design, Ratio};
 use crate::{Fault, Result};
+
+pub(super) const ENTRY: Entry = Entry { name: "matched_sets", draws: Draws::AtOnce };
+
+/// Options of matched sets: given by a column, or pairs built by optimal matching on covariates.
+///
+/// ```
+/// use crewe::design::MatchedSets;
+/// assert!(matches!(MatchedSets::given("pair"), MatchedSets::Given(sets) if sets.on == "pair"));
+/// assert!(matches!(MatchedSets::built(["age", "rate"]), MatchedSets::Built(pairs) if pairs.on.len() == 2));
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(untagged)]
+#[non_exhaustive]
+pub enum MatchedSets {
+    /// The sets are given.
+    Given(GivenSets),
+    /// Pairs are built.
+    Built(BuiltPairs),
+}
+
+impl MatchedSets {
+    /// The sets that a column names.
+    pub fn given(column: impl Into<String>) -> Self {
+        Self::Given(GivenSets { on: column.into() })
+    }
+
+    /// Pairs built by optimal matching on covariates.
+    pub fn built<S: Into<String>>(covariates: impl IntoIterator<Item = S>) -> Self {
+        Self::Built(BuiltPairs { on: covariates.into_iter().map(Into::into).collect() })
+    }
+}
+
+impl<'de> Deserialize<'de> for MatchedSets {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        #[serde(deny_unknown_fields)]
+        struct Either {
+            on: Option<String>,
+            r#match: Option<Vec<String>>,
+        }
+
+        match Either::deserialize(deserializer)? {
+            Either { on: Some(on), r#match: None } => Ok(Self::given(on)),
+            Either { on: None, r#match: Some(covariates) } => Ok(Self::built(covariates)),
+            Either { .. } => Err(D::Error::invalid_value(
+                Unexpected::Map,
+                &"either on (the column of sets that are given) or match (covariates to build pairs by)",
+            )),
+        }
+    }
+}
+
+/// Sets that a column names: [`MatchedSets::given`].
+///
+/// ```
+/// use crewe::design::MatchedSets;
+/// let MatchedSets::Given(sets) = MatchedSets::given("pair") else { unreachable!() };
+/// assert_eq!(sets.on, "pair");
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct GivenSets {
+    /// The column that names each unit's set.
+    pub on: String,
+}
+
+/// Pairs with the smallest sum of Mahalanobis distances: [`MatchedSets::built`].
+///
+/// ```
+/// use crewe::design::MatchedSets;
+/// let MatchedSets::Built(pairs) = MatchedSets::built(["age"]) else { unreachable!() };
+/// assert_eq!(pairs.on, ["age"]);
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct BuiltPairs {
+    /// The covariates to match on.
+    #[serde(rename = "match")]
+    pub on: Vec<String>,
+}
+
+impl Options for MatchedSets {
+    fn entry(&self) -> &'static Entry {
+        &ENTRY
+    }
+
+    fn text(&self) -> String {
+        match self {
+            Self::Given(sets) => format!("randomisation within the sets of {}", sets.on),
+            Self::Built(pairs) => format!("randomisation within pairs matched on {}", pairs.on.join(", ")),
+        }
+    }
+
+    fn factors(&self) -> Vec<&str> {
+        match self {
+            Self::Given(sets) => vec![&sets.on],
+            Self::Built(_) => vec![],
+        }
+    }
+
+    fn covariates(&self) -> Vec<&str> {
+        match self {
+            Self::Given(_) => vec![],
+            Self::Built(pairs) => pairs.on.iter().map(String::as_str).collect(),
+        }
+    }
+
+    fn normalise(&mut self) {
+        match self {
+            Self::Given(sets) => sets.on = nfc(&sets.on),
+            Self::Built(pairs) => normalise(&mut pairs.on),
+        }
+    }
+
+    fn check(&self) -> Result<()> {
+        match self {
+            Self::Built(pairs) if pairs.on.is_empty() => {
+                Err(refused("matching needs covariates", NONE, "Name at least one column"))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn check_ratio(&self, ratio: &Ratio) -> Result<()> {
+        match self {
+            Self::Built(_) if ratio.total != 2 => Err(refused(
+                "pairs are built for two arms at 1:1 only",
+                &ratio.shares,
+                "Name a column that gives the sets, for other ratios",
+            )),
+            _ => Ok(()),
+        }
+    }
+
+    fn ready(&self, design: &Design, units: &Units) -> Result<Box<dyn Procedure>> {
+        let (sets, built) = match self {
+            Self::Given(given) => (given_sets(units, &given.on)?, false),
+            Self::Built(pairs) => (built_sets(units, &pairs.on)?, true),
+        };
+        Ok(Box::new(Ready { sets, units: units.len(), ratio: design.ratio(), built }))
+    }
+
+    fn in_sets(&self) -> bool {
+        true
+    }
+}
 
 /// A set of units.
 struct Set {
@@ -37,20 +189,11 @@ struct Set {
 }
 
 /// Matched sets made ready for the units of one trial.
-pub(super) struct Ready {
+struct Ready {
     sets: Vec<Set>,
     units: usize,
     ratio: Ratio,
     built: bool,
-}
-
-/// Reads or builds the sets.
-pub(super) fn ready(units: &Units, ratio: Ratio, options: &MatchedSets) -> Result<Ready> {
-    let (sets, built) = match options {
-        MatchedSets::Given(given) => (given_sets(units, &given.on)?, false),
-        MatchedSets::Built(pairs) => (built_sets(units, &pairs.on)?, true),
-    };
-    Ok(Ready { sets, units: units.len(), ratio, built })
 }
 
 fn given_sets(units: &Units, on: &str) -> Result<Vec<Set>> {
@@ -148,7 +291,7 @@ impl Procedure for Ready {
                 steps = Some(random.stratum(stratum));
             }
             if let Some(steps) = &mut steps {
-                complete::draw(set.members.len(), &self.ratio, steps.step(set.step), scratch);
+                split::draw(set.members.len(), &self.ratio, steps.step(set.step), scratch);
             }
             for (&unit, &drawn) in set.members.iter().zip(&scratch.arms) {
                 arm[unit as usize] = drawn;
@@ -157,20 +300,20 @@ impl Procedure for Ready {
     }
 
     fn probabilities(&self) -> Probabilities {
-        let shares = complete::probabilities(&self.ratio);
+        let shares = split::probabilities(&self.ratio);
         let arm = Array2::from_shape_fn((self.units, shares.len()), |(_, arm)| shares[arm]);
         Probabilities { arm, simulated: None }
     }
 
     fn possible(&self) -> Option<BigUint> {
-        self.sets.iter().map(|set| complete::possible(set.members.len(), &self.ratio)).product()
+        self.sets.iter().map(|set| split::possible(set.members.len(), &self.ratio)).product()
     }
 
     fn support(&self, most: usize) -> Option<Support> {
         if self.possible()? > BigUint::from(most) {
             return None;
         }
-        let rule = complete::Rule { ratio: self.ratio.clone() };
+        let rule = split::Rule { ratio: self.ratio.clone() };
         let within: Vec<Vec<Weighed>> =
             self.sets.iter().map(|set| rule.support(set.members.len(), most)).collect::<Option<_>>()?;
         let members: Vec<Vec<u32>> = self.sets.iter().map(|set| set.members.clone()).collect();

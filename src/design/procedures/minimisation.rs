@@ -27,18 +27,128 @@ use std::sync::Arc;
 
 use rayon::prelude::*;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
-use super::fake_arms::{self, Chances, Counts, FakeArms, Sequential};
-use super::{Fraction, Imbalance, Minimisation, Ratio, Units};
+use super::options::{
+    Draws, Entry, MOST, NONE, Options, Weighted, names, normalise_weighted, refused, weights,
+};
+use crate::design::engine::fake_arms::{self, Chances, Counts, FakeArms, OneByOne, Sequential, Slots};
+use crate::design::engine::fraction::Fraction;
+use crate::design::engine::procedure::Procedure;
+use crate::design::engine::stepwise::Stepwise;
+use crate::design::units::Units;
+use crate::design::{Design, Ratio};
 use crate::progress::{Monitor, check};
 use crate::rng::{Seed, Stream};
+use crate::words::words;
 use crate::{Fault, Result};
 
 /// Simulated trials between two looks at the monitor.
 const CHUNK: u64 = 1 << 14;
 /// Simulated trials that one thread takes at a time.
 const PIECE: u64 = 1 << 8;
+
+pub(super) const ENTRY: Entry = Entry { name: "minimisation", draws: Draws::InOrder };
+
+/// Options of minimisation.
+///
+/// ```
+/// use crewe::design::{Fraction, Imbalance, Minimisation};
+/// let options = Minimisation::new([("site", 1), ("age", 2)], Imbalance::Range, Fraction::new(4, 5));
+/// assert_eq!(options.factors[1].weight, 2);
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[non_exhaustive]
+pub struct Minimisation {
+    /// The factors, with their weights.
+    pub factors: Vec<Weighted>,
+    /// The imbalance of the arms at one level of a factor.
+    pub imbalance: Imbalance,
+    /// The probability of the preferred (fake) arm.
+    pub p: Fraction,
+}
+
+impl Minimisation {
+    /// Factors with their weights, the measure of imbalance, and the probability of the preferred (fake) arm.
+    pub fn new<W: Into<Weighted>>(
+        factors: impl IntoIterator<Item = W>,
+        imbalance: Imbalance,
+        p: Fraction,
+    ) -> Self {
+        Self { factors: factors.into_iter().map(Into::into).collect(), imbalance, p }
+    }
+}
+
+/// How unequal the arms are at one level of a factor.
+///
+/// ```
+/// use crewe::design::Imbalance;
+/// assert_eq!("variance".parse(), Ok(Imbalance::Variance));
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Imbalance {
+    /// The largest count less the smallest.
+    Range,
+    /// The variance of the counts.
+    Variance,
+}
+
+words!(@unserialised Imbalance, "measure of imbalance", as design, Range => "range", Variance => "variance");
+
+impl Options for Minimisation {
+    fn entry(&self) -> &'static Entry {
+        &ENTRY
+    }
+
+    fn text(&self) -> String {
+        let (factors, p) = (names(&self.factors).join(", "), self.p.shown(4));
+        format!("minimisation over {factors} with p = {p} ({})", self.imbalance)
+    }
+
+    fn factors(&self) -> Vec<&str> {
+        names(&self.factors)
+    }
+
+    fn normalise(&mut self) {
+        normalise_weighted(&mut self.factors);
+    }
+
+    fn check(&self) -> Result<()> {
+        self.p.check_positive("minimisation's probability")?;
+        if self.factors.is_empty() {
+            return Err(refused("minimisation needs factors", NONE, "Name at least one column"));
+        }
+        if self.factors.iter().any(|factor| factor.weight == 0 || factor.weight > MOST) {
+            return Err(refused(
+                "a factor's weight is out of range",
+                weights(&self.factors),
+                "Use whole numbers from 1 to 65,536",
+            ));
+        }
+        Ok(())
+    }
+
+    fn check_ratio(&self, ratio: &Ratio) -> Result<()> {
+        fake_arms::check_ratio(ratio)?;
+        self.p.check("minimisation's probability", Fraction::new(1, ratio.total))
+    }
+
+    fn ready(&self, design: &Design, units: &Units) -> Result<Box<dyn Procedure>> {
+        let members = units.members_in_order();
+        let numbered = Slots::new(units, &self.factors())?;
+        let of = |&unit: &u32| numbered.of_unit[unit as usize].iter().copied();
+        let slots = members.iter().map(|members| members.iter().flat_map(of).collect()).collect();
+        let (fake, rule) = (FakeArms::new(design.ratio()), Arc::new(Rule::new(self)));
+        Ok(Box::new(Sequential { members, slots, levels: numbered.levels, fake, rule }))
+    }
+
+    fn stepwise(&self, ratio: Ratio) -> Option<Arc<dyn Stepwise>> {
+        Some(Arc::new(OneByOne::new(ratio, Arc::new(Rule::new(self)))))
+    }
+}
 
 /// The score of every (fake) arm for a newcomer: the weighted sum of the imbalances that it would leave.
 ///
@@ -99,14 +209,14 @@ fn add_scores(counts: &[u32], weight: u32, imbalance: Imbalance, scores: &mut [u
 
 /// Minimisation of these weights.
 #[derive(Debug, Clone)]
-pub(super) struct Rule {
-    pub weights: Vec<u32>,
-    pub imbalance: Imbalance,
-    pub p: Fraction,
+struct Rule {
+    weights: Vec<u32>,
+    imbalance: Imbalance,
+    p: Fraction,
 }
 
 impl Rule {
-    pub fn new(options: &Minimisation) -> Self {
+    fn new(options: &Minimisation) -> Self {
         let weights = options.factors.iter().map(|factor| factor.weight).collect();
         Self { weights, imbalance: options.imbalance, p: options.p }
     }
@@ -128,42 +238,6 @@ impl fake_arms::Rule for Rule {
     fn always_open(&self) -> bool {
         self.p.numerator < self.p.denominator
     }
-}
-
-/// The levels of the units' factors in one numbering.
-pub(super) struct Slots {
-    /// How many there are.
-    pub levels: usize,
-    /// Units x factors.
-    pub of_unit: Vec<Vec<u32>>,
-}
-
-/// Numbers the levels of the units' factors, one factor after the other.
-pub(super) fn slots(options: &Minimisation, units: &Units) -> Result<Slots> {
-    let mut of_unit = vec![Vec::with_capacity(options.factors.len()); units.len()];
-    let mut levels = 0;
-    for factor in &options.factors {
-        let factor = units.the_factor(&factor.column)?;
-        for (slots, &level) in of_unit.iter_mut().zip(&factor.level) {
-            slots.push(levels + level);
-        }
-        levels += factor.levels.len() as u32;
-    }
-    Ok(Slots { levels: levels as usize, of_unit })
-}
-
-/// Minimisation made ready for these units.
-pub(super) fn procedure(
-    options: &Minimisation,
-    ratio: Ratio,
-    units: &Units,
-    members: Vec<Vec<u32>>,
-) -> Result<Sequential> {
-    let numbered = slots(options, units)?;
-    let of = |&unit: &u32| numbered.of_unit[unit as usize].iter().copied();
-    let slots = members.iter().map(|members| members.iter().flat_map(of).collect()).collect();
-    let rule = Arc::new(Rule::new(options));
-    Ok(Sequential { members, slots, levels: numbered.levels, fake: FakeArms::new(ratio), rule })
 }
 
 /// How often each arm was drawn at each arrival of simulated trials.

@@ -25,13 +25,18 @@
 use ndarray::Array2;
 use num_bigint::BigUint;
 use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
 use statrs::function::gamma::checked_gamma_lr;
 
-use super::procedure::{Probabilities, Procedure, Scratch, Support};
-use super::random::{Random, Steps, Streams};
-use super::schemes::{self, Accepted};
-use super::score::{Columns, Score};
-use super::{Design, Ratio, Rerandomised, Units, complete};
+use super::options::{Draws, Entry, NONE, Options, normalise, refused};
+use crate::design::engine::fraction::Fraction;
+use crate::design::engine::procedure::{Probabilities, Procedure, Scratch, Support};
+use crate::design::engine::random::{Random, Steps, Streams};
+use crate::design::engine::schemes::{self, Accepted};
+use crate::design::engine::score::{Columns, Score};
+use crate::design::engine::split;
+use crate::design::units::Units;
+use crate::design::{Design, Ratio};
 use crate::rng::Seed;
 use crate::{Fault, Result};
 
@@ -41,6 +46,65 @@ const LISTED: u64 = 20_000;
 const TRIES: f64 = 2e6;
 const FEWEST: f64 = 2_000.0;
 const MOST: f64 = 10_000.0;
+
+pub(super) const ENTRY: Entry = Entry { name: "rerandomised", draws: Draws::AtOnce };
+
+/// Options of rerandomisation.
+///
+/// ```
+/// use crewe::design::{Fraction, Rerandomised};
+/// assert_eq!(Rerandomised::new(["age"], Fraction::new(1, 1000)).on, ["age"]);
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[non_exhaustive]
+pub struct Rerandomised {
+    /// The probability that a draw is accepted.
+    pub accept: Fraction,
+    /// The covariates.
+    pub on: Vec<String>,
+}
+
+impl Rerandomised {
+    /// The covariates, and the probability that a draw is accepted.
+    pub fn new<S: Into<String>>(on: impl IntoIterator<Item = S>, accept: Fraction) -> Self {
+        Self { accept, on: on.into_iter().map(Into::into).collect() }
+    }
+}
+
+impl Options for Rerandomised {
+    fn entry(&self) -> &'static Entry {
+        &ENTRY
+    }
+
+    fn text(&self) -> String {
+        format!("rerandomisation on {}, accepting {}", self.on.join(", "), self.accept.shown(3))
+    }
+
+    fn covariates(&self) -> Vec<&str> {
+        self.on.iter().map(String::as_str).collect()
+    }
+
+    fn normalise(&mut self) {
+        normalise(&mut self.on);
+    }
+
+    fn check(&self) -> Result<()> {
+        self.accept.check("the probability of acceptance", Fraction::new(0, 1))?;
+        if self.on.is_empty() || self.accept.numerator == 0 {
+            return Err(refused(
+                "rerandomisation needs covariates and a probability of acceptance above 0",
+                NONE,
+                "Name the covariates to balance, and accept for instance one assignment in a hundred",
+            ));
+        }
+        Ok(())
+    }
+
+    fn ready(&self, design: &Design, units: &Units) -> Result<Box<dyn Procedure>> {
+        Ok(Box::new(ready(design, units, self)?))
+    }
+}
 
 /// The largest M that is accepted: the quantile at `accept` of chi-squared with `df` = K (J - 1) degrees of freedom; NaN
 /// where there is none.
@@ -86,7 +150,7 @@ fn lower(x: f64, df: f64) -> f64 {
 }
 
 /// Rerandomisation made ready for the units of one trial.
-pub(super) struct Ready {
+struct Ready {
     members: Vec<Vec<u32>>,
     ratio: Ratio,
     score: Score,
@@ -105,7 +169,7 @@ pub(super) struct Ready {
 }
 
 /// Finds the threshold, and makes sure that something is accepted.
-pub(super) fn ready(design: &Design, units: &Units, options: &Rerandomised) -> Result<Ready> {
+fn ready(design: &Design, units: &Units, options: &Rerandomised) -> Result<Ready> {
     let (ratio, arms, members) = (design.ratio(), design.arms().len(), units.members());
     let columns = Columns::new(units, options.on.iter().map(|column| (column.as_str(), 1)))?;
     let score = Score::mahalanobis(&columns, arms, &members)?;
@@ -172,7 +236,7 @@ impl Ready {
         let (mut sums, mut counts) = (Vec::new(), Vec::new());
         (0..tries).any(|number| {
             for (members, steps) in self.members.iter().zip(&mut steps) {
-                complete::draw(members.len(), &self.ratio, steps.step(number), scratch);
+                split::draw(members.len(), &self.ratio, steps.step(number), scratch);
                 for (&unit, &drawn) in members.iter().zip(&scratch.arms) {
                     arm[unit as usize] = drawn;
                 }

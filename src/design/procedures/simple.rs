@@ -4,12 +4,50 @@
 //! goes to the first arm j with x < r_1 + ... + r_j. The sizes of the arms are left to chance; the probability of
 //! arm j is exactly r_j / R.
 
-use num_bigint::BigUint;
+use std::sync::Arc;
 
-use super::Ratio;
-use super::procedure::{LEFT_OUT, Scratch, Weighed, WithinStratum};
-use super::random::Steps;
+use num_bigint::BigUint;
+use serde::{Deserialize, Serialize};
+
+use super::options::{Draws, Entry, Options};
+use crate::Result;
+use crate::design::engine::procedure::{LEFT_OUT, Procedure, Scratch, Weighed, WithinStratum, by_stratum};
+use crate::design::engine::random::Steps;
+use crate::design::engine::stepwise::{State, Stepwise};
+use crate::design::units::Units;
+use crate::design::{Design, Ratio};
 use crate::rng::Stream;
+
+pub(super) const ENTRY: Entry = Entry { name: "simple", draws: Draws::EachByItself };
+
+/// Simple randomisation has no options.
+///
+/// ```
+/// use crewe::design::{Method, Simple};
+/// assert_eq!(Method::from(Simple {}).name(), "simple");
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Simple {}
+
+impl Options for Simple {
+    fn entry(&self) -> &'static Entry {
+        &ENTRY
+    }
+
+    fn text(&self) -> String {
+        "simple randomisation".to_owned()
+    }
+
+    fn ready(&self, design: &Design, units: &Units) -> Result<Box<dyn Procedure>> {
+        let ratio = design.ratio();
+        Ok(by_stratum(units.members_in_order(), ratio.shares.len(), Rule { ratio }))
+    }
+
+    fn stepwise(&self, ratio: Ratio) -> Option<Arc<dyn Stepwise>> {
+        Some(Arc::new(Rule { ratio }))
+    }
+}
 
 /// The arms of the units of one stratum, in canonical order of the units.
 ///
@@ -44,7 +82,7 @@ pub fn possible(n: usize, ratio: &Ratio) -> BigUint {
 }
 
 /// The arm of one unit.
-pub(super) fn one(ratio: &Ratio, stream: &mut Stream) -> u8 {
+fn one(ratio: &Ratio, stream: &mut Stream) -> u8 {
     let mut left = stream.below(ratio.total);
     // The draw is below the sum of the shares, so that some arm takes it; a ratio without shares has none to take it.
     for (arm, &share) in ratio.shares.iter().enumerate() {
@@ -57,8 +95,17 @@ pub(super) fn one(ratio: &Ratio, stream: &mut Stream) -> u8 {
 }
 
 /// Simple randomisation at a ratio.
-pub(super) struct Rule {
-    pub ratio: Ratio,
+#[derive(Debug)]
+struct Rule {
+    ratio: Ratio,
+}
+
+impl Stepwise for Rule {
+    fn arm(&self, state: &mut State, _slots: &[u32], steps: &mut Steps) -> u8 {
+        state.arm.clone_from(&self.ratio.shares);
+        state.total = self.ratio.total;
+        one(&self.ratio, steps.step(0))
+    }
 }
 
 impl WithinStratum for Rule {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::column::{Column, nfc, rank};
-use super::units::{Factor, UnitCovariate, Units};
+use super::{Factor, UnitCovariate, Units};
 use crate::{Fault, Result};
 
 impl Units {
@@ -121,7 +121,7 @@ impl Units {
     }
 
     /// The units of each stratum in order of arrival where it is known, else in canonical order.
-    pub(super) fn members_in_order(&self) -> Vec<Vec<u32>> {
+    pub(crate) fn members_in_order(&self) -> Vec<Vec<u32>> {
         let Some(arrivals) = self.arrivals() else { return self.members() };
         let mut members = vec![Vec::new(); self.strata().len()];
         for &unit in arrivals {
@@ -131,7 +131,7 @@ impl Units {
     }
 
     /// The factor of this name.
-    pub(super) fn the_factor(&self, name: &str) -> Result<&Factor> {
+    pub(crate) fn the_factor(&self, name: &str) -> Result<&Factor> {
         self.factors().iter().find(|factor| factor.name == name).ok_or_else(|| absent(name))
     }
 
@@ -148,7 +148,7 @@ impl Units {
 }
 
 /// The error for a column that the procedure uses and the units lack.
-pub(super) fn absent(name: &str) -> crate::Error {
+pub(crate) fn absent(name: &str) -> crate::Error {
     Fault::new("the procedure uses a column that the units do not have")
         .column(name)
         .remedy("Add it to the units before the draw")

@@ -144,12 +144,12 @@ pub(crate) fn nfc(text: &str) -> String {
 }
 
 /// Labels that occur, in bytewise order, and the place there of each code.
-pub(super) struct Ranked {
+pub(crate) struct Ranked {
     pub labels: Vec<String>,
     pub rank: Vec<u32>,
 }
 
-pub(super) fn rank(column: &Column) -> Ranked {
+pub(crate) fn rank(column: &Column) -> Ranked {
     let mut present = vec![false; column.labels().len()];
     for &code in column.raw() {
         present[code as usize] = true;

@@ -1,11 +1,14 @@
 //! The units that are randomised, collapsed from the rows of the user's data.
 
+pub(crate) mod baseline;
+pub(crate) mod column;
+
 use std::sync::Arc;
 
 use serde::Serialize;
 
+use self::column::{Column, MISSING, rank};
 use super::Unit;
-use super::column::{Column, MISSING, rank};
 use crate::{Fault, Result};
 
 /// The units of a trial in canonical order, each with its stratum, and the unit of every row.
@@ -30,12 +33,12 @@ pub struct Units {
     strata: Vec<Vec<String>>,
     rows: Arc<[u32]>,
     #[serde(flatten)]
-    pub(super) baseline: Arc<Baseline>,
+    pub(crate) baseline: Arc<Baseline>,
 }
 
 /// Order of arrival, factors and covariates, by unit.
 #[derive(Debug, Clone, PartialEq, Default, Serialize)]
-pub(super) struct Baseline {
+pub(crate) struct Baseline {
     pub arrival: Option<Vec<u32>>,
     pub factors: Vec<Factor>,
     pub covariates: Vec<UnitCovariate>,
