@@ -16,7 +16,6 @@ from crewe._constrained import Acceptance
 from crewe._display import Table
 from crewe._frames import Source, build
 from crewe._ids import alike
-from crewe._methods import MatchedSets
 from crewe.exceptions import DesignError, fault
 
 if TYPE_CHECKING:
@@ -383,7 +382,7 @@ class Assignment:
 
     @property
     def _block_name(self) -> str:
-        return "set" if isinstance(self.design.method, MatchedSets) else "block"
+        return "set" if self.design.method.in_sets else "block"
 
     def _data(self) -> Source:
         if self._source is None:

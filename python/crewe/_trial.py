@@ -182,7 +182,7 @@ def join(
         column, added["arm"] = "arm", names
     balanced = _balanced(assignment, source, joined, added)
     joined_source = Source(source.with_columns(added))
-    strata, matched = assignment.design.strata, assignment.design.method.name == "matched_sets"
+    strata, matched = assignment.design.strata, assignment.design.method.in_sets
     groups = joined
     if matched:
         # Sets are nested in strata, so their terms span those of the strata.
@@ -250,8 +250,8 @@ def _balanced(assignment: Any, source: Source, joined: Any, added: dict[str, Any
     method, parts = assignment.design.method, assignment._parts
     factors = {name: (level, levels) for name, level, levels in parts["factors"]}
     covariates = dict(parts["covariates"])
-    if method.name == "matched_sets":
-        name = method.on or "set"
+    if method.in_sets:
+        name = next(iter(method.factor_columns), "set")
         code = factors[name][0] if assignment._block is None else assignment._block
         if name not in source.names:
             values = (

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from crewe import _core, _toml
+from crewe import _core, _methods, _toml
 from crewe._assignment import ADDED, Assignment
 from crewe._columns import arrivals, identifiers, labels
 from crewe._constrained import Acceptance
@@ -24,40 +24,15 @@ from crewe._files import write
 from crewe._frames import Source
 from crewe._ids import refuse_hidden
 from crewe._keys import Commitment, Key, new_key
-from crewe._methods import (
-    BiasedCoin,
-    BigStick,
-    Blocks,
-    Complete,
-    Constrained,
-    MatchedSets,
-    Method,
-    Minimisation,
-    Rerandomised,
-    Simple,
-    from_table,
-)
+from crewe._methods import *  # noqa: F403 - every procedure, by its own list
+from crewe._methods import Complete, Method, from_table
 from crewe._predictability import Predictability, measure
 from crewe.exceptions import DesignError, fault
 
 ALGORITHM = "crewe/1"
 
-__all__ = [
-    "BiasedCoin",
-    "BigStick",
-    "Blocks",
-    "Commitment",
-    "Complete",
-    "Constrained",
-    "Design",
-    "Key",
-    "MatchedSets",
-    "Method",
-    "Minimisation",
-    "Rerandomised",
-    "Simple",
-    "new_key",
-]
+__all__ = ["Commitment", "Design", "Key", "Method", "new_key"]
+__all__ += _methods.__all__
 
 
 @dataclass(frozen=True, init=False, repr=False)
@@ -77,8 +52,8 @@ class Design:
         for itself.
     strata : sequence of str
         Columns whose values together form the strata.
-    method : Complete, Simple, Blocks, MatchedSets, BigStick, BiasedCoin, Minimisation, Constrained
-        or Rerandomised: the procedure.
+    method : Method, optional
+        The procedure, such as :class:`Blocks`; :class:`Complete` by default.
     seed : int or Key, optional
         An integer from 0 to 2^64 - 1 makes the draw reproducible; a :class:`Key` also conceals it.
         Without one, an integer is drawn from the operating system; read it in ``design.seed``.

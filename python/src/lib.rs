@@ -11,6 +11,7 @@ mod error;
 mod instruments;
 mod key;
 mod ledger;
+mod method;
 mod nonparametric;
 mod pool;
 mod power;
@@ -35,6 +36,7 @@ fn _core(m: &Bound<'_, PyModule>) -> PyResult<()> {
     design::register(m)?;
     key::register(m)?;
     ledger::register(m)?;
+    method::register(m)?;
     survival::register(m)?;
     words::register(m)?;
     Ok(())
