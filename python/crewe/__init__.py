@@ -2,34 +2,20 @@
 
 from __future__ import annotations
 
-from crewe import cost, datasets, exceptions, plots, power
+from crewe import _families, _methods, cost, datasets, exceptions, plots, power
 from crewe._assignment import Assignment, Joined
 from crewe._balance import Balance
 from crewe._consort import Consort, consort
 from crewe._constrained import Acceptance
 from crewe._core import __version__
-from crewe._logit import Logit, logit
+from crewe._families import *  # noqa: F403 - every family, by its own list
+from crewe._methods import *  # noqa: F403 - every procedure, by its own list
 from crewe._predictability import Predictability, PredictabilityComparison, predictability
-from crewe._probit import Probit, probit
 from crewe._table import ModelTable, table
 from crewe._versions import show_versions, versions
 from crewe._weights import Analytic
 from crewe.descriptives import Crosstab, Description, crosstab, describe
-from crewe.design import (
-    BiasedCoin,
-    BigStick,
-    Blocks,
-    Commitment,
-    Complete,
-    Constrained,
-    Design,
-    Key,
-    MatchedSets,
-    Minimisation,
-    Rerandomised,
-    Simple,
-    new_key,
-)
+from crewe.design import Commitment, Design, Key, new_key
 from crewe.exceptions import (
     ConvergenceError,
     CreweError,
@@ -57,13 +43,8 @@ __all__ = [
     "Analytic",
     "Assignment",
     "Balance",
-    "BiasedCoin",
-    "BigStick",
-    "Blocks",
     "Commitment",
-    "Complete",
     "Consort",
-    "Constrained",
     "ConvergenceError",
     "CoxPH",
     "CreweError",
@@ -78,25 +59,19 @@ __all__ = [
     "Ledger",
     "LedgerError",
     "LogRank",
-    "Logit",
     "MannWhitney",
     "MannWhitneyFamily",
-    "MatchedSets",
-    "Minimisation",
     "ModelTable",
     "NationalComparison",
     "PermutationTest",
     "Predictability",
     "PredictabilityComparison",
-    "Probit",
     "RandomisationTest",
     "RankError",
     "RateComparison",
     "Receipt",
     "Report",
-    "Rerandomised",
     "SeparationError",
-    "Simple",
     "Surv",
     "Verification",
     "__version__",
@@ -113,7 +88,6 @@ __all__ = [
     "describe",
     "exceptions",
     "kaplan_meier",
-    "logit",
     "logrank",
     "mann_whitney",
     "new_key",
@@ -122,7 +96,6 @@ __all__ = [
     "plots",
     "power",
     "predictability",
-    "probit",
     "randomisation_test",
     "risk",
     "sdq",
@@ -131,3 +104,5 @@ __all__ = [
     "table",
     "versions",
 ]
+__all__ += _families.__all__
+__all__ += _methods.__all__
