@@ -2,7 +2,7 @@
 
 use crewe::instruments::cases::Origin;
 use crewe::nonparametric::Alternative;
-use crewe::resampling::Weights;
+use crewe::resampling::{Statistic, Weights};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 
@@ -20,7 +20,14 @@ fn check_word(py: Python<'_>, kind: &str, word: &str) -> PyResult<()> {
     .or_raise(py)
 }
 
+/// The statistics of a randomisation test that need nothing but the outcomes, by name.
+#[pyfunction]
+fn statistics() -> Vec<&'static str> {
+    Statistic::names().collect()
+}
+
 /// Adds this file's names to the module.
 pub fn register(m: &Bound<'_, PyModule>) -> PyResult<()> {
-    m.add_function(wrap_pyfunction!(check_word, m)?)
+    m.add_function(wrap_pyfunction!(check_word, m)?)?;
+    m.add_function(wrap_pyfunction!(statistics, m)?)
 }

@@ -1,267 +1,43 @@
-//! The randomisation test (R. A. Fisher 1935, The Design of Experiments; P. R. Rosenbaum 2002, Observational Studies).
-//!
-//! Under the hypothesis that no arm has an effect on anybody the outcomes are fixed, and only the assignment is random.
-//! So the statistic's distribution is known: it is computed over all assignments that the design could have given,
-//! weighted by their probabilities, where there are no more than `draws` of them; else over that many new draws of the
-//! very procedure. [`super::tails`] says how p-values come from it. Assignments that leave an arm without outcomes give
-//! no difference in means: the test conditions on those that do, which no outcome can influence.
-//!
-//! Missing outcomes: all units randomised are drawn again and the statistic is computed on the rows observed, which
-//! assumes that the arm does not influence what is missing.
+//! A trial made ready for the test: its outcomes, the assignments that it is compared with, and the two ways in which a
+//! statistic is compared over them.
 
 use rayon::prelude::*;
 
-use serde::Serialize;
-
-use super::adjusted::Adjusted;
 use super::chances::chances;
 use super::inversion::{Lines, Search};
-use super::means::{ByArm, Linear, Means};
+use super::means::Means;
 use super::null::{tails_of, tolerance, weights};
-use super::outcomes::each_arm_has_outcomes;
-use super::redrawn::{new_seed, redraw_seed, replay_of, shown};
+use super::outcomes::{Outcomes, each_arm_has_outcomes};
+use super::redrawn::replay_of;
 use super::replay::{Evaluate, Replay, Room};
-use super::{Outcomes, Statistic, Weights};
+use super::result::{Comparison, Omnibus, RandomisationOptions, RandomisationTest};
 use crate::design::{Assignment, Design};
-use crate::nonparametric::{Alternative, Interval, check_level};
+use crate::nonparametric::{Interval, check_level};
 use crate::progress::Monitor;
 use crate::rng::Seed;
-use crate::setters::setters;
 use crate::{Fault, Result};
-
-/// A statistic of the outcomes by row (NaN where they do not count) and the arms by unit.
-///
-/// ```
-/// use crewe::resampling::UserStatistic;
-/// let treated = |_: &[f64], arm: &[u8]| arm.iter().filter(|&&arm| arm == 1).count() as f64;
-/// let statistic: &UserStatistic<'_> = &treated;
-/// assert_eq!(statistic(&[], &[0, 1, 1]), 2.0);
-/// ```
-pub type UserStatistic<'a> = dyn Fn(&[f64], &[u8]) -> f64 + Sync + 'a;
-
-/// How to test.
-///
-/// ```
-/// use crewe::resampling::{RandomisationOptions, Weights};
-/// let options = RandomisationOptions::default().draws(999).seed(7).weights(Weights::Equal);
-/// assert_eq!(options.draws, 999);
-/// ```
-#[derive(Debug, Clone)]
-#[non_exhaustive]
-pub struct RandomisationOptions {
-    /// The number of draws; where the procedure can give no more assignments than this, all are used instead.
-    pub draws: u64,
-    /// The seed of the draws; by default the design's own, where it drew the assignment and is no secret key, else one
-    /// from the operating system.
-    pub seed: Option<Seed>,
-    /// The direction; `Greater` says that the arm has the larger outcomes than the reference.
-    pub alternative: Alternative,
-    /// The coverage of the interval.
-    pub level: f64,
-    /// Whether to invert the test into an interval; by default for built-in statistics, since a user's own must be
-    /// computed some eighty times over.
-    pub interval: Option<bool>,
-    /// How the units count in a difference in means.
-    pub weights: Weights,
-}
-
-impl Default for RandomisationOptions {
-    fn default() -> Self {
-        Self {
-            draws: 9_999,
-            seed: None,
-            alternative: Alternative::TwoSided,
-            level: 0.95,
-            interval: None,
-            weights: Weights::Auto,
-        }
-    }
-}
-
-setters!(
-    RandomisationOptions,
-    draws: plain(u64),
-    alternative: plain(Alternative),
-    level: plain(f64),
-    interval: some(bool),
-    weights: plain(Weights),
-);
-
-impl RandomisationOptions {
-    /// Sets the seed of the draws: an integer, or a key.
-    #[must_use]
-    pub fn seed(mut self, seed: impl Into<Seed>) -> Self {
-        self.seed = Some(seed.into());
-        self
-    }
-}
-
-/// One arm beside the reference.
-///
-/// ```
-/// use crewe::design::{Column, Design, Units};
-/// let design = Design::new("Trial").arm("control", 1).arm("crewe", 1).cluster("family").seed(3);
-/// let families = Column::from_values("family", ["a", "a", "b", "c", "d"]);
-/// let units = Units::from_rows(design.unit()?, &families, &[])?;
-/// use crewe::progress::NoMonitor;
-/// use crewe::resampling::{Outcomes, RandomisationOptions, Statistic, randomisation_test};
-/// let assignment = design.assign(&units)?;
-/// let outcomes = Outcomes::new("score", &[1.0, 2.0, 2.0, 5.0, 4.0], units.rows(), units.len())?;
-/// let means = Statistic::DifferenceInMeans { studentised: false };
-/// let test = randomisation_test(&design, &assignment, &outcomes, means, &RandomisationOptions::default(), &NoMonitor)?;
-/// let crewe = &test.comparisons[0];
-/// assert_eq!((crewe.arm.as_str(), crewe.distribution.len()), ("crewe", 6));
-/// assert!((crewe.estimate - (test.means[1] - test.means[0])).abs() < 1e-12);
-/// # Ok::<(), crewe::Error>(())
-/// ```
-#[derive(Debug, Clone, PartialEq, Serialize)]
-#[non_exhaustive]
-pub struct Comparison {
-    /// The arm.
-    pub arm: String,
-    /// The difference in means or coefficient as it was observed; the statistic where the user gave one.
-    pub estimate: f64,
-    /// The statistic as it was observed; the estimate over its standard error where it is studentised.
-    pub statistic: f64,
-    /// The p-value of the alternative.
-    pub p_value: f64,
-    /// The probability of a statistic at most as large.
-    pub p_lower: f64,
-    /// The probability of a statistic at least as large.
-    pub p_upper: f64,
-    /// The effects that the test does not reject; limits may be infinite.
-    pub interval: Option<Interval>,
-    /// The mean of the statistic over the assignments.
-    pub null_mean: f64,
-    /// Its standard deviation.
-    pub null_sd: f64,
-    /// The statistic of every assignment.
-    pub distribution: Vec<f64>,
-}
-
-/// All arms together.
-///
-/// ```
-/// use crewe::design::{Column, Design, Units};
-/// use crewe::progress::NoMonitor;
-/// use crewe::resampling::{Outcomes, RandomisationOptions, Statistic, randomisation_test};
-/// let design = Design::new("Trial").arm("a", 1).arm("b", 1).arm("c", 1).individual("id").seed(3);
-/// let ids = Column::from_values("id", ["1", "2", "3", "4", "5", "6"]);
-/// let units = Units::from_rows(design.unit()?, &ids, &[])?;
-/// let outcomes = Outcomes::new("score", &[1., 2., 4., 5., 7., 8.], units.rows(), units.len())?;
-/// let means = Statistic::DifferenceInMeans { studentised: false };
-/// let options = RandomisationOptions::default();
-/// let test = randomisation_test(&design, &design.assign(&units)?, &outcomes, means, &options, &NoMonitor)?;
-/// assert!(test.omnibus.expect("there are three arms").p_value > 0.0);
-/// # Ok::<(), crewe::Error>(())
-/// ```
-#[derive(Debug, Clone, PartialEq, Serialize)]
-#[non_exhaustive]
-pub struct Omnibus {
-    /// The sum of squares between the arms.
-    pub statistic: f64,
-    /// The probability of one at least as large.
-    pub p_value: f64,
-}
-
-/// What the test found.
-///
-/// ```
-/// use crewe::design::{Column, Design, Units};
-/// let design = Design::new("Trial").arm("control", 1).arm("crewe", 1).cluster("family").seed(3);
-/// let families = Column::from_values("family", ["a", "a", "b", "c", "d"]);
-/// let units = Units::from_rows(design.unit()?, &families, &[])?;
-/// use crewe::progress::NoMonitor;
-/// use crewe::resampling::{Outcomes, RandomisationOptions, Statistic, randomisation_test};
-/// let assignment = design.assign(&units)?;
-/// let outcomes = Outcomes::new("score", &[1.0, 2.0, 2.0, 5.0, 4.0], units.rows(), units.len())?;
-/// let means = Statistic::DifferenceInMeans { studentised: false };
-/// let test = randomisation_test(&design, &assignment, &outcomes, means, &RandomisationOptions::default(), &NoMonitor)?;
-/// assert!(test.exact && test.assignments == 6);
-/// assert_eq!(test.means.len(), 2);
-/// # Ok::<(), crewe::Error>(())
-/// ```
-#[derive(Debug, Clone, PartialEq, Serialize)]
-#[non_exhaustive]
-pub struct RandomisationTest {
-    /// Every arm but the reference, in order.
-    pub comparisons: Vec<Comparison>,
-    /// All arms together, where there are more than two.
-    pub omnibus: Option<Omnibus>,
-    /// The mean of every arm, where a difference in means was tested.
-    pub means: Vec<f64>,
-    /// Whether all assignments were used.
-    pub exact: bool,
-    /// How many assignments the p-values stand on.
-    pub assignments: usize,
-    /// How many more have no statistic, as an arm has no outcomes.
-    pub undefined: usize,
-    /// The probabilities of the assignments (or weights in proportion), where all were used.
-    pub weight: Option<Vec<f64>>,
-    /// The seed of the draws, where it is a number.
-    pub seed: Option<u64>,
-    /// Whether units count by inverse probability.
-    pub weighted: bool,
-    /// What a reader should know.
-    pub notes: Vec<String>,
-}
-
-/// Tests whether any arm had an effect, by drawing the trial again.
-///
-/// `outcomes` hold the rows of the trial, matched to the units of `assignment`. With more than two arms every arm is
-/// compared with the first; all these tests are of the hypothesis that no arm has any effect.
-///
-/// # Errors
-/// [`crate::Error::Input`] where an arm has no outcomes, the options are out of range, or the user's statistic is not a finite
-/// number on some assignments; [`crate::Error::Design`] where the assignment cannot have come from the design;
-/// [`crate::Error::Interrupted`] when the monitor stops the work.
-///
-/// ```
-/// use crewe::design::{Column, Design, Units};
-/// use crewe::progress::NoMonitor;
-/// use crewe::resampling::{Outcomes, RandomisationOptions, Statistic, randomisation_test};
-/// let design = Design::new("Trial").arm("control", 1).arm("crewe", 1).cluster("family").seed(5);
-/// let families = Column::from_values("family", ["a", "a", "b", "c", "c", "d", "e", "f"]);
-/// let units = Units::from_rows(design.unit()?, &families, &[])?;
-/// let trial = design.assign(&units)?;
-/// // Every child of a treated family gains 10: of the 20 assignments no other is as extreme.
-/// let y: Vec<f64> = units.rows().iter().enumerate()
-///     .map(|(row, &family)| row as f64 + 10.0 * f64::from(trial.arm[family as usize])).collect();
-/// let outcomes = Outcomes::new("score", &y, units.rows(), units.len())?;
-/// let statistic = Statistic::DifferenceInMeans { studentised: false };
-/// let test = randomisation_test(&design, &trial, &outcomes, statistic, &RandomisationOptions::default(), &NoMonitor)?;
-/// assert!(test.exact);
-/// assert_eq!(test.assignments, 20);
-/// assert_eq!(test.comparisons[0].p_upper, 1.0 / 20.0);
-/// # Ok::<(), crewe::Error>(())
-/// ```
-pub fn randomisation_test(
-    design: &Design,
-    assignment: &Assignment,
-    outcomes: &Outcomes,
-    statistic: Statistic<'_>,
-    options: &RandomisationOptions,
-    monitor: &dyn Monitor,
-) -> Result<RandomisationTest> {
-    let seed = redraw_seed(design, assignment, options.seed.as_ref())?;
-    let prepared = Prepared::new(design, assignment, outcomes, options, &seed)?;
-    let mut test = prepared.test(statistic, options, monitor)?;
-    if !test.exact {
-        test.seed = shown(&seed);
-        test.notes.extend(new_seed(design, options.seed.as_ref(), &seed));
-    }
-    Ok(test)
-}
 
 /// A trial with its outcomes and the assignments that it is compared with.
 pub(super) struct Prepared<'a> {
-    assignment: &'a Assignment,
-    outcomes: &'a Outcomes,
+    pub assignment: &'a Assignment,
+    pub outcomes: &'a Outcomes,
     replay: Replay,
     /// Units x arms, where units count by inverse probability.
-    weight: Option<ndarray::Array2<f64>>,
-    treated: Vec<bool>,
+    pub weight: Option<ndarray::Array2<f64>>,
+    /// Whether each unit was in the second arm.
+    pub treated: Vec<bool>,
     notes: Vec<String>,
+}
+
+/// A statistic that a trial can be tested by.
+pub(super) trait Compare {
+    /// Tests it, by [`Prepared::linear`] where it is linear in the effect and else by [`Prepared::general`].
+    fn test(
+        &self,
+        trial: &Prepared<'_>,
+        options: &RandomisationOptions,
+        monitor: &dyn Monitor,
+    ) -> Result<RandomisationTest>;
 }
 
 impl<'a> Prepared<'a> {
@@ -288,83 +64,20 @@ impl<'a> Prepared<'a> {
         Ok(Self { assignment, outcomes, replay, weight, treated, notes })
     }
 
-    /// Tests one statistic.
-    pub fn test(
-        &self,
-        statistic: Statistic<'_>,
-        options: &RandomisationOptions,
-        monitor: &dyn Monitor,
-    ) -> Result<RandomisationTest> {
-        let two_arms = self.assignment.arms.len() == 2;
-        let values = self.outcomes.without_effect(0.0, &self.treated);
-        match statistic {
-            Statistic::DifferenceInMeans { studentised }
-            | Statistic::DifferenceInUnitMeans { studentised } => {
-                let unit_means = matches!(statistic, Statistic::DifferenceInUnitMeans { .. });
-                let means = self.means(&values, unit_means, false);
-                let by_arm = means.means(&self.assignment.arm);
-                let weighted = self.weight.is_some();
-                let mut test = if two_arms && !studentised {
-                    self.linear(&Linear::new(&means, self.everybody()), options, monitor)?
-                } else {
-                    let at = |effect: f64| {
-                        let values = self.outcomes.without_effect(effect, &self.treated);
-                        Ok(Box::new(ByArm(self.means(&values, unit_means, studentised))) as Box<dyn Evaluate>)
-                    };
-                    self.general(&at, options, options.interval.unwrap_or(true), false, monitor)?
-                };
-                for (comparison, mean) in test.comparisons.iter_mut().zip(&by_arm[1..]) {
-                    comparison.estimate = mean - by_arm[0];
-                }
-                (test.means, test.weighted) = (by_arm, weighted);
-                Ok(test)
-            }
-            Statistic::Adjusted(covariates) => {
-                self.check_adjusted(two_arms)?;
-                self.linear(
-                    &Adjusted::new(self.outcomes, &values, covariates, &self.treated)?,
-                    options,
-                    monitor,
-                )
-            }
-            Statistic::User(function) => {
-                let at = |effect: f64| {
-                    let values = self.outcomes.without_effect(effect, &self.treated);
-                    Ok(Box::new(User { values, function }) as Box<dyn Evaluate + '_>)
-                };
-                self.general(&at, options, options.interval.unwrap_or(false), true, monitor)
-            }
-        }
-    }
-
-    fn means(&self, values: &[f64], unit_means: bool, studentised: bool) -> Means {
+    /// Means by arm of outcomes by row.
+    pub fn means(&self, values: &[f64], unit_means: bool, studentised: bool) -> Means {
         let arms = self.assignment.arms.len();
         let weight = self.weight.as_ref();
         Means::new(self.outcomes, values, unit_means, weight, &self.treated, arms, studentised)
     }
 
     /// Whether the procedure gives every unit an arm.
-    fn everybody(&self) -> bool {
+    pub fn everybody(&self) -> bool {
         self.assignment.probability.rows().into_iter().all(|row| row.sum() > 1.0 - 1e-9)
     }
 
-    fn check_adjusted(&self, two_arms: bool) -> Result<()> {
-        if !two_arms {
-            return Err(Fault::new("adjustment by covariates takes two arms")
-                .values(self.assignment.arms.iter().cloned())
-                .remedy("Compare means without covariates, or give a statistic of your own")
-                .input());
-        }
-        if !self.everybody() {
-            return Err(Fault::new("adjustment by covariates needs an arm for every unit")
-                .remedy("Compare means, since this procedure leaves units out")
-                .design());
-        }
-        Ok(())
-    }
-
     /// The test of a statistic that is linear in the effect: two values an assignment.
-    fn linear(
+    pub fn linear(
         &self,
         evaluate: &dyn Evaluate,
         options: &RandomisationOptions,
@@ -401,7 +114,7 @@ impl<'a> Prepared<'a> {
     }
 
     /// The test of any statistic; `at` makes it ready for the outcomes less an effect of the treated.
-    fn general<'e>(
+    pub fn general<'e>(
         &self,
         at: &dyn Fn(f64) -> Result<Box<dyn Evaluate + 'e>>,
         options: &RandomisationOptions,
@@ -557,24 +270,8 @@ impl<'a> Prepared<'a> {
     }
 }
 
-/// A user's statistic on fixed outcomes.
-struct User<'a> {
-    values: Vec<f64>,
-    function: &'a UserStatistic<'a>,
-}
-
-impl Evaluate for User<'_> {
-    fn width(&self) -> usize {
-        1
-    }
-
-    fn evaluate(&self, arm: &[u8], _room: &mut Room, values: &mut [f64]) {
-        values[0] = (self.function)(&self.values, arm);
-    }
-}
-
 /// Refuses a user's statistic that is not a number on every assignment: leaving such out would bias the test.
-pub(super) fn refuse_undefined(values: &[f64]) -> Result<()> {
+fn refuse_undefined(values: &[f64]) -> Result<()> {
     let wrong: Vec<usize> = values.par_iter().positions(|value| !value.is_finite()).collect();
     if wrong.is_empty() {
         return Ok(());

@@ -7,15 +7,44 @@
 
 use ndarray::ArrayView2;
 
-use super::Outcomes;
-use super::replay::{Evaluate, Room};
+use crate::progress::Monitor;
+use crate::resampling::outcomes::Outcomes;
+use crate::resampling::prepared::{Compare, Prepared};
+use crate::resampling::replay::{Evaluate, Room};
+use crate::resampling::result::{RandomisationOptions, RandomisationTest};
 use crate::{Fault, Result};
 
 /// A column whose part outside the columns before it is shorter than this share of itself adds nothing.
 const NOTHING: f64 = 1e-11;
 
+/// The coefficient of the arm beside these covariates, rows x columns.
+pub(super) struct Coefficient<'a>(pub ArrayView2<'a, f64>);
+
+impl Compare for Coefficient<'_> {
+    fn test(
+        &self,
+        trial: &Prepared<'_>,
+        options: &RandomisationOptions,
+        monitor: &dyn Monitor,
+    ) -> Result<RandomisationTest> {
+        if trial.assignment.arms.len() != 2 {
+            return Err(Fault::new("adjustment by covariates takes two arms")
+                .values(trial.assignment.arms.iter().cloned())
+                .remedy("Compare means without covariates, or give a statistic of your own")
+                .input());
+        }
+        if !trial.everybody() {
+            return Err(Fault::new("adjustment by covariates needs an arm for every unit")
+                .remedy("Compare means, since this procedure leaves units out")
+                .design());
+        }
+        let values = trial.outcomes.without_effect(0.0, &trial.treated);
+        trial.linear(&Adjusted::new(trial.outcomes, &values, self.0, &trial.treated)?, options, monitor)
+    }
+}
+
 /// The model made ready for the outcomes of a trial.
-pub(super) struct Adjusted {
+struct Adjusted {
     /// By unit: sums of the residuals of the outcome, sums of those of the treated units' indicator, rows.
     residual: Vec<f64>,
     treated: Vec<f64>,
@@ -27,7 +56,7 @@ pub(super) struct Adjusted {
 
 impl Adjusted {
     /// `values` by row, NaN where they do not count; covariates by row; `treated` by unit.
-    pub fn new(
+    fn new(
         outcomes: &Outcomes,
         values: &[f64],
         covariates: ArrayView2<'_, f64>,
