@@ -55,7 +55,7 @@ class Method:
         written = {
             option: _written(value, _kinds(type(self))[option])
             for option, value in given.items()
-            if value is not None
+            if value is not None or type(None) not in _kinds(type(self))[option]
         }
         return _core.Method(json.dumps({"name": self.name, **written}))
 

@@ -42,6 +42,14 @@ impl Fraction {
         self.numerator as f64 / self.denominator as f64
     }
 
+    /// The fraction as a quotient, or as the whole number that it is.
+    fn told(self) -> String {
+        match self.denominator {
+            1 => self.numerator.to_string(),
+            denominator => format!("{}/{denominator}", self.numerator),
+        }
+    }
+
     /// The float in so many significant digits, without zeros at the end.
     pub(crate) fn shown(self, digits: usize) -> String {
         let scientific = format!("{:.*e}", digits - 1, self.value());
@@ -81,12 +89,10 @@ impl Fraction {
         let below = u128::from(self.numerator) * u128::from(least.denominator)
             < u128::from(least.numerator) * u128::from(self.denominator);
         if self.denominator == 0 || self.denominator > ROOM || self.numerator > self.denominator || below {
-            let (low, high) = (least.numerator, least.denominator);
+            let low = least.told();
             return Err(Fault::new(format!("{what} is out of range"))
-                .values([format!("{}/{}", self.numerator, self.denominator)])
-                .remedy(format!(
-                    "Give a probability from {low}/{high} to 1, in at most 12 digits or as a fraction"
-                ))
+                .values([self.told()])
+                .remedy(format!("Give a probability from {low} to 1, in at most 12 digits or as a fraction"))
                 .design());
         }
         Ok(())

@@ -181,7 +181,9 @@ impl Refusal {
             Why::Unknown(key, known) => Fault::new(format!("{procedure} has no such option"))
                 .values([key])
                 .remedy(format!("It has {}", listed(known, "and"))),
-            Why::Told(told) => Fault::new(format!("the {option} cannot be read: {told}")).values(seen),
+            Why::Told(told) => Fault::new(format!("the {option} cannot be read: {told}"))
+                .values(seen)
+                .remedy(format!("See what {procedure} takes")),
         };
         fault.design()
     }
@@ -236,10 +238,113 @@ fn taken(expected: &dyn Expected) -> String {
     }
 }
 
-/// A value as its writer would know it.
+/// A value as its writer would know it, the beginning of a long one.
 fn shown(value: &Value) -> String {
-    match value {
+    const SHOWN: usize = 200;
+    let whole = match value {
         Value::String(text) => text.clone(),
         other => other.to_string(),
+    };
+    match whole.char_indices().nth(SHOWN) {
+        Some((end, _)) => format!("{} …", &whole[..end]),
+        None => whole,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::design::Method;
+
+    /// What is wrong, in words of the crate, with what would be right.
+    #[test]
+    fn row_4_5_options_that_are_none_are_told_in_our_words() {
+        for (text, told) in [
+            (
+                r#"{"name":"complete","misfits":"weighted"}"#,
+                "the option misfits of complete is not known (seen: weighted). Choose strata, leave_out, global, \
+                 weighted_strata or weighted_global.",
+            ),
+            (
+                r#"{"name":"complete","misfits":3}"#,
+                "the option misfits of complete is not known (seen: 3). Choose strata, leave_out, global, \
+                 weighted_strata or weighted_global.",
+            ),
+            (r#"{"name":"simple","p":[1,2]}"#, "simple has no such option (seen: p). It has none at all."),
+            (
+                r#"{"name":"big_stick","limits":3}"#,
+                "big_stick has no such option (seen: limits). It has limit.",
+            ),
+            (r#"{"name":"blocks"}"#, "blocks lacks its option sizes. Say what sizes is."),
+            (
+                r#"{"name":"blocks","sizes":4}"#,
+                "the option sizes of blocks cannot be this (seen: 4). Give a list.",
+            ),
+            (
+                r#"{"name":"blocks","sizes":[4,"6"]}"#,
+                "the option sizes of blocks cannot be this (seen: 6). Give a whole number from 0 to 4,294,967,295.",
+            ),
+            (
+                r#"{"name":"big_stick","limit":-2}"#,
+                "the option limit of big_stick cannot be this (seen: -2). Give a whole number from 0 to 4,294,967,295.",
+            ),
+            (
+                r#"{"name":"big_stick","limit":0}"#,
+                "the big stick needs a limit of at least 1 (seen: 0). Use for instance a limit of 3.",
+            ),
+            (
+                r#"{"name":"big_stick","limit":true}"#,
+                "the option limit of big_stick cannot be this (seen: true). Give a whole number from 0 to 4,294,967,295.",
+            ),
+            (
+                r#"{"name":"biased_coin","p":"nan"}"#,
+                "the option p of biased_coin cannot be this (seen: nan). Give a number from 0 to 1 in at most 12 \
+                 digits, such as 0.8 or 2/3.",
+            ),
+            (
+                r#"{"name":"biased_coin","p":1.5}"#,
+                "the coin's probability is out of range (seen: 3/2). Give a probability from 0 to 1, in at most 12 \
+                 digits or as a fraction.",
+            ),
+            (
+                r#"{"name":"biased_coin","p":[4,5,6]}"#,
+                "the option p of biased_coin cannot be this (seen: [4,5,6]). Give a number from 0 to 1 in at most 12 \
+                 digits, such as 0.8 or 2/3.",
+            ),
+            (
+                r#"{"name":"matched_sets","on":"pair","match":["age"]}"#,
+                "the options of matched_sets cannot be this. Give either on (the column of sets that are given) or \
+                 match (covariates to build pairs by).",
+            ),
+            (r#"{"name":"matched_sets","match":[]}"#, "matching needs covariates. Name at least one column."),
+            (
+                r#"{"name":"minimisation","factors":[["a",1.5]],"imbalance":"range","p":[4,5]}"#,
+                "the option factors of minimisation cannot be this (seen: 1.5). Give a whole number from 0 to \
+                 4,294,967,295.",
+            ),
+            (
+                r#"{"name":"minimisation","factors":["a","a"],"imbalance":"range","p":[4,5]}"#,
+                "a column of the method is named twice, or has no name (seen: a, a). Name each column once.",
+            ),
+            (
+                r#"{"name":"constrained","on":{"a":1},"draws":9,"keep":[1,3]}"#,
+                "the option on of constrained cannot be this (seen: {\"a\":1}). Give a list.",
+            ),
+            (
+                r#"{"name":"urn"}"#,
+                "the method is no procedure of randomisation (seen: urn). Choose simple, complete, blocks, \
+                 matched_sets, big_stick, biased_coin, minimisation, constrained or rerandomised.",
+            ),
+            (
+                r#"{"sizes":[3]}"#,
+                "a procedure of randomisation has a name. Write for instance {\"name\": \"complete\"}.",
+            ),
+        ] {
+            let error = Method::from_json(text).unwrap_err();
+            assert!(matches!(error, crate::Error::Design(_)), "{text}");
+            assert_eq!(error.to_string(), told, "{text}");
+        }
+        for text in ["complete", "[]", "3", r#"{"name":"simple","name":"simple"}"#] {
+            assert!(matches!(Method::from_json(text), Err(crate::Error::Design(_))), "{text}");
+        }
     }
 }
