@@ -6,6 +6,7 @@
 #   make quick       the loop while working: fmt, clippy, the tests of one Rust file (T=ols) and one Python room (P=test_ols.py)
 #   make rust        the tests of the core and of the evidence; needs no Python
 #   make bench       cargo bench
+#   make bench-frames what users wait for from a data frame, written to docs/benchmarks-frames.md
 #   make bench-peers ratios against other packages, in one run, written to docs/benchmarks.md
 #   make package     the packed crate, and its own tests out of the package
 #   make floors      the Python tests with the oldest dependencies allowed
@@ -23,7 +24,7 @@ unexport MPLBACKEND
 export VIRTUAL_ENV := $(VENV)
 unexport CONDA_PREFIX PYTHONHOME PYTHONPATH
 
-.PHONY: demo test quick setup lint rust python types docs notebooks bench bench-peers package floors reference evidence clean
+.PHONY: demo test quick setup lint rust python types docs notebooks bench bench-frames bench-peers package floors reference evidence clean
 
 # What extension modules are named by: version, threads and platform, so that an environment of any other Python shows.
 TAG := import sysconfig; print(sysconfig.get_config_var("EXT_SUFFIX"))
@@ -143,6 +144,11 @@ bench-peers: $(VENV)/.tools $(BENCH_VENV)/.peers
 	$(BIN)/python -m pip --python $(BENCH_VENV)/bin/python install -q --force-reinstall --no-deps $(TARGET)/bench/*.whl
 	$(BIN)/python -m pip --python $(BENCH_VENV)/bin/python install -q $(TARGET)/bench/*.whl
 	$(BIN)/python benches/peers/run.py $(BENCH_VENV)/bin/python
+
+bench-frames: setup
+	$(BIN)/maturin develop -q --release
+	$(BIN)/python benches/frames.py > docs/benchmarks-frames.md
+	@cat docs/benchmarks-frames.md
 
 package:
 	cargo package --quiet --no-verify --allow-dirty

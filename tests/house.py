@@ -36,6 +36,22 @@ INNER = {"design": [["units"], ["engine"], ["procedures"], ["drawn"]]}
 # Folders whose front is a registry: it knows the files behind it, and they know nothing of it.
 REGISTRIES = ["design::procedures", "resampling::statistics"]
 
+# The same for the folders of the package; `__init__`, which shows them all, stands above.
+ROOMS = [
+    ["_core", "exceptions"],
+    ["files", "frames"],
+    ["formula", "tables"],
+    ["plots"],
+    ["design"],
+    ["ledger", "models"],
+    ["comparisons", "survival"],
+    ["resampling", "power", "instruments", "cost"],
+    ["report", "datasets"],
+]
+
+# What may stand at the top of the package.
+TOP = {"__init__.py", "_core.pyi", "exceptions.py", "py.typed"}
+
 # Arrows that still close a circle. Nothing is added here; who removes an arrow takes its line away.
 KNOWN: dict[str, set[Arrow]] = {
     "src": {
@@ -236,17 +252,17 @@ class Crate:
         return "::".join(module)
 
 
-def uphill(arrows: Arrows, floors: list[list[str]] = FLOORS) -> list[str]:
-    """Say which arrows between the folders of a crate do not go down, and which folders have no floor."""
+def uphill(arrows: Arrows, floors: list[list[str]] = FLOORS, mark: str = "::") -> list[str]:
+    """Say which arrows between folders do not go down, and which folders have no floor."""
     level = {room: floor for floor, rooms in enumerate(floors) for room in rooms}
     wrong = []
     for start, ends in sorted(arrows.items()):
-        room = start.split("::")[0]
+        room = start.split(mark)[0]
         if room not in level:
             wrong.append(f"{room} stands on no floor: give it one in FLOORS of tests/house.py")
             continue
         for end in sorted(ends):
-            other = end.split("::")[0]
+            other = end.split(mark)[0]
             if other != room and level.get(other, len(floors)) >= level[room]:
                 wrong.append(f"{start} -> {end} does not go down a floor")
     return wrong
@@ -397,7 +413,15 @@ def crate_faults(name: str) -> list[str]:
 def package_faults() -> list[str]:
     """Say what is wrong in the Python package."""
     arrows = package_arrows(ROOT / PACKAGE)
-    return [_circle(modules, arrows) for modules in circles(arrows)]
+    wrong = [_circle(modules, arrows) for modules in circles(arrows)]
+    inside = {
+        start.partition(".")[2]: {end.partition(".")[2] for end in ends}
+        for start, ends in arrows.items()
+        if "." in start
+    }
+    wrong += uphill(inside, ROOMS, ".")
+    top = {path.name for path in (ROOT / PACKAGE).iterdir() if path.suffix in (".py", ".pyi")}
+    return wrong + [f"{name} stands at the top: give it a room" for name in sorted(top - TOP)]
 
 
 def main() -> int:

@@ -195,6 +195,9 @@ fn rating_scales_agree_with_r() {
     }
     assert_eq!(got.complete as f64, number(&reference["complete"]));
     close(got.alpha, number(&reference["alpha"]), 1e-12, "alpha");
+    for (got, want) in got.item_rest.iter().zip(numbers(&reference["item_rest"])) {
+        close(*got, want, 1e-12, "item-rest correlation");
+    }
     let arm: Vec<u32> =
         reference["arm"].as_array().unwrap().iter().map(|arm| u32::from(arm == "crewe")).collect();
     for (g, name) in ["control", "crewe"].iter().enumerate() {

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from crewe._frames import Source
+from crewe.frames.source import Source
 
 DRAWS = 10_000
 REPEATS = 15

@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-from crewe import _families, _methods, cost, datasets, exceptions, plots, power
-from crewe._assignment import Assignment, Joined
-from crewe._balance import Balance
-from crewe._consort import Consort, consort
-from crewe._constrained import Acceptance
+import importlib
+import importlib.abc
+import importlib.machinery
+import sys
+from collections.abc import Iterator
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
 from crewe._core import __version__
-from crewe._families import *  # noqa: F403 - every family, by its own list
-from crewe._methods import *  # noqa: F403 - every procedure, by its own list
-from crewe._predictability import Predictability, PredictabilityComparison, predictability
-from crewe._table import ModelTable, table
-from crewe._versions import show_versions, versions
-from crewe._weights import Analytic
-from crewe.descriptives import Crosstab, Description, crosstab, describe
-from crewe.design import Commitment, Design, Key, new_key
 from crewe.exceptions import (
     ConvergenceError,
     CreweError,
@@ -25,19 +20,137 @@ from crewe.exceptions import (
     RankError,
     SeparationError,
 )
-from crewe.instruments import cases, risk, sdq, survey
-from crewe.ledger import Ledger, Receipt, Verification
-from crewe.national import NationalComparison, compare_to_national
-from crewe.nonparametric import MannWhitney, MannWhitneyFamily, mann_whitney
-from crewe.permutation import PermutationTest, permutation_test
-from crewe.plots import coefplot
-from crewe.rates import RateComparison, adjust, compare_rates
-from crewe.regression import OLS, ols
-from crewe.report import Report
-from crewe.resampling import RandomisationTest, randomisation_test
-from crewe.survival import CoxPH, KaplanMeier, LogRank, Surv, coxph, kaplan_meier, logrank
 
-__all__ = [
+if TYPE_CHECKING:
+    from crewe import cost, datasets, exceptions, plots, power
+    from crewe.comparisons.descriptives import Crosstab, Description, crosstab, describe
+    from crewe.comparisons.national import NationalComparison, compare_to_national
+    from crewe.comparisons.permutation import PermutationTest, permutation_test
+    from crewe.comparisons.ranks import MannWhitney, MannWhitneyFamily, mann_whitney
+    from crewe.comparisons.rates import RateComparison, adjust, compare_rates
+    from crewe.design import (
+        Acceptance,
+        Assignment,
+        Balance,
+        Commitment,
+        Design,
+        Joined,
+        Key,
+        methods,
+        new_key,
+    )
+    from crewe.design.consort import Consort, consort
+    from crewe.design.methods import *  # noqa: F403
+    from crewe.design.predictability import Predictability, PredictabilityComparison, predictability
+    from crewe.instruments import cases, risk, sdq, survey
+    from crewe.ledger import Ledger, Receipt, Verification
+    from crewe.models import families
+    from crewe.models.families import *  # noqa: F403
+    from crewe.models.regression import OLS, ols
+    from crewe.models.weights import Analytic
+    from crewe.plots import coefplot
+    from crewe.report import Report
+    from crewe.report.versions import show_versions, versions
+    from crewe.resampling import RandomisationTest, randomisation_test
+    from crewe.survival import CoxPH, KaplanMeier, LogRank, Surv, coxph, kaplan_meier, logrank
+    from crewe.tables.table import ModelTable, table
+
+# Where each name is found when it is first asked for, so that `import crewe` costs no more than a moment.
+_HOMES = {
+    "crewe": "comparisons cost datasets design exceptions files formula frames instruments ledger models plots power report "
+    "resampling survival tables",
+    "crewe.comparisons.descriptives": "Crosstab Description crosstab describe",
+    "crewe.comparisons.national": "NationalComparison compare_to_national",
+    "crewe.comparisons.permutation": "PermutationTest permutation_test",
+    "crewe.comparisons.ranks": "MannWhitney MannWhitneyFamily mann_whitney",
+    "crewe.comparisons.rates": "RateComparison adjust compare_rates",
+    "crewe.design": "Acceptance Assignment Balance Commitment Design Joined Key new_key",
+    "crewe.design.consort": "Consort consort",
+    "crewe.design.predictability": "Predictability PredictabilityComparison predictability",
+    "crewe.instruments": "cases risk sdq survey",
+    "crewe.ledger": "Ledger Receipt Verification",
+    "crewe.models.regression": "OLS ols",
+    "crewe.models.weights": "Analytic",
+    "crewe.plots": "coefplot",
+    "crewe.report": "Report",
+    "crewe.report.versions": "show_versions versions",
+    "crewe.resampling": "RandomisationTest randomisation_test",
+    "crewe.survival": "CoxPH KaplanMeier LogRank Surv coxph kaplan_meier logrank",
+    "crewe.tables.table": "ModelTable table",
+}
+_HOME = {name: home for home, names in _HOMES.items() for name in names.split()}
+
+# Procedures and families are named by their own files, and nowhere else.
+_LISTS = ("crewe.design.methods", "crewe.models.families")
+
+# Paths that programs written before the rooms were furnished still import.
+_MOVED = {
+    "descriptives": "crewe.comparisons.descriptives",
+    "national": "crewe.comparisons.national",
+    "nonparametric": "crewe.comparisons.ranks",
+    "permutation": "crewe.comparisons.permutation",
+    "rates": "crewe.comparisons.rates",
+    "regression": "crewe.models.regression",
+}
+
+
+class _Moved(importlib.abc.MetaPathFinder, importlib.abc.Loader):
+    """Finds a module under the path that it had."""
+
+    def find_spec(
+        self, fullname: str, path: Any = None, target: Any = None
+    ) -> importlib.machinery.ModuleSpec | None:
+        package, _, name = fullname.rpartition(".")
+        if package != __name__ or name not in _MOVED:
+            return None
+        return importlib.machinery.ModuleSpec(fullname, self)
+
+    def create_module(self, spec: importlib.machinery.ModuleSpec) -> ModuleType:
+        module = importlib.import_module(_MOVED[spec.name.rpartition(".")[2]])
+        spec.loader_state = module.__spec__
+        return module
+
+    def exec_module(self, module: ModuleType) -> None:
+        # The module has been run under its own name, which it keeps.
+        if module.__spec__ is not None:
+            module.__spec__ = module.__spec__.loader_state
+
+
+sys.meta_path.append(_Moved())
+
+
+def _lists() -> Iterator[ModuleType]:
+    """Give the modules that list their own names, one after the other."""
+    return (importlib.import_module(home) for home in _LISTS)
+
+
+def __getattr__(name: str) -> Any:
+    if name == "__all__":
+        value: Any = sorted([*_NAMES, *(name for module in _lists() for name in module.__all__)])
+    elif name in _MOVED:
+        value = importlib.import_module(f"{__name__}.{name}")
+    elif name not in _HOME:
+        # Python itself asks for names that begin with a line: for these no room need be opened.
+        modules = () if name.startswith("_") else _lists()
+        module = next((module for module in modules if name in module.__all__), None)
+        if module is None:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        value = getattr(module, name)
+    elif _HOME[name] == __name__:
+        value = importlib.import_module(f"{__name__}.{name}")
+    else:
+        home = importlib.import_module(_HOME[name])
+        # An instrument is a module of its own.
+        value = getattr(home, name, None) or importlib.import_module(f"{_HOME[name]}.{name}")
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__getattr__("__all__")})
+
+
+__all__: list[str] = [
     "OLS",
     "Acceptance",
     "Analytic",
@@ -104,5 +217,11 @@ __all__ = [
     "table",
     "versions",
 ]
-__all__ += _families.__all__
-__all__ += _methods.__all__
+
+_NAMES = __all__
+if TYPE_CHECKING:
+    __all__ += methods.__all__
+    __all__ += families.__all__
+else:
+    # Gathered when it is asked for, with the names that procedures and families list themselves.
+    del __all__

@@ -197,6 +197,7 @@ fn likert_score<'py>(
         "answered" => out.answered,
         "alpha" => out.alpha,
         "complete" => out.complete,
+        "item_rest" => out.item_rest,
     ))
 }
 

@@ -3,7 +3,8 @@
 //! An answer x on a scale from a to b is reversed as a + b - x. A person's mean runs over the items answered, the
 //! total is that mean times the number of items; both are missing when fewer than a given share of the items is
 //! answered. Over the complete rows, with k items of variance s_j^2 and a total of variance s_T^2 (n - 1 below),
-//! alpha = k / (k - 1) (1 - sum_j s_j^2 / s_T^2).
+//! alpha = k / (k - 1) (1 - sum_j s_j^2 / s_T^2). The item-rest correlation of item j is Pearson's of x_j and the sum of
+//! the other k - 1; one below 0 says that the item runs against the scale, as one does whose reversal was forgotten.
 //!
 //! L. J. Cronbach (1951), Coefficient alpha and the internal structure of tests, doi:10.1007/BF02310555;
 //! R. J. Hyndman, Y. Fan (1996), Sample quantiles in statistical packages, doi:10.1080/00031305.1996.10473566.
@@ -55,6 +56,9 @@ pub struct Scores {
     pub alpha: f64,
     /// The complete rows.
     pub complete: usize,
+    /// The correlation of each item, after reversal, with the sum of the others over the complete rows, length k; NaN
+    /// with one item, under three complete rows, or where the item or the others do not vary.
+    pub item_rest: Vec<f64>,
 }
 
 /// Scores `items`, n by k, NaN where there is no answer.
@@ -79,8 +83,14 @@ pub fn score(items: ArrayView2<'_, f64>, options: &Options<'_>) -> Result<Scores
         let answer = items[[i, j]];
         if options.reversed[j] { options.low + options.high - answer } else { answer }
     };
-    let mut out =
-        Scores { mean: Vec::new(), total: Vec::new(), answered: Vec::new(), alpha: f64::NAN, complete: 0 };
+    let mut out = Scores {
+        mean: Vec::new(),
+        total: Vec::new(),
+        answered: Vec::new(),
+        alpha: f64::NAN,
+        complete: 0,
+        item_rest: Vec::new(),
+    };
     let mut complete = Vec::new();
     for i in 0..items.nrows() {
         let answers: Vec<f64> = (0..k).map(|j| turned(i, j)).filter(|answer| !answer.is_nan()).collect();
@@ -97,6 +107,7 @@ pub fn score(items: ArrayView2<'_, f64>, options: &Options<'_>) -> Result<Scores
     }
     out.complete = complete.len();
     out.alpha = cronbach(&complete, k);
+    out.item_rest = (0..k).map(|j| item_rest(&complete, j, options.low)).collect();
     Ok(out)
 }
 
@@ -152,6 +163,28 @@ fn cronbach(rows: &[Vec<f64>], k: usize) -> f64 {
         return f64::NAN;
     }
     k as f64 / (k as f64 - 1.0) * (1.0 - items / total)
+}
+
+/// The correlation of item `j` with the sum of the others.
+///
+/// Answers are whole numbers, so sums of products from the lowest answer on are exact, and so are the sign and a variance of 0.
+fn item_rest(rows: &[Vec<f64>], j: usize, low: f64) -> f64 {
+    let n = rows.len() as f64;
+    if rows.len() < 3 {
+        return f64::NAN;
+    }
+    let (mut x, mut y, mut xx, mut yy, mut xy) = (0.0, 0.0, 0.0, 0.0, 0.0);
+    for row in rows {
+        let own = row[j] - low;
+        let rest = row.iter().map(|answer| answer - low).sum::<f64>() - own;
+        x += own;
+        y += rest;
+        xx += own * own;
+        yy += rest * rest;
+        xy += own * rest;
+    }
+    let spread = (n * xx - x * x) * (n * yy - y * y);
+    if spread > 0.0 { ((n * xy - x * y) / spread.sqrt()).clamp(-1.0, 1.0) } else { f64::NAN }
 }
 
 /// The variance over n - 1.
@@ -248,5 +281,14 @@ mod tests {
         let rows: Vec<Vec<f64>> = [1.0, 3.0, 4.0].iter().map(|&x| vec![x, x, x]).collect();
         assert!((cronbach(&rows, 3) - 1.0).abs() < 1e-15);
         assert!(cronbach(&rows[..1], 3).is_nan());
+    }
+
+    #[test]
+    fn an_item_against_the_scale_is_told_from_one_that_does_not_vary() {
+        let rows = [vec![1.0, 5.0, 3.0], vec![3.0, 3.0, 3.0], vec![5.0, 1.0, 3.0]];
+        // The others of the first are 8, 6, 4; those of the last 6, 6, 6.
+        assert!((item_rest(&rows, 0, 1.0) + 1.0).abs() < 1e-15);
+        assert!(item_rest(&rows, 2, 1.0).is_nan());
+        assert!(item_rest(&rows[..2], 0, 1.0).is_nan());
     }
 }

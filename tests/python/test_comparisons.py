@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from decimal import Decimal
 
 import crewe as cw
 import matplotlib
@@ -313,3 +314,17 @@ def test_9_16_rounded_shares_are_scaled_and_said():
     for wrong in ({"a": 0.5, "b": 0.2, "c": 0.2}, {"a": 0.33, "b": 0.33, "c": 0.3}):
         with pytest.raises(cw.InputError, match="sum to 1"):
             cw.compare_to_national(counts, national=wrong)
+
+
+@pytest.mark.parametrize("build", [pd.DataFrame, pl.DataFrame, pl.LazyFrame])
+def test_9_16_national_figures_of_any_kind(build):
+    frame = build({"k": ["p", "q", "r", None] * 3})
+    shares = {"p": 0.3, "q": 0.3, "r": 0.4}
+    want = cw.compare_to_national("k", frame, national=shares)
+    for national in (pd.Series(shares), {k: Decimal(str(v)) for k, v in shares.items()}):
+        got = cw.compare_to_national("k", frame, national=national, seed=want.seed)
+        assert (got.events, got.national, got.p_values) == (
+            want.events,
+            want.national,
+            want.p_values,
+        )

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import pickle
 import re
+from decimal import Decimal
 from fractions import Fraction
 from pathlib import Path
 
 import crewe as cw
+import duckdb
+import numpy as np
 import pandas as pd
 import polars as pl
+import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -184,3 +188,68 @@ def test_the_code_of_the_methods_page_runs(capsys) -> None:
     exec(compile("\n".join(blocks), str(page), "exec"), {})
     out = capsys.readouterr().out
     assert "£2,450" in out and "finance ledger" in out
+
+
+@pytest.mark.parametrize(
+    "printed",
+    [2450, 2450.0, np.float64(2450), np.float32(2450), np.int64(2450), "2,450", "2450"],
+)
+def test_9_7_a_whole_figure_is_whole(printed):
+    lines = [{"name": "case", "formula": "weekly * weeks", "printed": printed}]
+    for given_as in (lines, [cw.cost.Line(**lines[0])], pd.DataFrame(lines)):
+        costs = cw.cost.CostBenefit({"weekly": "68.05", "weeks": 36}, given_as)
+        assert costs["case"].agreement == "rounded"
+        assert costs["case"].shown == "2450"
+
+
+@pytest.mark.parametrize(
+    "build",
+    [
+        pd.DataFrame,
+        lambda columns: pd.DataFrame(columns).convert_dtypes(),
+        lambda columns: pa.table(columns).to_pandas(types_mapper=pd.ArrowDtype),
+        pl.DataFrame,
+        pl.LazyFrame,
+        pa.table,
+        lambda columns: duckdb.from_arrow(pa.table(columns)),
+    ],
+)
+def test_9_7_a_column_of_figures_with_a_gap(build):
+    lines = {
+        "name": ["case", "week", "share"],
+        "formula": ["weekly * weeks", "weekly", "weekly / 1000"],
+        "printed": [2450.0, None, 0.068],
+    }
+    costs = cw.cost.CostBenefit({"weekly": "68.05", "weeks": 36.0}, build(lines))
+    found = [(worked.printed, worked.agreement) for worked in costs.lines.values()]
+    assert found == [("2450", "rounded"), ("", None), ("0.068", "rounded or cut off alike")]
+
+
+def test_9_7_decimals_of_a_column_are_its_scale_and_single_floats_print_short():
+    lines = {"name": ["case", "week"], "formula": ["weekly * weeks", "weekly"]}
+    figures = [Decimal("2450"), Decimal("68.05")]
+    for frame in (
+        pl.DataFrame(
+            {**lines, "printed": figures}, schema_overrides={"printed": pl.Decimal(10, 2)}
+        ),
+        pa.table({**lines, "printed": pa.array(figures, pa.decimal128(10, 4))}),
+        pl.DataFrame(
+            {**lines, "printed": [2450.0, 68.05]}, schema_overrides={"printed": pl.Float32}
+        ),
+        pd.DataFrame({**lines, "printed": np.array([2450, 68.05], dtype=np.float32)}),
+    ):
+        costs = cw.cost.CostBenefit({"weekly": "68.05", "weeks": 36}, frame)
+        assert [worked.agreement for worked in costs.lines.values()] == ["rounded", "exact"]
+    # A decimal that was typed keeps its places.
+    typed = [{"name": "case", "formula": "weekly * 36", "printed": Decimal("2449.80")}]
+    assert cw.cost.CostBenefit({"weekly": "68.05"}, typed)["case"].agreement == "exact"
+
+
+@given(st.integers(-(10**12), 10**12))
+def test_9_7_every_whole_float_reads_as_its_integer(number):
+    costs = [
+        cw.cost.CostBenefit({"a": value}, [{"name": "b", "formula": "a", "printed": value}])
+        for value in (number, float(number))
+    ]
+    assert costs[0]["b"] == costs[1]["b"]
+    assert costs[1]["b"].exact == Fraction(number) and costs[1]["b"].agreement == "exact"

@@ -17,6 +17,7 @@ import pandas as pd
 import polars as pl
 import pyarrow as pa
 import pytest
+from crewe.frames.source import Source
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -206,7 +207,7 @@ def test_the_frame_keeps_rows_order_and_kind() -> None:
         made = design().assign(given_frame)
         assert isinstance(made.frame, kind) and isinstance(made.units, kind)
         assert made.clusters == assignment.clusters
-        column = cw._frames.Source(made.frame).column("arm")
+        column = Source(made.frame).column("arm").series("arm")
         assert list(column) == list(assignment.frame["arm"])
 
 

@@ -10,7 +10,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
-from crewe import _style
+from crewe.plots import style
 
 TRIAL = cw.datasets.project_crewe(seed=2017)
 NAMES = {
@@ -48,7 +48,7 @@ def ticks(ax: Any, axis: str = "x") -> list[str]:
 
 def inside(ax: Any) -> bool:
     """Whether everything drawn lies within the figure, so that nothing is clipped."""
-    figure = _style.figure_of(ax)
+    figure = style.figure_of(ax)
     figure.draw_without_rendering()
     drawn = figure.get_tightbbox()
     width, height = figure.get_size_inches()
@@ -69,7 +69,7 @@ def test_visits_carry_their_values_and_numbers() -> None:
     assert {"3.7", "11.0", "3.0", "9.0"} <= {text.get_text() for text in ax.texts}
     assert (ax.get_xlabel(), ax.get_ylabel()) == ("Wave", "Mean visits a month")
     assert notes(ax) == ["Lines: 95% confidence intervals of the mean."]
-    assert "Project Crewe 11.0 (n = 42)" in _style.alt_of(ax) and _style.is_synthetic(ax)
+    assert "Project Crewe 11.0 (n = 42)" in style.alt_of(ax) and style.is_synthetic(ax)
     assert inside(ax)
 
 
@@ -98,7 +98,7 @@ def test_long_names_lie_beside_their_bars() -> None:
     # The first category stands at the top.
     assert ax.get_ylim()[0] > ax.get_ylim()[1]
     assert legend(ax) == ["England (illustrative)", "sample (n = 128)"]
-    assert "abuse or neglect: England (illustrative) 50.0%, sample 43.8%" in _style.alt_of(ax)
+    assert "abuse or neglect: England (illustrative) 50.0%, sample 43.8%" in style.alt_of(ax)
     assert inside(ax)
     assert len(needs.plot().get_xticklabels()) == 10
 
@@ -115,7 +115,7 @@ def test_the_synthetic_label_keeps_clear_of_the_legend() -> None:
         synthetic=True,
     ).plot(labels=wide)
     label = next(text for text in ax.texts if text.get_gid() == "crewe-synthetic")
-    _style.figure_of(ax).draw_without_rendering()
+    style.figure_of(ax).draw_without_rendering()
     assert not label.get_window_extent().overlaps(ax.get_legend().get_window_extent())
 
 
@@ -127,8 +127,8 @@ def test_box_plots_stand_alone_on_one_scale() -> None:
     assert (first.get_xlabel(), last.get_xlabel()) == ("At referral", "At latest information")
     assert first.get_ylabel() == "Total score (higher is better)"
     assert "interquartile" in notes(first)[0].replace("\n", " ")
-    assert "At latest information" not in _style.alt_of(first)
-    assert "Council, At referral: median 0.0, middle half −2.5 to 0.0, 15 cases" in _style.alt_of(
+    assert "At latest information" not in style.alt_of(first)
+    assert "Council, At referral: median 0.0, middle half −2.5 to 0.0, 15 cases" in style.alt_of(
         first
     )
     assert inside(first)
@@ -146,7 +146,7 @@ def test_equal_means_do_not_hide_each_other() -> None:
     # Equal values are written once.
     assert sorted(text.get_text() for text in ax.texts) == ["−2.40", "−6.13"]
     assert legend(ax) == ["Council (n = 15)", "Project Crewe (n = 15)"]
-    assert "from −6.13 (At referral) to −2.40 (At latest information)" in _style.alt_of(ax)
+    assert "from −6.13 (At referral) to −2.40 (At latest information)" in style.alt_of(ax)
     assert inside(ax)
 
 

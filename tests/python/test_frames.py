@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import decimal
+import pickle
 
 import crewe as cw
 import numpy as np
 import pandas as pd
 import pytest
-from crewe._frames import aligned, label_of
+from crewe.frames.source import aligned, label_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -302,7 +303,7 @@ def test_2_1_masks_are_aligned_by_label():
 
 
 def test_9_4_excluded_cases_leave_the_flow():
-    from crewe._select import Ids
+    from crewe.design.select import Ids
 
     d = _families()
     trial = cw.Design("t", arms={"a": 1, "b": 1}, cluster="family", seed=1).assign(d)
@@ -332,3 +333,65 @@ def test_2_16_a_number_is_no_cluster():
     for outcome, data in (("y ~ x", frame.assign(y=y)), (y, frame)):
         with pytest.raises(cw.InputError, match="cluster"):
             cw.ols(outcome, data, cluster=3)
+
+
+def test_2_14_what_was_randomised_before_the_refusal_still_opens_and_replays(tmp_path, monkeypatch):
+    ids = ["F1", "F1 ", "f1", "F2\u200b", "F3", "F4"]
+    key = cw.new_key()
+    design = cw.Design("t", arms={"a": 1, "b": 1}, unit="id", method=cw.Simple(), seed=key)
+    data = pd.DataFrame({"id": ids, "y": range(6)})
+    with monkeypatch.context() as before:
+        before.setattr("crewe.frames.ids.refuse_hidden", lambda *_: None)
+        before.setattr("crewe.design.design.refuse_hidden", lambda *_: None)
+        register = cw.Ledger.create(tmp_path / "t.ledger", design)
+        for name in ids:
+            register.enrol(name, approved_by="A")
+        drawn = _design().assign(data)
+    again = cw.Ledger.open(tmp_path / "t.ledger", key=key)
+    assert again.verify().families == 6
+    assert set(again.frame()["id"]) == set(ids)
+    again.close(by="A", reason="done")
+    assert len(again.assignment()) == 6
+    kept = pickle.loads(pickle.dumps(drawn))
+    assert kept.clusters == drawn.clusters and list(kept.join(data)["id"]) == ids
+    assert _design().draws(data, 2).shape == (2, 6)
+    assert cw.mann_whitney("y ~ arm", drawn.frame, design=kept).n == (3, 3)
+
+
+def test_2_4_clusters_beside_a_formula_come_as_a_column_a_series_or_an_array():
+    rng = np.random.default_rng(4)
+    d = pd.DataFrame({"y": rng.normal(size=40), "arm": np.repeat(["a", "b"], 20)})
+    d["family"] = np.arange(40) // 2
+    named = cw.ols("y ~ arm", d, cluster="family")
+    shuffled = d["family"].iloc[::-1]
+    for ids in (d["family"], shuffled, d["family"].to_numpy(), d["family"].astype(str).tolist()):
+        fit = cw.ols("y ~ arm", d, cluster=ids)
+        assert fit.clusters == 20
+        assert np.array_equal(fit.se, named.se)
+        cox = cw.coxph(
+            "Surv(family, arm == 'a') ~ y", d.assign(family=d["family"] + 1), cluster=ids
+        )
+        assert cox.clusters == 20
+    gaps = d.assign(y=d["y"].where(d.index % 7 != 0))
+    one, other = (cw.ols("y ~ arm", gaps, cluster=c) for c in ("family", d["family"]))
+    assert np.array_equal(one.se, other.se) and one.clusters == other.clusters
+    with pytest.raises(cw.InputError, match="39 cluster ids for 40 rows"):
+        cw.ols("y ~ arm", d, cluster=np.arange(39))
+
+
+def test_2_11_notes_of_the_trial_reach_every_model():
+    d = _families()
+    trial = cw.Design("t", arms={"a": 1, "b": 1}, cluster="family", seed=1).assign(d)
+    data = trial.frame.assign(
+        y=np.arange(16.0) % 5, time=np.arange(16.0) + 1, event=np.resize([1, 0, 1], 16)
+    )
+    data.loc[data["family"] == 12, "y"] = np.nan
+    fits = [
+        cw.ols("y ~ arm", data, design=trial),
+        cw.logit("event ~ arm + y", data, design=trial),
+        cw.coxph("Surv(time, event) ~ arm + y", data, design=trial),
+    ]
+    for fit in fits:
+        notes = " ".join(fit.notes)
+        assert "rows dropped by arm: a " in notes
+        assert "1 of 8 clusters lost all their rows" in notes

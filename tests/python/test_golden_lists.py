@@ -228,7 +228,7 @@ if __name__ == "__main__":
 
 import crewe as cw  # noqa: E402
 import pandas as pd  # noqa: E402
-from crewe._methods import from_table  # noqa: E402
+from crewe.design.methods import from_table  # noqa: E402
 
 COMMITTED = json.loads(GOLDEN.read_text(encoding="utf-8"))
 

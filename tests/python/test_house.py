@@ -5,10 +5,12 @@ from __future__ import annotations
 import ast
 import importlib.util
 import re
+import subprocess
 import sys
 from pathlib import Path
 from types import ModuleType
 
+import crewe as cw
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -173,3 +175,70 @@ def test_rust_is_checked_without_the_tools_of_python() -> None:
     text = (ROOT / "Makefile").read_text("utf-8")
     assert re.search(r"^rust:[ \t]*$", text, flags=re.MULTILINE)
     assert "python3 tests/house.py" in (ROOT / ".pre-commit-config.yaml").read_text("utf-8")
+
+
+@pytest.mark.parametrize(
+    ("path", "name"),
+    [
+        ("descriptives", "crosstab"),
+        ("design", "Design"),
+        ("ledger", "Ledger"),
+        ("national", "compare_to_national"),
+        ("nonparametric", "mann_whitney"),
+        ("permutation", "permutation_test"),
+        ("rates", "compare_rates"),
+        ("regression", "ols"),
+    ],
+)
+def test_paths_that_programs_import_stay(path: str, name: str) -> None:
+    module = importlib.import_module(f"crewe.{path}")
+    assert getattr(module, name) is getattr(cw, name)
+    assert getattr(cw, path) is module
+    assert importlib.reload(module) is module
+
+
+def _imported(node: ast.stmt) -> set[str]:
+    return {alias.name for alias in node.names} if isinstance(node, ast.ImportFrom) else set()
+
+
+def test_every_name_is_found_where_type_checkers_find_it() -> None:
+    tree = ast.parse(Path(cw.__file__).read_text("utf-8"))
+    typed = next(node for node in tree.body if isinstance(node, ast.If))
+    homes = {
+        alias.name: node.module
+        for node in typed.body
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
+    }
+    whole = [node.module for node in typed.body if "*" in _imported(node)]
+    assert tuple(whole) == cw._LISTS
+    listed = {name: home for home in whole for name in importlib.import_module(home).__all__}
+    modules = {home.rpartition(".")[2] for home in whole}
+    homes = {name: home for name, home in homes.items() if name not in {"*", *modules}}
+    assert {name: cw._HOME[name] for name in homes} == homes
+    assert homes.keys().isdisjoint(listed)
+    homes |= listed
+    lazily = set(cw.__all__) - {"__version__"} - set(vars(cw.exceptions))
+    assert lazily == set(homes)
+    for name in [*cw.__all__, *cw._HOME, *cw._MOVED]:
+        assert getattr(cw, name) is not None
+        assert name in dir(cw) or name not in cw.__all__
+    with pytest.raises(AttributeError, match="no attribute 'lm'"):
+        _ = cw.lm
+
+
+def test_importing_the_package_imports_no_library() -> None:
+    code = "import sys, crewe; print(sorted({m.partition('.')[0] for m in sys.modules} & set(sys.argv)))"
+    heavy = ["pandas", "numpy", "narwhals", "formulaic", "matplotlib", "great_tables", "scipy"]
+    done = subprocess.run(
+        [sys.executable, "-c", code, *heavy], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() in ("[]", "['numpy']")
+
+
+def test_the_top_of_the_package_is_bare(tmp_path: Path) -> None:
+    inside = {"frames.a": {"plots.b"}, "plots.b": set()}
+    assert house.uphill(inside, house.ROOMS, ".") == [
+        "frames.a -> plots.b does not go down a floor"
+    ]
+    assert house.package_faults() == []

@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
+from crewe.frames.source import Source
 
 matplotlib.use("agg")
 
@@ -178,7 +179,7 @@ def test_constrained_randomisation_of_the_dickinson_counties() -> None:
     draws = trial.draws(data, 3_000, seed=77)
     rows = {row.tobytes() for row in draws}
     assert len(rows) <= 1_288
-    support = trial._core().support(trial._units(cw._frames.Source(data)), 2_000)
+    support = trial._core().support(trial._units(Source(data)), 2_000)
     assert rows <= {row.tobytes() for row in support["arm"]}
     # Counties as polars text, rows shuffled.
     other = pl.from_pandas(data.sample(frac=1, random_state=1)).with_columns(pl.col("county"))

@@ -115,7 +115,7 @@ def test_levels_and_comparisons(name: str, at: str) -> None:
     assert seen >= 3 * len(kinds)
 
 
-def test_emmeans_agrees_on_the_levels() -> None:
+def test_4_2_emmeans_agrees_on_the_levels() -> None:
     seen = 0
     for case in CASES.values():
         fit = fitted(case, frame(case))
@@ -135,7 +135,7 @@ def test_emmeans_agrees_on_the_levels() -> None:
     assert seen > 10
 
 
-def test_the_two_differ_only_with_products_or_curves() -> None:
+def test_4_2_the_two_differ_only_with_products_or_curves() -> None:
     case = CASES["category by category"]
     data = frame(case)
     flat = cw.ols("score ~ arm + site + sex + age", data, cluster="family")

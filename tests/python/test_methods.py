@@ -13,7 +13,7 @@ from typing import Any
 import crewe as cw
 import numpy as np
 import pytest
-from crewe._methods import METHODS, from_table
+from crewe.design.methods import METHODS, from_table
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import pickle
+from decimal import Decimal
 from pathlib import Path
 
 import crewe as cw
@@ -13,6 +15,8 @@ import pandas as pd
 import polars as pl
 import pyarrow as pa
 import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
 
 matplotlib.use("Agg")
 
@@ -341,7 +345,7 @@ def test_results_print_pickle_and_say_when_they_are_synthetic(staff: pd.DataFram
         again = pickle.loads(pickle.dumps(result))
         assert repr(again) == repr(result)
         assert "SYNTHETIC" in repr(result)
-        assert result._repr_html_().startswith("<table")
+        assert "<table" in result._repr_html_()
         assert list(result.tidy().columns)[:8] == [
             "term",
             "estimate",
@@ -370,10 +374,10 @@ def test_figures_hold_what_the_results_hold(staff: pd.DataFrame) -> None:
     ax = needs.plot()
     assert [bar.get_height() for bar in ax.patches] == pytest.approx([*SHARES, *needs.rates])
     assert [label.get_text() for label in ax.get_xticklabels()] == names
-    from crewe import _style
+    from crewe.plots import style
 
-    assert "N1: national 45.0%, sample 52.4%" in _style.alt_of(ax)
-    assert _style.is_synthetic(means.plot()) and not _style.is_synthetic(ax)
+    assert "N1: national 45.0%, sample 52.4%" in style.alt_of(ax)
+    assert style.is_synthetic(means.plot()) and not style.is_synthetic(ax)
     plt.close("all")
 
 
@@ -401,3 +405,48 @@ def test_row_9_5_a_value_at_an_edge_is_in_the_bin_above() -> None:
     frame.loc[2, "share"] = 0.3
     table = cw.crosstab("share", frame, bins=np.arange(0, 1.05, 0.1))
     assert table.counts.ravel().tolist() == [1, 1, 0, 3, 1, 1, 1, 1, 1, 2]
+
+
+def test_9_13_bins_and_an_order_are_refused():
+    data = {"x": [1, 2, 3], "arm": ["a", "b", "b"]}
+    for options in ({}, {"by": "arm"}):
+        with pytest.raises(cw.InputError, match="order= names categories"):
+            cw.crosstab("x", pd.DataFrame(data), bins=[0, 2, 4], order=["0–1", "2–4"], **options)
+    with pytest.raises(cw.InputError, match="bins"):
+        cw.crosstab("x", data, bins="ab")
+    with pytest.raises(cw.InputError, match="2 dimensions"):
+        cw.crosstab("x", data, bins=[[0, 2], [2, 4]])
+
+
+def test_9_5_classes_are_written_by_the_shortest_decimals():
+    table = cw.crosstab("x", {"x": [0.05, 0.3, 1.0]}, bins=np.arange(0, 1.05, 0.1))
+    assert table.rows[2:4] == ["0.2–0.3", "0.3–0.4"]
+    assert table.counts.ravel().tolist() == [1, 0, 0, 1, 0, 0, 0, 0, 0, 1]
+    thirds = cw.crosstab("x", {"x": [0.5]}, bins=np.linspace(0, 1, 4)).rows
+    assert thirds == ["0–0.333", "0.333–0.667", "0.667–1"]
+    assert cw.crosstab("x", {"x": [0.2]}, bins=[0, 0.125, 0.25]).rows == ["0–0.125", "0.125–0.25"]
+    # Whole numbers fall into whole classes, also where the edges went through arithmetic.
+    assert cw.crosstab("x", {"x": [1, 3]}, bins=[0, 0.1 * 3 * 10, 6]).rows == ["0–2", "3–6"]
+
+
+@given(
+    st.integers(1, 3),
+    st.integers(1, 40),
+    st.integers(0, 60),
+    st.integers(2, 12),
+    st.sampled_from(["arange", "sum"]),
+)
+@settings(deadline=None)
+def test_9_5_edges_of_any_step_print_as_decimals(places, step, start, classes, how):
+    exact = [Decimal(start + step * i).scaleb(-places) for i in range(classes + 1)]
+    each = step * 10.0**-places
+    edges = (
+        start * 10.0**-places + each * np.arange(classes + 1)
+        if how == "arange"
+        else np.cumsum([start * 10.0**-places, *[each] * classes])
+    )
+    assume(any(edge != edge.to_integral_value() for edge in exact))
+    # A value between whole numbers, so that the classes are not those of whole numbers.
+    rows = cw.crosstab("x", {"x": [float(edges[0]) + each / 3]}, bins=edges).rows
+    text = [format(edge.normalize(), "f") if edge else "0" for edge in exact]
+    assert rows == [f"{low}–{high}" for low, high in itertools.pairwise(text)]

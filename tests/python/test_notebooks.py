@@ -76,15 +76,15 @@ def test_5_1_figures_leave_the_settings_of_matplotlib_as_they_were(tmp_path: Pat
 
 def test_5_1_what_a_cell_sets_while_crewe_draws_stays_where_the_style_did_not_set_it() -> None:
     import matplotlib
-    from crewe import _style
+    from crewe.plots import style
 
     with matplotlib.rc_context({"font.size": 21.0, "interactive": False}):
         before = dict(matplotlib.rcParams)
-        with pytest.raises(ZeroDivisionError), _style.printed():
+        with pytest.raises(ZeroDivisionError), style.printed():
             assert matplotlib.rcParams["font.size"] == 8.5
             _ = 1 / 0
         assert dict(matplotlib.rcParams) == before
-        with _style.printed(), _style.printed():
+        with style.printed(), style.printed():
             matplotlib.interactive(True)
             matplotlib.rcParams["figure.dpi"] = 72.0
         after = dict(matplotlib.rcParams)

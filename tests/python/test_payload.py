@@ -22,7 +22,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
-from crewe._display import Table
+from crewe.tables.display import Table
 
 # For the names of columns, which stand in formulas, and for all other words.
 COLUMN = "<img/src=x/onerror=alert(1)>"

@@ -25,8 +25,10 @@ import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
-from crewe import _protocols, _style, plots
+from crewe import plots
+from crewe.plots import style as _style
 from crewe.report import markup
+from crewe.tables import protocols
 
 # --------------------------------------------------------------------------- results to print
 
@@ -465,13 +467,80 @@ def test_report_gathers_methods_notes_and_versions() -> None:
     assert methods.count("OLS: closed ~ arm + history.") == 1
     assert "<strong>Table 5.</strong> OLS" in methods
     assert "Standard errors in brackets" not in page.split('id="notes"')[1]
-    assert "Table 5: 4 of 132 rows dropped" in page
+    assert "4 of 132 rows dropped" in page.split('id="table-5"')[1].split('id="table-6"')[0]
     for name, version in cw.versions().items():
         assert f"<dt>{name}</dt><dd>{version}</dd>" in page
     drawn, observed = trial()
     assert drawn.commitment is not None and observed.commitment is None
     assert f"<code>{drawn.commitment.digest}</code><br>{drawn.commitment.label}" in page
     assert "Commitment" not in cw.Report("t").add(observed).html
+
+
+class Warned:
+    """A result with warnings, a table or none, and a figure."""
+
+    def __init__(self, notes: list[str], shown: str = "") -> None:
+        self.notes = notes
+        if shown:
+            self._repr_html_ = lambda: shown  # type: ignore[method-assign]
+
+    def plot(self) -> Any:
+        return cw.coefplot(closed()[0])
+
+
+def words_of(page: str) -> str:
+    body = re.sub(r"(?s)<(style|svg|head)\b.*?</\1>", " ", page)
+    return " ".join(html.unescape(re.sub(r"<[^>]*>", " ", body)).split())
+
+
+def test_5_5_a_note_stands_once() -> None:
+    plain, _ = closed()
+    first = plain.notes[0]
+    for result in (plain, cw.table({"a": plain})):
+        page = words_of(cw.Report("t").add(result, heading="Cases").html)
+        assert page.count(first) == 1
+        assert "What the results themselves warn of" in page
+        assert page.count("Cases : under Table 1 .") == 1
+    # Whatever its case, its stop and its group.
+    for notes, shown in (
+        (["few clusters, so mind"], "<table></table><p>Note: few clusters, so mind.</p>"),
+        (["few clusters, so mind"], "<table></table><p>Few clusters, so mind.</p>"),
+        (["few clusters, so mind & more", "few clusters, so mind & more"], "<table></table>"),
+        (["few clusters, so mind"], ""),
+    ):
+        page = words_of(cw.Report("t").add(Warned(notes, shown), heading="Cases", alt="a").html)
+        assert page.lower().count("few clusters, so mind") == 1
+    rows = pd.DataFrame({"y": np.arange(40.0) % 7, "x": np.arange(40.0) % 5, "g": list("ab") * 20})
+    for gone in ([0, 1], [0, 2, 1]):
+        by = cw.ols("y ~ x", rows.assign(x=rows["x"].where(~rows.index.isin(gone))), by="g")
+        said = [note.partition(": ")[2].lower() for note in by.notes]
+        assert len(said) == 2
+        page = words_of(cw.Report("t").add(by, heading="Cases").html).lower()
+        assert all(page.count(note) == 1 for note in said)
+
+
+def test_5_5_links_to_tables_lead_somewhere() -> None:
+    plain, _ = closed()
+    report = cw.Report("t").add(plain, heading="Table 1").add(plain, heading="Figure 2")
+    page = Outline(report.html)
+    assert len(page.ids) == len(set(page.ids))
+    assert {link[1:] for link in page.links if link.startswith("#")} <= set(page.ids)
+    assert "#table-2" in page.links
+
+
+def test_5_5_methods_say_what_differs() -> None:
+    plain, other = closed()
+    margins = [fit.margins("arm") for fit in (plain, plain.vcov("HC3"))]
+    page = cw.Report("t").add(margins[0], heading="A").add(margins[1], heading="B").html
+    methods = words_of(page.split('id="methods"')[1])
+    assert methods.count(plain.methods()[0]) == 1
+    assert (
+        "Table 2, Figure 2. Uncertainty: heteroskedasticity-robust standard errors (HC3" in methods
+    )
+    assert methods.count("Otherwise as Table 1, Figure 1.") == 1
+    # What shares a single sentence is said in full.
+    page = cw.Report("t").add(plain, heading="A").add(other, heading="B").html
+    assert "Otherwise" not in words_of(page.split('id="methods"')[1])
 
 
 def test_banner_follows_the_data() -> None:
@@ -498,7 +567,8 @@ def test_report_makes_foreign_html_harmless() -> None:
     for word in ("bad()", "onclick", "http://a", "p{}", "<i>", "<img"):
         assert word not in body
     assert "<h3>Big</h3>" in body and "1 &lt; 2" in body and "A &lt;b&gt; &amp; c" in body
-    assert '<caption><span class="no">Table 1.</span> &lt;i&gt;x&lt;/i&gt;</caption>' in body
+    said = '<span class="said"><span class="no">Table 1.</span> &lt;i&gt;x&lt;/i&gt;</span>'
+    assert f'<caption id="table-1">{said}</caption>' in body
     Outline(page)
 
 
@@ -543,10 +613,10 @@ def test_report_pickles() -> None:
 
 def test_protocols_hold_for_the_sample() -> None:
     plain, _ = closed()
-    assert isinstance(plain, _protocols.Fit) and isinstance(plain, _protocols.Described)
-    assert isinstance(by_history()["All cases"], _protocols.Margins)
-    assert isinstance(trial()[0], _protocols.Designed)
-    assert not isinstance(object(), _protocols.Tidy)
+    assert isinstance(plain, protocols.Fit) and isinstance(plain, protocols.Described)
+    assert isinstance(by_history()["All cases"], protocols.Margins)
+    assert isinstance(trial()[0], protocols.Designed)
+    assert not isinstance(object(), protocols.Tidy)
 
 
 def test_show_versions(capsys: pytest.CaptureFixture[str]) -> None:
@@ -652,3 +722,127 @@ class TestBrowser:
             text = run.stdout.decode()
             assert "Methods and definitions" in text and "Skip to the report" not in text
             assert text.count("SYNTHETIC DATA") >= len(boxes)
+
+
+def wide(columns: int, rows: int = 3) -> pd.DataFrame:
+    return pd.DataFrame(
+        {f"column_{j}": [f"{i}.{j:03}" for i in range(rows)] for j in range(columns)}
+    )
+
+
+@pytest.fixture(scope="class")
+def chromium() -> Any:
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=QUIET)
+        yield browser
+        browser.close()
+
+
+SIGNS = """box => {
+    const sign = getComputedStyle(box.firstElementChild, '::before');
+    return {
+        over: box.scrollWidth > box.clientWidth,
+        seen: sign.content !== 'none' && parseFloat(sign.marginTop) === 0,
+        hidden: parseFloat(sign.marginTop) <= -parseFloat(sign.height),
+        right: box.getBoundingClientRect().right,
+    };
+}"""
+
+
+class TestWideTables:
+    pytestmark = browser_checks
+
+    @pytest.mark.parametrize("width", [320, 390, 768, 1280])
+    def test_5_5_a_sign_where_a_table_goes_on(
+        self, chromium: Any, tmp_path: Path, width: int
+    ) -> None:
+        plain, crossed = closed()
+        report = cw.Report("t", date="2026-01-01")
+        for columns in (1, 2, 4, 8, 16):
+            report.add(wide(columns), heading=f"{columns} columns", caption="A table " * 12)
+        report.add(plain).add(cw.table({"a": plain, "b": crossed}))
+        page = chromium.new_page(viewport={"width": width, "height": 800})
+        page.goto(report.save(tmp_path / "report.html").as_uri())
+        self.hold(page, ".scroll", width)
+        # Captions do not go on with their tables.
+        for caption in page.locator("caption .said").all():
+            box = caption.bounding_box()
+            assert box and box["x"] + box["width"] <= width
+        page.close()
+
+    @pytest.mark.parametrize("width", [320, 390, 1280])
+    def test_5_5_a_sign_in_notebooks_too(self, chromium: Any, tmp_path: Path, width: int) -> None:
+        plain, crossed = closed()
+        shown = [plain, cw.table({"a": plain, "b": crossed}), cw.cost.project_crewe()]
+        outputs = "".join(f"<div>{one._repr_html_()}</div>" for one in shown)
+        path = tmp_path / "notebook.html"
+        path.write_text(f"<!doctype html><meta charset='utf-8'>{outputs}", "utf-8")
+        page = chromium.new_page(viewport={"width": width, "height": 800})
+        page.goto(path.as_uri())
+        self.hold(page, ".crewe-scroll", width)
+        page.close()
+
+    def hold(self, page: Any, boxes: str, width: int) -> None:
+        found = [box.evaluate(SIGNS) for box in page.locator(boxes).all()]
+        assert len(found) >= 3
+        for one in found:
+            assert one["over"] == one["seen"]
+            assert one["over"] != one["hidden"]
+            assert one["right"] <= width
+        assert width > 400 or any(one["over"] for one in found)
+        assert not all(one["over"] for one in found)
+
+    def test_5_5_many_columns_fit_on_paper(self, chromium: Any, tmp_path: Path) -> None:
+        report = cw.Report("t", date="2026-01-01")
+        for columns in (6, 9, 12, 16):
+            named = {f"column_{j}": f"a column {j}" for j in range(columns)}
+            report.add(wide(columns).rename(columns=named), heading=f"{columns} columns")
+        # 170 mm, the width of the page without its margins.
+        page = chromium.new_page(viewport={"width": 643, "height": 900})
+        page.emulate_media(media="print")
+        page.goto(report.save(tmp_path / "report.html").as_uri())
+        assert page.evaluate("document.documentElement.scrollWidth") <= 643
+        assert (
+            page.locator(".wide").first.evaluate("box => getComputedStyle(box, '::before').content")
+            == "none"
+        )
+        page.close()
+
+    @pytest.mark.skipif(shutil.which("pdftotext") is None, reason="no pdftotext")
+    def test_5_5_headings_stay_with_their_tables_in_print(
+        self, chromium: Any, tmp_path: Path
+    ) -> None:
+        report = cw.Report("t", date="2026-01-01")
+        words = "Words that lead to a table. "
+        for k in range(24):
+            table = wide(3, rows=5 if k % 3 == 0 else 14)
+            report.add_text(words * 30, heading=f"Filler {k}")
+            report.add_text("\n\n".join([words * (1 + 2 * (k % 5))] * (1 + k % 4)))
+            report.add(table.assign(last="end"), heading=f"Heading {k}", text=words)
+        page = chromium.new_page()
+        page.goto(report.save(tmp_path / "report.html").as_uri())
+        page.pdf(path=str(tmp_path / "report.pdf"), prefer_css_page_size=True)
+        page.close()
+        run = subprocess.run(
+            ["pdftotext", "-layout", str(tmp_path / "report.pdf"), "-"],
+            capture_output=True,
+            check=True,
+        )
+        sheets = run.stdout.decode().split("\f")[:-1]
+        assert len(sheets) > 8
+        parted = 0
+        for sheet in sheets:
+            lines = [line.strip() for line in sheet.splitlines() if line.strip()][:-1]
+            rows = [bool(re.fullmatch(r"\d+\.000 .*end", line)) for line in lines]
+            heads = [line.startswith("column 0") for line in lines]
+            # The last lines of a page are no heading, caption or head of a table, with fewer than three rows under it.
+            for at, head in enumerate(heads):
+                assert not head or sum(rows[at : at + 4]) == 3, lines[at:]
+            assert not re.match(r"(\d+ +(Heading|Filler)|Table) \d+", lines[-1]), lines[-3:]
+            parted += heads[0]
+        # Long tables go on over the page under their head, and so pages are filled.
+        assert parted >= 2
+        full = [sum(bool(line.strip()) for line in sheet.splitlines()) for sheet in sheets[1:-1]]
+        assert min(full) > 0.6 * max(full)

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
-from crewe import _style
+from crewe.plots import style
 
 matplotlib.use("Agg")
 
@@ -189,7 +189,7 @@ def test_predictability_tells_procedures_apart() -> None:
     guessed = left.get_lines()[-2].get_xdata()
     assert list(guessed) == pytest.approx([100 * one.guess for one in found])
     assert list(right.get_lines()[-1].get_xdata()) == [one.worst_mean for one in found]
-    assert "right guesses" in _style.alt_of(left)
+    assert "right guesses" in style.alt_of(left)
 
 
 def test_predictability_of_the_units_themselves() -> None:

@@ -11,7 +11,7 @@ import pandas as pd
 import polars as pl
 import pyarrow as pa
 import pytest
-from crewe import _style
+from crewe.plots import style
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -328,10 +328,10 @@ def test_the_figure_has_its_numbers_at_risk():
         assert texts[place + 1 : place + 11] == counts
     assert ax.get_xlim() == (0, 450)
     assert len({str(line.get_linestyle()) for line in ax.lines if len(line.get_xdata()) > 20}) >= 2
-    assert "Kaplan-Meier" in _style.alt_of(ax) and "at risk" in _style.alt_of(ax)
-    assert _style.is_synthetic(ax)
+    assert "Kaplan-Meier" in style.alt_of(ax) and "at risk" in style.alt_of(ax)
+    assert style.is_synthetic(ax)
     fit = cw.coxph("Surv(days, event) ~ arm + history", cases)
-    assert "Cox-adjusted" in _style.alt_of(fit.adjusted_curves().plot())
+    assert "Cox-adjusted" in style.alt_of(fit.adjusted_curves().plot())
     assert fit.plot().get_xlabel().startswith("Log hazard ratio")
     assert fit.zph().plot("arm[T.crewe]").get_ylabel().endswith("arm: crewe")
     matplotlib.pyplot.close("all")
@@ -365,7 +365,7 @@ def test_row_3_11_a_time_is_found_although_arithmetic_moved_it():
     assert np.isnan(curves.survival_at([np.nan])["estimate"][0])
     again = pickle.loads(pickle.dumps(curves))
     assert again.survival_at([0.3]).equals(curves.survival_at([0.3]))
-    assert "75% at the end" in _style.alt_of(curves.plot(end=0.3, step=0.1))
+    assert "75% at the end" in style.alt_of(curves.plot(end=0.3, step=0.1))
 
 
 @settings(max_examples=60, deadline=None)

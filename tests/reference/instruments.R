@@ -115,6 +115,7 @@ describe <- function(x) {
 likert <- list(items = L, reversed = c(1, 4), arm = staff, mean = mean_score,
   total = mean_score * 6, answered = as.integer(answered), complete = one(nrow(complete)),
   alpha = one(6 / 5 * (1 - sum(apply(complete, 2, var)) / var(rowSums(complete)))),
+  item_rest = sapply(1:6, function(j) cor(complete[, j], rowSums(complete[, -j]))),
   by_arm = lapply(split(mean_score * 6, staff), describe))
 
 write_json_file(list(metadata = versions(), cases = cases, risk = risk_reference, sdq = sdq, likert = likert),

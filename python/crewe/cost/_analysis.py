@@ -13,12 +13,14 @@ from typing import Any
 
 import pandas as pd
 
-from crewe import _core, _toml
-from crewe._display import Table
-from crewe._frames import build
+from crewe import _core
 from crewe.cost._declare import Input, Line, declared, frame_kind, text_of
 from crewe.cost._trace import Trace, full, money
 from crewe.exceptions import InputError, did_you_mean, fault
+from crewe.files import toml
+from crewe.frames.source import build
+from crewe.tables.display import Table
+from crewe.tables.printable import Printable
 
 # A line that is used twice is followed twice, so a trace can grow much faster than the analysis.
 _LONGEST_TRACE = 10_000
@@ -61,7 +63,7 @@ class Worked:
         return float(self.exact)
 
 
-class CostBenefit:
+class CostBenefit(Printable):
     """A cost-benefit analysis: inputs, and the lines that follow from them, exact to the penny.
 
     Parameters
@@ -135,18 +137,12 @@ class CostBenefit:
         -------
         CostBenefit
         """
-        try:
-            text = Path(path).read_text(encoding="utf-8")
-        except OSError as error:
-            raise fault(
-                InputError, f"the file '{path}' cannot be read", remedy="Check the path"
-            ) from error
-        return cls._of_toml(text, str(path))
+        return cls._of_toml(toml.text_of(path), str(path))
 
     @classmethod
     def _of_toml(cls, text: str, path: str) -> CostBenefit:
         # Decimals as text: nothing passes through binary.
-        content = _toml.read(
+        content = toml.read(
             text, f"the file '{path}'", "Mend it at the place named", parse_float=str
         )
         unknown = set(content) - {"title", "source", "input", "line"}
@@ -280,21 +276,11 @@ class CostBenefit:
             rows=rows,
             title=self.title,
             notes=self.notes,
+            align="llrrll",
         )
 
-    def text(self) -> str:
-        """Give the lines as a table for a terminal."""
-        return self._table().text()
-
-    def html(self) -> str:
-        """Give the lines as an HTML table."""
-        return self._table().html()
-
-    def __repr__(self) -> str:
-        return self.text()
-
-    def _repr_html_(self) -> str:
-        return self.html()
+    def _panels(self) -> list[Table]:
+        return [self._table()]
 
     def trace(self, name: str) -> Trace:
         """Follow a line back to its inputs.
@@ -386,7 +372,7 @@ def project_crewe() -> CostBenefit:
         Education, DFE-RR580, 2017, Appendix 9: each line with the figure printed and how it agrees.
     """
     text = (
-        resources.files("crewe")
+        resources.files("crewe.cost")
         .joinpath("data/project_crewe_costs.toml")
         .read_text(encoding="utf-8")
     )

@@ -7,7 +7,11 @@ from dataclasses import dataclass, fields, replace
 from decimal import Decimal
 from typing import Any
 
+import numpy as np
+import pandas as pd
+
 from crewe.exceptions import InputError, fault
+from crewe.frames.cells import is_missing
 
 
 @dataclass(frozen=True)
@@ -75,7 +79,10 @@ def declared(kind: Any, given: Any, second: str) -> list[Any]:
     declared = []
     for position, row in enumerate(rows):
         if isinstance(row, kind):
-            declared.append(replace(row, **{second: text_of(getattr(row, second))}))
+            given_as = {name: getattr(row, name) for name in known}
+            declared.append(
+                replace(row, **{name: _text(value) for name, value in given_as.items()})
+            )
             continue
         if not isinstance(row, Mapping):
             raise fault(
@@ -86,7 +93,7 @@ def declared(kind: Any, given: Any, second: str) -> list[Any]:
                 remedy=f"Give each its name and {second}",
             )
         unknown = sorted(set(row) - set(known))
-        absent = [name for name in ("name", second) if row.get(name) in (None, "")]
+        absent = [name for name in ("name", second) if _is_absent(row.get(name))]
         if unknown or absent:
             problem = (
                 f"has the unknown field {unknown[0]!r}"
@@ -100,7 +107,13 @@ def declared(kind: Any, given: Any, second: str) -> list[Any]:
                 remedy=f"The fields are {', '.join(known)}",
             )
         declared.append(
-            kind(**{name: text_of(value) for name, value in row.items() if value is not None})
+            kind(
+                **{
+                    name: _text(value)
+                    for name, value in row.items()
+                    if name == second or not is_missing(value)
+                }
+            )
         )
     return declared
 
@@ -108,14 +121,24 @@ def declared(kind: Any, given: Any, second: str) -> list[Any]:
 def _frame_rows(frame: Any) -> list[dict[str, Any]]:
     import narwhals as nw
 
-    from crewe._frames import Source
+    from crewe.frames.source import Source
 
     Source(frame)  # refuses what is not a frame, in the words that every function uses
     native: Any = nw.from_native(frame)
     if isinstance(native, nw.LazyFrame):
         native = native.collect()
-    rows = native.rows(named=True)
-    return [{k: v for k, v in row.items() if v is not None and v == v} for row in rows]
+    singles = {name for name, dtype in native.schema.items() if dtype == nw.Float32}
+
+    def cell(name: str, value: Any) -> Any:
+        if isinstance(value, Decimal):
+            # A column of decimals has one scale, and fills every figure up to it.
+            return format(value.normalize(), "f")
+        return np.float32(value) if name in singles else value
+
+    return [
+        {name: cell(name, value) for name, value in row.items() if not is_missing(value)}
+        for row in native.rows(named=True)
+    ]
 
 
 def frame_kind(given: Any) -> tuple[Any, bool]:
@@ -129,11 +152,28 @@ def frame_kind(given: Any) -> tuple[Any, bool]:
 
 
 def text_of(value: Any) -> str:
-    """Give a number as the decimal that was typed; text as it is."""
+    """Give a number as the decimal that was typed; text as it is.
+
+    A float that is whole is a whole number: a column of whole figures with a gap holds floats.
+
+    Examples
+    --------
+    >>> text_of(2450.0), text_of(68.05), text_of("29.70")
+    ('2450', '68.05', '29.70')
+    """
     if isinstance(value, str):
         return value
-    if hasattr(value, "item"):
-        value = value.item()
-    if isinstance(value, float):
-        return format(Decimal(repr(value)), "f")
+    if isinstance(value, float | np.floating) and np.isfinite(value):
+        # A number prints by the digits of its own precision; 68.05 in 32 bits is no 68.05000305.
+        digits = str(value) if isinstance(value, np.floating) else repr(value)
+        return format(Decimal(digits), "f").removesuffix(".0")
     return str(value)
+
+
+def _text(value: Any) -> Any:
+    return "" if value is None else text_of(value)
+
+
+def _is_absent(value: Any) -> bool:
+    """Say whether a name, number or formula was left out; one that is not a number was not."""
+    return value is None or value is pd.NA or (isinstance(value, str) and not value)

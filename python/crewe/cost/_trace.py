@@ -9,7 +9,8 @@ from fractions import Fraction
 
 import pandas as pd
 
-from crewe._display import Table
+from crewe.tables.display import Table
+from crewe.tables.printable import Printable
 
 
 def full(value: Fraction) -> str:
@@ -38,7 +39,7 @@ def money(text: str, unit: str) -> str:
 
 
 @dataclass(frozen=True, repr=False)
-class Trace:
+class Trace(Printable):
     """A line of a cost-benefit analysis followed back to its inputs.
 
     Attributes
@@ -81,9 +82,8 @@ class Trace:
             lines.extend(f"{indent}  {detail}" for detail in self._details(row))
         return "\n".join(lines)
 
-    def html(self) -> str:
-        """Give the trace as an HTML table."""
-        return Table(
+    def _panels(self) -> list[Table]:
+        table = Table(
             header=["Line or input", "Value", "How"],
             rows=[
                 [
@@ -94,10 +94,9 @@ class Trace:
                 for row in self.frame.to_dict("records")
             ],
             title=f"Where {self.name} comes from",
-        ).html()
+            align="lrl",
+        )
+        return [table]
 
     def __repr__(self) -> str:
         return self.text()
-
-    def _repr_html_(self) -> str:
-        return self.html()

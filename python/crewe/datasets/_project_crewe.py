@@ -8,12 +8,13 @@ from typing import Any
 
 import narwhals as nw
 
-from crewe._display import Table
-from crewe._frames import build
 from crewe.datasets import _project_crewe_cases as _cases
 from crewe.datasets import _project_crewe_records as _records
 from crewe.datasets._project_crewe_columns import FRAMES
 from crewe.exceptions import InputError, fault
+from crewe.frames.source import build
+from crewe.tables.display import Table
+from crewe.tables.printable import Printable
 
 _BACKENDS = ("pandas", "polars", "pyarrow")
 _WARNING = (
@@ -22,24 +23,8 @@ _WARNING = (
 )
 
 
-def _left(header: list[str], rows: list[list[Any]]) -> tuple[list[str], list[list[Any]]]:
-    """Pad text with spaces on its right: tables set it flush right, which suits numbers alone."""
-    widths = [
-        max(len(str(row[j])) for row in [header, *rows]) if isinstance(rows[0][j], str) else 0
-        for j in range(len(header))
-    ]
-
-    def padded(row: list[Any]) -> list[Any]:
-        return [
-            cell.ljust(width) if isinstance(cell, str) else cell
-            for cell, width in zip(row, widths, strict=True)
-        ]
-
-    return padded(header), [padded(row) for row in rows]
-
-
 @dataclass(frozen=True, repr=False, eq=False)
-class ProjectCrewe(Mapping[str, Any]):
+class ProjectCrewe(Printable, Mapping[str, Any]):
     """The SYNTHETIC Project Crewe: named frames, as attributes and as a mapping.
 
     Attributes
@@ -126,7 +111,7 @@ class ProjectCrewe(Mapping[str, Any]):
         --------
         >>> import crewe as cw
         >>> trial = cw.datasets.project_crewe(seed=2017)
-        >>> trial.describe("caseload").rows[0][0].strip()
+        >>> trial.describe("caseload").rows[0][0]
         'practitioner_id'
         """
         if frame is None:
@@ -135,10 +120,10 @@ class ProjectCrewe(Mapping[str, Any]):
                 for name in self
                 for column, (meaning, origin) in FRAMES[name][1].items()
             ]
-            header, rows = _left(["frame", "column", "meaning", "origin"], rows)
             return Table(
-                header,
+                ["frame", "column", "meaning", "origin"],
                 rows,
+                align="llll",
                 title=f"SYNTHETIC Project Crewe (seed {self.seed}): columns",
                 notes=[_WARNING],
             )
@@ -150,13 +135,10 @@ class ProjectCrewe(Mapping[str, Any]):
                 remedy=f"The frames are {', '.join(self)}",
             )
         row, columns = FRAMES[frame]
-        header, body = _left(
+        return Table(
             ["column", "meaning", "origin"],
             [[column, meaning, origin] for column, (meaning, origin) in columns.items()],
-        )
-        return Table(
-            header,
-            body,
+            align="lll",
             title=f"SYNTHETIC Project Crewe (seed {self.seed}): {frame}",
             notes=[f"A row: {row[0].lower()}{row[1:]}.", _WARNING],
         )
@@ -166,19 +148,16 @@ class ProjectCrewe(Mapping[str, Any]):
         for name in self:
             frame = nw.from_native(self[name], eager_only=True)
             rows.append([name, len(frame), len(frame.columns), FRAMES[name][0]])
-        header, rows = _left(["frame", "rows", "columns", "a row is"], rows)
         return Table(
-            header,
+            ["frame", "rows", "columns", "a row is"],
             rows,
+            align="lrrl",
             title=f"SYNTHETIC Project Crewe trial (seed {self.seed})",
             notes=[_WARNING, "Columns: .describe() or .describe('cases')."],
         )
 
-    def __repr__(self) -> str:
-        return self._table().text()
-
-    def _repr_html_(self) -> str:
-        return self._table().html()
+    def _panels(self) -> list[Table]:
+        return [self._table()]
 
 
 def project_crewe(seed: int = 2017, backend: str = "pandas") -> ProjectCrewe:

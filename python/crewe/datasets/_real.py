@@ -12,8 +12,8 @@ from typing import Any, Literal
 import narwhals as nw
 import numpy as np
 
-from crewe._frames import build
 from crewe.exceptions import InputError, fault
+from crewe.frames.source import build
 
 Backend = Literal["pandas", "polars", "pyarrow"]
 

@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from crewe import _core, _style
-from crewe._labels import fixed
+from crewe import _core
+from crewe.plots import style as _style
+from crewe.tables.labels import fixed
 
 
 def _axes(ax: Any) -> Any:

@@ -13,9 +13,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from crewe._frames import Source, _declared_levels
 from crewe.exceptions import InputError, fault
-from crewe.instruments import _columns
+from crewe.frames import cells as _cells
+from crewe.frames.source import Source, _declared_levels
+from crewe.instruments import _columns, _dates
+from crewe.instruments._answers import FLAGS, Labels, answers, nearest
 
 if TYPE_CHECKING:
     from crewe.instruments.risk import Factor, Framework
@@ -66,7 +68,7 @@ def long(
     """Read one row a case, time and factor seen."""
     ids, case_labels = source.ids(case)
     time_codes, time_labels = _times(source, time, times)
-    names = _columns.raw(source, code)
+    names = source.cells(code)
     place = {known: j for j, known in enumerate(framework.codes)}
     unknown = [i for i, name in enumerate(names) if name is not None and name not in place]
     blank = [i for i, name in enumerate(names) if name is None]
@@ -78,12 +80,12 @@ def long(
             column=code,
             rows=bad,
             values=[str(names[i]) for i in unknown],
-            remedy=_columns.nearest(names[unknown[0]], framework.codes)
+            remedy=nearest(names[unknown[0]], framework.codes)
             if unknown
             else "Fill them in or drop these rows",
         )
     columns = np.array([place[name] for name in names], dtype=int)
-    cells = [1] * source.n if value is None else _columns.raw(source, value)
+    cells = [1] * source.n if value is None else source.cells(value)
     if value is not None and any(cell is None for cell in cells):
         raise fault(
             InputError,
@@ -115,16 +117,17 @@ def long(
             values=list(dict.fromkeys(names[i] for i in twice)),
             remedy="Keep one row a case, time and factor",
         )
-    pairs = keys[["case", "time"]].drop_duplicates().reset_index(drop=True)
-    row_of = {(c, t): i for i, (c, t) in enumerate(pairs.itertuples(index=False))}
+    first = ~keys.duplicated(["case", "time"]).to_numpy(dtype=bool)
+    of_case, of_time = np.asarray(ids)[first], np.asarray(time_codes)[first]
+    row_of = {pair: i for i, pair in enumerate(zip(of_case, of_time, strict=True))}
     engagement = np.array([factor.kind == "engagement" for factor in framework.factors])
-    matrix = np.where(engagement, np.nan, 0.0) * np.ones((len(pairs), 1))
+    matrix = np.where(engagement, np.nan, 0.0) * np.ones((len(of_case), 1))
     rows = [row_of[pair] for pair in zip(ids, time_codes, strict=True)]
     matrix[rows, columns] = numbers
     return Assessments(
         matrix,
-        pairs["case"].to_numpy(),
-        pairs["time"].to_numpy(),
+        of_case,
+        of_time,
         case_labels,
         time_labels,
         _as_given(source, case, case_labels),
@@ -155,7 +158,7 @@ def wide(
                 f"'{name}' is not in the framework",
                 column=name,
                 values=[name],
-                remedy=_columns.nearest(name, framework.codes),
+                remedy=nearest(name, framework.codes),
             )
     gone = [f.code for f in framework.factors if f.kind != "engagement" and f.code not in present]
     if not present or (gone and missing == "refuse"):
@@ -187,7 +190,7 @@ def wide(
         if factor.code not in present:
             matrix[:, j] = empty
             continue
-        column = _read(framework, factor, _columns.raw(source, factor.code), factor.code, everyone)
+        column = _read(framework, factor, source.cells(factor.code), factor.code, everyone)
         blank = np.flatnonzero(np.isnan(column))
         if len(blank) and factor.kind != "engagement":
             if missing == "refuse":
@@ -219,31 +222,32 @@ def _read(
     positions = [int(row) for row in rows]
     if factor.kind == "engagement":
         allowed = sorted(set(framework.scale.values()), reverse=True)
-        return _columns.answers(
+        return answers(
             cells,
             column,
-            framework.scale,
+            Labels(framework.scale),
             allowed=allowed,
             rows=positions,
             what="values of engagement",
         )
-    return _columns.answers(
+    return answers(
         cells,
         column,
-        _columns.YES,
+        _FLAGS,
         allowed=(0, 1),
         rows=positions,
         what=f"values of {factor.code}",
     )
 
 
-_SORTABLE = re.compile(r"\d+(\.\d+)?$|\d{4}-\d{2}(-\d{2})?")
+_FLAGS = Labels(FLAGS)
+_DATE = re.compile(r"\d{4}-\d{2}(-\d{2})?")
 
 
 def _times(
     source: Source, time: str, times: Sequence[Any] | None
 ) -> tuple[NDArray[np.int64], list[str]]:
-    cells = _columns.raw(source, time)
+    cells = source.cells(time)
     blank = [i for i, cell in enumerate(cells) if cell is None]
     if blank:
         raise fault(
@@ -253,10 +257,15 @@ def _times(
             rows=blank,
             remedy="Fill it in or drop these rows",
         )
-    text = [_label(cell) for cell in cells]
+    _dates.refuse_zones(
+        [_dates.moment(cell) for cell in cells],
+        time,
+        "Give local dates without a zone, for instance with .dt.tz_convert('Europe/London').dt.date",
+    )
+    text = [label(cell) for cell in cells]
     if times is not None:
-        order = [_label(value) for value in times]
-        strange = [i for i, label in enumerate(text) if label not in order]
+        order = [label(value) for value in times]
+        strange = [i for i, name in enumerate(text) if name not in order]
         if strange:
             raise fault(
                 InputError,
@@ -264,34 +273,47 @@ def _times(
                 column=time,
                 rows=strange,
                 values=list(dict.fromkeys(text[i] for i in strange)),
-                remedy=_columns.nearest(text[strange[0]], order),
+                remedy=nearest(text[strange[0]], order),
             )
-    elif all(not isinstance(cell, str) for cell in cells):
-        order = [_label(value) for value in sorted(set(cells))]
+    else:
+        order = _order(source, time, cells, text)
+    place = {name: t for t, name in enumerate(order)}
+    return np.array([place[name] for name in text], dtype=np.int64), order
+
+
+def _order(source: Source, time: str, cells: list[Any], text: list[str]) -> list[str]:
+    """Give the times from first to last, where that can be read off them."""
+    present = sorted(set(text))
+    if not any(isinstance(cell, str) for cell in cells):
+        try:
+            return list(dict.fromkeys(label(value) for value in sorted(set(cells))))
+        except TypeError:
+            pass
     else:
         declared = _declared_levels(source._frame[time])
-        present = set(text)
         if declared is not None:
-            order = [label for label in declared if label in present]
-        elif len(present) == 1 or all(_SORTABLE.match(label) for label in present):
-            order = sorted(present)
-        else:
-            names = ", ".join(repr(label) for label in sorted(present)[:4])
-            raise fault(
-                InputError,
-                "the order of the times is not known",
-                column=time,
-                values=sorted(present),
-                remedy=f"Name them from first to last: times=[{names}] in the right order",
-            )
-    place = {label: t for t, label in enumerate(order)}
-    return np.array([place[label] for label in text], dtype=np.int64), order
+            return [name for name in declared if name in present]
+        if all(_cells.looks_like_a_number(name) for name in present):
+            return sorted(present, key=float)
+        if len(present) == 1 or all(_DATE.match(name) for name in present):
+            return present
+    names = ", ".join(repr(name) for name in present[:4])
+    raise fault(
+        InputError,
+        "the order of the times is not known",
+        column=time,
+        values=present,
+        remedy=f"Name them from first to last: times=[{names}] in the right order",
+    )
 
 
-def _label(value: Any) -> str:
-    if isinstance(value, float) and value.is_integer():
-        return str(int(value))
-    found = None if isinstance(value, str) else _columns.day(value)
+def label(value: Any) -> str:
+    """Name a time: a date by its day, a whole number without a decimal point, a word as it is."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, _cells.NUMBERS):
+        return _cells.label_of(value)
+    found = _dates.day(_dates.moment(value))
     return str(value) if found is None else dt.date.fromordinal(found).isoformat()
 
 

@@ -10,11 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crewe import _core
-from crewe._display import Table
-from crewe._frames import Source
 from crewe.exceptions import InputError, fault
-from crewe.instruments import _columns, _plots, _risk_reading
+from crewe.frames.source import Source
+from crewe.instruments import _plots, _risk_reading
+from crewe.instruments._answers import nearest
 from crewe.instruments._risk_reading import Assessments
+from crewe.tables.display import Table
+from crewe.tables.printable import Printable
 
 if TYPE_CHECKING:
     from crewe.instruments.risk import Framework
@@ -26,7 +28,7 @@ _FLOATS = NDArray[np.float64]
 
 
 @dataclass(eq=False, repr=False)
-class Scores:
+class Scores(Printable):
     """The scores of each case at each time.
 
     Attributes
@@ -227,7 +229,7 @@ class Scores:
                 InputError,
                 f"the frame that was scored had no column '{by}'",
                 column=by,
-                remedy=_columns.nearest(by, list(self._attributes))
+                remedy=nearest(by, list(self._attributes))
                 if self._attributes
                 else "Add the arm to the frame before scoring",
             )
@@ -243,13 +245,13 @@ class Scores:
         return found["codes"], found["labels"]
 
     def _at(self, time: Any) -> int:
-        text = str(time)
+        text = _risk_reading.label(time)
         if text not in self._times:
             raise fault(
                 InputError,
                 f"there is no time '{text}'",
                 values=[text],
-                remedy=_columns.nearest(text, self._times),
+                remedy=nearest(text, self._times),
             )
         return self._times.index(text)
 
@@ -275,15 +277,12 @@ class Scores:
             digits=2,
         )
 
-    def __repr__(self) -> str:
-        return self._table().text()
-
-    def _repr_html_(self) -> str:
-        return self._table().html()
+    def _panels(self) -> list[Table]:
+        return [self._table()]
 
 
 @dataclass(eq=False, repr=False)
-class Change:
+class Change(Printable):
     """How scores changed, by arm.
 
     Attributes
@@ -412,11 +411,8 @@ class Change:
             digits=2,
         )
 
-    def __repr__(self) -> str:
-        return self._table().text()
-
-    def _repr_html_(self) -> str:
-        return self._table().html()
+    def _panels(self) -> list[Table]:
+        return [self._table()]
 
 
 def build(framework: Framework, source: Source, read: Assessments) -> Scores:
@@ -478,6 +474,6 @@ def _measure(measure: str) -> int:
             InputError,
             f"there is no measure '{measure}'",
             values=[measure],
-            remedy=_columns.nearest(measure, MEASURES),
+            remedy=nearest(measure, MEASURES),
         )
     return MEASURES.index(measure)

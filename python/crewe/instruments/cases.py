@@ -19,6 +19,7 @@ Education, DFE-RR580.
 from __future__ import annotations
 
 import datetime as dt
+import re
 from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
@@ -26,11 +27,14 @@ from typing import Any
 import pandas as pd
 
 from crewe import _core
-from crewe._display import Table
-from crewe._frames import Source
-from crewe._select import Ids
+from crewe.design.select import Ids
 from crewe.exceptions import InputError, fault
-from crewe.instruments import _columns
+from crewe.frames.arguments import checked
+from crewe.frames.source import Source
+from crewe.instruments import _dates
+from crewe.instruments._answers import FLAGS, Labels, as_number, nearest, shown
+from crewe.tables.display import Table
+from crewe.tables.printable import Printable
 
 RULES = ("move_referral", "history", "re_referral_in_window", "re_referred_not_closed")
 """The rules' names, in order."""
@@ -38,8 +42,8 @@ RULES = ("move_referral", "history", "re_referral_in_window", "re_referred_not_c
 _ADDED = ("history", "closed", "re_referred", "event", "days", "censored", "referral_recoded")
 
 
-@dataclass(eq=False)
-class Cases:
+@dataclass(eq=False, repr=False)
+class Cases(Printable):
     """Case records recoded by the window rules.
 
     Attributes
@@ -79,16 +83,15 @@ class Cases:
             [[str(r) if r else "", what, n] for r, what, n in s["log"]],
             title="Recodes",
             notes=self.notes,
+            align="llr",
         )
         return [counts, log]
 
-    def __repr__(self) -> str:
-        return "\n\n".join(table.text() for table in self._tables())
-
-    def _repr_html_(self) -> str:
-        return "".join(table.html() for table in self._tables())
+    def _panels(self) -> list[Table]:
+        return self._tables()
 
 
+@checked
 def prepare(
     frame: Any,
     start: Any = "2015-08-01",
@@ -105,6 +108,7 @@ def prepare(
     origin: str = "randomisation",
     extracted: Any = None,
     incomplete: str | None = None,
+    tz: str | dt.tzinfo | None = None,
 ) -> Cases:
     """Recode case records into outcomes, and say which rule changed which rows.
 
@@ -113,10 +117,10 @@ def prepare(
     frame : data frame
         One row a case (a child).
     start, end : date or str
-        The first and the last day of the window.
+        The first and the last day of the window; any type of date that a column may hold.
     referral, closure, rereferral : str
         The columns of the dates: ISO text, dates or timestamps; empty where there is none. A
-        referral is needed for every case.
+        referral is needed for every case. Times that carry a time zone need `tz`.
     cin_start : str, optional
         The column of the date on which support first began. Without it there is no ``history``;
         an empty cell means no earlier support.
@@ -131,8 +135,12 @@ def prepare(
     extracted : date or str, optional
         The day on which the data were extracted; later dates are then refused.
     incomplete : str, optional
-        A column that marks cases with incomplete outcomes, which are excluded and counted: true or
-        false, or the reason as text (empty where complete).
+        A column that marks cases with incomplete outcomes, which are excluded and counted. It holds
+        flags (true or false, 1 or 0, yes or no, y or n, also as text) or the reasons as text, with
+        complete cases empty or marked "complete" or "none".
+    tz : str or tzinfo, optional
+        Where the trial is, for instance "Europe/London": a time with a zone counts by the day that
+        it is there. Times without a zone are local already.
 
     Returns
     -------
@@ -144,7 +152,8 @@ def prepare(
         Where identifiers are missing or repeated, dates cannot be read, or dates are impossible (a
         closure before the referral or the randomisation, a re-referral before or without a closure,
         a date after the extraction, a randomisation outside the window, siblings randomised on
-        different days); all such rows are listed.
+        different days); all such rows are listed. Also where times carry a zone and no `tz` is named,
+        a cell of `incomplete` is neither a flag nor a reason, or no case is left.
 
     Examples
     --------
@@ -161,6 +170,7 @@ def prepare(
     [[1, 0, 1, 1, 112], [0, 0, 0, 0, 417]]
     """
     source = Source(frame)
+    zone = _dates.zone_of(tz)
     flags = _rules(rules)
     _core.check_word("origin", str(origin))
     if origin == "randomisation" and randomised is None:
@@ -180,14 +190,16 @@ def prepare(
             values=clash,
             remedy="Rename or drop them first",
         )
-    first, last = _columns.window_day(start, "start"), _columns.window_day(end, "end")
-    seen = None if extracted is None else _columns.window_day(extracted, "extracted")
+    first, last = (
+        _dates.window_day(value, what, zone) for value, what in ((start, "start"), (end, "end"))
+    )
+    seen = None if extracted is None else _dates.window_day(extracted, "extracted", zone)
     out = _core.prepare_cases(
-        _columns.days(source, referral),
-        _columns.days(source, closure),
-        _columns.days(source, rereferral),
-        None if cin_start is None else _columns.days(source, cin_start),
-        None if randomised is None else _columns.days(source, randomised),
+        _dates.days(source, referral, zone),
+        _dates.days(source, closure, zone),
+        _dates.days(source, rereferral, zone),
+        None if cin_start is None else _dates.days(source, cin_start, zone),
+        None if randomised is None else _dates.days(source, randomised, zone),
         [int(code) for code in families],
         [reason is not None for reason in reasons],
         [referral, closure, rereferral, cin_start or "", randomised or ""],
@@ -198,6 +210,16 @@ def prepare(
     excluded: dict[str, list[str]] = {}
     for row, reason in out["excluded"]:
         excluded.setdefault(reasons[row] or reason, Ids(column=case)).append(ids[row])
+    if source.n and not out["rows"]:
+        raise fault(
+            InputError,
+            f"no case is left: all {source.n} are excluded",
+            column=incomplete if any(reasons) else randomised,
+            values=[f"{reason}: {len(who)}" for reason, who in excluded.items()],
+            remedy="Check how the column marks complete cases: leave them empty, or write false"
+            if any(reasons)
+            else "Check the columns of the dates",
+        )
     log = [(rule, what, rows) for rule, what, rows in out["recodes"]]
     return Cases(
         frame=_frame(source, out),
@@ -237,7 +259,7 @@ def _rules(rules: Collection[str]) -> list[bool]:
                 InputError,
                 f"there is no rule '{rule}'",
                 values=[str(rule)],
-                remedy=_columns.nearest(rule, RULES),
+                remedy=nearest(rule, RULES),
             )
     return [rule in named for rule in RULES]
 
@@ -257,18 +279,66 @@ def _case_ids(source: Source, case: str) -> list[str]:
     return [labels[code] for code in codes]
 
 
+_FLAGS = Labels({**FLAGS, "incomplete": 1})
+_NO_REASON = (
+    "complete",
+    "completed",
+    "ok",
+    "no reason",
+    "not applicable",
+    "n/a",
+    "na",
+    "nil",
+    "none",
+)
+# What empty cells become when a column is written as text.
+_EMPTY = ("nan", "null", "nat", "<na>")
+_COMPLETE = Labels(dict.fromkeys((*_NO_REASON, *_EMPTY), 0))
+"""Words that stand, among reasons, where there is none."""
+
+
 def _reasons(source: Source, incomplete: str | None) -> list[str | None]:
+    """Give the reason for which each case is left out, None where it is complete.
+
+    A column holds flags or reasons: beside a yes or a no, an unknown word is no reason but one more flag.
+    """
     if incomplete is None:
         return [None] * source.n
+    cells = source.cells(incomplete)
+    flags = [_flag(cell) for cell in cells]
+    flagged = any(flag is not None for flag in flags)
     out: list[str | None] = []
-    for cell in _columns.raw(source, incomplete):
-        if cell is None or (isinstance(cell, str) and _columns.YES.get(_columns.plain(cell)) == 0):
-            out.append(None)
-        elif isinstance(cell, str) and _columns.YES.get(_columns.plain(cell)) is None:
-            out.append(cell.strip())
+    bad: list[int] = []
+    for i, (cell, flag) in enumerate(zip(cells, flags, strict=True)):
+        out.append("incomplete outcomes" if flag else None)
+        text = cell.strip() if isinstance(cell, str) else ""
+        if cell is None or flag is not None or (text and _COMPLETE.find(text)):
+            continue
+        # A letter or a sign may mark either, so it is no reason.
+        if flagged or not re.search(r"[^\W\d_]{3}", text):
+            bad.append(i)
         else:
-            out.append("incomplete outcomes" if isinstance(cell, str) or bool(cell) else None)
+            out[-1] = text
+    if bad:
+        raise fault(
+            InputError,
+            "these are neither true nor false"
+            if flagged
+            else "these are neither flags nor reasons in words",
+            column=incomplete,
+            rows=bad,
+            values=list(dict.fromkeys(shown(cells[i]) for i in bad)),
+            remedy="Write true or false (1 or 0, yes or no) in every row, or the reasons as text with "
+            "complete cases empty",
+        )
     return out
+
+
+def _flag(cell: Any) -> bool | None:
+    """Read a flag, a number or a word; None where a cell is neither yes nor no."""
+    found = _FLAGS.find(cell) if isinstance(cell, str) else set()
+    number = next(iter(found)) if found else as_number(cell)
+    return bool(number) if number in (0, 1) else None
 
 
 def _frame(source: Source, out: dict[str, Any]) -> Any:

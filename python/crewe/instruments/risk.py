@@ -25,12 +25,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from crewe import _toml
-from crewe._display import Table
-from crewe._frames import Source
-from crewe.exceptions import InputError, fault
-from crewe.instruments import _columns, _risk_reading, _risk_scores
+from crewe.exceptions import InputError, fault, said
+from crewe.files import toml
+from crewe.frames.source import Source
+from crewe.instruments import _risk_reading, _risk_scores
+from crewe.instruments._answers import nearest
 from crewe.instruments._risk_scores import MEASURES, Change, Scores
+from crewe.tables.display import Table
+from crewe.tables.printable import Printable
 
 __all__ = ["MEASURES", "Change", "Factor", "Framework", "Scores"]
 
@@ -71,8 +73,8 @@ class Factor:
     applies: str = ""
 
 
-@dataclass(frozen=True)
-class Framework:
+@dataclass(frozen=True, repr=False)
+class Framework(Printable):
     """A risk matrix.
 
     Attributes
@@ -101,7 +103,7 @@ class Framework:
         >>> len(framework.factors), framework.factor("parent_mental_health").weight
         (31, -1.0)
         """
-        data = importlib.resources.files("crewe") / "data" / "risk_framework.toml"
+        data = importlib.resources.files("crewe.instruments") / "data" / "risk_framework.toml"
         return cls._parse(data.read_text(encoding="utf-8"), "risk_framework.toml")
 
     @classmethod
@@ -120,15 +122,21 @@ class Framework:
         InputError
             Where the file is not TOML or a line is wrong.
         """
-        return cls._parse(Path(path).read_text(encoding="utf-8"), str(path))
+        return cls._parse(toml.text_of(path), str(path))
 
     @classmethod
     def _parse(cls, text: str, name: str) -> Framework:
-        data = _toml.read(text, name, "Start from the matrix that comes with crewe")
+        data = toml.read(text, name, "Start from the matrix that comes with crewe")
         scale: dict[str, float] = {}
         for level in data.get("scale", []):
             for label in (level["label"], *level.get("aliases", [])):
-                scale[str(label)] = float(level["value"])
+                if scale.setdefault(str(label), float(level["value"])) != float(level["value"]):
+                    raise fault(
+                        InputError,
+                        f"{name} gives one label of the scale several values",
+                        values=[str(label)],
+                        remedy="Give each label once",
+                    )
         factors = tuple(_factor(line, i) for i, line in enumerate(data.get("factor", [])))
         codes = [factor.code for factor in factors]
         twice = sorted({code for code in codes if codes.count(code) > 1})
@@ -154,7 +162,7 @@ class Framework:
             InputError,
             f"there is no factor '{code}'",
             values=[code],
-            remedy=_columns.nearest(code, self.codes),
+            remedy=nearest(code, self.codes),
         )
 
     @property
@@ -285,13 +293,11 @@ class Framework:
             ],
             title=self.title,
             notes=[self.source, *(["? uncertain: may be the alternative."] if uncertain else [])],
+            align="llrl",
         )
 
-    def __repr__(self) -> str:
-        return self._table().text()
-
-    def _repr_html_(self) -> str:
-        return self._table().html()
+    def _panels(self) -> list[Table]:
+        return [self._table()]
 
 
 def _weight(value: Any, kind: str, code: str) -> float:
@@ -325,7 +331,15 @@ def _factor(line: Mapping[str, Any], i: int) -> Factor:
     weight = (
         1.0 if engagement else _weight(line.get("weight", -1 if kind == "risk" else 1), kind, code)
     )
-    uncertain = bool(line.get("weight_uncertain", False)) and not engagement
+    uncertain = line.get("weight_uncertain", False)
+    if not isinstance(uncertain, bool):
+        raise fault(
+            InputError,
+            f"weight_uncertain of '{code}' is neither true nor false",
+            values=[said(uncertain)],
+            remedy="Write true or false without quotation marks",
+        )
+    uncertain = uncertain and not engagement
     other = _weight(line.get("alternative", 2 * weight), kind, code) if uncertain else weight
     return Factor(
         code=code,

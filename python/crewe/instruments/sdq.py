@@ -23,15 +23,17 @@ from typing import Any
 import numpy as np
 
 from crewe import _core
-from crewe._display import Table
-from crewe._frames import Source
 from crewe.exceptions import InputError, fault
-from crewe.instruments import _columns
+from crewe.frames.arguments import checked
+from crewe.frames.source import Source
+from crewe.instruments._answers import Labels, answers, nearest, plain
+from crewe.tables.display import Table
+from crewe.tables.printable import Printable
 
 SCALES = ("emotional", "conduct", "hyperactivity", "peer", "prosocial")
 """The five scales."""
 
-_LABELS = {"not true": 0.0, "somewhat true": 1.0, "certainly true": 2.0}
+_LABELS = Labels({"not true": 0, "somewhat true": 1, "certainly true": 2})
 _FOUR = ("close to average", "slightly raised", "high", "very high")
 _THREE = ("normal", "borderline", "abnormal")
 # The upper ends of the bands of total difficulties by informant, ages 4 to 17.
@@ -44,8 +46,8 @@ _BANDS: dict[tuple[str, str], tuple[float, ...]] = {
 _INFORMANTS = ("parent", "teacher", "practitioner", "self")
 
 
-@dataclass(eq=False)
-class Scores:
+@dataclass(eq=False, repr=False)
+class Scores(Printable):
     """Scored questionnaires.
 
     Attributes
@@ -78,13 +80,11 @@ class Scores:
             digits=2,
         )
 
-    def __repr__(self) -> str:
-        return self._table().text()
-
-    def _repr_html_(self) -> str:
-        return self._table().html()
+    def _panels(self) -> list[Table]:
+        return [self._table()]
 
 
+@checked
 def score(
     frame: Any,
     items: Sequence[str] | None = None,
@@ -139,10 +139,7 @@ def score(
     informants = _who(source, informant)
     names = _items(source, items, prefix)
     values = np.column_stack(
-        [
-            _columns.answers(_columns.raw(source, name), name, _LABELS, allowed=(0, 1, 2))
-            for name in names
-        ]
+        [answers(source.cells(name), name, _LABELS, allowed=(0, 1, 2)) for name in names]
     )
     known = {who: _BANDS.get((who, bands)) if version == "4-17" else None for who in _INFORMANTS}
     out = _core.sdq_score(
@@ -175,7 +172,7 @@ def _one_of(name: str, value: str, known: Sequence[str]) -> None:
             InputError,
             f"{name} is one of {', '.join(known)}",
             values=[str(value)],
-            remedy=_columns.nearest(value, known),
+            remedy=nearest(value, known),
         )
 
 
@@ -184,8 +181,8 @@ def _who(source: Source, informant: str) -> list[str]:
     if informant in _INFORMANTS or informant not in source.names:
         _one_of("informant", informant, _INFORMANTS)
         return [informant] * source.n
-    cells = _columns.raw(source, informant)
-    words = ["" if cell is None else _columns.plain(cell) for cell in cells]
+    cells = source.cells(informant)
+    words = ["" if cell is None else plain(cell) for cell in cells]
     bad = [i for i, word in enumerate(words) if word not in _INFORMANTS]
     if bad:
         raise fault(
@@ -194,7 +191,7 @@ def _who(source: Source, informant: str) -> list[str]:
             column=informant,
             rows=bad,
             values=[str(cells[i]) for i in bad],
-            remedy=_columns.nearest(words[bad[0]], _INFORMANTS),
+            remedy=nearest(words[bad[0]], _INFORMANTS),
         )
     return words
 

@@ -4,8 +4,9 @@ Notes
 -----
 An answer x on a scale from a to b is reversed as a + b - x. A person's mean runs over the items
 answered; the total is that mean times the number of items. Both are missing where fewer than
-`needed` of the items are answered (half of them by default). Cronbach's alpha runs over complete
-rows.
+`needed` of the items are answered (half of them by default). Cronbach's alpha and the correlation
+of each item with the sum of the others run over complete rows; a note names the items for which
+that correlation is negative, as it is where a reversal was forgotten.
 
 Cronbach, L. J. (1951), Coefficient alpha and the internal structure of tests,
 doi:10.1007/BF02310555.
@@ -21,14 +22,17 @@ from typing import Any
 import numpy as np
 
 from crewe import _core
-from crewe._display import Table
-from crewe._frames import Source
-from crewe.exceptions import InputError, fault
+from crewe.exceptions import InputError, fault, said
+from crewe.frames.arguments import checked
+from crewe.frames.source import Source
 from crewe.instruments import _columns, _plots
+from crewe.instruments._answers import Labels, answers, nearest
+from crewe.tables.display import Table, number
+from crewe.tables.printable import Printable
 
 
-@dataclass(eq=False)
-class Scores:
+@dataclass(eq=False, repr=False)
+class Scores(Printable):
     """A scored rating scale.
 
     Attributes
@@ -38,6 +42,9 @@ class Scores:
         ``score_answered`` (or another name than ``score``).
     alpha : float
         Cronbach's alpha over the complete rows; NaN where it is not defined.
+    item_rest : dict of str to float
+        The correlation of each item, reversed where it is, with the sum of the others over the complete
+        rows; NaN where it is not defined.
     items : list of str
         The columns scored.
     notes : list of str
@@ -46,6 +53,7 @@ class Scores:
 
     frame: Any
     alpha: float
+    item_rest: dict[str, float]
     items: list[str]
     notes: list[str]
     _name: str
@@ -92,7 +100,7 @@ class Scores:
         if of not in ("total", "mean"):
             raise fault(InputError, f"there is no score '{of}'", remedy="Use 'total' or 'mean'")
         source = Source(self.frame)
-        scores = np.ascontiguousarray(source.column(f"{self._name}_{of}").to_numpy(dtype=float))
+        scores = np.ascontiguousarray(source.column(f"{self._name}_{of}").values)
         if by is None:
             codes, labels = np.zeros(source.n, dtype=np.uint32), ["all"]
         else:
@@ -114,20 +122,18 @@ class Scores:
             digits=2,
         )
 
-    def __repr__(self) -> str:
-        return self._table().text()
-
-    def _repr_html_(self) -> str:
-        return self._table().html()
+    def _panels(self) -> list[Table]:
+        return [self._table()]
 
 
+@checked
 def score(
     frame: Any,
     items: Sequence[str],
     *,
     reverse: Sequence[str] = (),
     scale: tuple[int, int] = (1, 5),
-    labels: Mapping[str, int] | None = None,
+    labels: Mapping[Any, float | None] | None = None,
     needed: float = 0.5,
     name: str = "score",
 ) -> Scores:
@@ -138,13 +144,16 @@ def score(
     frame : data frame
         One row a person.
     items : sequence of str
-        The columns of the answers: whole numbers, or words that `labels` explains.
+        The columns of the answers: whole numbers, or labels that `labels` explains.
     reverse : sequence of str
         The items where a high answer means a low score.
     scale : (int, int)
         The lowest and the highest answer.
-    labels : mapping of str to int, optional
-        What words are worth, for instance ``{"never": 1, "always": 5}``.
+    labels : mapping of label to number, optional
+        What labels are worth, for instance ``{"never": 1, "always": 5, "not sure": None}``, with None
+        where there is no answer. A label is matched as it is written, or without case and punctuation
+        where that fits one label alone. Labels may be numbers: ``{-9: None}``, or ``{0: 1, 1: 2}``, by
+        which numbers are then read too.
     needed : float
         The share of the items that must be answered.
     name : str
@@ -157,8 +166,8 @@ def score(
     Raises
     ------
     InputError
-        Where an answer is off the scale, a word is unknown (the nearest are given), or a reversed
-        item is not among the items.
+        Where an answer is off the scale, a word is unknown (the nearest are given) or could be several
+        labels, or a reversed item is not among the items.
 
     Examples
     --------
@@ -173,13 +182,18 @@ def score(
     """
     source = Source(frame)
     names = [items] if isinstance(items, str) else list(items)
-    turned = {reverse} if isinstance(reverse, str) else set(reverse)
+    turned = {reverse} if isinstance(reverse, str) else set(reverse or ())
+    twice = sorted({item for item in names if names.count(item) > 1})
+    if twice:
+        raise fault(
+            InputError, "items are named twice", values=twice, remedy="Name each column once"
+        )
     for item in sorted(turned - set(names)):
         raise fault(
             InputError,
             f"the reversed item '{item}' is not among the items",
             column=item,
-            remedy=_columns.nearest(item, names),
+            remedy=nearest(item, names),
         )
     added = [f"{name}_{part}" for part in ("mean", "total", "answered")]
     clash = [column for column in added if column in source.names]
@@ -190,16 +204,17 @@ def score(
             values=clash,
             remedy="Pass another name=",
         )
-    words = {label: float(value) for label, value in (labels or {}).items()}
-    values = [_columns.answers(_columns.raw(source, item), item, words) for item in names]
+    low_high, share = _range(scale), _share(needed)
+    words = Labels(labels)
+    values = [answers(source.cells(item), item, words) for item in names]
     out = _core.likert_score(
         np.ascontiguousarray(np.column_stack(values)) if values else np.empty((source.n, 0)),
         names,
         [item in turned for item in names],
-        (float(scale[0]), float(scale[1])),
-        needed,
+        low_high,
+        share,
     )
-    least = math.ceil(needed * len(names) - 1e-9)
+    least = math.ceil(share * len(names) - 1e-9)
     notes = [
         "Missing answers: scored from the items answered where at least "
         f"{least} of {len(names)} are; the total is the mean answer times the number of items."
@@ -211,13 +226,47 @@ def score(
         notes.append(
             f"Cronbach's alpha is {out['alpha']:.2f} over {out['complete']} complete rows."
         )
+    item_rest = dict(zip(names, out["item_rest"], strict=True))
+    lowest = sorted((r, item) for item, r in item_rest.items() if r < 0)
+    against = [f"{item} {number(r, 2)}" for r, item in lowest]
+    if against:
+        notes.append(
+            "Items that run against the rest of the scale, by their correlation with the sum of the "
+            f"others: {', '.join(against)}. Check which items reverse= must name."
+        )
     return Scores(
         frame=source.with_columns(
             dict(zip(added, (out["mean"], out["total"], out["answered"]), strict=True))
         ),
         alpha=out["alpha"],
+        item_rest=item_rest,
         items=names,
         notes=notes,
         _name=name,
-        _range=(float(scale[0]), float(scale[1])),
+        _range=low_high,
     )
+
+
+def _range(scale: Any) -> tuple[float, float]:
+    try:
+        low, high = (float(end) for end in scale)
+    except (TypeError, ValueError):
+        raise fault(
+            InputError,
+            "a rating scale runs between two whole numbers",
+            values=[said(scale)],
+            remedy="Give the lowest and the highest answer, for instance (1, 5)",
+        ) from None
+    return low, high
+
+
+def _share(needed: Any) -> float:
+    try:
+        return float(needed)
+    except (TypeError, ValueError):
+        raise fault(
+            InputError,
+            "the share of items that must be answered is not a number",
+            values=[said(needed)],
+            remedy="Give a share above 0 and at most 1",
+        ) from None

@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from crewe import _protocols, _style
-from crewe._labels import fixed, model_names, pretty
 from crewe.exceptions import InputError, fault
+from crewe.frames.arguments import checked
+from crewe.plots import style as _style
+from crewe.tables import protocols
+from crewe.tables.labels import fixed, model_names, pretty, strata_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 
+@checked
 def coefplot(
     fits: Any,
     *,
@@ -30,7 +33,7 @@ def coefplot(
     fits : fit, tidy frame, or a list or mapping of them
         Anything with `tidy()`. The keys of a mapping name the models.
     terms : sequence of str, optional
-        The terms to show, in this order; all but the intercept otherwise.
+        The terms to show, in this order; otherwise all but the intercept and those of the strata.
     labels : mapping, optional
         What to print in place of a term.
     names : sequence of str, optional
@@ -60,15 +63,17 @@ def coefplot(
     'Estimate and 95% confidence interval'
     """
     models, titles = model_names(fits, names)
-    need = ("term", *_protocols.INTERVAL)
-    tables = [
-        {row["term"]: row for row in _protocols.tidy_with(fit, need, level)} for fit in models
-    ]
+    need = ("term", *protocols.INTERVAL)
+    tables = [{row["term"]: row for row in protocols.tidy_with(fit, need, level)} for fit in models]
     found = list(dict.fromkeys(term for table in tables for term in table))
+    hidden = {"Intercept", "(Intercept)"}
+    hidden |= {
+        term for fit, table in zip(models, tables, strict=True) for term in strata_of(fit, [*table])
+    }
     shown = [
         term
         for term in (found if terms is None else terms)
-        if term in found and (terms is not None or term not in {"Intercept", "(Intercept)"})
+        if term in found and (terms is not None or term not in hidden)
     ]
     if not shown:
         raise fault(
@@ -77,9 +82,9 @@ def coefplot(
             values=[str(term) for term in (terms or found)],
             remedy=f"The models have the terms {', '.join(found) or 'none'}",
         )
-    coverage = _protocols.level_of(models[0], level)
+    coverage = protocols.level_of(models[0], level)
     drawn = _draw(tables, titles, shown, dict(labels or {}), coverage, xlabel, ax)
-    if any(_protocols.synthetic(fit) for fit in models):
+    if any(protocols.synthetic(fit) for fit in models):
         _style.label_synthetic(drawn)
     return drawn
 

@@ -4,37 +4,46 @@ from __future__ import annotations
 
 import math
 import textwrap
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from crewe import _protocols, _style
-from crewe._display import number
-from crewe._labels import pretty
 from crewe.exceptions import InputError, fault
+from crewe.frames.arguments import checked
+from crewe.plots import style as _style
+from crewe.tables import protocols
+from crewe.tables.display import number
+from crewe.tables.labels import pretty, strata_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 
+@checked
 def forest(
     frame: Any,
     *,
+    terms: Sequence[str] | None = None,
     labels: Mapping[str, str] | None = None,
     null: float = 0.0,
     log: bool = False,
     digits: int = 2,
     level: float | None = None,
-    xlabel: str = "Estimate",
+    xlabel: str = "",
     ax: Axes | None = None,
 ) -> Axes:
     """Draw estimates of several subgroups, outcomes or trials under each other.
 
     Parameters
     ----------
-    frame : tidy frame or result
-        With `term`, `estimate`, `conf_low` and `conf_high`, on the scale that is drawn.
+    frame : tidy frame or result, or a mapping of results
+        With `term`, `estimate`, `conf_low` and `conf_high`, on the scale that is drawn. Columns in
+        front of `term`, as fits with `by=` have one, name the subgroup of a line, and so do the keys
+        of a mapping.
+    terms : sequence of str, optional
+        The terms to show, in this order within each subgroup. Otherwise all but those of the strata
+        and, of a fitted model, the intercept.
     labels : mapping, optional
-        What to print in place of a term.
+        What to print in place of a term or of a subgroup.
     null : float
         Where there is no effect: 0 for differences, 1 for ratios.
     log : bool
@@ -43,7 +52,7 @@ def forest(
         Decimals of the numbers on the right.
     level : float, optional
         The coverage of the intervals, as the frame has them; .95 otherwise.
-    xlabel : str
+    xlabel : str, optional
         What is estimated.
     ax : matplotlib Axes, optional
         Where to draw; a figure of its own otherwise.
@@ -55,8 +64,8 @@ def forest(
     Raises
     ------
     InputError
-        Where the frame is empty or lacks a column, or a logarithmic axis meets a value that is not
-        positive.
+        Where the frame is empty, lacks a column or has no such term, or a logarithmic axis meets a
+        value that is not positive.
 
     Examples
     --------
@@ -67,8 +76,9 @@ def forest(
     >>> plots.forest(ratios, null=1, log=True, xlabel="Hazard ratio").get_xscale()
     'log'
     """
-    rows = _protocols.tidy_with(frame, ("term", *_protocols.INTERVAL), level)
-    coverage = _protocols.level_of(frame, level)
+    lines = _lines(frame, terms, level, dict(labels or {}))
+    rows = [row for row, _ in lines]
+    coverage = protocols.level_of(_first(frame), level)
     if not rows:
         raise fault(InputError, "there is nothing to draw", remedy="Give at least one estimate")
     low = [row for row in rows if log and min(row["conf_low"], row["estimate"]) <= 0]
@@ -79,8 +89,84 @@ def forest(
             values=[str(row["term"]) for row in low],
             remedy="Exponentiate the estimates first, or use log=False",
         )
-    texts = [(dict(labels or {})).get(str(r["term"]), pretty(str(r["term"]))) for r in rows]
-    return _draw(rows, texts, (null, log, digits, coverage, xlabel), ax)
+    names = list(dict.fromkeys(str(row["term"]) for row in rows))
+    one = len(names) == 1 and all(group for _, group in lines)
+    wording = {name: (labels or {}).get(name, pretty(name)) for name in names}
+    texts = [
+        group if one else ", ".join(filter(None, [group, wording[str(row["term"])]]))
+        for row, group in lines
+    ]
+    # Where every line is a subgroup, the axis says what is estimated in each.
+    said = xlabel or (f"Estimate of {wording[names[0]]}" if one else "Estimate")
+    drawn = _draw(rows, texts, (null, log, digits, coverage, said), ax)
+    if protocols.synthetic(frame):
+        _style.label_synthetic(drawn)
+    return drawn
+
+
+def _named(frame: Any) -> Mapping[str, Any] | None:
+    """Give results by the name of their subgroup; a mapping of columns is one frame, and so is a tidy result."""
+    if not isinstance(frame, Mapping) or isinstance(frame, protocols.Tidy) or "term" in frame:
+        return None
+    return {str(name): result for name, result in frame.items()}
+
+
+def _first(frame: Any) -> Any:
+    """Give the result whose level holds for all: fits by subgroup have one level."""
+    several = isinstance(frame, Mapping) and frame and "term" not in frame
+    return next(iter(frame.values())) if several else frame
+
+
+def _lines(
+    frame: Any, terms: Sequence[str] | None, level: float | None, labels: dict[str, str]
+) -> list[tuple[dict[str, Any], str]]:
+    """Give the rows to draw, each with the words for its subgroup."""
+    named = _named(frame)
+    if named is not None:
+        return [
+            (row, ", ".join(filter(None, [labels.get(name, name), group])))
+            for name, result in named.items()
+            for row, group in _lines(result, terms, level, labels)
+        ]
+    rows = protocols.tidy_with(frame, ("term", *protocols.INTERVAL), level)
+    found = list(dict.fromkeys(str(row["term"]) for row in rows))
+    strata = set(strata_of(frame, found))
+    unknown = [term for term in terms or [] if term not in found]
+    if unknown:
+        raise fault(
+            InputError,
+            "there are no such terms to draw",
+            values=unknown,
+            remedy=f"The terms are {', '.join(term for term in found if term not in strata)}",
+        )
+    if terms is None:
+        fitted = protocols.attribute(frame, "strata_terms") is not None
+        hidden = strata | ({"Intercept"} if fitted else set())
+        rows = [row for row in rows if str(row["term"]) not in hidden] or rows
+    columns = list(rows[0]) if rows else []
+    front = [
+        name
+        for name in columns[: columns.index("term") if rows else 0]
+        if len({str(row[name]) for row in rows}) > 1
+    ]
+    lines = [
+        (row, ", ".join(_group(name, str(row[name]), labels) for name in front)) for row in rows
+    ]
+    if terms is None:
+        return lines
+    shown = list(terms)
+    order = list(dict.fromkeys(group for _, group in lines))
+    chosen = [line for line in lines if str(line[0]["term"]) in shown]
+    return sorted(
+        chosen, key=lambda line: (order.index(line[1]), shown.index(str(line[0]["term"])))
+    )
+
+
+def _group(name: str, value: str, labels: dict[str, str]) -> str:
+    """Word a subgroup by its column and its value; outcomes and arms speak for themselves."""
+    if value in labels:
+        return labels[value]
+    return pretty(value) if name == "outcome" else f"{pretty(name)}: {value}"
 
 
 @_style.printed()

@@ -6,14 +6,17 @@ import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from crewe import _protocols, _style
-from crewe._labels import pretty, signed
 from crewe.exceptions import InputError, fault
+from crewe.frames.arguments import checked
+from crewe.plots import style as _style
+from crewe.tables import protocols
+from crewe.tables.labels import pretty, signed
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 
+@checked
 def love(
     balance: Any,
     *,
@@ -56,7 +59,7 @@ def love(
     >>> [label.get_text() for label in plots.love(table).get_yticklabels()]
     ['history', 'age']
     """
-    rows = _protocols.tidy(balance)
+    rows = protocols.tidy(balance)
     columns = list(rows[0]) if rows else []
     if difference not in columns or "term" not in columns:
         raise fault(
@@ -78,7 +81,7 @@ def love(
         for term, value in values.items():
             largest[term] = max(largest.get(term, -1.0), -1.0 if math.isnan(value) else abs(value))
     terms = sorted(largest, key=lambda term: -largest[term])
-    known = dict(labels or {})
+    known = {**(protocols.attribute(balance, "texts") or {}), **(labels or {})}
     return _draw(series, terms, [known.get(term, pretty(term)) for term in terms], mark, ax)
 
 

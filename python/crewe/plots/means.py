@@ -8,10 +8,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from crewe import _protocols, _style
-from crewe._display import p_value, stars
-from crewe._labels import fixed, pretty, share, signed
 from crewe.exceptions import InputError, fault
+from crewe.frames.arguments import checked
+from crewe.plots import style as _style
+from crewe.tables import protocols
+from crewe.tables.display import p_value, stars
+from crewe.tables.labels import fixed, pretty, share, signed
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -27,6 +29,7 @@ class _Group:
     counts: list[int]
 
 
+@checked
 def means(
     margins: Any,
     *,
@@ -95,18 +98,18 @@ def means(
     if not names or not groups:
         raise fault(InputError, "there is nothing to draw", remedy="Give margins with levels")
     first = _named(margins)
-    outcome = str(_protocols.attribute(next(iter(first.values())), "outcome") or "level")
+    outcome = str(protocols.attribute(next(iter(first.values())), "outcome") or "level")
     options = _Options(
         percent=percent,
         ylabel=ylabel or f"Predicted {outcome.replace('_', ' ')}",
         kind=kind,
-        level=_protocols.level_of(next(iter(first.values())), level),
+        level=protocols.level_of(next(iter(first.values())), level),
         significance=significance,
         labels={**_level_names(first, names), **dict(labels or {})},
-        digits=2 if all(abs(r["estimate"]) < 10 for g in groups for r in g.levels) else 1,
+        digits=_digits(_ends(groups), percent),
     )
     drawn = _draw(groups, names, options, ax)
-    if any(_protocols.synthetic(result) for result in first.values()):
+    if any(protocols.synthetic(result) for result in first.values()):
         _style.label_synthetic(drawn)
     return drawn
 
@@ -120,18 +123,44 @@ class _Options:
     significance: bool
     labels: dict[str, str]
     digits: int
-    places: int = 0
 
     def value(self, value: float) -> str:
-        return share(value, self.places) if self.percent else fixed(value, self.digits)
+        if not math.isfinite(value):
+            return "–"
+        if self.percent:
+            return share(value, self.digits)
+        return fixed(value, self.digits) if self.digits <= _MOST_DIGITS else f"{value:.2e}"
 
     def difference(self, value: float) -> str:
-        return f"{signed(100 * value)} points" if self.percent else signed(value, self.digits)
+        if not math.isfinite(value):
+            return "–"
+        if self.percent:
+            return f"{signed(100 * value, max(1, self.digits))} points"
+        return signed(value, self.digits) if self.digits <= _MOST_DIGITS else f"{value:+.2e}"
+
+
+_MOST_DIGITS = 6
+
+
+def _ends(groups: list[_Group]) -> list[float]:
+    """Give every number that the axis must show, where it is one."""
+    found = [row[name] for g in groups for row in g.levels for name in protocols.INTERVAL]
+    return [float(value) for value in found if math.isfinite(value)]
+
+
+def _digits(ends: list[float], percent: bool) -> int:
+    """Give as many decimals as tell levels apart: two, or one beside large numbers, and more where all are close."""
+    reach = max(ends, default=0.0) - min(ends, default=0.0)
+    if percent:
+        return max(0, -math.floor(math.log10(100 * reach))) if 0 < reach < 0.01 else 0
+    few = 2 if all(abs(end) < 10 for end in ends) else 1
+    needed = -math.floor(math.log10(reach)) if reach > 0 else 0
+    return needed + 1 if needed > few else few
 
 
 def _level_names(margins: Mapping[str, Any], names: list[str]) -> dict[str, str]:
     """Name bare numbers by what they are levels of: "treated: 1" says more than "1"."""
-    term = _protocols.attribute(next(iter(margins.values())), "term")
+    term = protocols.attribute(next(iter(margins.values())), "term")
     if not term:
         return {}
     return {
@@ -151,10 +180,10 @@ def _named(margins: Any) -> dict[str, Any]:
 def _groups(margins: Any, level: float | None, labels: dict[str, str]) -> list[_Group]:
     groups = []
     for title, result in _named(margins).items():
-        levels = _protocols.tidy_with(result, ("level", *_protocols.INTERVAL), level)
-        given = _protocols.attribute(result, "contrasts")
-        tests = _protocols.rows(given()) if callable(given) else []
-        counts = list(_protocols.attribute(result, "counts") or [0] * len(levels))
+        levels = protocols.tidy_with(result, ("level", *protocols.INTERVAL), level)
+        given = protocols.attribute(result, "contrasts")
+        tests = protocols.rows(given()) if callable(given) else []
+        counts = list(protocols.attribute(result, "counts") or [0] * len(levels))
         for value in dict.fromkeys(row.get("by") for row in levels):
             text = "" if value is None else labels.get(str(value), str(value))
             groups.append(
@@ -177,7 +206,6 @@ def _draw(groups: list[_Group], names: list[str], options: _Options, ax: Any) ->
     styles = _style.arm_styles(names)
     bars = options.kind == "bars"
     step = 0.36 if bars else 0.30
-    low_end = 0.0
     for j, name in enumerate(names):
         style = styles[name]
         places = [
@@ -190,7 +218,6 @@ def _draw(groups: list[_Group], names: list[str], options: _Options, ax: Any) ->
         y = [row["estimate"] for _, row in places]
         low = [row["estimate"] - row["conf_low"] for _, row in places]
         high = [row["conf_high"] - row["estimate"] for _, row in places]
-        low_end = min([low_end, *(row["conf_low"] for _, row in places)])
         title = options.labels.get(name, name)
         if bars:
             ax.bar(
@@ -219,9 +246,12 @@ def _draw(groups: list[_Group], names: list[str], options: _Options, ax: Any) ->
                 **_CAPS,
             )
         for at, row in zip(x, (row for _, row in places), strict=True):
+            if not math.isfinite(row["estimate"]):
+                continue
+            high_end = row["conf_high"] if math.isfinite(row["conf_high"]) else row["estimate"]
             ax.annotate(
                 options.value(row["estimate"]),
-                (at, row["conf_high"] if bars else row["estimate"]),
+                (at, high_end if bars else row["estimate"]),
                 xytext=(0, 4) if bars else (7, 0),
                 textcoords="offset points",
                 ha="center" if bars else "left",
@@ -230,7 +260,7 @@ def _draw(groups: list[_Group], names: list[str], options: _Options, ax: Any) ->
                 fontweight="bold",
                 color=_style.INK,
             )
-    _axes(ax, groups, styles, options, low_end)
+    _axes(ax, groups, styles, options)
     _style.alt_text(ax, _alt(groups, names, options))
     return ax  # type: ignore[no-any-return]
 
@@ -243,33 +273,27 @@ def _axes(
     groups: list[_Group],
     styles: dict[str, _style.ArmStyle],
     options: _Options,
-    low_end: float,
 ) -> None:
     ax.set_xlim(-0.5, len(groups) - 0.5)
     ax.set_xticks(range(len(groups)), _under(groups, options))
     ax.tick_params(axis="x", length=0, pad=6, labelsize=8.5)
+    ends = _ends(groups)
+    low, high = min(ends, default=0.0), max(ends, default=0.0)
     if options.percent:
-        from matplotlib.ticker import PercentFormatter
-
-        top = max(row["conf_high"] for group in groups for row in group.levels)
-        # Shares stand on the whole scale, small ones on as much of it as shows them.
-        whole, step = _scale(top)
-        ax.set_ylim(min(low_end, 0), max(top * 1.06, whole))
-        ax.set_yticks([step * tick for tick in range(round(whole / step) + 1)])
-        ax.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=None))
+        _shares(ax, min(low, 0.0), max(high, 0.0))
     elif options.kind == "points":
         # Points need no nought: the axis shows the intervals, with room for the numbers.
-        ends = [r[end] for g in groups for r in g.levels for end in ("conf_low", "conf_high")]
-        known = [value for value in ends if math.isfinite(value)]
-        if known:
-            margin = 0.12 * ((max(known) - min(known)) or abs(max(known)) or 1.0)
-            ax.set_ylim(min(known) - margin, max(known) + margin)
-            if min(known) < 0 < max(known):
-                ax.axhline(0, color=_style.INK, linewidth=0.7)
-    elif low_end >= 0:
+        if ends:
+            margin = 0.12 * ((high - low) or abs(high) or 1.0)
+            ax.set_ylim(low - margin, high + margin)
+        if low < 0 < high:
+            ax.axhline(0, color=_style.INK, linewidth=0.7)
+    elif low >= 0:
         # Room above the longest interval for the number that stands on it.
         ax.set_ylim(0, ax.get_ylim()[1] * 1.05)
     else:
+        margin = 0.05 * (max(high, 0.0) - low)
+        ax.set_ylim(low - margin, max(high, 0.0) + margin)
         ax.axhline(0, color=_style.INK, linewidth=0.7)
     ax.grid(axis="y")
     ax.set_ylabel(options.ylabel)
@@ -285,6 +309,21 @@ def _axes(
         labelpad=8,
     )
     _style.legend(ax, styles, options.labels, bars=options.kind == "bars")
+
+
+def _shares(ax: Any, low: float, high: float) -> None:
+    """Put shares on the whole scale, small ones on as much of it as shows them."""
+    from matplotlib.ticker import PercentFormatter
+
+    # Predictions of a linear model may lie below nought.
+    whole, step = _scale(max(high, -low) or 1.0)
+    top = max(high * 1.06, whole) if high > 0 or low == 0 else 0.0
+    ax.set_ylim(low * 1.06, top)
+    first, last = math.ceil(low * 1.06 / step - 1e-9), round(min(top, whole) / step)
+    ax.set_yticks([step * tick for tick in range(first, last + 1)])
+    ax.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=None))
+    if low < 0:
+        ax.axhline(0, color=_style.INK, linewidth=0.7)
 
 
 def _scale(top: float) -> tuple[float, float]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from crewe import _core
-from crewe._display import Table
+from crewe.frames.arguments import checked
 from crewe.power._quantities import (
     QUANTITIES,
     Direction,
@@ -23,6 +23,8 @@ from crewe.power._quantities import (
     sizes_of,
     whole,
 )
+from crewe.tables.display import Table
+from crewe.tables.printable import Printable
 
 if TYPE_CHECKING:
     from crewe.power._curve import Curve
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
 _FEW = 50
 
 
+@checked
 def binary(
     *,
     baseline: float,
@@ -144,7 +147,7 @@ def _relative(share: float) -> str:
 
 
 @dataclass(frozen=True, repr=False)
-class BinaryPower:
+class BinaryPower(Printable):
     """The answer to a power calculation of a binary outcome.
 
     Quantities that are unattainable, and what follows from them, are None.
@@ -358,11 +361,8 @@ class BinaryPower:
         values = {name: value for name, value in asdict(self).items() if name != "asked"}
         return pd.DataFrame({name: [value] for name, value in values.items()})
 
-    def __repr__(self) -> str:
-        return self._table().text()
-
-    def _repr_html_(self) -> str:
-        return self._table().html()
+    def _panels(self) -> list[Table]:
+        return [self._table()]
 
     def curve(
         self,

@@ -5,14 +5,14 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from crewe._display import Table
 from crewe.exceptions import InputError, fault
+from crewe.frames.arguments import checked
 from crewe.power._binary import BinaryPower, binary
 from crewe.power._quantities import (
     LABELS,
@@ -24,10 +24,12 @@ from crewe.power._quantities import (
     short,
     sizes_of,
 )
+from crewe.tables.display import Table
+from crewe.tables.printable import Printable
 
 
 @dataclass(frozen=True, repr=False)
-class Comparison:
+class Comparison(Printable):
     """Several power calculations side by side.
 
     Attributes
@@ -48,14 +50,12 @@ class Comparison:
         """Give the frame."""
         return self.frame
 
-    def __repr__(self) -> str:
-        return "\n\n".join([*(table.text() for table in self.tables), *self.notes])
-
-    def _repr_html_(self) -> str:
-        notes = Table(header=[""], rows=[], notes=self.notes).html().split("</table>")[1]
-        return "".join(table.html() for table in self.tables) + notes
+    def _panels(self) -> list[Table]:
+        # The notes hold for all of the tables.
+        return [*self.tables[:-1], replace(self.tables[-1], notes=self.notes)]
 
 
+@checked
 def table(**arguments: Any) -> Comparison:
     """Solve a power calculation for every combination of arguments.
 
@@ -151,6 +151,7 @@ _PRINTED = ((0.226, 1.0, 15.1), (0.226, 0.36, 11.2), (0.113, 1.0, 12.4), (0.113,
 _FAMILIES, _CHILDREN, _CASES = 132, 326, 126
 
 
+@checked
 def project_crewe(sizes: Sequence[int] | None = None) -> Comparison:
     """Show the power calculation of Project Crewe: as printed, and for the trial that happened.
 

@@ -11,9 +11,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from crewe import _style
-from crewe._display import Table
 from crewe.exceptions import InputError, fault
+from crewe.plots import style as _style
 from crewe.power._binary import BinaryPower, binary
 from crewe.power._quantities import (
     LABELS,
@@ -24,6 +23,8 @@ from crewe.power._quantities import (
     points,
     short,
 )
+from crewe.tables.display import Table
+from crewe.tables.printable import Printable
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -120,7 +121,7 @@ def _range(answer: BinaryPower, over: Quantity) -> list[float]:
 
 
 @dataclass(frozen=True, repr=False)
-class Curve:
+class Curve(Printable):
     """One quantity of a power calculation followed over another.
 
     Attributes
@@ -170,11 +171,8 @@ class Curve:
             return "unattainable"
         return f"{100 * value:+.2f}" if name == "effect" else f"{value:.4g}"
 
-    def __repr__(self) -> str:
-        return self._table().text()
-
-    def _repr_html_(self) -> str:
-        return self._table().html()
+    def _panels(self) -> list[Table]:
+        return [self._table()]
 
     def plot(self, ax: Axes | None = None) -> Axes:
         """Draw the curve: lines told apart by dashes, the calculation's own point marked.

@@ -7,7 +7,8 @@ import re
 from collections.abc import Callable
 from html.parser import HTMLParser
 
-from crewe._labels import MINUS
+from crewe.tables.labels import MINUS
+from crewe.tables.writers.html import unscrolled
 
 _LINK = re.compile(r"\[([^\]]+)\]\((#[\w-]+|https?://[^\s)]+|mailto:[^\s)]+)\)")
 
@@ -116,7 +117,9 @@ class _Cleaner(HTMLParser):
             if name in _ATTRIBUTES or (name == "href" and (value or "").startswith("#"))
         )
         if tag == "table":
-            self.out.append(f'<div class="scroll" role="region" tabindex="0"><table{kept}>')
+            self.out.append(
+                f'<div class="scroll" role="region" tabindex="0"><div class="wide"><table{kept}>'
+            )
             self.owed = len(self.out)
             return
         self.out.append(f"<{tag}{kept}>")
@@ -140,7 +143,7 @@ class _Cleaner(HTMLParser):
             return
         if tag == "table":
             self._settle("")
-            self.out.append("</table></div>")
+            self.out.append("</table></div></div>")
             return
         if tag in {"h1", "h2", "h4", "h5", "h6"}:
             tag = "h3"
@@ -185,6 +188,6 @@ def clean(text: str, caption: Callable[[str], str], title: str = "", fallback: s
         The title of a table that has none.
     """
     cleaner = _Cleaner(caption, title, fallback)
-    cleaner.feed(text)
+    cleaner.feed(unscrolled(text))
     cleaner.close()
     return "".join(cleaner.out)

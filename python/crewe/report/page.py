@@ -25,7 +25,7 @@ class Page:
     synthetic: bool
     sections: Sequence[tuple[str, str, str]]
     methods: Sequence[tuple[str, str, Sequence[tuple[str, Sequence[str]]]]]
-    notes: Sequence[tuple[str, str, Sequence[str]]]
+    notes: Sequence[tuple[str, str, Sequence[str], Sequence[str]]]
     software: Mapping[str, str]
 
 
@@ -133,12 +133,26 @@ def _methods(page: Page) -> str:
 
 
 def _notes(page: Page) -> str:
-    parts = ["<p>What the results themselves warn of.</p>"]
-    for heading, slug, notes in page.notes:
-        items = "".join(f"<li>{html.escape(note)}</li>" for note in dict.fromkeys(notes))
+    """Point to the tables that warnings stand under, and give those that stand under none."""
+    rows = []
+    for heading, slug, places, notes in page.notes:
         title = f'<a href="#{slug}">{html.escape(heading or "Summary")}</a>'
-        parts.append(f"<h3>{title}</h3>\n<ul>{items}</ul>")
-    return "\n".join(parts)
+        links = [
+            f'<a href="#{html.escape(place.lower().replace(" ", "-"))}">{html.escape(place)}</a>'
+            for place in dict.fromkeys(places)
+        ]
+        said = f": under {_listed(links)}." if links else "."
+        items = "".join(f"<li>{html.escape(note)}</li>" for note in dict.fromkeys(notes))
+        rows.append(f"<li>{title}{said}{f'<ul>{items}</ul>' if items else ''}</li>")
+    return (
+        "<p>What the results themselves warn of, and where it stands.</p>\n"
+        f"<ul>{''.join(rows)}</ul>"
+    )
+
+
+def _listed(names: Sequence[str]) -> str:
+    *most, last = names
+    return f"{', '.join(most)} and {last}" if most else last
 
 
 def _software(page: Page) -> str:

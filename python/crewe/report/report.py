@@ -11,15 +11,19 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from crewe import _protocols, _style
-from crewe._display import Table, number, p_value
-from crewe._files import write
-from crewe._labels import pretty, sentence
-from crewe._table import ModelTable
-from crewe._versions import versions
 from crewe.exceptions import InputError, fault
+from crewe.files.writing import as_path, write
+from crewe.frames.arguments import check_methods
+from crewe.plots import style
 from crewe.report import markup
 from crewe.report.page import Page, assemble
+from crewe.report.versions import versions
+from crewe.tables import protocols
+from crewe.tables.display import Table, number, p_value
+from crewe.tables.labels import pretty, sentence
+from crewe.tables.printable import Printable
+from crewe.tables.table import ModelTable
+from crewe.tables.writers.html import paragraphs
 
 
 @dataclass
@@ -29,13 +33,14 @@ class _Section:
     parts: list[str] = field(default_factory=list)
     methods: list[tuple[str, list[str]]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    warned: list[str] = field(default_factory=list)
 
 
 class Report:
     """One self-contained HTML file made from results, in the order in which they are added.
 
-    The contents list, the methods with their definitions, the warnings of all results, the software
-    and its versions, and a banner where data are synthetic are put in by the report itself. The
+    The contents list, the methods with their definitions, where the warnings of results stand, the
+    software and its versions, and a banner where data are synthetic are put in by the report itself. The
     file loads nothing from anywhere, prints on A4 and can be read by screen readers. The same input
     gives the same bytes.
 
@@ -137,8 +142,8 @@ class Report:
             )
         made_up = self._made_up(result, synthetic)
         shown = _table_html(result)
-        drawn = not _protocols.is_frame(result) and (
-            isinstance(result, _protocols.Plotted) or _svg_of(result) is not None
+        drawn = not protocols.is_frame(result) and (
+            isinstance(result, protocols.Plotted) or _svg_of(result) is not None
         )
         if shown is None and not drawn:
             raise fault(
@@ -149,31 +154,32 @@ class Report:
         section = self._section(heading)
         if text:
             section.parts.append(markup.markdown(text))
-        if _protocols.attribute(result, "design") is not None:
+        if protocols.attribute(result, "design") is not None:
             section.parts.append(_design_card(result))
         labels: list[str] = []
-        notes = _protocols.notes(result)
+        notes = protocols.notes(result)
         if shown is not None:
             before = self._tables
             shown = markup.clean(shown, self._caption, caption, section.heading)
             labels += [f"Table {i + 1}" for i in range(before, self._tables)]
-            missing = [note for note in notes if html.escape(note, quote=False) not in shown]
-            shown += "".join(
-                f'<p class="crewe-note">{html.escape(sentence(n))}</p>' for n in missing
-            )
+            shown += paragraphs([sentence(note) for note in _unsaid(notes, shown, result)])
             section.parts.append(f'<div class="table">{shown}</div>')
-        if drawn if figure is None and not _protocols.formula(result) else figure:
+        if drawn if figure is None and not protocols.formula(result) else figure:
             self._draw(section, result, figure_caption or caption, alt, made_up, labels)
             labels.append(f"Figure {self._figures}")
         place = ", ".join(labels)
         if isinstance(result, ModelTable):
             for name, source in zip(result.names, result.sources, strict=True):
-                section.methods.append((f"{place}, {name}", _protocols.methods(source)))
+                section.methods.append((f"{place}, {name}", protocols.methods(source)))
         else:
-            section.methods.append((place, _protocols.methods(result)))
-        section.notes += [
-            f"{place}: {sentence(note)}" if place else sentence(note) for note in notes
-        ]
+            section.methods.append((place, protocols.methods(result)))
+        # What stands under a table is only pointed to.
+        if shown is not None and notes:
+            section.warned += [label for label in labels if label.startswith("Table")]
+        else:
+            section.notes += [
+                f"{place}: {sentence(note)}" if place else sentence(note) for note in notes
+            ]
         return self
 
     def add_figure(
@@ -211,12 +217,12 @@ class Report:
         InputError
             Where there is neither a caption nor an alternative text.
         """
-        made = _style.figure_of(ax)
+        made = style.figure_of(ax)
         section = self._section(heading)
         if text:
             section.parts.append(markup.markdown(text))
         made_up = self._made_up(ax, synthetic)
-        self._figure(section, _svg_maker(made, made_up), caption, alt or _style.alt_of(made))
+        self._figure(section, _svg_maker(made, made_up), caption, alt or style.alt_of(made))
         return self
 
     def add_text(self, text: str, *, heading: str = "") -> Report:
@@ -237,7 +243,11 @@ class Report:
                 synthetic=self.synthetic,
                 sections=[(s.heading, s.slug, "\n".join(s.parts)) for s in self._sections],
                 methods=self._methods(),
-                notes=[(s.heading, s.slug, s.notes) for s in self._sections if s.notes],
+                notes=[
+                    (s.heading, s.slug, s.warned, s.notes)
+                    for s in self._sections
+                    if s.warned or s.notes
+                ],
                 software=versions(),
             )
         )
@@ -254,7 +264,7 @@ class Report:
         CreweError
             Where the system does not write: no room, no right, no such disk.
         """
-        ending = Path(path).suffix.lower()
+        ending = as_path(path).suffix.lower()
         if ending and ending not in {".html", ".htm"}:
             raise fault(
                 InputError,
@@ -280,6 +290,8 @@ class Report:
     def _slug(self, heading: str) -> str:
         plain = unicodedata.normalize("NFKD", heading).encode("ascii", "ignore").decode()
         base = re.sub(r"[^a-z0-9]+", "-", plain.lower()).strip("-") or "section"
+        if re.match(r"(table|figure|fig)-?\d", base):
+            base = f"section-{base}"
         slug, again = base, 2
         while slug in self._slugs:
             slug, again = f"{base}-{again}", again + 1
@@ -289,12 +301,15 @@ class Report:
     def _caption(self, title: str) -> str:
         self._tables += 1
         words = f" {html.escape(title)}" if title else ""
-        return f'<caption><span class="no">Table {self._tables}.</span>{words}</caption>'
+        return (
+            f'<caption id="table-{self._tables}"><span class="said">'
+            f'<span class="no">Table {self._tables}.</span>{words}</span></caption>'
+        )
 
     def _made_up(self, result: Any, synthetic: bool | None) -> bool:
         """Say whether this result is synthetic; the banner follows from any that is."""
         if synthetic is None:
-            synthetic = self.synthetic or _protocols.synthetic(result) or _labelled(result)
+            synthetic = self.synthetic or protocols.synthetic(result) or _labelled(result)
         self.synthetic = self.synthetic or synthetic
         return synthetic
 
@@ -308,16 +323,16 @@ class Report:
         tables: Sequence[str],
     ) -> None:
         caption = caption or section.heading
-        alt = alt or _protocols.description(result)
+        alt = alt or protocols.description(result)
         ready = _svg_of(result)
         if ready is not None:
             self._figure(section, _svg_embedder(ready, made_up), caption, alt)
             return
         import matplotlib.pyplot as plt
 
-        made = _style.figure_of(result.plot())
+        made = style.figure_of(result.plot())
         try:
-            alt = alt or _style.alt_of(made)
+            alt = alt or style.alt_of(made)
             if not alt and tables:
                 alt = f"{caption}. The numbers are in {' and '.join(tables)}."
             self._figure(section, _svg_maker(made, made_up), caption, alt)
@@ -344,28 +359,42 @@ class Report:
         )
 
     def _methods(self) -> list[tuple[str, str, list[tuple[str, list[str]]]]]:
-        """Group the sentences by section; a result that says nothing new is left out."""
-        said: set[str] = set()
+        """Group the sentences by section; a result that says nothing new is left out.
+
+        Of one that differs from an earlier one in a sentence or two only these are said.
+        """
+        said: list[tuple[str, list[str]]] = []
         groups = []
         for section in self._sections:
             fresh = []
             for place, sentences in section.methods:
-                if not said.issuperset(sentences):
-                    said.update(sentences)
-                    fresh.append((place, list(dict.fromkeys(sentences))))
+                own = list(dict.fromkeys(sentences))
+                new = [one for one in own if not any(one in others for _, others in said)]
+                if not new:
+                    continue
+                like, theirs = max(
+                    said, key=lambda other: len(set(own) & set(other[1])), default=("", [])
+                )
+                shared = [one for one in own if one in theirs]
+                short = len(shared) > 1 and len(new) + len(shared) == len(own)
+                fresh.append((place, [*new, f"Otherwise as {like}."] if short else own))
+                said.append((place, own))
             if fresh:
                 groups.append((section.heading, section.slug, fresh))
         return groups
 
 
+check_methods(Report)
+
+
 def _svg_maker(made: Any, made_up: bool) -> Callable[[str, str, str], str]:
     def make(title: str, desc: str, prefix: str) -> str:
         # The label is there only while the SVG is made: the user's figure stays as it was.
-        label = _style.label_synthetic(made) if made_up else None
-        labelled = made_up or _style.is_synthetic(made)
+        label = style.label_synthetic(made) if made_up else None
+        labelled = made_up or style.is_synthetic(made)
         try:
             words = f"Synthetic data. {desc}" if labelled else desc
-            return _style.to_svg(made, title, words, prefix)
+            return style.to_svg(made, title, words, prefix)
         finally:
             if label is not None:
                 label.remove()
@@ -376,23 +405,38 @@ def _svg_maker(made: Any, made_up: bool) -> Callable[[str, str, str], str]:
 def _svg_embedder(ready: str, made_up: bool) -> Callable[[str, str, str], str]:
     def make(title: str, desc: str, prefix: str) -> str:
         words = f"Synthetic data. {desc}" if made_up else desc
-        return _style.embed_svg(ready, title, words, prefix, synthetic=made_up)
+        return style.embed_svg(ready, title, words, prefix, synthetic=made_up)
 
     return make
 
 
 def _is_figure(result: Any) -> bool:
-    return any(_protocols.attribute(result, name) is not None for name in ("savefig", "transAxes"))
+    return any(protocols.attribute(result, name) is not None for name in ("savefig", "transAxes"))
 
 
 def _labelled(result: Any) -> bool:
-    return _is_figure(result) and _style.is_synthetic(result)
+    return _is_figure(result) and style.is_synthetic(result)
 
 
 def _svg_of(result: Any) -> str | None:
-    svg = _protocols.attribute(result, "svg")
+    svg = protocols.attribute(result, "svg")
     svg = svg() if callable(svg) else svg
     return svg if isinstance(svg, str) else None
+
+
+def _unsaid(notes: list[str], shown: str, result: Any) -> list[str]:
+    """Give the notes that do not stand under the tables yet; those of groups stand there with or without the group."""
+    said = " ".join(html.unescape(re.sub(r"<[^>]*>", " ", shown)).split()).lower()
+
+    def there(note: str) -> bool:
+        return " ".join(note.split()).rstrip(".").lower() in said
+
+    grouped = isinstance(result, Mapping)
+    return [
+        note
+        for note in dict.fromkeys(notes)
+        if not there(note) and not (grouped and there(note.partition(": ")[2] or note))
+    ]
 
 
 _HEADS = {
@@ -411,13 +455,16 @@ _HEADS = {
 
 def _table_html(result: Any) -> str | None:
     """Give a result's own HTML, or a frame or tidy result as a table, or None."""
-    if _protocols.is_frame(result) or isinstance(result, Mapping):
-        return _frame_table(_protocols.rows(result))
+    if isinstance(result, Printable):
+        return result.html()
     own = getattr(result, "_repr_html_", None)
+    columns = isinstance(result, Mapping) and not callable(own)
+    if protocols.is_frame(result) or columns:
+        return _frame_table(protocols.rows(result))
     if callable(own):
         return str(own())
-    if isinstance(result, _protocols.Tidy):
-        return _frame_table(_protocols.tidy(result))
+    if isinstance(result, protocols.Tidy):
+        return _frame_table(protocols.tidy(result))
     return None
 
 
@@ -487,9 +534,16 @@ def _commitment(result: Any) -> Any:
 def _date(date: datetime.date | str | None) -> datetime.date:
     if date is None:
         return datetime.date.today()
-    if isinstance(date, datetime.datetime):
+    # NaT is an instance of datetime, and no date.
+    if isinstance(date, datetime.datetime) and date == date:
+        if date.utcoffset() is not None:
+            raise fault(
+                InputError,
+                f"the date '{date}' carries a time zone, so its day depends on the place",
+                remedy="Pass the day itself, as 2016-11-01",
+            )
         return date.date()
-    if isinstance(date, datetime.date):
+    if isinstance(date, datetime.date) and date == date:
         return date
     try:
         return datetime.date.fromisoformat(str(date))

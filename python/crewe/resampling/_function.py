@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crewe import _core
-from crewe._assignment import Assignment
-from crewe._frames import Source
-from crewe._samples import kind_of
+from crewe.comparisons.samples import kind_of
+from crewe.design.assignment import Assignment
 from crewe.exceptions import CreweError, InputError, fault
+from crewe.frames.source import Source
 from crewe.resampling._options import Options
 from crewe.resampling._result import Comparison, RandomisationTest
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from crewe._assignment import Assignment
+from crewe.design.assignment import Assignment
 from crewe.exceptions import DesignError, fault
-from crewe.ledger import Ledger
+from crewe.ledger.ledger import Ledger
 
 
 def of_ledger(ledger: Ledger) -> tuple[Assignment, list[bool] | None, list[str]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from crewe._keys import Key
+from crewe.design.keys import Key
 
 
 @dataclass

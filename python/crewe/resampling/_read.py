@@ -8,10 +8,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from crewe import _core, _formula
-from crewe._assignment import Assignment
-from crewe._frames import Source
+from crewe import _core
+from crewe.design.assignment import Assignment
 from crewe.exceptions import InputError, fault
+from crewe.formula import design as designs
+from crewe.formula import parse as parsing
+from crewe.formula.design import Design
+from crewe.frames.source import Source
 from crewe.resampling._result import Floats
 
 LEFT_OUT = 255
@@ -53,7 +56,7 @@ def rows_of(
         rows = _of_formula(f"{outcome} ~ arm", source, assignment, False)
         rows.statistic = statistic
         return rows
-    from crewe.regression import OLS
+    from crewe.models.regression import OLS
 
     if not isinstance(statistic, OLS):
         raise fault(
@@ -69,14 +72,14 @@ def rows_of(
             "the fit was made from arrays, whose rows belong to no data",
             remedy="Fit it from a formula and the data",
         )
-    name = _formula.parse(statistic.formula)[0]
+    name = parsing.parse(statistic.formula)[0]
     return _adjusted(name, source, assignment, built.design, built.y, None)
 
 
 def _of_formula(formula: str, source: Source, assignment: Assignment, strata_terms: bool) -> Rows:
-    from crewe._trial import join
+    from crewe.models.trial import join
 
-    left, right = _formula.parse(formula)
+    left, right = parsing.parse(formula)
     if left.replace(" ", "").startswith("Surv("):
         raise fault(
             InputError,
@@ -95,10 +98,10 @@ def _of_formula(formula: str, source: Source, assignment: Assignment, strata_ter
         )
     plain = len(terms) == 1
     trial = join(assignment, source, right, strata_terms=strata_terms and not plain)
-    built = _formula.design(
-        trial.source, trial.right, also=_formula.variables(left), levels=trial.levels
+    built = designs.design(
+        trial.source, trial.right, also=parsing.variables(left), levels=trial.levels
     )
-    y = _formula.left_values(left, built.frame)
+    y = designs.left_values(left, built.columns)
     if not plain:
         return _adjusted(left, source, assignment, built, y, trial.right)
     values = np.full(source.n, np.nan)
@@ -111,7 +114,7 @@ def _adjusted(
     name: str,
     source: Source,
     assignment: Assignment,
-    built: _formula.Design,
+    built: Design,
     y: Floats,
     right: str | None,
 ) -> Rows:

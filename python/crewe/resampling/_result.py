@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from crewe import _core, _style
-from crewe._display import Table, number, p_value
-from crewe._samples import Result, interval_heading, spread
+from crewe import _core
+from crewe.comparisons.samples import Result, interval_heading, spread
 from crewe.exceptions import InputError, fault
+from crewe.plots import style
+from crewe.tables.display import Table, number, p_value
 
 Floats = NDArray[np.float64]
 
@@ -267,13 +268,13 @@ class RandomisationTest(Result):
         weight = np.ones(len(values)) if self.weight is None else self.weight[finite]
         inside = [*values, shown.statistic] if np.isfinite(shown.statistic) else list(values)
         low, high = min(inside), max(inside)
-        with _style.printed():
+        with style.printed():
             if ax is None:
-                ax = _style.figure(height_mm=70)[1]
+                ax = style.figure(height_mm=70)[1]
             if low == high:
                 low, high = low - 0.5, high + 0.5
             places, tops = _core.levels(values)
-            styles = _style.arm_styles([self.reference, shown.arm])
+            styles = style.arm_styles([self.reference, shown.arm])
             grey, ink = styles[self.reference], styles[shown.arm]
             shares = 100 * weight / weight.sum()
             if len(places) <= bins:
@@ -312,14 +313,14 @@ class RandomisationTest(Result):
             ax.set_xlabel(f"{self._what[:1].upper()}{self._what[1:]} under no effect")
             kind = "assignments" if self.exact else "draws"
             ax.set_ylabel(f"Share of {kind} (%)")
-        _style.alt_text(
+        style.alt_text(
             ax,
             f"Histogram of the {self._what} over {self.assignments:,} {kind}, mean "
             f"{shown.null_mean:.3g}, standard deviation {shown.null_sd:.3g}; the observed value is "
             f"{shown.statistic:.3g}, p = {p_value(shown.p_value)}.",
         )
         if self.synthetic:
-            _style.label_synthetic(ax)
+            style.label_synthetic(ax)
         return ax
 
 

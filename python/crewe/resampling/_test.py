@@ -6,13 +6,14 @@ from collections.abc import Sequence
 from typing import Any
 
 from crewe import _core
-from crewe._assignment import Assignment
 from crewe._core import read_seed
-from crewe._frames import Source
-from crewe._keys import Key
-from crewe._samples import check_alternative, count, kind_of
+from crewe.comparisons.samples import check_alternative, count, kind_of
+from crewe.design.assignment import Assignment
+from crewe.design.keys import Key
 from crewe.exceptions import DesignError, InputError, fault
-from crewe.ledger import Ledger
+from crewe.frames.arguments import checked
+from crewe.frames.source import Source
+from crewe.ledger.ledger import Ledger
 from crewe.resampling._function import by_function
 from crewe.resampling._ledger import of_ledger
 from crewe.resampling._options import Options
@@ -20,6 +21,7 @@ from crewe.resampling._read import Rows, missing, rows_of
 from crewe.resampling._result import Comparison, RandomisationTest
 
 
+@checked
 def randomisation_test(
     statistic: Any,
     data: Any,

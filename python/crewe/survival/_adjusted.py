@@ -8,17 +8,19 @@ from typing import Any
 
 import numpy as np
 
-from crewe import _formula, _names
-from crewe._display import Table, number
-from crewe._frames import build, numbers
-from crewe._margins import _label, _values, rows_with
 from crewe.exceptions import InputError, fault
+from crewe.formula import names as _names
+from crewe.formula.design import Design
+from crewe.frames.source import build, numbers
+from crewe.models.margins import _label, _values
+from crewe.tables.display import Table, number
+from crewe.tables.printable import Printable
 
 COLUMNS = ("time", "estimate", "std_error", "conf_low", "conf_high")
 
 
-@dataclass
-class AdjustedCurves:
+@dataclass(repr=False)
+class AdjustedCurves(Printable):
     """Adjusted survival curves; made by :meth:`CoxPH.adjusted_curves`.
 
     Attributes
@@ -81,11 +83,8 @@ class AdjustedCurves:
             notes=[*notes, *[f"Note: {note}." for note in self.notes]],
         )
 
-    def __repr__(self) -> str:
-        return self.summary().text()
-
-    def _repr_html_(self) -> str:
-        return self.summary().html()
+    def _panels(self) -> list[Table]:
+        return [self.summary()]
 
     def plot(
         self,
@@ -130,7 +129,7 @@ class AdjustedCurves:
 def adjusted_curves(
     fit: Any,
     core: Any,
-    design: _formula.Design,
+    design: Design,
     term: str | None,
     times: Sequence[float] | None,
     conf_type: str,
@@ -149,7 +148,7 @@ def adjusted_curves(
             remedy=f"It has {', '.join(used)}",
         )
     values = _values(design, term, None)
-    settings = [rows_with(design, {term: value}) for value in values]
+    settings = [design.with_values({term: value}) for value in values]
     at = core.event_times() if times is None else np.ascontiguousarray(numbers(times, "times"))
     curves, changes = core.adjusted_curves(fit._covariance(), settings, at, conf_type, level)
     return AdjustedCurves(

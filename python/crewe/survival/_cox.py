@@ -5,21 +5,22 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from crewe import _formula
-from crewe._frames import Source, aligned, index_of, numbers
-from crewe._linear import (
+from crewe.exceptions import InputError, fault
+from crewe.frames.arguments import checked
+from crewe.frames.source import aligned, index_of, numbers
+from crewe.models.linear import (
     array_clusters,
-    cluster_codes,
     design_needs_a_formula,
     rows_of_the_data,
 )
-from crewe._weights import Weights, left_out_note
-from crewe.exceptions import InputError, fault
+from crewe.models.request import read
+from crewe.models.weights import Weights
 from crewe.survival._cox_model import CoxPH, Rows, fit_core, groups_of, named_in_words
 from crewe.survival._surv import (
     Surv,
     array_codes,
     codes_of,
+    layers_of,
     refuse_missing_times,
     sides,
 )
@@ -27,6 +28,7 @@ from crewe.survival._surv import (
 __all__ = ["CoxPH", "coxph"]
 
 
+@checked
 def coxph(
     formula: Any,
     data: Any = None,
@@ -106,57 +108,34 @@ def coxph(
         if rows.strata is not None:
             labels = [f"stratum {k + 1}" for k in range(int(rows.strata.max()) + 1)]
     else:
-        if data is None:
-            raise fault(InputError, "a formula needs data", remedy="Pass the data frame second")
         parts = sides(formula)
-        source, right = Source(data), parts.right
-        layers = parts.strata + ([strata] if isinstance(strata, str) else list(strata or []))
-        trial = None
-        left_out: list[str] = []
-        if design is not None:
-            from crewe._trial import join, without_left_out
-
-            source, left_out = without_left_out(design, source)
-            trial = join(design, source, right, strata_terms=strata_terms, layered=True)
-            right = trial.right
-            if trial.layer is not None and trial.layer not in layers:
-                layers.append(trial.layer)
-            source = trial.source
-        synthetic = synthetic or bool(getattr(data, "attrs", {}).get("synthetic", False))
-        refuse_missing_times(source, parts)
-        asked = _probability_weights(weights)
-        named = [asked.column] if asked is not None and asked.column else []
-        zero = None if asked is None else asked.without(source)
-        also = [*parts.columns(), *layers, *named]
-        built = _formula.design(
-            source,
-            right,
-            also=also,
-            out=zero,
+        layers = parts.strata + layers_of(strata)
+        asked = read(
+            data,
+            parts.right,
+            design=design,
+            cluster=cluster,
+            weights=_probability_weights(weights),
             missing=missing,
-            keep=[trial.arm] if trial is not None and trial.arm else [],
-            levels=trial.levels if trial is not None else None,
+            rules=("drop", "indicator", "refuse"),
+            strata_terms=strata_terms,
+            layered=True,
         )
-        notes = [*left_out, *([] if trial is None else trial.notes), *built.notes]
-        if zero is not None:
-            notes += left_out_note(zero, named[0])
-        if built.dropped.n:
-            notes.append(built.dropped.note())
-        if trial is not None:
-            if built.dropped.n:
-                notes.append(trial.dropped_by_arm(built.rows))
-            trial.refuse_too_few(built.rows)
-            clustering = trial.clustering(cluster, built.rows)
-            cluster, independent = clustering.cluster, clustering.independent
-            notes += clustering.notes
-        codes = None if cluster is None else cluster_codes(source, cluster, built.rows)[0]
-        layer_codes, labels = codes_of(built.frame, layers) if layers else (None, [])
-        weight = _formula.column_values(named[0], built.frame) if named else None
-        rows = Rows(parts.outcome(built.frame), built.x, codes, layer_codes, weight, built)
+        layer = None if asked.trial is None else asked.trial.layer
+        if layer is not None and layer not in layers:
+            layers.append(layer)
+        synthetic = synthetic or asked.synthetic
+        refuse_missing_times(asked.source, parts, asked.rows)
+        made = asked.model([*parts.columns(), *layers])
+        built, notes, independent = made.design, made.notes, made.independent
+        layer_codes, labels = codes_of(built.columns, layers) if layers else (None, [])
+        weight = None if made.weighted is None else made.weighted[0]
+        outcome = parts.outcome(built.columns)
+        rows = Rows(outcome, built.x, made.codes, layer_codes, weight, built)
         terms = built.names
         layered = f" + strata({', '.join(layers)})" if layers else ""
-        shown = f"Surv({parts.time}, {parts.event}) ~ {right}{layered}"
-        implementation, cluster_name = source._implementation, cluster
+        shown = f"Surv({parts.time}, {parts.event}) ~ {asked.right}{layered}"
+        implementation, cluster_name = asked.source._implementation, made.cluster_name
     kept = None if rows.design is None else rows.design.rows
     with rows_of_the_data(kept), named_in_words(rows.design):
         core = fit_core(rows, terms, ties)

@@ -12,15 +12,18 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from crewe import _core, _formula
-from crewe._display import Table, number, p_value, stars
-from crewe._estimates import Estimates
-from crewe._linear import ROWWISE
-from crewe._margins import Margins
+from crewe import _core
 from crewe.exceptions import InputError, SeparationError, fault
+from crewe.formula.design import Design
+from crewe.frames.column import Columns
+from crewe.models.estimates import Estimates
+from crewe.models.linear import ROWWISE
+from crewe.models.margins import Margins
 from crewe.survival._adjusted import AdjustedCurves, adjusted_curves
 from crewe.survival._surv import Surv, equals
 from crewe.survival._zph import ProportionalHazards
+from crewe.tables.display import Table, number, p_value, stars
+from crewe.tables.printable import Printable
 
 Floats = NDArray[np.float64]
 Codes = NDArray[np.uint32]
@@ -46,11 +49,11 @@ class Rows:
     clusters: Codes | None
     strata: Codes | None
     weights: Floats | None
-    design: _formula.Design | None
+    design: Design | None
 
 
-@dataclass
-class CoxPH(Estimates):
+@dataclass(repr=False)
+class CoxPH(Estimates, Printable):
     """A fitted Cox model; made by :func:`coxph`.
 
     Attributes
@@ -464,11 +467,8 @@ class CoxPH(Estimates):
         title = f"Cox: {self.formula}" + (" (SYNTHETIC data)" if self.synthetic else "")
         return Table(header, rows, title=title, notes=notes)
 
-    def __repr__(self) -> str:
-        return self.summary().text()
-
-    def _repr_html_(self) -> str:
-        return self.summary().html()
+    def _panels(self) -> list[Table]:
+        return [self.summary()]
 
     def plot(self, **options: Any) -> Any:
         """Draw the log hazard ratios with their intervals; see :func:`crewe.coefplot`."""
@@ -478,16 +478,16 @@ class CoxPH(Estimates):
 
 
 @contextmanager
-def named_in_words(design: _formula.Design | None) -> Iterator[None]:
+def named_in_words(design: Design | None) -> Iterator[None]:
     """Let an error speak of the levels of a category, and not of their dummy columns."""
     try:
         yield
     except SeparationError as error:
         column = error.column or ""
-        frame = pd.DataFrame() if design is None else design.frame
-        problem = _in_words(error.problem, frame)
+        columns = Columns({}, 0) if design is None else design.columns
+        problem = _in_words(error.problem, columns)
         base = re.sub(r"^C\(`?(.+?)`?(?:,.*)?\)$", r"\1", column.partition("[")[0])
-        known = base if base in frame else column
+        known = base if base in columns else column
         raise fault(
             SeparationError,
             problem,
@@ -498,15 +498,14 @@ def named_in_words(design: _formula.Design | None) -> Iterator[None]:
         ) from None
 
 
-def _in_words(problem: str, frame: pd.DataFrame) -> str:
+def _in_words(problem: str, columns: Columns) -> str:
     def words(found: re.Match[str]) -> str:
         name, level, value = found[1], found[2], found[3]
-        if name not in frame:
+        if name not in columns:
             return found[0]
         if value == "1":
             return f"'{name}' = '{level}'"
-        categories = [str(category) for category in frame[name].cat.categories]
-        others = [category for category in categories if category != level]
+        others = [known for known in columns[name].levels or () if known != level]
         return f"'{name}' = '{others[0]}'" if len(others) == 1 else f"'{name}' other than '{level}'"
 
     dummy = r"'(?:C\(`?)?([^'\[]+?)(?:`?(?:,[^'\[]*)?\))?\[T\.([^\]']+)\]' = ([01])\b"

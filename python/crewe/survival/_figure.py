@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from crewe import _core, _style
+from crewe import _core
 from crewe.exceptions import InputError, fault
+from crewe.plots import style as _style
 
 _NICE = (1, 2, 2.5, 5, 10)
 

@@ -10,17 +10,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crewe import _core
-from crewe._display import Table, number
-from crewe._frames import build, numbers
-from crewe._linear import rows_of_the_data
-from crewe._request import each
+from crewe.frames.arguments import checked
+from crewe.frames.source import build, numbers
+from crewe.models.linear import rows_of_the_data
+from crewe.models.request import each
 from crewe.survival._surv import grouped, need_text
+from crewe.tables.display import Table, number
+from crewe.tables.printable import Printable
 
 Floats = NDArray[np.float64]
 
 
-@dataclass
-class KaplanMeier:
+@dataclass(repr=False)
+class KaplanMeier(Printable):
     """Kaplan-Meier curves; made by :func:`kaplan_meier`.
 
     Attributes
@@ -164,11 +166,8 @@ class KaplanMeier:
             f"with {100 * self.level:g}% intervals on the {self.conf_type} scale from Greenwood's variance."
         ]
 
-    def __repr__(self) -> str:
-        return self.summary().text()
-
-    def _repr_html_(self) -> str:
-        return self.summary().html()
+    def _panels(self) -> list[Table]:
+        return [self.summary()]
 
     def plot(
         self,
@@ -229,6 +228,7 @@ class KaplanMeier:
         )
 
 
+@checked
 def kaplan_meier(
     formula: Any,
     data: Any = None,

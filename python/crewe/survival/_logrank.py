@@ -9,16 +9,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crewe import _core
-from crewe._display import Table, number
-from crewe._frames import build
-from crewe._linear import rows_of_the_data
-from crewe._request import each
 from crewe.exceptions import InputError, fault
+from crewe.frames.arguments import checked
+from crewe.frames.source import build
+from crewe.models.linear import rows_of_the_data
+from crewe.models.request import each
 from crewe.survival._surv import equals, grouped, need_text
+from crewe.tables.display import Table, number
+from crewe.tables.printable import Printable
 
 
-@dataclass
-class LogRank:
+@dataclass(repr=False)
+class LogRank(Printable):
     """A log-rank test; made by :func:`logrank`.
 
     Attributes
@@ -87,13 +89,11 @@ class LogRank:
         layers = " stratified" if self.stratified else ""
         return [f"Groups were compared by the{layers} log-rank test, upper tail of chi-squared."]
 
-    def __repr__(self) -> str:
-        return self.summary().text()
-
-    def _repr_html_(self) -> str:
-        return self.summary().html()
+    def _panels(self) -> list[Table]:
+        return [self.summary()]
 
 
+@checked
 def logrank(
     formula: Any,
     data: Any = None,

@@ -8,17 +8,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from crewe._frames import Source, build, numbers
-from crewe._margins import (
+from crewe.exceptions import InputError, fault
+from crewe.frames.source import Source, build, numbers
+from crewe.models.margins import (
     Margins,
     _count,
     _first_of_group,
     _settings,
     rows_at_means,
-    rows_with,
     without_variance,
 )
-from crewe.exceptions import InputError, fault
 
 if TYPE_CHECKING:
     from crewe.survival._cox_model import CoxPH
@@ -60,7 +59,7 @@ def margins(
         names = {key: [] for key in names}
         at = f"hazard ratios by {term}, all other variables at their means over the analysed rows"
     else:
-        sets = [rows_with(design, setting) for setting in settings]
+        sets = [design.with_values(setting) for setting in settings]
         levels, compared = fit._needs_core().adjusted_risks(
             covariance, sets, float(time), pairs, way, confidence
         )
@@ -90,7 +89,9 @@ def margins(
         _levels={**names, **levels},
         _contrasts={**others, **compared},
         _methods=fit.methods(),
-        counts=[_count(design.frame, setting) for setting in settings] if time is not None else [],
+        counts=[_count(design.columns, setting) for setting in settings]
+        if time is not None
+        else [],
         compare=way,
         described=f"{at[:1].upper()}{at[1:]}.",
     )

@@ -12,12 +12,15 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from crewe import _cells, _formula
-from crewe._display import p_value
-from crewe._frames import Source, aligned, index_of, numbers
-from crewe._names import split, unquoted
-from crewe._request import need_formula, numeric, read, refuse_empty
 from crewe.exceptions import InputError, cut, fault
+from crewe.formula import design as designs
+from crewe.formula import parse as parsing
+from crewe.formula.names import split, unquoted
+from crewe.frames import cells as _cells
+from crewe.frames.column import Columns
+from crewe.frames.source import Source, aligned, index_of, numbers
+from crewe.models.request import need_formula, numeric, read, refuse_empty
+from crewe.tables.display import p_value
 
 Floats = NDArray[np.float64]
 Codes = NDArray[np.uint32]
@@ -103,10 +106,10 @@ def _days(values: Any, name: str) -> NDArray[Any]:
     """Give lengths of time in days; anything else as it came."""
     array = np.asarray(values)
     if array.dtype.kind == "O":
-        cells = [cell for cell in array.ravel() if not _missing(cell)]
+        cells = [cell for cell in array.ravel() if not _cells.is_missing(cell)]
         if cells and all(isinstance(cell, _SPANS) for cell in cells):
             shape = array.shape
-            plain = [None if _missing(cell) else cell for cell in array.ravel()]
+            plain = [None if _cells.is_missing(cell) else cell for cell in array.ravel()]
             array = pd.to_timedelta(pd.Series(plain)).to_numpy().reshape(shape)
     if array.dtype.kind == "m":
         if np.datetime_data(array.dtype)[0] in ("Y", "M", "generic"):
@@ -119,10 +122,6 @@ def _days(values: Any, name: str) -> NDArray[Any]:
         days = array / np.timedelta64(1, "D")
         return np.where(np.isnat(array), np.nan, days)
     return _no_dates(array, name)
-
-
-def _missing(cell: Any) -> bool:
-    return cell is None or cell is pd.NA or bool(cell != cell)
 
 
 @dataclass
@@ -148,29 +147,29 @@ class Sides:
         """Name the columns of the left-hand side."""
         return list(dict.fromkeys([*_columns(self.time), *_columns(self.event)]))
 
-    def outcome(self, frame: pd.DataFrame) -> Surv:
+    def outcome(self, columns: Columns) -> Surv:
         """Evaluate the left-hand side over rows; one that lacks a column has no value."""
-        surv = Surv(_side(self.time, frame), _side(self.event, frame))
+        surv = Surv(_side(self.time, columns), _side(self.event, columns))
         surv.time_name, surv.event_name = unquoted(self.time), unquoted(self.event)
         return surv
 
 
 def _columns(side: str) -> list[str]:
     name = unquoted(side)
-    return [name] if name != side or name.isidentifier() else _formula.variables(_plain(side))
+    return [name] if name != side or name.isidentifier() else parsing.variables(_plain(side))
 
 
-def _side(side: str, frame: pd.DataFrame) -> Floats:
+def _side(side: str, columns: Columns) -> Floats:
     """Evaluate one side; a comparison with a missing value would be false, so that is looked up in the columns."""
     name = unquoted(side)
-    if name in frame:
-        refuse_empty(frame[name], name)
-        return _formula.column_values(name, frame)
+    if name in columns:
+        refuse_empty(columns[name], name)
+        return designs.column_values(name, columns)
     used = _columns(side)
     for column in used:
-        refuse_empty(frame[column], column)
-    values: Floats = _formula.left_values(_plain(side), frame).copy()
-    values[np.asarray(frame[used].isna(), dtype=np.bool_).any(axis=1)] = np.nan
+        refuse_empty(columns[column], column)
+    values: Floats = designs.left_values(_plain(side), columns).copy()
+    values[np.any([columns[column].missing for column in used], axis=0)] = np.nan
     return values
 
 
@@ -181,7 +180,7 @@ def _plain(expression: str) -> str:
 
 def sides(formula: str) -> Sides:
     """Split `Surv(time, event) ~ right`."""
-    left, right = _formula.parse(formula)
+    left, right = parsing.parse(formula)
     match = re.fullmatch(r"Surv\s*\((.*)\)", left, flags=re.DOTALL)
     arguments = split(match.group(1), ",") if match is not None else []
     if len(arguments) < 2 or not all(arguments):
@@ -203,27 +202,43 @@ def sides(formula: str) -> Sides:
     return Sides(arguments[0], arguments[1], right or "1", strata)
 
 
-def refuse_missing_times(source: Source, parts: Sides) -> None:
+def layers_of(strata: Any) -> list[str]:
+    """Read `strata=` beside a formula: the name of a column, or several."""
+    if strata is None:
+        return []
+    named = [strata] if isinstance(strata, str) else strata
+    if not isinstance(named, Sequence) or not all(isinstance(name, str) for name in named):
+        raise fault(
+            InputError,
+            f"strata= names columns beside a formula, and a {type(strata).__name__} names none",
+            column="strata",
+            remedy="Write strata='office', or a list of columns",
+        )
+    return [unquoted(name) for name in named]
+
+
+def refuse_missing_times(source: Source, parts: Sides, rows: NDArray[np.int64]) -> None:
     """Refuse times that are missing where the event is known.
 
     Dropped silently these would most often be open cases, which have no end date, and the curves
     would then rest on closed cases alone. Rows without time and event are dropped and counted.
     """
     if source.n:
-        open_refused(parts, source.columns(parts.columns()), np.arange(source.n))
+        open_refused(parts, source.columns(parts.columns()), rows)
 
 
-def open_refused(parts: Sides, frame: pd.DataFrame, rows: NDArray[np.int64]) -> Surv:
+def open_refused(parts: Sides, columns: Columns, rows: NDArray[np.int64]) -> Surv:
     """Evaluate the left-hand side, refusing rows of which the event is known and the time is not."""
 
     def missing(side: str) -> NDArray[np.bool_]:
-        return np.asarray(frame[_columns(side)].isna().any(axis=1), dtype=np.bool_)
+        gone = [columns[name].missing for name in _columns(side)]
+        return np.asarray(np.any([np.zeros(columns.n, dtype=np.bool_), *gone], axis=0))
 
     def refuse(gone: NDArray[np.bool_]) -> None:
         if gone.any():
             raise fault(
                 InputError,
-                f"{int(gone.sum())} of {len(frame)} times are missing although the event is known",
+                f"{int(gone.sum())} of {columns.n} times are missing although the event is known",
                 column=unquoted(parts.time),
                 rows=[int(row) for row in rows[gone]],
                 remedy="A case that is still open has the days until the end of follow-up, and event 0; "
@@ -231,21 +246,20 @@ def open_refused(parts: Sides, frame: pd.DataFrame, rows: NDArray[np.int64]) -> 
             )
 
     refuse(missing(parts.time) & ~missing(parts.event))
-    surv = parts.outcome(frame)
+    surv = parts.outcome(columns)
     # Arithmetic may lose what the columns hold, as the logarithm of a negative number does.
     refuse(np.isnan(surv.time) & ~np.isnan(surv.event))
     return surv
 
 
-def codes_of(frame: pd.DataFrame, names: Sequence[str]) -> tuple[Codes, list[str]]:
+def codes_of(columns: Columns, names: Sequence[str]) -> tuple[Codes, list[str]]:
     """Code the combinations of columns that occur, in the order of their levels."""
     if not names:
-        return np.zeros(len(frame), dtype=np.uint32), ["all"]
+        return np.zeros(columns.n, dtype=np.uint32), ["all"]
     parts = []
     labels: list[Any] = []
     for name in names:
-        column = frame[name]
-        names_of_levels, codes = _cells.levels(column)
+        names_of_levels, codes = _cells.levels(columns[name])
         parts.append(codes)
         labels.append(names_of_levels)
     rows = np.column_stack(parts)
@@ -256,10 +270,10 @@ def codes_of(frame: pd.DataFrame, names: Sequence[str]) -> tuple[Codes, list[str
 
 def array_codes(values: Any, n: int, name: str) -> tuple[Codes, list[str]]:
     """Code groups that come as an array."""
-    frame = Source(pd.DataFrame({name: np.asarray(values)})).columns([name])
-    if len(frame) != n:
-        raise fault(InputError, f"{len(frame)} values of {name} for {n} rows", column=name)
-    gone = np.flatnonzero(frame[name].isna().to_numpy())
+    columns = Source(pd.DataFrame({name: np.asarray(values)})).columns([name])
+    if columns.n != n:
+        raise fault(InputError, f"{columns.n} values of {name} for {n} rows", column=name)
+    gone = np.flatnonzero(columns[name].missing)
     if len(gone):
         raise fault(
             InputError,
@@ -268,7 +282,7 @@ def array_codes(values: Any, n: int, name: str) -> tuple[Codes, list[str]]:
             rows=[int(i) for i in gone],
             remedy="Drop these rows first",
         )
-    return codes_of(frame, [name])
+    return codes_of(columns, [name])
 
 
 def need_text(formula: Any) -> None:
@@ -341,16 +355,14 @@ def grouped(
             "there are no rows to analyse",
             remedy="Check the filter that came before",
         )
-    frame = source.columns(parts.columns())
-    surv = open_refused(parts, frame, asked.rows)
+    columns = source.columns(parts.columns())
+    surv = open_refused(parts, columns, asked.rows)
     arms = [asked.arms(name) for name in by]
-    gone = {name: frame[name].isna().to_numpy() for name in frame}
+    gone = {name: column.missing for name, column in columns.items()}
     gone[surv.event_name] = np.isnan(surv.event) | gone.get(surv.event_name, False)
     gone |= {name: codes < 0 for name, (_, codes) in zip(by, arms, strict=True)}
-    layers_by = parts.strata + (
-        [unquoted(strata)] if isinstance(strata, str) else list(strata or [])
-    )
-    gone |= {name: source.column(name).isna().to_numpy() for name in layers_by}
+    layers_by = parts.strata + layers_of(strata)
+    gone |= {name: source.column(name).missing for name in layers_by}
     weight = None
     if isinstance(weights, str):
         weight = numeric(source, unquoted(weights))
@@ -370,7 +382,7 @@ def grouped(
     surv.event = np.ascontiguousarray(surv.event[rows])
     layers = None
     if layers_by:
-        layers = codes_of(source.columns(layers_by).iloc[rows].reset_index(drop=True), layers_by)[0]
+        layers = codes_of(source.columns(layers_by).take(rows), layers_by)[0]
     return Grouped(
         surv,
         groups,

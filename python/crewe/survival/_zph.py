@@ -8,16 +8,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from crewe import _style
-from crewe._display import Table, number, p_value
-from crewe._frames import build
-from crewe._labels import pretty
+from crewe.frames.source import build
+from crewe.plots import style
+from crewe.tables.display import Table, number, p_value
+from crewe.tables.labels import pretty
+from crewe.tables.printable import Printable
 
 Floats = NDArray[np.float64]
 
 
-@dataclass
-class ProportionalHazards:
+@dataclass(repr=False)
+class ProportionalHazards(Printable):
     """Tests of proportional hazards; made by :meth:`CoxPH.zph`.
 
     Attributes
@@ -94,13 +95,10 @@ class ProportionalHazards:
             notes=[f"Note: {note}." for note in self.notes],
         )
 
-    def __repr__(self) -> str:
-        return self.summary().text()
+    def _panels(self) -> list[Table]:
+        return [self.summary()]
 
-    def _repr_html_(self) -> str:
-        return self.summary().html()
-
-    @_style.printed()
+    @style.printed()
     def plot(self, term: str | None = None, ax: Any = None, *, xlabel: str = "Time") -> Any:
         """Draw the scaled residuals of one column against time: a slope is a hazard ratio that changes.
 
@@ -122,7 +120,7 @@ class ProportionalHazards:
                 remedy=f"Its columns are {', '.join(self.columns)}",
             )
         if ax is None:
-            _, ax = _style.figure(120, 75)
+            _, ax = style.figure(120, 75)
         j = self.columns.index(name)
         ax.plot(
             self.time,
@@ -131,17 +129,17 @@ class ProportionalHazards:
             marker="o",
             markersize=3,
             markerfacecolor="#ffffff",
-            markeredgecolor=_style.QUIET,
+            markeredgecolor=style.QUIET,
         )
-        ax.axhline(float(self.scaled_schoenfeld[:, j].mean()), color=_style.INK, linewidth=0.8)
-        _style.note(ax, "A point for each event; the line is their mean.")
+        ax.axhline(float(self.scaled_schoenfeld[:, j].mean()), color=style.INK, linewidth=0.8)
+        style.note(ax, "A point for each event; the line is their mean.")
         ax.set_xlabel(xlabel)
         ax.set_ylabel(f"Log hazard ratio of {pretty(name)}")
-        _style.alt_text(
+        style.alt_text(
             ax,
             f"Scaled Schoenfeld residuals of {pretty(name)} at {len(self.time)} event times, with "
             f"their mean, {self.scaled_schoenfeld[:, j].mean():.2f}, as a line.",
         )
         if self.synthetic:
-            _style.label_synthetic(ax)
+            style.label_synthetic(ax)
         return ax

@@ -1,0 +1,439 @@
+"""Assignments: who got which arm, drawn here or read from a trial randomised elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from crewe import _core
+from crewe.design.balance import Balance
+from crewe.design.constrained import Acceptance
+from crewe.exceptions import DesignError, fault
+from crewe.frames.columns import identifiers, labels
+from crewe.frames.ids import alike
+from crewe.frames.source import Source, build
+from crewe.tables.display import Table
+from crewe.tables.printable import Printable
+
+if TYPE_CHECKING:
+    from crewe.design.design import Design
+    from crewe.design.keys import Commitment
+
+ADDED = ("arm", "stratum", "probability", "block", "set", "conditional_probability")
+"""The columns that an assignment adds to the user's data."""
+
+LEFT_OUT = 255
+"""What stands for the arm of a unit that the procedure left out."""
+
+
+@dataclass(frozen=True)
+class Joined:
+    """The rows of a data frame matched to the units of an assignment.
+
+    Attributes
+    ----------
+    unit : array of uint32, shape (rows,)
+        The unit of each row, an index into `units`: the cluster codes of a fit.
+    units : list of str
+        The canonical identifiers of all units of the assignment, in order.
+    stratum : array of uint32, shape (rows,)
+        The stratum of each row, an index into `strata`.
+    strata : list of str
+        The names of all strata of the assignment.
+    arm : array of uint8, shape (rows,)
+        The arm that was drawn for each row, an index into `arms`.
+    arms : list of str
+        The names of the arms, the reference first.
+    """
+
+    unit: NDArray[np.uint32]
+    units: list[str]
+    stratum: NDArray[np.uint32]
+    strata: list[str]
+    arm: NDArray[np.uint8]
+    arms: list[str]
+
+
+class Assignment(Printable):
+    """The arms of all units of a trial, from ``design.assign`` or ``design.observe``.
+
+    Attributes
+    ----------
+    design : Design
+        The design that it follows.
+    commitment : Commitment or None
+        The hash of design and seed, for an assignment that was drawn here.
+    notes : list of str
+        What a reader should know.
+
+    Notes
+    -----
+    Pickles hold the units, not the rows of the user's data, unless ``keep_data=True`` was asked
+    for.
+    """
+
+    def __init__(
+        self,
+        design: Design,
+        source: Source,
+        drawn: dict[str, Any],
+        units: _core.Units,
+        *,
+        commitment: Commitment | None = None,
+        arm_column: str | None = None,
+        keep_data: bool = False,
+    ) -> None:
+        self.design = design
+        self.commitment = commitment
+        self.notes: list[str] = list(drawn["notes"])
+        self._labels: list[str] = drawn["labels"]
+        self._stratum: NDArray[np.uint32] = drawn["stratum"]
+        self._strata: list[list[str]] = drawn["strata"]
+        self._rows: NDArray[np.uint32] = drawn["rows"]
+        self._arm: NDArray[np.uint8] = drawn["arm"]
+        self._probability: NDArray[np.float64] = drawn["probability"]
+        self._counts: list[int] = drawn["counts"]
+        self._table: NDArray[np.uint64] = drawn["table"]
+        self._simulated: int | None = drawn["simulated"]
+        self._conditional: NDArray[np.float64] | None = drawn["conditional"]
+        self._block: NDArray[np.uint32] | None = drawn["block"]
+        self._left_out: int = drawn["left_out"]
+        self._core_units: _core.Units | None = units
+        self._held: dict[str, Any] | None = None
+        self._source: Source | None = source
+        self._arm_column = arm_column
+        # Other identifiers under which rows may name a unit: families that split off or merged.
+        self._aliases: dict[str, str] = {}
+        self._kind = (source._implementation, source._lazy)
+        self._integers = _whole(source, design.id_column)
+        self.notes += alike(self._labels, self.noun)
+        self._keep_data = keep_data
+
+    @property
+    def _parts(self) -> dict[str, Any]:
+        """What the procedure knows of the units, asked for when it is needed: registers are long."""
+        if self._held is None:
+            self._held = self._units().parts()
+        return self._held
+
+    @property
+    def cluster(self) -> str | None:
+        """The column that names the clusters, or None where individuals were randomised."""
+        return self.design.cluster
+
+    @property
+    def arms(self) -> list[str]:
+        """The names of the arms, the reference first."""
+        return list(self.design.arms)
+
+    @property
+    def clusters(self) -> dict[str, str]:
+        """The arm of each unit by its canonical identifier; units that were left out are absent."""
+        arms = self.arms
+        return {
+            label: arms[arm]
+            for label, arm in zip(self._labels, self._arm, strict=True)
+            if arm != LEFT_OUT
+        }
+
+    @property
+    def strata(self) -> list[str]:
+        """The name of each stratum: its values, joined by " / "."""
+        return [" / ".join(values) if values else "all" for values in self._strata]
+
+    @property
+    def probability(self) -> NDArray[np.float64]:
+        """The probability of each arm for each unit, shape (units, arms)."""
+        return self._probability
+
+    @property
+    def possible(self) -> int | None:
+        """The exact number of assignments that the procedure can give to these units.
+
+        None where more than eight arms share the places left over in a stratum.
+        """
+        count = self.design._core().possible(self._units())
+        return None if count is None else int.from_bytes(count, "little")
+
+    def _units(self) -> _core.Units:
+        """Give the units as the core knows them, built again after a pickle."""
+        if self._core_units is None:
+            every = np.arange(len(self._labels), dtype=np.uint32)
+            strata = [
+                (name, self._stratum, [values[place] for values in self._strata])
+                for place, name in enumerate(self.design.strata)
+            ]
+            arrival = self._parts["arrival"]
+            self._core_units = _core.Units(
+                self.design._core(),
+                (self.design.id_column, every, self._labels),
+                strata,
+                None if arrival is None else ("arrival", arrival),
+                self._parts["factors"],
+                self._parts["covariates"],
+            )
+        return self._core_units
+
+    def counts(self) -> dict[str, int]:
+        """Count the units in each arm."""
+        return dict(zip(self.arms, self._counts, strict=True))
+
+    @property
+    def units(self) -> Any:
+        """One row a unit, in canonical order: identifier, strata, arm, stratum, probability, rows.
+
+        The probability is that of the arm which the unit has, as inverse-probability weights need
+        it.
+        """
+        ids: list[Any] = [int(label) for label in self._labels] if self._integers else self._labels
+        columns: dict[str, Any] = {self.design.id_column: ids}
+        for place, name in enumerate(self.design.strata):
+            columns[name] = [self._strata[stratum][place] for stratum in self._stratum]
+        columns |= self._added(np.arange(len(ids)))
+        columns["rows"] = np.bincount(self._rows, minlength=len(ids))
+        return build(columns, self._kind[0], lazy=self._kind[1])
+
+    @property
+    def frame(self) -> Any:
+        """The user's rows with arm, stratum and probability, as the same kind of frame."""
+        return self._data().with_columns(self._added(self._rows))
+
+    def join(self, frame: Any) -> Any:
+        """Add arm, stratum and probability to other data of the same units, such as outcomes.
+
+        Raises
+        ------
+        DesignError
+            For rows of units that were not randomised, rows whose stratum is not the one drawn, and
+            columns of those names that are there already.
+        """
+        source = Source(frame)
+        taken = [name for name in ADDED if name in source.names and name not in self.design.strata]
+        if taken:
+            raise fault(
+                DesignError,
+                "the data already have columns that an assignment adds",
+                values=taken,
+                remedy="Rename them; assignment.check(frame, arm=...) compares arms that are there already",
+            )
+        return source.with_columns(self._added(self.check(source).unit))
+
+    def check(self, source: Source | Any, arm: str | None = None) -> Joined:
+        """Match rows to the units by identifier, and refuse those that contradict them.
+
+        This is what every fit with ``design=assignment`` calls. The strata columns of the design
+        are compared wherever `source` has them, and the arms in the column `arm` where it is named.
+
+        Parameters
+        ----------
+        source : Source or data frame
+            The data of an analysis, in any row order, also with only some of the units.
+        arm : str, optional
+            The column with the arms: their names or, with two arms, 0 and 1.
+
+        Raises
+        ------
+        InputError
+            For missing identifiers or arms and values that are no arm.
+        DesignError
+            For rows of units that were not randomised, and rows whose stratum or arm is not the one
+            drawn.
+        """
+        source = Source(source)
+        design = self.design
+        name, codes, ids = identifiers(source, design.id_column)
+        named = (name, codes, [self._aliases.get(label, label) for label in ids])
+        strata = [labels(source, name, "stratum") for name in design.strata if name in source.names]
+        given = None if arm is None else labels(source, arm, "arm")
+        joined = design._core().join(
+            self._labels, self._stratum, self._strata, self._arm, named, strata, given
+        )
+        unit: NDArray[np.uint32] = joined["unit"]
+        return Joined(
+            unit, self._labels, self._stratum[unit], self.strata, self._arm[unit], self.arms
+        )
+
+    def balance(
+        self, covariates: Sequence[str], *, frame: Any = None, members: str = "children"
+    ) -> Balance:
+        """Compare covariates between the arms, by unit (family) and by row (child).
+
+        Parameters
+        ----------
+        covariates : sequence of str
+            Columns; numbers as they are, text and categories as one share for each level.
+        frame : data frame, optional
+            Data of the same units in place of the rows that were randomised.
+        members : str
+            What a row is called.
+
+        Returns
+        -------
+        Balance
+            Means (shares), standard deviations and standardised differences against the first arm.
+        """
+        covariates = [covariates] if isinstance(covariates, str) else list(covariates)
+        source = self._data() if frame is None else Source(frame)
+        rows = self._rows if frame is None else self.check(source).unit
+        return Balance.measure(
+            source,
+            rows,
+            self._arm,
+            self.arms,
+            covariates,
+            unit=singular(self.noun),
+            members=singular(members) if self.design.cluster is not None else None,
+        )
+
+    @property
+    def noun(self) -> str:
+        """What the units are called, from their column: "families" for ``family_id``."""
+        return plural(self.design.id_column)
+
+    def validity(self) -> Acceptance:
+        """Say what a constrained randomisation accepts, and which pairs of units it ties together.
+
+        Raises
+        ------
+        DesignError
+            For another procedure.
+        """
+        found = self.design._core().constrained(self._units())
+        return Acceptance._of(self.design, found, self._kind)
+
+    def table(self) -> Table:
+        """Units by stratum and arm."""
+        ratio = ":".join(str(share) for share in self.design.arms.values())
+        rows: list[list[Any]] = [
+            [name, *(int(count) for count in counts), int(counts.sum())]
+            for name, counts in zip(self.strata, self._table, strict=True)
+        ]
+        if len(rows) > 1:
+            rows.append(["all strata", *self._counts, sum(self._counts)])
+        shares = [f"{100 * share / sum(self._counts):.1f}%" for share in self._counts]
+        rows.append([f"share of {self.noun}", *shares, ""])
+        name = " / ".join(self.design.strata) or "stratum"
+        how = "randomised" if self.commitment is not None else "observed"
+        notes = list(self.notes)
+        if self.commitment is not None:
+            notes.append(f"commitment {self.commitment}")
+        return Table(
+            [name, *self.arms, "total"],
+            rows,
+            title=f"{self.design.name}: {sum(self._counts)} {self.noun} {how} at {ratio}",
+            notes=notes,
+        )
+
+    def methods(self) -> list[str]:
+        """Say how the units were randomised."""
+        ratio = ":".join(str(share) for share in self.design.arms.values())
+        within = f" within strata of {', '.join(self.design.strata)}" if self.design.strata else ""
+        if self.commitment is None:
+            return [
+                f"The {self.noun} were randomised before; crewe read their arms. The declared "
+                "procedure is "
+                f"{self.design.method} at {ratio}{within}."
+            ]
+        return [
+            f"The {self.noun} were randomised by {self.design.method} at {ratio}{within}, with "
+            f"ChaCha20 under the algorithm crewe/1; {self._chances()}.",
+        ]
+
+    def _chances(self) -> str:
+        """Say how units' probabilities stand to the ratio."""
+        shares = np.array(list(self.design.probabilities().values()))
+        if self._simulated is not None:
+            return f"every unit's probability of an arm was found from {self._simulated:,} simulated draws"
+        if bool(np.all(np.abs(self._probability - shares) <= 1e-14)):
+            return "every unit's probability of an arm is exactly the ratio"
+        spread = [
+            f"{low:.3f} to {high:.3f} for {arm}"
+            for arm, low, high in zip(
+                self.arms, self._probability.min(axis=0), self._probability.max(axis=0), strict=True
+            )
+        ]
+        gone = f", and {self._left_out} were left out" if self._left_out else ""
+        return (
+            "units' probabilities of an arm are known but not all equal to the ratio "
+            f"({', '.join(spread)}){gone}"
+        )
+
+    def __len__(self) -> int:
+        return len(self._labels)
+
+    def _panels(self) -> list[Table]:
+        return [self.table()]
+
+    def _added(self, unit: NDArray[Any]) -> dict[str, Any]:
+        arm = self._arm[unit]
+        # A unit that the procedure left out has no arm.
+        names = np.array([*self.arms, None], dtype=object)
+        place = np.minimum(arm, len(self.arms))
+        strata = np.array(self.strata, dtype=object)
+        chance = np.column_stack([self._probability, 1 - self._probability.sum(axis=1)])
+        added: dict[str, Any] = {
+            "arm": names[place],
+            "stratum": strata[self._stratum[unit]],
+            "probability": chance[unit, place],
+        }
+        if self._block is not None:
+            added[self._block_name] = self._block[unit]
+        if self._conditional is not None:
+            added["conditional_probability"] = self._conditional[unit, arm]
+        return added
+
+    @property
+    def _block_name(self) -> str:
+        return "set" if self.design.method.in_sets else "block"
+
+    def _data(self) -> Source:
+        if self._source is None:
+            raise fault(
+                DesignError,
+                "the rows of the data were left out of the pickle",
+                remedy="Call assignment.join(frame) with the data, or keep them: assign(frame, "
+                "keep_data=True)",
+            )
+        return self._source
+
+    def __getstate__(self) -> dict[str, Any]:
+        kept = self._source if self._keep_data else None
+        return {**self.__dict__, "_source": kept, "_core_units": None, "_held": self._parts}
+
+
+def _whole(source: Source, name: str) -> bool:
+    dtype = source._frame[name].dtype
+    return bool(dtype.is_integer() or dtype.is_float())
+
+
+def plural(column: str) -> str:
+    """Make a noun of an identifier's column: families of family_id, schools of school_id."""
+    noun = column.lower()
+    for end in ("_id", "_no", "_key", "_code", " id", "_number"):
+        noun = noun.removesuffix(end)
+    noun = noun.replace("_", " ").strip()
+    if noun in ("", "id", "unit"):
+        return "units"
+    if noun == "child":
+        return "children"
+    if noun in ("person", "people"):
+        return "people"
+    if noun.endswith("y") and noun[-2:-1] not in tuple("aeiou"):
+        return noun[:-1] + "ies"
+    if noun.endswith(("s", "x", "ch", "sh")):
+        return noun + "es"
+    return noun + "s"
+
+
+def singular(noun: str) -> str:
+    """Make one of many: family of families, child of children."""
+    known = {"children": "child", "people": "person"}
+    if noun in known:
+        return known[noun]
+    if noun.endswith("ies"):
+        return noun[:-3] + "y"
+    return noun[:-2] if noun.endswith(("ses", "xes", "ches", "shes")) else noun.removesuffix("s")

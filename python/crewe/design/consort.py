@@ -1,0 +1,452 @@
+"""The CONSORT flow of a trial of clusters: allocated, not analysed and why, analysed."""
+
+from __future__ import annotations
+
+import hashlib
+import html
+import textwrap
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from crewe import _core
+from crewe.design.assignment import Assignment, singular
+from crewe.design.select import Selector
+from crewe.exceptions import InputError, fault
+from crewe.frames.arguments import checked
+from crewe.frames.source import build
+from crewe.plots import style
+from crewe.tables.display import Table
+from crewe.tables.printable import Printable
+
+if TYPE_CHECKING:
+    from crewe.ledger.ledger import Ledger
+
+Count = tuple[int, int]
+"""A number of units (families) and of rows (children)."""
+
+
+@checked
+def consort(
+    assignment: Assignment | Ledger,
+    *,
+    excluded: Mapping[str, Any] | None = None,
+    analysed: Any = None,
+    assessed: Count | None = None,
+    not_randomised: Mapping[str, Count] | None = None,
+    member: str | None = None,
+    members: str = "children",
+) -> Consort:
+    """Count the flow of a trial through allocation and analysis.
+
+    Parameters
+    ----------
+    assignment : Assignment or Ledger
+        The trial. A ledger brings its own reasons: overflow and other families who arrived while an
+        arm was full, withdrawals whose data may not be used, outcomes excluded; families refused
+        while enrolment was paused; children who came late and overrides.
+    excluded : mapping of str to selection, optional
+        Why units or rows were left out: for each reason the name of a 0/1 column of the randomised
+        data, true or false (or 1 or 0) for each randomised row, a sequence of identifiers of units
+        or of members, or a data frame that holds those left out; `Cases.excluded` as it is. A row with several reasons counts under the first.
+    analysed : selection, optional
+        The rows analysed, given in the same ways, for instance the data frame of the analysis; by
+        default everything that was not excluded.
+    assessed : (int, int), optional
+        Units and rows assessed for eligibility.
+    not_randomised : mapping of str to (int, int), optional
+        Units and rows not randomised, by reason.
+    member : str, optional
+        The column that names a row (a child), by which data frames and identifiers are matched; a
+        list that fits units and members alike is refused. Without it a data frame stands for all rows of the units that it holds.
+    members : str
+        What a row is called.
+
+    Returns
+    -------
+    Consort
+        A unit counts as analysed when any of its rows is; units and rows both add up.
+
+    Raises
+    ------
+    InputError
+        For rows both analysed and excluded, identifiers that were not randomised, and numbers that
+        do not add up.
+
+    References
+    ----------
+    Campbell et al. (2012), BMJ 345, e5661, doi:10.1136/bmj.e5661.
+    """
+    excluded, not_randomised = dict(excluded or {}), dict(not_randomised or {})
+    received: list[dict[str, Count]] = []
+    told: list[str] = []
+    if not isinstance(assignment, Assignment):
+        register = assignment._register()
+        assignment, told, received = register.assignment, register.notes, register.received
+        excluded = register.excluded | excluded
+        not_randomised = register.refused | not_randomised
+        member = "child" if member is None and assignment.cluster is not None else member
+    select = Selector(assignment, member)
+    reason = np.full(len(assignment._rows), -1, dtype=np.int64)
+    for k, selection in enumerate(excluded.values()):
+        reason[select(selection) & (reason < 0)] = k
+    kept = reason < 0 if analysed is None else select(analysed)
+    counted = _core.flow(
+        assignment._rows,
+        assignment._arm,
+        len(assignment.arms),
+        len(excluded),
+        reason.tolist(),
+        kept.tolist(),
+    )
+    flow = [
+        ArmFlow(
+            arm,
+            counts["allocated"],
+            dict(zip(excluded, counts["excluded"], strict=True)),
+            counts["unexplained"],
+            counts["analysed"],
+            received[place] if received else {},
+        )
+        for place, (arm, counts) in enumerate(zip(assignment.arms, counted["arms"], strict=True))
+    ]
+    spare = counted["left_out"]
+    randomised = (len(assignment) - spare[0], len(assignment._rows) - spare[1])
+    left = {reason: (int(n), int(m)) for reason, (n, m) in not_randomised.items()}
+    if spare[0]:
+        left["left out, as the stratum does not divide by the ratio"] = spare
+    if assessed is not None:
+        expected = tuple(randomised[i] + sum(count[i] for count in left.values()) for i in (0, 1))
+        if tuple(assessed) != expected:
+            raise fault(
+                InputError,
+                "the numbers assessed do not add up",
+                values=[f"assessed {tuple(assessed)}", f"randomised and not randomised {expected}"],
+                remedy="Give every reason for not being randomised, each as (units, rows)",
+            )
+    elif left:
+        assessed = (
+            randomised[0] + sum(count[0] for count in left.values()),
+            randomised[1] + sum(count[1] for count in left.values()),
+        )
+    return Consort(
+        trial=assignment.design.name,
+        flow=flow,
+        randomised=randomised,
+        assessed=None if assessed is None else (int(assessed[0]), int(assessed[1])),
+        not_randomised=left,
+        unit=assignment.noun,
+        members=members if assignment.cluster is not None else None,
+        notes=[*told, *select.notes],
+        _kind=assignment._kind,
+    )
+
+
+@dataclass(frozen=True)
+class ArmFlow:
+    """The flow of one arm; every count is (units, rows)."""
+
+    arm: str
+    allocated: Count
+    excluded: dict[str, Count]
+    unexplained: Count
+    analysed: Count
+    received: dict[str, Count] = field(default_factory=dict)
+    """What else happened to those allocated: late children, overrides, withdrawals."""
+
+    @property
+    def happened(self) -> dict[str, Count]:
+        """What is not nothing of what was received."""
+        return {what: count for what, count in self.received.items() if any(count)}
+
+    @property
+    def lost(self) -> dict[str, Count]:
+        """What was not analysed, by reason (one given in advance that met nobody too), those without one last."""
+        return self.excluded | (
+            {"no reason given": self.unexplained} if any(self.unexplained) else {}
+        )
+
+
+@dataclass(frozen=True)
+class _Box:
+    x: float
+    y: float
+    width: float
+    lines: list[tuple[str, bool, float]]
+    """Text, whether bold, indent."""
+
+    @property
+    def height(self) -> float:
+        return len(self.lines) * _LINE + 16
+
+
+_LINE = 17.0
+_COLUMN = 216.0
+_GAP = 24.0
+_DEEP = "\t"
+
+
+@dataclass(frozen=True, repr=False)
+class Consort(Printable):
+    """The flow of a trial, to print, to draw and to tidy.
+
+    Attributes
+    ----------
+    flow : list of ArmFlow
+        The counts of each arm, as (units, rows).
+    randomised, assessed : (int, int)
+        Units and rows; `assessed` is None where it was not given.
+    notes : list of str
+        What a reader should know.
+    """
+
+    trial: str
+    flow: list[ArmFlow]
+    randomised: Count
+    assessed: Count | None
+    not_randomised: dict[str, Count]
+    unit: str
+    members: str | None
+    notes: list[str] = field(default_factory=list)
+    _kind: Any = (None, False)
+
+    def tidy(self) -> Any:
+        """Give one row for each stage, reason and arm, with the columns units and rows."""
+        rows: list[tuple[str, str, str, int, int]] = []
+        if self.assessed is not None:
+            rows.append(("assessed", "", "", *self.assessed))
+        rows += [("not randomised", why, "", *count) for why, count in self.not_randomised.items()]
+        rows.append(("randomised", "", "", *self.randomised))
+        for arm in self.flow:
+            rows.append(("allocated", "", arm.arm, *arm.allocated))
+            rows += [("received", what, arm.arm, *count) for what, count in arm.received.items()]
+            rows += [("excluded", why, arm.arm, *count) for why, count in arm.excluded.items()]
+            rows.append(("excluded", "no reason given", arm.arm, *arm.unexplained))
+            rows.append(("analysed", "", arm.arm, *arm.analysed))
+        names = ("stage", "reason", "arm", "units", "rows")
+        columns = {name: [row[k] for row in rows] for k, name in enumerate(names)}
+        return build(columns, self._kind[0], lazy=self._kind[1])
+
+    def table(self) -> Table:
+        """Give the counts by arm."""
+
+        def cell(count: Count) -> str:
+            return f"{count[0]:,}" + ("" if self.members is None else f" ({count[1]:,})")
+
+        reasons = [why for why in self.flow[0].excluded]
+        rows = [["allocated", *(cell(arm.allocated) for arm in self.flow)]]
+        rows += [
+            [f"of these: {what}", *(cell(arm.received[what]) for arm in self.flow)]
+            for what in self.flow[0].received
+        ]
+        rows += [
+            [f"not analysed: {why}", *(cell(arm.excluded[why]) for arm in self.flow)]
+            for why in reasons
+        ]
+        if any(any(arm.unexplained) for arm in self.flow):
+            rows.append(
+                ["not analysed: no reason given", *(cell(arm.unexplained) for arm in self.flow)]
+            )
+        rows.append(["analysed", *(cell(arm.analysed) for arm in self.flow)])
+        counted = self.unit if self.members is None else f"{self.unit} ({self.members})"
+        return Table(
+            [counted, *(arm.arm for arm in self.flow)],
+            rows,
+            title=f"{self.trial}: flow of {self.unit} through the trial",
+            notes=[*self._before(), *self.notes],
+        )
+
+    def svg(self) -> str:
+        """Draw the flow as SVG in black and white, with words for screen readers."""
+        boxes, arrows, width, height = self._layout()
+        name = "crewe-" + hashlib.sha256(repr((self.trial, boxes)).encode()).hexdigest()[:8]
+        parts = [
+            '<svg xmlns="http://www.w3.org/2000/svg" role="img" '
+            f'viewBox="0 0 {width:g} {height:g}" '
+            f'aria-labelledby="{name}-t {name}-d" '
+            f'style="width:100%;max-width:{width * 1.35:g}px;height:auto;font-family:sans-serif">',
+            f'<title id="{name}-t">{html.escape(self.trial)}: CONSORT flow diagram</title>',
+            f'<desc id="{name}-d">{html.escape(self.describe())}</desc>',
+            f'<defs><marker id="{name}-a" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="8" '
+            'markerHeight="8" orient="auto">'
+            '<path d="M0 0 L8 4 L0 8 z" fill="#000"/></marker></defs>',
+            f'<rect width="{width:g}" height="{height:g}" fill="#fff"/>',
+        ]
+        for x1, y1, x2, y2 in arrows:
+            parts.append(
+                f'<path d="M{x1:g} {y1:g} L{x2:g} {y2:g}" stroke="#000" stroke-width="1.2" '
+                f'marker-end="url(#{name}-a)"/>'
+            )
+        for box in boxes:
+            parts.append(
+                f'<rect x="{box.x:g}" y="{box.y:g}" width="{box.width:g}" height="{box.height:g}" '
+                'fill="#fff" stroke="#000" stroke-width="1.2"/>'
+            )
+            for k, (line, strong, indent) in enumerate(box.lines):
+                weight = ' font-weight="bold"' if strong else ""
+                parts.append(
+                    f'<text x="{box.x + 10 + indent:g}" y="{box.y + 20 + k * _LINE:g}" '
+                    'font-size="13" '
+                    f'fill="#000"{weight}>{html.escape(line)}</text>'
+                )
+        return "".join(parts) + "</svg>"
+
+    def plot(self, ax: Any = None) -> Any:
+        """Draw the flow diagram with matplotlib; returns the Axes."""
+        boxes, arrows, width, height = self._layout()
+        with style.printed():
+            if ax is None:
+                # 13 units of the layout are 9 points.
+                _, ax = style.figure(width * 0.2443, height * 0.2443)
+                ax.set_position((0, 0, 1, 1))
+            ax.set_xlim(0, width)
+            ax.set_ylim(height, 0)
+            ax.set_aspect("equal")
+            ax.axis("off")
+            for x1, y1, x2, y2 in arrows:
+                ax.annotate(
+                    "",
+                    xy=(x2, y2),
+                    xytext=(x1, y1),
+                    arrowprops={"arrowstyle": "-|>", "color": "black", "shrinkA": 0, "shrinkB": 0},
+                )
+            for box in boxes:
+                ax.fill(
+                    [box.x, box.x + box.width, box.x + box.width, box.x],
+                    [box.y, box.y, box.y + box.height, box.y + box.height],
+                    facecolor="white",
+                    edgecolor="black",
+                    linewidth=0.8,
+                )
+                for k, (line, strong, indent) in enumerate(box.lines):
+                    ax.text(
+                        box.x + 10 + indent,
+                        box.y + 20 + k * _LINE,
+                        line,
+                        fontsize=9,
+                        weight="bold" if strong else "normal",
+                        color="black",
+                    )
+            style.alt_text(ax, self.describe())
+        return ax
+
+    def methods(self) -> list[str]:
+        """Say how the flow was counted."""
+        sentences = [
+            "The flow diagram follows the CONSORT extension to cluster randomised trials (Campbell "
+            "et al. 2012)."
+        ]
+        if self.members is not None:
+            sentences.append(
+                f"A {singular(self.unit)} counts as analysed when any of its {self.members} is."
+            )
+        return sentences
+
+    def describe(self) -> str:
+        """Say the flow in words."""
+        parts = self._before()
+        parts.append(f"Randomised: {self._count(self.randomised)}.")
+        for arm in self.flow:
+            lost = "; ".join(f"{why}: {self._count(count)}" for why, count in arm.lost.items())
+            parts.append(
+                f"{arm.arm}: allocated {self._count(arm.allocated)}; "
+                + "".join(f"{what}: {self._count(n)}; " for what, n in arm.happened.items())
+                + (f"not analysed, {lost}; " if lost else "")
+                + f"analysed {self._count(arm.analysed)}."
+            )
+        return " ".join(parts)
+
+    def _before(self) -> list[str]:
+        if self.assessed is None:
+            return []
+        lost = "; ".join(
+            f"{why}: {self._count(count)}" for why, count in self.not_randomised.items()
+        )
+        return [
+            f"Assessed for eligibility: {self._count(self.assessed)}."
+            + (f" Not randomised: {lost}." if lost else "")
+        ]
+
+    def _count(self, count: Count) -> str:
+        units = _of(count[0], self.unit)
+        if self.members is None:
+            return units
+        return f"{units}, {_of(count[1], self.members)}"
+
+    def _layout(self) -> tuple[list[_Box], list[tuple[float, float, float, float]], float, float]:
+        """Place the boxes and arrows: assessed, randomised, then one column an arm."""
+        n = len(self.flow)
+        inner = max(n, 2) * _COLUMN + (max(n, 2) - 1) * _GAP
+        left = 8.0
+        boxes: list[_Box] = []
+        arrows: list[tuple[float, float, float, float]] = []
+        y = 8.0
+        if self.assessed is not None:
+            half = (inner - _GAP) / 2
+            first = self._box(
+                left, y, half, "Assessed for eligibility", [self._count(self.assessed)]
+            )
+            boxes.append(first)
+            bottom = first.y + first.height
+            if self.not_randomised:
+                told = self._reasons(self.not_randomised)
+                side = self._box(left + half + _GAP, y, half, "Not randomised", told)
+                boxes.append(side)
+                middle = y + min(first.height, side.height) / 2
+                arrows.append((left + half, middle, left + half + _GAP, middle))
+                bottom = max(bottom, side.y + side.height)
+            y = bottom + 30
+            arrows.append((left + half / 2, first.y + first.height, left + half / 2, y))
+        top = self._box(left, y, inner, "Randomised", [self._count(self.randomised)])
+        boxes.append(top)
+        y += top.height + 30
+        width = _COLUMN if n > 1 else inner
+        starts = [left + k * (width + _GAP) for k in range(n)]
+        stages = [
+            [
+                (
+                    f"Allocated to {arm.arm}",
+                    [self._count(arm.allocated), *self._reasons(arm.happened)],
+                )
+                for arm in self.flow
+            ],
+            [("Not analysed", self._reasons(arm.lost) or ["none"]) for arm in self.flow],
+            [("Analysed", [self._count(arm.analysed)]) for arm in self.flow],
+        ]
+        above = [top] * n
+        for stage in stages:
+            row = [self._box(x, y, width, *text) for x, text in zip(starts, stage, strict=True)]
+            for box, upper in zip(row, above, strict=True):
+                middle = box.x + width / 2
+                arrows.append((middle, upper.y + upper.height, middle, box.y))
+            boxes += row
+            above = row
+            y += max(box.height for box in row) + 30
+        return boxes, arrows, inner + 2 * left, y - 30 + 8
+
+    def _reasons(self, reasons: Mapping[str, Count]) -> list[str]:
+        return [
+            line for why, count in reasons.items() for line in (why, _DEEP + self._count(count))
+        ]
+
+    @staticmethod
+    def _box(x: float, y: float, width: float, head: str, body: Sequence[str]) -> _Box:
+        lines: list[tuple[str, bool, float]] = []
+        for line, strong in [(head, True), *((text, False) for text in body)]:
+            indent = 12.0 if line.startswith(_DEEP) else 0.0
+            # 13-point sans serif is about 6.6 units wide on average, bold a little more.
+            fit = max(8, int((width - 20 - indent) / (7.4 if strong else 6.6)))
+            lines += [(part, strong, indent) for part in textwrap.wrap(line.strip(), fit) or [""]]
+        return _Box(x, y, width, lines)
+
+    def _panels(self) -> list[Table]:
+        return [self.table()]
+
+    def _repr_html_(self) -> str:
+        return self.svg() + self.html()
+
+
+def _of(count: int, noun: str) -> str:
+    return f"{count:,} {singular(noun) if count == 1 else noun}"

@@ -1,0 +1,554 @@
+"""Declaring a trial: who is randomised, to which arms, at which ratio, in which strata."""
+
+from __future__ import annotations
+
+import json
+import operator
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from crewe import _core
+from crewe._core import Units, read_seed
+from crewe.design.assignment import ADDED, Assignment
+from crewe.design.constrained import Acceptance
+from crewe.design.keys import Commitment, Key
+from crewe.design.methods import Complete, Method, from_table
+from crewe.design.predictability import Predictability, measure
+from crewe.exceptions import DesignError, fault
+from crewe.files import toml
+from crewe.files.writing import write
+from crewe.frames.arguments import checked
+from crewe.frames.columns import arrivals, identifiers, labels
+from crewe.frames.ids import refuse_hidden
+from crewe.frames.source import Source
+from crewe.tables.display import Table
+from crewe.tables.printable import Printable
+
+ALGORITHM = "crewe/1"
+
+
+@dataclass(frozen=True, init=False, repr=False)
+class Design(Printable):
+    """The design of a randomised trial, declared once and used everywhere.
+
+    Parameters
+    ----------
+    name : str
+        The name of the trial.
+    arms : mapping of str to int
+        Each arm's whole-number share of the allocation ratio. The first arm is the reference.
+    cluster : str, optional
+        The column that names the clusters: all rows of a cluster get one arm.
+    unit : str, optional
+        Instead of `cluster`, the column that names the individuals, where every row is randomised
+        for itself.
+    strata : sequence of str
+        Columns whose values together form the strata.
+    method : Method, optional
+        The procedure, such as :class:`Blocks`; :class:`Complete` by default.
+    seed : int or Key, optional
+        An integer from 0 to 2^64 - 1 makes the draw reproducible; a :class:`Key` also conceals it.
+        Without one, an integer is drawn from the operating system; read it in ``design.seed``.
+
+    Raises
+    ------
+    DesignError
+        For fewer than two arms, shares that are not whole numbers of at least 1, no unit of
+        randomisation, or columns named twice.
+
+    Examples
+    --------
+    >>> import crewe as cw, pandas as pd
+    >>> arms = {"control": 1, "crewe": 2}
+    >>> design = cw.Design("Project Crewe", arms=arms, cluster="family_id", seed=2017)
+    >>> families = pd.DataFrame({"family_id": [1, 2, 2, 3, 4, 5, 6]})
+    >>> design.assign(families).counts()
+    {'control': 2, 'crewe': 4}
+    """
+
+    name: str
+    _arms: tuple[tuple[str, int], ...]
+    cluster: str | None
+    unit: str | None
+    strata: tuple[str, ...]
+    method: Method
+    seed: int | Key | None
+
+    @checked
+    def __init__(
+        self,
+        name: str,
+        *,
+        arms: Mapping[str, int],
+        cluster: str | None = None,
+        unit: str | None = None,
+        strata: Sequence[str] = (),
+        method: Method | None = None,
+        seed: int | Key | None = None,
+    ) -> None:
+        try:
+            seed = read_seed(seed)
+        except BaseException:
+            # It may be a secret: no traceback shows it.
+            del seed
+            raise
+        if not isinstance(arms, Mapping):
+            raise fault(
+                DesignError,
+                "arms must name every arm with its share of the ratio",
+                values=[str(arms)],
+                remedy='Write for instance arms={"control": 1, "crewe": 2}',
+            )
+        if (cluster is None) == (unit is None):
+            raise fault(
+                DesignError,
+                "a design randomises either clusters or individuals",
+                remedy='Pass cluster="family_id" (a family gets one arm) or unit="child_id"',
+            )
+        method = Complete() if method is None else method
+        if not isinstance(method, Method):
+            raise fault(
+                DesignError,
+                "the method is no procedure of randomisation",
+                values=[str(method)],
+                remedy="Use for instance crewe.Complete() or crewe.Blocks(sizes=[3, 6])",
+            )
+        put = object.__setattr__
+        put(self, "name", str(name))
+        put(self, "_arms", tuple((str(arm), _share(arm, ratio)) for arm, ratio in arms.items()))
+        put(self, "cluster", cluster)
+        put(self, "unit", unit)
+        put(self, "strata", (strata,) if isinstance(strata, str) else tuple(strata))
+        put(self, "method", method)
+        put(self, "seed", _core.system_seed() if seed is None else seed)
+        self._core()
+
+    def _core(self) -> _core.Design:
+        return _core.Design(
+            self.name,
+            list(self._arms),
+            self.cluster,
+            self.unit,
+            list(self.strata),
+            self.method.json(),
+            self.seed,
+        )
+
+    @property
+    def arms(self) -> dict[str, int]:
+        """The arms and their shares of the ratio, the reference first."""
+        return dict(self._arms)
+
+    @property
+    def id_column(self) -> str:
+        """The column that names the units."""
+        return self.cluster or self.unit or ""
+
+    def probabilities(self) -> dict[str, float]:
+        """Each arm's share of the ratio.
+
+        It is every unit's probability under the default procedure; where the procedure does not
+        imply it, ``assignment.probability`` holds each unit's own.
+        """
+        total = sum(ratio for _, ratio in self._arms)
+        return {arm: ratio / total for arm, ratio in self._arms}
+
+    def assign(
+        self, frame: Any, *, order: str | None = None, keep_data: bool = False
+    ) -> Assignment:
+        """Draw the arms.
+
+        The arm of a unit depends on the seed, on the identifiers in its stratum, and on nothing
+        else: neither on the order of rows, nor on the type of the identifier, nor on the locale,
+        nor on other strata.
+
+        Parameters
+        ----------
+        frame : data frame
+            One row a unit, or one row a child of a cluster.
+        order : str, optional
+            The column with the order or date of arrival, which sequential procedures need. A
+            cluster arrives with its first row; ties stand in the order of their identifiers.
+        keep_data : bool
+            Whether pickles of the result hold the rows of `frame`.
+
+        Raises
+        ------
+        InputError
+            For an empty frame, unknown columns, missing identifiers or strata, and identifiers that
+            come twice where individuals are randomised.
+        DesignError
+            For a cluster in several strata, fewer units than arms, and a frame that already has a
+            column named arm, stratum or probability.
+        """
+        source = Source(frame)
+        taken = [name for name in ADDED if name in source.names and name not in self.strata]
+        if taken:
+            raise fault(
+                DesignError,
+                "the data already have columns that an assignment adds, so units may be randomised already",
+                values=taken,
+                remedy="Read arms that were drawn before with design.observe(frame, arm=...), or "
+                "rename the "
+                "columns",
+            )
+        units = self._units(source, order)
+        self._need_order(order)
+        refuse_hidden(source.ids(self.id_column)[1], self.id_column)
+        drawn = self._core().assign(units)
+        return Assignment(
+            self,
+            source,
+            drawn,
+            units,
+            commitment=Commitment(**drawn["commitment"]),
+            keep_data=keep_data,
+        )
+
+    def observe(
+        self, frame: Any, arm: str, *, order: str | None = None, keep_data: bool = False
+    ) -> Assignment:
+        """Read the arms of a trial that was randomised elsewhere.
+
+        Parameters
+        ----------
+        frame : data frame
+            The data of the trial.
+        arm : str
+            The column with the arms: their names or, with two arms, 0 (or False) for the first and
+            1 (or True) for the second.
+        keep_data : bool
+            Whether pickles of the result hold the rows of `frame`.
+
+        Returns
+        -------
+        Assignment
+            As :meth:`assign` gives it, without commitment; the probabilities are those that the
+            design declares.
+
+        Raises
+        ------
+        InputError
+            For missing arms and values that are no arm.
+        DesignError
+            For clusters in several arms or strata, and fewer than two units in an arm.
+        """
+        source = Source(frame)
+        units = self._units(source, order)
+        drawn = self._core().observe(units, labels(source, arm, "arm"))
+        return Assignment(self, source, drawn, units, arm_column=arm, keep_data=keep_data)
+
+    def draws(
+        self, frame: Any, n: int, *, order: str | None = None, seed: int | Key | None = None
+    ) -> NDArray[np.uint8]:
+        """Draw the procedure again and again: its permutation distribution.
+
+        Replicate i has a random stream of its own, so it is the same for any `n`, machine and
+        number of threads.
+
+        Parameters
+        ----------
+        frame : data frame
+            As for :meth:`assign`.
+        n : int
+            The number of replicates.
+        order : str, optional
+            As for :meth:`assign`.
+        seed : int or Key, optional
+            Instead of the design's own.
+
+        Returns
+        -------
+        array of shape (n, units)
+            The arm of each unit (0 is the first arm), units in canonical order as in
+            ``assignment.units``.
+        """
+        try:
+            seed = read_seed(seed)
+        except BaseException:
+            # It may be a secret: no traceback shows it.
+            del seed
+            raise
+        n = operator.index(n)
+        if n < 1:
+            raise fault(
+                DesignError,
+                "the number of draws must be at least 1",
+                values=[str(n)],
+                remedy="Ask for more",
+            )
+        units = self._units(Source(frame), order)
+        self._need_order(order)
+        return self._core().draws(units, n, seed)
+
+    def predictability(
+        self,
+        n: int | None = None,
+        *,
+        frame: Any = None,
+        order: str | None = None,
+        strata: int | None = None,
+        levels: int | Mapping[str, int] = 2,
+        sims: int = 10_000,
+        seed: int | Key | None = None,
+    ) -> Predictability:
+        """Simulate how well arms can be guessed, and how uneven they become.
+
+        Parameters
+        ----------
+        n : int, optional
+            The number of arrivals in each trial.
+        frame : data frame, optional
+            Instead of `n`, the units themselves, with their strata and factors.
+        order : str, optional
+            With `frame`, the column with the order of arrival.
+        strata : int, optional
+            With `n`, the number of strata, each equally likely at every arrival (default 1).
+        levels : int or mapping of str to int
+            With `n`, the number of levels of the factors of minimisation, equally likely.
+        sims : int
+            The number of simulated trials.
+        seed : int or Key, optional
+            Instead of the design's own; the arms that it draws are not used.
+
+        Returns
+        -------
+        Predictability
+            Rates of right guesses, arms that are certain, and deviations from the ratio.
+
+        Raises
+        ------
+        DesignError
+            For procedures that draw a list at once, other than complete randomisation.
+        InputError
+            For no arrivals and fewer than two trials.
+
+        Examples
+        --------
+        >>> import crewe as cw
+        >>> arms = {"control": 1, "crewe": 1}
+        >>> blocks = cw.Blocks([2])
+        >>> design = cw.Design("trial", arms=arms, cluster="family_id", method=blocks, seed=1)
+        >>> found = design.predictability(n=20, sims=100)
+        >>> found.guess, found.certain  # the second of each pair is certain
+        (0.75, 0.5)
+        """
+        try:
+            seed = read_seed(seed)
+        except BaseException:
+            # It may be a secret: no traceback shows it.
+            del seed
+            raise
+        return measure(self, n, frame, order, strata, levels, sims, seed)
+
+    def constrained(self, frame: Any) -> Acceptance:
+        """Say what covariate-constrained randomisation would accept for these units.
+
+        Parameters
+        ----------
+        frame : data frame
+            As for :meth:`assign`.
+
+        Returns
+        -------
+        Acceptance
+            Scores of the candidate assignments, the cutoff, every unit's probabilities, and the
+            pairs of units that are always or never in the same arm.
+
+        Raises
+        ------
+        DesignError
+            For another procedure, and where a unit cannot get one of the arms.
+        """
+        source = Source(frame)
+        units = self._units(source)
+        kind = (source._implementation, source._lazy)
+        return Acceptance._of(self, self._core().constrained(units), kind)
+
+    def commitment(self) -> Commitment:
+        """Give the hash to lodge before the first unit is randomised."""
+        self._need_seed()
+        return Commitment(**self._core().commitment())
+
+    def _units(self, source: Source, order: str | None = None) -> Units:
+        """Collapse rows to units, with what the procedure needs to know of them."""
+        self._need_seed()
+        source.require(self.id_column)
+        some = bool(source.n)
+        strata = [labels(source, name, "stratum") for name in self.strata] if some else []
+        factors = (
+            [labels(source, name, "factor") for name in self.method.factor_columns] if some else []
+        )
+        covariates = []
+        for name in self.method.covariate_columns if some else []:
+            column = source.column(name)
+            if column.levels is not None:
+                factors.append(labels(source, name, "covariate"))
+            else:
+                covariates.append((name, np.ascontiguousarray(column.values, dtype=np.float64)))
+        arrival = None if order is None or not some else (order, arrivals(source, order))
+        ids = identifiers(source, self.id_column)
+        return _core.Units(self._core(), ids, strata, arrival, factors, covariates)
+
+    def _need_order(self, order: str | None) -> None:
+        # The core refuses too, but does not know what the argument is called here.
+        if order is None and self.method.needs_order:
+            raise fault(
+                DesignError,
+                f"{self.method.name} draws one unit after the other, so it must know the order in "
+                "which they arrived",
+                remedy="Name the column with the order or date of arrival: order=",
+            )
+
+    def _need_seed(self) -> None:
+        if self.seed is None:
+            raise fault(
+                DesignError,
+                "this design has no seed: a key is left out of pickles and files",
+                remedy="Declare the design again with seed=crewe.Key.from_hex(...)",
+            )
+
+    def to_toml(self, path: str | os.PathLike[str] | None = None) -> str:
+        """Write the design as TOML, to `path` too where it is given, never with the seed."""
+
+        def text(value: Any) -> str:
+            # JSON's escapes are TOML's; only DEL must be escaped in TOML alone.
+            return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+
+        lines = [f'algorithm = "{ALGORITHM}"', f"name = {text(self.name)}"]
+        if self.cluster is not None:
+            lines.append(f"cluster = {text(self.cluster)}")
+        if self.unit is not None:
+            lines.append(f"unit = {text(self.unit)}")
+        lines.append(f"strata = [{', '.join(text(name) for name in self.strata)}]")
+        lines += ["", "[method]", f"name = {text(self.method.name)}"]
+        # Lists of numbers and text are written alike in JSON and TOML.
+        lines += [f"{key} = {text(value)}" for key, value in self.method.options().items()]
+        for arm, ratio in self._arms:
+            lines += ["", "[[arms]]", f"name = {text(arm)}", f"ratio = {ratio}"]
+        written = "\n".join(lines) + "\n"
+        if path is not None:
+            write(path, written)
+        return written
+
+    @classmethod
+    def from_toml(cls, source: str | os.PathLike[str], seed: int | Key | None = None) -> Design:
+        """Read a design from TOML: a path (``pathlib.Path``) or the text itself.
+
+        Raises
+        ------
+        DesignError
+            For text that is no TOML, entries that are unknown or missing, and another algorithm.
+        """
+        try:
+            seed = read_seed(seed)
+        except BaseException:
+            # It may be a secret: no traceback shows it.
+            del seed
+            raise
+        content = source if isinstance(source, str) else toml.text_of(source, DesignError)
+        table = toml.read(
+            content,
+            "this",
+            "Pass the text that to_toml() wrote, or a pathlib.Path to its file",
+            kind=DesignError,
+        )
+        known = {"algorithm", "name", "cluster", "unit", "strata", "method", "arms"}
+        wrong = sorted(set(table) - known) + sorted({"algorithm", "name", "arms"} - set(table))
+        if wrong:
+            raise fault(
+                DesignError,
+                "entries of the file are unknown or missing",
+                values=wrong,
+                remedy=f"A design has the entries {', '.join(sorted(known))}; the seed is passed as seed=",
+            )
+        if table["algorithm"] != ALGORITHM:
+            raise fault(
+                DesignError,
+                "the design was written for another algorithm of randomisation",
+                values=[str(table["algorithm"])],
+                remedy=f"This version draws {ALGORITHM}; use the version of crewe that wrote the file",
+            )
+        method = from_table(table.get("method", {"name": "complete"}))
+        arms = table["arms"]
+        if not isinstance(arms, list) or any(
+            not isinstance(arm, dict) or set(arm) != {"name", "ratio"} for arm in arms
+        ):
+            raise fault(
+                DesignError,
+                "every arm needs a name and a ratio, and nothing else",
+                values=[str(arms)],
+                remedy="Write [[arms]] with name and ratio for each arm",
+            )
+        names = [arm["name"] for arm in arms]
+        if len(set(names)) < len(names):
+            raise fault(
+                DesignError,
+                "two arms have the same name",
+                values=names,
+                remedy="Rename one of them",
+            )
+        return cls(
+            table["name"],
+            arms={arm["name"]: arm["ratio"] for arm in arms},
+            cluster=table.get("cluster"),
+            unit=table.get("unit"),
+            strata=table.get("strata", ()),
+            method=method,
+            seed=seed,
+        )
+
+    def _table(self) -> Table:
+        ratio = " : ".join(str(share) for _, share in self._arms)
+        kind = "clusters" if self.cluster is not None else "individuals"
+        seed = (
+            f"{self.seed} (reproducible, not concealed)" if isinstance(self.seed, int)
+            else "key (redacted; concealed)" if self.seed is not None
+            else "left out"
+        )  # fmt: skip
+        rows = [
+            ["arms", f"{' : '.join(arm for arm, _ in self._arms)} = {ratio}"],
+            ["randomised", f"{kind}, named by {self.id_column}"],
+            ["strata", ", ".join(self.strata) or "none"],
+            ["method", str(self.method)],
+            ["seed", seed],
+        ]
+        if self.seed is not None:
+            rows.append(["commitment", self.commitment().digest])
+        return Table(["design", self.name], rows)
+
+    def __repr__(self) -> str:
+        return "\n".join(
+            f"{name!s:<12}{value}" for name, value in [("design", self.name), *self._table().rows]
+        )
+
+    def _panels(self) -> list[Table]:
+        return [self._table()]
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "seed": None if isinstance(self.seed, Key) else self.seed}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+
+    def __copy__(self) -> Design:
+        return self
+
+    def __deepcopy__(self, memo: object) -> Design:
+        return self
+
+
+def _share(arm: object, ratio: object) -> int:
+    if isinstance(ratio, int | np.integer) and not isinstance(ratio, bool) and 1 <= ratio < 2**32:
+        return int(ratio)
+    raise fault(
+        DesignError,
+        "an arm's share of the ratio must be a whole number of at least 1",
+        values=[f"{arm}: {ratio!r}"],
+        remedy='Write it in whole numbers, for instance {"control": 3, "crewe": 7} for 30% and 70%',
+    )

@@ -1,0 +1,1 @@
+"""Formulas: names, functions with their state, the matrix of a model."""

@@ -1,0 +1,1 @@
+"""From a user's frame to canonical columns: cells, labels, identifiers."""

@@ -1,0 +1,1 @@
+"""Linear and binary models, from a request to the result."""

@@ -1,0 +1,272 @@
+"""What every fitted model says of its coefficients, from one table of them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from crewe.exceptions import InputError, fault
+from crewe.frames.arguments import check_methods
+from crewe.frames.source import build
+
+Floats = NDArray[np.float64]
+
+
+class Estimates:
+    """Coefficients by term, under the covariance that the fit carries.
+
+    A model gives `_coefficients`, the table at a level; tables that were worked out are kept, so
+    that a fit loaded without its data still answers at its own level.
+    """
+
+    terms: list[str]
+    level: float
+    implementation: Any
+    _cov: Floats
+    _tables: dict[float, dict[str, Floats]]
+
+    def _coefficients(self, level: float) -> dict[str, Floats]:
+        """Work out `estimate, std_error, statistic, df, p_value, conf_low, conf_high`."""
+        raise NotImplementedError
+
+    def _table(self, level: float | None = None) -> dict[str, Floats]:
+        level = self.level if level is None else level
+        if level not in self._tables:
+            self._tables = {**self._tables, level: self._coefficients(level)}
+        return self._tables[level]
+
+    def _series(self, key: str) -> pd.Series[Any]:
+        return pd.Series(self._table()[key], index=self.terms, name=key)
+
+    def _build(self, columns: Mapping[str, Any]) -> Any:
+        return build(columns, self.implementation)
+
+    @property
+    def coef(self) -> pd.Series[Any]:
+        """The coefficients by term: of a logit log odds ratios, of a Cox model log hazard ratios."""
+        return self._series("estimate")
+
+    @property
+    def se(self) -> pd.Series[Any]:
+        """Their standard errors by term."""
+        return self._series("std_error")
+
+    @property
+    def p_value(self) -> pd.Series[Any]:
+        """Two-sided p-values by term."""
+        return self._series("p_value")
+
+    @property
+    def df(self) -> pd.Series[Any]:
+        """Degrees of freedom by term; infinite where z is used."""
+        return self._series("df")
+
+    @property
+    def cov(self) -> pd.DataFrame:
+        """The covariance matrix of the coefficients."""
+        return pd.DataFrame(self._cov, index=self.terms, columns=self.terms)
+
+    def confint(self, level: float | None = None) -> Any:
+        """Give confidence intervals: `term, conf_low, conf_high`."""
+        table = self._table(level)
+        return self._build(
+            {"term": self.terms, "conf_low": table["conf_low"], "conf_high": table["conf_high"]}
+        )
+
+    def _tidied(self, level: float | None, exponentiate: bool = False) -> Any:
+        """Give the coefficients as a frame, or ratios with their limits in place of logarithms."""
+        columns: dict[str, Any] = {"term": self.terms, **self._table(level)}
+        if exponentiate:
+            for key in ("estimate", "conf_low", "conf_high"):
+                columns[key] = np.exp(columns[key])
+        return self._build(columns)
+
+    # -- questions -------------------------------------------------------------------------
+
+    def _covariance(self) -> Any:
+        """Give the core's covariance, which carries its fit; refused where a fit was loaded without its data."""
+        raise NotImplementedError
+
+    def _columns_of_terms(self) -> dict[str, list[int]]:
+        """Give the coefficients that each term of the formula has; none for a model without a formula."""
+        return {}
+
+    def contrast(
+        self,
+        weights: str | Mapping[str, float] | Sequence[float] | Floats,
+        level: float | None = None,
+    ) -> Any:
+        """Estimate linear combinations of coefficients.
+
+        Parameters
+        ----------
+        weights : str, mapping of term to weight, or array (k,) or (m, k)
+            In words `"mother_ed - father_ed = 0"`, with the names of terms as `tidy()` has them.
+        level : float, optional
+            Of the intervals.
+
+        Returns
+        -------
+        frame
+            As `tidy()`, one row a combination.
+        """
+        matrix, labels = self._contrast_matrix(weights)
+        return self._build({"term": labels, **self._contrasts(matrix, level)})
+
+    def _contrasts(self, matrix: Floats, level: float | None) -> dict[str, Floats]:
+        level = self.level if level is None else level
+        matrix = np.ascontiguousarray(matrix, dtype=np.float64)
+        result: dict[str, Floats] = self._covariance().contrasts(matrix, level)
+        return result
+
+    def _contrast_matrix(
+        self, weights: str | Mapping[str, float] | Sequence[float] | Floats
+    ) -> tuple[Floats, list[str]]:
+        if isinstance(weights, str):
+            return hypothesis(weights, self.terms)[None, :], [weights.partition("=")[0].strip()]
+        if isinstance(weights, Mapping):
+            row = np.zeros(len(self.terms))
+            for term, weight in weights.items():
+                row[self._position(term)] = weight
+            label = " + ".join(f"{weight:g}·{term}" for term, weight in weights.items())
+            return row[None, :], [label]
+        matrix = np.atleast_2d(_contrast_numbers(weights))
+        return matrix, [f"contrast {i + 1}" for i in range(len(matrix))]
+
+    def _position(self, term: str) -> int:
+        if term not in self.terms:
+            raise fault(
+                InputError,
+                f"the model has no term '{term}'",
+                remedy=f"Its terms are {', '.join(self.terms)}",
+            )
+        return self.terms.index(term)
+
+    def test(self, terms: str | Sequence[str] | Floats) -> Any:
+        """Test jointly that terms are all zero: coefficients, factors as a whole, hypotheses in words, contrasts.
+
+        `test("school_type")` tests every coefficient of a factor, `test("mother_ed - father_ed = 0")` a hypothesis,
+        `test(["girl", "siblings"])` several of these at once, and a matrix its rows.
+
+        HTZ under CR2 and HC2 (Tipton and Pustejovsky 2015), F on (q, G − 1) under the other clustered kinds, F on
+        (q, n − k) otherwise; chi-squared / q where tests refer to z.
+
+        Returns
+        -------
+        frame
+            One row: `test, statistic, df_num, df_denom, p_value`.
+
+        Raises
+        ------
+        RankError
+            Contrasts that repeat each other, or whose covariance has a lower rank: too few clusters.
+        """
+        if isinstance(terms, str):
+            terms = [terms]
+        if len(terms) == 0:
+            matrix = np.zeros((0, len(self.terms)))
+        elif all(isinstance(term, str) for term in terms):
+            matrix = np.vstack([self._rows_of_a_test(str(term)) for term in terms])
+        else:
+            matrix = np.ascontiguousarray(np.atleast_2d(_contrast_numbers(terms)))
+        record = self._covariance().wald(matrix)
+        return self._build({key: [value] for key, value in record.items()})
+
+    def _rows_of_a_test(self, term: str) -> Floats:
+        if term not in self.terms:
+            columns = self._columns_of_terms().get(term)
+            if columns is not None:
+                return np.eye(len(self.terms))[columns]
+            if "=" in term:
+                return hypothesis(term, self.terms)[None, :]
+        return np.eye(len(self.terms))[[self._position(term)]]
+
+
+check_methods(Estimates)
+
+
+def hypothesis(text: str, terms: Sequence[str]) -> Floats:
+    """Read `"2*b1 - b2 = 0"` as the weights of a contrast.
+
+    Examples
+    --------
+    >>> hypothesis("2*x - arm[T.crewe] = 0", ["Intercept", "x", "arm[T.crewe]"]).tolist()
+    [0.0, 2.0, -1.0]
+    """
+    left, equals, right = _split_at_equals(text, terms)
+    row = _weights_of(left, terms, text)
+    if equals and right.strip():
+        if re.fullmatch(r"[\d.]+", right.strip()):
+            if float(right) != 0.0:
+                raise fault(
+                    InputError,
+                    f"the hypothesis '{text}' compares with a number other than 0",
+                    remedy="Write it against 0, and see whether the interval of contrast() holds the number",
+                )
+        else:
+            row = row - _weights_of(right, terms, text)
+    if not row.any():
+        raise fault(
+            InputError,
+            f"the hypothesis '{text}' says nothing about the model",
+            remedy=f"Its terms are {', '.join(terms)}",
+        )
+    return row
+
+
+def _split_at_equals(text: str, terms: Sequence[str]) -> tuple[str, str, str]:
+    """Split at the sign that stands in no name of a term."""
+    masked = text
+    for term in sorted(terms, key=len, reverse=True):
+        masked = masked.replace(term, "\0" * len(term))
+    place = masked.find("=")
+    if place < 0:
+        return text, "", ""
+    after = place + 1 + masked[place + 1 :].startswith("=")
+    return text[:place], "=", text[after:]
+
+
+def _weights_of(side: str, terms: Sequence[str], text: str) -> Floats:
+    row = np.zeros(len(terms))
+    rest, sign, first = side.strip(), 1.0, True
+    while rest or first:
+        found = re.match(r"[+-]", rest)
+        if found is not None:
+            sign, rest, first = (-1.0 if found[0] == "-" else 1.0), rest[1:].lstrip(), True
+        elif not first:
+            break
+        factor = re.match(r"(\d+\.?\d*|\.\d+)\s*\*\s*", rest)
+        weight = float(factor[1]) if factor else 1.0
+        rest = rest[factor.end() :] if factor else rest
+        quoted = rest.startswith("`")
+        name = next(
+            (t for t in sorted(terms, key=len, reverse=True) if rest[quoted:].startswith(t)), None
+        )
+        if name is None:
+            break
+        row[terms.index(name)] += sign * weight
+        rest = rest[len(name) + 2 * quoted :].lstrip()
+        sign, first = 1.0, False
+    if rest or first:
+        raise fault(
+            InputError,
+            f"the hypothesis '{text}' cannot be read at '{rest or side}'",
+            remedy=f"Write it as 'b1 - b2 = 0' with the terms {', '.join(terms)}",
+        )
+    return row
+
+
+def _contrast_numbers(weights: Any) -> Floats:
+    try:
+        return np.asarray(weights, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise fault(
+            InputError,
+            "the weights of a contrast are not numbers",
+            remedy="Give one number for each coefficient, or a mapping of terms to weights",
+        ) from None

@@ -1,0 +1,401 @@
+"""Linear and logistic regression of an outcome."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, ClassVar, TypedDict, TypeVar, overload
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from crewe import _core
+from crewe.exceptions import InputError, fault
+from crewe.formula import design as designs
+from crewe.formula import parse as parsing
+from crewe.formula.design import Design
+from crewe.formula.names import unquoted
+from crewe.frames.arguments import checked
+from crewe.frames.source import Source, aligned, index_of, numbers
+from crewe.models.groups import FitFamily, FitGroup, fit_family, several_formulas
+from crewe.models.linear import (
+    Data,
+    Linear,
+    array_clusters,
+    design_needs_a_formula,
+    rows_of_the_data,
+)
+from crewe.models.request import in_groups, read
+from crewe.models.weights import Weights, left_out_note
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+Floats = NDArray[np.float64]
+
+_SMALLEST = 1e-145
+"""Squares of residuals below this one's lose digits."""
+
+
+class Regression(Linear):
+    """A regression that the core fits from an outcome and a design."""
+
+    _name: ClassVar[str]
+    _facts: ClassVar[tuple[str, ...]]
+    _core_fit: ClassVar[Callable[..., tuple[Any, dict[str, Any]]]]
+
+    def _refit(
+        self,
+        x: Floats,
+        y: Floats,
+        clusters: pd.Series[Any] | None,
+        design: Design | None,
+        weights: tuple[Floats, str] | None,
+    ) -> None:
+        outcome = self.formula.partition("~")[0].strip()
+        intercept = bool(self.terms) and self.terms[0] == "Intercept"
+        names = self.terms[1:] if intercept else self.terms
+        core, _ = type(self)._core_fit(y, x, intercept, outcome, names, weights)
+        groups = None
+        if clusters is not None:
+            groups = _core.Groups(pd.factorize(clusters)[0].astype(np.uint32))
+        self.data = Data(x, y, core, groups, design, clusters, weights)
+
+    @classmethod
+    def _objection(cls, source: Source, left: str) -> Callable[[Any], str] | None:
+        """Give what says why terms of the strata would harm this model; None where they never do."""
+        return None
+
+
+Fitted = TypeVar("Fitted", bound=Regression)
+
+
+class OLS(Regression):
+    """A fitted ordinary least squares regression; made by :func:`ols`."""
+
+    _name = "OLS"
+    _facts = ("r_squared", "adj_r_squared", "sigma")
+    _core_fit = staticmethod(_core.ols_fit)
+
+
+@dataclass(frozen=True)
+class _Options:
+    """The arguments that the models share, as :func:`ols` documents them."""
+
+    design: Any
+    cluster: Any
+    vcov: str | None
+    weights: Weights | None
+    df: str
+    missing: str
+    level: float
+    intercept: bool
+    strata_terms: bool
+    names: Sequence[str] | None
+    synthetic: bool
+    keep_data: bool
+
+
+class Asked(TypedDict, total=False):
+    """The arguments that all models share, as :func:`ols` documents them."""
+
+    df: str
+    missing: str
+    level: float
+    intercept: bool
+    strata_terms: bool
+    names: Sequence[str] | None
+    synthetic: bool
+    keep_data: bool
+
+
+@overload
+def ols(
+    formula: list[str] | tuple[str, ...],
+    data: Any = None,
+    design: Any = None,
+    cluster: Any = None,
+    vcov: str | None = None,
+    *,
+    by: None = None,
+    weights: Any = None,
+    **asked: Unpack[Asked],
+) -> FitFamily[OLS]: ...
+
+
+@overload
+def ols(
+    formula: Any,
+    data: Any = None,
+    design: Any = None,
+    cluster: Any = None,
+    vcov: str | None = None,
+    *,
+    by: None = None,
+    weights: Any = None,
+    **asked: Unpack[Asked],
+) -> OLS: ...
+
+
+@overload
+def ols(
+    formula: Any,
+    data: Any = None,
+    design: Any = None,
+    cluster: Any = None,
+    vcov: str | None = None,
+    *,
+    by: str,
+    weights: Any = None,
+    **asked: Unpack[Asked],
+) -> FitGroup[OLS]: ...
+
+
+@checked
+def ols(
+    formula: Any,
+    data: Any = None,
+    design: Any = None,
+    cluster: Any = None,
+    vcov: str | None = None,
+    *,
+    by: str | None = None,
+    weights: Any = None,
+    df: str = "default",
+    missing: str = "drop",
+    level: float = 0.95,
+    intercept: bool = True,
+    strata_terms: bool = True,
+    names: Sequence[str] | None = None,
+    synthetic: bool = False,
+    keep_data: bool = False,
+) -> OLS | FitGroup[OLS]:
+    """Fit a linear model by ordinary least squares.
+
+    Parameters
+    ----------
+    formula : str, list of str, or array (n,)
+        `"closed ~ arm + history"`, or the outcome as an array, with X in `data`. A list of formulas, one an outcome,
+        gives a mapping of fits with `.tidy()` and `.adjust("holm")`.
+    data : data frame, or array (n, p)
+        pandas, polars (eager or lazy), pyarrow or DuckDB; or the columns of X without an intercept.
+    design : Assignment, optional
+        The trial: gives the clusters, the order of the arms and the strata, which are added as `C(stratum)` unless
+        the formula spans them already. Rows whose arm or stratum disagrees with the one drawn are refused.
+    cluster : str, or array of ids (n,)
+        The unit that was randomised. With `design`, its unit wherever a unit has several rows: coarser clusters are
+        taken, clusters that split a unit are refused.
+    vcov : str, optional
+        `"iid"`, `"HC0"` to `"HC3"`, `"CR0"`, `"CR1"`, `"CR1S"`, `"CR2"`, `"CR3"`, `"jackknife"`. Default: CR2 with
+        clusters, HC2 without.
+    by : str, optional
+        Fit the model separately for each value of this column; gives a mapping of fits.
+    weights : str, cw.Analytic, or array (n,), optional
+        A column of probability weights (a row stands for so many of a population; only their ratios matter), or
+        analytic ones (the variance of a row is in inverse proportion). A row with weight 0 takes no part and is counted
+        in the notes. CR2 under probability weights takes the working covariance that does not know them, as
+        clubSandwich's `lm`. Weights that count repeated rows are not taken: repeat the rows.
+    df : {"default", "residual"}
+        Degrees of freedom: those of the covariance, or n − k.
+    missing : {"drop", "indicator", "refuse"}
+        Rows with a missing covariate are dropped and counted, or filled with the mean beside an indicator, or refused.
+    level : float
+        Of the confidence intervals.
+    intercept : bool
+        With arrays: whether to add one.
+    strata_terms : bool
+        Whether `design` adds the strata.
+    names : sequence of str, optional
+        With arrays: the names of the columns of X.
+    synthetic : bool
+        Marks every table and figure as made from synthetic data.
+    keep_data : bool
+        Whether a pickle of the fit carries the rows.
+
+    Returns
+    -------
+    OLS
+        Or, with `by`, a mapping from each value to its fit.
+
+    Raises
+    ------
+    InputError
+        A missing or infinite value, an unknown column, an empty frame, ids that are missing, clusters that are too
+        few; the message names the column and the rows.
+    RankError
+        A column that repeats others, named.
+
+    Examples
+    --------
+    >>> import crewe as cw
+    >>> trial = cw.datasets.achievement_awards()
+    >>> fit = cw.ols(
+    ...     "Bagrut_status ~ treated + girl + siblings",
+    ...     trial[trial["year"] == 2001],
+    ...     cluster="school_id",
+    ... )
+    >>> fit.vcov_name, fit.clusters
+    ('CR2', 39)
+    """
+    options = _Options(
+        design=design,
+        cluster=cluster,
+        vcov=vcov,
+        weights=Weights.of(weights),
+        df=df,
+        missing=missing,
+        level=level,
+        intercept=intercept,
+        strata_terms=strata_terms,
+        names=names,
+        synthetic=synthetic,
+        keep_data=keep_data,
+    )
+    return _fit(OLS, formula, data, by, options)
+
+
+def _fit(
+    kind: type[Fitted], formula: Any, data: Any, by: str | None, options: _Options
+) -> Fitted | FitGroup[Fitted]:
+    """Fit a model from a formula or arrays, in each group of `by` where that is asked for."""
+    if isinstance(data, str):
+        raise fault(
+            InputError,
+            "the data come second, after the formula",
+            remedy=f"Write cw.{kind._name.lower()}({data!r}, data)",
+        )
+    if several_formulas(formula):
+        if by is not None:
+            raise fault(
+                InputError,
+                "several outcomes and by= do not go together",
+                remedy="Fit one outcome by group, or several outcomes in all rows",
+            )
+        return fit_family(formula, lambda one: _from_formula(kind, one, data, options))
+    if not isinstance(formula, str):
+        return _from_arrays(kind, formula, data, options)
+    if data is None:
+        raise fault(InputError, "a formula needs data", remedy="Pass the data frame second")
+    if by is not None:
+        fits = in_groups(
+            by,
+            data,
+            options.cluster,
+            "drop" if options.missing == "indicator" else options.missing,
+            lambda part, cluster: _from_formula(
+                kind, formula, part, replace(options, cluster=cluster)
+            ),
+        )
+        return FitGroup(unquoted(by), fits)
+    return _from_formula(kind, formula, data, options)
+
+
+def _from_formula(kind: type[Fitted], formula: str, data: Any, options: _Options) -> Fitted:
+    left, right = parsing.parse(formula)
+    parsing.refuse_outcome_right(left, right)
+    asked = read(
+        data,
+        right,
+        design=options.design,
+        cluster=options.cluster,
+        weights=options.weights,
+        missing=options.missing,
+        rules=("drop", "indicator", "refuse"),
+        strata_terms=options.strata_terms,
+        objection=lambda source: kind._objection(source, left),
+    )
+    made = asked.model(parsing.variables(left))
+    built, weights = made.design, options.weights
+    y = designs.left_values(left, built.columns)
+    _refuse_tiny(y, left)
+    with rows_of_the_data(built.rows):
+        core, record = kind._core_fit(y, built.x, built.intercept, left, built.names, made.weighted)
+    groups = None if made.codes is None else _core.Groups(made.codes)
+    fit = kind(
+        model=kind._name,
+        formula=f"{left} ~ {asked.right}",
+        terms=record["names"],
+        n=record["n"],
+        clusters=None if groups is None else groups.count,
+        cluster_name=made.cluster_name,
+        level=options.level,
+        df_residual=record["df_residual"],
+        statistics={key: record[key] for key in kind._facts},
+        base_notes=made.notes,
+        synthetic=options.synthetic or asked.synthetic,
+        keep_data=options.keep_data,
+        implementation=asked.source._implementation,
+        data=Data(built.x, y, core, groups, built, made.labels, made.weighted),
+        independent=made.independent,
+        weighted=""
+        if weights is None
+        else f"{weights.kind.capitalize()} weights: {weights.column}",
+        strata_terms=made.strata_terms,
+    )
+    with rows_of_the_data(built.rows):
+        fitted: Fitted = fit.vcov(options.vcov or ("HC2" if groups is None else "CR2"), options.df)
+    return fitted
+
+
+def _refuse_tiny(y: Floats, name: str) -> None:
+    largest = float(np.abs(y).max(initial=0.0)) if np.isfinite(y).all() else 1.0
+    if 0.0 < largest < _SMALLEST:
+        raise fault(
+            InputError,
+            "the squares of the values are too small for the numbers of a computer",
+            column=name,
+            values=[f"{largest:.3g} at most"],
+            remedy="Rescale the column, for instance to thousandths",
+        )
+
+
+def _from_arrays(kind: type[Fitted], y: Any, x: Any, options: _Options) -> Fitted:
+    names, intercept, cluster = options.names, options.intercept, options.cluster
+    if options.design is not None:
+        raise design_needs_a_formula()
+    outcome = np.ascontiguousarray(numbers(y, "y"))
+    if outcome.ndim != 1:
+        raise fault(InputError, f"y has {outcome.ndim} dimensions", remedy="Pass one column")
+    if x is None:
+        x = np.empty((len(outcome), 0))
+    if names is None and hasattr(x, "columns"):
+        names = [str(name) for name in x.columns]
+    index = index_of(y, x)
+    columns = numbers(aligned(x, index, "X"), "X")
+    columns = columns[:, None] if columns.ndim == 1 else columns
+    if columns.ndim != 2:
+        raise fault(InputError, f"X has {columns.ndim} dimensions", remedy="Pass a matrix (n, p)")
+    labels = list(names) if names is not None else [f"x{j + 1}" for j in range(columns.shape[1])]
+    weights, weighted = options.weights, None
+    notes: list[str] = []
+    if weights is not None:
+        values = weights.values(len(outcome), index)
+        notes += left_out_note(values == 0.0, "weights")
+        weighted = (values, weights.kind)
+    _refuse_tiny(outcome, "y")
+    core, record = kind._core_fit(outcome, columns, intercept, "y", labels, weighted)
+    groups = ids = None
+    if cluster is not None:
+        codes, ids = array_clusters(cluster, len(outcome), index)
+        groups = _core.Groups(codes)
+    fit = kind(
+        model=kind._name,
+        formula="y ~ " + (" + ".join(labels) if labels else "1") + ("" if intercept else " - 1"),
+        terms=record["names"],
+        n=record["n"],
+        clusters=None if groups is None else groups.count,
+        cluster_name="cluster" if groups is not None else None,
+        level=options.level,
+        df_residual=record["df_residual"],
+        statistics={key: record[key] for key in kind._facts},
+        base_notes=notes,
+        synthetic=options.synthetic,
+        keep_data=options.keep_data,
+        implementation=None,
+        data=Data(columns, outcome, core, groups, None, ids, weighted),
+        weighted="" if weights is None else f"{weights.kind.capitalize()} weights",
+    )
+    kind_of_vcov = options.vcov or ("HC2" if groups is None else "CR2")
+    fitted: Fitted = fit.vcov(kind_of_vcov, options.df)
+    return fitted

@@ -1,0 +1,531 @@
+"""The road from a call to the core: the frame, the trial, the formula, what is dropped, the clusters.
+
+Every function that takes data comes through :func:`read`, so that `design=`, `cluster=`, `weights=`, `by=` and `missing=`
+mean the same everywhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from crewe.exceptions import DesignError, InputError, fault
+from crewe.formula import design as designs
+from crewe.formula.design import Design
+from crewe.formula.names import quoted, unquoted
+from crewe.frames import cells
+from crewe.frames.column import Column
+from crewe.frames.source import Source, refuse_text
+from crewe.models.groups import Results, label_among
+from crewe.models.linear import array_clusters, rows_of_the_data
+from crewe.models.trial import Trial, join, without_left_out
+from crewe.models.weights import Weights, left_out_note
+
+Floats = NDArray[np.float64]
+Codes = NDArray[np.int64]
+
+# -- names and values -------------------------------------------------------------------------
+
+
+def key_label(value: Any) -> str:
+    """Name the key of a mapping as the data print it."""
+    return label_among(value, ())
+
+
+def refuse_empty(column: Column, name: str) -> None:
+    """Refuse a column in which no row has a value."""
+    if len(column) and bool(column.missing.all()):
+        raise fault(
+            InputError,
+            f"no row has a value of '{name}'",
+            column=name,
+            remedy="Check how the column was read, or name another",
+        )
+
+
+def numeric(source: Source, name: str) -> Floats:
+    """Read a column of numbers, of which some row has a value."""
+    column = source.column(name)
+    refuse_empty(column, name)
+    refuse_text(column, name, "Choose a numeric column, or cw.crosstab for categories")
+    return np.ascontiguousarray(column.values, dtype=np.float64)
+
+
+def with_reference(
+    levels: list[str], codes: Codes, reference: Any, name: str
+) -> tuple[list[str], Codes]:
+    """Put the reference level first."""
+    if reference is None:
+        return levels, codes
+    wanted = label_among(reference, levels)
+    if wanted not in levels:
+        raise fault(
+            InputError,
+            f"there is no arm '{reference}'",
+            column=name,
+            values=levels,
+            remedy="Name the reference arm as it stands in the data",
+        )
+    first = levels.index(wanted)
+    return reordered(levels, codes, [first, *[i for i in range(len(levels)) if i != first]])
+
+
+def reordered(levels: list[str], codes: Codes, order: Sequence[int]) -> tuple[list[str], Codes]:
+    """Give levels in another order, and the codes that follow from it."""
+    place = np.full(len(levels) + 1, -1, dtype=np.int64)
+    place[list(order)] = np.arange(len(order))
+    return [levels[i] for i in order], place[codes]
+
+
+# -- the call ---------------------------------------------------------------------------------
+
+
+@dataclass
+class Request:
+    """A call that has been read.
+
+    Attributes
+    ----------
+    source : Source
+        The data; with a trial those of its units, with the arm as it was drawn.
+    trial : Trial or None
+        What `design=` joined.
+    cluster : str, array or None
+        What `cluster=` named.
+    missing : {"drop", "refuse", "indicator"}
+        What becomes of rows with missing values.
+    rows : array
+        The positions of these rows in the data as given.
+    notes : list of str
+        What a reader must know so far.
+    synthetic : bool
+        Whether the data or the trial say that they are synthetic.
+    right : str
+        The right-hand side of the formula, with the terms that the trial adds.
+    weights : Weights or None
+        What `weights=` named.
+    n : int
+        The rows of the data as given.
+    index : pandas.Index or None
+        Their labels, where they have any.
+    """
+
+    source: Source
+    trial: Trial | None
+    cluster: Any
+    missing: str
+    rows: NDArray[np.int64]
+    notes: list[str]
+    synthetic: bool
+    right: str = "1"
+    weights: Weights | None = None
+    n: int = 0
+    index: Any = None
+
+    def arms(self, name: str, reference: Any = None) -> tuple[list[str], Codes]:
+        """Give the levels of a column, the reference first, and each row's level (-1 is missing).
+
+        The arm of a trial has the trial's own order.
+        """
+        if self.trial is not None and self.trial.arm == name:
+            codes = self.trial._arm.astype(np.int64)
+            used = [int(i) for i in np.unique(codes)]
+            levels, codes = reordered(list(self.trial._arms), codes, used)
+        else:
+            column = self.source.column(name)
+            refuse_empty(column, name)
+            levels, codes = cells.levels(column)
+        return with_reference(levels, codes, reference, name)
+
+    def kept(
+        self,
+        gone: Mapping[str, NDArray[np.bool_]],
+        arms: tuple[list[str], Codes] | None = None,
+    ) -> tuple[NDArray[np.bool_], str]:
+        """Give the rows without missing values, and the sentence that counts the others by arm."""
+        lost = np.zeros(self.source.n, dtype=bool)
+        for name, mask in gone.items():
+            if self.missing == "refuse" and mask.any():
+                raise fault(
+                    InputError,
+                    f"{int(mask.sum())} of {self.source.n} rows have no value of '{name}'",
+                    column=name,
+                    rows=[int(row) for row in self.rows[mask]],
+                    remedy="Fill them in, or leave them out and count them with missing='drop'",
+                )
+            lost |= mask
+        if not lost.any():
+            return ~lost, ""
+        counts = ", ".join(f"{name} {int(mask.sum())}" for name, mask in gone.items() if mask.any())
+        note = (
+            f"{int(lost.sum()):,} of {self.source.n:,} rows dropped for missing values ({counts})"
+        )
+        if arms is not None and len(arms[0]) > 1:
+            note += f"; by arm: {by_arm(arms, lost)}"
+        return ~lost, note
+
+    def clusters(self, kept: NDArray[np.bool_]) -> Clusters | None:
+        """Count the clusters of the kept rows; None where neither a trial nor `cluster=` names any."""
+        rows = np.flatnonzero(kept)
+        if self.trial is not None and self.cluster is None:
+            return Clusters.of(self.trial._unit, rows, self.trial.unit, self.trial._noun)
+        if self.cluster is None:
+            return None
+        if self.trial is not None:
+            with rows_of_the_data(self.rows):
+                self.trial.clustering(self.cluster, rows)
+        if isinstance(self.cluster, str):
+            name = unquoted(self.cluster)
+            return Clusters.of(self.source.ids(name)[0], rows, name, "clusters")
+        return Clusters.of(self._given(self.cluster), rows, "cluster", "clusters")
+
+    def model(self, also: Sequence[str]) -> ModelRows:
+        """Compile the right-hand side over the rows that have every value, those of the columns `also` included."""
+        trial, weights = self.trial, self.weights
+        weight = [weights.column] if weights is not None and weights.column else []
+        with rows_of_the_data(self.rows):
+            zero = None if weights is None else weights.without(self.source)
+            built = designs.design(
+                self.source,
+                self.right,
+                also=[*also, *weight],
+                out=zero,
+                missing=self.missing,
+                keep=[trial.arm] if trial is not None and trial.arm else [],
+                levels=trial.levels if trial is not None else None,
+            )
+        inside = built.rows
+        built.rows = self.rows[inside]
+        notes = [*self.notes, *built.notes]
+        weighted = None
+        if weights is not None and zero is not None:
+            notes += left_out_note(zero, weight[0])
+            weighted = (designs.column_values(weight[0], built.columns), weights.kind)
+        if built.dropped.n:
+            notes.append(built.dropped.note())
+        strata = [] if trial is None else trial.strata_terms(built)
+        made = ModelRows(built, notes, None, None, None, "", weighted, strata)
+        with rows_of_the_data(self.rows):
+            self._cluster(made, inside)
+            if trial is not None:
+                trial.refuse_too_few(inside)
+        return made
+
+    def _cluster(self, made: ModelRows, inside: NDArray[np.int64]) -> None:
+        """Say what the rows of a model are clustered by."""
+        cluster, dropped = self.cluster, bool(made.design.dropped.n)
+        if self.trial is not None:
+            if dropped:
+                made.notes.append(self.trial.dropped_by_arm(inside))
+            clustering = self.trial.clustering(cluster, inside)
+            cluster, made.independent = clustering.cluster, clustering.independent
+            made.notes += clustering.notes
+        if cluster is None:
+            return
+        # A trial knows which families are one cluster, whatever they are called now.
+        if isinstance(cluster, str):
+            name = made.cluster_name = unquoted(cluster)
+            codes, labels = self.source.ids(name)
+            made.labels = pd.Series(np.asarray(labels, dtype=object)[codes[inside]])
+        else:
+            codes, labels = self._given(cluster), None
+            made.labels = pd.Series(codes[inside])
+        made.codes = np.ascontiguousarray(codes[inside])
+        if dropped:
+            left = np.zeros(int(codes.max(initial=0)) + 1, dtype=np.bool_)
+            left[codes] = True
+            left[made.codes] = False
+            if left.any():
+                total = len(np.unique(codes))
+                made.notes.append(f"{int(left.sum())} of {total} clusters lost all their rows")
+
+    def _given(self, cluster: Any) -> NDArray[np.uint32]:
+        """Read clusters that came as an array, one id for each row of the data as given."""
+        return array_clusters(cluster, self.n, self.index)[0][self.rows]
+
+    def refuse_families(self, kept: NDArray[np.bool_], tests: str) -> list[str]:
+        """Refuse several rows a cluster, for tests that have no answer to them."""
+        clusters = self.clusters(kept)
+        if clusters is None:
+            return []
+        if len(clusters.several):
+            within = np.flatnonzero(kept & np.isin(clusters.codes, clusters.several))
+            raise fault(
+                DesignError,
+                f"{len(clusters.several)} of {clusters.count} clusters have several rows, and {tests} "
+                "take rows as independent: siblings would count as if each had been randomised",
+                column=clusters.name,
+                rows=[int(row) for row in self.rows[within]],
+                remedy="Keep one row a cluster, or compare the statistic with its values over "
+                "design.draws(frame, n), which re-draw whole clusters",
+            )
+        return self._single(clusters)
+
+    def independence(self, kept: NDArray[np.bool_], narrow: str) -> list[str]:
+        """Note that rows of one cluster count as independent, and what that makes too narrow."""
+        clusters = self.clusters(kept)
+        if clusters is None:
+            return []
+        if not len(clusters.several):
+            return self._single(clusters)
+        return [
+            f"{len(clusters.several):,} of {clusters.count:,} {clusters.noun} have several rows, and "
+            f"rows of one {clusters.name} are counted as independent: {narrow}"
+        ]
+
+    def _single(self, clusters: Clusters) -> list[str]:
+        if self.cluster is None:
+            return []
+        return [f"each {clusters.name} has one row, so rows count as independent"]
+
+
+@dataclass
+class ModelRows:
+    """The rows of a model, ready for the core.
+
+    Attributes
+    ----------
+    design : Design
+        The columns of the right-hand side.
+    notes : list of str
+        What a reader must know.
+    codes, labels : array and Series, or None
+        The cluster of each row, as a code and as it is called.
+    cluster_name : str or None
+        The column that names the clusters.
+    independent : str
+        What to note of a covariance that counts rows as independent; empty where they are.
+    weighted : (array, str) or None
+        The weights and their kind.
+    strata_terms : list of str
+        The columns of the design that are of the trial's strata or sets.
+    """
+
+    design: Design
+    notes: list[str]
+    codes: NDArray[np.uint32] | None
+    labels: pd.Series[Any] | None
+    cluster_name: str | None
+    independent: str
+    weighted: tuple[Floats, str] | None
+    strata_terms: list[str]
+
+
+@dataclass
+class Clusters:
+    """The clusters of the kept rows: a code a row of the data, how many there are, which have several rows."""
+
+    codes: NDArray[Any]
+    count: int
+    several: NDArray[np.int64]
+    name: str
+    noun: str
+
+    @classmethod
+    def of(cls, codes: NDArray[Any], rows: NDArray[np.int64], name: str, noun: str) -> Clusters:
+        """Count the clusters of the rows used by number."""
+        _, dense = np.unique(codes, return_inverse=True)
+        counts = np.bincount(dense[rows])
+        return cls(dense, int((counts > 0).sum()), np.flatnonzero(counts > 1), name, noun)
+
+
+def by_arm(arms: tuple[list[str], Codes], lost: NDArray[np.bool_]) -> str:
+    """Count the rows lost in each arm."""
+    levels, codes = arms
+    return ", ".join(
+        f"{level} {int((lost & (codes == i)).sum())}" for i, level in enumerate(levels)
+    )
+
+
+def read(
+    data: Any,
+    right: str | Sequence[str] = (),
+    *,
+    design: Any = None,
+    cluster: Any = None,
+    weights: Any = None,
+    missing: str = "drop",
+    rules: Sequence[str] = ("drop", "refuse"),
+    strata_terms: bool = False,
+    layered: bool = False,
+    objection: Callable[[Source], Callable[[Any], str] | None] | None = None,
+) -> Request:
+    """Read the frame of a call and join the trial.
+
+    Parameters
+    ----------
+    data : data frame
+        The data as given.
+    right : str or list of str
+        The right-hand side of a formula, or the columns that stand there.
+    design, cluster, weights, missing : Any
+        As the user passed them.
+    rules : sequence of str
+        The values that `missing` may have here.
+    strata_terms, layered, objection : Any
+        As :func:`crewe.models.trial.join`.
+    """
+    if data is None:
+        raise fault(InputError, "a formula needs data", remedy="Pass the data frame second")
+    check_missing(missing, rules)
+    synthetic = bool(getattr(data, "attrs", {}).get("synthetic", False))
+    source = source_of(data)
+    rows = np.arange(source.n)
+    if not isinstance(right, str):
+        right = " + ".join(quoted(name) for name in right) or "1"
+    if cluster is not None and not isinstance(cluster, str):
+        array_clusters(cluster, source.n, source.index)
+    asked = Request(
+        source,
+        None,
+        cluster,
+        missing,
+        rows,
+        [],
+        synthetic,
+        right,
+        Weights.of(weights),
+        source.n,
+        source.index,
+    )
+    return asked if design is None else _joined(asked, design, strata_terms, layered, objection)
+
+
+def _joined(
+    asked: Request,
+    design: Any,
+    strata_terms: bool,
+    layered: bool,
+    objection: Callable[[Source], Callable[[Any], str] | None] | None,
+) -> Request:
+    """Give the request with the trial: its rows, its arms, its terms."""
+    source, rows = asked.source, asked.rows
+    if hasattr(design, "need_closed"):
+        design.need_closed()
+        design = design.assignment()
+    place = "crewe row of the data"
+    numbered = source
+    if getattr(design, "_left_out", 0):
+        numbered = Source(source.with_columns({place: rows}))
+    inside, notes = without_left_out(design, numbered)
+    if numbered is not source:
+        rows = inside.column(place).values.astype(np.int64)
+    with rows_of_the_data(rows if len(rows) else None):
+        trial = join(
+            design,
+            inside,
+            asked.right,
+            strata_terms=strata_terms,
+            objection=None if objection is None else objection(inside),
+            layered=layered,
+        )
+    return replace(
+        asked,
+        source=trial.source,
+        trial=trial,
+        rows=rows,
+        notes=[*notes, *trial.notes],
+        synthetic=asked.synthetic or trial.synthetic,
+        right=trial.right,
+    )
+
+
+_RULES = {
+    "drop": "'drop', which counts the rows that are left out",
+    "refuse": "'refuse'",
+    "indicator": "'indicator', which fills covariates in beside a column that says so",
+}
+
+
+def check_missing(missing: str, rules: Sequence[str] = ("drop", "refuse")) -> None:
+    """Refuse an unknown rule for missing values."""
+    if not isinstance(missing, str) or missing not in rules:
+        raise fault(
+            InputError,
+            f"missing={missing!r} is unknown",
+            remedy=f"Use {' or '.join(_RULES[rule] for rule in rules)}",
+        )
+
+
+def need_formula(design: Any = None, cluster: Any = None, by: Any = None) -> None:
+    """Refuse what names columns where arrays were passed."""
+    for name, value in (("design", design), ("cluster", cluster), ("by", by)):
+        if value is not None:
+            raise fault(
+                InputError,
+                f"{name}= names a column, and arrays have none"
+                if name != "design"
+                else "design= joins a trial by the identifiers in the data, and arrays have none",
+                remedy="Pass a formula and a data frame",
+            )
+
+
+# -- groups -----------------------------------------------------------------------------------
+
+
+def source_of(data: Any) -> Source:
+    """Read a data frame, or a mapping of columns."""
+    if not isinstance(data, dict):
+        return Source(data)
+    try:
+        return Source(pd.DataFrame(data))
+    except ValueError as error:
+        raise fault(
+            InputError,
+            f"the mapping is no table: {error}",
+            remedy="Pass a data frame, or a mapping of columns that are equally long",
+        ) from error
+
+
+def each(
+    by: str, data: Any, cluster: Any, missing: str, answer: Callable[[Any, Any], Any]
+) -> Results[Any]:
+    """Answer within each value of a column; rows without one are counted in every result."""
+    answers = in_groups(by, data, cluster, missing, answer)
+    return Results(unquoted(by), answers)
+
+
+def in_groups(
+    by: str, data: Any, cluster: Any, missing: str, answer: Callable[[Any, Any], Any]
+) -> dict[str, Any]:
+    """Answer within each value of a column, by that value."""
+    if data is None:
+        raise fault(InputError, "a formula needs data", remedy="Pass the data frame second")
+    if not isinstance(by, str):
+        raise fault(
+            InputError, "by= takes the name of one column", remedy="Write by='site', for instance"
+        )
+    source = source_of(data)
+    if source.n == 0:
+        raise fault(
+            InputError,
+            "there are no rows to analyse",
+            remedy="Check the filter that came before",
+        )
+    by = unquoted(by)
+    column = source.column(by)
+    refuse_empty(column, by)
+    levels, codes = cells.levels(column)
+    whole = Request(source, None, None, missing, np.arange(source.n), [], False)
+    kept, _ = whole.kept({by: codes < 0})
+    synthetic = bool(getattr(data, "attrs", {}).get("synthetic", False))
+    given = None
+    if cluster is not None and not isinstance(cluster, str):
+        given = array_clusters(cluster, source.n, source.index)[0]
+    results = {}
+    for i, level in enumerate(levels):
+        rows = np.flatnonzero(codes == i)
+        with rows_of_the_data(rows):
+            part = source.take([int(row) for row in rows])._frame.to_native()
+            one = answer(part, cluster if given is None else given[rows])
+        if not kept.all():
+            said = f"{int((~kept).sum())} rows without {by} are in no group"
+            (one.base_notes if hasattr(one, "base_notes") else one.notes).append(said)
+        one.synthetic = one.synthetic or synthetic
+        results[level] = one
+    return results

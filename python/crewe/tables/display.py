@@ -1,0 +1,107 @@
+"""How results look: one table type, printed alike in a terminal, a notebook and a report."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from crewe.tables.printable import Printable
+from crewe.tables.sheet import Cell, Sheet, Stacked, clean
+
+
+def number(value: Any, digits: int = 4) -> str:
+    """Print a number to `digits` decimals, small ones in scientific notation; text as it is."""
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, str):
+        return value
+    if isinstance(value, int):
+        return f"{value:,}"
+    value = float(value)
+    if math.isnan(value):
+        return "–"
+    if math.isinf(value):
+        return "∞" if value > 0 else "−∞"
+    if value != 0 and abs(value) < 10**-digits:
+        return f"{value:.1e}"
+    if abs(value) >= 1e6:
+        return f"{value:,.0f}"
+    return f"{value:.{digits}f}"
+
+
+def p_value(value: float) -> str:
+    """Print a p-value: three decimals, never 0."""
+    if value != value:
+        return "–"
+    return "<0.001" if value < 0.001 else f"{value:.3f}"
+
+
+def stars(value: float) -> str:
+    """Give the stars of a p-value: *** below .01, ** below .05, * below .10."""
+    return "***" if value < 0.01 else "**" if value < 0.05 else "*" if value < 0.10 else ""
+
+
+@dataclass(repr=False)
+class Table(Printable):
+    """A table ready to print, in every format.
+
+    Attributes
+    ----------
+    header : sequence of str
+        The column headings; the first column is a row label.
+    rows : sequence of sequences
+        The cells: text, numbers, or an estimate with its bracket.
+    title : str
+        The caption.
+    notes : sequence of str
+        What stands under it.
+    digits : int
+        Decimals for numbers that are not text already.
+    align : str
+        A letter a column, `l` for text and `r` for numbers; the first alone is text otherwise.
+    heads : sequence of sequences of str
+        Further heading rows.
+    facts : sequence of sequences of str
+        The lines at the foot, parted by a rule.
+    """
+
+    header: Sequence[str]
+    rows: Sequence[Sequence[Any]]
+    title: str = ""
+    notes: Sequence[str] = field(default_factory=list)
+    digits: int = 4
+    align: str = ""
+    heads: Sequence[Sequence[str]] = ()
+    facts: Sequence[Sequence[str]] = ()
+
+    def cells(self) -> list[list[str]]:
+        """Give the rows as text."""
+        return self.sheet().body()
+
+    def sheet(self, alone: bool = True) -> Sheet:
+        """Give the table as the writers of formats take it."""
+
+        def words(row: Sequence[str]) -> tuple[str, ...]:
+            return tuple(clean(str(cell)) for cell in row)
+
+        return Sheet(
+            title=clean(str(self.title)),
+            notes=words(self.notes),
+            heads=tuple(map(words, [self.header, *self.heads])),
+            rows=tuple(tuple(map(self._cell, row)) for row in self.rows),
+            facts=tuple(map(words, self.facts)),
+            align=self.align or "l" + "r" * (len(self.header) - 1),
+            alone=alone,
+        )
+
+    def _cell(self, value: Any) -> Cell:
+        if isinstance(value, Stacked):
+            return Stacked(clean(value.top), clean(value.below))
+        return clean(number(value, self.digits))
+
+    def _panels(self) -> Sequence[Table]:
+        return [self]

@@ -1,0 +1,31 @@
+"""CSV (RFC 4180): the cells as they are printed."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from crewe.tables.sheet import Sheet
+from crewe.tables.writers.registry import writer
+
+
+@writer("csv", ".csv")
+def csv(sheet: Sheet) -> str:
+    """Give headings and rows as comma-separated values, each cell as it is printed.
+
+    Title and notes are no cells and are left out. The digits behind the cells are in `tidy()`.
+    """
+    lines = [_line(row) for row in sheet.lines()]
+    # Of several tables each says which it is.
+    return "\n".join(lines if sheet.alone or not sheet.title else [_line([sheet.title]), *lines])
+
+
+def _line(row: Sequence[str]) -> str:
+    # A line with nothing on it is no row.
+    return ",".join(map(_cell, row)) or '""'
+
+
+def _cell(text: str) -> str:
+    if re.search(r'[",\n]|^\s|\s$', text):
+        return '"' + text.replace('"', '""') + '"'
+    return text
