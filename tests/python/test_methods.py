@@ -14,7 +14,7 @@ import crewe as cw
 import numpy as np
 import pytest
 from crewe.design.methods import METHODS, from_table
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 EXAMPLES = [
@@ -115,6 +115,7 @@ JUNK = st.recursive(
 )
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.sampled_from(EXAMPLES), st.data())
 def test_4_5_whatever_an_option_is_it_is_taken_or_refused_as_one(
     example: Any, data: st.DataObject
