@@ -60,7 +60,7 @@ pub enum Expected<'a> {
         n: usize,
         /// The number of strata.
         strata: u32,
-        /// The number of levels of each factor of minimisation.
+        /// The number of levels of each factor of the procedure.
         levels: &'a [u32],
     },
 }
@@ -211,7 +211,7 @@ impl Design {
                     )
                     .values([format!("{strata} strata"), format!("levels {levels:?} for {factors} factors")])
                     .remedy(
-                        "Give the number of strata, and for each factor of minimisation its number of levels",
+                        "Give the number of strata, and for each factor of the procedure its number of levels",
                     )
                     .input());
                 }
