@@ -65,6 +65,7 @@ class Method:
     @property
     def covariates(self) -> list[str]: ...
 
+@final
 class Design:
     def __new__(
         cls,
