@@ -110,7 +110,8 @@ python: setup
 
 types: setup
 	cd python && $(BIN)/mypy
-	cd python && $(BIN)/python -m mypy.stubtest crewe._core --ignore-disjoint-bases --allowlist stubs_allowlist.txt
+	cd python && $(BIN)/python -m mypy.stubtest crewe._core --ignore-disjoint-bases --allowlist stubs_allowlist.txt \
+		--mypy-config-file ../pyproject.toml
 	$(BIN)/pyright --pythonpath $(BIN)/python
 
 notebooks: setup

@@ -52,6 +52,7 @@ mod json;
 #[cfg(feature = "ledger")]
 pub mod ledger;
 pub mod linalg;
+mod moments;
 pub mod nonparametric;
 pub mod power;
 pub mod progress;

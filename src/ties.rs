@@ -9,7 +9,8 @@
 //! narrower. Whole numbers up to 2^53 carry no rounding and are compared as they are; of other values two are one
 //! when they differ by at most 1e-10 of the larger and 1e-12 of the mean size: `0.8 - 0.5` and `0.3` are one value,
 //! and so are `0.3 - 0.1 * 3` and 0. A class of values runs from its smallest and never beyond the rule, so that a
-//! chain of small steps does not make one value of all.
+//! chain of small steps does not make one value of all. Whether a column varies at all is asked by this rule too: the
+//! variance of a constant is seldom computed as 0.
 
 use serde::Serialize;
 
@@ -87,7 +88,46 @@ impl Tolerance {
 
 /// Whether values carry no rounding, for they are whole numbers that a double holds.
 pub(crate) fn all_whole(values: &[f64]) -> bool {
-    values.iter().all(|v| v.fract() == 0.0 && v.abs() <= WHOLE)
+    values.iter().all(|v| is_whole(*v))
+}
+
+fn is_whole(value: f64) -> bool {
+    value.fract() == 0.0 && value.abs() <= WHOLE
+}
+
+/// When two values of a column are one.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Sameness {
+    whole: bool,
+    least: f64,
+}
+
+impl Sameness {
+    /// The rule among finite values; NaN is passed over.
+    pub fn of(values: &[f64]) -> Self {
+        let seen = || values.iter().filter(|v| !v.is_nan());
+        let n = seen().count().max(1) as f64;
+        let least = ABSOLUTE * seen().map(|v| v.abs() / n).sum::<f64>();
+        Self { whole: seen().all(|v| is_whole(*v)), least }
+    }
+
+    /// Whether two values are one.
+    pub fn same(self, a: f64, b: f64) -> bool {
+        a == b || (!self.whole && (b - a).abs() <= RELATIVE * a.abs().max(b.abs()) + self.least)
+    }
+
+    /// Whether some of the column's values are not all one; NaN is passed over, and nothing does not vary.
+    pub fn varies(self, some: impl IntoIterator<Item = f64>) -> bool {
+        let (low, high) = some
+            .into_iter()
+            .fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), v| (v.min(low), v.max(high)));
+        low < high && !self.same(low, high)
+    }
+}
+
+/// Whether a column of finite values varies; NaN is passed over.
+pub(crate) fn varies(values: &[f64]) -> bool {
+    Sameness::of(values).varies(values.iter().copied())
 }
 
 /// The values that count as different, ascending; each stands for itself and for what is one with it.
@@ -100,16 +140,13 @@ pub(crate) struct Distinct {
 impl Distinct {
     /// The classes of finite values.
     pub fn of(values: &[f64]) -> Self {
-        let n = values.len().max(1) as f64;
-        let least = ABSOLUTE * values.iter().map(|v| v.abs() / n).sum::<f64>();
-        let whole = all_whole(values);
-        let one = |a: f64, b: f64| a == b || (!whole && b - a <= RELATIVE * a.abs().max(b.abs()) + least);
+        let rule = Sameness::of(values);
         // Negative zero is zero.
         let mut sorted: Vec<f64> = values.iter().map(|v| v + 0.0).collect();
         sorted.sort_unstable_by(f64::total_cmp);
         let mut first = f64::NAN;
         sorted.retain(|&v| {
-            let new = !one(first, v);
+            let new = first.is_nan() || !rule.same(first, v);
             if new {
                 first = v;
             }
@@ -197,6 +234,18 @@ mod tests {
                 prop_assert!(v - s <= 1.02e-10 && v >= s);
             }
         }
+    }
+
+    #[test]
+    fn row_9_1_a_column_varies_by_more_than_rounding() {
+        assert!(!varies(&[]) && !varies(&[f64::NAN]) && !varies(&[0.3; 17]) && !varies(&[-0.0, 0.0]));
+        assert!(!varies(&[0.3, 0.1 * 3.0, f64::NAN, 0.8 - 0.5]));
+        assert!(varies(&[0.3, f64::NAN, 0.300_000_001]) && varies(&[0.0, 5e-324]));
+        assert!(varies(&[WHOLE - 1.0, WHOLE]) && varies(&[1e9 + 0.5, 1e9 + 0.75]));
+        // What a difference leaves in place of 0 is told by the rest of the column.
+        let column = [0.3 - 0.1 * 3.0, 0.0, 0.7, 0.7];
+        let rule = Sameness::of(&column);
+        assert!(!rule.varies(column[..2].iter().copied()) && rule.varies(column.iter().copied()));
     }
 
     #[test]

@@ -24,6 +24,7 @@ FLOORS = [
     ["error"],
     ["codes", "json", "progress", "rng", "setters", "words"],
     ["dist", "linalg", "ties"],
+    ["moments"],
     ["design"],
     ["inference", "ledger"],
     ["nonparametric", "power", "instruments", "regression"],

@@ -277,10 +277,25 @@ fn missing_outcomes_are_drawn_again_and_not_counted() {
 fn assignments_without_an_arm_are_conditioned_away() {
     let design = design([1, 1], false, Simple::default());
     let units = units(&design, &[0; 4]);
-    let found = test(&design, &units, &[0, 1, 1, 1], &[1.0, 2.0, 3.0, 4.0], 100);
+    let found = test(&design, &units, &[0, 0, 1, 1], &[1.0, 2.0, 3.0, 4.0], 100);
     assert_eq!((found.assignments, found.undefined), (14, 2));
     // Control is {1}, {1, 2} or {1, 2, 3}: all differ by 2.
     assert_eq!(found.comparisons[0].p_upper, 3.0 / 14.0);
+}
+
+#[test]
+fn row_4_8_an_arm_of_one_unit_is_refused() {
+    let design = design([1, 1], false, Simple::default());
+    let units = units(&design, &[0; 4]);
+    let y = outcomes(&[1.0, 2.0, 3.0, 4.0]);
+    let run = |arm: &[u8], y: &Outcomes| {
+        randomisation_test(&design, &trial(&design, &units, arm), y, MEANS, &options(100), &NoMonitor)
+    };
+    let error = run(&[0, 1, 1, 1], &y).unwrap_err();
+    assert!(matches!(error, crewe::Error::Design(_)), "{error}");
+    assert!(error.to_string().contains("arm 'control' has 1 of the individuals"), "{error}");
+    let error = run(&[0, 0, 1, 1], &y.comparing(&[true, false, true, true]).unwrap()).unwrap_err();
+    assert!(error.to_string().contains("arm 'control' has 1 of the individuals"), "{error}");
 }
 
 #[test]

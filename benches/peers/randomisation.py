@@ -179,17 +179,20 @@ def test() -> dict[str, float]:
     core, units = design._core(), trial._units()
     score = frame["score"].to_numpy(dtype=float)
 
-    def built_in(interval: bool) -> dict:
+    def built_in(interval: bool) -> cw._core.RandomisationTest:
         return cw._core.randomisation_test(
-            core, units, trial._arm, trial._probability, None, True, "score", score, joined.unit, None,
-            "difference_in_means", False, None, "auto", DRAWS, 5, "two-sided", 0.95, interval,
-        )  # fmt: skip
+            core,
+            trial._core,
+            cw._core.Outcomes("score", score, joined.unit, units, None),
+            cw._core.Statistic("difference_in_means", False, None),
+            cw._core.RandomisationOptions(DRAWS, 5, "two-sided", 0.95, interval, "auto"),
+        )
 
     p, values = by_numpy(frame, treated)
-    ours = built_in(False)["comparisons"][0]
+    ours = built_in(False).comparisons[0]
     # Two samples of the same distribution.
-    assert abs(ours["p_value"] - p) < 0.03
-    assert abs(ours["null_sd"] / values.std() - 1) < 0.05
+    assert abs(ours.p_value - p) < 0.03
+    assert abs(ours.null_sd / values.std() - 1) < 0.05
     out = {
         "crewe": median(lambda: built_in(False)),
         "crewe with interval": median(lambda: built_in(True)),

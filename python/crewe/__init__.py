@@ -48,7 +48,7 @@ if TYPE_CHECKING:
     from crewe.models.families import *  # noqa: F403
     from crewe.models.regression import OLS, ols
     from crewe.models.weights import Analytic
-    from crewe.plots import coefplot
+    from crewe.plots.coefplot import coefplot
     from crewe.report import Report
     from crewe.report.versions import show_versions, versions
     from crewe.resampling import RandomisationTest, randomisation_test
@@ -71,7 +71,7 @@ _HOMES = {
     "crewe.ledger": "Ledger Receipt Verification",
     "crewe.models.regression": "OLS ols",
     "crewe.models.weights": "Analytic",
-    "crewe.plots": "coefplot",
+    "crewe.plots.coefplot": "coefplot",
     "crewe.report": "Report",
     "crewe.report.versions": "show_versions versions",
     "crewe.resampling": "RandomisationTest randomisation_test",

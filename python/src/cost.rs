@@ -1,19 +1,28 @@
 //! Cost-benefit lines.
 
-use crewe::instruments::cost::{Input, Line, work_out};
+use crewe::instruments::cost::{Agreement, Exact, Input, Line, work_out};
 use pyo3::prelude::*;
-use pyo3::types::PyDict;
 
-use crate::convert::record;
-use crate::error::OrRaise;
+/// A line that was worked out: its value as a number and as an exact fraction, as it is shown, and how it stands to the
+/// number that was printed.
+#[pyclass(module = "crewe._core", frozen, get_all)]
+struct WorkedLine {
+    name: String,
+    value: f64,
+    exact: String,
+    shown: String,
+    printed: Option<f64>,
+    agreement: Option<&'static str>,
+    uses: Vec<String>,
+}
 
-/// Works out lines (name, formula, printed, decimals) from inputs (name, value); one record a line.
+/// Works out lines (name, formula, printed, decimals) from inputs (name, value).
 #[pyfunction]
 fn cost_lines(
     py: Python<'_>,
     inputs: Vec<(String, String)>,
     lines: Vec<(String, String, Option<String>, i32)>,
-) -> PyResult<Vec<Bound<'_, PyDict>>> {
+) -> PyResult<Vec<WorkedLine>> {
     let inputs: Vec<Input> = inputs.into_iter().map(|(name, value)| Input::new(name, value)).collect();
     let lines: Vec<Line> = lines
         .into_iter()
@@ -23,24 +32,21 @@ fn cost_lines(
             line
         })
         .collect();
-    let worked = crate::pool::compute(py, || work_out(&inputs, &lines)).or_raise(py)?;
-    worked
-        .into_iter()
-        .map(|line| {
-            Ok(record!(py,
-                "name" => line.name,
-                "value" => line.value.to_f64(),
-                "exact" => line.value.to_string(),
-                "shown" => line.shown,
-                "printed" => line.printed.map(crewe::instruments::cost::Exact::to_f64),
-                "agreement" => line.agreement.map(crewe::instruments::cost::Agreement::name),
-                "uses" => line.uses,
-            ))
-        })
-        .collect()
+    let worked = crate::pool::compute(py, |_| work_out(&inputs, &lines))?;
+    let lines = worked.into_iter().map(|line| WorkedLine {
+        name: line.name,
+        value: line.value.to_f64(),
+        exact: line.value.to_string(),
+        shown: line.shown,
+        printed: line.printed.map(Exact::to_f64),
+        agreement: line.agreement.map(Agreement::name),
+        uses: line.uses,
+    });
+    Ok(lines.collect())
 }
 
 /// Adds this file's names to the module.
 pub fn register(m: &Bound<'_, PyModule>) -> PyResult<()> {
+    m.add_class::<WorkedLine>()?;
     m.add_function(wrap_pyfunction!(cost_lines, m)?)
 }

@@ -2,28 +2,26 @@
 
 use std::sync::Arc;
 
-use crewe::inference::{self, Clusters, Compare, Contrasts, Sandwich, Setting};
-use numpy::{IntoPyArray, PyReadonlyArray1, PyReadonlyArray2};
+use crewe::inference::{self as core, Compare, Sandwich, Setting};
+use numpy::{IntoPyArray, PyArray2, PyReadonlyArray1, PyReadonlyArray2};
 use pyo3::prelude::*;
-use pyo3::types::PyDict;
 
-use crate::convert::{record, slice};
-use crate::error::OrRaise;
-use crate::regression::Linear;
-use crate::survival::CoxModel;
+use crate::handle::{Level, Word, columns, floats, slice};
+use crate::regression::Fit;
+use crate::survival::CoxFit;
 
 /// Membership of clusters, from one code a row.
 #[pyclass(module = "crewe._core", frozen)]
-pub struct Groups {
-    pub inner: Clusters,
+pub struct Clusters {
+    pub inner: core::Clusters,
 }
 
 #[pymethods]
-impl Groups {
+impl Clusters {
     #[new]
     fn new(py: Python<'_>, codes: PyReadonlyArray1<'_, u32>) -> PyResult<Self> {
         let codes = slice(&codes)?;
-        Ok(Self { inner: crate::pool::compute(py, || Clusters::new(codes)).or_raise(py)? })
+        Ok(Self { inner: crate::pool::compute(py, |_| core::Clusters::new(codes))? })
     }
 
     /// The number of clusters.
@@ -31,19 +29,61 @@ impl Groups {
     fn count(&self) -> usize {
         self.inner.count()
     }
+}
 
-    /// The size of every cluster.
-    fn sizes(&self) -> Vec<usize> {
-        self.inner.sizes()
+columns! {
+    /// The columns of a table of estimates, length m each.
+    pub struct Contrasts { estimate, std_error, statistic, df, p_value, conf_low, conf_high }
+}
+
+impl Contrasts {
+    /// The core's, as arrays.
+    pub fn of(py: Python<'_>, found: core::Contrasts) -> Self {
+        Self {
+            estimate: floats(py, found.estimate),
+            std_error: floats(py, found.std_error),
+            statistic: floats(py, found.statistic),
+            df: floats(py, found.df),
+            p_value: floats(py, found.p_value),
+            conf_low: floats(py, found.conf_low),
+            conf_high: floats(py, found.conf_high),
+        }
     }
+}
+
+/// Levels, and comparisons of pairs of them.
+#[pyclass(module = "crewe._core", frozen, get_all)]
+pub struct Margins {
+    levels: Py<Contrasts>,
+    comparisons: Py<Contrasts>,
+}
+
+impl Margins {
+    /// The core's two tables, as arrays.
+    pub fn of(py: Python<'_>, levels: core::Contrasts, comparisons: core::Contrasts) -> PyResult<Self> {
+        Ok(Self {
+            levels: Py::new(py, Contrasts::of(py, levels))?,
+            comparisons: Py::new(py, Contrasts::of(py, comparisons))?,
+        })
+    }
+}
+
+/// A joint test of contrasts.
+#[pyclass(module = "crewe._core", frozen, get_all)]
+struct Wald {
+    test: &'static str,
+    statistic: f64,
+    df_num: f64,
+    df_denom: f64,
+    p_value: f64,
 }
 
 /// The fit that a covariance is of.
 pub enum Owner {
     /// A regression.
-    Linear(Py<Linear>),
+    Regression(Py<Fit>),
     /// A Cox model.
-    Cox(Py<CoxModel>),
+    Cox(Py<CoxFit>),
 }
 
 /// A covariance matrix of coefficients.
@@ -58,78 +98,68 @@ impl Covariance {
     pub fn ask<T: Send>(
         &self,
         py: Python<'_>,
-        ask: impl FnOnce(&inference::Covariance<'_>) -> crewe::Result<T> + Send,
+        ask: impl FnOnce(&core::Covariance<'_>) -> crewe::Result<T> + Send,
     ) -> PyResult<T> {
         match &self.owner {
-            Owner::Linear(fit) => {
+            Owner::Regression(fit) => {
                 fit.get().with_fit(py, |fit| fit.attach(&self.inner).and_then(|cov| ask(&cov)))
             }
             Owner::Cox(fit) => {
                 let fit = &fit.get().inner;
-                crate::pool::compute(py, || fit.attach(&self.inner).and_then(|cov| ask(&cov))).or_raise(py)
+                crate::pool::compute(py, |_| fit.attach(&self.inner).and_then(|cov| ask(&cov)))
             }
         }
     }
 }
 
-/// The columns of a table of estimates.
-pub fn table(py: Python<'_>, contrasts: Contrasts) -> PyResult<Bound<'_, PyDict>> {
-    Ok(record!(py,
-        "estimate" => contrasts.estimate.into_pyarray(py),
-        "std_error" => contrasts.std_error.into_pyarray(py),
-        "statistic" => contrasts.statistic.into_pyarray(py),
-        "df" => contrasts.df.into_pyarray(py),
-        "p_value" => contrasts.p_value.into_pyarray(py),
-        "conf_low" => contrasts.conf_low.into_pyarray(py),
-        "conf_high" => contrasts.conf_high.into_pyarray(py),
-    ))
-}
-
-/// Two tables.
-type Pair<'py> = (Bound<'py, PyDict>, Bound<'py, PyDict>);
-
 #[pymethods]
 impl Covariance {
-    /// The matrix and what its tests refer to.
-    fn record<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
-        let (kind, matrix, clusters, notes) = self.ask(py, |cov| {
-            Ok((cov.kind().name(), cov.matrix().clone(), cov.clusters(), cov.notes().to_vec()))
-        })?;
-        Ok(record!(py,
-            "kind" => kind,
-            "matrix" => matrix.into_pyarray(py),
-            "clusters" => clusters,
-            "notes" => notes,
-        ))
+    /// The name of its definition.
+    #[getter]
+    fn kind(&self) -> &'static str {
+        self.inner.kind().name()
+    }
+
+    /// The matrix, k x k.
+    #[getter]
+    fn matrix<'py>(&self, py: Python<'py>) -> Bound<'py, PyArray2<f64>> {
+        self.inner.matrix().clone().into_pyarray(py)
+    }
+
+    /// The number of clusters, where they matter.
+    #[getter]
+    fn clusters(&self) -> Option<usize> {
+        self.inner.clusters()
+    }
+
+    /// What a reader of the result must know.
+    #[getter]
+    fn notes(&self) -> Vec<String> {
+        self.inner.notes().to_vec()
     }
 
     /// The table of the coefficients: tests and intervals at `level`.
-    fn coefficients<'py>(&self, py: Python<'py>, level: f64) -> PyResult<Bound<'py, PyDict>> {
-        table(py, self.ask(py, |cov| cov.coefficients(level))?)
+    fn coefficients(&self, py: Python<'_>, level: Level) -> PyResult<Contrasts> {
+        Ok(Contrasts::of(py, self.ask(py, |cov| cov.coefficients(level.0))?))
     }
 
     /// Every row of `matrix` as a contrast of the coefficients.
-    fn contrasts<'py>(
+    fn contrasts(
         &self,
-        py: Python<'py>,
-        matrix: PyReadonlyArray2<'py, f64>,
-        level: f64,
-    ) -> PyResult<Bound<'py, PyDict>> {
+        py: Python<'_>,
+        matrix: PyReadonlyArray2<'_, f64>,
+        level: Level,
+    ) -> PyResult<Contrasts> {
         let matrix = matrix.as_array();
-        table(py, self.ask(py, |cov| cov.contrasts(matrix, level))?)
+        Ok(Contrasts::of(py, self.ask(py, |cov| cov.contrasts(matrix, level.0))?))
     }
 
     /// The joint test that every row of `matrix` gives zero.
-    fn wald<'py>(&self, py: Python<'py>, matrix: PyReadonlyArray2<'py, f64>) -> PyResult<Bound<'py, PyDict>> {
+    fn wald(&self, py: Python<'_>, matrix: PyReadonlyArray2<'_, f64>) -> PyResult<Wald> {
         let matrix = matrix.as_array();
-        let result = self.ask(py, |cov| cov.wald(matrix))?;
-        Ok(record!(py,
-            "test" => result.test,
-            "statistic" => result.statistic,
-            "df_num" => result.df_num,
-            "df_denom" => result.df_denom,
-            "p_value" => result.p_value,
-        ))
+        let core::Wald { test, statistic, df_num, df_denom, p_value, .. } =
+            self.ask(py, |cov| cov.wald(matrix))?;
+        Ok(Wald { test, statistic, df_num, df_denom, p_value })
     }
 
     /// Levels at settings (rows of the design each, perhaps with what doubles leave out and with weights), and comparisons of
@@ -141,10 +171,9 @@ impl Covariance {
         settings: Vec<(PyReadonlyArray2<'py, f64>, Option<PyReadonlyArray1<'py, f64>>)>,
         weights: Option<PyReadonlyArray1<'py, f64>>,
         pairs: Vec<[usize; 2]>,
-        compare: &str,
-        level: f64,
-    ) -> PyResult<Pair<'py>> {
-        let compare: Compare = compare.parse().or_raise(py)?;
+        compare: Word<Compare>,
+        level: Level,
+    ) -> PyResult<Margins> {
         let weights = weights.as_ref().map(|weights| weights.as_array());
         let settings: Vec<Setting<'_>> = settings
             .iter()
@@ -156,25 +185,28 @@ impl Covariance {
                 }
             })
             .collect();
-        let found = self.ask(py, |cov| cov.margins(&settings, &pairs, compare, level))?;
-        Ok((table(py, found.levels)?, table(py, found.comparisons)?))
+        let found = self.ask(py, |cov| cov.margins(&settings, &pairs, compare.0, level.0))?;
+        Margins::of(py, found.levels, found.comparisons)
     }
 
     /// Predictions for rows of the design, with their intervals.
-    fn predict<'py>(
+    fn predict(
         &self,
-        py: Python<'py>,
-        rows: PyReadonlyArray2<'py, f64>,
+        py: Python<'_>,
+        rows: PyReadonlyArray2<'_, f64>,
         linear_predictor: bool,
-        level: f64,
-    ) -> PyResult<Bound<'py, PyDict>> {
+        level: Level,
+    ) -> PyResult<Contrasts> {
         let rows = rows.as_array();
-        table(py, self.ask(py, |cov| cov.predict(rows, linear_predictor, level))?)
+        Ok(Contrasts::of(py, self.ask(py, |cov| cov.predict(rows, linear_predictor, level.0))?))
     }
 }
 
 /// Adds this file's names to the module.
 pub fn register(m: &Bound<'_, PyModule>) -> PyResult<()> {
-    m.add_class::<Groups>()?;
+    m.add_class::<Clusters>()?;
+    m.add_class::<Contrasts>()?;
+    m.add_class::<Margins>()?;
+    m.add_class::<Wald>()?;
     m.add_class::<Covariance>()
 }

@@ -3,11 +3,12 @@
 
 use pyo3::prelude::*;
 
-mod convert;
+mod assignment;
 mod cost;
 mod covariance;
 mod design;
 mod error;
+mod handle;
 mod instruments;
 mod key;
 mod ledger;
@@ -19,6 +20,7 @@ mod random;
 mod regression;
 mod resampling;
 mod survival;
+mod units;
 mod words;
 
 /// The compiled core of crewe; use the package `crewe`, which wraps it.
@@ -34,6 +36,8 @@ fn _core(m: &Bound<'_, PyModule>) -> PyResult<()> {
     regression::register(m)?;
     resampling::register(m)?;
     design::register(m)?;
+    units::register(m)?;
+    assignment::register(m)?;
     key::register(m)?;
     ledger::register(m)?;
     method::register(m)?;

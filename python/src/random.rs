@@ -4,7 +4,7 @@ use crewe::rng;
 use numpy::{IntoPyArray, PyArray1};
 use pyo3::prelude::*;
 
-use crate::convert::SeedLike;
+use crate::handle::SeedLike;
 
 /// A named stream of random numbers: the same on every platform and version.
 #[pyclass(module = "crewe._core")]

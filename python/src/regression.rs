@@ -3,15 +3,69 @@
 use std::sync::Arc;
 
 use crewe::inference::{self, DfRule, Sandwich, Vcov};
-use crewe::linalg::DesignMatrix;
-use crewe::regression::{Estimates, Family, Fit, GlmSummary, OlsSummary, WeightKind, Weights, glm, ols};
-use numpy::{IntoPyArray, PyArray1, PyArray2, PyArrayMethods, PyReadonlyArray1, PyReadonlyArray2};
+use crewe::linalg;
+use crewe::regression::{self as core, Estimates, Family, GlmSummary, OlsSummary, WeightKind, glm, ols};
+use numpy::ndarray::ArrayView2;
+use numpy::{PyArray1, PyArray2, PyArrayMethods, PyReadonlyArray1, PyReadonlyArray2};
 use pyo3::prelude::*;
-use pyo3::types::PyDict;
+use pyo3::types::PyType;
 
-use crate::convert::record;
-use crate::covariance::{Covariance, Groups, Owner};
+use crate::covariance::{Clusters, Covariance, Owner};
 use crate::error::OrRaise;
+use crate::handle::{Floats, Word, floats};
+
+/// The columns of a model: x (n x p), a name for each, and whether an intercept comes before them.
+#[pyclass(module = "crewe._core", frozen)]
+pub struct DesignMatrix {
+    x: Py<PyArray2<f64>>,
+    names: Vec<String>,
+    intercept: bool,
+}
+
+#[pymethods]
+impl DesignMatrix {
+    #[new]
+    fn new(x: Py<PyArray2<f64>>, names: Vec<String>, intercept: bool) -> Self {
+        Self { x, names, intercept }
+    }
+}
+
+impl DesignMatrix {
+    fn columns<'py>(&self, py: Python<'py>) -> PyReadonlyArray2<'py, f64> {
+        self.x.bind(py).readonly()
+    }
+
+    /// The core's, over the columns.
+    fn over<'a>(&self, columns: ArrayView2<'a, f64>) -> crewe::Result<linalg::DesignMatrix<'a>> {
+        linalg::DesignMatrix::new(columns, self.intercept).named(&self.names)
+    }
+}
+
+/// Weights of the rows of a regression, and what they mean.
+#[pyclass(module = "crewe._core", frozen)]
+pub struct Weights {
+    #[pyo3(get)]
+    values: Floats,
+    kind: WeightKind,
+}
+
+#[pymethods]
+impl Weights {
+    #[new]
+    fn new(values: Floats, kind: Word<WeightKind>) -> Self {
+        Self { values, kind: kind.0 }
+    }
+
+    /// The name of their kind.
+    #[getter]
+    fn kind(&self) -> &'static str {
+        self.kind.name()
+    }
+
+    fn __reduce__<'py>(&self, py: Python<'py>) -> (Bound<'py, PyType>, (Floats, &'static str)) {
+        (py.get_type::<Self>(), (self.values.clone_ref(py), self.kind.name()))
+    }
+}
 
 /// What was fitted.
 enum Model {
@@ -19,21 +73,41 @@ enum Model {
     Glm(Arc<GlmSummary>),
 }
 
-/// A fitted regression, with the arrays that it was fitted to.
-#[pyclass(module = "crewe._core", frozen)]
-pub struct Linear {
+/// A fitted regression of either kind, with the arrays that it was fitted to.
+#[pyclass(module = "crewe._core", frozen, subclass)]
+pub struct Fit {
     model: Model,
-    x: Py<PyArray2<f64>>,
+    design: Py<DesignMatrix>,
     y: Py<PyArray1<f64>>,
-    intercept: bool,
 }
 
-/// A fit of either kind.
+/// A fit by least squares.
+#[pyclass(module = "crewe._core", frozen, extends = Fit, get_all)]
+struct OlsFit {
+    sigma: f64,
+    r_squared: f64,
+    adj_r_squared: f64,
+    precise: bool,
+}
+
+/// A fit of a family, by maximum likelihood.
+#[pyclass(module = "crewe._core", frozen, extends = Fit, get_all)]
+struct GlmFit {
+    log_likelihood: f64,
+    null_log_likelihood: f64,
+    deviance: f64,
+    pseudo_r_squared: f64,
+    aic: f64,
+    iterations: usize,
+    precise: bool,
+}
+
+/// The core's fit of either kind.
 pub enum AnyFit<'a> {
     /// Least squares.
-    Ols(Fit<'a, OlsSummary>),
+    Ols(core::Fit<'a, OlsSummary>),
     /// A family.
-    Glm(Fit<'a, GlmSummary>),
+    Glm(core::Fit<'a, GlmSummary>),
 }
 
 impl AnyFit<'_> {
@@ -45,8 +119,8 @@ impl AnyFit<'_> {
         }
     }
 
-    fn vcov(&self, kind: Vcov, groups: Option<&Groups>, rule: DfRule) -> crewe::Result<Arc<Sandwich>> {
-        let clusters = groups.map(|groups| &groups.inner);
+    fn vcov(&self, kind: Vcov, clusters: Option<&Clusters>, rule: DfRule) -> crewe::Result<Arc<Sandwich>> {
+        let clusters = clusters.map(|clusters| &clusters.inner);
         Ok(match self {
             Self::Ols(fit) => fit.vcov_with(kind, clusters, rule)?.detach(),
             Self::Glm(fit) => fit.vcov_with(kind, clusters, rule)?.detach(),
@@ -54,7 +128,7 @@ impl AnyFit<'_> {
     }
 }
 
-impl Linear {
+impl Fit {
     fn estimates(&self) -> &Estimates {
         match &self.model {
             Model::Ols(summary) => &summary.estimates,
@@ -68,150 +142,166 @@ impl Linear {
         py: Python<'_>,
         ask: impl FnOnce(&AnyFit<'_>) -> crewe::Result<T> + Send,
     ) -> PyResult<T> {
-        let (x, y) = (self.x.bind(py).readonly(), self.y.bind(py).readonly());
-        let (columns, outcome) = (x.as_array(), y.as_array());
-        let names = self.estimates().names.iter().skip(usize::from(self.intercept)).cloned();
-        let design = DesignMatrix::new(columns, self.intercept).named(names).or_raise(py)?;
-        let fit = match &self.model {
-            Model::Ols(summary) => AnyFit::Ols(Fit::resume(design, outcome, Arc::clone(summary))),
-            Model::Glm(summary) => AnyFit::Glm(Fit::resume(design, outcome, Arc::clone(summary))),
-        };
-        crate::pool::compute(py, || ask(&fit)).or_raise(py)
+        self.with_fit_aside(py, Vec::new(), ask)
     }
-}
 
-/// Weights by the name of their kind.
-type Weighted<'py> = Option<(PyReadonlyArray1<'py, f64>, String)>;
-
-fn kind(weights: &Weighted<'_>) -> crewe::Result<Option<WeightKind>> {
-    weights.as_ref().map(|(_, kind)| kind.parse()).transpose()
-}
-
-/// Least squares of `y` on the columns of `x`; gives the fit and its summary.
-#[pyfunction]
-#[pyo3(signature = (y, x, intercept, y_name, names, weights))]
-fn ols_fit<'py>(
-    py: Python<'py>,
-    y: PyReadonlyArray1<'py, f64>,
-    x: PyReadonlyArray2<'py, f64>,
-    intercept: bool,
-    y_name: &str,
-    names: Vec<String>,
-    weights: Weighted<'py>,
-) -> PyResult<(Linear, Bound<'py, PyDict>)> {
-    let (outcome, columns) = (y.as_array(), x.as_array());
-    let kind = kind(&weights).or_raise(py)?;
-    let values = weights.as_ref().map(|(values, _)| values.as_array());
-    let summary = crate::pool::compute(py, || {
-        let design = DesignMatrix::new(columns, intercept).named(names)?;
-        let weights = values.zip(kind).map(|(values, kind)| Weights::new(values, kind));
-        ols::fit(&design, outcome, y_name, weights)
-    })
-    .or_raise(py)?;
-    let estimates = &summary.estimates;
-    let record = record!(py,
-        "names" => &estimates.names,
-        "coef" => estimates.coef.clone().into_pyarray(py),
-        "n" => estimates.n(),
-        "df_residual" => estimates.df_residual(),
-        "sigma" => summary.sigma,
-        "r_squared" => summary.r_squared,
-        "adj_r_squared" => summary.adj_r_squared,
-        "precise" => summary.precise,
-    );
-    let model = Model::Ols(Arc::new(summary));
-    Ok((
-        Linear { model, x: x.as_unbound().clone_ref(py), y: y.as_unbound().clone_ref(py), intercept },
-        record,
-    ))
-}
-
-/// A regression of a yes-or-no outcome, of a family by its name; gives the fit and its summary.
-#[pyfunction]
-#[pyo3(signature = (family, y, x, intercept, y_name, names, weights))]
-#[allow(clippy::too_many_arguments)]
-fn glm_fit<'py>(
-    py: Python<'py>,
-    family: &str,
-    y: PyReadonlyArray1<'py, f64>,
-    x: PyReadonlyArray2<'py, f64>,
-    intercept: bool,
-    y_name: &str,
-    names: Vec<String>,
-    weights: Weighted<'py>,
-) -> PyResult<(Linear, Bound<'py, PyDict>)> {
-    let (outcome, columns) = (y.as_array(), x.as_array());
-    let family: Family = family.parse().or_raise(py)?;
-    let kind = kind(&weights).or_raise(py)?;
-    let values = weights.as_ref().map(|(values, _)| values.as_array());
-    let summary = crate::pool::compute(py, || {
-        let design = DesignMatrix::new(columns, intercept).named(names)?;
-        let weights = values.zip(kind).map(|(values, kind)| Weights::new(values, kind));
-        glm::fit(family, &design, outcome, y_name, weights)
-    })
-    .or_raise(py)?;
-    let estimates = &summary.estimates;
-    let record = record!(py,
-        "names" => &estimates.names,
-        "coef" => estimates.coef.clone().into_pyarray(py),
-        "n" => estimates.n(),
-        "df_residual" => estimates.df_residual(),
-        "log_likelihood" => summary.log_likelihood,
-        "null_log_likelihood" => summary.null_log_likelihood,
-        "deviance" => summary.deviance,
-        "pseudo_r_squared" => summary.pseudo_r_squared,
-        "aic" => summary.aic,
-        "iterations" => summary.iterations,
-        "precise" => summary.precise,
-    );
-    let model = Model::Glm(Arc::new(summary));
-    Ok((
-        Linear { model, x: x.as_unbound().clone_ref(py), y: y.as_unbound().clone_ref(py), intercept },
-        record,
-    ))
+    /// As [`Fit::with_fit`], with columns of the design that nobody asks after.
+    fn with_fit_aside<T: Send>(
+        &self,
+        py: Python<'_>,
+        aside: Vec<usize>,
+        ask: impl FnOnce(&AnyFit<'_>) -> crewe::Result<T> + Send,
+    ) -> PyResult<T> {
+        let design = self.design.get();
+        let (x, y) = (design.columns(py), self.y.bind(py).readonly());
+        let (design, outcome) = (design.over(x.as_array()).or_raise(py)?.aside(aside), y.as_array());
+        let fit = match &self.model {
+            Model::Ols(summary) => AnyFit::Ols(core::Fit::resume(design, outcome, Arc::clone(summary))),
+            Model::Glm(summary) => AnyFit::Glm(core::Fit::resume(design, outcome, Arc::clone(summary))),
+        };
+        crate::pool::compute(py, |_| ask(&fit))
+    }
 }
 
 #[pymethods]
-impl Linear {
-    /// The covariance of the coefficients under a named definition.
-    #[pyo3(signature = (kind, groups, residual_df))]
+impl Fit {
+    /// The names of the coefficients, length k.
+    #[getter]
+    fn terms(&self) -> Vec<String> {
+        self.estimates().names.clone()
+    }
+
+    /// The rows that it was fitted to.
+    #[getter]
+    fn n(&self) -> usize {
+        self.estimates().n()
+    }
+
+    /// Rows less coefficients.
+    #[getter]
+    fn df_residual(&self) -> f64 {
+        self.estimates().df_residual()
+    }
+
+    /// The coefficients, length k.
+    #[getter]
+    fn coef(&self, py: Python<'_>) -> Floats {
+        floats(py, self.estimates().coef.clone())
+    }
+
+    /// The covariance of the coefficients under a named definition; notes pass over the columns of `x` that are aside.
+    #[pyo3(signature = (kind, clusters, residual_df, aside))]
     fn covariance(
         slf: Bound<'_, Self>,
-        kind: &str,
-        groups: Option<&Groups>,
+        kind: Word<Vcov>,
+        clusters: Option<&Clusters>,
         residual_df: bool,
+        aside: Vec<usize>,
     ) -> PyResult<Covariance> {
         let py = slf.py();
-        let kind: Vcov = kind.parse().or_raise(py)?;
         let rule = if residual_df { DfRule::Residual } else { DfRule::Default };
-        let inner = slf.get().with_fit(py, |fit| fit.vcov(kind, groups, rule))?;
-        Ok(Covariance { owner: Owner::Linear(slf.unbind()), inner })
+        let inner = slf.get().with_fit_aside(py, aside, |fit| fit.vcov(kind.0, clusters, rule))?;
+        Ok(Covariance { owner: Owner::Regression(slf.unbind()), inner })
     }
 
     /// Predictions for rows of the design, length m.
-    fn predict<'py>(
+    fn predict(
         &self,
-        py: Python<'py>,
-        rows: PyReadonlyArray2<'py, f64>,
+        py: Python<'_>,
+        rows: PyReadonlyArray2<'_, f64>,
         linear_predictor: bool,
-    ) -> PyResult<Bound<'py, PyArray1<f64>>> {
+    ) -> PyResult<Floats> {
         let rows = rows.as_array();
         let found = self.with_fit(py, |fit| match fit {
             AnyFit::Ols(fit) => fit.predict(rows, linear_predictor),
             AnyFit::Glm(fit) => fit.predict(rows, linear_predictor),
         })?;
-        Ok(found.into_pyarray(py))
+        Ok(floats(py, found))
     }
 
     /// Residuals, one a row.
-    fn residuals<'py>(&self, py: Python<'py>) -> Bound<'py, PyArray1<f64>> {
-        self.estimates().residuals.clone().into_pyarray(py)
+    fn residuals(&self, py: Python<'_>) -> Floats {
+        floats(py, self.estimates().residuals.clone())
     }
+}
+
+/// What a model is fitted to.
+type Weighted<'a> = Option<core::Weights<'a>>;
+
+/// Runs `fit` over the arrays, without the interpreter.
+fn fitted<S: Send>(
+    y: &PyReadonlyArray1<'_, f64>,
+    design: &Bound<'_, DesignMatrix>,
+    weights: Option<&Weights>,
+    fit: impl FnOnce(
+        &linalg::DesignMatrix<'_>,
+        numpy::ndarray::ArrayView1<'_, f64>,
+        Weighted<'_>,
+    ) -> crewe::Result<S>
+    + Send,
+) -> PyResult<S> {
+    let py = design.py();
+    let (design, outcome) = (design.get(), y.as_array());
+    let x = design.columns(py);
+    let columns = x.as_array();
+    let values = weights.map(|weights| (weights.values.bind(py).readonly(), weights.kind));
+    let weights = values.as_ref().map(|(values, kind)| core::Weights::new(values.as_array(), *kind));
+    crate::pool::compute(py, |_| fit(&design.over(columns)?, outcome, weights))
+}
+
+/// Least squares of `y` on the columns of a design.
+#[pyfunction]
+#[pyo3(signature = (y, y_name, design, weights))]
+fn ols_fit<'py>(
+    y: PyReadonlyArray1<'py, f64>,
+    y_name: &str,
+    design: Bound<'py, DesignMatrix>,
+    weights: Option<&Weights>,
+) -> PyResult<Py<OlsFit>> {
+    let summary = fitted(&y, &design, weights, |x, y, weights| ols::fit(x, y, y_name, weights))?;
+    let own = OlsFit {
+        sigma: summary.sigma,
+        r_squared: summary.r_squared,
+        adj_r_squared: summary.adj_r_squared,
+        precise: summary.precise,
+    };
+    let (py, y) = (design.py(), y.as_unbound().clone_ref(design.py()));
+    let fit = Fit { model: Model::Ols(Arc::new(summary)), design: design.unbind(), y };
+    Py::new(py, PyClassInitializer::from(fit).add_subclass(own))
+}
+
+/// A regression of a yes-or-no outcome, of a family by its name.
+#[pyfunction]
+#[pyo3(signature = (family, y, y_name, design, weights))]
+fn glm_fit<'py>(
+    family: Word<Family>,
+    y: PyReadonlyArray1<'py, f64>,
+    y_name: &str,
+    design: Bound<'py, DesignMatrix>,
+    weights: Option<&Weights>,
+) -> PyResult<Py<GlmFit>> {
+    let summary = fitted(&y, &design, weights, |x, y, weights| glm::fit(family.0, x, y, y_name, weights))?;
+    let own = GlmFit {
+        log_likelihood: summary.log_likelihood,
+        null_log_likelihood: summary.null_log_likelihood,
+        deviance: summary.deviance,
+        pseudo_r_squared: summary.pseudo_r_squared,
+        aic: summary.aic,
+        iterations: summary.iterations,
+        precise: summary.precise,
+    };
+    let (py, y) = (design.py(), y.as_unbound().clone_ref(design.py()));
+    let fit = Fit { model: Model::Glm(Arc::new(summary)), design: design.unbind(), y };
+    Py::new(py, PyClassInitializer::from(fit).add_subclass(own))
 }
 
 /// Adds this file's names to the module.
 pub fn register(m: &Bound<'_, PyModule>) -> PyResult<()> {
-    m.add_class::<Linear>()?;
+    m.add_class::<DesignMatrix>()?;
+    m.add_class::<Weights>()?;
+    m.add_class::<Fit>()?;
+    m.add_class::<OlsFit>()?;
+    m.add_class::<GlmFit>()?;
     m.add_function(wrap_pyfunction!(ols_fit, m)?)?;
     m.add_function(wrap_pyfunction!(glm_fit, m)?)
 }

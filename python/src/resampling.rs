@@ -1,191 +1,305 @@
 //! Randomisation tests.
 
-use crewe::design as design_core;
 use crewe::nonparametric::Alternative;
 use crewe::resampling as core;
 use crewe::rng::Seed;
-use numpy::{IntoPyArray, PyReadonlyArray1, PyReadonlyArray2};
+use numpy::{IntoPyArray, PyArray2, PyArrayMethods, PyReadonlyArray1};
 use pyo3::prelude::*;
-use pyo3::types::PyDict;
 
-use crate::convert::{SeedLike, record, slice};
-use crate::design::{Design, Units};
+use crate::assignment::Assignment;
+use crate::design::Design;
 use crate::error::OrRaise;
-use crate::pool::Signals;
+use crate::handle::{Floats, Level, SeedLike, Word, floats, slice};
+use crate::units::Units;
 
-/// An assignment out of the parts that Python holds.
-fn assignment(
-    py: Python<'_>,
-    design: &Design,
-    units: &Units,
-    arm: &[u8],
-    probability: &PyReadonlyArray2<'_, f64>,
-    simulated: Option<u64>,
-    drawn_here: bool,
-) -> PyResult<design_core::Assignment> {
-    let commitment = if drawn_here { Some(design.inner.commitment().or_raise(py)?) } else { None };
-    let probability = probability.as_array().to_owned();
-    let mut made = design_core::Assignment::from_parts(
-        &units.inner,
-        design.inner.arm_names(),
-        arm.to_vec(),
-        probability,
-    )
-    .or_raise(py)?;
-    (made.simulated, made.commitment) = (simulated, commitment);
-    Ok(made)
+/// The outcomes of rows, each of a unit of a trial; with `compared`, only some units take part.
+#[pyclass(module = "crewe._core", frozen)]
+struct Outcomes {
+    inner: core::Outcomes,
+}
+
+#[pymethods]
+impl Outcomes {
+    #[new]
+    #[pyo3(signature = (name, values, unit, units, compared))]
+    fn new(
+        py: Python<'_>,
+        name: &str,
+        values: PyReadonlyArray1<'_, f64>,
+        unit: PyReadonlyArray1<'_, u32>,
+        units: &Units,
+        compared: Option<Vec<bool>>,
+    ) -> PyResult<Self> {
+        let mut inner =
+            core::Outcomes::new(name, slice(&values)?, slice(&unit)?, units.inner.len()).or_raise(py)?;
+        if let Some(compared) = compared {
+            inner = inner.comparing(&compared).or_raise(py)?;
+        }
+        Ok(Self { inner })
+    }
+}
+
+/// What is compared: a statistic by its name, or with covariates (rows x k) the adjusted difference.
+#[pyclass(module = "crewe._core", frozen)]
+struct Statistic {
+    name: String,
+    studentised: bool,
+    covariates: Option<Py<PyArray2<f64>>>,
+}
+
+#[pymethods]
+impl Statistic {
+    #[new]
+    #[pyo3(signature = (name, studentised, covariates))]
+    fn new(name: String, studentised: bool, covariates: Option<Py<PyArray2<f64>>>) -> Self {
+        Self { name, studentised, covariates }
+    }
+}
+
+/// How a randomisation test is asked for.
+#[pyclass(module = "crewe._core", frozen)]
+struct RandomisationOptions {
+    inner: core::RandomisationOptions,
+}
+
+#[pymethods]
+impl RandomisationOptions {
+    #[new]
+    #[pyo3(signature = (draws, seed, alternative, level, interval, weights))]
+    fn new(
+        draws: u64,
+        seed: Option<SeedLike>,
+        alternative: Word<Alternative>,
+        level: Level,
+        interval: bool,
+        weights: Word<core::Weights>,
+    ) -> Self {
+        let mut inner = core::RandomisationOptions::default()
+            .draws(draws)
+            .alternative(alternative.0)
+            .level(level.0)
+            .interval(interval)
+            .weights(weights.0);
+        inner.seed = seed.map(Seed::from);
+        Self { inner }
+    }
+
+    /// The word for the alternative.
+    #[getter]
+    fn alternative(&self) -> &'static str {
+        self.inner.alternative.name()
+    }
+
+    /// The level of the interval.
+    #[getter]
+    fn level(&self) -> f64 {
+        self.inner.level
+    }
+}
+
+/// One arm beside the reference.
+#[pyclass(module = "crewe._core", frozen, get_all)]
+struct Comparison {
+    arm: String,
+    estimate: f64,
+    statistic: f64,
+    p_value: f64,
+    p_lower: f64,
+    p_upper: f64,
+    interval: Option<(f64, f64)>,
+    null_mean: f64,
+    null_sd: f64,
+    distribution: Floats,
+}
+
+/// What a randomisation test found; `omnibus` holds a statistic and its p-value.
+#[pyclass(module = "crewe._core", frozen, get_all)]
+struct RandomisationTest {
+    comparisons: Vec<Py<Comparison>>,
+    omnibus: Option<(f64, f64)>,
+    means: Vec<f64>,
+    exact: bool,
+    assignments: usize,
+    undefined: usize,
+    weight: Option<Floats>,
+    seed: Option<u64>,
+    weighted: bool,
+    notes: Vec<String>,
 }
 
 /// Tests a statistic of the core's own.
 #[pyfunction]
-#[expect(clippy::too_many_arguments, reason = "the package passes every option")]
-fn randomisation_test<'py>(
-    py: Python<'py>,
+fn randomisation_test(
+    py: Python<'_>,
     design: &Design,
-    units: &Units,
-    arm: PyReadonlyArray1<'py, u8>,
-    probability: PyReadonlyArray2<'py, f64>,
-    simulated: Option<u64>,
-    drawn_here: bool,
-    name: &str,
-    values: PyReadonlyArray1<'py, f64>,
-    unit: PyReadonlyArray1<'py, u32>,
-    compared: Option<Vec<bool>>,
-    statistic: &str,
-    studentised: bool,
-    covariates: Option<PyReadonlyArray2<'py, f64>>,
-    weights: &str,
-    draws: u64,
-    seed: Option<SeedLike>,
-    alternative: &str,
-    level: f64,
-    interval: bool,
-) -> PyResult<Bound<'py, PyDict>> {
-    let assignment = assignment(py, design, units, slice(&arm)?, &probability, simulated, drawn_here)?;
-    let mut outcomes =
-        core::Outcomes::new(name, slice(&values)?, slice(&unit)?, units.inner.len()).or_raise(py)?;
-    if let Some(compared) = compared {
-        outcomes = outcomes.comparing(&compared).or_raise(py)?;
-    }
-    let covariates = covariates.as_ref().map(|x| x.as_array());
-    let statistic = match (covariates, statistic) {
-        (Some(x), _) => core::Statistic::Adjusted(x),
-        (None, name) => core::Statistic::named(name, studentised).or_raise(py)?,
+    assignment: &Assignment,
+    outcomes: &Outcomes,
+    statistic: &Statistic,
+    options: &RandomisationOptions,
+) -> PyResult<RandomisationTest> {
+    let covariates = statistic.covariates.as_ref().map(|x| x.bind(py).readonly());
+    let columns = covariates.as_ref().map(|x| x.as_array());
+    let statistic = core::Statistic::named(&statistic.name, statistic.studentised, columns).or_raise(py)?;
+    let test = crate::pool::compute(py, |signals| {
+        core::randomisation_test(
+            &design.inner,
+            &assignment.inner,
+            &outcomes.inner,
+            statistic,
+            &options.inner,
+            signals,
+        )
+    })?;
+    let comparison = |found: core::Comparison| {
+        let comparison = Comparison {
+            arm: found.arm,
+            estimate: found.estimate,
+            statistic: found.statistic,
+            p_value: found.p_value,
+            p_lower: found.p_lower,
+            p_upper: found.p_upper,
+            interval: found.interval.map(|interval| (interval.low, interval.high)),
+            null_mean: found.null_mean,
+            null_sd: found.null_sd,
+            distribution: floats(py, found.distribution),
+        };
+        Py::new(py, comparison)
     };
-    let mut options = core::RandomisationOptions::default()
-        .draws(draws)
-        .alternative(alternative.parse().or_raise(py)?)
-        .level(level)
-        .interval(interval)
-        .weights(weights.parse().or_raise(py)?);
-    options.seed = seed.map(Seed::from);
-    let test = crate::pool::compute(py, || {
-        core::randomisation_test(&design.inner, &assignment, &outcomes, statistic, &options, &Signals)
+    Ok(RandomisationTest {
+        comparisons: test.comparisons.into_iter().map(comparison).collect::<PyResult<_>>()?,
+        omnibus: test.omnibus.map(|omnibus| (omnibus.statistic, omnibus.p_value)),
+        means: test.means,
+        exact: test.exact,
+        assignments: test.assignments,
+        undefined: test.undefined,
+        weight: test.weight.map(|weight| floats(py, weight)),
+        seed: test.seed,
+        weighted: test.weighted,
+        notes: test.notes,
     })
-    .or_raise(py)?;
-    let comparisons: Vec<_> = test
-        .comparisons
-        .into_iter()
-        .map(|c| {
-            Ok(record!(py,
-                "arm" => c.arm, "estimate" => c.estimate, "statistic" => c.statistic, "p_value" => c.p_value,
-                "p_lower" => c.p_lower, "p_upper" => c.p_upper,
-                "interval" => c.interval.map(|i| (i.low, i.high)), "null_mean" => c.null_mean,
-                "null_sd" => c.null_sd, "distribution" => c.distribution.into_pyarray(py)))
-        })
-        .collect::<PyResult<_>>()?;
-    Ok(record!(py,
-        "comparisons" => comparisons,
-        "omnibus" => test.omnibus.map(|o| (o.statistic, o.p_value)),
-        "means" => test.means,
-        "exact" => test.exact,
-        "assignments" => test.assignments,
-        "undefined" => test.undefined,
-        "weight" => test.weight.map(|w| w.into_pyarray(py)),
-        "seed" => test.seed,
-        "weighted" => test.weighted,
-        "notes" => test.notes,
-    ))
 }
 
-/// The assignments that a trial is compared with, for a statistic that Python computes.
+/// The assignments that a trial is compared with, assignments x units.
+#[pyclass(module = "crewe._core", frozen, get_all)]
+struct Redrawn {
+    arm: Py<PyArray2<u8>>,
+    weight: Option<Floats>,
+    seed: Option<u64>,
+    notes: Vec<String>,
+}
+
+/// Draws the assignments that a trial is compared with, for a statistic that Python computes.
 #[pyfunction]
-#[expect(clippy::too_many_arguments, reason = "an assignment comes back in its parts")]
-fn randomisation_redrawn<'py>(
-    py: Python<'py>,
+fn randomisation_redrawn(
+    py: Python<'_>,
     design: &Design,
-    units: &Units,
-    arm: PyReadonlyArray1<'py, u8>,
-    probability: PyReadonlyArray2<'py, f64>,
-    simulated: Option<u64>,
-    drawn_here: bool,
-    draws: u64,
-    seed: Option<SeedLike>,
-) -> PyResult<Bound<'py, PyDict>> {
-    let assignment = assignment(py, design, units, slice(&arm)?, &probability, simulated, drawn_here)?;
-    let seed = seed.map(Seed::from);
-    let found = crate::pool::compute(py, || {
-        core::redrawn(&design.inner, &assignment, draws, seed.as_ref(), &Signals)
+    assignment: &Assignment,
+    options: &RandomisationOptions,
+) -> PyResult<Redrawn> {
+    let options = &options.inner;
+    let found = crate::pool::compute(py, |signals| {
+        core::redrawn(&design.inner, &assignment.inner, options.draws, options.seed.as_ref(), signals)
+    })?;
+    Ok(Redrawn {
+        arm: found.arm.into_pyarray(py).unbind(),
+        weight: found.weight.map(|weight| floats(py, weight)),
+        seed: found.seed,
+        notes: found.notes,
     })
-    .or_raise(py)?;
-    Ok(record!(py,
-        "arm" => found.arm.into_pyarray(py),
-        "weight" => found.weight.map(|w| w.into_pyarray(py)),
-        "seed" => found.seed,
-        "notes" => found.notes,
-    ))
+}
+
+/// The tails of a null distribution, with its mean and standard deviation.
+#[pyclass(module = "crewe._core", frozen, get_all)]
+struct Tails {
+    p_value: f64,
+    p_lower: f64,
+    p_upper: f64,
+    null_mean: f64,
+    null_sd: f64,
 }
 
 /// The tails of a null distribution that Python computed.
 #[pyfunction]
-fn randomisation_tails<'py>(
-    py: Python<'py>,
-    values: PyReadonlyArray1<'py, f64>,
-    probability: Option<PyReadonlyArray1<'py, f64>>,
+#[pyo3(signature = (values, probability, observed, alternative))]
+fn randomisation_tails(
+    py: Python<'_>,
+    values: PyReadonlyArray1<'_, f64>,
+    probability: Option<PyReadonlyArray1<'_, f64>>,
     observed: f64,
-    alternative: &str,
-) -> PyResult<Bound<'py, PyDict>> {
-    let alternative = alternative.parse::<Alternative>().or_raise(py)?;
+    alternative: Word<Alternative>,
+) -> PyResult<Tails> {
     let probability = probability.as_ref().map(slice).transpose()?;
     let found = core::tails(slice(&values)?, probability, observed).or_raise(py)?;
-    Ok(record!(py,
-        "p_value" => found.p_value(alternative), "p_lower" => found.lower, "p_upper" => found.upper,
-        "null_mean" => found.mean, "null_sd" => found.sd))
+    Ok(Tails {
+        p_value: found.p_value(alternative.0),
+        p_lower: found.lower,
+        p_upper: found.upper,
+        null_mean: found.mean,
+        null_sd: found.sd,
+    })
 }
 
-/// The size of the test for a design, and the coverage of its interval, for a difference in means.
+/// How the size of a test is found.
+#[pyclass(module = "crewe._core", frozen)]
+struct SizeOptions {
+    inner: core::SizeOptions,
+}
+
+#[pymethods]
+impl SizeOptions {
+    #[new]
+    fn new(trials: u64, draws: u64, seed: u64, alpha: f64, effect: f64) -> Self {
+        let test = core::RandomisationOptions::default().draws(draws).level(1.0 - alpha);
+        let inner =
+            core::SizeOptions::default().trials(trials).seed(seed).alpha(alpha).effect(effect).test(test);
+        Self { inner }
+    }
+}
+
+/// The size of a test, and the coverage of its interval.
+#[pyclass(module = "crewe._core", frozen, get_all)]
+struct Size {
+    rejected: f64,
+    covered: f64,
+    std_error: f64,
+    exact: bool,
+    trials: usize,
+}
+
+/// The size of the test for a design, for a difference in means.
 #[pyfunction]
-#[expect(clippy::too_many_arguments, reason = "the package passes every option")]
-fn randomisation_size<'py>(
-    py: Python<'py>,
+fn randomisation_size(
+    py: Python<'_>,
     design: &Design,
     units: &Units,
-    values: PyReadonlyArray1<'py, f64>,
-    unit: PyReadonlyArray1<'py, u32>,
-    studentised: bool,
-    trials: u64,
-    draws: u64,
-    seed: u64,
-    alpha: f64,
-    effect: f64,
-) -> PyResult<Bound<'py, PyDict>> {
-    let outcomes =
-        core::Outcomes::new("outcome", slice(&values)?, slice(&unit)?, units.inner.len()).or_raise(py)?;
-    let test = core::RandomisationOptions::default().draws(draws).level(1.0 - alpha);
-    let options =
-        core::SizeOptions::default().trials(trials).seed(seed).alpha(alpha).effect(effect).test(test);
-    let statistic = core::Statistic::DifferenceInMeans { studentised };
-    let found = crate::pool::compute(py, || {
-        core::size(&design.inner, &units.inner, &outcomes, statistic, &options, &Signals)
+    outcomes: &Outcomes,
+    statistic: &Statistic,
+    options: &SizeOptions,
+) -> PyResult<Size> {
+    let statistic = core::Statistic::named(&statistic.name, statistic.studentised, None).or_raise(py)?;
+    let found = crate::pool::compute(py, |signals| {
+        core::size(&design.inner, &units.inner, &outcomes.inner, statistic, &options.inner, signals)
+    })?;
+    Ok(Size {
+        rejected: found.rejected,
+        covered: found.covered,
+        std_error: found.std_error,
+        exact: found.exact,
+        trials: found.trials,
     })
-    .or_raise(py)?;
-    Ok(record!(py,
-        "rejected" => found.rejected, "covered" => found.covered, "std_error" => found.std_error,
-        "exact" => found.exact, "trials" => found.trials))
 }
 
 /// Adds this file's names to the module.
 pub fn register(m: &Bound<'_, PyModule>) -> PyResult<()> {
+    m.add_class::<Outcomes>()?;
+    m.add_class::<Statistic>()?;
+    m.add_class::<RandomisationOptions>()?;
+    m.add_class::<Comparison>()?;
+    m.add_class::<RandomisationTest>()?;
+    m.add_class::<Redrawn>()?;
+    m.add_class::<Tails>()?;
+    m.add_class::<SizeOptions>()?;
+    m.add_class::<Size>()?;
     m.add_function(wrap_pyfunction!(randomisation_test, m)?)?;
     m.add_function(wrap_pyfunction!(randomisation_redrawn, m)?)?;
     m.add_function(wrap_pyfunction!(randomisation_tails, m)?)?;

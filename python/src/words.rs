@@ -1,4 +1,4 @@
-//! Words that the package checks before it reads any data: the core knows them.
+//! What the package checks before, or beside, what it computes: the core knows the rules and the words.
 
 use crewe::instruments::cases::Origin;
 use crewe::nonparametric::Alternative;
@@ -7,6 +7,7 @@ use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 
 use crate::error::OrRaise;
+use crate::handle::Level;
 
 /// Refuses a word that is no alternative, weighting or origin.
 #[pyfunction]
@@ -26,8 +27,35 @@ fn statistics() -> Vec<&'static str> {
     Statistic::names().collect()
 }
 
+/// A confidence level as a number; refuses what is none.
+#[pyfunction]
+fn check_level(level: Level) -> f64 {
+    level.0
+}
+
+/// Refuses an analysis by fewer than two clusters.
+#[pyfunction]
+fn check_clusters(py: Python<'_>, count: usize) -> PyResult<()> {
+    crewe::inference::check_clusters(count).or_raise(py)
+}
+
+/// Refuses a comparison in which an arm has fewer than two units.
+#[pyfunction]
+fn check_units_by_arm(
+    py: Python<'_>,
+    arms: Vec<String>,
+    units: Vec<usize>,
+    noun: &str,
+    column: Option<&str>,
+) -> PyResult<()> {
+    crewe::inference::check_units_by_arm(&arms, &units, noun, column).or_raise(py)
+}
+
 /// Adds this file's names to the module.
 pub fn register(m: &Bound<'_, PyModule>) -> PyResult<()> {
     m.add_function(wrap_pyfunction!(check_word, m)?)?;
+    m.add_function(wrap_pyfunction!(check_level, m)?)?;
+    m.add_function(wrap_pyfunction!(check_clusters, m)?)?;
+    m.add_function(wrap_pyfunction!(check_units_by_arm, m)?)?;
     m.add_function(wrap_pyfunction!(statistics, m)?)
 }

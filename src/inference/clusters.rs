@@ -7,6 +7,66 @@ use serde::{Serialize, Serializer};
 use crate::design::Column;
 use crate::{Fault, Result, codes};
 
+/// Clusters, and units of an arm, below which nothing can be said of the variation between them.
+const FEWEST: usize = 2;
+
+/// Refuses an analysis by fewer than two clusters.
+///
+/// # Errors
+/// [`crate::Error::Input`] with their number.
+///
+/// ```
+/// use crewe::inference::check_clusters;
+/// assert!(check_clusters(2).is_ok());
+/// assert!(check_clusters(1).unwrap_err().to_string().contains("at least 2 clusters, and there is 1"));
+/// ```
+pub fn check_clusters(count: usize) -> Result<()> {
+    if count >= FEWEST {
+        return Ok(());
+    }
+    let there = if count == 1 { "is" } else { "are" };
+    Err(Fault::new(format!(
+        "an analysis by clusters needs at least {FEWEST} clusters, and there {there} {count}"
+    ))
+    .remedy(
+        "With one cluster nothing can be said about the variation between clusters: check the column of ids",
+    )
+    .input())
+}
+
+/// Refuses a comparison in which an arm has fewer than two of the units that were randomised.
+///
+/// `units` says how many each arm has, `noun` what they are called, `column` where the arm stands in the data.
+///
+/// # Errors
+/// [`crate::Error::Design`] with the arm and the number.
+///
+/// ```
+/// use crewe::inference::check_units_by_arm;
+/// let arms = ["control", "crewe"];
+/// assert!(check_units_by_arm(&arms, &[2, 2], "families", None).is_ok());
+/// let error = check_units_by_arm(&arms, &[9, 1], "families", Some("arm")).unwrap_err().to_string();
+/// assert!(error.starts_with("arm 'crewe' has 1 of the families in the rows that are analysed (column 'arm')"));
+/// ```
+pub fn check_units_by_arm<S: AsRef<str>>(
+    arms: &[S],
+    units: &[usize],
+    noun: &str,
+    column: Option<&str>,
+) -> Result<()> {
+    let Some((arm, count)) = arms.iter().zip(units).find(|(_, count)| **count < FEWEST) else {
+        return Ok(());
+    };
+    let mut fault =
+        Fault::new(format!("arm '{}' has {count} of the {noun} in the rows that are analysed", arm.as_ref()));
+    fault.column = column.map(Into::into);
+    Err(fault
+        .remedy(
+            "An arm needs at least two, or its variation cannot be known: check the filter and the missing values",
+        )
+        .design())
+}
+
 /// Cluster membership: a code for every row, 0 to count - 1, each cluster holding at least one row.
 ///
 /// A clone shares the codes.

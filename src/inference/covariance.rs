@@ -72,6 +72,26 @@ pub struct Sandwich {
 }
 
 impl Sandwich {
+    /// Which definition.
+    pub fn kind(&self) -> Vcov {
+        self.kind
+    }
+
+    /// The matrix, k x k.
+    pub fn matrix(&self) -> &Array2<f64> {
+        &self.matrix
+    }
+
+    /// The number of clusters, where they matter.
+    pub fn clusters(&self) -> Option<usize> {
+        self.count
+    }
+
+    /// What a reader of the result must know.
+    pub fn notes(&self) -> &[String] {
+        &self.notes
+    }
+
     pub(super) fn new(fit: &dyn Fitted, kind: Vcov, rule: DfRule, middle: Middle) -> Self {
         let Middle { matrix: middle, apart, df, rests, .. } = middle;
         let mut matrix = fit.bread().around(middle.view());
@@ -169,9 +189,9 @@ impl<'f> Covariance<'f> {
         self.inner.clusters.as_ref()
     }
 
-    /// The degrees of freedom that are known already.
-    pub(super) fn known_df(&self) -> impl Iterator<Item = f64> {
-        self.inner.known.iter().map(|(_, df)| *df).filter(|df| !df.is_nan())
+    /// The coefficients whose degrees of freedom are known already, with these.
+    pub(super) fn known_df(&self) -> impl Iterator<Item = (usize, f64)> {
+        self.inner.known.iter().copied().filter(|(_, df)| !df.is_nan())
     }
 
     /// The fit.
@@ -186,7 +206,7 @@ impl<'f> Covariance<'f> {
 
     /// Which definition.
     pub fn kind(&self) -> Vcov {
-        self.inner.kind
+        self.inner.kind()
     }
 
     /// Where the degrees of freedom come from.
@@ -196,17 +216,17 @@ impl<'f> Covariance<'f> {
 
     /// The matrix, k x k.
     pub fn matrix(&self) -> &Array2<f64> {
-        &self.inner.matrix
+        self.inner.matrix()
     }
 
     /// The number of clusters, where they matter.
     pub fn clusters(&self) -> Option<usize> {
-        self.inner.count
+        self.inner.clusters()
     }
 
     /// What a reader of the result must know.
     pub fn notes(&self) -> &[String] {
-        &self.inner.notes
+        self.inner.notes()
     }
 
     /// Degrees of freedom of each coefficient, length k: infinite for a normal reference, not a number where there is no

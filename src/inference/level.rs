@@ -1,12 +1,18 @@
 //! The one check of a confidence level.
 
-use crate::{Fault, Result};
+use crate::{Error, Fault, Result};
 
-/// Refuses what is not strictly between 0 and 1.
+/// Refuses a confidence level that is not strictly between 0 and 1.
 ///
 /// # Errors
 /// [`crate::Error::Input`] with the level as its value; a level over 1 is most often meant in per cent.
-pub(crate) fn check_level(level: f64) -> Result<()> {
+///
+/// ```
+/// use crewe::inference::check_level;
+/// assert!(check_level(0.95).is_ok() && check_level(f64::NAN).is_err());
+/// assert!(check_level(95.0).unwrap_err().to_string().ends_with("A level of 95 per cent is 0.95."));
+/// ```
+pub fn check_level(level: f64) -> Result<()> {
     if level > 0.0 && level < 1.0 {
         return Ok(());
     }
@@ -15,10 +21,22 @@ pub(crate) fn check_level(level: f64) -> Result<()> {
     } else {
         "95 per cent is 0.95".into()
     };
-    Err(Fault::new("the confidence level does not lie between 0 and 1")
-        .values([level.to_string()])
-        .remedy(remedy)
-        .input())
+    Err(outside(level.to_string(), remedy))
+}
+
+/// The same refusal of what is no number at all, such as text.
+///
+/// ```
+/// let error = crewe::inference::not_a_level("'95%'").to_string();
+/// assert!(error.starts_with("the confidence level does not lie between 0 and 1 (seen: '95%')"));
+/// ```
+#[must_use]
+pub fn not_a_level(shown: impl Into<String>) -> Error {
+    outside(shown.into(), "95 per cent is 0.95".into())
+}
+
+fn outside(shown: String, remedy: String) -> Error {
+    Fault::new("the confidence level does not lie between 0 and 1").values([shown]).remedy(remedy).input()
 }
 
 #[cfg(test)]

@@ -39,6 +39,7 @@ use super::adjusted::{self, Power};
 use super::covariance::{Covariance, Sandwich};
 use super::fitted::{Fitted, Reference, Target};
 use super::rows;
+use crate::progress::{go_on, watcher};
 use crate::words::words;
 use crate::{Error, Fault, Result};
 
@@ -144,14 +145,14 @@ pub enum DfRule {
 /// clusters for the coefficients between them, a kind that the model does not have; where HC2 or HC3 meets a row with
 /// leverage 1 (the row is named), and CR3 or the jackknife a cluster without which the model cannot be estimated.
 pub fn covariance<'f>(fit: Arc<dyn Fitted + 'f>, kind: Vcov, rule: DfRule) -> Result<Covariance<'f>> {
-    check_clusters(&*fit, kind)?;
+    need_clusters(&*fit, kind)?;
     let mut notes = fit.objections(kind)?;
     let mut middle = middle(&*fit, kind, rule)?;
     notes.extend(middle.note.take());
     let sandwich = Sandwich::new(&*fit, kind, rule, middle);
     let mut covariance = Covariance::of(fit, sandwich);
     if matches!(kind, Vcov::Cr2 | Vcov::Hc2) && rule == DfRule::Default {
-        notes.extend(few_degrees(covariance.known_df()));
+        notes.extend(few_degrees(&covariance));
     }
     notes.extend(covariance.undefined_note());
     covariance.add_notes(notes);
@@ -186,7 +187,7 @@ fn middle(fit: &dyn Fitted, kind: Vcov, rule: DfRule) -> Result<Middle> {
         Vcov::Iid => Middle::of(Array2::eye(k) * fit.bread().scale()),
         Vcov::Hc0 | Vcov::Hc1 => {
             let factor = if kind == Vcov::Hc1 { n / residual } else { 1.0 };
-            Middle::of(fit.score_products() * factor)
+            Middle::of(fit.score_products()? * factor)
         }
         Vcov::Hc2 | Vcov::Hc3 => {
             let rows = fit.rows().ok_or_else(|| without_rows(kind))?;
@@ -197,7 +198,7 @@ fn middle(fit: &dyn Fitted, kind: Vcov, rule: DfRule) -> Result<Middle> {
                 .map(|(s, rest)| if kind == Vcov::Hc2 { s / rest.sqrt() } else { s / rest })
                 .collect();
             let apart = rows::apart(rows, &rests, &mut inflated);
-            Middle { apart, rests: Some(rests), ..Middle::of(rows.outer(&inflated)) }
+            Middle { apart, rests: Some(rests), ..Middle::of(rows.outer(&inflated)?) }
         }
         Vcov::Cr0 | Vcov::Cr1 | Vcov::Cr1s => {
             let factor = match kind {
@@ -205,7 +206,7 @@ fn middle(fit: &dyn Fitted, kind: Vcov, rule: DfRule) -> Result<Middle> {
                 Vcov::Cr1s => count / (count - 1.0) * (n - 1.0) / residual,
                 _ => 1.0,
             };
-            Middle::of(fit.score_products() * factor)
+            Middle::of(fit.score_products()? * factor)
         }
         Vcov::Cr2 => {
             let bread = fit.bread();
@@ -248,10 +249,14 @@ fn jackknife(fit: &dyn Fitted, count: f64) -> Result<Vec<Vec<f64>>> {
     use rayon::prelude::*;
     let coef = fit.coef();
     let groups = fit.clusters().unwrap_or(fit.n());
-    let changes: Vec<Vec<f64>> = (0..groups)
-        .into_par_iter()
-        .map(|g| Ok(fit.without(g)?.iter().zip(coef).map(|(without, b)| without - b).collect()))
-        .collect::<Result<_>>()?;
+    // The threads that share the work do not know who watches it.
+    let watcher = watcher();
+    let change = |g: usize| -> Result<Vec<f64>> {
+        go_on(&watcher)?;
+        let without = watcher.over(|| fit.without(g))?;
+        Ok(without.iter().zip(coef).map(|(without, b)| without - b).collect())
+    };
+    let changes: Vec<Vec<f64>> = (0..groups).into_par_iter().map(change).collect::<Result<_>>()?;
     let root = fit.bread().coefficients();
     let factor = ((count - 1.0) / count).sqrt();
     let scores = changes.iter().map(|change| solve(&root, change).into_iter().map(|s| s * factor).collect());
@@ -284,7 +289,7 @@ pub(super) fn degrees(
     let fixed = fixed_degrees(fit, kind, rule);
     match (fixed, fit.rows(), rests) {
         (Some(df), _, _) => Ok(vec![df; directions.len()]),
-        (None, Some(rows), Some(rests)) => Ok(rows::degrees(rows, rests, directions)),
+        (None, Some(rows), Some(rests)) => rows::degrees(rows, rests, directions),
         _ => adjusted::satterthwaite(fit, directions),
     }
 }
@@ -309,20 +314,35 @@ pub(super) fn fixed_degrees(fit: &dyn Fitted, kind: Vcov, rule: DfRule) -> Optio
     }
 }
 
-/// A note where the t approximation is rough.
-fn few_degrees(df: impl Iterator<Item = f64>) -> Option<String> {
+/// A note where the t approximation is rough for a coefficient of interest. Beside terms of strata or sets the intercept is
+/// the mean of one of these.
+fn few_degrees(covariance: &Covariance<'_>) -> Option<String> {
+    let (fit, terms) = (covariance.fit(), covariance.fit().terms());
+    let whole = fit.of_interest().len() == terms.len();
     // Infinite degrees of freedom are never small; what is not a number has a note of its own.
-    let smallest = df.fold(f64::INFINITY, f64::min);
-    (smallest < 4.0).then(|| {
+    let few: Vec<(&str, f64)> = covariance
+        .known_df()
+        .map(|(j, df)| (terms[j].as_str(), df))
+        .filter(|&(term, df)| df < 4.0 && (whole || term != "Intercept"))
+        .collect();
+    let (low, high) =
+        few.iter().fold((f64::INFINITY, 0.0_f64), |(low, high), &(_, df)| (low.min(df), high.max(df)));
+    let names: Vec<&str> = few.iter().map(|&(term, _)| term).collect();
+    let range = if format!("{low:.1}") == format!("{high:.1}") {
+        format!("{low:.1}")
+    } else {
+        format!("{low:.1} to {high:.1}")
+    };
+    (!few.is_empty()).then(|| {
         format!(
-            "the smallest degrees of freedom are {smallest:.1}: below 4 the t approximation is rough, prefer a \
-             randomisation test"
+            "the degrees of freedom of {} are {range}: below 4 the t approximation is rough, prefer a randomisation test",
+            crate::error::listed(&names)
         )
     })
 }
 
 /// Clusters where the kind needs them.
-fn check_clusters(fit: &dyn Fitted, kind: Vcov) -> Result<()> {
+fn need_clusters(fit: &dyn Fitted, kind: Vcov) -> Result<()> {
     if !kind.is_clustered() {
         return Ok(());
     }
@@ -330,11 +350,6 @@ fn check_clusters(fit: &dyn Fitted, kind: Vcov) -> Result<()> {
         None => Err(Fault::new(format!("{kind} needs to know the clusters"))
             .remedy("Name the unit that was randomised, for instance the family, as the cluster")
             .input()),
-        Some(count) if count < 2 => {
-            Err(Fault::new(format!("{kind} needs at least 2 clusters, and there is {count}"))
-                .remedy("With one cluster nothing can be said about the variation between clusters")
-                .input())
-        }
-        Some(_) => Ok(()),
+        Some(count) => super::check_clusters(count),
     }
 }

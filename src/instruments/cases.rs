@@ -199,13 +199,15 @@ words!(
 );
 
 /// A row that is not kept.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct Excluded {
     /// The row, counted from 0.
     pub row: usize,
-    /// Why.
+    /// Why: the reason that it is counted under.
     pub reason: Exclusion,
+    /// What else would have excluded it.
+    pub also: Vec<Exclusion>,
 }
 
 /// A recode that a rule made, and the rows in which it did.
@@ -409,17 +411,16 @@ fn keep(dates: &Dates<'_>, window: &Window) -> Kept {
     let mut kept = Kept { rows: Vec::new(), excluded: Vec::new() };
     for row in 0..dates.referral.len() {
         let randomised = dates.randomised.map(|days| days[row].is_some());
-        let reason = if dates.set_aside[row] {
-            Some(Exclusion::SetAside)
-        } else if window.origin == Origin::Randomisation && randomised == Some(false) {
-            Some(Exclusion::NotRandomised)
-        } else if dates.referral[row].is_none() {
-            Some(Exclusion::NoReferral)
-        } else {
-            None
-        };
-        match reason {
-            Some(reason) => kept.excluded.push(Excluded { row, reason }),
+        let mut reasons = [
+            (dates.set_aside[row], Exclusion::SetAside),
+            (window.origin == Origin::Randomisation && randomised == Some(false), Exclusion::NotRandomised),
+            (dates.referral[row].is_none(), Exclusion::NoReferral),
+        ]
+        .into_iter()
+        .filter(|(holds, _)| *holds)
+        .map(|(_, reason)| reason);
+        match reasons.next() {
+            Some(reason) => kept.excluded.push(Excluded { row, reason, also: reasons.collect() }),
             None => kept.rows.push(row),
         }
     }

@@ -13,7 +13,9 @@ use ndarray::ArrayView2;
 
 use serde::Serialize;
 
+use crate::moments::Moments;
 use crate::setters::setters;
+use crate::ties::Sameness;
 use crate::{Fault, Result, codes};
 
 /// How a survey is scored.
@@ -52,7 +54,8 @@ pub struct Scores {
     pub total: Vec<f64>,
     /// How many items are answered, length n.
     pub answered: Vec<usize>,
-    /// Cronbach's alpha over the complete rows; NaN with one item, under two complete rows or no variance.
+    /// Cronbach's alpha over the complete rows; NaN with one item, under two complete rows or totals that do not
+    /// vary.
     pub alpha: f64,
     /// The complete rows.
     pub complete: usize,
@@ -144,7 +147,7 @@ fn check(items: ArrayView2<'_, f64>, options: &Options<'_>) -> Result<()> {
                 options.low, options.high
             ))
             .column(options.names[j].clone())
-            .values(off.iter().map(|&i| column[i].to_string()))
+            .labels(off.iter().map(|&i| column[i].to_string()))
             .rows(off)
             .remedy("Correct the answers, give the right scale, or leave missing answers empty")
             .input());
@@ -157,12 +160,15 @@ fn cronbach(rows: &[Vec<f64>], k: usize) -> f64 {
     if rows.len() < 2 || k < 2 {
         return f64::NAN;
     }
-    let items: f64 = (0..k).map(|j| variance(&rows.iter().map(|row| row[j]).collect::<Vec<_>>())).sum();
-    let total = variance(&rows.iter().map(|row| row.iter().sum()).collect::<Vec<_>>());
+    let variance = |x: Vec<f64>| Moments::of(&x).variance();
+    let items: f64 = (0..k).map(|j| variance(rows.iter().map(|row| row[j]).collect())).sum();
+    let total = variance(rows.iter().map(|row| row.iter().sum()).collect());
     if total == 0.0 {
         return f64::NAN;
     }
-    k as f64 / (k as f64 - 1.0) * (1.0 - items / total)
+    // Twice the covariances, as a share of the total's variance; without any, what is left of 1 - 1 is rounding.
+    let shared = 1.0 - items / total;
+    if shared.abs() <= 1e-13 { 0.0 } else { k as f64 / (k as f64 - 1.0) * shared }
 }
 
 /// The correlation of item `j` with the sum of the others.
@@ -185,12 +191,6 @@ fn item_rest(rows: &[Vec<f64>], j: usize, low: f64) -> f64 {
     }
     let spread = (n * xx - x * x) * (n * yy - y * y);
     if spread > 0.0 { ((n * xy - x * y) / spread.sqrt()).clamp(-1.0, 1.0) } else { f64::NAN }
-}
-
-/// The variance over n - 1.
-fn variance(x: &[f64]) -> f64 {
-    let mean = x.iter().sum::<f64>() / x.len() as f64;
-    x.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / (x.len() as f64 - 1.0)
 }
 
 /// The distribution of scores in one group.
@@ -239,17 +239,18 @@ pub fn summarise(scores: &[f64], group: &[u32], groups: usize) -> Result<Vec<Sum
             members[code as usize].push(score);
         }
     }
+    let rule = Sameness::of(scores);
     let summaries = members
         .into_iter()
         .zip(missing)
         .map(|(mut x, missing)| {
             x.sort_by(f64::total_cmp);
-            let n = x.len();
+            let moments = Moments::within(&x, rule);
             Summary {
-                n,
+                n: x.len(),
                 missing,
-                mean: if n == 0 { f64::NAN } else { x.iter().sum::<f64>() / n as f64 },
-                sd: if n < 2 { f64::NAN } else { variance(&x).sqrt() },
+                mean: moments.mean,
+                sd: moments.sd(),
                 min: quantile(&x, 0.0),
                 q1: quantile(&x, 0.25),
                 median: quantile(&x, 0.5),
@@ -290,5 +291,22 @@ mod tests {
         assert!((item_rest(&rows, 0, 1.0) + 1.0).abs() < 1e-15);
         assert!(item_rest(&rows, 2, 1.0).is_nan());
         assert!(item_rest(&rows[..2], 0, 1.0).is_nan());
+    }
+
+    #[test]
+    fn row_9_1_alpha_of_items_that_have_nothing_in_common_is_0() {
+        // Every pair of answers once: the items do not covary, and a third is the same for all.
+        for k in 2..8 {
+            let mut rows = Vec::new();
+            for a in 0..k {
+                for b in 0..k {
+                    rows.push(vec![f64::from(a), f64::from(b), 3.0]);
+                }
+            }
+            assert_eq!(cronbach(&rows, 3), 0.0);
+        }
+        assert!(cronbach(&vec![vec![3.0, 4.0]; 33], 2).is_nan());
+        // Items that cancel leave a total without variance.
+        assert!(cronbach(&[vec![1.0, 5.0], vec![2.0, 4.0], vec![5.0, 1.0]], 2).is_nan());
     }
 }

@@ -17,7 +17,9 @@ use ndarray::ArrayView2;
 
 use serde::Serialize;
 
+use crate::moments::Moments;
 use crate::setters::setters;
+use crate::ties::Sameness;
 use crate::words::words;
 use crate::{Fault, Result, codes};
 
@@ -161,7 +163,7 @@ fn check(values: ArrayView2<'_, f64>, factors: &[Factor]) -> Result<()> {
         if !bad.is_empty() {
             return Err(Fault::new("a factor is present (1) or absent (0)")
                 .column(format!("factor {j}"))
-                .values(bad.iter().map(|&i| column[i].to_string()))
+                .labels(bad.iter().map(|&i| column[i].to_string()))
                 .rows(bad)
                 .remedy("Correct these values")
                 .input());
@@ -232,7 +234,9 @@ pub fn change(before: &[f64], after: &[f64], arm: &[u32], arms: usize) -> Result
     }
     check_arms(arm, arms)?;
     let change: Vec<f64> = after.iter().zip(before).map(|(a, b)| a - b).collect();
-    let by_arm = means(&change, arm, arms);
+    // What arithmetic leaves of two equal scores is rounding beside the scores, not beside itself.
+    let rule = Sameness::of(&[before, after].concat());
+    let by_arm = means(&change, rule, arm, arms);
     if arms < 2 || by_arm.iter().any(|mean| mean.n == 0) {
         return Err(Fault::new("a change by arm needs cases in at least two arms")
             .remedy("Check the column of the arm, and that cases of every arm have both times")
@@ -240,8 +244,8 @@ pub fn change(before: &[f64], after: &[f64], arm: &[u32], arms: usize) -> Result
     }
     let differences = (1..arms).map(|g| welch(g, &by_arm[0], &by_arm[g])).collect();
     Ok(Change {
-        before: means(before, arm, arms),
-        after: means(after, arm, arms),
+        before: means(before, rule, arm, arms),
+        after: means(after, rule, arm, arms),
         change,
         by_arm,
         differences,
@@ -259,16 +263,13 @@ fn check_arms(arm: &[u32], arms: usize) -> Result<()> {
         .input())
 }
 
-fn means(x: &[f64], arm: &[u32], arms: usize) -> Vec<Mean> {
+fn means(x: &[f64], rule: Sameness, arm: &[u32], arms: usize) -> Vec<Mean> {
     (0..arms)
         .map(|g| {
             let own: Vec<f64> =
                 x.iter().zip(arm).filter(|(_, code)| **code as usize == g).map(|(x, _)| *x).collect();
-            let n = own.len() as f64;
-            let mean = own.iter().sum::<f64>() / n;
-            let squares = own.iter().map(|x| (x - mean).powi(2)).sum::<f64>();
-            let sd = if own.len() < 2 { f64::NAN } else { (squares / (n - 1.0)).sqrt() };
-            Mean { n: own.len(), mean, sd }
+            let moments = Moments::within(&own, rule);
+            Mean { n: own.len(), mean: moments.mean, sd: moments.sd() }
         })
         .collect()
 }
@@ -319,7 +320,8 @@ pub fn bounds(
     check_arms(arm, arms)?;
     let mut ranges: Vec<Range> = (1..arms).map(|g| Range { arm: g, low: 0.0, high: 0.0 }).collect();
     for (j, factor) in factors.iter().enumerate() {
-        let by_arm = means(&change.column(j).to_vec(), arm, arms);
+        let column = change.column(j).to_vec();
+        let by_arm = means(&column, Sameness::of(&column), arm, arms);
         if by_arm.iter().any(|mean| mean.n == 0) {
             return Err(Fault::new("an arm has no case").remedy("Check the column of the arm").input());
         }

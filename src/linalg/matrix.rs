@@ -14,6 +14,7 @@ pub struct DesignMatrix<'a> {
     intercept: bool,
     names: Vec<String>,
     indicators: OnceLock<Option<Indicators>>,
+    aside: Vec<usize>,
 }
 
 impl<'a> DesignMatrix<'a> {
@@ -23,7 +24,7 @@ impl<'a> DesignMatrix<'a> {
     pub fn new(columns: ArrayView2<'a, f64>, intercept: bool) -> Self {
         let names = (1..=columns.ncols()).map(|j| format!("x{j}"));
         let names = intercept.then(|| "Intercept".to_owned()).into_iter().chain(names).collect();
-        Self { columns, intercept, names, indicators: OnceLock::new() }
+        Self { columns, intercept, names, indicators: OnceLock::new(), aside: Vec::new() }
     }
 
     /// Names the stored columns, for error messages and results.
@@ -44,6 +45,19 @@ impl<'a> DesignMatrix<'a> {
         ))
         .remedy("Give one name for each column of X")
         .input())
+    }
+
+    /// Sets stored columns aside that stand for the design, such as the terms of strata or sets: they are estimated as all
+    /// others are, but nobody asks after them, and notes on what can be said of coefficients pass them over.
+    #[must_use]
+    pub fn aside(mut self, columns: impl IntoIterator<Item = usize>) -> Self {
+        self.aside = columns.into_iter().collect();
+        self
+    }
+
+    /// Whether a stored column was set aside.
+    pub(crate) fn is_aside(&self, column: usize) -> bool {
+        self.aside.contains(&column)
     }
 
     /// Observations.

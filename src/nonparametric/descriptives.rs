@@ -6,7 +6,8 @@ use serde::Serialize;
 
 use super::{Interval, check_level};
 use crate::dist::t_quantile;
-use crate::ties::{Distinct, Tolerance, all_whole};
+use crate::moments::Moments;
+use crate::ties::{Distinct, Sameness, Tolerance, all_whole};
 use crate::{Fault, Result, codes};
 
 /// Cells of a table beyond which it is refused: nobody reads it, and memory runs out soon after.
@@ -24,7 +25,7 @@ pub struct GroupSummary {
     pub missing: usize,
     /// The mean; NaN where nothing is observed.
     pub mean: f64,
-    /// The standard deviation (n - 1); NaN under two values.
+    /// The standard deviation (n - 1); NaN under two values, and 0 where they differ by rounding alone.
     pub sd: f64,
     /// The standard error of the mean, sd/sqrt(n).
     pub std_error: f64,
@@ -67,7 +68,12 @@ pub fn group_summary(values: &[f64], codes: &[u32], groups: usize, level: f64) -
             members[code as usize].push(value);
         }
     }
-    Ok(members.into_iter().zip(missing).map(|(values, missing)| summary(values, missing, level)).collect())
+    let rule = Sameness::of(values);
+    Ok(members
+        .into_iter()
+        .zip(missing)
+        .map(|(values, missing)| summary(values, rule, missing, level))
+        .collect())
 }
 
 fn refuse_infinite(values: &[f64]) -> Result<()> {
@@ -81,15 +87,14 @@ fn refuse_infinite(values: &[f64]) -> Result<()> {
         .input())
 }
 
-fn summary(mut values: Vec<f64>, missing: usize, level: f64) -> GroupSummary {
+fn summary(mut values: Vec<f64>, rule: Sameness, missing: usize, level: f64) -> GroupSummary {
     // In ascending order sums do not depend on the order of the rows.
     values.sort_by(f64::total_cmp);
     let n = values.len();
     let count = n as f64;
     let at = |i: usize| values.get(i).copied().unwrap_or(f64::NAN);
-    let mean = if n == 0 { f64::NAN } else { values.iter().sum::<f64>() / count };
-    let squares: f64 = values.iter().map(|v| (v - mean).powi(2)).sum();
-    let sd = if n < 2 { f64::NAN } else { (squares / (count - 1.0)).sqrt() };
+    let moments = Moments::within(&values, rule);
+    let (mean, sd) = (moments.mean, moments.sd());
     let std_error = sd / count.sqrt();
     let half = if n < 2 { f64::NAN } else { t_quantile(0.5 + 0.5 * level, count - 1.0) * std_error };
     GroupSummary {
@@ -173,7 +178,6 @@ pub fn cut(values: &[f64], edges: &[f64], column: &str) -> Result<Vec<Option<u32
     if !off.is_empty() {
         return Err(Fault::new("values lie outside the bins")
             .column(column)
-            .values(off.iter().map(|&i| values[i].to_string()))
             .rows(off)
             .remedy(format!("The bins run from {} to {}: widen them", edges[0], edges[last]))
             .input());

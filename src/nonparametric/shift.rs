@@ -132,12 +132,12 @@ impl SubsetSums<f64> {
     pub fn probabilities(scores: &[i64], take: usize, monitor: &dyn Monitor) -> Result<Self> {
         check_take(scores, take)?;
         let most = i64::MAX / (4 * scores.len().max(1) as i64);
-        let wide: Vec<String> =
-            scores.iter().filter(|a| a.unsigned_abs() > most as u64).map(i64::to_string).collect();
+        let wide: Vec<usize> =
+            (0..scores.len()).filter(|&i| scores[i].unsigned_abs() > most as u64).collect();
         if !wide.is_empty() {
             return Err(Fault::new("scores are so large that their sums are beyond 64 bits")
-                .values(wide)
-                .remedy("Use a randomisation test, which takes any values")
+                .rows(wide)
+                .remedy("Divide the scores by what keeps them whole, or round them")
                 .input());
         }
         let reduced = reduce(scores, take);
@@ -146,7 +146,7 @@ impl SubsetSums<f64> {
                 "the exact distribution is out of reach for samples of this size and scores so spread",
             )
             .values([format!("{} scores, {} sums", scores.len(), reduced.reach + 1)])
-            .remedy("Use the asymptotic test or a randomisation test")
+            .remedy("Use the asymptotic test of ranks, or round the scores to fewer values")
             .input());
         }
         let k = reduced.take;

@@ -16,12 +16,12 @@ use std::sync::Arc;
 use ndarray::{Array2, ArrayView1, ArrayView2};
 
 use super::estimates::new_id;
-use super::ols::{FAST_TOLERANCE, NOTHING, RANK_TOLERANCE, half, other_half, rank_error_of};
+use super::ols::{FAST_TOLERANCE, NEARLY, NOTHING, RANK_TOLERANCE, half, other_half, rank_error_of};
 use crate::inference::fitted::mirror;
 use crate::inference::{
     Bread, Covariance, DfRule, Fitted, Identity, Link, Moments, Reference, Vcov, covariance,
 };
-use crate::linalg::factor::factor;
+use crate::linalg::factor::{Collinear, factor};
 use crate::linalg::gram::centred;
 use crate::{Fault, Result};
 
@@ -174,6 +174,12 @@ impl Accumulated {
         let raw: Vec<Vec<f64>> = total.chunks_exact(q).map(<[f64]>::to_vec).collect();
         let gram = centred(&raw);
         let inner: Vec<Vec<f64>> = gram[..k].iter().map(|row| row[..k].to_vec()).collect();
+        if let Some(j) = (1..k).find(|&j| {
+            let size = origin.shift[j - 1] / origin.unit[j - 1];
+            gram[j][j] <= NEARLY * (raw[j][j] + size * (2.0 * raw[0][j] + size * n))
+        }) {
+            return Err(rank_error_of(&self.names, &[Collinear { column: j, with: vec![0] }]));
+        }
         let lost = (1..k).find(|&j| gram[j][j] <= FAST_TOLERANCE * raw[j][j]);
         let found = factor(&inner, RANK_TOLERANCE).map_err(|lost| rank_error_of(&self.names, &lost))?;
         if lost.is_some() || found.tolerance < FAST_TOLERANCE {

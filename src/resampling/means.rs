@@ -15,6 +15,7 @@ use ndarray::Array2;
 use super::Outcomes;
 use super::replay::{Evaluate, Room};
 use super::sums::ArmSums;
+use crate::ties;
 
 /// Sums of one unit, as it counts in one arm.
 #[derive(Debug, Clone, Copy, Default)]
@@ -58,9 +59,11 @@ impl Means {
             n += 1.0;
             centre += (value - centre) / n;
         }
+        // Outcomes that are one value have sums of 0, and not of what rounding leaves.
+        let varies = ties::varies(values);
         let mut sums = vec![0.0; units];
         for (&value, &unit) in values.iter().zip(&outcomes.unit).filter(|(value, _)| !value.is_nan()) {
-            sums[unit as usize] += value - centre;
+            sums[unit as usize] += if varies { value - centre } else { 0.0 };
         }
         let mut cells = vec![Cell::default(); (arms + 1) * units];
         for (index, cell) in cells.iter_mut().enumerate().take(arms * units) {

@@ -2,7 +2,9 @@
 
 use serde::Serialize;
 
-use crate::design::{Assignment, LEFT_OUT};
+use crate::design::{Assignment, LEFT_OUT, Unit};
+use crate::inference::check_units_by_arm;
+use crate::ties::Sameness;
 use crate::{Fault, Result};
 
 /// Outcomes by row, and the unit of each row.
@@ -137,7 +139,7 @@ impl Outcomes {
         self.rows().all(|row| self.values[row] == 0.0 || self.values[row] == 1.0)
     }
 
-    /// The standard deviation of the outcomes that count, at least the smallest positive number.
+    /// The standard deviation of the outcomes that count; where they do not vary, their size or 1.
     pub(super) fn spread(&self) -> f64 {
         let (mut n, mut mean, mut squares) = (0.0, 0.0, 0.0);
         for row in self.rows() {
@@ -147,18 +149,36 @@ impl Outcomes {
             squares += apart * (self.values[row] - mean);
         }
         let spread = (squares / f64::max(n - 1.0, 1.0)).sqrt();
-        if spread > 0.0 { spread } else { f64::max(mean.abs(), 1.0) }
+        let rule = Sameness::of(&self.values);
+        let varies = rule.varies(self.rows().map(|row| self.values[row]));
+        if varies && spread > 0.0 { spread } else { f64::max(mean.abs(), 1.0) }
     }
 }
 
-/// Refuses a trial in which an arm has no outcomes.
-pub(super) fn each_arm_has_outcomes(assignment: &Assignment, outcomes: &Outcomes) -> Result<()> {
+/// The units with outcomes of every arm.
+fn units_by_arm(assignment: &Assignment, outcomes: &Outcomes) -> Vec<usize> {
     let mut units = vec![0_usize; assignment.arms.len()];
     for (&arm, count) in assignment.arm.iter().zip(outcomes.counts()) {
         if arm != LEFT_OUT && count > 0.0 {
             units[usize::from(arm)] += 1;
         }
     }
+    units
+}
+
+/// Refuses a trial in which an arm has fewer than two units with outcomes.
+pub(super) fn each_arm_has_units(assignment: &Assignment, outcomes: &Outcomes) -> Result<()> {
+    let units = units_by_arm(assignment, outcomes);
+    if units.contains(&0) {
+        return each_arm_has_outcomes(assignment, outcomes);
+    }
+    let noun = if matches!(assignment.units.unit(), Unit::Cluster(_)) { "clusters" } else { "individuals" };
+    check_units_by_arm(&assignment.arms, &units, noun, None)
+}
+
+/// Refuses a trial in which an arm has no outcomes.
+pub(super) fn each_arm_has_outcomes(assignment: &Assignment, outcomes: &Outcomes) -> Result<()> {
+    let units = units_by_arm(assignment, outcomes);
     let none: Vec<&str> = assignment
         .arms
         .iter()

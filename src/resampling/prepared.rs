@@ -47,6 +47,7 @@ impl<'a> Prepared<'a> {
         outcomes: &'a Outcomes,
         options: &RandomisationOptions,
         seed: &Seed,
+        monitor: &dyn Monitor,
     ) -> Result<Self> {
         check_level(options.level)?;
         let units = assignment.units.len();
@@ -59,7 +60,7 @@ impl<'a> Prepared<'a> {
         each_arm_has_outcomes(assignment, outcomes)?;
         let mut notes = Vec::new();
         let weight = chances(assignment, options.weights, &mut notes)?;
-        let replay = replay_of(design, assignment, options.draws, seed)?;
+        let replay = replay_of(design, assignment, options.draws, seed, monitor)?;
         let treated = assignment.arm.iter().map(|&arm| arm == 1).collect();
         Ok(Self { assignment, outcomes, replay, weight, treated, notes })
     }

@@ -9,6 +9,7 @@
 //! Missing outcomes: all units randomised are drawn again and the statistic is computed on the rows observed, which
 //! assumes that the arm does not influence what is missing.
 
+use super::outcomes::each_arm_has_units;
 use super::prepared::Prepared;
 use super::redrawn::{new_seed, redraw_seed, shown};
 use super::statistics::Statistic;
@@ -24,7 +25,8 @@ use crate::progress::Monitor;
 ///
 /// # Errors
 /// [`crate::Error::Input`] where an arm has no outcomes, the options are out of range, or the user's statistic is not a finite
-/// number on some assignments; [`crate::Error::Design`] where the assignment cannot have come from the design;
+/// number on some assignments; [`crate::Error::Design`] where an arm has fewer than two units with outcomes, and where
+/// the assignment cannot have come from the design;
 /// [`crate::Error::Interrupted`] when the monitor stops the work.
 ///
 /// ```
@@ -55,7 +57,10 @@ pub fn randomisation_test(
     monitor: &dyn Monitor,
 ) -> Result<RandomisationTest> {
     let seed = redraw_seed(design, assignment, options.seed.as_ref())?;
-    let prepared = Prepared::new(design, assignment, outcomes, options, &seed)?;
+    if outcomes.units == assignment.units.len() {
+        each_arm_has_units(assignment, outcomes)?;
+    }
+    let prepared = Prepared::new(design, assignment, outcomes, options, &seed, monitor)?;
     let mut test = statistic.test(&prepared, options, monitor)?;
     if !test.exact {
         test.seed = shown(&seed);

@@ -10,6 +10,7 @@ use crate::regression::weights::check_weights;
 pub use crate::ties::Tolerance;
 use serde::Serialize;
 
+use crate::progress::{go_on, watcher};
 use crate::{Fault, Result, codes};
 
 /// What was observed: a time for every row, and whether it ended in the event (1) or was censored (0).
@@ -93,7 +94,6 @@ impl<'a> Surv<'a> {
         if !rows.is_empty() {
             return Err(Fault::new(format!("{} of {n} times are negative", rows.len()))
                 .column(&self.time_name)
-                .values(rows.iter().map(|&i| self.time[i].to_string()))
                 .rows(rows)
                 .remedy("Times count from the start of each case: check dates that end before they begin")
                 .input());
@@ -102,7 +102,7 @@ impl<'a> Surv<'a> {
         if !rows.is_empty() {
             return Err(Fault::new("the event is neither 0 nor 1")
                 .column(&self.event_name)
-                .values(rows.iter().map(|&i| self.event[i].to_string()))
+                .labels(rows.iter().map(|&i| self.event[i].to_string()))
                 .rows(rows)
                 .remedy("Code it 1 where the event happened and 0 where the case was censored")
                 .input());
@@ -202,7 +202,10 @@ impl Timeline {
         // Non-negative doubles sort as their bits do (and -0 becomes 0).
         let mut keyed: Vec<(u64, u32)> =
             surv.time.iter().enumerate().map(|(i, &t)| ((t + 0.0).to_bits(), i as u32)).collect();
+        let monitor = &watcher();
+        go_on(monitor)?;
         keyed.sort_unstable();
+        go_on(monitor)?;
         let (cuts, tolerance) = distinct_times(&keyed);
         // The class of a row is its stratum, time and event; a counting sort keeps the order of rows within it.
         let classes = |row: u32, time: usize| {
@@ -278,6 +281,23 @@ impl Timeline {
         self.tolerance.last_by(&self.ties[ties.clone()], time, |tie| tie.time).map(|j| ties.start + j)
     }
 
+    /// The last time of a stratum: beyond it nobody is left who could tell.
+    ///
+    /// # Panics
+    /// If there is no such stratum.
+    pub fn end(&self, stratum: usize) -> f64 {
+        self.ties[self.strata[stratum].clone()].last().map_or(f64::NAN, |tie| tie.time)
+    }
+
+    /// Whether a time is no later than the last of a stratum; NaN is not.
+    ///
+    /// # Panics
+    /// If there is no such stratum.
+    pub fn reaches(&self, stratum: usize, time: f64) -> bool {
+        let end = self.end(stratum);
+        time <= end || self.tolerance.same(time, end)
+    }
+
     /// Rows.
     pub fn n(&self) -> usize {
         self.order.len()
@@ -318,6 +338,8 @@ mod tests {
         let found = [0.2, 3.0 - 1e-9, 9.0].map(|t| timeline.last_at(0, t));
         assert_eq!(found, [None, Some(1), Some(1)]);
         assert_eq!(timeline.last_at(1, 0.1 + 0.2), Some(2));
+        let reached = [0.0, 3.0 + 1e-9, 3.1, f64::NAN, f64::INFINITY].map(|t| timeline.reaches(0, t));
+        assert_eq!((reached, timeline.end(1)), ([true, true, false, false, false], 5.0));
     }
 
     #[test]

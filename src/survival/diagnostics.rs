@@ -11,6 +11,8 @@ use serde::Serialize;
 
 use super::cox::{CoxFit, Test};
 use super::likelihood::{each_event_time, mirror};
+use crate::progress::watcher;
+use crate::ties::varies;
 use crate::words::words;
 use crate::{Fault, Result};
 
@@ -82,7 +84,7 @@ impl CoxFit {
         let mut score = vec![0.0; p];
         let mut blocks = [vec![0.0; p * p], vec![0.0; p * p], vec![0.0; p * p]];
         let mut mean = vec![0.0; g.len() * p];
-        each_event_time(&self.data, &self.beta, self.ties, true, |step| {
+        each_event_time(&self.data, &self.beta, self.ties, true, &watcher(), |step| {
             let at = g[step.tie];
             for (factor, block) in [1.0, at, at * at].into_iter().zip(&mut blocks) {
                 step.add_information(p, factor, block);
@@ -91,7 +93,7 @@ impl CoxFit {
                 mean[step.tie * p + j] = step.mean_sum(j) / step.deaths as f64;
                 score[j] -= at * step.mean_weight * step.mean_sum(j);
             }
-        });
+        })?;
         for block in &mut blocks {
             mirror(block, p);
         }
@@ -156,6 +158,13 @@ impl CoxFit {
             return Err(Fault::new(format!("the log of an event at time {} is not a number", tie.0.time))
                 .remedy("Use the transform 'km' or 'rank'")
                 .input());
+        }
+        let at_events: Vec<f64> =
+            ties.iter().zip(&g).filter(|(tie, _)| tie.deaths() > 0).map(|(_, g)| *g).collect();
+        if !varies(&at_events) {
+            // With all events at one time there is no trend to test, and none of rounding.
+            g.fill(0.0);
+            return Ok(g);
         }
         for value in &mut g {
             *value -= mean;

@@ -9,9 +9,13 @@ use serde::Serialize;
 
 use super::data::{Surv, Timeline, Tolerance};
 use crate::inference::level::check_level;
+use crate::progress::{Pace, watcher};
 use crate::setters::setters;
 use crate::words::words;
 use crate::{Result, dist};
+
+/// Basic steps of a time.
+const STEP: usize = 128;
 
 /// The scale on which an interval of S is symmetric.
 ///
@@ -135,12 +139,14 @@ pub struct Curve {
     pub tolerance: Tolerance,
 }
 
-/// A curve read at given times; all arrays have one element a time, NaN where a time is.
+/// A curve read at given times; all arrays have one element a time, NaN where a time is, and beyond the last time of the
+/// group, where nobody is left who could tell, unless the curve had come down to 0.
 ///
 /// ```
 /// use crewe::survival::{Options, Surv, kaplan_meier};
 /// let curve = &kaplan_meier(&Surv::new(&[2., 4., 4., 9.], &[1., 1., 0., 0.]), None, Options::default())?[0];
-/// assert_eq!(curve.read(&[1.0, 2.0, 30.0]).survival, [1.0, 0.75, 0.5]);
+/// assert_eq!(curve.read(&[1.0, 2.0, 8.0]).survival, [1.0, 0.75, 0.5]);
+/// assert!(curve.read(&[30.0]).survival[0].is_nan());
 /// # Ok::<(), crewe::Error>(())
 /// ```
 #[derive(Debug, Clone, PartialEq, Default, Serialize)]
@@ -193,7 +199,11 @@ pub fn kaplan_meier(surv: &Surv<'_>, groups: Option<&[u32]>, options: Options) -
     check_level(options.level)?;
     let timeline = Timeline::new(surv, groups)?;
     let z = dist::normal_quantile(0.5 + 0.5 * options.level);
-    Ok(timeline.strata.iter().map(|ties| curve(surv, &timeline, ties.clone(), options.interval, z)).collect())
+    let monitor = &watcher();
+    let mut pace = Pace::new(monitor);
+    let of =
+        |ties: &std::ops::Range<usize>| curve(surv, &timeline, ties.clone(), options.interval, z, &mut pace);
+    timeline.strata.iter().map(of).collect()
 }
 
 fn curve(
@@ -202,7 +212,8 @@ fn curve(
     ties: std::ops::Range<usize>,
     interval: Interval,
     z: f64,
-) -> Curve {
+    pace: &mut Pace<'_>,
+) -> Result<Curve> {
     let ties = &timeline.ties[ties];
     let total = |from: usize, to: usize| -> f64 {
         if surv.weights.is_none() {
@@ -230,6 +241,7 @@ fn curve(
     }
     let (mut survival, mut variance) = (1.0, 0.0);
     for j in 0..k {
+        pace.by(STEP)?;
         let (n, d) = (out.at_risk[j], out.events[j]);
         // The last time at which all fail: rounding of weights must not leave a remainder.
         let last = ties[j].deaths() > 0 && j + 1 == k && out.censored[j] == 0.0;
@@ -242,7 +254,7 @@ fn curve(
         out.conf_low.push(limits.low);
         out.conf_high.push(limits.high);
     }
-    out
+    Ok(out)
 }
 
 impl Curve {
@@ -263,7 +275,7 @@ impl Curve {
         self.quantile(0.5)
     }
 
-    /// S at any time, 1 before the first; a time that is one with one of the group's is that time.
+    /// S at any time, 1 before the first and NaN beyond the last; a time that is one with one of the group's is that time.
     ///
     /// ```
     /// use crewe::survival::{Options, Surv, kaplan_meier};
@@ -281,8 +293,9 @@ impl Curve {
         let mut out = Readings::default();
         for &time in times {
             let at = self.tolerance.last_at(&self.time, time);
+            let unknown = time.is_nan() || self.ends_before(time);
             let pick = |column: &[f64], start: f64| {
-                if time.is_nan() { f64::NAN } else { at.map_or(start, |j| column[j]) }
+                if unknown { f64::NAN } else { at.map_or(start, |j| column[j]) }
             };
             out.survival.push(pick(&self.survival, 1.0));
             out.std_error.push(pick(&self.std_error, 0.0));
@@ -290,6 +303,12 @@ impl Curve {
             out.conf_high.push(pick(&self.conf_high, f64::NAN));
         }
         out
+    }
+
+    /// Whether nothing is known at a time: nobody is left, and not because all have had the event.
+    fn ends_before(&self, time: f64) -> bool {
+        let (Some(&end), Some(&survival)) = (self.time.last(), self.survival.last()) else { return false };
+        time > end && !self.tolerance.same(time, end) && survival > 0.0
     }
 
     /// The (weighted) rows at risk just before each of `times`; NaN where a time is.
@@ -335,5 +354,18 @@ mod tests {
         assert_eq!(crossing(&[1.0, 2.0, 3.0], &[0.75, 0.5, 0.5], 0.5), 2.5);
         assert_eq!(crossing(&[1.0, 2.0], &[0.75, 0.4], 0.5), 2.0);
         assert!(crossing(&[1.0, 2.0], &[0.75, 0.6], 0.5).is_nan());
+    }
+
+    #[test]
+    fn row_4_6_beyond_the_last_time_a_curve_is_known_only_where_it_is_0() {
+        let curve = |event: &[f64]| {
+            kaplan_meier(&Surv::new(&[1.0, 2.0, 3.0], event), None, Options::default()).unwrap().remove(0)
+        };
+        let open = curve(&[1.0, 1.0, 0.0]).read(&[3.0, 3.0 + 1e-9, 3.1, f64::INFINITY]);
+        assert!(open.survival[1] == open.survival[0] && open.conf_low[1] == open.conf_low[0]);
+        for column in [&open.survival, &open.std_error, &open.conf_low, &open.conf_high] {
+            assert!(column[2].is_nan() && column[3].is_nan());
+        }
+        assert_eq!(curve(&[1.0, 1.0, 1.0]).read(&[3.0, 30.0]).survival, [0.0, 0.0]);
     }
 }

@@ -194,7 +194,6 @@ def test_paths_that_programs_import_stay(path: str, name: str) -> None:
     module = importlib.import_module(f"crewe.{path}")
     assert getattr(module, name) is getattr(cw, name)
     assert getattr(cw, path) is module
-    assert importlib.reload(module) is module
 
 
 def _imported(node: ast.stmt) -> set[str]:
@@ -242,3 +241,50 @@ def test_the_top_of_the_package_is_bare(tmp_path: Path) -> None:
         "frames.a -> plots.b does not go down a floor"
     ]
     assert house.package_faults() == []
+
+
+MOST_ARGUMENTS = 6
+
+
+def _functions(tree: ast.Module) -> list[tuple[str, ast.FunctionDef]]:
+    found = [(node.name, node) for node in tree.body if isinstance(node, ast.FunctionDef)]
+    for owner in tree.body:
+        if isinstance(owner, ast.ClassDef):
+            for node in owner.body:
+                if isinstance(node, ast.FunctionDef):
+                    found.append((f"{owner.name}.{node.name}", node))
+    return found
+
+
+def _too_long(text: str) -> list[str]:
+    """Name the functions with more than six arguments, the object or class itself not counted."""
+    long = []
+    for name, node in _functions(ast.parse(text)):
+        arguments = [*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs]
+        own = [one for one in arguments if one.arg not in ("self", "cls")]
+        if len(own) > MOST_ARGUMENTS:
+            long.append(f"{name} takes {len(own)} arguments")
+    return long
+
+
+def test_the_stub_knows_what_every_function_takes_and_gives() -> None:
+    text = (ROOT / "python" / "crewe" / "_core.pyi").read_text("utf-8")
+    assert "dict[" not in text
+    assert not any(isinstance(n, ast.Name) and n.id == "Any" for n in ast.walk(ast.parse(text)))
+    assert _too_long(text) == []
+    assert len(_functions(ast.parse(text))) > 300
+
+
+def test_a_function_of_many_arguments_is_seen() -> None:
+    text = "def f(a, b, c, d, e, f, g): ...\nclass K:\n    def m(self, a, b, c, d, e, f): ...\n"
+    assert _too_long(text) == ["f takes 7 arguments"]
+
+
+def test_the_bindings_make_no_dictionaries() -> None:
+    # Errors pass their facts to the exception's class by name.
+    held = {
+        file.name
+        for file in sorted((ROOT / "python" / "src").glob("*.rs"))
+        if "PyDict" in file.read_text("utf-8")
+    }
+    assert held == {"error.rs"}

@@ -180,7 +180,7 @@ def test_constrained_randomisation_of_the_dickinson_counties() -> None:
     rows = {row.tobytes() for row in draws}
     assert len(rows) <= 1_288
     support = trial._core().support(trial._units(Source(data)), 2_000)
-    assert rows <= {row.tobytes() for row in support["arm"]}
+    assert rows <= {row.tobytes() for row in support.arm}
     # Counties as polars text, rows shuffled.
     other = pl.from_pandas(data.sample(frac=1, random_state=1)).with_columns(pl.col("county"))
     again = trial.assign(other)

@@ -259,17 +259,23 @@ def test_risks_and_survival() -> None:
     rows = data.iloc[[5, 0, 40, 41]].copy()
     rows.loc[rows.index[3], "girl"] = np.nan
     relative = np.exp(cox_columns(rows) @ fit.coef.to_numpy())
-    for time in (0.0, float(data["time"].median()), float(data["time"].max()) + 1):
+    last = float(data["time"].max())
+    for time in (0.0, float(data["time"].median()), last):
         survival = fit.predict(rows, kind="survival", time=time, level=0.95)
         risk = fit.predict(rows, kind="risk", time=time, level=0.95)
         want = np.exp(-hazard_at(fit, time) * relative)
+        if time > data["time"].max():
+            assert survival.isna().all(axis=None) and risk.isna().all(axis=None)
+            continue
         np.testing.assert_allclose(survival["estimate"], want, rtol=1e-10)
         np.testing.assert_allclose(risk["estimate"], 1 - want, rtol=1e-9, atol=1e-14)
         np.testing.assert_allclose(risk["std_error"], survival["std_error"], rtol=1e-12)
         np.testing.assert_allclose(1 - risk["conf_low"], survival["conf_high"], rtol=1e-12)
         assert risk.iloc[3].isna().all()
         inside = (survival["conf_low"] <= survival["estimate"])[:3]
-        assert inside.all() or time == 0.0 or time > data["time"].max()
+        assert inside.all() or time == 0.0
+    # Nothing is known beyond the last time.
+    assert np.isnan(fit.predict(rows, kind="risk", time=last + 1)["estimate"]).all()
     with pytest.raises(cw.InputError, match="needs a time"):
         fit.predict(rows, kind="risk")
     with pytest.raises(cw.InputError, match="at a time of -1"):

@@ -359,17 +359,12 @@ def test_size_from_python() -> None:
     found = _core.randomisation_size(
         trial.design._core(),
         trial._units(),
-        frame["score"].to_numpy(),
-        joined.unit,
-        False,
-        300,
-        199,
-        5,
-        0.05,
-        0.0,
+        _core.Outcomes("score", frame["score"].to_numpy(), joined.unit, trial._units(), None),
+        _core.Statistic("difference_in_means", False, None),
+        _core.SizeOptions(trials=300, draws=199, seed=5, alpha=0.05, effect=0.0),
     )
-    assert found["rejected"] <= 0.05 + 4 * found["std_error"]
-    assert found["covered"] >= 0.95 - 4 * found["std_error"]
+    assert found.rejected <= 0.05 + 4 * found.std_error
+    assert found.covered >= 0.95 - 4 * found.std_error
 
 
 # -- a ledger --------------------------------------------------------------------------------------

@@ -154,7 +154,7 @@ families half as many trials are run.
 * CR0 with few families rejects far too often: {cr0_10} with 10, {cr0_20} with 20, {cr0_40} with 40 and still {cr0_80} with 80
   families. At 2:1 and ICC .36: {one_10}, {one_20} and {one_40} with 10, 20 and 40. Without covariates: {alone_10}, {alone_20} and
   {alone_40}. The interval of a hazard ratio of 1.5 covers it in {cover_10}, {cover_20} and {cover_40}. A t with G − 1 degrees
-  of freedom does not repair it: {t_10}, {t_20} and {t_40}. Prefer the randomisation test.
+  of freedom does not repair it: {t_10}, {t_20} and {t_40}. Compare with CR3, the jackknife and the robust score test.
 * Model-based errors and the log-rank test know no families, and more families do not help: with 132 families at 2:1 they
   reject in {model_0} and {lr_0} of trials at ICC 0, {model_36} and {lr_36} at .36, {model_1} and {lr_1} at 1.
 

@@ -19,7 +19,7 @@ from crewe.comparisons.samples import (
     spread,
     two_sides,
 )
-from crewe.exceptions import InputError, fault
+from crewe.exceptions import InputError, fault, shown_labels
 from crewe.frames.arguments import checked
 from crewe.frames.source import label_of, numbers
 from crewe.models.groups import label_among
@@ -253,9 +253,21 @@ def describe(
         level,
     )
     groups = [
-        {"levels": list(combined), **summary}
+        {
+            "levels": list(combined),
+            "n": summary.n,
+            "missing": summary.missing,
+            "mean": summary.mean,
+            "sd": summary.sd,
+            "std_error": summary.std_error,
+            "min": summary.min,
+            "median": summary.median,
+            "max": summary.max,
+            "conf_low": summary.conf_low,
+            "conf_high": summary.conf_high,
+        }
         for combined, summary in zip(combinations, found_groups, strict=True)
-        if summary["n"] + summary["missing"] > 0
+        if summary.n + summary.missing > 0
     ]
     if not groups:
         raise fault(InputError, "there are no rows to describe", column=outcome)
@@ -497,9 +509,9 @@ def crosstab(
         by=right[0] if right else "",
         rows=rows,
         columns=columns,
-        counts=np.array(got["counts"], dtype=np.int64).reshape(shape),
-        shares=np.array(got["shares"], dtype=np.float64).reshape(shape),
-        totals=np.array(got["totals"], dtype=np.int64),
+        counts=got.counts.astype(np.int64).reshape(shape),
+        shares=got.shares.reshape(shape),
+        totals=got.totals.astype(np.int64),
     )
 
 
@@ -512,8 +524,8 @@ def _reordered(
             InputError,
             "order= must name every category once",
             column=name,
-            values=lacking or order,
-            remedy=f"The data have {', '.join(found)}",
+            labels=lacking or order,
+            remedy=f"The data have {', '.join(shown_labels(found)) or 'other categories'}",
         )
     places = np.array([order.index(level) for level in found] + [-1], dtype=np.int64)
     return order, places[codes]

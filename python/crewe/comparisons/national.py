@@ -448,11 +448,11 @@ def _separate(
         names=names,
         events=[counts[name] for name in names],
         totals=[totals[name] for name in names],
-        rates=[one["rate"] for one in got],
+        rates=[one.rate for one in got],
         national=[float(shares[name]) for name in names],
-        intervals=[one["interval"] for one in got],
-        wilson=[one["wilson"] for one in got],
-        p_values=[one["p_value"] for one in got],
+        intervals=[one.interval for one in got],
+        wilson=[one.wilson for one in got],
+        p_values=[one.p_value for one in got],
     )
 
 
@@ -491,10 +491,10 @@ def _composition(
         options,
     )
     result.composition = True
-    result.statistic, result.df = fit["statistic"], fit["df"]
-    result.p_value, result.exact_p_value = fit["p_value"], fit["exact_p_value"]
-    result.enumerated, result.tables, result.seed = fit["enumerated"], fit["tables"], seed
-    small = sum(1 for expected in fit["expected"] if expected < 5)
+    result.statistic, result.df = fit.statistic, fit.df
+    result.p_value, result.exact_p_value = fit.p_value, fit.exact_p_value
+    result.enumerated, result.tables, result.seed = fit.enumerated, fit.tables, seed
+    small = sum(1 for expected in fit.expected if expected < 5)
     if small:
         result.notes.append(
             f"{small} of {len(whole)} categories expect fewer than 5 cases: prefer the exact p"

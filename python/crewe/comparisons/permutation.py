@@ -194,10 +194,6 @@ def permutation_test(
         else two_arrays(formula, data, design, cluster, by)
     )
     got = _core.permutation_test(samples.treated, samples.reference, alternative, samples.outcome)
-    counts = {
-        name: None if got[name] is None else int(got[name])
-        for name in ("count_lower", "count_upper", "labellings")
-    }
     return PermutationTest(
         0.95,
         samples.notes,
@@ -206,12 +202,18 @@ def permutation_test(
         outcome=samples.outcome,
         arms=(samples.arms[1], samples.arms[0]),
         alternative=alternative,
-        n=tuple(got["n"]),
-        means=tuple(got["mean"]),
-        difference=got["difference"],
-        spread=got["spread"],
-        p_value=got["p_value"],
-        p_lower=got["p_lower"],
-        p_upper=got["p_upper"],
-        **counts,
+        n=got.n,
+        means=got.mean,
+        difference=got.difference,
+        spread=got.spread,
+        p_value=got.p_value,
+        p_lower=got.p_lower,
+        p_upper=got.p_upper,
+        count_lower=_whole(got.count_lower),
+        count_upper=_whole(got.count_upper),
+        labellings=_whole(got.labellings),
     )
+
+
+def _whole(digits: str | None) -> int | None:
+    return None if digits is None else int(digits)

@@ -293,12 +293,7 @@ def mann_whitney(
     (17.5, 0.875, 0.0794)
     """
     check_alternative(alternative)
-    options: dict[str, Any] = {
-        "exact": exact,
-        "alternative": alternative,
-        "correct": correct,
-        "level": level,
-    }
+    options = _core.MannWhitneyOptions(alternative, exact, correct, level)
     several = (
         isinstance(formula, Sequence) and bool(formula) and all(isinstance(f, str) for f in formula)
     )
@@ -311,7 +306,10 @@ def mann_whitney(
             lambda part, inside: mann_whitney(
                 formula,
                 part,
-                **options,
+                exact=exact,
+                alternative=alternative,
+                correct=correct,
+                level=level,
                 design=design,
                 cluster=inside,
                 missing=missing,
@@ -346,30 +344,32 @@ def mann_whitney(
     )
 
 
-def _mann_whitney(samples: Samples, options: dict[str, Any], synthetic: bool) -> MannWhitney:
-    got = _core.mann_whitney(samples.treated, samples.reference, name=samples.outcome, **options)
+def _mann_whitney(
+    samples: Samples, options: _core.MannWhitneyOptions, synthetic: bool
+) -> MannWhitney:
+    got = _core.mann_whitney(samples.treated, samples.reference, samples.outcome, options)
     notes = list(samples.notes)
-    if not got["exact"] and options["exact"] is None:
+    if not got.exact and options.exact is None:
         notes.append("the samples are too large for the exact distribution, so p is approximate")
     return MannWhitney(
-        options["level"],
+        options.level,
         notes,
         synthetic or samples.synthetic,
         samples.implementation,
         outcome=samples.outcome,
         arms=(samples.arms[1], samples.arms[0]),
-        alternative=options["alternative"],
-        n=tuple(got["n"]),
-        u=got["u"],
-        z=got["z"],
-        p_value=got["p_value"],
-        exact=got["exact"],
-        ties=got["ties"],
-        superiority=got["superiority"],
-        superiority_interval=got["superiority_interval"],
-        shift=got["shift"],
-        shift_interval=got["shift_interval"],
-        shift_exact=got["shift_exact"],
-        attained=got["attained"],
-        correct=options["correct"],
+        alternative=options.alternative,
+        n=got.n,
+        u=got.u,
+        z=got.z,
+        p_value=got.p_value,
+        exact=got.exact,
+        ties=got.ties,
+        superiority=got.superiority,
+        superiority_interval=got.superiority_interval,
+        shift=got.shift,
+        shift_interval=got.shift_interval,
+        shift_exact=got.shift_exact,
+        attained=got.attained,
+        correct=options.correct,
     )

@@ -187,7 +187,7 @@ def need_two(levels: list[str], arm: str) -> None:
             InputError,
             f"the comparison needs two arms, and there {'is' if len(levels) == 1 else 'are'} {len(levels)}",
             column=arm,
-            values=levels,
+            labels=levels,
             remedy="Keep the rows of two arms",
         )
 
@@ -249,7 +249,7 @@ def events_of(source: Source, name: str) -> Floats:
             "the event must be 0 or 1",
             column=name,
             rows=[int(row) for row in off],
-            values=sorted({cells.label_of(values[row]) for row in off}),
+            labels=sorted({cells.label_of(values[row]) for row in off}),
             remedy="Recode it: 1 where the event happened",
         )
     return values

@@ -115,11 +115,11 @@ class CostBenefit(Printable):
         self.lines: dict[str, Worked] = {
             line.name: Worked(
                 line=line,
-                exact=Fraction(answer["exact"]),
-                shown=money(answer["shown"], line.unit),
+                exact=Fraction(answer.exact),
+                shown=money(answer.shown, line.unit),
                 printed=money(line.printed, line.unit) if line.printed else "",
-                agreement=answer["agreement"],
-                uses=tuple(answer["uses"]),
+                agreement=answer.agreement,
+                uses=tuple(answer.uses),
             )
             for line, answer in zip(lines_given, answers, strict=True)
         }

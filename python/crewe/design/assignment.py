@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from crewe import _core
 from crewe.design.balance import Balance
 from crewe.design.constrained import Acceptance
+from crewe.design.keys import Commitment
 from crewe.exceptions import DesignError, fault
 from crewe.frames.columns import identifiers, labels
 from crewe.frames.ids import alike
@@ -21,13 +22,18 @@ from crewe.tables.printable import Printable
 
 if TYPE_CHECKING:
     from crewe.design.design import Design
-    from crewe.design.keys import Commitment
 
 ADDED = ("arm", "stratum", "probability", "block", "set", "conditional_probability")
 """The columns that an assignment adds to the user's data."""
 
 LEFT_OUT = 255
 """What stands for the arm of a unit that the procedure left out."""
+
+_TAKEN = {
+    "_labels", "_stratum", "_strata", "_rows", "_arm", "_probability", "_counts", "_table",
+    "_simulated", "_conditional", "_block", "_left_out",
+}  # fmt: skip
+"""What is taken out of the core's assignment, and is in no pickle."""
 
 
 @dataclass(frozen=True)
@@ -80,30 +86,16 @@ class Assignment(Printable):
         self,
         design: Design,
         source: Source,
-        drawn: dict[str, Any],
-        units: _core.Units,
+        drawn: _core.Assignment,
         *,
-        commitment: Commitment | None = None,
         arm_column: str | None = None,
         keep_data: bool = False,
     ) -> None:
         self.design = design
-        self.commitment = commitment
-        self.notes: list[str] = list(drawn["notes"])
-        self._labels: list[str] = drawn["labels"]
-        self._stratum: NDArray[np.uint32] = drawn["stratum"]
-        self._strata: list[list[str]] = drawn["strata"]
-        self._rows: NDArray[np.uint32] = drawn["rows"]
-        self._arm: NDArray[np.uint8] = drawn["arm"]
-        self._probability: NDArray[np.float64] = drawn["probability"]
-        self._counts: list[int] = drawn["counts"]
-        self._table: NDArray[np.uint64] = drawn["table"]
-        self._simulated: int | None = drawn["simulated"]
-        self._conditional: NDArray[np.float64] | None = drawn["conditional"]
-        self._block: NDArray[np.uint32] | None = drawn["block"]
-        self._left_out: int = drawn["left_out"]
-        self._core_units: _core.Units | None = units
-        self._held: dict[str, Any] | None = None
+        made = drawn.commitment
+        self.commitment = None if made is None else Commitment.of(made)
+        self.notes: list[str] = drawn.notes
+        self._take(drawn)
         self._source: Source | None = source
         self._arm_column = arm_column
         # Other identifiers under which rows may name a unit: families that split off or merged.
@@ -113,12 +105,22 @@ class Assignment(Printable):
         self.notes += alike(self._labels, self.noun)
         self._keep_data = keep_data
 
-    @property
-    def _parts(self) -> dict[str, Any]:
-        """What the procedure knows of the units, asked for when it is needed: registers are long."""
-        if self._held is None:
-            self._held = self._units().parts()
-        return self._held
+    def _take(self, drawn: _core.Assignment) -> None:
+        """Keep what the core holds of the units within reach."""
+        units = drawn.units
+        self._core = drawn
+        self._labels = units.labels
+        self._stratum = units.stratum
+        self._strata = units.strata
+        self._rows = units.rows
+        self._arm = drawn.arm
+        self._probability = drawn.probability
+        self._counts = drawn.counts()
+        self._table = drawn.table()
+        self._simulated = drawn.simulated
+        self._conditional = drawn.conditional
+        self._block = drawn.block
+        self._left_out = drawn.left_out()
 
     @property
     def cluster(self) -> str | None:
@@ -160,23 +162,8 @@ class Assignment(Printable):
         return None if count is None else int.from_bytes(count, "little")
 
     def _units(self) -> _core.Units:
-        """Give the units as the core knows them, built again after a pickle."""
-        if self._core_units is None:
-            every = np.arange(len(self._labels), dtype=np.uint32)
-            strata = [
-                (name, self._stratum, [values[place] for values in self._strata])
-                for place, name in enumerate(self.design.strata)
-            ]
-            arrival = self._parts["arrival"]
-            self._core_units = _core.Units(
-                self.design._core(),
-                (self.design.id_column, every, self._labels),
-                strata,
-                None if arrival is None else ("arrival", arrival),
-                self._parts["factors"],
-                self._parts["covariates"],
-            )
-        return self._core_units
+        """Give the units as the core knows them."""
+        return self._core.units
 
     def counts(self) -> dict[str, int]:
         """Count the units in each arm."""
@@ -249,10 +236,7 @@ class Assignment(Printable):
         named = (name, codes, [self._aliases.get(label, label) for label in ids])
         strata = [labels(source, name, "stratum") for name in design.strata if name in source.names]
         given = None if arm is None else labels(source, arm, "arm")
-        joined = design._core().join(
-            self._labels, self._stratum, self._strata, self._arm, named, strata, given
-        )
-        unit: NDArray[np.uint32] = joined["unit"]
+        unit = self._core.join(named, strata, given)
         return Joined(
             unit, self._labels, self._stratum[unit], self.strata, self._arm[unit], self.arms
         )
@@ -402,7 +386,12 @@ class Assignment(Printable):
 
     def __getstate__(self) -> dict[str, Any]:
         kept = self._source if self._keep_data else None
-        return {**self.__dict__, "_source": kept, "_core_units": None, "_held": self._parts}
+        whole = {name: value for name, value in self.__dict__.items() if name not in _TAKEN}
+        return {**whole, "_source": kept}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._take(self._core)
 
 
 def _whole(source: Source, name: str) -> bool:

@@ -70,7 +70,11 @@ class Balance(Printable):
     """
 
     def __init__(
-        self, terms: list[Term], arms: list[str], levels: dict[str, dict[str, Any]], kind: Any
+        self,
+        terms: list[Term],
+        arms: list[str],
+        levels: dict[str, _core.BalanceLevel],
+        kind: Any,
     ) -> None:
         self.terms = [term.name for term in terms]
         self.arms = arms
@@ -80,7 +84,7 @@ class Balance(Printable):
         self._kind = kind
         self.notes: list[str] = []
         for name, level in levels.items():
-            gone = level["missing"].sum(axis=1)
+            gone = level.missing.sum(axis=1)
             # The levels of a category are missing together.
             told = {
                 term.column: f"{term.column} {int(n)}"
@@ -122,9 +126,9 @@ class Balance(Printable):
             )
         values = np.ascontiguousarray(np.stack([values for _, values in columns]))
         made = _core.balance(rows, arm, len(arms), names, values)
-        levels = {unit: made["unit"]}
+        levels = {unit: made.unit}
         if members is not None and len(np.unique(rows)) < len(rows):
-            levels[members] = made["row"]
+            levels[members] = made.row
         return cls(terms, arms, levels, (source._implementation, source._lazy))
 
     def tidy(self) -> Any:
@@ -134,11 +138,11 @@ class Balance(Printable):
                 "level": name,
                 "term": term,
                 "arm": arm,
-                "n": int(level["n"][k, j]),
-                "missing": int(level["missing"][k, j]),
-                "mean": float(level["mean"][k, j]),
-                "sd": float(level["sd"][k, j]),
-                "std_difference": float(level["difference"][k, j]),
+                "n": int(level.n[k, j]),
+                "missing": int(level.missing[k, j]),
+                "mean": float(level.mean[k, j]),
+                "sd": float(level.sd[k, j]),
+                "std_difference": float(level.difference[k, j]),
             }
             for name, level in self._levels.items()
             for k, term in enumerate(self.terms)
@@ -156,23 +160,23 @@ class Balance(Printable):
         header += ["std. diff."] if len(others) == 1 else [f"std. diff. {arm}" for arm in others]
         panels = []
         # Over families a share of children is a mean of shares, so it is printed as one too.
-        shares = list(self._levels.values())[-1]["share"]
+        shares = list(self._levels.values())[-1].share
         for place, (name, level) in enumerate(self._levels.items()):
             rows = []
             for k, term in enumerate(self._of):
                 row: list[Any] = [term.text]
                 for j in range(len(self.arms)):
-                    mean, sd = level["mean"][k, j], level["sd"][k, j]
+                    mean, sd = level.mean[k, j], level.sd[k, j]
                     if np.isnan(mean):
                         shown = "–"
-                    elif level["share"][k]:
+                    elif level.share[k]:
                         shown = f"{100 * mean:.1f}%"
                     elif shares[k]:
                         shown = f"{100 * mean:.1f}% ({100 * sd:.1f})"
                     else:
                         shown = f"{mean:.2f} ({sd:.2f})"
-                    row += [shown, int(level["n"][k, j]), int(level["missing"][k, j])]
-                row += [f"{d:.3f}" if d == d else "–" for d in level["difference"][k, 1:]]
+                    row += [shown, int(level.n[k, j]), int(level.missing[k, j])]
+                row += [f"{d:.3f}" if d == d else "–" for d in level.difference[k, 1:]]
                 rows.append(row)
             last = place == len(self._levels) - 1
             panels.append(
@@ -194,8 +198,8 @@ class Balance(Printable):
             (
                 (f"by {name}" if len(self.arms) == 2 else f"{arm}, by {name}")
                 # The most that any covariate has, for some may be missing.
-                + f" (n = {', '.join(f'{int(n):,}' for n in level['n'][:, [0, j]].max(axis=0))})",
-                level["difference"][shown, j],
+                + f" (n = {', '.join(f'{int(n):,}' for n in level.n[:, [0, j]].max(axis=0))})",
+                level.difference[shown, j],
             )
             for j, arm in enumerate(self.arms)
             if j

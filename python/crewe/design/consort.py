@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from crewe import _core
 from crewe.design.assignment import Assignment, singular
@@ -50,7 +51,7 @@ def consort(
     excluded : mapping of str to selection, optional
         Why units or rows were left out: for each reason the name of a 0/1 column of the randomised
         data, true or false (or 1 or 0) for each randomised row, a sequence of identifiers of units
-        or of members, or a data frame that holds those left out; `Cases.excluded` as it is. A row with several reasons counts under the first.
+        or of members, or a data frame that holds those left out; `Cases.excluded` as it is. A row with several reasons counts under the first, and a note says so.
     analysed : selection, optional
         The rows analysed, given in the same ways, for instance the data frame of the analysis; by
         default everything that was not excluded.
@@ -90,29 +91,30 @@ def consort(
         member = "child" if member is None and assignment.cluster is not None else member
     select = Selector(assignment, member)
     reason = np.full(len(assignment._rows), -1, dtype=np.int64)
-    for k, selection in enumerate(excluded.values()):
-        reason[select(selection) & (reason < 0)] = k
+    given = [select(selection) for selection in excluded.values()]
+    for k, mask in enumerate(given):
+        reason[mask & (reason < 0)] = k
     kept = reason < 0 if analysed is None else select(analysed)
     counted = _core.flow(
         assignment._rows,
         assignment._arm,
         len(assignment.arms),
         len(excluded),
-        reason.tolist(),
-        kept.tolist(),
+        reason,
+        np.ascontiguousarray(kept, dtype=np.bool_),
     )
     flow = [
         ArmFlow(
             arm,
-            counts["allocated"],
-            dict(zip(excluded, counts["excluded"], strict=True)),
-            counts["unexplained"],
-            counts["analysed"],
+            counts.allocated,
+            dict(zip(excluded, counts.excluded, strict=True)),
+            counts.unexplained,
+            counts.analysed,
             received[place] if received else {},
         )
-        for place, (arm, counts) in enumerate(zip(assignment.arms, counted["arms"], strict=True))
+        for place, (arm, counts) in enumerate(zip(assignment.arms, counted.arms, strict=True))
     ]
-    spare = counted["left_out"]
+    spare = counted.left_out
     randomised = (len(assignment) - spare[0], len(assignment._rows) - spare[1])
     left = {reason: (int(n), int(m)) for reason, (n, m) in not_randomised.items()}
     if spare[0]:
@@ -139,9 +141,48 @@ def consort(
         not_randomised=left,
         unit=assignment.noun,
         members=members if assignment.cluster is not None else None,
-        notes=[*told, *select.notes],
+        notes=[
+            *told,
+            *select.notes,
+            *_several_reasons(assignment, list(excluded), given, reason, kept, members),
+        ],
         _kind=assignment._kind,
     )
+
+
+def _several_reasons(
+    assignment: Assignment,
+    names: list[str],
+    given: list[NDArray[np.bool_]],
+    reason: NDArray[np.int64],
+    kept: NDArray[np.bool_],
+    members: str,
+) -> list[str]:
+    """Say which units and rows have several reasons, as each counts once."""
+    notes = []
+    times = np.sum(given, axis=0) if given else np.zeros(len(reason), dtype=np.int64)
+    told = []
+    for pattern in dict.fromkeys(map(tuple, np.transpose(given)[times > 1])) if given else ():
+        rows = np.all([mask == held for mask, held in zip(given, pattern, strict=True)], axis=0)
+        count = (len(np.unique(assignment._rows[rows])), int(rows.sum()))
+        said = _of(count[0], assignment.noun)
+        if assignment.cluster is not None:
+            said += f", {_of(count[1], members)}"
+        held = [f"'{name}'" for name, here in zip(names, pattern, strict=True) if here]
+        told.append(f"{' and '.join(held)}: {said}")
+    if told:
+        notes.append(f"given under several reasons and counted under the first: {'; '.join(told)}")
+    # A unit of which some row is analysed counts as analysed, whatever became of the others.
+    lost = ~np.isin(assignment._rows, assignment._rows[kept]) & (reason >= 0)
+    pairs = np.unique(np.column_stack([assignment._rows[lost], reason[lost]]), axis=0)
+    mixed = int((np.bincount(pairs[:, 0]) > 1).sum()) if len(pairs) else 0
+    if mixed:
+        have = "has" if mixed == 1 else "have"
+        notes.append(
+            f"{_of(mixed, assignment.noun)} {have} {members} left out for different reasons and "
+            f"count{'s' * (mixed == 1)} under the first of these"
+        )
+    return notes
 
 
 @dataclass(frozen=True)

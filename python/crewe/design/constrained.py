@@ -16,6 +16,7 @@ from crewe.tables.printable import Printable
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+    from crewe import _core
     from crewe.design.design import Design
 
 Floats = NDArray[np.float64]
@@ -79,11 +80,24 @@ class Acceptance(Printable):
     _kind: tuple[Any, bool] = field(default=(None, False))
 
     @classmethod
-    def _of(cls, design: Design, found: dict[str, Any], kind: tuple[Any, bool]) -> Acceptance:
-        labels: list[str] = found.pop("labels")
-        for name in ("together", "apart"):
-            found[name] = [(labels[first], labels[second]) for first, second in found[name]]
-        return cls(trial=design.name, arms=list(design.arms), units=labels, _kind=kind, **found)
+    def _of(cls, design: Design, found: _core.Acceptance, kind: tuple[Any, bool]) -> Acceptance:
+        return cls(
+            trial=design.name,
+            arms=list(design.arms),
+            units=found.units,
+            enumerated=found.enumerated,
+            accepted=found.accepted,
+            minimum=found.minimum,
+            mean=found.mean,
+            maximum=found.maximum,
+            cutoff=found.cutoff,
+            scores=found.scores,
+            probability=found.probability,
+            coincidence=found.coincidence,
+            together=found.together,
+            apart=found.apart,
+            _kind=kind,
+        )
 
     @property
     def candidates(self) -> int:

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crewe import _core
-from crewe._core import Units, read_seed
+from crewe._core import Unit, Units, read_seed
 from crewe.design.assignment import ADDED, Assignment
 from crewe.design.constrained import Acceptance
 from crewe.design.keys import Commitment, Key
@@ -132,12 +132,16 @@ class Design(Printable):
         return _core.Design(
             self.name,
             list(self._arms),
-            self.cluster,
-            self.unit,
+            self._core_unit(),
             list(self.strata),
             self.method.json(),
             self.seed,
         )
+
+    def _core_unit(self) -> Unit:
+        if self.cluster is not None:
+            return Unit.cluster(self.cluster)
+        return Unit.individual(self.unit or "")
 
     @property
     def arms(self) -> dict[str, int]:
@@ -200,15 +204,7 @@ class Design(Printable):
         units = self._units(source, order)
         self._need_order(order)
         refuse_hidden(source.ids(self.id_column)[1], self.id_column)
-        drawn = self._core().assign(units)
-        return Assignment(
-            self,
-            source,
-            drawn,
-            units,
-            commitment=Commitment(**drawn["commitment"]),
-            keep_data=keep_data,
-        )
+        return Assignment(self, source, self._core().assign(units), keep_data=keep_data)
 
     def observe(
         self, frame: Any, arm: str, *, order: str | None = None, keep_data: bool = False
@@ -241,7 +237,7 @@ class Design(Printable):
         source = Source(frame)
         units = self._units(source, order)
         drawn = self._core().observe(units, labels(source, arm, "arm"))
-        return Assignment(self, source, drawn, units, arm_column=arm, keep_data=keep_data)
+        return Assignment(self, source, drawn, arm_column=arm, keep_data=keep_data)
 
     def draws(
         self, frame: Any, n: int, *, order: str | None = None, seed: int | Key | None = None
@@ -373,7 +369,7 @@ class Design(Printable):
     def commitment(self) -> Commitment:
         """Give the hash to lodge before the first unit is randomised."""
         self._need_seed()
-        return Commitment(**self._core().commitment())
+        return Commitment.of(self._core().commitment())
 
     def _units(self, source: Source, order: str | None = None) -> Units:
         """Collapse rows to units, with what the procedure needs to know of them."""
@@ -393,7 +389,7 @@ class Design(Printable):
                 covariates.append((name, np.ascontiguousarray(column.values, dtype=np.float64)))
         arrival = None if order is None or not some else (order, arrivals(source, order))
         ids = identifiers(source, self.id_column)
-        return _core.Units(self._core(), ids, strata, arrival, factors, covariates)
+        return _core.Units(self._core_unit(), ids, strata, arrival, factors, covariates)
 
     def _need_order(self, order: str | None) -> None:
         # The core refuses too, but does not know what the argument is called here.

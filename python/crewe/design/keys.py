@@ -57,5 +57,10 @@ class Commitment:
     label: str
     design: str = field(repr=False)
 
+    @classmethod
+    def of(cls, made: _core.Commitment) -> Commitment:
+        """Give what the core committed to."""
+        return cls(made.digest, made.label, made.design)
+
     def __str__(self) -> str:
         return f"{self.digest} ({self.label})"

@@ -265,11 +265,30 @@ def measure(
         max(sims, 0),
         seed,
     )
+    notes = found.notes
     if frame is None and strata is None and design.strata:
-        found["notes"].append(
+        notes.append(
             "simulated as one stratum: pass strata= (how many there are) or the units as frame="
         )
-    return Predictability(procedure=str(design.method), arms=design.arms, **found)
+    return Predictability(
+        procedure=str(design.method),
+        arms=design.arms,
+        n=found.n,
+        sims=found.sims,
+        chance=found.chance,
+        guess=found.guess,
+        guess_se=found.guess_se,
+        informed=found.informed,
+        informed_se=found.informed_se,
+        certain=found.certain,
+        end_mean=found.end_mean,
+        end_max=found.end_max,
+        worst_mean=found.worst_mean,
+        worst_max=found.worst_max,
+        stratum_mean=found.stratum_mean,
+        stratum_max=found.stratum_max,
+        notes=notes,
+    )
 
 
 @checked

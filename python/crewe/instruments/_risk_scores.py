@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -154,7 +154,7 @@ class Scores(Printable):
         }
         points = np.nan_to_num(self._matrix[after]) - np.nan_to_num(self._matrix[before])
         ranges = _core.risk_bounds(
-            np.ascontiguousarray(points), *self.framework.arrays(), arm, len(labels)
+            np.ascontiguousarray(points), self.framework._factors(), arm, len(labels)
         )
         columns: dict[str, Any] = {
             self._names[0]: [self._ids[c] for c in both],
@@ -163,7 +163,7 @@ class Scores(Printable):
         for j, name in enumerate(MEASURES):
             columns[f"{name}_before"] = self._values[before, j]
             columns[f"{name}_after"] = self._values[after, j]
-            columns[f"{name}_change"] = results[name]["change"]
+            columns[f"{name}_change"] = results[name].change
         left_out = len(self._cases) - len(both)
         notes = (
             list(self.notes[:1]) if any(f.weight_uncertain for f in self.framework.factors) else []
@@ -263,8 +263,7 @@ class Scores(Printable):
                 np.ascontiguousarray(self._values[:, j]), codes, len(self._times)
             )
             rows += [
-                [time, name, s["n"], s["mean"], s["sd"]]
-                for time, s in zip(self._times, found, strict=True)
+                [time, name, s.n, s.mean, s.sd] for time, s in zip(self._times, found, strict=True)
             ]
         return rows
 
@@ -296,7 +295,7 @@ class Change(Printable):
 
     frame: Any
     notes: list[str]
-    _results: dict[str, Any]
+    _results: dict[str, _core.RiskChange]
     _ranges: list[tuple[float, float]]
     _arms: list[str]
     _times: tuple[str, str]
@@ -305,16 +304,16 @@ class Change(Printable):
     @property
     def did(self) -> dict[str, float]:
         """The difference in differences of each measure, the second arm against the first."""
-        return {name: self._results[name]["differences"][0]["estimate"] for name in MEASURES}
+        return {name: self._results[name].differences.estimate[0] for name in MEASURES}
 
     @property
     def means(self) -> Any:
         """The means by measure, time and arm: ``measure, time, arm, n, mean, sd``."""
         rows = [
-            [name, time, arm, m["n"], m["mean"], m["sd"]]
-            for name in MEASURES
-            for time, key in zip(self._times, ("before", "after"), strict=True)
-            for arm, m in zip(self._arms, self._results[name][key], strict=True)
+            [name, time, arm, n, mean, sd]
+            for name, found in self._results.items()
+            for time, means in zip(self._times, (found.before, found.after), strict=True)
+            for arm, n, mean, sd in zip(self._arms, means.n, means.mean, means.sd, strict=True)
         ]
         names = ("measure", "time", self._by, "n", "mean", "sd")
         return Source(self.frame).like({n: [r[j] for r in rows] for j, n in enumerate(names)})
@@ -326,9 +325,9 @@ class Change(Printable):
         ``frame``'s changes.
         """
         rows = [
-            [name, self._arms[d["arm"]], d["estimate"], d["std_error"], d["df"]]
-            for name in MEASURES
-            for d in self._results[name]["differences"]
+            [name, self._arms[arm], estimate, std_error, df]
+            for name, found in self._results.items()
+            for arm, estimate, std_error, df in _differences(found)
         ]
         names = ("term", "arm", "estimate", "std_error", "df")
         return Source(self.frame).like({n: [r[j] for r in rows] for j, n in enumerate(names)})
@@ -341,7 +340,7 @@ class Change(Printable):
         data frame
             ``arm, low, estimate, high``.
         """
-        estimates = [d["estimate"] for d in self._results["total"]["differences"]]
+        estimates = self._results["total"].differences.estimate
         return Source(self.frame).like(
             {
                 "arm": self._arms[1:],
@@ -376,9 +375,10 @@ class Change(Printable):
         _measure(measure)
         found = self._results[measure]
         means = [
-            [found["before"][g]["mean"], found["after"][g]["mean"]] for g in range(len(self._arms))
+            [before, after]
+            for before, after in zip(found.before.mean, found.after.mean, strict=True)
         ]
-        sizes = [found["before"][g]["n"] for g in range(len(self._arms))]
+        sizes = found.before.n
         words = f"Mean {measure} score (higher is better)"
         return _plots.lines(self._times, self._arms, means, sizes, words, ax, labels or {})
 
@@ -386,14 +386,14 @@ class Change(Printable):
         rows = [
             [
                 name,
-                self._arms[d["arm"]],
-                self._results[name]["by_arm"][0]["mean"],
-                self._results[name]["by_arm"][d["arm"]]["mean"],
-                d["estimate"],
-                d["std_error"],
+                self._arms[arm],
+                found.by_arm.mean[0],
+                found.by_arm.mean[arm],
+                estimate,
+                std_error,
             ]
-            for name in MEASURES
-            for d in self._results[name]["differences"]
+            for name, found in self._results.items()
+            for arm, estimate, std_error, _ in _differences(found)
         ]
         return Table(
             ["measure", "arm", f"change, {self._arms[0]}", "change, arm", "difference", "SE"],
@@ -422,7 +422,15 @@ def build(framework: Framework, source: Source, read: Assessments) -> Scores:
     order = np.lexsort((read.time, read.case))
     matrix = np.ascontiguousarray(read.matrix[order])
     row_case, row_time = read.case[order].astype(int), read.time[order].astype(int)
-    out = _core.risk_score(matrix, *framework.arrays())
+    out = _core.risk_score(matrix, framework._factors())
+    scores = {
+        "total": out.total,
+        "risk": out.risk,
+        "protective": out.protective,
+        "engagement": out.engagement,
+        "low": out.low,
+        "high": out.high,
+    }
     seen: dict[str, set[int]] = {label: set() for label in case_labels}
     for c, t in zip(row_case, row_time, strict=True):
         seen[case_labels[c]].add(int(t))
@@ -435,7 +443,7 @@ def build(framework: Framework, source: Source, read: Assessments) -> Scores:
         case: [read.ids[c] for c in row_case],
         time: [time_labels[t] for t in row_time],
     }
-    columns.update({name: out[name] for name in (*MEASURES, "low", "high")})
+    columns.update(scores)
     notes = []
     uncertain = sum(factor.weight_uncertain for factor in framework.factors)
     if uncertain:
@@ -443,7 +451,7 @@ def build(framework: Framework, source: Source, read: Assessments) -> Scores:
             f"{uncertain} weights are uncertain (the report's bold print is lost): low and high "
             "bound the totals over every choice between them and their alternatives."
         )
-    unrecorded = int(sum(out["unrecorded"]))
+    unrecorded = int(out.unrecorded.sum())
     if unrecorded:
         notes.append(f"{unrecorded} values of engagement are not recorded and add nothing.")
     if missing:
@@ -463,9 +471,15 @@ def build(framework: Framework, source: Source, read: Assessments) -> Scores:
         _ids=read.ids,
         _times=time_labels,
         _attributes=_risk_reading.attributes(source, read.row_case, len(case_labels), read.used),
-        _values=np.column_stack([out[name] for name in (*MEASURES, "low", "high")]),
+        _values=np.column_stack(list(scores.values())),
         _names=(case, time),
     )
+
+
+def _differences(found: _core.RiskChange) -> Iterator[tuple[int, float, float, float]]:
+    """Give the arm of each difference, the difference, its standard error and degrees of freedom."""
+    kept = found.differences
+    return zip(kept.arm, kept.estimate, kept.std_error, kept.df, strict=True)
 
 
 def _measure(measure: str) -> int:

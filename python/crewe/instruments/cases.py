@@ -24,6 +24,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from crewe import _core
@@ -56,7 +57,8 @@ class Cases(Printable):
         One line a recode: ``rule`` (0 for censoring), ``recode``, ``n``, ``rows`` (counted from 0
         in the frame as given) and ``cases``, the last two as text.
     excluded : dict of str to list of str
-        The ids of the cases that are not kept, by reason: what a CONSORT flow takes.
+        The ids of the cases that are not kept, by reason: what a CONSORT flow takes. A case with several
+        reasons stands under the first, which a note says.
     notes : list of str
         What a reader should know.
     """
@@ -195,22 +197,26 @@ def prepare(
     )
     seen = None if extracted is None else _dates.window_day(extracted, "extracted", zone)
     out = _core.prepare_cases(
-        _dates.days(source, referral, zone),
-        _dates.days(source, closure, zone),
-        _dates.days(source, rereferral, zone),
-        None if cin_start is None else _dates.days(source, cin_start, zone),
-        None if randomised is None else _dates.days(source, randomised, zone),
-        [int(code) for code in families],
+        _core.CaseDates(
+            _dates.days(source, referral, zone),
+            _dates.days(source, closure, zone),
+            _dates.days(source, rereferral, zone),
+            None if cin_start is None else _dates.days(source, cin_start, zone),
+            None if randomised is None else _dates.days(source, randomised, zone),
+            [referral, closure, rereferral, cin_start or "", randomised or ""],
+        ),
+        np.ascontiguousarray(families, dtype=np.uint32),
         [reason is not None for reason in reasons],
-        [referral, closure, rereferral, cin_start or "", randomised or ""],
-        (first, last, seen),
-        origin,
-        flags,
+        _core.CaseWindow(first, last, seen, origin, flags),
     )
     excluded: dict[str, list[str]] = {}
-    for row, reason in out["excluded"]:
-        excluded.setdefault(reasons[row] or reason, Ids(column=case)).append(ids[row])
-    if source.n and not out["rows"]:
+    several: dict[str, int] = {}
+    for one in out.excluded:
+        named = [reasons[one.row] or one.reason, *one.also]
+        excluded.setdefault(named[0], Ids(column=case)).append(ids[one.row])
+        if one.also:
+            several[" and ".join(named)] = several.get(" and ".join(named), 0) + 1
+    if source.n and not out.rows:
         raise fault(
             InputError,
             f"no case is left: all {source.n} are excluded",
@@ -220,20 +226,20 @@ def prepare(
             if any(reasons)
             else "Check the columns of the dates",
         )
-    log = [(rule, what, rows) for rule, what, rows in out["recodes"]]
+    log = out.recodes
     return Cases(
         frame=_frame(source, out),
         log=source.like(
             {
-                "rule": [rule for rule, _, _ in log],
-                "recode": [what for _, what, _ in log],
-                "n": [len(rows) for _, _, rows in log],
-                "rows": [", ".join(str(row) for row in rows) for _, _, rows in log],
-                "cases": [", ".join(ids[row] for row in rows) for _, _, rows in log],
+                "rule": [recode.rule for recode in log],
+                "recode": [recode.action for recode in log],
+                "n": [len(recode.rows) for recode in log],
+                "rows": [", ".join(str(row) for row in recode.rows) for recode in log],
+                "cases": [", ".join(ids[row] for row in recode.rows) for recode in log],
             }
         ),
         excluded=excluded,
-        notes=_notes(out, cin_start, seen, origin, flags),
+        notes=[*_notes(out, cin_start, seen, origin, flags), *_several(several)],
         _summary={
             "start": dt.date.fromordinal(first).isoformat(),
             "end": dt.date.fromordinal(last).isoformat(),
@@ -241,12 +247,12 @@ def prepare(
             "counts": [
                 ("rows given", source.n),
                 *((f"excluded: {reason}", len(who)) for reason, who in excluded.items()),
-                ("kept", len(out["rows"])),
-                ("closed", sum(out["closed"])),
-                ("re-referred", sum(out["re_referred"])),
-                ("open, censored at the end", out["event"].count(False)),
+                ("kept", len(out.rows)),
+                ("closed", int(out.closed.sum())),
+                ("re-referred", int(out.re_referred.sum())),
+                ("open, censored at the end", int((~out.event).sum())),
             ],
-            "log": [(rule, what, len(rows)) for rule, what, rows in log],
+            "log": [(recode.rule, recode.action, len(recode.rows)) for recode in log],
         },
     )
 
@@ -273,7 +279,7 @@ def _case_ids(source: Source, case: str) -> list[str]:
             "cases occur more than once",
             column=case,
             rows=[int(row) for row in repeated],
-            values=list(dict.fromkeys(labels[codes[row]] for row in repeated)),
+            ids=list(dict.fromkeys(labels[codes[row]] for row in repeated)),
             remedy="Keep one row a case: its first closure and first re-referral",
         )
     return [labels[code] for code in codes]
@@ -327,7 +333,7 @@ def _reasons(source: Source, incomplete: str | None) -> list[str | None]:
             else "these are neither flags nor reasons in words",
             column=incomplete,
             rows=bad,
-            values=list(dict.fromkeys(shown(cells[i]) for i in bad)),
+            labels=list(dict.fromkeys(shown(cells[i]) for i in bad)),
             remedy="Write true or false (1 or 0, yes or no) in every row, or the reasons as text with "
             "complete cases empty",
         )
@@ -341,20 +347,35 @@ def _flag(cell: Any) -> bool | None:
     return bool(number) if number in (0, 1) else None
 
 
-def _frame(source: Source, out: dict[str, Any]) -> Any:
+def _several(several: dict[str, int]) -> list[str]:
+    """Say of the excluded cases which have several reasons."""
+    if not several:
+        return []
+    total = sum(several.values())
+    told = "; ".join(f"{both}: {n}" for both, n in several.items())
+    have = "1 excluded case has" if total == 1 else f"{total} excluded cases have"
+    return [f"{have} several reasons and count{'s' * (total == 1)} under the first ({told})."]
+
+
+def _frame(source: Source, out: _core.PreparedCases) -> Any:
     columns: dict[str, Any] = {}
-    if out["history"] is not None:
-        columns["history"] = [int(value) for value in out["history"]]
-    for name in ("closed", "re_referred", "event"):
-        columns[name] = [int(value) for value in out[name]]
-    columns["days"] = out["days"]
-    columns["censored"] = [int(not value) for value in out["event"]]
-    columns["referral_recoded"] = [dt.date.fromordinal(d).isoformat() for d in out["referral"]]
-    return source.take(out["rows"]).with_columns(columns)
+    if out.history is not None:
+        columns["history"] = out.history.astype(np.int64)
+    columns["closed"] = out.closed.astype(np.int64)
+    columns["re_referred"] = out.re_referred.astype(np.int64)
+    columns["event"] = out.event.astype(np.int64)
+    columns["days"] = out.days
+    columns["censored"] = (~out.event).astype(np.int64)
+    columns["referral_recoded"] = [dt.date.fromordinal(int(d)).isoformat() for d in out.referral]
+    return source.take(out.rows).with_columns(columns)
 
 
 def _notes(
-    out: dict[str, Any], cin_start: str | None, seen: int | None, origin: str, flags: list[bool]
+    out: _core.PreparedCases,
+    cin_start: str | None,
+    seen: int | None,
+    origin: str,
+    flags: list[bool],
 ) -> list[str]:
     notes = []
     if cin_start is None and flags[1]:
@@ -366,14 +387,14 @@ def _notes(
     off = [name for name, on in zip(RULES, flags, strict=True) if not on]
     if off:
         notes.append(f"Rules left out: {', '.join(off)}.")
-    early = [days for days in out["days_before_randomisation"] if days > 0]
-    if origin == "referral" and early:
+    early = out.days_before_randomisation[out.days_before_randomisation > 0]
+    if origin == "referral" and len(early):
         notes.append(
             f"In {len(early)} cases time starts before randomisation, by "
-            f"{sum(early) / len(early):.1f} days on average: in these days no case could be closed "
+            f"{int(early.sum()) / len(early):.1f} days on average: in these days no case could be closed "
             "by either service, which pulls the arms together."
         )
-    same_day = [e and d == 0 for e, d in zip(out["event"], out["days"], strict=True)]
-    if any(same_day):
-        notes.append(f"{sum(same_day)} cases are closed on the day from which time is counted.")
+    same_day = int((out.event & (out.days == 0)).sum())
+    if same_day:
+        notes.append(f"{same_day} cases are closed on the day from which time is counted.")
     return notes

@@ -23,8 +23,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from crewe import _core
 from crewe.exceptions import InputError, fault, said
 from crewe.files import toml
 from crewe.frames.source import Source
@@ -268,9 +268,9 @@ class Framework(Printable):
         )
         return _risk_scores.build(self, source, read)
 
-    def arrays(self) -> tuple[list[str], NDArray[np.float64], NDArray[np.float64]]:
-        """Give kinds, weights and alternatives as the core takes them."""
-        return (
+    def _factors(self) -> _core.RiskFactors:
+        """Give the factors as the core takes them."""
+        return _core.RiskFactors(
             [factor.kind for factor in self.factors],
             np.array([factor.weight for factor in self.factors]),
             np.array([f.alternative if f.weight_uncertain else f.weight for f in self.factors]),

@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from crewe import _core
 from crewe.exceptions import InputError, fault
@@ -146,11 +147,11 @@ def score(
         np.ascontiguousarray(values), [list(known[who] or ()) for who in informants]
     )
     words = _FOUR if bands == "four" else _THREE
-    columns: dict[str, Any] = {name: out[name] for name in SCALES}
-    columns["total_difficulties"] = out["total"]
-    columns["band"] = [None if b is None else words[b] for b in out["band"]]
-    columns["sdq_answered"] = out["answered"]
-    columns["sdq_prorated"] = out["prorated"]
+    columns: dict[str, Any] = _scales(out)
+    columns["total_difficulties"] = out.total
+    columns["band"] = [None if b is None else words[b] for b in out.band]
+    columns["sdq_answered"] = out.answered
+    columns["sdq_prorated"] = out.prorated
     clash = [name for name in columns if name in source.names]
     if clash:
         raise fault(
@@ -190,7 +191,7 @@ def _who(source: Source, informant: str) -> list[str]:
             f"informants are {', '.join(_INFORMANTS)}",
             column=informant,
             rows=bad,
-            values=[str(cells[i]) for i in bad],
+            labels=list(dict.fromkeys(str(cells[i]) for i in bad)),
             remedy=nearest(words[bad[0]], _INFORMANTS),
         )
     return words
@@ -212,14 +213,24 @@ def _items(source: Source, items: Sequence[str] | None, prefix: str) -> list[str
     return names
 
 
-def _notes(out: dict[str, Any], unbanded: list[str], version: str) -> list[str]:
+def _scales(out: _core.SdqScores) -> dict[str, NDArray[np.float64]]:
+    return {
+        "emotional": out.emotional,
+        "conduct": out.conduct,
+        "hyperactivity": out.hyperactivity,
+        "peer": out.peer,
+        "prosocial": out.prosocial,
+    }
+
+
+def _notes(out: _core.SdqScores, unbanded: list[str], version: str) -> list[str]:
     notes = []
-    prorated = sum(1 for scales in out["prorated"] if scales)
+    prorated = int(np.count_nonzero(out.prorated))
     if prorated:
         notes.append(
             f"{prorated} questionnaires have scales pro-rated from three or four answers (halves rounded up)."
         )
-    missing = int(np.isnan(out["total"]).sum())
+    missing = int(np.isnan(out.total).sum())
     if missing:
         notes.append(
             f"{missing} totals are missing: a scale has fewer than three of its five answers."
@@ -232,13 +243,10 @@ def _notes(out: dict[str, Any], unbanded: list[str], version: str) -> list[str]:
     return notes
 
 
-def _describe(out: dict[str, Any]) -> list[list[Any]]:
+def _describe(out: _core.SdqScores) -> list[list[Any]]:
     rows = []
-    for name in (*SCALES, "total"):
-        values = np.ascontiguousarray(out[name])
+    for name, values in {**_scales(out), "total": out.total}.items():
         s = _core.summarise_scores(values, np.zeros(len(values), dtype=np.uint32), 1)[0]
         label = "total difficulties" if name == "total" else name
-        rows.append(
-            [label, s["n"], s["missing"], s["mean"], s["sd"], s["min"], s["median"], s["max"]]
-        )
+        rows.append([label, s.n, s.missing, s.mean, s.sd, s.min, s.median, s.max])
     return rows

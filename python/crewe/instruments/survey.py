@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from crewe import _core
 from crewe.exceptions import InputError, fault, said
@@ -76,9 +77,20 @@ class Scores(Printable):
             Fan's definition 7.
         """
         labels, records, _ = self._by(by, of)
-        columns = {"group": labels}
-        columns.update({key: [record[key] for record in records] for key in records[0]})
-        return Source(self.frame).like(columns)
+        return Source(self.frame).like(
+            {
+                "group": labels,
+                "n": [record.n for record in records],
+                "missing": [record.missing for record in records],
+                "mean": [record.mean for record in records],
+                "sd": [record.sd for record in records],
+                "min": [record.min for record in records],
+                "q1": [record.q1 for record in records],
+                "median": [record.median for record in records],
+                "q3": [record.q3 for record in records],
+                "max": [record.max for record in records],
+            }
+        )
 
     def tidy(self) -> Any:
         """Give the summary of the totals."""
@@ -96,7 +108,7 @@ class Scores(Printable):
 
     def _by(
         self, by: str | None, of: str
-    ) -> tuple[list[str], list[dict[str, Any]], list[np.ndarray[Any, Any]]]:
+    ) -> tuple[list[str], list[_core.ScoreSummary], list[NDArray[np.float64]]]:
         if of not in ("total", "mean"):
             raise fault(InputError, f"there is no score '{of}'", remedy="Use 'total' or 'mean'")
         source = Source(self.frame)
@@ -114,7 +126,7 @@ class Scores(Printable):
         return Table(
             ["", "n", "missing", "mean", "SD", "min", "median", "max"],
             [
-                [label, *(r[k] for k in ("n", "missing", "mean", "sd", "min", "median", "max"))]
+                [label, r.n, r.missing, r.mean, r.sd, r.min, r.median, r.max]
                 for label, r in zip(("total", "mean answer"), records, strict=True)
             ],
             title=f"Rating scale of {len(self.items)} items",
@@ -219,14 +231,12 @@ def score(
         "Missing answers: scored from the items answered where at least "
         f"{least} of {len(names)} are; the total is the mean answer times the number of items."
     ]
-    short = int(np.isnan(out["total"]).sum())
+    short = int(np.isnan(out.total).sum())
     if short:
         notes.append(f"{short} people answered fewer items and have no score.")
-    if not math.isnan(out["alpha"]):
-        notes.append(
-            f"Cronbach's alpha is {out['alpha']:.2f} over {out['complete']} complete rows."
-        )
-    item_rest = dict(zip(names, out["item_rest"], strict=True))
+    if not math.isnan(out.alpha):
+        notes.append(f"Cronbach's alpha is {out.alpha:.2f} over {out.complete} complete rows.")
+    item_rest = dict(zip(names, out.item_rest, strict=True))
     lowest = sorted((r, item) for item, r in item_rest.items() if r < 0)
     against = [f"{item} {number(r, 2)}" for r, item in lowest]
     if against:
@@ -236,9 +246,9 @@ def score(
         )
     return Scores(
         frame=source.with_columns(
-            dict(zip(added, (out["mean"], out["total"], out["answered"]), strict=True))
+            dict(zip(added, (out.mean, out.total, out.answered), strict=True))
         ),
-        alpha=out["alpha"],
+        alpha=out.alpha,
         item_rest=item_rest,
         items=names,
         notes=notes,

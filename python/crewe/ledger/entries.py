@@ -10,6 +10,7 @@ from typing import Any, Literal
 import narwhals as nw
 import numpy as np
 
+from crewe import _core
 from crewe.design.assignment import Assignment
 from crewe.design.design import Design
 from crewe.design.keys import Key
@@ -165,10 +166,18 @@ def read_time(time: str) -> datetime:
     return datetime.strptime(time, "%Y-%m-%dT%H:%M:%S.%fZ").replace(tzinfo=timezone.utc)
 
 
-def read_receipt(made: dict[str, Any]) -> Receipt:
+def read_receipt(made: _core.Receipt) -> Receipt:
     """Make the receipt of an event."""
-    time = made["enrolled"]
-    return Receipt(**{**made, "enrolled": None if time is None else read_time(time)})
+    return Receipt(
+        sequence=made.sequence,
+        head=made.head,
+        again=made.again,
+        family=made.family,
+        arm=made.arm,
+        overflow=made.overflow,
+        comparison=made.comparison,
+        enrolled=None if made.enrolled is None else read_time(made.enrolled),
+    )
 
 
 def listed(children: Iterable[Label]) -> list[Label]:
@@ -220,33 +229,35 @@ def backend(kind: Literal["pandas", "polars", "pyarrow"]) -> Any:
     return nw.Implementation.from_backend(kind)
 
 
-def columns_of(design: Design, rows: dict[str, Any]) -> dict[str, Any]:
+def columns_of(design: Design, rows: _core.LedgerFrame) -> dict[str, Any]:
     """Give the columns of a ledger's frame from the core's rows."""
     arms = np.array([*design.arms, USUAL], dtype=object)
-    columns: dict[str, Any] = {design.id_column: rows["family"]}
+    strata, factors = rows.stratum, rows.factors
+    columns: dict[str, Any] = {design.id_column: rows.family}
     if design.cluster is not None:
-        columns["child"] = rows["child"]
+        columns["child"] = rows.child
     for place, name in enumerate(design.strata):
-        columns[name] = [values[place] for values in rows["stratum"]]
+        columns[name] = [values[place] for values in strata]
     for place, name in enumerate(design.method.factor_columns):
-        columns[name] = [values[place] for values in rows["factors"]]
-    columns["stratum"] = [" / ".join(values) or "all" for values in rows["stratum"]]
-    columns["arm"] = list(arms[rows["arm"]])
-    columns["drawn"] = list(arms[rows["drawn"]])
-    columns["delivered"] = [arms[-1 if arm is None else arm] for arm in rows["delivered"]]
-    columns["status"] = rows["status"]
-    columns["comparison"] = np.array([left is None for left in rows["left"]], dtype=np.bool_)
-    columns["inherited"] = np.array(rows["inherited"], dtype=np.bool_)
-    columns["enrolled"] = [read_time(time) for time in rows["enrolled"]]
-    columns["probability"] = rows["probability"]
-    columns["randomised"] = rows["randomised"]
-    columns["analysed_as"] = rows["analysed_as"]
-    columns["sequence"] = rows["sequence"]
-    if rows["closed"]:
-        columns["conditional_probability"] = np.array(rows["conditional"], dtype=np.float64)
-        if any(block is not None for block in rows["block"]):
-            columns["block"] = [block[0] for block in rows["block"]]
-            columns["block_size"] = [block[1] for block in rows["block"]]
+        columns[name] = [values[place] for values in factors]
+    columns["stratum"] = [" / ".join(values) or "all" for values in strata]
+    columns["arm"] = list(arms[rows.arm])
+    columns["drawn"] = list(arms[rows.drawn])
+    columns["delivered"] = [arms[-1 if arm is None else arm] for arm in rows.delivered]
+    columns["status"] = rows.status
+    columns["comparison"] = np.array([left is None for left in rows.left], dtype=np.bool_)
+    columns["inherited"] = np.array(rows.inherited, dtype=np.bool_)
+    columns["enrolled"] = [read_time(time) for time in rows.enrolled]
+    columns["probability"] = rows.probability
+    columns["randomised"] = rows.randomised
+    columns["analysed_as"] = rows.analysed_as
+    columns["sequence"] = rows.sequence
+    if rows.closed:
+        columns["conditional_probability"] = np.array(rows.conditional, dtype=np.float64)
+        blocks = rows.block
+        if any(block is not None for block in blocks):
+            columns["block"] = [None if block is None else block[0] for block in blocks]
+            columns["block_size"] = [None if block is None else block[1] for block in blocks]
     return columns
 
 

@@ -63,6 +63,10 @@ class Ledger(Printable):
     can write the whole chain anew, or cut off its end: **lodge the head** of the last receipt with
     somebody else.
 
+    A new ledger and the files beside it can be read by their owner only. What is recorded stays for
+    good, so an identifier takes at most 200 characters, a name or a value 1,000, a reason 10,000, and
+    a family 10,000 children.
+
     Examples
     --------
     >>> import crewe as cw, tempfile, pathlib
@@ -133,10 +137,7 @@ class Ledger(Printable):
         inner = _core.Ledger.create(
             Path(path),
             design._core(),
-            overflow,
-            merged,
-            clock_tolerance,
-            allowed if any(allowed) else [],
+            _core.LedgerRules(overflow, merged, clock_tolerance, allowed if any(allowed) else []),
             write_time(at),
         )
         return cls(inner, Path(path), design)
@@ -148,6 +149,7 @@ class Ledger(Printable):
         key: Key | str | Path | None = None,
         *,
         head: str | None = None,
+        read_only: bool = False,
     ) -> Ledger:
         """Open a ledger, follow its chain and draw every arm again.
 
@@ -161,19 +163,39 @@ class Ledger(Printable):
         head : str, optional
             The head of the last receipt. Without it events that were cut off at the end cannot be
             found, and `notes` says that the tail was not checked.
+        read_only : bool
+            Whether to read and verify only. Nothing is written to the file or beside it, so it may
+            lie on read-only media or be kept by somebody else; whatever would record something is
+            refused. Who may not write to the file, or to its folder, gets this in any case, and
+            `notes` says so.
 
         Raises
         ------
         LedgerError
             For a file that is no ledger, another key, and any event that is not as it was written;
-            the message names the first one.
+            the message names the first one. Also where the latest events are still in the file's
+            ``-wal`` and nothing may be written beside it: close the ledger where it is kept, or
+            copy both.
+
+        Examples
+        --------
+        An auditor who has the file on a disk that cannot be written, the key, and the head that was
+        lodged with the last receipt:
+
+        >>> import crewe as cw, tempfile, pathlib
+        >>> path, key = pathlib.Path(tempfile.mkdtemp()) / "trial.ledger", cw.new_key()
+        >>> design = cw.Design("t", arms={"a": 1, "b": 1}, cluster="family_id",
+        ...                    method=cw.Simple(), seed=key)
+        >>> head = cw.Ledger.create(path, design).enrol("F1", ["C1"], approved_by="A. Officer").head
+        >>> cw.Ledger.open(path, key, head=head, read_only=True).verify(head).families
+        1
         """
         try:
             held: Key = Key.read(key)
         finally:
             # It may be the secret itself, with a slip in it or without: no traceback shows it.
             del key
-        inner = _core.Ledger.open(Path(path), held, head)
+        inner = _core.Ledger.open(Path(path), held, head, read_only)
         return cls(inner, Path(path), read_design(json.loads(inner.design()), held))
 
     def enrol(
@@ -207,7 +229,7 @@ class Ledger(Printable):
             When; now by default. A datetime must know its offset from UTC.
         request : str, optional
             An identifier of this request. The same request again gets the first answer; another one
-            under the same identifier is refused.
+            under the same identifier is refused. An empty one, as a form sends it, is none.
 
         Raises
         ------
@@ -222,11 +244,7 @@ class Ledger(Printable):
                 [new_id(child, "child") for child in listed(children)],
                 ordered(stratum, self.design.strata, "stratum"),
                 ordered(factors, self.design.method.factor_columns, "factors"),
-                approved_by,
-                proposed_by,
-                consent,
-                write_time(at),
-                request,
+                _core.Approval(approved_by, proposed_by, consent, write_time(at), request),
             )
         )
 
@@ -247,7 +265,10 @@ class Ledger(Printable):
         given = None if stratum is None else ordered(stratum, self.design.strata, "stratum")
         return read_receipt(
             self._inner.add_child(
-                self._id(family), new_id(child, "child"), given, by, write_time(at), request
+                self._id(family),
+                new_id(child, "child"),
+                given,
+                _core.Entry(by, None, write_time(at), request),
             )
         )
 
@@ -262,7 +283,8 @@ class Ledger(Printable):
         request: str | None = None,
     ) -> Receipt:
         """Say that an arm is full, or no longer full."""
-        return read_receipt(self._inner.capacity(arm, full, by, reason, write_time(at), request))
+        entry = _core.Entry(by, reason, write_time(at), request)
+        return read_receipt(self._inner.capacity(arm, full, entry))
 
     def override(
         self,
@@ -275,9 +297,9 @@ class Ledger(Printable):
         request: str | None = None,
     ) -> Receipt:
         """Record that a family gets another arm's service; the arm drawn stays for the analysis."""
-        return read_receipt(
-            self._inner.override_arm(self._id(family), arm, by, reason, write_time(at), request)
-        )
+        whose = self._id(family)
+        entry = _core.Entry(by, reason, write_time(at), request)
+        return read_receipt(self._inner.override_arm(whose, arm, entry))
 
     def withdraw(
         self,
@@ -295,9 +317,9 @@ class Ledger(Printable):
         `data` says whether what is known of them may still be used.
         """
         whom = None if child is None else text(child, "child")
-        return read_receipt(
-            self._inner.withdraw(self._id(family), whom, data, by, reason, write_time(at), request)
-        )
+        whose = self._id(family)
+        entry = _core.Entry(by, reason, write_time(at), request)
+        return read_receipt(self._inner.withdraw(whose, whom, data, entry))
 
     def merge(
         self,
@@ -310,9 +332,9 @@ class Ledger(Printable):
         request: str | None = None,
     ) -> Receipt:
         """Record that a family became one with another, analysed as `merged=` said at creation."""
-        return read_receipt(
-            self._inner.merge(self._id(family), self._id(into), by, reason, write_time(at), request)
-        )
+        whose, other = self._id(family), self._id(into)
+        entry = _core.Entry(by, reason, write_time(at), request)
+        return read_receipt(self._inner.merge(whose, other, entry))
 
     def split(
         self,
@@ -330,11 +352,9 @@ class Ledger(Printable):
         They stay analysed with the family that was randomised.
         """
         who = [text(child, "child") for child in listed(children)]
-        return read_receipt(
-            self._inner.split(
-                self._id(family), self._id(into), who, by, reason, write_time(at), request
-            )
-        )
+        whose, other = self._id(family), self._id(into)
+        entry = _core.Entry(by, reason, write_time(at), request)
+        return read_receipt(self._inner.split(whose, other, who, entry))
 
     def exclude(
         self,
@@ -348,9 +368,9 @@ class Ledger(Printable):
     ) -> Receipt:
         """Leave the outcome of a family, or of one of its children, out of the analysis."""
         whom = None if child is None else text(child, "child")
-        return read_receipt(
-            self._inner.exclude(self._id(family), whom, by, reason, write_time(at), request)
-        )
+        whose = self._id(family)
+        entry = _core.Entry(by, reason, write_time(at), request)
+        return read_receipt(self._inner.exclude(whose, whom, entry))
 
     def close(
         self,
@@ -365,7 +385,8 @@ class Ledger(Printable):
         Frames then show blocks and conditional probabilities, and fits take the ledger as
         ``design=``.
         """
-        return read_receipt(self._inner.close(by, reason, write_time(at), request))
+        entry = _core.Entry(by, reason, write_time(at), request)
+        return read_receipt(self._inner.close(entry))
 
     @property
     def closed(self) -> bool:
@@ -388,7 +409,7 @@ class Ledger(Printable):
 
     def commitment(self) -> Commitment:
         """Give the commitment to design and key, which the file holds in place of the key."""
-        return Commitment(**self._inner.commitment())
+        return Commitment.of(self._inner.commitment())
 
     def head(self) -> str:
         """Give the state of the ledger now, to be lodged outside."""
@@ -408,7 +429,15 @@ class Ledger(Printable):
         LedgerError
             Naming the first event that is wrong, and what is wrong with it.
         """
-        return Verification(**self._inner.verify(head))
+        found = self._inner.verify(head)
+        return Verification(
+            events=found.events,
+            families=found.families,
+            children=found.children,
+            head=found.head,
+            tail=found.tail,
+            notes=found.notes,
+        )
 
     def frame(self, kind: Literal["pandas", "polars", "pyarrow"] = "pandas") -> Any:
         """Give one row a child (a family without children has one), in the order of enrolment.
@@ -424,7 +453,7 @@ class Ledger(Printable):
     def overflow(self, kind: Literal["pandas", "polars", "pyarrow"] = "pandas") -> Any:
         """Give the rows of families that came while an arm was full, whichever arm they drew."""
         rows = self._inner.frame()
-        came = [left is not None and "arm was full" in left for left in rows["left"]]
+        came = [left is not None and "arm was full" in left for left in rows.left]
         columns = columns_of(self.design, rows)
         return build({name: kept(values, came) for name, values in columns.items()}, backend(kind))
 
@@ -446,31 +475,33 @@ class Ledger(Printable):
     def _register(self) -> Register:
         """Give what a flow diagram needs: everybody randomised, why some are not compared, counts."""
         assignment, rows = self._assigned(everybody=True)
-        flow = self._inner.flow()
+        flow, lefts = self._inner.flow(), rows.left
         return Register(
             assignment,
-            {why: np.array([left == why for left in rows["left"]]) for why in flow["reasons"]},
-            {"refused while an arm was full": flow["refused"]} if any(flow["refused"]) else {},
+            {why: np.array([left == why for left in lefts]) for why in flow.reasons},
+            {"refused while an arm was full": flow.refused} if any(flow.refused) else {},
             [
-                {"with children who came late": late, "given another arm": other, "withdrew": gone}
-                for late, other, gone in flow["entries"]
+                {
+                    "with children who came late": arm.late,
+                    "given another arm": arm.overridden,
+                    "withdrew": arm.withdrawn,
+                }
+                for arm in flow.entries
             ],
-            flow["notes"],
+            flow.notes,
         )
 
-    def _assigned(self, *, everybody: bool) -> tuple[Assignment, dict[str, Any]]:
-        rows, drawn, units = self._inner.assigned(everybody)
+    def _assigned(self, *, everybody: bool) -> tuple[Assignment, _core.LedgerFrame]:
+        found = self._inner.assigned(everybody)
+        rows = found.frame
         columns = columns_of(self.design, rows)
-        units_of = rows["randomised" if everybody else "analysed_as"]
+        units_of = rows.randomised if everybody else rows.analysed_as
         columns[self.design.id_column] = units_of
-        commitment = Commitment(**drawn["commitment"])
         source = Source(build(columns, None))
-        made = Assignment(
-            self.design, source, drawn, units, commitment=commitment, arm_column="arm"
-        )
+        made = Assignment(self.design, source, found.assignment, arm_column="arm")
         made._aliases = {
             family: unit
-            for family, unit in zip(rows["family"], units_of, strict=True)
+            for family, unit in zip(rows.family, units_of, strict=True)
             if family != unit
         }
         return made, rows

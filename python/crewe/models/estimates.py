@@ -10,11 +10,25 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from crewe import _core
 from crewe.exceptions import InputError, fault
 from crewe.frames.arguments import check_methods
 from crewe.frames.source import build
 
 Floats = NDArray[np.float64]
+
+
+def columns_of(table: _core.Contrasts) -> dict[str, Floats]:
+    """Give the columns of a table by the names that frames have for them."""
+    return {
+        "estimate": table.estimate,
+        "std_error": table.std_error,
+        "statistic": table.statistic,
+        "df": table.df,
+        "p_value": table.p_value,
+        "conf_low": table.conf_low,
+        "conf_high": table.conf_high,
+    }
 
 
 class Estimates:
@@ -28,20 +42,24 @@ class Estimates:
     level: float
     implementation: Any
     _cov: Floats
-    _tables: dict[float, dict[str, Floats]]
+    _tables: dict[float, _core.Contrasts]
 
-    def _coefficients(self, level: float) -> dict[str, Floats]:
-        """Work out `estimate, std_error, statistic, df, p_value, conf_low, conf_high`."""
+    def _coefficients(self, level: float) -> _core.Contrasts:
+        """Work out the table of the coefficients at a level."""
         raise NotImplementedError
 
-    def _table(self, level: float | None = None) -> dict[str, Floats]:
-        level = self.level if level is None else level
+    def _level(self, level: float | None) -> float:
+        """Give the level that is asked for, refused where it is none, else that of the model."""
+        return self.level if level is None else _core.check_level(level)
+
+    def _table(self, level: float | None = None) -> _core.Contrasts:
+        level = self._level(level)
         if level not in self._tables:
             self._tables = {**self._tables, level: self._coefficients(level)}
         return self._tables[level]
 
-    def _series(self, key: str) -> pd.Series[Any]:
-        return pd.Series(self._table()[key], index=self.terms, name=key)
+    def _series(self, key: str, values: Floats) -> pd.Series[Any]:
+        return pd.Series(values, index=self.terms, name=key)
 
     def _build(self, columns: Mapping[str, Any]) -> Any:
         return build(columns, self.implementation)
@@ -49,22 +67,22 @@ class Estimates:
     @property
     def coef(self) -> pd.Series[Any]:
         """The coefficients by term: of a logit log odds ratios, of a Cox model log hazard ratios."""
-        return self._series("estimate")
+        return self._series("estimate", self._table().estimate)
 
     @property
     def se(self) -> pd.Series[Any]:
         """Their standard errors by term."""
-        return self._series("std_error")
+        return self._series("std_error", self._table().std_error)
 
     @property
     def p_value(self) -> pd.Series[Any]:
         """Two-sided p-values by term."""
-        return self._series("p_value")
+        return self._series("p_value", self._table().p_value)
 
     @property
     def df(self) -> pd.Series[Any]:
         """Degrees of freedom by term; infinite where z is used."""
-        return self._series("df")
+        return self._series("df", self._table().df)
 
     @property
     def cov(self) -> pd.DataFrame:
@@ -75,12 +93,12 @@ class Estimates:
         """Give confidence intervals: `term, conf_low, conf_high`."""
         table = self._table(level)
         return self._build(
-            {"term": self.terms, "conf_low": table["conf_low"], "conf_high": table["conf_high"]}
+            {"term": self.terms, "conf_low": table.conf_low, "conf_high": table.conf_high}
         )
 
     def _tidied(self, level: float | None, exponentiate: bool = False) -> Any:
         """Give the coefficients as a frame, or ratios with their limits in place of logarithms."""
-        columns: dict[str, Any] = {"term": self.terms, **self._table(level)}
+        columns: dict[str, Any] = {"term": self.terms, **columns_of(self._table(level))}
         if exponentiate:
             for key in ("estimate", "conf_low", "conf_high"):
                 columns[key] = np.exp(columns[key])
@@ -88,7 +106,7 @@ class Estimates:
 
     # -- questions -------------------------------------------------------------------------
 
-    def _covariance(self) -> Any:
+    def _covariance(self) -> _core.Covariance:
         """Give the core's covariance, which carries its fit; refused where a fit was loaded without its data."""
         raise NotImplementedError
 
@@ -116,13 +134,12 @@ class Estimates:
             As `tidy()`, one row a combination.
         """
         matrix, labels = self._contrast_matrix(weights)
-        return self._build({"term": labels, **self._contrasts(matrix, level)})
+        return self._build({"term": labels, **columns_of(self._contrasts(matrix, level))})
 
-    def _contrasts(self, matrix: Floats, level: float | None) -> dict[str, Floats]:
-        level = self.level if level is None else level
+    def _contrasts(self, matrix: Floats, level: float | None) -> _core.Contrasts:
+        level = self._level(level)
         matrix = np.ascontiguousarray(matrix, dtype=np.float64)
-        result: dict[str, Floats] = self._covariance().contrasts(matrix, level)
-        return result
+        return self._covariance().contrasts(matrix, level)
 
     def _contrast_matrix(
         self, weights: str | Mapping[str, float] | Sequence[float] | Floats
@@ -174,8 +191,16 @@ class Estimates:
             matrix = np.vstack([self._rows_of_a_test(str(term)) for term in terms])
         else:
             matrix = np.ascontiguousarray(np.atleast_2d(_contrast_numbers(terms)))
-        record = self._covariance().wald(matrix)
-        return self._build({key: [value] for key, value in record.items()})
+        wald = self._covariance().wald(matrix)
+        return self._build(
+            {
+                "test": [wald.test],
+                "statistic": [wald.statistic],
+                "df_num": [wald.df_num],
+                "df_denom": [wald.df_denom],
+                "p_value": [wald.p_value],
+            }
+        )
 
     def _rows_of_a_test(self, term: str) -> Floats:
         if term not in self.terms:

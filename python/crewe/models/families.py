@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import partial
-from typing import TYPE_CHECKING, Any, overload
+from typing import TYPE_CHECKING, Any, ClassVar, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -49,7 +48,18 @@ _CLUSTERS_OF_A_STRATUM = 10
 class Binary(Regression):
     """A fitted regression of a yes-or-no outcome, of whatever family."""
 
-    _facts = ("log_likelihood", "pseudo_r_squared", "aic")
+    _family: ClassVar[str]
+
+    @classmethod
+    def _fitted(
+        cls, y: Floats, y_name: str, design: _core.DesignMatrix, weights: _core.Weights | None
+    ) -> tuple[_core.Fit, dict[str, float]]:
+        fit = _core.glm_fit(cls._family, y, y_name, design, weights)
+        return fit, {
+            "log_likelihood": fit.log_likelihood,
+            "pseudo_r_squared": fit.pseudo_r_squared,
+            "aic": fit.aic,
+        }
 
     def _definition(self) -> str:
         return _OWN_DEFINITIONS.get(self.vcov_name, DEFINITIONS[self.vcov_name])
@@ -95,7 +105,7 @@ class Logit(Binary):
     """
 
     _name = "Logit"
-    _core_fit = staticmethod(partial(_core.glm_fit, "logit"))
+    _family = "logit"
 
     def tidy(self, level: float | None = None, exponentiate: bool = False) -> Any:
         """Give the coefficients as a frame of the kind that the data came in.
@@ -122,10 +132,10 @@ class Logit(Binary):
         return self._build(
             {
                 "term": [self.terms[i] for i in kept],
-                "odds_ratio": np.exp(table["estimate"][kept]),
-                "conf_low": np.exp(table["conf_low"][kept]),
-                "conf_high": np.exp(table["conf_high"][kept]),
-                "p_value": table["p_value"][kept],
+                "odds_ratio": np.exp(table.estimate[kept]),
+                "conf_low": np.exp(table.conf_low[kept]),
+                "conf_high": np.exp(table.conf_high[kept]),
+                "p_value": table.p_value[kept],
             }
         )
 
@@ -265,7 +275,7 @@ class Probit(Binary):
     """
 
     _name = "Probit"
-    _core_fit = staticmethod(partial(_core.glm_fit, "probit"))
+    _family = "probit"
 
 
 _DEFAULTS: Asked = {

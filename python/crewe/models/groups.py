@@ -13,6 +13,7 @@ from crewe import _core
 from crewe.exceptions import InputError, fault
 from crewe.frames.cells import label_of
 from crewe.frames.source import Source, build
+from crewe.models.estimates import columns_of
 from crewe.tables.display import Table
 from crewe.tables.printable import Printable
 
@@ -119,7 +120,7 @@ class FitGroup(Results[Model]):
         """Give the coefficients of every fit: a column with the group, then as `tidy()` of a fit."""
         parts = []
         for group, fit in self._results.items():
-            table = pd.DataFrame({"term": fit.terms, **fit._table(level)})
+            table = pd.DataFrame({"term": fit.terms, **columns_of(fit._table(level))})
             table.insert(0, self.by, group)
             parts.append(table)
         stacked = pd.concat(parts, ignore_index=True)
@@ -180,8 +181,10 @@ class FitFamily(FitGroup[Model]):
                 place = fit._position(term)
             rows["outcome"].append(outcome)
             rows["term"].append(fit.terms[place])
-            for key, values in numbers.items():
-                values.append(float(fit._table()[key][place]))
+            table = fit._table()
+            numbers["estimate"].append(float(table.estimate[place]))
+            numbers["std_error"].append(float(table.std_error[place]))
+            numbers["p_value"].append(float(table.p_value[place]))
         adjusted = _core.adjust(np.array(numbers["p_value"]), method)
         kind = self._first.implementation
         arrays = {key: np.array(values) for key, values in numbers.items()}

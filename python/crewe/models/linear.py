@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from crewe import _core
 from crewe.exceptions import CreweError, InputError, fault
 from crewe.formula.design import Design
 from crewe.frames.source import Source, aligned
@@ -50,11 +51,11 @@ class Data:
 
     x: Floats
     y: Floats
-    core: Any
-    groups: Any
+    core: _core.Fit
+    groups: _core.Clusters | None
     design: Design | None
     clusters: pd.Series[Any] | None = None
-    weights: tuple[Floats, str] | None = None
+    weights: _core.Weights | None = None
 
 
 @dataclass(repr=False)
@@ -79,8 +80,10 @@ class Linear(Estimates, Printable):
         Which covariance.
     weighted : str
         What weights the rows have; empty without.
-    independent : str
-        What to note of a covariance that counts rows as independent, where a trial says that they are not.
+    by_kind : dict of str to list of str
+        What to note of covariances by their name, where a trial says that they are not right.
+    aside : list of int
+        The columns of the design that stand for strata and sets; notes on degrees of freedom pass them over.
     strata_terms : list of str
         The coefficients of the trial's strata or sets, which tables print as one line and figures leave out.
     """
@@ -101,12 +104,14 @@ class Linear(Estimates, Printable):
     data: Data | None = field(repr=False)
     vcov_name: str = ""
     df_rule: str = "default"
-    independent: str = ""
+    by_kind: dict[str, list[str]] = field(default_factory=dict)
+    aside: list[int] = field(default_factory=list)
     weighted: str = ""
     strata_terms: list[str] = field(default_factory=list)
     _cov: Floats = field(default_factory=lambda: np.empty((0, 0)), repr=False)
-    _record: dict[str, Any] = field(default_factory=dict, repr=False)
-    _tables: dict[float, dict[str, Floats]] = field(default_factory=dict, repr=False)
+    _vcov: _core.Covariance | None = field(default=None, repr=False)
+    _vcov_notes: list[str] = field(default_factory=list, repr=False)
+    _tables: dict[float, _core.Contrasts] = field(default_factory=dict, repr=False)
 
     def _needs_data(self) -> Data:
         if self.data is None:
@@ -140,18 +145,18 @@ class Linear(Estimates, Printable):
         data = self._needs_data()
         other = object.__new__(type(self))
         other.__dict__.update(self.__dict__)
-        covariance = data.core.covariance(kind, data.groups, df == "residual")
-        record = covariance.record()
-        other.vcov_name = record["kind"]
+        covariance = data.core.covariance(kind, data.groups, df == "residual", self.aside)
+        other.vcov_name = covariance.kind
         other.df_rule = df
-        other._cov = record["matrix"]
-        other._record = {"covariance": covariance, "notes": record["notes"]}
+        other._cov = covariance.matrix
+        other._vcov, other._vcov_notes = covariance, covariance.notes
         other._tables = {}
         return other
 
-    def _covariance(self) -> Any:
+    def _covariance(self) -> _core.Covariance:
         self._needs_data()
-        return self._record["covariance"]
+        assert self._vcov is not None, "vcov() gave a covariance to every fit that has its data"
+        return self._vcov
 
     def _columns_of_terms(self) -> dict[str, list[int]]:
         design = None if self.data is None else self.data.design
@@ -164,7 +169,7 @@ class Linear(Estimates, Printable):
         # A fit that is loaded without its data still answers at its own level.
         self._table()
         state = self.__dict__.copy()
-        state["_record"] = {"notes": self._record.get("notes", [])}
+        state["_vcov"] = None
         kept = None
         if self.keep_data and self.data is not None:
             data = self.data
@@ -187,21 +192,20 @@ class Linear(Estimates, Printable):
         y: Floats,
         clusters: pd.Series[Any] | None,
         design: Design | None,
-        weights: tuple[Floats, str] | None,
+        weights: _core.Weights | None,
     ) -> None:
         raise NotImplementedError
 
     # -- numbers ---------------------------------------------------------------------------
 
-    def _coefficients(self, level: float) -> dict[str, Floats]:
-        table: dict[str, Floats] = self._covariance().coefficients(level)
-        return table
+    def _coefficients(self, level: float) -> _core.Contrasts:
+        return self._covariance().coefficients(level)
 
     @property
     def notes(self) -> list[str]:
         """What a reader of the result must know."""
-        rowwise = [self.independent] if self.independent and self.vcov_name in ROWWISE else []
-        return [*self.base_notes, *rowwise, *self._record.get("notes", [])]
+        own = self.by_kind.get(self.vcov_name, [])
+        return [*self.base_notes, *own, *self._vcov_notes]
 
     def tidy(self, level: float | None = None) -> Any:
         """Give the coefficients as a frame of the kind that the data came in.
@@ -226,8 +230,7 @@ class Linear(Estimates, Printable):
 
     def residuals(self) -> Floats:
         """Residuals on the response scale, one for each analysed row."""
-        values: Floats = self._needs_data().core.residuals()
-        return values
+        return self._needs_data().core.residuals()
 
     # -- questions -------------------------------------------------------------------------
 
@@ -311,10 +314,10 @@ class Linear(Estimates, Printable):
         return DEFINITIONS[self.vcov_name]
 
     def _summary_table(self, level: float | None = None) -> Table:
-        level = self.level if level is None else level
+        level = self._level(level)
         table = self._table(level)
         percent = f"{100 * level:g}%"
-        columns = [table[key] for key in ("estimate", "std_error", "statistic", "df", "p_value")]
+        columns = [table.estimate, table.std_error, table.statistic, table.df, table.p_value]
         strata = set(self.strata_terms)
         rows = [
             [
@@ -328,7 +331,7 @@ class Linear(Estimates, Printable):
                 number(high),
             ]
             for term, b, se, t, df, p, low, high in zip(
-                self.terms, *columns, table["conf_low"], table["conf_high"], strict=True
+                self.terms, *columns, table.conf_low, table.conf_high, strict=True
             )
             if term not in strata
         ]
@@ -342,7 +345,7 @@ class Linear(Estimates, Printable):
         )
         notes = [f"{size}; {fit}.", *([f"{self.weighted}."] if self.weighted else [])]
         notes += [f"{self._definition()}.", *self._sentences()]
-        statistic = "z" if np.isinf(table["df"]).all() else "t"
+        statistic = "z" if np.isinf(table.df).all() else "t"
         header = ["term", "estimate", "std. error", statistic, "df", "p", f"{percent} low", "high"]
         title = f"{self.model}: {self.formula}" + (" (SYNTHETIC data)" if self.synthetic else "")
         return Table(header, rows, title=title, notes=[n[:1].upper() + n[1:] for n in notes])

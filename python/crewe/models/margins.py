@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from crewe.exceptions import InputError, fault
+from crewe.exceptions import InputError, fault, shown_labels
 from crewe.frames.column import Columns
 from crewe.frames.source import Source, build, label_of, numbers
+from crewe.models.estimates import columns_of
 from crewe.tables.display import Table, number, p_value, stars
 from crewe.tables.printable import Printable
 
@@ -152,17 +153,18 @@ def margins(
             remedy="Fit with a formula and a data frame, or use contrast() with the rows of X",
         )
     settings, labels = _settings(design, term, by, values)
-    observed = None if data.weights is None else data.weights[0]
+    observed = None if data.weights is None else data.weights.values
     first = _first_of_group(labels)
     away = [i for i in range(len(labels)) if i != first[i]]
-    confidence = fit.level if level is None else level
-    estimated, compared = fit._covariance().margins(
+    confidence = fit._level(level)
+    found = fit._covariance().margins(
         _rows(design, settings, at, observed),
         observed,
         [[i, first[i]] for i in away],
         compare,
         confidence,
     )
+    estimated, compared = columns_of(found.levels), columns_of(found.comparisons)
     if compare != "difference":
         for key in ("estimate", "conf_low", "conf_high"):
             compared[key] = np.exp(compared[key])
@@ -249,7 +251,9 @@ def predict(fit: Linear, data: Any, kind: str, level: float | None) -> Any:
     if level is None:
         table = {"estimate": held.core.predict(np.ascontiguousarray(rows[whole]), kind == "link")}
     else:
-        found = fit._covariance().predict(np.ascontiguousarray(rows[whole]), kind == "link", level)
+        found = columns_of(
+            fit._covariance().predict(np.ascontiguousarray(rows[whole]), kind == "link", level)
+        )
         table = {
             key: found[key] for key in ("estimate", "std_error", "df", "conf_low", "conf_high")
         }
@@ -318,7 +322,7 @@ def _values(design: Design, name: str, values: Sequence[Any] | None) -> list[Any
                 f"'{name}' has no such level",
                 column=name,
                 values=unknown,
-                remedy=f"Its levels are {', '.join(map(_label, levels))}",
+                remedy=f"Its levels are {', '.join(shown_labels([_label(v) for v in levels])) or 'others'}",
             )
         return list(values) if values is not None else levels
     if values is not None:

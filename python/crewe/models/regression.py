@@ -42,8 +42,13 @@ class Regression(Linear):
     """A regression that the core fits from an outcome and a design."""
 
     _name: ClassVar[str]
-    _facts: ClassVar[tuple[str, ...]]
-    _core_fit: ClassVar[Callable[..., tuple[Any, dict[str, Any]]]]
+
+    @classmethod
+    def _fitted(
+        cls, y: Floats, y_name: str, design: _core.DesignMatrix, weights: _core.Weights | None
+    ) -> tuple[_core.Fit, dict[str, float]]:
+        """Let the core fit the model; gives the fit and what `statistics` says of it."""
+        raise NotImplementedError
 
     def _refit(
         self,
@@ -51,15 +56,15 @@ class Regression(Linear):
         y: Floats,
         clusters: pd.Series[Any] | None,
         design: Design | None,
-        weights: tuple[Floats, str] | None,
+        weights: _core.Weights | None,
     ) -> None:
         outcome = self.formula.partition("~")[0].strip()
         intercept = bool(self.terms) and self.terms[0] == "Intercept"
         names = self.terms[1:] if intercept else self.terms
-        core, _ = type(self)._core_fit(y, x, intercept, outcome, names, weights)
+        core, _ = self._fitted(y, outcome, _core.DesignMatrix(x, names, intercept), weights)
         groups = None
         if clusters is not None:
-            groups = _core.Groups(pd.factorize(clusters)[0].astype(np.uint32))
+            groups = _core.Clusters(pd.factorize(clusters)[0].astype(np.uint32))
         self.data = Data(x, y, core, groups, design, clusters, weights)
 
     @classmethod
@@ -75,8 +80,17 @@ class OLS(Regression):
     """A fitted ordinary least squares regression; made by :func:`ols`."""
 
     _name = "OLS"
-    _facts = ("r_squared", "adj_r_squared", "sigma")
-    _core_fit = staticmethod(_core.ols_fit)
+
+    @classmethod
+    def _fitted(
+        cls, y: Floats, y_name: str, design: _core.DesignMatrix, weights: _core.Weights | None
+    ) -> tuple[_core.Fit, dict[str, float]]:
+        fit = _core.ols_fit(y, y_name, design, weights)
+        return fit, {
+            "r_squared": fit.r_squared,
+            "adj_r_squared": fit.adj_r_squared,
+            "sigma": fit.sigma,
+        }
 
 
 @dataclass(frozen=True)
@@ -259,6 +273,7 @@ def _fit(
     kind: type[Fitted], formula: Any, data: Any, by: str | None, options: _Options
 ) -> Fitted | FitGroup[Fitted]:
     """Fit a model from a formula or arrays, in each group of `by` where that is asked for."""
+    options = replace(options, level=_core.check_level(options.level))
     if isinstance(data, str):
         raise fault(
             InputError,
@@ -310,32 +325,39 @@ def _from_formula(kind: type[Fitted], formula: str, data: Any, options: _Options
     y = designs.left_values(left, built.columns)
     _refuse_tiny(y, left)
     with rows_of_the_data(built.rows):
-        core, record = kind._core_fit(y, built.x, built.intercept, left, built.names, made.weighted)
-    groups = None if made.codes is None else _core.Groups(made.codes)
+        columns = _core.DesignMatrix(built.x, built.names, built.intercept)
+        core, statistics = kind._fitted(y, left, columns, made.weighted)
+    groups = None if made.codes is None else _core.Clusters(made.codes)
     fit = kind(
         model=kind._name,
         formula=f"{left} ~ {asked.right}",
-        terms=record["names"],
-        n=record["n"],
+        terms=core.terms,
+        n=core.n,
         clusters=None if groups is None else groups.count,
         cluster_name=made.cluster_name,
         level=options.level,
-        df_residual=record["df_residual"],
-        statistics={key: record[key] for key in kind._facts},
+        df_residual=core.df_residual,
+        statistics=statistics,
         base_notes=made.notes,
         synthetic=options.synthetic or asked.synthetic,
         keep_data=options.keep_data,
         implementation=asked.source._implementation,
         data=Data(built.x, y, core, groups, built, made.labels, made.weighted),
-        independent=made.independent,
+        by_kind=made.by_kind,
+        aside=made.aside(len(y) if groups is None else groups.count),
         weighted=""
         if weights is None
         else f"{weights.kind.capitalize()} weights: {weights.column}",
         strata_terms=made.strata_terms,
     )
     with rows_of_the_data(built.rows):
-        fitted: Fitted = fit.vcov(options.vcov or ("HC2" if groups is None else "CR2"), options.df)
+        fitted: Fitted = fit.vcov(_kind(options.vcov, groups), options.df)
     return fitted
+
+
+def _kind(asked: str | None, groups: Any) -> str:
+    """Give the covariance that was asked for, whatever the word, or the default."""
+    return ("HC2" if groups is None else "CR2") if asked is None else asked
 
 
 def _refuse_tiny(y: Floats, name: str) -> None:
@@ -345,7 +367,6 @@ def _refuse_tiny(y: Floats, name: str) -> None:
             InputError,
             "the squares of the values are too small for the numbers of a computer",
             column=name,
-            values=[f"{largest:.3g} at most"],
             remedy="Rescale the column, for instance to thousandths",
         )
 
@@ -372,23 +393,24 @@ def _from_arrays(kind: type[Fitted], y: Any, x: Any, options: _Options) -> Fitte
     if weights is not None:
         values = weights.values(len(outcome), index)
         notes += left_out_note(values == 0.0, "weights")
-        weighted = (values, weights.kind)
+        weighted = _core.Weights(values, weights.kind)
     _refuse_tiny(outcome, "y")
-    core, record = kind._core_fit(outcome, columns, intercept, "y", labels, weighted)
+    matrix = _core.DesignMatrix(columns, labels, intercept)
+    core, statistics = kind._fitted(outcome, "y", matrix, weighted)
     groups = ids = None
     if cluster is not None:
         codes, ids = array_clusters(cluster, len(outcome), index)
-        groups = _core.Groups(codes)
+        groups = _core.Clusters(codes)
     fit = kind(
         model=kind._name,
         formula="y ~ " + (" + ".join(labels) if labels else "1") + ("" if intercept else " - 1"),
-        terms=record["names"],
-        n=record["n"],
+        terms=core.terms,
+        n=core.n,
         clusters=None if groups is None else groups.count,
         cluster_name="cluster" if groups is not None else None,
         level=options.level,
-        df_residual=record["df_residual"],
-        statistics={key: record[key] for key in kind._facts},
+        df_residual=core.df_residual,
+        statistics=statistics,
         base_notes=notes,
         synthetic=options.synthetic,
         keep_data=options.keep_data,
@@ -396,6 +418,5 @@ def _from_arrays(kind: type[Fitted], y: Any, x: Any, options: _Options) -> Fitte
         data=Data(columns, outcome, core, groups, None, ids, weighted),
         weighted="" if weights is None else f"{weights.kind.capitalize()} weights",
     )
-    kind_of_vcov = options.vcov or ("HC2" if groups is None else "CR2")
-    fitted: Fitted = fit.vcov(kind_of_vcov, options.df)
+    fitted: Fitted = fit.vcov(_kind(options.vcov, groups), options.df)
     return fitted

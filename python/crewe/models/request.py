@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from crewe import _core
 from crewe.exceptions import DesignError, InputError, fault
 from crewe.formula import design as designs
 from crewe.formula.design import Design
@@ -23,7 +24,7 @@ from crewe.frames.column import Column
 from crewe.frames.source import Source, refuse_text
 from crewe.models.groups import Results, label_among
 from crewe.models.linear import array_clusters, rows_of_the_data
-from crewe.models.trial import Trial, join, without_left_out
+from crewe.models.trial import Trial, join, refuse_too_few, without_left_out
 from crewe.models.weights import Weights, left_out_note
 
 Floats = NDArray[np.float64]
@@ -205,11 +206,13 @@ class Request:
         weighted = None
         if weights is not None and zero is not None:
             notes += left_out_note(zero, weight[0])
-            weighted = (designs.column_values(weight[0], built.columns), weights.kind)
+            values = designs.column_values(weight[0], built.columns)
+            weighted = _core.Weights(values, weights.kind)
         if built.dropped.n:
             notes.append(built.dropped.note())
         strata = [] if trial is None else trial.strata_terms(built)
-        made = ModelRows(built, notes, None, None, None, "", weighted, strata)
+        apart = None if trial is None else trial.apart
+        made = ModelRows(built, notes, None, None, None, {}, weighted, strata, apart)
         with rows_of_the_data(self.rows):
             self._cluster(made, inside)
             if trial is not None:
@@ -223,7 +226,7 @@ class Request:
             if dropped:
                 made.notes.append(self.trial.dropped_by_arm(inside))
             clustering = self.trial.clustering(cluster, inside)
-            cluster, made.independent = clustering.cluster, clustering.independent
+            cluster, made.by_kind = clustering.cluster, clustering.by_kind
             made.notes += clustering.notes
         if cluster is None:
             return
@@ -248,11 +251,31 @@ class Request:
         """Read clusters that came as an array, one id for each row of the data as given."""
         return array_clusters(cluster, self.n, self.index)[0][self.rows]
 
+    def refuse_few(self, kept: NDArray[np.bool_]) -> None:
+        """Refuse a comparison of fewer than two clusters, or of an arm with fewer than two units."""
+        clusters = self.clusters(kept)
+        if clusters is None:
+            return
+        if self.trial is not None and self.trial.arm is not None:
+            # An arm that the user left out is not compared.
+            used = [int(code) for code in np.unique(self.trial._arm)]
+            place = np.full(len(self.trial._arms), -1)
+            place[used] = np.arange(len(used))
+            refuse_too_few(
+                [self.trial._arms[code] for code in used],
+                place[self.trial._arm[kept]],
+                self.trial._unit[kept],
+                self.trial._noun,
+                self.trial.arm,
+            )
+        _core.check_clusters(clusters.count)
+
     def refuse_families(self, kept: NDArray[np.bool_], tests: str) -> list[str]:
         """Refuse several rows a cluster, for tests that have no answer to them."""
         clusters = self.clusters(kept)
         if clusters is None:
             return []
+        self.refuse_few(kept)
         if len(clusters.several):
             within = np.flatnonzero(kept & np.isin(clusters.codes, clusters.several))
             raise fault(
@@ -298,12 +321,14 @@ class ModelRows:
         The cluster of each row, as a code and as it is called.
     cluster_name : str or None
         The column that names the clusters.
-    independent : str
-        What to note of a covariance that counts rows as independent; empty where they are.
-    weighted : (array, str) or None
+    by_kind : dict of str to list of str
+        What to note of covariances by their name.
+    weighted : the core's Weights, or None
         The weights and their kind.
     strata_terms : list of str
         The columns of the design that are of the trial's strata or sets.
+    apart : frozenset of str, or None
+        The columns of the data that the trial balanced.
     """
 
     design: Design
@@ -311,9 +336,31 @@ class ModelRows:
     codes: NDArray[np.uint32] | None
     labels: pd.Series[Any] | None
     cluster_name: str | None
-    independent: str
-    weighted: tuple[Floats, str] | None
+    by_kind: dict[str, list[str]]
+    weighted: _core.Weights | None
     strata_terms: list[str]
+    apart: frozenset[str] | None
+
+    def aside(self, clusters: int) -> list[int]:
+        """Give the columns after which nobody asks: terms of the trial's strata and sets.
+
+        Without a trial these are the categories, after the first term, with so many levels that few clusters share one.
+        """
+        aside: list[int] = []
+        built = self.design
+        shift, place = int(built.intercept), 0
+        for term in built.plan.terms:
+            columns = [j - shift for j in range(term.where.start, term.where.stop) if j >= shift]
+            if not columns:
+                continue
+            place += 1
+            if self.apart is not None:
+                passed = bool(term.variables) and set(term.variables) <= self.apart
+            else:
+                many = len(columns) > 1 and 5 * len(columns) > clusters
+                passed = place > 1 and many and bool(np.isin(built.x[:, columns], (0.0, 1.0)).all())
+            aside += columns if passed else []
+        return aside
 
 
 @dataclass

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from crewe import _core
 from crewe.design.assignment import LEFT_OUT
 from crewe.exceptions import DesignError, fault
 from crewe.formula import design as designs
@@ -16,7 +17,7 @@ from crewe.formula import parse as parsing
 from crewe.formula.design import Design
 from crewe.formula.names import quoted
 from crewe.frames.source import Source
-from crewe.models.linear import array_clusters
+from crewe.models.linear import ROWWISE, array_clusters
 
 LONG = 10
 """From so many on, terms of the strata that a formula names itself are printed as one line."""
@@ -50,6 +51,10 @@ class Trial:
         The columns of the strata or sets.
     asked : str
         The right-hand side before the design added terms.
+    apart : frozenset of str
+        The columns of strata, sets and what else the design balanced: nobody asks after their terms.
+    sets : Sets or None
+        Strata or sets of few units that have terms of their own.
     """
 
     source: Source
@@ -63,6 +68,8 @@ class Trial:
     synthetic: bool
     strata: set[str]
     asked: str
+    apart: frozenset[str]
+    sets: Sets | None
     _unit: NDArray[np.uint32]
     _arm: NDArray[np.uint8]
     _arms: list[str]
@@ -102,18 +109,25 @@ class Trial:
         unit = self._unit[rows]
         counts = np.bincount(unit)
         several, units = int((counts > 1).sum()), int((counts > 0).sum())
-        if not several:
-            return Clustering(asked if asked is not None else self.cluster, [], "")
         said = f"{several:,} of {units:,} {self._noun} have several rows"
-        independent = f"{said}, and this covariance counts rows of one {self.unit} as independent"
+        by_kind: dict[str, list[str]] = {}
+        if several:
+            rowwise = f"{said}, and this covariance counts rows of one {self.unit} as independent"
+            by_kind = {kind: [rowwise] for kind in ROWWISE}
         if asked is None:
+            self._note_sets(by_kind, None, rows, bool(several))
+            if not several:
+                return Clustering(self.cluster, [], by_kind)
             note = [] if self.cluster else [f"{said}: errors are clustered by {self.unit}"]
-            return Clustering(self.unit, note, independent)
+            return Clustering(self.unit, note, by_kind)
         codes = (
             self.source.ids(asked)[0]
             if isinstance(asked, str)
             else array_clusters(asked, self.source.n, self.source.index)[0]
         )
+        self._note_sets(by_kind, codes, rows, bool(several))
+        if not several:
+            return Clustering(asked, [], by_kind)
         pairs = np.unique(np.column_stack([unit, codes[rows]]), axis=0)
         split = np.flatnonzero(np.bincount(pairs[:, 0], minlength=len(counts)) > 1)
         if len(split):
@@ -127,20 +141,90 @@ class Trial:
                 remedy=f"Leave cluster= out, which clusters by {self.unit}, or name a column that "
                 "holds whole units, such as their set",
             )
-        return Clustering(asked, [], independent)
+        return Clustering(asked, [], by_kind)
+
+    def _note_sets(
+        self,
+        by_kind: dict[str, list[str]],
+        codes: NDArray[Any] | None,
+        rows: NDArray[np.int64],
+        several: bool,
+    ) -> None:
+        """Note which covariances are too small or too large beside terms of sets of few units."""
+        if self.sets is None:
+            return
+        whole = codes is not None and _within_one(self.sets.code[rows], codes[rows])
+        for kind, note in self.sets.notes(self.unit, whole, several).items():
+            by_kind.setdefault(kind, []).append(note)
 
     def refuse_too_few(self, rows: NDArray[np.int64]) -> None:
         """Refuse an analysis in which an arm has fewer than two units."""
-        for code, arm in enumerate(self._arms):
-            units = len(np.unique(self._unit[rows][self._arm[rows] == code]))
-            if units < 2:
-                raise fault(
-                    DesignError,
-                    f"arm '{arm}' has {units} of the {self._noun} in the rows that are analysed",
-                    column=self.arm,
-                    remedy="An arm needs at least two, or its variation cannot be known: check the "
-                    "filter and the missing values",
-                )
+        refuse_too_few(self._arms, self._arm[rows], self._unit[rows], self._noun, self.arm)
+
+
+def refuse_too_few(
+    arms: list[str], arm: NDArray[Any], unit: NDArray[Any], noun: str, column: str | None
+) -> None:
+    """Refuse rows in which an arm has fewer than two units."""
+    counts = [len(np.unique(unit[arm == code])) for code in range(len(arms))]
+    _core.check_units_by_arm(arms, counts, noun, column)
+
+
+def _within_one(inner: NDArray[Any], outer: NDArray[Any]) -> bool:
+    """Whether no group of `inner` is split by `outer`."""
+    pairs = np.unique(np.column_stack([inner, outer]), axis=0)
+    return len(pairs) == len(np.unique(inner))
+
+
+@dataclass
+class Sets:
+    """Strata or matched sets of few units, each with a term of its own.
+
+    Attributes
+    ----------
+    noun : str
+        What one is called.
+    column : str
+        The column that names them.
+    code : array
+        The set of each row.
+    count, units : int
+        How many sets there are, of how many units.
+    layered : bool
+        Whether they are strata of a Cox model.
+    """
+
+    noun: str
+    column: str
+    code: NDArray[Any]
+    count: int
+    units: int
+    layered: bool
+
+    def notes(self, unit: str, whole: bool, several: bool) -> dict[str, str]:
+        """Say of each covariance what it does there; `whole` where the clusters hold whole sets.
+
+        With s units a set, scores of single units are too small by (s - 1)/s in the variance, and the leverage of a
+        unit in its set is 1/s, for which CR3, HC3 and the jackknife pay twice. By set CR1 is the paired t-test's.
+        """
+        if whole:
+            factor = f"CR1S by {self.noun} overstates the variance by (n - 1)/(n - k), CR1 does not"
+            return {} if self.layered else {"CR1S": factor}
+        nouns = "strata" if self.noun == "stratum" else f"{self.noun}s"
+        own = f"{self.count} {nouns} for {self.units} units, each with a term of its own"
+        remedy = f"cluster by {self.noun} (cluster='{self.column}')"
+        if not self.layered:
+            remedy += ", or take CR2"
+        small = ["CR0", "CR1"] + (["CR1S"] if several else ["HC0"])
+        large = ["CR3", "jackknife"] + ([] if several else ["HC3"])
+        others = f"{own}: by {unit} CR0 and CR1 understate the variance, CR3 and the jackknife overstate it"
+        others += f"; {remedy}" if self.layered else ", CR2 does neither"
+        told = dict.fromkeys((*ROWWISE, "CR1S", "CR2"), others)
+        for does, kinds in {"understates": small, "overstates": large}.items():
+            for kind in kinds:
+                by = "" if kind in ROWWISE else f" by {unit}"
+                told[kind] = f"{own}: {kind}{by} {does} the variance; {remedy}"
+        return told
 
 
 @dataclass
@@ -153,13 +237,14 @@ class Clustering:
         The clusters; None where every unit has one row.
     notes : list of str
         What a reader must know.
-    independent : str
-        What to note of a covariance that takes rows as independent; empty where they are.
+    by_kind : dict of str to list of str
+        What to note of covariances by their name: those that take rows as independent where they are not, and those
+        that are too small or too large beside terms of sets.
     """
 
     cluster: Any
     notes: list[str]
-    independent: str
+    by_kind: dict[str, list[str]]
 
 
 def join(
@@ -210,14 +295,19 @@ def join(
     if matched:
         # Sets are nested in strata, so their terms span those of the strata.
         groups = replace(joined, stratum=balanced.code[joined.unit], strata=balanced.labels)
-    layer = None
-    if strata_terms and (strata or matched) and not _spans(joined_source, right, groups.stratum):
+    units, places = len(joined.units), len(groups.strata)
+    layer, spanned = None, False
+    if strata or matched:
+        spanned = _spans(joined_source, right, groups.stratum)
+    if strata_terms and (strata or matched) and not spanned:
         layer = balanced.column if matched else "stratum"
+        spanned = True
         reason = "" if objection is None else objection(groups)
         used = [name for name in strata if name in needed]
         if layered:
             pass
         elif reason:
+            spanned = False
             notes.append(reason.replace("strata", "sets") if matched else reason)
         elif matched:
             right = f"{right} + {balanced.terms[0]}"
@@ -230,13 +320,15 @@ def join(
         for term in balanced.terms:
             if not _spans_term(joined_source, right, term):
                 right = f"{right} + {term}"
-    units, places = len(joined.units), len(groups.strata)
-    if (strata or matched) and 5 * (places - 1) > units:
-        noun = "sets" if matched else "strata"
-        notes.append(
-            f"{places} {noun} for {units} units: with so few units a {noun.rstrip('s') if matched else 'stratum'}, "
-            "CR0, CR1, CR1S and CR3 understate the variance; CR2 does not, or cluster by "
-            f"{'set' if matched else 'stratum'}"
+    sets = None
+    if spanned and 5 * (places - 1) > units:
+        sets = Sets(
+            noun="set" if matched else "stratum",
+            column=balanced.column if matched else "stratum",
+            code=groups.stratum,
+            count=places,
+            units=units,
+            layered=layered,
         )
     return Trial(
         source=joined_source,
@@ -250,6 +342,8 @@ def join(
         synthetic=bool(getattr(assignment, "synthetic", False)),
         strata={*strata, "stratum", *([balanced.column] if matched else [])},
         asked=asked,
+        apart=frozenset({*strata, "stratum", *balanced.columns}),
+        sets=sets,
         _unit=joined.unit,
         _arm=joined.arm,
         _arms=list(joined.arms),
@@ -262,6 +356,7 @@ class _Balanced:
     """What the procedure balanced besides the strata, as terms of a formula."""
 
     terms: list[str]
+    columns: list[str]
     column: str
     code: NDArray[np.uint32]
     labels: list[str]
@@ -272,9 +367,9 @@ def _balanced(assignment: Any, source: Source, joined: Any, added: dict[str, Any
 
     They come from the units as they were randomised.
     """
-    method, parts = assignment.design.method, assignment._parts
-    factors = {name: (level, levels) for name, level, levels in parts["factors"]}
-    covariates = dict(parts["covariates"])
+    method, units = assignment.design.method, assignment._units()
+    factors = {factor.name: (factor.level, factor.levels) for factor in units.factors}
+    covariates = {covariate.name: covariate.values for covariate in units.covariates}
     if method.in_sets:
         name = next(iter(method.factor_columns), "set")
         code = factors[name][0] if assignment._block is None else assignment._block
@@ -286,9 +381,10 @@ def _balanced(assignment: Any, source: Source, joined: Any, added: dict[str, Any
             )
             added[name] = values[joined.unit]
         labels = [str(place) for place in range(int(code.max()) + 1)]
-        return _Balanced([f"C({quoted(name)})"], name, code, labels)
+        return _Balanced([f"C({quoted(name)})"], [name], name, code, labels)
     terms = []
-    for name in [*method.factor_columns, *method.covariate_columns]:
+    columns = [*method.factor_columns, *method.covariate_columns]
+    for name in columns:
         if name in factors:
             if name not in source.names:
                 level, levels = factors[name]
@@ -296,9 +392,9 @@ def _balanced(assignment: Any, source: Source, joined: Any, added: dict[str, Any
             terms.append(f"C({quoted(name)})")
         elif name in covariates:
             if name not in source.names:
-                added[name] = np.asarray(covariates[name], dtype=np.float64)[joined.unit]
+                added[name] = covariates[name][joined.unit]
             terms.append(quoted(name))
-    return _Balanced(terms, "", np.zeros(0, dtype=np.uint32), [])
+    return _Balanced(terms, columns, "", np.zeros(0, dtype=np.uint32), [])
 
 
 def without_left_out(assignment: Any, source: Source) -> tuple[Source, list[str]]:

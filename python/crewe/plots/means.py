@@ -91,7 +91,7 @@ def means(
     >>> [text.get_text() for text in ax.texts]
     ['64%', '72%']
     """
-    if kind not in {"points", "bars"}:
+    if kind not in ("points", "bars"):
         raise fault(InputError, f"'{kind}' is no kind of figure", remedy="Use 'points' or 'bars'")
     groups = _groups(margins, level, dict(labels or {}))
     names = list(arms or dict.fromkeys(str(r["level"]) for g in groups for r in g.levels))

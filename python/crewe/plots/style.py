@@ -115,9 +115,9 @@ def printed() -> Iterator[None]:
 
     Examples
     --------
-    >>> from crewe import _style
-    >>> with _style.printed():
-    ...     fig, ax = _style.figure(80, 50)
+    >>> from crewe.plots import style
+    >>> with style.printed():
+    ...     fig, ax = style.figure(80, 50)
     >>> [round(float(inches) * 25.4) for inches in fig.get_size_inches()]
     [80, 50]
 

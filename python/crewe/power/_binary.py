@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -136,10 +136,48 @@ def binary(
         "distribution": distribution,
         "r2": real("r2", r2),
     }
-    answer = _core.power_binary(**asked)
-    kept = {item.name for item in fields(BinaryPower)} - {"asked"}
-    values = {**asked, **{name: answer[name] for name in answer if name in kept}}
-    return BinaryPower(**values, asked=asked)
+    answer = _core.power_binary(
+        asked["baseline"],
+        method,
+        direction,
+        _core.PowerQuantities(
+            asked["effect"], asked["clusters"], asked["power"], asked["icc"], sizes
+        ),
+        _core.PowerSetting(
+            asked["cv"], asked["allocation"], asked["alpha"], distribution, asked["r2"]
+        ),
+    )
+    return BinaryPower(
+        solved=answer.solved,
+        baseline=answer.baseline,
+        treated=answer.treated,
+        effect=answer.effect,
+        clusters=answer.clusters,
+        power=answer.power,
+        target=answer.target,
+        icc=answer.icc,
+        cluster_size=answer.cluster_size,
+        cv=answer.cv,
+        allocation=asked["allocation"],
+        alpha=asked["alpha"],
+        method=method,
+        direction=answer.direction,
+        distribution=distribution,
+        r2=asked["r2"],
+        formula=answer.formula,
+        source=answer.source,
+        design_effect=answer.design_effect,
+        effective=answer.effective,
+        df=answer.df,
+        noncentrality=answer.noncentrality,
+        clusters_treated=answer.clusters_treated,
+        clusters_control=answer.clusters_control,
+        power_one_fewer=answer.power_one_fewer,
+        ceiling=answer.ceiling,
+        ceiling_at=answer.ceiling_at,
+        any_icc=answer.any_icc,
+        asked=asked,
+    )
 
 
 def _relative(share: float) -> str:

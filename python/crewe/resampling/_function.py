@@ -12,9 +12,8 @@ from numpy.typing import NDArray
 from crewe import _core
 from crewe.comparisons.samples import kind_of
 from crewe.design.assignment import Assignment
-from crewe.exceptions import CreweError, InputError, fault
+from crewe.exceptions import CreweError, InputError, fault, from_signal
 from crewe.frames.source import Source
-from crewe.resampling._options import Options
 from crewe.resampling._result import Comparison, RandomisationTest
 
 _SILENT_SECONDS = 2.0
@@ -25,7 +24,7 @@ def by_function(
     data: Any,
     source: Source,
     assignment: Assignment,
-    options: Options,
+    options: _core.RandomisationOptions,
     progress: bool | None,
 ) -> RandomisationTest:
     """Call the user's function on every assignment."""
@@ -43,17 +42,8 @@ def by_function(
             values=[str(observed)],
             remedy="Let the function return one number",
         )
-    again = _core.randomisation_redrawn(
-        assignment.design._core(),
-        assignment._units(),
-        assignment._arm,
-        assignment._probability,
-        assignment._simulated,
-        assignment.commitment is not None,
-        options.draws,
-        options.seed,
-    )
-    drawn, weight = again["arm"], again["weight"]
+    again = _core.randomisation_redrawn(assignment.design._core(), assignment._core, options)
+    drawn, weight = again.arm, again.weight
     values = np.empty(len(drawn))
     failed: list[int] = []
     reason = ""
@@ -61,6 +51,8 @@ def by_function(
         try:
             values[i] = _value(function(data, arms(row)))
         except (ArithmeticError, ValueError, CreweError) as error:
+            if (raised := from_signal(error)) is not None:
+                raise raised from None
             values[i], reason = np.nan, reason or f"{type(error).__name__}: {error}"
         if not np.isfinite(values[i]):
             failed.append(i)
@@ -79,18 +71,22 @@ def by_function(
         statistic=observed,
         conf_int=None,
         distribution=values,
-        **found,
+        p_value=found.p_value,
+        p_lower=found.p_lower,
+        p_upper=found.p_upper,
+        null_mean=found.null_mean,
+        null_sd=found.null_sd,
     )
     return RandomisationTest(
         options.level,
-        again["notes"],
+        again.notes,
         implementation=kind_of(source),
         alternative=options.alternative,
         comparisons=[comparison],
         exact=weight is not None,
         assignments=len(drawn),
         weight=weight,
-        seed=again["seed"],
+        seed=again.seed,
     )
 
 

@@ -273,7 +273,8 @@ class RandomisationTest(Result):
                 ax = style.figure(height_mm=70)[1]
             if low == high:
                 low, high = low - 0.5, high + 0.5
-            places, tops = _core.levels(values)
+            distinct = _core.levels(values)
+            places, tops = distinct.values, distinct.codes
             styles = style.arm_styles([self.reference, shown.arm])
             grey, ink = styles[self.reference], styles[shown.arm]
             shares = 100 * weight / weight.sum()

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from crewe import _core
 from crewe._core import read_seed
 from crewe.comparisons.samples import check_alternative, count, kind_of
@@ -14,9 +17,9 @@ from crewe.exceptions import DesignError, InputError, fault
 from crewe.frames.arguments import checked
 from crewe.frames.source import Source
 from crewe.ledger.ledger import Ledger
+from crewe.models.trial import refuse_too_few
 from crewe.resampling._function import by_function
 from crewe.resampling._ledger import of_ledger
-from crewe.resampling._options import Options
 from crewe.resampling._read import Rows, missing, rows_of
 from crewe.resampling._result import Comparison, RandomisationTest
 
@@ -134,6 +137,7 @@ def randomisation_test(
         del seed
         raise
     check_alternative(alternative)
+    level = _core.check_level(level)
     noted: list[str] = []
     if isinstance(design, Ledger):
         if compared is None:
@@ -151,7 +155,7 @@ def randomisation_test(
     draws = count(draws, "draws")
     source = Source(data)
     synthetic = synthetic or bool(getattr(data, "attrs", {}).get("synthetic", False))
-    options = Options(draws, seed, alternative, level, interval, weights)
+    options = _core.RandomisationOptions(draws, seed, alternative, level, interval, weights)
     if callable(statistic) and not isinstance(statistic, str):
         if studentised or compared is not None:
             raise fault(
@@ -160,6 +164,8 @@ def randomisation_test(
                 remedy="Do in the function what they would do; of a ledger in which an arm was full, "
                 "pass ledger.assignment()",
             )
+        joined = design.check(source)
+        _refuse_few(design, joined.unit)
         called = str(getattr(statistic, "__name__", "statistic"))
         test = by_function(statistic, data, source, design, options, progress)
         test.outcome, test.statistic_name = outcome or called, called
@@ -181,51 +187,48 @@ def randomisation_test(
     return test
 
 
+def _refuse_few(assignment: Assignment, unit: NDArray[Any]) -> None:
+    """Refuse rows in which an arm has a single unit; one with none is refused for having no outcomes."""
+    arm = assignment._arm[unit]
+    if all((arm == code).any() for code in range(len(assignment.arms))):
+        refuse_too_few(assignment.arms, arm, unit, assignment.noun, assignment._arm_column or "arm")
+
+
 def _built_in(
     rows: Rows,
     assignment: Assignment,
-    options: Options,
+    options: _core.RandomisationOptions,
     studentised: bool,
     compared: Sequence[bool] | None,
 ) -> RandomisationTest:
     mask = None if compared is None else [bool(part) for part in compared]
+    seen = ~np.isnan(rows.values)
+    if mask is not None and len(mask) == len(assignment):
+        seen &= np.array(mask)[rows.unit]
+    _refuse_few(assignment, rows.unit[seen])
     found = _core.randomisation_test(
         assignment.design._core(),
-        assignment._units(),
-        assignment._arm,
-        assignment._probability,
-        assignment._simulated,
-        assignment.commitment is not None,
-        rows.name,
-        rows.values,
-        rows.unit,
-        mask,
-        rows.statistic,
-        studentised,
-        rows.covariates,
-        options.weights,
-        options.draws,
-        options.seed,
-        options.alternative,
-        options.level,
-        options.interval,
+        assignment._core,
+        _core.Outcomes(rows.name, rows.values, rows.unit, assignment._units(), mask),
+        _core.Statistic(rows.statistic, studentised, rows.covariates),
+        options,
     )
     comparisons = [
         Comparison(
-            arm=c["arm"],
-            estimate=c["estimate"],
-            statistic=c["statistic"],
-            p_value=c["p_value"],
-            p_lower=c["p_lower"],
-            p_upper=c["p_upper"],
-            conf_int=c["interval"],
-            null_mean=c["null_mean"],
-            null_sd=c["null_sd"],
-            distribution=c["distribution"],
+            arm=c.arm,
+            estimate=c.estimate,
+            statistic=c.statistic,
+            p_value=c.p_value,
+            p_lower=c.p_lower,
+            p_upper=c.p_upper,
+            conf_int=c.interval,
+            null_mean=c.null_mean,
+            null_sd=c.null_sd,
+            distribution=c.distribution,
         )
-        for c in found["comparisons"]
+        for c in found.comparisons
     ]
-    notes = [*rows.notes, *missing(rows, assignment, mask), *found["notes"]]
+    notes = [*rows.notes, *missing(rows, assignment, mask), *found.notes]
     return RandomisationTest(
         options.level,
         notes,
@@ -234,11 +237,11 @@ def _built_in(
         studentised=studentised,
         alternative=options.alternative,
         comparisons=comparisons,
-        exact=found["exact"],
-        assignments=found["assignments"],
-        weight=found["weight"],
-        seed=found["seed"],
-        weighted=found["weighted"],
-        means=dict(zip(assignment.arms, found["means"], strict=False)),
-        omnibus=found["omnibus"],
+        exact=found.exact,
+        assignments=found.assignments,
+        weight=found.weight,
+        seed=found.seed,
+        weighted=found.weighted,
+        means=dict(zip(assignment.arms, found.means, strict=False)),
+        omnibus=found.omnibus,
     )

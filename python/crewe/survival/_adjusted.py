@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from crewe import _core
 from crewe.exceptions import InputError, fault
 from crewe.formula import names as _names
 from crewe.formula.design import Design
@@ -15,8 +16,6 @@ from crewe.frames.source import build, numbers
 from crewe.models.margins import _label, _values
 from crewe.tables.display import Table, number
 from crewe.tables.printable import Printable
-
-COLUMNS = ("time", "estimate", "std_error", "conf_low", "conf_high")
 
 
 @dataclass(repr=False)
@@ -37,8 +36,8 @@ class AdjustedCurves(Printable):
     time_name: str
     notes: list[str]
     synthetic: bool
-    curves: list[dict[str, Any]] = field(repr=False)
-    changes: list[dict[str, Any]] = field(repr=False)
+    curves: list[_core.SurvivalCurve] = field(repr=False)
+    changes: list[_core.SurvivalCurve] = field(repr=False)
     implementation: Any = field(repr=False)
 
     def tidy(self) -> Any:
@@ -50,26 +49,32 @@ class AdjustedCurves(Printable):
         first = self.values[0]
         return self._long([f"{value} − {first}" for value in self.values[1:]], self.changes)
 
-    def _long(self, names: Sequence[str], records: Sequence[dict[str, Any]]) -> Any:
-        columns: dict[str, Any] = {
-            "term": [
-                name for name, record in zip(names, records, strict=True) for _ in record["time"]
-            ]
-        }
-        for key in COLUMNS:
-            columns[key] = np.concatenate([record[key] for record in records])
-        return build(columns, self.implementation)
+    def _long(self, names: Sequence[str], curves: Sequence[_core.SurvivalCurve]) -> Any:
+        return build(
+            {
+                "term": [
+                    name for name, curve in zip(names, curves, strict=True) for _ in curve.time
+                ],
+                "time": np.concatenate([curve.time for curve in curves]),
+                "estimate": np.concatenate([curve.survival for curve in curves]),
+                "std_error": np.concatenate([curve.std_error for curve in curves]),
+                "conf_low": np.concatenate([curve.conf_low for curve in curves]),
+                "conf_high": np.concatenate([curve.conf_high for curve in curves]),
+            },
+            self.implementation,
+        )
 
     def summary(self) -> Table:
         """Give the printed table, at up to six of the times."""
-        n = len(self.curves[0]["time"])
+        time = self.curves[0].time
+        n = len(time)
         at = np.unique(np.linspace(0, n - 1, min(n, 6)).round().astype(int))
         rows = [
             [
-                f"{self.curves[0]['time'][i]:g}",
+                f"{time[i]:g}",
                 *[
-                    f"{number(float(c['estimate'][i]), 3)} ({number(float(c['conf_low'][i]), 3)}, "
-                    f"{number(float(c['conf_high'][i]), 3)})"
+                    f"{number(float(c.survival[i]), 3)} ({number(float(c.conf_low[i]), 3)}, "
+                    f"{number(float(c.conf_high[i]), 3)})"
                     for c in self.curves
                 ],
             ]
@@ -104,10 +109,10 @@ class AdjustedCurves(Printable):
             [
                 {
                     "label": value,
-                    "time": curve["time"],
-                    "survival": curve["estimate"],
-                    "low": curve["conf_low"],
-                    "high": curve["conf_high"],
+                    "time": curve.time,
+                    "survival": curve.survival,
+                    "low": curve.conf_low,
+                    "high": curve.conf_high,
                     "censored": np.empty(0),
                 }
                 for value, curve in zip(self.values, self.curves, strict=True)
@@ -128,7 +133,7 @@ class AdjustedCurves(Printable):
 
 def adjusted_curves(
     fit: Any,
-    core: Any,
+    core: _core.CoxFit,
     design: Design,
     term: str | None,
     times: Sequence[float] | None,
@@ -150,15 +155,15 @@ def adjusted_curves(
     values = _values(design, term, None)
     settings = [design.with_values({term: value}) for value in values]
     at = core.event_times() if times is None else np.ascontiguousarray(numbers(times, "times"))
-    curves, changes = core.adjusted_curves(fit._covariance(), settings, at, conf_type, level)
+    found = core.adjusted_curves(fit._covariance(), settings, at, conf_type, level)
     return AdjustedCurves(
         term=term,
         values=[_label(value) for value in values],
         level=level,
         time_name=fit.rows.surv.time_name,
-        notes=[],
+        notes=found.notes,
         synthetic=fit.synthetic,
-        curves=curves,
-        changes=changes,
+        curves=found.curves,
+        changes=found.differences,
         implementation=fit.implementation,
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from crewe import _core
 from crewe.exceptions import InputError, fault
 from crewe.frames.arguments import checked
 from crewe.frames.source import aligned, index_of, numbers
@@ -15,7 +16,7 @@ from crewe.models.linear import (
 )
 from crewe.models.request import read
 from crewe.models.weights import Weights
-from crewe.survival._cox_model import CoxPH, Rows, fit_core, groups_of, named_in_words
+from crewe.survival._cox_model import CoxPH, Rows, fit_core, groups_of, named_in_words, said
 from crewe.survival._surv import (
     Surv,
     array_codes,
@@ -98,7 +99,8 @@ def coxph(
     >>> fit.coef.round(4).tolist()
     [-0.347, -0.0671, 0.0969]
     """
-    independent = ""
+    level = _core.check_level(level)
+    by_kind: dict[str, list[str]] = {}
     if not isinstance(formula, str):
         if design is not None:
             raise design_needs_a_formula()
@@ -127,9 +129,9 @@ def coxph(
         synthetic = synthetic or asked.synthetic
         refuse_missing_times(asked.source, parts, asked.rows)
         made = asked.model([*parts.columns(), *layers])
-        built, notes, independent = made.design, made.notes, made.independent
+        built, notes, by_kind = made.design, made.notes, made.by_kind
         layer_codes, labels = codes_of(built.columns, layers) if layers else (None, [])
-        weight = None if made.weighted is None else made.weighted[0]
+        weight = None if made.weighted is None else made.weighted.values
         outcome = parts.outcome(built.columns)
         rows = Rows(outcome, built.x, made.codes, layer_codes, weight, built)
         terms = built.names
@@ -139,23 +141,22 @@ def coxph(
     kept = None if rows.design is None else rows.design.rows
     with rows_of_the_data(kept), named_in_words(rows.design):
         core = fit_core(rows, terms, ties)
-    record = core.record()
     groups = groups_of(rows)
     fit = CoxPH(
         formula=shown,
-        terms=record["names"],
+        terms=core.terms,
         ties=ties,
-        n=record["n"],
-        events=record["events"],
+        n=core.n,
+        events=core.events,
         clusters=None if groups is None else groups.count,
         cluster_name=cluster_name,
         strata=labels,
         level=level,
-        loglik_null=record["loglik_null"],
-        loglik=record["loglik"],
-        likelihood_ratio=record["likelihood_ratio"],
-        score=record["score"],
-        robust_score=None if groups is None else core.robust_score(groups),
+        loglik_null=core.loglik_null,
+        loglik=core.loglik,
+        likelihood_ratio=said(core.likelihood_ratio),
+        score=said(core.score),
+        robust_score=None if groups is None else said(core.robust_score(groups)),
         base_notes=notes,
         synthetic=synthetic,
         keep_data=keep_data,
@@ -163,9 +164,9 @@ def coxph(
         core=core,
         rows=rows,
         groups=groups,
-        independent=independent,
+        by_kind=by_kind,
     )
-    return fit.vcov(vcov or ("iid" if rows.clusters is None else "CR0"))
+    return fit.vcov(("iid" if rows.clusters is None else "CR0") if vcov is None else vcov)
 
 
 def _from_arrays(

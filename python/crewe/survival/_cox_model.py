@@ -17,7 +17,6 @@ from crewe.exceptions import InputError, SeparationError, fault
 from crewe.formula.design import Design
 from crewe.frames.column import Columns
 from crewe.models.estimates import Estimates
-from crewe.models.linear import ROWWISE
 from crewe.models.margins import Margins
 from crewe.survival._adjusted import AdjustedCurves, adjusted_curves
 from crewe.survival._surv import Surv, equals
@@ -75,8 +74,8 @@ class CoxPH(Estimates, Printable):
         test take account of clusters; NaN where too few clusters say anything.
     notes : list of str
         What a reader must know: dropped rows, few clusters.
-    independent : str
-        What to note of errors that count rows as independent, where a trial says that they are not.
+    by_kind : dict of str to list of str
+        What to note of covariances by their name, where a trial says that they are not right.
     """
 
     formula: str
@@ -97,15 +96,16 @@ class CoxPH(Estimates, Printable):
     synthetic: bool
     keep_data: bool
     implementation: Any = field(repr=False)
-    core: Any = field(repr=False)
+    core: _core.CoxFit | None = field(repr=False)
     rows: Rows | None = field(repr=False)
     vcov_name: str = "iid"
-    independent: str = ""
+    by_kind: dict[str, list[str]] = field(default_factory=dict)
     wald: dict[str, float] = field(default_factory=dict)
     _cov: Floats = field(default_factory=lambda: np.empty((0, 0)), repr=False)
-    _record: dict[str, Any] = field(default_factory=dict, repr=False)
-    _tables: dict[float, dict[str, Floats]] = field(default_factory=dict, repr=False)
-    groups: Any = field(default=None, repr=False)
+    _vcov: _core.Covariance | None = field(default=None, repr=False)
+    _vcov_notes: list[str] = field(default_factory=list, repr=False)
+    _tables: dict[float, _core.Contrasts] = field(default_factory=dict, repr=False)
+    groups: _core.Clusters | None = field(default=None, repr=False)
 
     model = "Cox"
 
@@ -127,21 +127,21 @@ class CoxPH(Estimates, Printable):
         """
         core = self._needs_core()
         covariance = core.covariance(kind, self.groups)
-        record = covariance.record()
         other = object.__new__(type(self))
         other.__dict__.update(self.__dict__)
-        other.vcov_name = record["kind"]
-        other.wald = core.wald(covariance)
-        other._cov = record["matrix"]
-        other._record = {"covariance": covariance, "notes": record["notes"]}
+        other.vcov_name = covariance.kind
+        other.wald = said(core.wald(covariance))
+        other._cov = covariance.matrix
+        other._vcov, other._vcov_notes = covariance, covariance.notes
         other._tables = {}
         return other
 
-    def _covariance(self) -> Any:
+    def _covariance(self) -> _core.Covariance:
         self._needs_core()
-        return self._record["covariance"]
+        assert self._vcov is not None, "vcov() gave a covariance to every fit that has its data"
+        return self._vcov
 
-    def _needs_core(self) -> Any:
+    def _needs_core(self) -> _core.CoxFit:
         if self.core is None:
             raise fault(
                 InputError,
@@ -154,8 +154,7 @@ class CoxPH(Estimates, Printable):
         # A fit that is loaded without its data still answers at its own level.
         self._table()
         state = self.__dict__.copy()
-        state["core"] = state["groups"] = None
-        state["_record"] = {"notes": self._record.get("notes", [])}
+        state["core"] = state["groups"] = state["_vcov"] = None
         state["rows"] = self.rows if self.keep_data else None
         return state
 
@@ -168,22 +167,25 @@ class CoxPH(Estimates, Printable):
 
     # -- numbers ---------------------------------------------------------------------------
 
-    def _coefficients(self, level: float) -> dict[str, Floats]:
-        table: dict[str, Floats] = self._covariance().coefficients(level)
-        return table
+    def _coefficients(self, level: float) -> _core.Contrasts:
+        return self._covariance().coefficients(level)
 
     @property
     def hazard_ratios(self) -> pd.DataFrame:
         """Hazard ratios with their intervals, by term."""
         table = self._table()
-        columns = {key: np.exp(table[key]) for key in ("estimate", "conf_low", "conf_high")}
+        columns = {
+            "estimate": np.exp(table.estimate),
+            "conf_low": np.exp(table.conf_low),
+            "conf_high": np.exp(table.conf_high),
+        }
         return pd.DataFrame(columns, index=self.terms)
 
     @property
     def notes(self) -> list[str]:
         """What a reader of the result must know."""
-        rowwise = [self.independent] if self.independent and self.vcov_name in ROWWISE else []
-        return [*self.base_notes, *rowwise, *self._record.get("notes", [])]
+        own = self.by_kind.get(self.vcov_name, [])
+        return [*self.base_notes, *own, *self._vcov_notes]
 
     def tidy(self, level: float | None = None, *, exponentiate: bool = False) -> Any:
         """Give the coefficients as a frame of the kind that the data came in.
@@ -216,16 +218,14 @@ class CoxPH(Estimates, Printable):
         """Give `"martingale"` residuals (n,) or `"score"` residuals (n, p), one row an analysed row."""
         core = self._needs_core()
         if kind == "martingale":
-            out: Floats = core.martingale_residuals()
-        elif kind == "score":
-            out = core.score_residuals()
-        else:
-            raise fault(
-                InputError,
-                f"residuals of kind {kind!r} are unknown",
-                remedy="Use 'martingale' or 'score'",
-            )
-        return out
+            return core.martingale_residuals()
+        if kind == "score":
+            return core.score_residuals()
+        raise fault(
+            InputError,
+            f"residuals of kind {kind!r} are unknown",
+            remedy="Use 'martingale' or 'score'",
+        )
 
     # -- questions -------------------------------------------------------------------------
 
@@ -260,7 +260,7 @@ class CoxPH(Estimates, Printable):
             How values are compared with the first: hazards by their ratio, risks by their difference unless another
             way is asked for. Ratios are compared on the log scale.
         time : float, optional
-            On the scale of the outcome.
+            On the scale of the outcome. Beyond the last time of all rows risks are not known: NaN, and a note.
         """
         from crewe.survival._risks import margins
 
@@ -287,7 +287,7 @@ class CoxPH(Estimates, Printable):
         level : float, optional
             Adds `std_error, conf_low, conf_high` (of the logarithm for hazard ratios: only the limits).
         time : float, optional
-            Needed for `"risk"` and `"survival"`.
+            Needed for `"risk"` and `"survival"`. Beyond the last time of the stratum neither is known: NaN.
         stratum : str, optional
             The baseline hazard for `"risk"` and `"survival"`, where there are several.
 
@@ -325,7 +325,7 @@ class CoxPH(Estimates, Printable):
                 for term, columns in design.term_slices.items()
                 if columns.start >= shift
             }
-        record = core.zph(transform, list(groups.values()))
+        found = core.zph(transform, list(groups.values()))
         return ProportionalHazards(
             transform=transform,
             terms=[*groups, "GLOBAL"],
@@ -333,7 +333,12 @@ class CoxPH(Estimates, Printable):
             clustered=self.clusters is not None,
             synthetic=self.synthetic,
             implementation=self.implementation,
-            **record,
+            statistic=found.statistic,
+            df=found.df,
+            p_value=found.p_value,
+            time=found.time,
+            transformed=found.transformed,
+            scaled_schoenfeld=found.scaled_schoenfeld,
         )
 
     def baseline(self, *, centred: bool = False) -> Any:
@@ -343,15 +348,13 @@ class CoxPH(Estimates, Printable):
         """
         records = self._needs_core().baseline(centred)
         names = self.strata or ["all"]
-        hazard = np.concatenate([record["hazard"] for record in records])
+        hazard = np.concatenate([record.hazard for record in records])
         return self._build(
             {
                 "stratum": [
-                    name
-                    for name, record in zip(names, records, strict=True)
-                    for _ in record["time"]
+                    name for name, record in zip(names, records, strict=True) for _ in record.time
                 ],
-                "time": np.concatenate([record["time"] for record in records]),
+                "time": np.concatenate([record.time for record in records]),
                 "hazard": hazard,
                 "survival": np.exp(-hazard),
             },
@@ -377,7 +380,8 @@ class CoxPH(Estimates, Printable):
         term : str, optional
             The column that holds the arm; the first of the formula by default.
         times : sequence of float, optional
-            Where to give the curves; every distinct event time by default.
+            Where to give the curves; every distinct event time by default. Beyond the last time of all rows they are
+            NaN, and a note says so.
         conf_type : {"log-log", "log", "plain"}
             The scale of the intervals.
         level : float, optional
@@ -397,7 +401,7 @@ class CoxPH(Estimates, Printable):
             term,
             times,
             conf_type,
-            self.level if level is None else level,
+            self._level(level),
         )
 
     # -- presentation ----------------------------------------------------------------------
@@ -414,9 +418,8 @@ class CoxPH(Estimates, Printable):
 
     def summary(self, level: float | None = None) -> Table:
         """Give the printed table."""
-        level = self.level if level is None else level
+        level = self._level(level)
         table = self._table(level)
-        keys = ("estimate", "std_error", "statistic", "p_value", "conf_low", "conf_high")
         rows = [
             [
                 term,
@@ -429,7 +432,14 @@ class CoxPH(Estimates, Printable):
                 number(np.exp(high), 3),
             ]
             for term, b, se, z, p, low, high in zip(
-                self.terms, *[table[key] for key in keys], strict=True
+                self.terms,
+                table.estimate,
+                table.std_error,
+                table.statistic,
+                table.p_value,
+                table.conf_low,
+                table.conf_high,
+                strict=True,
             )
         ]
         size = f"{self.n:,} rows, {self.events:,} events"
@@ -459,7 +469,7 @@ class CoxPH(Estimates, Printable):
             "log HR",
             "HR",
             "std. error",
-            "z" if np.isinf(table["df"]).all() else "t",
+            "z" if np.isinf(table.df).all() else "t",
             "p",
             f"HR {100 * level:g}% low",
             "high",
@@ -512,20 +522,16 @@ def _in_words(problem: str, columns: Columns) -> str:
     return re.sub(dummy, words, problem)
 
 
-def fit_core(rows: Rows, names: list[str], ties: str) -> Any:
-    return _core.cox_fit(
-        rows.surv.time,
-        rows.surv.event,
-        rows.surv.time_name,
-        rows.surv.event_name,
-        rows.x,
-        names,
-        ties,
-        rows.strata,
-        rows.weights,
-    )
+def fit_core(rows: Rows, names: list[str], ties: str) -> _core.CoxFit:
+    """Let the core fit the model."""
+    return _core.cox_fit(rows.surv.core(rows.weights), rows.x, names, ties, rows.strata)
 
 
-def groups_of(rows: Rows) -> Any:
+def groups_of(rows: Rows) -> _core.Clusters | None:
     """Give the clusters of the rows as the core holds them."""
-    return None if rows.clusters is None else _core.Groups(rows.clusters)
+    return None if rows.clusters is None else _core.Clusters(rows.clusters)
+
+
+def said(test: _core.Test) -> dict[str, float]:
+    """Give a test as the results of a fit hold it."""
+    return {"statistic": test.statistic, "df": test.df, "p_value": test.p_value}

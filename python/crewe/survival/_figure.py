@@ -212,7 +212,8 @@ def _alt(
     for i, (curve, name) in enumerate(zip(curves, names, strict=True)):
         at = int(_core.last_at(curve["time"], np.array([float(end)]))[0])
         value = 1.0 if at < 0 else float(curve["survival"][at])
-        sentence = f"{labels.get(name, name)}: {value:.0%} at the end"
+        shown = f"{value:.0%}" if np.isfinite(value) else "not known"
+        sentence = f"{labels.get(name, name)}: {shown} at the end"
         if medians is not None and np.isfinite(medians[i]):
             sentence += f", median {medians[i]:g}"
         if counts is not None:

@@ -42,8 +42,6 @@ class KaplanMeier(Printable):
     notes: list[str]
     time_name: str
     synthetic: bool
-    records: list[dict[str, Any]] = field(repr=False)
-    quantiles: list[dict[str, float]] = field(repr=False)
     curves: list[_core.KaplanMeierCurve] = field(repr=False)
     implementation: Any = field(repr=False)
 
@@ -53,38 +51,40 @@ class KaplanMeier(Printable):
         Columns: `term` (the group), `time, at_risk, events, censored, estimate, std_error,
         conf_low, conf_high`.
         """
-        names = [
-            "time",
-            "at_risk",
-            "events",
-            "censored",
-            "survival",
-            "std_error",
-            "conf_low",
-            "conf_high",
-        ]
-        columns: dict[str, Any] = {
-            "term": [
-                group
-                for group, record in zip(self.groups, self.records, strict=True)
-                for _ in record["time"]
-            ]
-        }
-        for name in names:
-            label = "estimate" if name == "survival" else name
-            columns[label] = np.concatenate([record[name] for record in self.records])
-        return build(columns, self.implementation)
+        curves = self.curves
+        return build(
+            {
+                "term": [
+                    group
+                    for group, curve in zip(self.groups, curves, strict=True)
+                    for _ in curve.time
+                ],
+                "time": np.concatenate([curve.time for curve in curves]),
+                "at_risk": np.concatenate([curve.at_risk for curve in curves]),
+                "events": np.concatenate([curve.events for curve in curves]),
+                "censored": np.concatenate([curve.censored for curve in curves]),
+                "estimate": np.concatenate([curve.survival for curve in curves]),
+                "std_error": np.concatenate([curve.std_error for curve in curves]),
+                "conf_low": np.concatenate([curve.conf_low for curve in curves]),
+                "conf_high": np.concatenate([curve.conf_high for curve in curves]),
+            },
+            self.implementation,
+        )
+
+    def _medians(self) -> list[_core.Quantile]:
+        return [curve.quantile(0.5) for curve in self.curves]
 
     def glance(self) -> Any:
         """Give one row a group: rows, events, the median time and its interval."""
+        medians = self._medians()
         return build(
             {
                 "term": self.groups,
-                "n": [record["n"] for record in self.records],
-                "events": [float(record["events"].sum()) for record in self.records],
-                "median": [q["estimate"] for q in self.quantiles],
-                "conf_low": [q["conf_low"] for q in self.quantiles],
-                "conf_high": [q["conf_high"] for q in self.quantiles],
+                "n": [curve.n for curve in self.curves],
+                "events": [float(curve.events.sum()) for curve in self.curves],
+                "median": [median.estimate for median in medians],
+                "conf_low": [median.conf_low for median in medians],
+                "conf_high": [median.conf_high for median in medians],
             },
             self.implementation,
         )
@@ -100,7 +100,7 @@ class KaplanMeier(Printable):
     def _at_risk(self, times: Sequence[float]) -> dict[str, Floats]:
         wanted = numbers(times, "times")
         return {
-            group: curve.at_risk(wanted)
+            group: curve.at_risk_at(wanted)
             for group, curve in zip(self.groups, self.curves, strict=True)
         }
 
@@ -112,24 +112,18 @@ class KaplanMeier(Printable):
         it had reached 0.
         """
         wanted = numbers(times, "times")
-        read = [self._read(curve, wanted) for curve in self.curves]
-        columns: dict[str, Any] = {
-            "term": [group for group in self.groups for _ in wanted],
-            "time": np.tile(wanted, len(read)),
-        }
-        for name in ("estimate", "std_error", "conf_low", "conf_high"):
-            columns[name] = np.concatenate([columns_of[name] for columns_of in read])
-        return build(columns, self.implementation)
-
-    def _read(self, curve: _core.KaplanMeierCurve, times: Floats) -> dict[str, Floats]:
-        read = {
-            name: np.array(values, dtype=np.float64) for name, values in curve.read(times).items()
-        }
-        beyond = (curve.at_risk(times) == 0) & (read["estimate"] > 0)
-        # The last time itself has rows at risk, also where it differs by rounding.
-        for values in read.values():
-            values[beyond] = np.nan
-        return read
+        read = [curve.read(wanted) for curve in self.curves]
+        return build(
+            {
+                "term": [group for group in self.groups for _ in wanted],
+                "time": np.tile(wanted, len(read)),
+                "estimate": np.concatenate([curve.survival for curve in read]),
+                "std_error": np.concatenate([curve.std_error for curve in read]),
+                "conf_low": np.concatenate([curve.conf_low for curve in read]),
+                "conf_high": np.concatenate([curve.conf_high for curve in read]),
+            },
+            self.implementation,
+        )
 
     def summary(self) -> Table:
         """Give the printed table."""
@@ -137,13 +131,13 @@ class KaplanMeier(Printable):
         rows = [
             [
                 group,
-                f"{record['n']:,}",
-                f"{record['events'].sum():g}",
-                number(q["estimate"], 1),
-                number(q["conf_low"], 1),
-                number(q["conf_high"], 1),
+                f"{curve.n:,}",
+                f"{curve.events.sum():g}",
+                number(median.estimate, 1),
+                number(median.conf_low, 1),
+                number(median.conf_high, 1),
             ]
-            for group, record, q in zip(self.groups, self.records, self.quantiles, strict=True)
+            for group, curve, median in zip(self.groups, self.curves, self._medians(), strict=True)
         ]
         header = [
             self.by or "group",
@@ -206,16 +200,16 @@ class KaplanMeier(Printable):
             [
                 {
                     "label": group,
-                    "time": record["time"],
-                    "survival": record["survival"],
-                    "low": record["conf_low"],
-                    "high": record["conf_high"],
-                    "censored": record["time"][record["censored"] > 0],
+                    "time": curve.time,
+                    "survival": curve.survival,
+                    "low": curve.conf_low,
+                    "high": curve.conf_high,
+                    "censored": curve.time[curve.censored > 0],
                 }
-                for group, record in zip(self.groups, self.records, strict=True)
+                for group, curve in zip(self.groups, self.curves, strict=True)
             ],
             at_risk=self._at_risk,
-            medians=[q["estimate"] for q in self.quantiles],
+            medians=[median.estimate for median in self._medians()],
             end=end,
             step=step,
             ylabel=ylabel,
@@ -306,21 +300,11 @@ def kaplan_meier(
     read = grouped(formula, data, weights=weights, design=design, cluster=cluster, missing=missing)
     surv = read.surv
     with rows_of_the_data(read.rows):
-        curves = _core.kaplan_meier(
-            surv.time,
-            surv.event,
-            surv.time_name,
-            surv.event_name,
-            read.groups,
-            read.weights,
-            conf_type,
-            level,
-        )
-    records = [curve.record() for curve in curves]
+        curves = _core.kaplan_meier(surv.core(read.weights), read.groups, conf_type, level)
     quiet = [
-        f"no events among the {record['n']:,} rows of '{label}'"
-        for label, record in zip(read.labels, records, strict=True)
-        if not record["events"].any()
+        f"no events among the {curve.n:,} rows of '{label}'"
+        for label, curve in zip(read.labels, curves, strict=True)
+        if not curve.events.any()
     ]
     return KaplanMeier(
         groups=read.labels,
@@ -330,8 +314,6 @@ def kaplan_meier(
         notes=[*read.notes, *quiet],
         time_name=surv.time_name,
         synthetic=synthetic or read.synthetic,
-        records=records,
-        quantiles=[curve.quantile(0.5) for curve in curves],
         curves=curves,
         implementation=read.implementation,
     )

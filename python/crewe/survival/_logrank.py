@@ -165,6 +165,7 @@ def logrank(
         cluster=cluster,
         missing=missing,
         narrow="the variance of the test is too small, and so is p",
+        compared=True,
     )
     if len(read.labels) < 2:
         raise fault(
@@ -172,24 +173,20 @@ def logrank(
             "a comparison needs two groups with rows, and there is one",
             remedy="Check the column of arms and the filter that came before",
         )
-    surv = read.surv
     with rows_of_the_data(read.rows):
-        record = _core.logrank(
-            surv.time,
-            surv.event,
-            surv.time_name,
-            surv.event_name,
-            read.groups,
-            read.labels,
-            read.strata,
-        )
-    notes = [*read.notes, *record.pop("notes")]
+        test = _core.logrank(read.surv.core(), read.groups, read.labels, read.strata)
     return LogRank(
         groups=read.labels,
         by=read.by,
-        notes=notes,
+        n=test.n,
+        observed=test.observed,
+        expected=test.expected,
+        variance=test.variance,
+        statistic=test.statistic,
+        df=test.df,
+        p_value=test.p_value,
+        notes=[*read.notes, *test.notes],
         stratified=read.strata is not None,
         synthetic=synthetic or read.synthetic,
         implementation=read.implementation,
-        **record,
     )

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from crewe.exceptions import InputError, fault
 from crewe.frames.source import Source, build, numbers
+from crewe.models.estimates import columns_of
 from crewe.models.margins import (
     Margins,
     _count,
@@ -48,21 +49,25 @@ def margins(
     first = _first_of_group(labels)
     away = [i for i in range(len(labels)) if i != first[i]]
     pairs = [[i, first[i]] for i in away]
-    confidence = fit.level if level is None else level
-    way = compare or ("ratio" if time is None else "difference")
+    confidence = fit._level(level)
+    way = ("ratio" if time is None else "difference") if compare is None else compare
+    beyond: list[str] = []
     names: dict[str, list[str]] = {"level": [a for a, _ in labels]}
     if by is not None:
         names["by"] = [b for _, b in labels]
     if time is None:
         rows = rows_at_means(design, settings, fit.rows.weights)
-        levels, compared = covariance.margins(rows, None, pairs, way, confidence)
+        hazards = covariance.margins(rows, None, pairs, way, confidence)
+        levels, compared = columns_of(hazards.levels), columns_of(hazards.comparisons)
         names = {key: [] for key in names}
         at = f"hazard ratios by {term}, all other variables at their means over the analysed rows"
     else:
         sets = [design.with_values(setting) for setting in settings]
-        levels, compared = fit._needs_core().adjusted_risks(
+        risks = fit._needs_core().adjusted_risks(
             covariance, sets, float(time), pairs, way, confidence
         )
+        levels, compared = columns_of(risks.levels), columns_of(risks.comparisons)
+        beyond = risks.notes
         at = (
             f"risks of the event by {fit.rows.surv.time_name} = {time:g}, averaged over the covariates of all "
             "analysed rows (g-computation)"
@@ -82,7 +87,7 @@ def margins(
         at="means" if time is None else "observed",
         outcome="hazard" if time is None else "risk",
         confidence=confidence,
-        notes=[*fit.notes, *without_variance(levels, compared, names, others)],
+        notes=[*fit.notes, *beyond, *without_variance(levels, compared, names, others)],
         synthetic=fit.synthetic,
         vcov_name=fit.vcov_name,
         implementation=fit.implementation,
@@ -123,11 +128,11 @@ def predict(
         rows, whole = held.design.rows_of(data)
         implementation = Source(data)._implementation
     kept = np.ascontiguousarray(rows[whole])
-    confidence = fit.level if level is None else level
+    confidence = fit._level(level)
     if kind in ("hazard_ratio", "link"):
         # Against a row at the means of all columns, as R's survival has it.
-        found = covariance.predict(
-            np.ascontiguousarray(kept - np.asarray(core.record()["means"])), True, confidence
+        found = columns_of(
+            covariance.predict(np.ascontiguousarray(kept - core.means), True, confidence)
         )
         if kind == "hazard_ratio":
             for key in ("estimate", "conf_low", "conf_high"):
@@ -140,7 +145,13 @@ def predict(
                 remedy="Say by when, for instance time=365",
             )
         place = _stratum(fit, stratum)
-        found = core.survival_at(covariance, kept, place, float(time), "log-log", confidence)
+        curve = core.survival_at(covariance, kept, place, float(time), "log-log", confidence)
+        found = {
+            "estimate": curve.survival,
+            "std_error": curve.std_error,
+            "conf_low": curve.conf_low,
+            "conf_high": curve.conf_high,
+        }
         if kind == "risk":
             found["estimate"] = 1.0 - found["estimate"]
             found["conf_low"], found["conf_high"] = (

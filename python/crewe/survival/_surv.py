@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from crewe import _core
 from crewe.exceptions import InputError, cut, fault
 from crewe.formula import design as designs
 from crewe.formula import parse as parsing
@@ -63,6 +64,10 @@ class Surv:
                 f"there are {len(self.time)} times and {len(self.event)} events",
                 remedy="Give one of each for every row",
             )
+
+    def core(self, weights: Floats | None = None) -> _core.Surv:
+        """Give the outcome as the core takes it."""
+        return _core.Surv(self.time, self.event, self.time_name, self.event_name, weights)
 
     def __len__(self) -> int:
         return len(self.time)
@@ -317,8 +322,12 @@ def grouped(
     cluster: Any = None,
     missing: str = "drop",
     narrow: str = "the intervals are too narrow",
+    compared: bool = False,
 ) -> Grouped:
-    """Read `Surv(...) ~ group` over a frame, or a `Surv` and an array of groups."""
+    """Read `Surv(...) ~ group` over a frame, or a `Surv` and an array of groups.
+
+    Where the groups are `compared` by a test, clusters or units of an arm that are too few are refused.
+    """
     if not isinstance(formula, str):
         if not isinstance(formula, Surv):
             raise fault(
@@ -375,6 +384,8 @@ def grouped(
             values=[f"{k}: {int(v.sum())} missing" for k, v in gone.items() if v.any()],
             remedy="Leave the emptiest column out of the model",
         )
+    if compared:
+        asked.refuse_few(kept)
     rows = np.flatnonzero(kept)
     groups, labels = _combined(arms, rows)
     notes = [*asked.notes, *([dropped] if dropped else []), *asked.independence(kept, narrow)]

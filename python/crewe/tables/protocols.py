@@ -12,6 +12,7 @@ from typing import Any, Protocol, runtime_checkable
 
 import narwhals as nw
 
+from crewe import _core
 from crewe.exceptions import InputError, fault
 
 
@@ -127,7 +128,7 @@ def description(result: Any) -> str:
 def level_of(result: Any, level: float | None = None) -> float:
     """Give the coverage of a result's intervals: what is asked for, else its own, else .95."""
     if level is not None:
-        return level
+        return _core.check_level(level)
     for name in ("level", "confidence"):
         own = attribute(result, name)
         if isinstance(own, float):

@@ -98,7 +98,7 @@ def table(
     <BLANKLINE>
     Standard errors in brackets.
     """
-    if show not in _SHOWN:
+    if not isinstance(show, str) or show not in _SHOWN:
         raise fault(
             InputError,
             f"'{show}' cannot stand under an estimate",

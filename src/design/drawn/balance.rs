@@ -17,6 +17,8 @@ use ndarray::Array2;
 use serde::Serialize;
 
 use crate::design::engine::procedure::{LEFT_OUT, check_arms};
+use crate::moments::Moments;
+use crate::ties::Sameness;
 use crate::{Fault, Result};
 
 /// A covariate: one value a row, NaN where it is missing.
@@ -65,7 +67,7 @@ pub struct Level {
     /// Standard deviations; covariates x arms, NaN where they are not defined.
     pub sd: Array2<f64>,
     /// Standardised differences from the first arm; covariates x arms, the first column NaN. Where neither arm
-    /// varies it is 0 for equal means and NaN for others.
+    /// varies by more than rounding it is 0 for equal means and NaN for others.
     pub difference: Array2<f64>,
     /// Whether the covariate is a share at this level (all values 0 or 1).
     pub share: Vec<bool>,
@@ -135,16 +137,36 @@ pub fn balance(rows: &[u32], arm: &[u8], arms: usize, covariates: &[Covariate<'_
 }
 
 fn unit_means(rows: &[u32], units: usize, values: &[f64]) -> Vec<f64> {
-    let mut sums = vec![0.0; units];
-    let mut counts = vec![0_u32; units];
-    for (&unit, &value) in rows.iter().zip(values) {
-        if !value.is_nan() {
-            sums[unit as usize] += value;
-            counts[unit as usize] += 1;
-        }
+    let mut of_unit = vec![Unit::default(); units];
+    for (&unit, &value) in rows.iter().zip(values).filter(|(_, value)| !value.is_nan()) {
+        of_unit[unit as usize].add(value);
     }
-    // 0 / 0 is NaN: a unit without any value is missing.
-    sums.iter().zip(&counts).map(|(sum, &count)| sum / f64::from(count)).collect()
+    of_unit.into_iter().map(Unit::mean).collect()
+}
+
+/// What is kept of a unit's rows.
+#[derive(Debug, Clone, Copy, Default)]
+struct Unit {
+    n: u32,
+    first: f64,
+    several: bool,
+    sum: f64,
+}
+
+impl Unit {
+    fn add(&mut self, value: f64) {
+        if self.n == 0 {
+            self.first = value;
+        }
+        self.several |= value != self.first;
+        self.sum += value;
+        self.n += 1;
+    }
+
+    /// A unit whose rows are alike has their value, which a sum may miss; 0 / 0 is NaN: one without any is missing.
+    fn mean(self) -> f64 {
+        if self.several || self.n == 0 { self.sum / f64::from(self.n) } else { self.first }
+    }
 }
 
 fn level(columns: &[&[f64]], arm: &[u8], arms: usize) -> Level {
@@ -160,48 +182,72 @@ fn level(columns: &[&[f64]], arm: &[u8], arms: usize) -> Level {
     for (k, values) in columns.iter().enumerate() {
         let share = values.iter().all(|&x| x.is_nan() || x == 0.0 || x == 1.0);
         level.share.push(share);
+        let mut of_arm = vec![Vec::new(); arms];
         for (&value, &arm) in values.iter().zip(arm).filter(|(_, arm)| **arm != LEFT_OUT) {
-            let at = [k, usize::from(arm)];
             if value.is_nan() {
-                level.missing[at] += 1;
+                level.missing[[k, usize::from(arm)]] += 1;
             } else {
-                level.n[at] += 1;
-                level.mean[at] += value;
+                of_arm[usize::from(arm)].push(value);
             }
         }
+        let rule = Sameness::of(values);
+        let moments: Vec<Moments> = of_arm.iter().map(|values| Moments::within(values, rule)).collect();
+        let variance = |j: usize| {
+            let Moments { mean, .. } = moments[j];
+            if share { mean * (1.0 - mean) } else { moments[j].variance() }
+        };
         for j in 0..arms {
-            level.mean[[k, j]] /= level.n[[k, j]] as f64;
-        }
-        let mut squares = vec![0.0; arms];
-        for (&value, &arm) in
-            values.iter().zip(arm).filter(|(value, arm)| !value.is_nan() && **arm != LEFT_OUT)
-        {
-            squares[usize::from(arm)] += (value - level.mean[[k, usize::from(arm)]]).powi(2);
-        }
-        let variance: Vec<f64> = (0..arms)
-            .map(|j| {
-                let (n, mean) = (level.n[[k, j]] as f64, level.mean[[k, j]]);
-                if share {
-                    mean * (1.0 - mean)
-                } else if n > 1.0 {
-                    squares[j] / (n - 1.0)
+            level.n[[k, j]] = moments[j].n as u64;
+            level.mean[[k, j]] = moments[j].mean;
+            level.sd[[k, j]] = variance(j).sqrt();
+            if j > 0 {
+                let gap = moments[j].mean - moments[0].mean;
+                let spread = f64::midpoint(variance(j), variance(0)).sqrt();
+                level.difference[[k, j]] = if spread > 0.0 {
+                    gap / spread
+                } else if spread == 0.0 && rule.same(moments[j].mean, moments[0].mean) {
+                    0.0
                 } else {
                     f64::NAN
-                }
-            })
-            .collect();
-        for j in 0..arms {
-            level.sd[[k, j]] = variance[j].sqrt();
-            if j > 0 {
-                let gap = level.mean[[k, j]] - level.mean[[k, 0]];
-                let spread = f64::midpoint(variance[j], variance[0]).sqrt();
-                level.difference[[k, j]] = match (gap == 0.0, spread > 0.0) {
-                    (_, true) => gap / spread,
-                    (true, false) if spread == 0.0 => 0.0,
-                    _ => f64::NAN,
                 };
             }
         }
     }
     level
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// 33 and 17 units of one to three rows.
+    fn families() -> (Vec<u32>, Vec<u8>) {
+        let rows = (0..50).flat_map(|unit| vec![unit; 1 + unit as usize % 3]).collect();
+        (rows, (0..50).map(|unit| u8::from(unit >= 33)).collect())
+    }
+
+    proptest! {
+        #[test]
+        fn row_9_1_arms_that_do_not_vary_do_not_differ(value in -1e6_f64..1e6, ulps in 0_u32..3) {
+            let (rows, arm) = families();
+            let near = (0..ulps).fold(value, |value, _| value.next_up());
+            let values: Vec<f64> = (0..rows.len()).map(|i| if i % 2 == 0 { value } else { near }).collect();
+            let made = balance(&rows, &arm, 2, &[Covariate::new("k", &values)]).unwrap();
+            for level in [made.unit, made.row] {
+                prop_assert_eq!((level.difference[[0, 1]], level.sd[[0, 0]], level.sd[[0, 1]]), (0.0, 0.0, 0.0));
+            }
+        }
+
+        #[test]
+        fn row_9_1_arms_that_are_constant_apart_have_no_difference_in_units_of_nothing(value in 0.1_f64..1e6) {
+            let (rows, arm) = families();
+            let values: Vec<f64> =
+                rows.iter().map(|&unit| if arm[unit as usize] == 0 { value } else { 7.0 * value }).collect();
+            let made = balance(&rows, &arm, 2, &[Covariate::new("k", &values)]).unwrap();
+            for level in [made.unit, made.row] {
+                prop_assert!(level.difference[[0, 1]].is_nan() && level.sd[[0, 1]] == 0.0);
+            }
+        }
+    }
 }

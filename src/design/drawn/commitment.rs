@@ -13,11 +13,11 @@ use std::fmt::Write;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::Result;
 use crate::design::procedures::Method;
 use crate::design::{Design, Unit};
 use crate::json::canonical;
 use crate::rng::{Seed, TAG};
+use crate::{Fault, Result};
 
 /// A commitment to a design and its seed.
 ///
@@ -36,6 +36,33 @@ pub struct Commitment {
     pub label: &'static str,
     /// The canonical JSON of the design, which never holds the seed.
     pub design: String,
+}
+
+/// What a commitment to an integer and to a key is worth.
+const LABELS: [&str; 2] = ["reproducible, not concealed", "concealed by a 256-bit key"];
+
+impl Commitment {
+    /// A commitment out of its parts, as they were kept in a file.
+    ///
+    /// ```
+    /// use crewe::design::{Commitment, Design};
+    /// let made = Design::new("t").arm("a", 1).arm("b", 1).cluster("id").seed(1).commitment()?;
+    /// assert_eq!(Commitment::from_parts(made.digest.clone(), made.label, made.design.clone())?, made);
+    /// # Ok::<(), crewe::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`crate::Error::Design`] for a label that no commitment has.
+    pub fn from_parts(digest: String, label: &str, design: String) -> Result<Self> {
+        let known = LABELS.into_iter().find(|known| *known == label);
+        let label = known.ok_or_else(|| {
+            Fault::new(format!("no commitment is '{label}'"))
+                .values(LABELS)
+                .remedy("Give the parts of a commitment as they were")
+                .design()
+        })?;
+        Ok(Self { digest, label, design })
+    }
 }
 
 /// The design as it enters the hash.
@@ -71,7 +98,7 @@ impl Design {
     /// [`crate::Error::Design`] for text that is not the canonical JSON of a design of this algorithm.
     pub fn from_json(text: &str) -> Result<Self> {
         let refuse = |why: String| {
-            crate::Fault::new(format!("this is not the canonical JSON of a design: {why}"))
+            Fault::new(format!("this is not the canonical JSON of a design: {why}"))
                 .remedy(format!(
                     "Pass the canonical JSON of a design, as it was written with the algorithm {TAG}"
                 ))
@@ -100,7 +127,7 @@ impl Design {
     pub fn canonical_json(&self) -> Result<String> {
         self.check()?;
         serde_json::to_value(self.written()?).map(|value| canonical(&value)).map_err(|error| {
-            crate::Fault::new(format!("the design cannot be written as JSON: {error}"))
+            Fault::new(format!("the design cannot be written as JSON: {error}"))
                 .remedy("Use plain text for names")
                 .design()
         })
@@ -147,8 +174,8 @@ impl Design {
             let _ = write!(digest, "{byte:02x}");
         }
         let label = match seed {
-            Seed::Integer(_) => "reproducible, not concealed",
-            Seed::Key(_) => "concealed by a 256-bit key",
+            Seed::Integer(_) => LABELS[0],
+            Seed::Key(_) => LABELS[1],
         };
         Ok(Commitment { digest, label, design })
     }

@@ -31,12 +31,15 @@ use crate::design::engine::stepwise::{State, Stepwise};
 use crate::design::procedures::Method;
 use crate::design::units::Units;
 use crate::design::{Design, Ratio};
-use crate::progress::{Monitor, check};
+use crate::moments::Moments;
+use crate::progress::{Monitor, Part, check};
 use crate::rng::{Seed, Stream};
 use crate::{Fault, Result};
 
 /// Simulated trials between two looks at the monitor.
 const CHUNK: u64 = 1 << 10;
+/// Basic steps of one arrival.
+const STEP: usize = 1 << 6;
 
 /// Who is expected to arrive.
 ///
@@ -157,16 +160,17 @@ impl Design {
         }
         let base = Stream::new::<&str>(seed, "predictability", &[], 0);
         let mut trials: Vec<Trial> = Vec::new();
+        let part = Part(monitor);
         let mut done = 0;
         while done < sims {
             check(monitor, done, sims)?;
             let here = CHUNK.min(sims - done) as usize;
             let simulator = Simulator { rule: rule.as_deref(), ratio: &ratio, course: &course };
-            trials.par_extend(
-                (0..here)
-                    .into_par_iter()
-                    .map_init(Room::default, |room, i| simulator.trial(&base, done + i as u64, room)),
-            );
+            let part: Result<Vec<Trial>> = (0..here)
+                .into_par_iter()
+                .map_init(|| Room::new(&part), |room, i| simulator.trial(&base, done + i as u64, room))
+                .collect();
+            trials.extend(part?);
             done += here as u64;
         }
         check(monitor, done, sims)?;
@@ -286,14 +290,27 @@ struct Trial {
 }
 
 /// Room that trials use again and again.
-#[derive(Debug, Default)]
-struct Room {
+#[derive(Debug)]
+struct Room<'a> {
     stratum: Vec<u32>,
     slots: Vec<u32>,
     states: Vec<State>,
     counts: Vec<u64>,
     within: Vec<Vec<u64>>,
-    scratch: Scratch,
+    scratch: Scratch<'a>,
+}
+
+impl<'a> Room<'a> {
+    fn new(monitor: &'a dyn Monitor) -> Self {
+        Self {
+            stratum: Vec::new(),
+            slots: Vec::new(),
+            states: Vec::new(),
+            counts: Vec::new(),
+            within: Vec::new(),
+            scratch: Scratch::new(monitor),
+        }
+    }
 }
 
 struct Simulator<'a> {
@@ -303,7 +320,7 @@ struct Simulator<'a> {
 }
 
 impl Simulator<'_> {
-    fn trial(&self, base: &Stream, number: u64, room: &mut Room) -> Trial {
+    fn trial(&self, base: &Stream, number: u64, room: &mut Room<'_>) -> Result<Trial> {
         let Room { stratum, slots, states, counts, within, scratch } = room;
         let arms = self.ratio.shares.len();
         let mut steps = Steps::new(base, Some(number));
@@ -324,6 +341,7 @@ impl Simulator<'_> {
         within.resize(self.course.strata(), vec![0; arms]);
         let mut trial = Trial::default();
         for (arrival, &here) in stratum.iter().enumerate() {
+            scratch.pace.by(STEP)?;
             let (state, past) = (&mut states[here as usize], &mut within[here as usize]);
             let arm = match self.rule {
                 Some(rule) => {
@@ -342,7 +360,7 @@ impl Simulator<'_> {
             trial.worst = trial.worst.max(trial.end);
         }
         trial.stratum = within.iter().map(|counts| deviation(counts, self.ratio)).max().unwrap_or(0);
-        trial
+        Ok(trial)
     }
 }
 
@@ -370,9 +388,9 @@ fn summary(trials: &[Trial], ratio: &Ratio, n: usize, listed: bool, course: &Cou
     let sims = trials.len() as f64;
     // Each trial's rate, in the order of the trials, so that sums do not depend on threads.
     let rate = |of: fn(&Trial) -> f64| {
-        let mean = trials.iter().map(|t| of(t) / n as f64).sum::<f64>() / sims;
-        let squares = trials.iter().map(|t| (of(t) / n as f64 - mean).powi(2)).sum::<f64>();
-        (mean, (squares / (sims - 1.0) / sims).sqrt())
+        let rates: Vec<f64> = trials.iter().map(|t| of(t) / n as f64).collect();
+        let moments = Moments::of(&rates);
+        (moments.mean, (moments.squares / (sims - 1.0) / sims).sqrt())
     };
     let total = ratio.total as f64;
     let mean = |of: fn(&Trial) -> u64| {

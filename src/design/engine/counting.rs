@@ -2,6 +2,8 @@
 
 use num_bigint::BigUint;
 
+use crate::Result;
+
 /// n! / (n_1! ... n_J!) from the exponents of the primes (Legendre), so that no division is needed.
 pub(crate) fn multinomial(parts: &[u64]) -> BigUint {
     let n: u64 = parts.iter().sum();
@@ -14,7 +16,7 @@ pub(crate) fn multinomial(parts: &[u64]) -> BigUint {
         sum
     };
     let mut composite = vec![false; n as usize + 1];
-    let mut product = BigUint::from(1_u32);
+    let mut factors = Vec::new();
     for prime in 2..=n {
         if composite[prime as usize] {
             continue;
@@ -25,10 +27,14 @@ pub(crate) fn multinomial(parts: &[u64]) -> BigUint {
         let below: u64 = parts.iter().map(|&part| exponent(part, prime)).sum();
         let power = exponent(n, prime) - below;
         if power > 0 {
-            product *= BigUint::from(prime).pow(power as u32);
+            factors.push(BigUint::from(prime).pow(power as u32));
         }
     }
-    product
+    // Factors of like size are multiplied in pairs: one after the other takes the square of the time.
+    while factors.len() > 1 {
+        factors = factors.chunks(2).map(|pair| pair.iter().product()).collect();
+    }
+    factors.pop().unwrap_or_else(|| BigUint::from(1_u32))
 }
 
 /// The nearest float; infinite beyond them.
@@ -37,23 +43,35 @@ pub(crate) fn as_float(number: &BigUint) -> f64 {
 }
 
 /// Visits every distinct order of a list that holds `places[j]` times the arm j, in lexicographic order.
-pub(crate) fn for_each_arrangement(places: &[u64], n: usize, visit: &mut impl FnMut(&[u8])) {
-    fn extend(left: &mut [u64], so_far: &mut Vec<u8>, n: usize, visit: &mut impl FnMut(&[u8])) {
+///
+/// # Errors
+/// The first of the visitor, with which the visits end.
+pub(crate) fn for_each_arrangement(
+    places: &[u64],
+    n: usize,
+    visit: &mut impl FnMut(&[u8]) -> Result<()>,
+) -> Result<()> {
+    fn extend(
+        left: &mut [u64],
+        so_far: &mut Vec<u8>,
+        n: usize,
+        visit: &mut impl FnMut(&[u8]) -> Result<()>,
+    ) -> Result<()> {
         if so_far.len() == n {
-            visit(so_far);
-            return;
+            return visit(so_far);
         }
         for arm in 0..left.len() {
             if left[arm] > 0 {
                 left[arm] -= 1;
                 so_far.push(arm as u8);
-                extend(left, so_far, n, visit);
+                extend(left, so_far, n, visit)?;
                 so_far.pop();
                 left[arm] += 1;
             }
         }
+        Ok(())
     }
-    extend(&mut places.to_vec(), &mut Vec::with_capacity(n), n, visit);
+    extend(&mut places.to_vec(), &mut Vec::with_capacity(n), n, visit)
 }
 
 /// Visits every way of writing `total` as a sum of one part an arm, none above its limit; whether there were at most

@@ -14,6 +14,7 @@
 
 use crate::design::units::Units;
 use crate::design::units::baseline::absent;
+use crate::ties::{self, Sameness};
 use crate::{Fault, Result};
 
 /// A column is a combination of others where less than this share of its variance is left.
@@ -37,7 +38,7 @@ impl Columns {
         let (mut names, mut weights) = (Vec::new(), Vec::new());
         for (column, weight) in on {
             if let Some(covariate) = units.covariates().iter().find(|c| c.name == column) {
-                refuse_constant(column, covariate.values.iter().all(|&x| x == covariate.values[0]))?;
+                refuse_constant(column, !ties::varies(&covariate.values))?;
                 names.push(column.to_owned());
                 weights.push(f64::from(weight));
                 made.push(covariate.values.clone());
@@ -99,16 +100,7 @@ impl Columns {
     /// differs between strata is not left to the draw.
     pub fn whitened(&self, strata: &[Vec<u32>]) -> Result<Vec<f64>> {
         let k = self.width();
-        let mut within = self.values.clone();
-        for members in strata {
-            for column in 0..k {
-                let at = |&unit: &u32| unit as usize * k + column;
-                let sum = members.iter().fold(0.0, |sum, unit| sum + self.values[at(unit)]);
-                let mean = sum / members.len() as f64;
-                members.iter().for_each(|unit| within[at(unit)] -= mean);
-            }
-        }
-        let n = within.len() / k;
+        let n = self.values.len() / k;
         let free = n.saturating_sub(strata.len());
         if free == 0 {
             return Err(Fault::new(
@@ -117,6 +109,16 @@ impl Columns {
             .values([format!("{n} units in {} strata", strata.len())])
             .remedy("Use fewer strata")
             .rank());
+        }
+        self.refuse_constant_within(strata)?;
+        let mut within = self.values.clone();
+        for members in strata {
+            for column in 0..k {
+                let at = |&unit: &u32| unit as usize * k + column;
+                let sum = members.iter().fold(0.0, |sum, unit| sum + self.values[at(unit)]);
+                let mean = sum / members.len() as f64;
+                members.iter().for_each(|unit| within[at(unit)] -= mean);
+            }
         }
         let mut covariance = vec![0.0; k * k];
         for row in 0..k {
@@ -138,6 +140,24 @@ impl Columns {
         Ok(values)
     }
 
+    /// Refuses a column that has one value in each stratum, up to rounding: the strata balance it already.
+    ///
+    /// Its variance would not tell: the mean of three times `.1` is not `.1`.
+    pub fn refuse_constant_within(&self, strata: &[Vec<u32>]) -> Result<()> {
+        let k = self.width();
+        for (column, name) in self.names.iter().enumerate() {
+            let values: Vec<f64> = self.values.iter().skip(column).step_by(k).copied().collect();
+            let rule = Sameness::of(&values);
+            if !strata.iter().any(|members| rule.varies(members.iter().map(|&unit| values[unit as usize]))) {
+                return Err(Fault::new("a covariate does not vary within strata")
+                    .column(name)
+                    .remedy("Leave it out: the strata balance it already")
+                    .rank());
+            }
+        }
+        Ok(())
+    }
+
     /// The lower root L of a covariance, L L' = S.
     fn cholesky(&self, covariance: &[f64]) -> Result<Vec<f64>> {
         let k = self.width();
@@ -149,12 +169,6 @@ impl Columns {
             }
             let variance = covariance[i * k + i];
             let left = (0..i).fold(variance, |left, m| left - root[i * k + m] * root[i * k + m]);
-            if variance == 0.0 {
-                return Err(Fault::new("a covariate does not vary within strata")
-                    .column(&self.names[i])
-                    .remedy("Leave it out: the strata balance it already")
-                    .rank());
-            }
             if left <= DEPENDENT * variance {
                 return Err(Fault::new(
                     "a covariate is a combination of others, so distances are not defined",

@@ -21,7 +21,9 @@ use num_bigint::BigUint;
 use super::counting::{for_each_arrangement, multinomial};
 use super::procedure::{LEFT_OUT, Scratch, Weighed, WithinStratum};
 use super::random::Steps;
+use crate::Result;
 use crate::design::Ratio;
+use crate::progress::{Monitor, NoMonitor, Pace};
 use crate::rng::Stream;
 
 /// More arms with a place left over than this are not counted, as their orders are too many.
@@ -37,13 +39,13 @@ const COUNTED_ARMS: usize = 8;
 /// assert_eq!(arms.iter().filter(|&&arm| arm == 1).count(), 6);
 /// ```
 pub fn assign(n: usize, ratio: &Ratio, stream: &mut Stream) -> Vec<u8> {
-    let mut scratch = Scratch::default();
+    let mut scratch = Scratch::new(&NoMonitor);
     draw(n, ratio, stream, &mut scratch);
     scratch.arms
 }
 
 /// As [`assign`], into `scratch.arms`.
-pub(crate) fn draw(n: usize, ratio: &Ratio, stream: &mut Stream, scratch: &mut Scratch) {
+pub(crate) fn draw(n: usize, ratio: &Ratio, stream: &mut Stream, scratch: &mut Scratch<'_>) {
     let Scratch { arms, order, counts, .. } = scratch;
     if ratio.total == 0 {
         // Nobody can be given an arm; a design without arms is refused before it comes here.
@@ -154,7 +156,7 @@ pub(crate) struct Rule {
 }
 
 impl WithinStratum for Rule {
-    fn draw(&self, n: usize, steps: &mut Steps, scratch: &mut Scratch) {
+    fn draw(&self, n: usize, steps: &mut Steps, scratch: &mut Scratch<'_>) {
         draw(n, &self.ratio, steps.step(0), scratch);
     }
 
@@ -162,26 +164,28 @@ impl WithinStratum for Rule {
         probabilities(&self.ratio)
     }
 
-    fn possible(&self, n: usize) -> Option<BigUint> {
-        possible(n, &self.ratio)
+    fn possible(&self, n: usize, _monitor: &dyn Monitor) -> Result<Option<BigUint>> {
+        Ok(possible(n, &self.ratio))
     }
 
-    fn support(&self, n: usize, most: usize) -> Option<Vec<Weighed>> {
-        if possible(n, &self.ratio)? > BigUint::from(most) {
-            return None;
-        }
+    fn support(&self, n: usize, most: usize, monitor: &dyn Monitor) -> Result<Option<Vec<Weighed>>> {
+        let splits = splits(n, &self.ratio);
+        let few = possible(n, &self.ratio).is_some_and(|count| count <= BigUint::from(most));
+        let Some(splits) = splits.filter(|_| few) else { return Ok(None) };
         let mut all = Vec::new();
-        for (places, share) in splits(n, &self.ratio)? {
+        let mut pace = Pace::new(monitor);
+        for (places, share) in splits {
             let first = all.len();
             for_each_arrangement(&places, n, &mut |arms| {
                 all.push(Weighed { arms: arms.to_vec(), probability: 0.0 });
-            });
+                pace.by(n)
+            })?;
             let probability = share / (all.len() - first) as f64;
             for weighed in &mut all[first..] {
                 weighed.probability = probability;
             }
         }
-        Some(all)
+        Ok(Some(all))
     }
 }
 

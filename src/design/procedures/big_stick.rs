@@ -19,6 +19,7 @@ use crate::design::engine::procedure::Procedure;
 use crate::design::engine::stepwise::Stepwise;
 use crate::design::units::Units;
 use crate::design::{Design, Ratio};
+use crate::progress::Monitor;
 
 pub(super) const ENTRY: Entry = Entry { name: "big_stick", draws: Draws::InOrder };
 
@@ -67,7 +68,7 @@ impl Options for BigStick {
         fake_arms::check_ratio(ratio)
     }
 
-    fn ready(&self, design: &Design, units: &Units) -> Result<Box<dyn Procedure>> {
+    fn ready(&self, design: &Design, units: &Units, _monitor: &dyn Monitor) -> Result<Box<dyn Procedure>> {
         Ok(Box::new(Sequential::plain(units.members_in_order(), design.ratio(), self.rule())))
     }
 

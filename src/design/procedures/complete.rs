@@ -24,6 +24,7 @@ use crate::design::engine::split;
 pub use crate::design::engine::split::{assign, places, possible, probabilities};
 use crate::design::units::Units;
 use crate::design::{Design, Ratio};
+use crate::progress::Monitor;
 use crate::setters::setters;
 use crate::{Fault, Result};
 
@@ -58,7 +59,7 @@ impl Options for Complete {
         }
     }
 
-    fn ready(&self, design: &Design, units: &Units) -> Result<Box<dyn Procedure>> {
+    fn ready(&self, design: &Design, units: &Units, _monitor: &dyn Monitor) -> Result<Box<dyn Procedure>> {
         let (members, ratio) = (units.members(), design.ratio());
         let arms = ratio.shares.len();
         Ok(match self.misfits {

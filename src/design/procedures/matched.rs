@@ -31,6 +31,7 @@ use crate::design::engine::{matching, split};
 use crate::design::units::Units;
 use crate::design::units::column::nfc;
 use crate::design::{Design, Ratio};
+use crate::progress::Monitor;
 use crate::{Fault, Result};
 
 pub(super) const ENTRY: Entry = Entry { name: "matched_sets", draws: Draws::AtOnce };
@@ -166,10 +167,10 @@ impl Options for MatchedSets {
         }
     }
 
-    fn ready(&self, design: &Design, units: &Units) -> Result<Box<dyn Procedure>> {
+    fn ready(&self, design: &Design, units: &Units, monitor: &dyn Monitor) -> Result<Box<dyn Procedure>> {
         let (sets, built) = match self {
             Self::Given(given) => (given_sets(units, &given.on)?, false),
-            Self::Built(pairs) => (built_sets(units, &pairs.on)?, true),
+            Self::Built(pairs) => (built_sets(units, &pairs.on, monitor)?, true),
         };
         Ok(Box::new(Ready { sets, units: units.len(), ratio: design.ratio(), built }))
     }
@@ -219,7 +220,7 @@ fn given_sets(units: &Units, on: &str) -> Result<Vec<Set>> {
         spanning.dedup();
         return Err(Fault::new(format!("{} matched sets lie in more than one stratum", spanning.len()))
             .column(on)
-            .values(spanning)
+            .ids(spanning)
             .remedy("Match within strata, and name sets of different strata differently")
             .design());
     }
@@ -234,7 +235,7 @@ fn given_sets(units: &Units, on: &str) -> Result<Vec<Set>> {
             alone.len()
         ))
         .column(on)
-        .values(alone.iter().map(named))
+        .ids(alone.iter().map(named))
         .remedy("Join each to another set, or leave these units out of the trial")
         .design());
     }
@@ -242,7 +243,7 @@ fn given_sets(units: &Units, on: &str) -> Result<Vec<Set>> {
     Ok(sets)
 }
 
-fn built_sets(units: &Units, on: &[String]) -> Result<Vec<Set>> {
+fn built_sets(units: &Units, on: &[String], monitor: &dyn Monitor) -> Result<Vec<Set>> {
     let members = units.members();
     let alone: Vec<String> = members
         .iter()
@@ -254,7 +255,7 @@ fn built_sets(units: &Units, on: &[String]) -> Result<Vec<Set>> {
         .collect();
     if !alone.is_empty() {
         return Err(Fault::new(format!("{} strata have one unit, which cannot be matched", alone.len()))
-            .values(alone)
+            .ids(alone)
             .remedy("Use fewer strata, or leave these units out of the trial")
             .design());
     }
@@ -266,7 +267,7 @@ fn built_sets(units: &Units, on: &[String]) -> Result<Vec<Set>> {
             let (a, b) = (score.row(members[a] as usize), score.row(members[b] as usize));
             a.iter().zip(b).fold(0.0, |sum, (x, y)| sum + (x - y) * (x - y)).sqrt()
         };
-        for set in matching::sets(members.len(), &distance)? {
+        for set in matching::sets(members.len(), &distance, monitor)? {
             let members: Vec<u32> = set.iter().map(|&place| members[place]).collect();
             let name = units.labels()[members[0] as usize].clone();
             sets.push(Set { step: step(&name), name, stratum, members });
@@ -282,10 +283,11 @@ fn step(name: &str) -> u64 {
 }
 
 impl Procedure for Ready {
-    fn draw(&self, random: Random<'_>, scratch: &mut Scratch, arm: &mut [u8]) {
+    fn draw(&self, random: Random<'_>, scratch: &mut Scratch<'_>, arm: &mut [u8]) -> Result<()> {
         let mut stratum = usize::MAX;
         let mut steps = None;
         for set in &self.sets {
+            scratch.pace.by(set.members.len())?;
             if steps.is_none() || set.stratum != stratum {
                 stratum = set.stratum;
                 steps = Some(random.stratum(stratum));
@@ -297,40 +299,44 @@ impl Procedure for Ready {
                 arm[unit as usize] = drawn;
             }
         }
+        Ok(())
     }
 
-    fn probabilities(&self) -> Probabilities {
+    fn probabilities(&self, _monitor: &dyn Monitor) -> Result<Probabilities> {
         let shares = split::probabilities(&self.ratio);
         let arm = Array2::from_shape_fn((self.units, shares.len()), |(_, arm)| shares[arm]);
-        Probabilities { arm, simulated: None }
+        Ok(Probabilities { arm, simulated: None })
     }
 
-    fn possible(&self) -> Option<BigUint> {
-        self.sets.iter().map(|set| split::possible(set.members.len(), &self.ratio)).product()
+    fn possible(&self, _monitor: &dyn Monitor) -> Result<Option<BigUint>> {
+        Ok(self.sets.iter().map(|set| split::possible(set.members.len(), &self.ratio)).product())
     }
 
-    fn support(&self, most: usize) -> Option<Support> {
-        if self.possible()? > BigUint::from(most) {
-            return None;
+    fn support(&self, most: usize, monitor: &dyn Monitor) -> Result<Option<Support>> {
+        if self.possible(monitor)?.is_none_or(|count| count > BigUint::from(most)) {
+            return Ok(None);
         }
         let rule = split::Rule { ratio: self.ratio.clone() };
-        let within: Vec<Vec<Weighed>> =
-            self.sets.iter().map(|set| rule.support(set.members.len(), most)).collect::<Option<_>>()?;
+        let within: Option<Vec<Vec<Weighed>>> = self
+            .sets
+            .iter()
+            .map(|set| rule.support(set.members.len(), most, monitor))
+            .collect::<Result<_>>()?;
         let members: Vec<Vec<u32>> = self.sets.iter().map(|set| set.members.clone()).collect();
-        product(&members, self.units, &within, most)
+        within.map_or(Ok(None), |within| product(&members, self.units, &within, most, monitor))
     }
 
-    fn details(&self, _random: Random<'_>) -> Details {
+    fn details(&self, _random: Random<'_>, _monitor: &dyn Monitor) -> Result<Details> {
         let mut block = vec![0; self.units];
         for (number, set) in self.sets.iter().enumerate() {
             for &unit in &set.members {
                 block[unit as usize] = number as u32;
             }
         }
-        Details { block: Some(block), ..Details::default() }
+        Ok(Details { block: Some(block), ..Details::default() })
     }
 
-    fn notes(&self) -> Vec<String> {
+    fn notes(&self, _monitor: &dyn Monitor) -> Result<Vec<String>> {
         let mut notes = Vec::new();
         let threes: Vec<&str> =
             self.sets.iter().filter(|set| set.members.len() == 3).map(|set| set.name.as_str()).collect();
@@ -356,6 +362,6 @@ impl Procedure for Ready {
                 self.sets.len(),
             ));
         }
-        notes
+        Ok(notes)
     }
 }

@@ -38,7 +38,7 @@ use crate::design::engine::procedure::Procedure;
 use crate::design::engine::stepwise::Stepwise;
 use crate::design::units::Units;
 use crate::design::{Design, Ratio};
-use crate::progress::{Monitor, check};
+use crate::progress::{Monitor, Part, check, go_on};
 use crate::rng::{Seed, Stream};
 use crate::words::words;
 use crate::{Fault, Result};
@@ -136,7 +136,7 @@ impl Options for Minimisation {
         self.p.check("minimisation's probability", Fraction::new(1, ratio.total))
     }
 
-    fn ready(&self, design: &Design, units: &Units) -> Result<Box<dyn Procedure>> {
+    fn ready(&self, design: &Design, units: &Units, _monitor: &dyn Monitor) -> Result<Box<dyn Procedure>> {
         let members = units.members_in_order();
         let numbered = Slots::new(units, &self.factors())?;
         let of = |&unit: &u32| numbered.of_unit[unit as usize].iter().copied();
@@ -288,6 +288,7 @@ pub fn shares(
     let base = Stream::new::<&str>(seed, "minimisation shares", &[], 0);
     let arms = fake.arms();
     let mut count = vec![0_u64; arrivals * arms];
+    let part = Part(monitor);
     let mut done = 0;
     while done < trials {
         check(monitor, done, trials)?;
@@ -300,17 +301,18 @@ pub fn shares(
                 let first = done + piece as u64 * PIECE;
                 let mut sums = vec![0_u64; arrivals * arms];
                 for trial in first..until.min(first + PIECE) {
+                    go_on(&part)?;
                     one_trial(&rule, &fake, levels, &mut base.at(trial), arrivals, &mut sums);
                 }
-                sums
+                Ok(sums)
             })
-            .reduce(
+            .try_reduce(
                 || vec![0_u64; arrivals * arms],
                 |mut a, b| {
                     a.iter_mut().zip(b).for_each(|(a, b)| *a += b);
-                    a
+                    Ok(a)
                 },
-            );
+            )?;
         count.iter_mut().zip(here).for_each(|(sum, here)| *sum += here);
         done = until;
     }

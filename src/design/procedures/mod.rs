@@ -37,6 +37,7 @@ use self::reading::Written;
 use super::engine::procedure::{Probabilities, Procedure, Support};
 use super::engine::stepwise::Stepwise;
 use super::{Design, Ratio, Unit, Units};
+use crate::progress::{Monitor, watcher};
 use crate::words::listed;
 use crate::{Fault, Result};
 
@@ -282,10 +283,10 @@ impl Method {
 
 impl Design {
     /// The procedure made ready for these units.
-    pub(crate) fn procedure(&self, units: &Units) -> Result<Box<dyn Procedure>> {
+    pub(crate) fn procedure(&self, units: &Units, monitor: &dyn Monitor) -> Result<Box<dyn Procedure>> {
         self.check_units(units)?;
         self.the_method().check_order(units)?;
-        self.the_method().options().ready(self, units)
+        self.the_method().options().ready(self, units, monitor)
     }
 
     /// Every unit's probability of every arm.
@@ -293,7 +294,8 @@ impl Design {
     /// # Errors
     /// [`crate::Error::Design`] when the design cannot be carried out.
     pub fn probabilities(&self, units: &Units) -> Result<Probabilities> {
-        Ok(self.procedure(units)?.probabilities())
+        let monitor = &watcher();
+        self.procedure(units, monitor)?.probabilities(monitor)
     }
 
     /// All assignments that the procedure can give to these units, each with its probability; nothing where there
@@ -302,7 +304,8 @@ impl Design {
     /// # Errors
     /// [`crate::Error::Design`] when the design cannot be carried out.
     pub fn support(&self, units: &Units, most: usize) -> Result<Option<Support>> {
-        Ok(self.procedure(units)?.support(most))
+        let monitor = &watcher();
+        self.procedure(units, monitor)?.support(most, monitor)
     }
 
     /// The candidates, the accepted assignments and the coincidences of a constrained design.

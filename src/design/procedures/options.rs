@@ -12,6 +12,7 @@ use crate::design::engine::stepwise::Stepwise;
 use crate::design::units::Units;
 use crate::design::units::column::nfc;
 use crate::design::{Design, Ratio};
+use crate::progress::Monitor;
 use crate::{Fault, Result};
 
 /// The largest block, and the largest weight of a factor.
@@ -72,8 +73,8 @@ pub(crate) trait Options {
     }
 
     /// The procedure made ready for these units. Design and units have been checked, and the order of arrival is known
-    /// where the procedure needs it.
-    fn ready(&self, design: &Design, units: &Units) -> Result<Box<dyn Procedure>>;
+    /// where the procedure needs it. What may take long asks the monitor.
+    fn ready(&self, design: &Design, units: &Units, monitor: &dyn Monitor) -> Result<Box<dyn Procedure>>;
 
     /// The procedure one arrival at a time; nothing where it draws a list at once.
     fn stepwise(&self, _ratio: Ratio) -> Option<Arc<dyn Stepwise>> {

@@ -91,7 +91,12 @@ impl Adjusted {
         let mut y: Vec<f64> = kept.iter().map(|&row| values[row]).collect();
         let unit: Vec<usize> = kept.iter().map(|&row| outcomes.unit[row] as usize).collect();
         let mut z: Vec<f64> = unit.iter().map(|&unit| f64::from(u8::from(treated[unit]))).collect();
+        let size = dot(&y, &y).sqrt();
         take_off(&mut y, &basis);
+        if dot(&y, &y).sqrt() <= NOTHING * size {
+            // Outcomes that the covariates give exactly leave no residuals.
+            y.fill(0.0);
+        }
         take_off(&mut z, &basis);
         let columns = basis.len();
         let mut made = Self {

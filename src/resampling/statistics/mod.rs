@@ -7,17 +7,32 @@ mod user;
 
 pub use user::UserStatistic;
 
+use ndarray::ArrayView2;
+
 use super::prepared::{Compare, Prepared};
 use super::result::{RandomisationOptions, RandomisationTest};
-use crate::Result;
 use crate::progress::Monitor;
 use crate::words::unknown;
+use crate::{Fault, Result};
 
-/// The statistics that need nothing but the outcomes: name, and the statistic, studentised or not.
-fn every_named<'a>() -> [(&'static str, fn(bool) -> Statistic<'a>); 2] {
+/// Makes a statistic that has a name.
+#[derive(Clone, Copy)]
+enum Named<'a> {
+    /// It needs nothing but the outcomes, and may be studentised.
+    Alone(fn(bool) -> Statistic<'a>),
+    /// It takes covariates.
+    Beside(fn(ArrayView2<'a, f64>) -> Statistic<'a>),
+}
+
+/// Every statistic that has a name.
+fn every_named<'a>() -> [(&'static str, Named<'a>); 3] {
     [
-        ("difference_in_means", |studentised| Statistic::DifferenceInMeans { studentised }),
-        ("difference_in_unit_means", |studentised| Statistic::DifferenceInUnitMeans { studentised }),
+        ("difference_in_means", Named::Alone(|studentised| Statistic::DifferenceInMeans { studentised })),
+        (
+            "difference_in_unit_means",
+            Named::Alone(|studentised| Statistic::DifferenceInUnitMeans { studentised }),
+        ),
+        ("adjusted", Named::Beside(Statistic::Adjusted)),
     ]
 }
 
@@ -44,35 +59,49 @@ pub enum Statistic<'a> {
     },
     /// The coefficient of the arm in a linear model with these covariates, rows x columns, a constant among them; two
     /// arms only.
-    Adjusted(ndarray::ArrayView2<'a, f64>),
+    Adjusted(ArrayView2<'a, f64>),
     /// Any function of the outcomes by row (NaN where missing) and the arms by unit. Larger values speak for larger
     /// outcomes in the second arm.
     User(&'a UserStatistic<'a>),
 }
 
-impl Statistic<'_> {
-    /// The statistic of this name: `difference_in_means` or `difference_in_unit_means`.
+impl<'a> Statistic<'a> {
+    /// The statistic of this name: `difference_in_means`, `difference_in_unit_means`, or `adjusted` with its covariates.
     ///
     /// ```
+    /// use crewe::ndarray::array;
     /// use crewe::resampling::Statistic;
-    /// let means = Statistic::named("difference_in_unit_means", true)?;
+    /// let means = Statistic::named("difference_in_unit_means", true, None)?;
     /// assert!(matches!(means, Statistic::DifferenceInUnitMeans { studentised: true }));
-    /// assert!(Statistic::named("median", false).is_err());
+    /// let x = array![[1.0, 4.0], [1.0, 6.0]];
+    /// assert!(matches!(Statistic::named("adjusted", false, Some(x.view()))?, Statistic::Adjusted(_)));
+    /// assert!(Statistic::named("median", false, None).is_err());
     /// # Ok::<(), crewe::Error>(())
     /// ```
     ///
     /// # Errors
-    /// [`crate::Error::Input`] for another name.
-    pub fn named(name: &str, studentised: bool) -> Result<Self> {
+    /// [`crate::Error::Input`] for another name, and for covariates where the statistic takes none, or the reverse.
+    pub fn named(name: &str, studentised: bool, covariates: Option<ArrayView2<'a, f64>>) -> Result<Self> {
         let found = every_named().into_iter().find(|(known, _)| *known == name);
-        let (_, make) =
-            found.ok_or_else(|| unknown("statistic", name, &Self::names().collect::<Vec<_>>()).input())?;
-        Ok(make(studentised))
+        let (_, named) = found
+            .ok_or_else(|| unknown("statistic", name, &every_named().map(|(known, _)| known)).input())?;
+        match (named, covariates) {
+            (Named::Alone(make), None) => Ok(make(studentised)),
+            (Named::Beside(make), Some(covariates)) => Ok(make(covariates)),
+            (_, given) => {
+                let problem = if given.is_some() { "takes no covariates" } else { "needs covariates" };
+                Err(Fault::new(format!("the statistic '{name}' {problem}"))
+                    .remedy("Covariates go with 'adjusted', and with no other")
+                    .input())
+            }
+        }
     }
 
-    /// The names that [`Statistic::named`] takes.
+    /// The names of the statistics that need nothing but the outcomes.
     pub fn names() -> impl Iterator<Item = &'static str> {
-        every_named().into_iter().map(|(name, _)| name)
+        let alone =
+            |(name, named): (&'static str, Named<'static>)| matches!(named, Named::Alone(_)).then_some(name);
+        every_named().into_iter().filter_map(alone)
     }
 
     /// Tests a trial by it.
