@@ -51,12 +51,18 @@ pub(crate) use words;
 
 /// The fault of a word that is none of those known.
 pub(crate) fn unknown(what: &str, word: &str, known: &[&str]) -> Fault {
-    let choices = match known {
+    Fault::new(format!("the {what} is not known"))
+        .values([word])
+        .remedy(format!("Choose {}", listed(known, "or")))
+}
+
+/// Words one after the other, as a sentence has them.
+pub(crate) fn listed(words: &[&str], last: &str) -> String {
+    match words {
         [] => String::new(),
         [only] => (*only).to_owned(),
-        [others @ .., last] => format!("{} or {last}", others.join(", ")),
-    };
-    Fault::new(format!("the {what} is not known")).values([word]).remedy(format!("Choose {choices}"))
+        [others @ .., end] => format!("{} {last} {end}", others.join(", ")),
+    }
 }
 
 #[cfg(test)]

@@ -31,6 +31,12 @@ FLOORS = [
     ["resampling", "survival"],
 ]
 
+# The same for the rooms within a folder.
+INNER = {"design": [["units"], ["engine"], ["procedures"], ["drawn"]]}
+
+# Folders whose front is a registry: it knows the files behind it, and they know nothing of it.
+REGISTRIES = ["design::procedures", "resampling::statistics"]
+
 # The same for the folders of the package; `__init__`, which shows them all, stands above.
 ROOMS = [
     ["_core", "exceptions"],
@@ -89,7 +95,13 @@ class Source:
 
     imports: list[tuple[str, ...]] = field(default_factory=list)
     handed_on: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    globs: list[tuple[str, ...]] = field(default_factory=list)
     body: str = ""
+
+    def defines(self, name: str) -> bool:
+        """Whether a thing of this name is defined here."""
+        kinds = "const|enum|fn|static|struct|trait|type|union"
+        return re.search(rf"\b(?:{kinds}) {re.escape(name)}\b", self.body) is not None
 
 
 def _without_tests(code: str) -> str:
@@ -144,7 +156,9 @@ def _read(text: str) -> Source:
     source = Source(body=_USE.sub(" ", code))
     for public, tree in _USE.findall(code):
         for path, name in _branches(" ".join(tree.split())):
-            if public:
+            if public and name == "*":
+                source.globs.append(path[:-1])
+            elif public:
                 source.handed_on[name] = path
             else:
                 source.imports.append(path)
@@ -198,10 +212,23 @@ class Crate:
                 place = (*place, rest[0])
             elif (to := self.sources[place].handed_on.get(rest[0])) is not None:
                 return self._home((*to, *rest[1:]), place)
+            elif (behind := self._behind_a_glob(place, rest[0])) is not None:
+                return self._follow(behind, rest)
             else:
                 break
             rest = rest[1:]
         return place
+
+    def _behind_a_glob(self, place: tuple[str, ...], name: str) -> tuple[str, ...] | None:
+        """Find the module that a file hands on whole and that knows this name."""
+        for glob in self.sources[place].globs:
+            module = self._home(glob, place)
+            source = self.sources.get(module) if module else None
+            if source and (
+                (*module, name) in self.sources or name in source.handed_on or source.defines(name)
+            ):
+                return module
+        return None
 
     @cached_property
     def arrows(self) -> Arrows:
@@ -240,6 +267,28 @@ def uphill(arrows: Arrows, floors: list[list[str]] = FLOORS, mark: str = "::") -
             if other != room and level.get(other, len(floors)) >= level[room]:
                 wrong.append(f"{start} -> {end} does not go down a floor")
     return wrong
+
+
+def inside(arrows: Arrows, room: str) -> Arrows:
+    """Give the arrows between the modules within a room, by their names there."""
+    within = f"{room}::"
+    return {
+        start.removeprefix(within): {
+            end.removeprefix(within) for end in ends if end.startswith(within)
+        }
+        for start, ends in arrows.items()
+        if start.startswith(within)
+    }
+
+
+def to_registries(arrows: Arrows, registries: list[str] = REGISTRIES) -> list[str]:
+    """Say which files know the registry that knows them."""
+    return [
+        f"{start} -> {registry}: a file of a registry knows nothing of it"
+        for registry in registries
+        for start, ends in sorted(arrows.items())
+        if start.startswith(f"{registry}::") and registry in ends
+    ]
 
 
 # Python
@@ -355,7 +404,11 @@ def crate_faults(name: str) -> list[str]:
     open_now = without(arrows, KNOWN[name])
     wrong = [_circle(modules, open_now) for modules in circles(open_now)]
     wrong += stale(arrows, KNOWN[name])
-    return wrong + (uphill(arrows) if name == "src" else [])
+    if name == "src":
+        wrong += uphill(arrows) + to_registries(arrows)
+        for room, floors in INNER.items():
+            wrong += uphill(inside(arrows, room), floors)
+    return wrong
 
 
 def package_faults() -> list[str]:

@@ -6,6 +6,7 @@ import importlib
 import importlib.abc
 import importlib.machinery
 import sys
+from collections.abc import Iterator
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
@@ -31,27 +32,20 @@ if TYPE_CHECKING:
         Acceptance,
         Assignment,
         Balance,
-        BiasedCoin,
-        BigStick,
-        Blocks,
         Commitment,
-        Complete,
-        Constrained,
         Design,
         Joined,
         Key,
-        MatchedSets,
-        Minimisation,
-        Rerandomised,
-        Simple,
+        methods,
         new_key,
     )
     from crewe.design.consort import Consort, consort
+    from crewe.design.methods import *  # noqa: F403
     from crewe.design.predictability import Predictability, PredictabilityComparison, predictability
     from crewe.instruments import cases, risk, sdq, survey
     from crewe.ledger import Ledger, Receipt, Verification
-    from crewe.models.logit import Logit, logit
-    from crewe.models.probit import Probit, probit
+    from crewe.models import families
+    from crewe.models.families import *  # noqa: F403
     from crewe.models.regression import OLS, ols
     from crewe.models.weights import Analytic
     from crewe.plots.coefplot import coefplot
@@ -70,13 +64,11 @@ _HOMES = {
     "crewe.comparisons.permutation": "PermutationTest permutation_test",
     "crewe.comparisons.ranks": "MannWhitney MannWhitneyFamily mann_whitney",
     "crewe.comparisons.rates": "RateComparison adjust compare_rates",
-    "crewe.design": "Acceptance Assignment Balance BiasedCoin BigStick Blocks Commitment Complete Constrained Design Joined Key MatchedSets Minimisation Rerandomised Simple new_key",
+    "crewe.design": "Acceptance Assignment Balance Commitment Design Joined Key new_key",
     "crewe.design.consort": "Consort consort",
     "crewe.design.predictability": "Predictability PredictabilityComparison predictability",
     "crewe.instruments": "cases risk sdq survey",
     "crewe.ledger": "Ledger Receipt Verification",
-    "crewe.models.logit": "Logit logit",
-    "crewe.models.probit": "Probit probit",
     "crewe.models.regression": "OLS ols",
     "crewe.models.weights": "Analytic",
     "crewe.plots.coefplot": "coefplot",
@@ -87,6 +79,9 @@ _HOMES = {
     "crewe.tables.table": "ModelTable table",
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names.split()}
+
+# Procedures and families are named by their own files, and nowhere else.
+_LISTS = ("crewe.design.methods", "crewe.models.families")
 
 # Paths that programs written before the rooms were furnished still import.
 _MOVED = {
@@ -124,11 +119,23 @@ class _Moved(importlib.abc.MetaPathFinder, importlib.abc.Loader):
 sys.meta_path.append(_Moved())
 
 
+def _lists() -> Iterator[ModuleType]:
+    """Give the modules that list their own names, one after the other."""
+    return (importlib.import_module(home) for home in _LISTS)
+
+
 def __getattr__(name: str) -> Any:
-    if name in _MOVED:
-        value: Any = importlib.import_module(f"{__name__}.{name}")
+    if name == "__all__":
+        value: Any = sorted([*_NAMES, *(name for module in _lists() for name in module.__all__)])
+    elif name in _MOVED:
+        value = importlib.import_module(f"{__name__}.{name}")
     elif name not in _HOME:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        # Python itself asks for names that begin with a line: for these no room need be opened.
+        modules = () if name.startswith("_") else _lists()
+        module = next((module for module in modules if name in module.__all__), None)
+        if module is None:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        value = getattr(module, name)
     elif _HOME[name] == __name__:
         value = importlib.import_module(f"{__name__}.{name}")
     else:
@@ -140,22 +147,17 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    return sorted({*globals(), *__getattr__("__all__")})
 
 
-__all__ = [
+__all__: list[str] = [
     "OLS",
     "Acceptance",
     "Analytic",
     "Assignment",
     "Balance",
-    "BiasedCoin",
-    "BigStick",
-    "Blocks",
     "Commitment",
-    "Complete",
     "Consort",
-    "Constrained",
     "ConvergenceError",
     "CoxPH",
     "CreweError",
@@ -170,25 +172,19 @@ __all__ = [
     "Ledger",
     "LedgerError",
     "LogRank",
-    "Logit",
     "MannWhitney",
     "MannWhitneyFamily",
-    "MatchedSets",
-    "Minimisation",
     "ModelTable",
     "NationalComparison",
     "PermutationTest",
     "Predictability",
     "PredictabilityComparison",
-    "Probit",
     "RandomisationTest",
     "RankError",
     "RateComparison",
     "Receipt",
     "Report",
-    "Rerandomised",
     "SeparationError",
-    "Simple",
     "Surv",
     "Verification",
     "__version__",
@@ -205,7 +201,6 @@ __all__ = [
     "describe",
     "exceptions",
     "kaplan_meier",
-    "logit",
     "logrank",
     "mann_whitney",
     "new_key",
@@ -214,7 +209,6 @@ __all__ = [
     "plots",
     "power",
     "predictability",
-    "probit",
     "randomisation_test",
     "risk",
     "sdq",
@@ -223,3 +217,11 @@ __all__ = [
     "table",
     "versions",
 ]
+
+_NAMES = __all__
+if TYPE_CHECKING:
+    __all__ += methods.__all__
+    __all__ += families.__all__
+else:
+    # Gathered when it is asked for, with the names that procedures and families list themselves.
+    del __all__

@@ -12,6 +12,7 @@ mod handle;
 mod instruments;
 mod key;
 mod ledger;
+mod method;
 mod nonparametric;
 mod pool;
 mod power;
@@ -39,6 +40,7 @@ fn _core(m: &Bound<'_, PyModule>) -> PyResult<()> {
     assignment::register(m)?;
     key::register(m)?;
     ledger::register(m)?;
+    method::register(m)?;
     survival::register(m)?;
     words::register(m)?;
     Ok(())

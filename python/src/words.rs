@@ -2,7 +2,7 @@
 
 use crewe::instruments::cases::Origin;
 use crewe::nonparametric::Alternative;
-use crewe::resampling::Weights;
+use crewe::resampling::{Statistic, Weights};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 
@@ -19,6 +19,12 @@ fn check_word(py: Python<'_>, kind: &str, word: &str) -> PyResult<()> {
         _ => return Err(PyValueError::new_err(format!("no words of kind {kind}"))),
     }
     .or_raise(py)
+}
+
+/// The statistics of a randomisation test that need nothing but the outcomes, by name.
+#[pyfunction]
+fn statistics() -> Vec<&'static str> {
+    Statistic::names().collect()
 }
 
 /// A confidence level as a number; refuses what is none.
@@ -50,5 +56,6 @@ pub fn register(m: &Bound<'_, PyModule>) -> PyResult<()> {
     m.add_function(wrap_pyfunction!(check_word, m)?)?;
     m.add_function(wrap_pyfunction!(check_level, m)?)?;
     m.add_function(wrap_pyfunction!(check_clusters, m)?)?;
-    m.add_function(wrap_pyfunction!(check_units_by_arm, m)?)
+    m.add_function(wrap_pyfunction!(check_units_by_arm, m)?)?;
+    m.add_function(wrap_pyfunction!(statistics, m)?)
 }

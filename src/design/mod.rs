@@ -14,7 +14,9 @@
 //! 3. Within the stratum the units stand in bytewise order of their identifiers, the ratio is divided by its
 //!    greatest common divisor, and the procedure ([`complete`], [`simple`]) draws one arm for each.
 //!
-//! Every procedure lives in a file of its own, where `assign` stands beside the `probabilities` that it gives.
+//! Every procedure lives in a file of its own, with its options, its checks and its probabilities. Of the four rooms
+//! `units` knows none of the others, `engine` holds what procedures are made of, `procedures` what a design may name, and
+//! `drawn` what comes out of them.
 //!
 //! ```
 //! use crewe::design::{Column, Complete, Design, Units};
@@ -35,42 +37,10 @@
 //! # Ok::<(), crewe::Error>(())
 //! ```
 
-mod assignment;
-mod balance;
-mod baseline;
-pub mod biased_coin;
-pub mod big_stick;
-pub mod blocks;
-mod column;
-mod commitment;
-pub mod complete;
-mod consort;
-mod draws;
-mod fake_arms;
-mod join;
-mod method;
-mod method_check;
-pub mod minimisation;
-mod observe;
-mod paths;
-mod predictability;
-mod procedure;
-mod random;
-mod registry;
-mod sequence;
-pub mod simple;
-mod stepwise;
+mod drawn;
+mod engine;
+mod procedures;
 mod units;
-mod weighing;
-
-pub mod constrained;
-pub mod matched;
-mod matching;
-pub mod misfits;
-mod misfits_pooled;
-pub mod rerandomised;
-mod schemes;
-mod score;
 
 use std::collections::BTreeSet;
 
@@ -79,24 +49,22 @@ use serde::Serialize;
 use crate::rng::Seed;
 use crate::{Fault, Result};
 
-pub use assignment::Assignment;
-pub use balance::{Balance, Covariate, Level, balance};
-pub use column::Column;
-pub(crate) use column::nfc;
-pub use commitment::Commitment;
-pub(crate) use draws::Redraws;
-pub(crate) use procedure::Scratch;
-
-pub use consort::{ArmFlow, Count, Flow, flow};
-pub use constrained::{Acceptance, Pair};
-pub use join::Joined;
-pub use method::{
-    BiasedCoin, BigStick, Blocks, BuiltPairs, Complete, Constrained, Fraction, GivenSets, Imbalance,
-    MatchedSets, Method, Minimisation, Misfits, Rerandomised, Simple, Weighted,
-};
-pub use predictability::{Expected, Predictability};
-pub use procedure::{Details, LEFT_OUT, Probabilities, Support};
-pub use sequence::{Arrival, Block, Drawn, Sequence};
+pub use drawn::assignment::Assignment;
+pub use drawn::balance::{Balance, Covariate, Level, balance};
+pub use drawn::commitment::Commitment;
+pub use drawn::consort::{ArmFlow, Count, Flow, flow};
+pub(crate) use drawn::draws::Redraws;
+pub use drawn::join::Joined;
+pub use drawn::predictability::{Expected, Predictability};
+pub use drawn::sequence::{Arrival, Block, Drawn, Sequence};
+pub use engine::fraction::Fraction;
+pub use engine::misfits::{self, Misfits};
+pub(crate) use engine::procedure::Scratch;
+pub use engine::procedure::{Details, LEFT_OUT, Probabilities, Support};
+// Every procedure with its options and the method: a new one is named in its own room only.
+pub use procedures::*;
+pub use units::column::Column;
+pub(crate) use units::column::nfc;
 pub use units::{Factor, UnitCovariate, Units};
 
 /// One arm of a trial.
@@ -200,34 +168,34 @@ impl Design {
     #[must_use]
     pub fn new(name: &str) -> Self {
         let (arms, strata) = (Vec::new(), Vec::new());
-        Self { name: column::nfc(name), arms, unit: None, strata, method: Method::default(), seed: None }
+        Self { name: nfc(name), arms, unit: None, strata, method: Method::default(), seed: None }
     }
 
     /// Adds an arm with its integer share of the ratio; the first arm is the reference.
     #[must_use]
     pub fn arm(mut self, name: &str, ratio: u32) -> Self {
-        self.arms.push(Arm { name: column::nfc(name), ratio });
+        self.arms.push(Arm { name: nfc(name), ratio });
         self
     }
 
     /// Randomises clusters, which this column names.
     #[must_use]
     pub fn cluster(mut self, column: &str) -> Self {
-        self.unit = Some(Unit::Cluster(column::nfc(column)));
+        self.unit = Some(Unit::Cluster(nfc(column)));
         self
     }
 
     /// Randomises individuals, which this column names.
     #[must_use]
     pub fn individual(mut self, column: &str) -> Self {
-        self.unit = Some(Unit::Individual(column::nfc(column)));
+        self.unit = Some(Unit::Individual(nfc(column)));
         self
     }
 
     /// Randomises within the strata that these columns form together.
     #[must_use]
     pub fn strata<S: AsRef<str>>(mut self, columns: impl IntoIterator<Item = S>) -> Self {
-        self.strata = columns.into_iter().map(|c| column::nfc(c.as_ref())).collect();
+        self.strata = columns.into_iter().map(|c| nfc(c.as_ref())).collect();
         self
     }
 

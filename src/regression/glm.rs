@@ -367,6 +367,18 @@ impl Model<'_, '_, '_> {
         Ok(())
     }
 
+    /// The log-likelihood where every linear predictor is 0.
+    fn without_terms(&self) -> f64 {
+        let weight = |i: usize| self.weights.map_or(1.0, |weights| weights[i]);
+        let total: f64 = (0..self.y.len()).map(weight).sum();
+        let mean = self.family.mean(0.0);
+        if mean == 0.5 {
+            return -total * std::f64::consts::LN_2;
+        }
+        let ones: f64 = (0..self.y.len()).map(|i| weight(i) * self.y[i]).sum();
+        ones * mean.ln() + (total - ones) * (-mean).ln_1p()
+    }
+
     /// The fit of evenly spaced rows, where there are many and it is well conditioned; it decides nothing but the number
     /// of steps.
     fn start_of_part(&self, family: Family) -> Option<Start> {
@@ -415,10 +427,9 @@ impl Model<'_, '_, '_> {
             }
         }
         let total = self.weights.map_or(x.n() as f64, |weights| weights.iter().sum());
-        let even = -total * std::f64::consts::LN_2;
         // Newton's decrement in the units of a mean weight of 1: what has settled does not depend on their scale.
         let unit = (total / (0..x.n()).filter(|&i| self.counts(i)).count() as f64).sqrt();
-        if state.log_likelihood.is_nan() || state.log_likelihood < even {
+        if state.log_likelihood.is_nan() || state.log_likelihood < self.without_terms() {
             // The linear fit need not go uphill.
             coef = vec![0.0; k];
             state = state_at(&coef, state.predictor)?;
@@ -581,7 +592,7 @@ impl Model<'_, '_, '_> {
         let null = if x.has_intercept() {
             ones * (ones / total).ln() + (total - ones) * ((total - ones) / total).ln()
         } else {
-            -total * std::f64::consts::LN_2
+            self.without_terms()
         };
         let log_likelihood = maximum.state.log_likelihood;
         let Ends { residuals, mut factors, mut roots, mut variances } =

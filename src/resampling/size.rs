@@ -8,7 +8,7 @@ use rayon::prelude::*;
 
 use serde::Serialize;
 
-use super::randomisation_test::Prepared;
+use super::prepared::Prepared;
 use super::{Outcomes, RandomisationOptions, Statistic};
 use crate::design::{Assignment, Design, Units};
 use crate::progress::{Monitor, Part, check, unwatched};
@@ -122,7 +122,7 @@ pub fn size(
             }
             Err(error) => return Err(error),
         };
-        let test = prepared.test(statistic, &options.test, part)?;
+        let test = statistic.test(&prepared, &options.test, part)?;
         let first = &test.comparisons[0];
         // Rounding in sums of probabilities must not turn an attained level into one just above it.
         let rejected = first.p_value <= options.alpha * (1.0 + 1e-9);

@@ -60,6 +60,44 @@ def test_what_a_front_door_hands_on_counts_where_it_is_defined(tmp_path: Path) -
     assert house.circles(arrows) == []
 
 
+def test_what_a_front_door_hands_on_whole_counts_where_it_is_defined(tmp_path: Path) -> None:
+    arrows = _crate(
+        tmp_path,
+        {
+            "lib.rs": "mod room; mod yard;",
+            "room/mod.rs": "mod tables; mod chair; pub use tables::*; pub struct Door;",
+            "room/tables/mod.rs": "pub mod oak; pub use oak::Oak; pub enum Table {}",
+            "room/tables/oak.rs": "pub struct Oak;",
+            "room/chair.rs": "use super::{Door, Oak, Table};",
+            "yard.rs": "use crate::room::oak::Oak;",
+        },
+    )
+    assert arrows["room::chair"] == {"room", "room::tables", "room::tables::oak"}
+    assert arrows["yard"] == {"room::tables::oak"}
+
+
+def test_rooms_within_a_folder_have_floors_and_files_do_not_know_their_registry(
+    tmp_path: Path,
+) -> None:
+    arrows = _crate(
+        tmp_path,
+        {
+            "lib.rs": "mod house;",
+            "house/mod.rs": "mod low; mod high; pub struct Key;",
+            "house/low.rs": "use super::Key; use super::high::one::One;",
+            "house/high/mod.rs": "mod one; mod two; pub enum Any { One(one::One) }",
+            "house/high/one.rs": "pub struct One;",
+            "house/high/two.rs": "use super::Any;",
+        },
+    )
+    floors = [["low"], ["high"]]
+    found = house.uphill(house.inside(arrows, "house"), floors)
+    assert found == ["low -> high::one does not go down a floor"]
+    assert house.to_registries(arrows, ["house::high"]) == [
+        "house::high::two -> house::high: a file of a registry knows nothing of it"
+    ]
+
+
 def test_comments_strings_and_tests_are_not_imports(tmp_path: Path) -> None:
     arrows = _crate(
         tmp_path,
@@ -158,6 +196,10 @@ def test_paths_that_programs_import_stay(path: str, name: str) -> None:
     assert getattr(cw, path) is module
 
 
+def _imported(node: ast.stmt) -> set[str]:
+    return {alias.name for alias in node.names} if isinstance(node, ast.ImportFrom) else set()
+
+
 def test_every_name_is_found_where_type_checkers_find_it() -> None:
     tree = ast.parse(Path(cw.__file__).read_text("utf-8"))
     typed = next(node for node in tree.body if isinstance(node, ast.If))
@@ -167,7 +209,14 @@ def test_every_name_is_found_where_type_checkers_find_it() -> None:
         if isinstance(node, ast.ImportFrom)
         for alias in node.names
     }
+    whole = [node.module for node in typed.body if "*" in _imported(node)]
+    assert tuple(whole) == cw._LISTS
+    listed = {name: home for home in whole for name in importlib.import_module(home).__all__}
+    modules = {home.rpartition(".")[2] for home in whole}
+    homes = {name: home for name, home in homes.items() if name not in {"*", *modules}}
     assert {name: cw._HOME[name] for name in homes} == homes
+    assert homes.keys().isdisjoint(listed)
+    homes |= listed
     lazily = set(cw.__all__) - {"__version__"} - set(vars(cw.exceptions))
     assert lazily == set(homes)
     for name in [*cw.__all__, *cw._HOME, *cw._MOVED]:

@@ -13,7 +13,6 @@ from crewe import _core
 from crewe.design.balance import Balance
 from crewe.design.constrained import Acceptance
 from crewe.design.keys import Commitment
-from crewe.design.methods import MatchedSets
 from crewe.exceptions import DesignError, fault
 from crewe.frames.columns import identifiers, labels
 from crewe.frames.ids import alike
@@ -373,7 +372,7 @@ class Assignment(Printable):
 
     @property
     def _block_name(self) -> str:
-        return "set" if isinstance(self.design.method, MatchedSets) else "block"
+        return "set" if self.design.method.in_sets else "block"
 
     def _data(self) -> Source:
         if self._source is None:

@@ -17,11 +17,7 @@ from crewe._core import Unit, Units, read_seed
 from crewe.design.assignment import ADDED, Assignment
 from crewe.design.constrained import Acceptance
 from crewe.design.keys import Commitment, Key
-from crewe.design.methods import (
-    Complete,
-    Method,
-    from_table,
-)
+from crewe.design.methods import Complete, Method, from_table
 from crewe.design.predictability import Predictability, measure
 from crewe.exceptions import DesignError, fault
 from crewe.files import toml
@@ -53,8 +49,8 @@ class Design(Printable):
         for itself.
     strata : sequence of str
         Columns whose values together form the strata.
-    method : Complete, Simple, Blocks, MatchedSets, BigStick, BiasedCoin, Minimisation, Constrained
-        or Rerandomised: the procedure.
+    method : Method, optional
+        The procedure, such as :class:`Blocks`; :class:`Complete` by default.
     seed : int or Key, optional
         An integer from 0 to 2^64 - 1 makes the draw reproducible; a :class:`Key` also conceals it.
         Without one, an integer is drawn from the operating system; read it in ``design.seed``.

@@ -1,17 +1,38 @@
-"""The procedures of randomisation that a design may name, with their options."""
+"""The procedures of randomisation that a design may name, with their options.
+
+A procedure is one dataclass: its kind's name, and its options with the types that they are kept as. What an option may
+be, what follows from it and how it is told, the core knows.
+"""
 
 from __future__ import annotations
 
 import json
-import operator
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields
+from decimal import Decimal
 from fractions import Fraction
-from typing import Any, ClassVar, Literal
+from functools import cache
+from numbers import Integral, Real
+from types import UnionType
+from typing import Any, ClassVar, Literal, Union, get_args, get_origin, get_type_hints
 
-import numpy as np
-
+from crewe import _core
 from crewe.exceptions import DesignError, fault, said
+
+__all__: list[str] = [
+    "BiasedCoin",
+    "BigStick",
+    "Blocks",
+    "Complete",
+    "Constrained",
+    "MatchedSets",
+    "Minimisation",
+    "Rerandomised",
+    "Simple",
+]
+
+METHODS: dict[str, type[Method]] = {}
+"""The procedures by name; each enters itself."""
 
 Misfits = Literal["strata", "leave_out", "global", "weighted_strata", "weighted_global"]
 
@@ -20,25 +41,56 @@ class Method:
     """A procedure of randomisation."""
 
     name: ClassVar[str]
-    needs_order: ClassVar[bool] = False
+
+    def __init_subclass__(cls) -> None:
+        METHODS[cls.name] = cls
+
+    def __post_init__(self) -> None:
+        """Have the core read the options, and keep them as it read them."""
+        for option, value in self.options().items():
+            object.__setattr__(self, option, _kept(value, _kinds(self.name)[option]))
+
+    def _handle(self) -> _core.Method:
+        given = {option: getattr(self, option) for option in _kinds(self.name)}
+        written = {
+            option: _written(value, _kinds(self.name)[option])
+            for option, value in given.items()
+            if value is not None or type(None) not in _kinds(self.name)[option]
+        }
+        return _core.Method(json.dumps({"name": self.name, **written}))
+
+    @property
+    def needs_order(self) -> bool:
+        """Whether units are drawn one after the other, so that the order of arrival must be known."""
+        return self._handle().needs_order
+
+    @property
+    def in_sets(self) -> bool:
+        """Whether units are drawn within sets, which an analysis takes as its strata."""
+        return self._handle().in_sets
 
     @property
     def factor_columns(self) -> list[str]:
         """The columns of categories that the procedure uses."""
-        return []
+        return self._handle().factors
 
     @property
     def covariate_columns(self) -> list[str]:
         """The columns of numbers or categories that the procedure balances."""
-        return []
+        return self._handle().covariates
 
     def options(self) -> dict[str, Any]:
         """Give the options as whole numbers, text and lists of them."""
-        return {}
+        options: dict[str, Any] = json.loads(self.json())
+        del options["name"]
+        return options
 
     def json(self) -> str:
         """Give name and options as the core and the commitment read them."""
-        return json.dumps({"name": self.name, **self.options()}, ensure_ascii=False)
+        return self._handle().json
+
+    def __str__(self) -> str:
+        return self._handle().text
 
 
 @dataclass(frozen=True)
@@ -76,23 +128,12 @@ class Complete(Method):
     misfits: Misfits = "strata"
     name: ClassVar[str] = "complete"
 
-    def options(self) -> dict[str, Any]:
-        """Give the options as whole numbers, text and lists of them."""
-        return {} if self.misfits == "strata" else {"misfits": self.misfits}
-
-    def __str__(self) -> str:
-        rule = "" if self.misfits == "strata" else f" (misfits: {self.misfits.replace('_', ' ')})"
-        return f"complete randomisation{rule}"
-
 
 @dataclass(frozen=True)
 class Simple(Method):
     """Simple randomisation: every unit draws for itself, so the arms' sizes are chance."""
 
     name: ClassVar[str] = "simple"
-
-    def __str__(self) -> str:
-        return "simple randomisation"
 
 
 @dataclass(frozen=True)
@@ -108,18 +149,6 @@ class Blocks(Method):
 
     sizes: Sequence[int]
     name: ClassVar[str] = "blocks"
-    needs_order: ClassVar[bool] = True
-
-    def __post_init__(self) -> None:
-        sizes = self.sizes if isinstance(self.sizes, Sequence | np.ndarray) else [self.sizes]
-        object.__setattr__(self, "sizes", tuple(whole(size, "a block size") for size in sizes))
-
-    def options(self) -> dict[str, Any]:
-        """Give the options as whole numbers, text and lists of them."""
-        return {"sizes": list(self.sizes)}
-
-    def __str__(self) -> str:
-        return f"permuted blocks of {' or '.join(map(str, self.sizes))}"
 
 
 @dataclass(frozen=True)
@@ -152,36 +181,6 @@ class MatchedSets(Method):
     match: Sequence[str] | None = None
     name: ClassVar[str] = "matched_sets"
 
-    def __post_init__(self) -> None:
-        if (self.on is None) == (self.match is None) or not isinstance(self.on, str | None):
-            raise fault(
-                DesignError,
-                "matched sets are either given or built",
-                remedy='Pass on="pair_id" (the column of the sets) or match=["age", "need"] '
-                "(covariates)",
-            )
-        if self.match is not None:
-            object.__setattr__(self, "match", names(self.match))
-
-    @property
-    def factor_columns(self) -> list[str]:
-        """The columns that the procedure uses."""
-        return [] if self.on is None else [self.on]
-
-    @property
-    def covariate_columns(self) -> list[str]:
-        """The columns that the procedure uses."""
-        return list(self.match or ())
-
-    def options(self) -> dict[str, Any]:
-        """Give the options as whole numbers, text and lists of them."""
-        return {"on": self.on} if self.match is None else {"match": list(self.match)}
-
-    def __str__(self) -> str:
-        if self.match is None:
-            return f"randomisation within the sets of {self.on}"
-        return f"randomisation within pairs matched on {', '.join(self.match)}"
-
 
 @dataclass(frozen=True)
 class BigStick(Method):
@@ -193,17 +192,6 @@ class BigStick(Method):
 
     limit: int
     name: ClassVar[str] = "big_stick"
-    needs_order: ClassVar[bool] = True
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "limit", whole(self.limit, "the limit"))
-
-    def options(self) -> dict[str, Any]:
-        """Give the options as whole numbers, text and lists of them."""
-        return {"limit": self.limit}
-
-    def __str__(self) -> str:
-        return f"the big stick with a limit of {self.limit}"
 
 
 @dataclass(frozen=True)
@@ -217,17 +205,6 @@ class BiasedCoin(Method):
 
     p: float | Fraction = Fraction(2, 3)
     name: ClassVar[str] = "biased_coin"
-    needs_order: ClassVar[bool] = True
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "p", fraction(self.p, "p"))
-
-    def options(self) -> dict[str, Any]:
-        """Give the options as whole numbers, text and lists of them."""
-        return {"p": parts(self.p)}
-
-    def __str__(self) -> str:
-        return f"a biased coin with p = {float(self.p):.4g}"
 
 
 @dataclass(frozen=True)
@@ -254,27 +231,6 @@ class Minimisation(Method):
     p: float | Fraction = Fraction(4, 5)
     imbalance: Literal["range", "variance"] = "range"
     name: ClassVar[str] = "minimisation"
-    needs_order: ClassVar[bool] = True
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "factors", weighted(self.factors))
-        object.__setattr__(self, "p", fraction(self.p, "p"))
-
-    @property
-    def factor_columns(self) -> list[str]:
-        """The columns that the procedure uses."""
-        return list(self.factors)
-
-    def options(self) -> dict[str, Any]:
-        """Give the options as whole numbers, text and lists of them."""
-        factors = [list(pair) for pair in weighted(self.factors).items()]
-        return {"factors": factors, "imbalance": self.imbalance, "p": parts(self.p)}
-
-    def __str__(self) -> str:
-        return (
-            f"minimisation over {', '.join(self.factors)} with p = {float(self.p):.4g} "
-            f"({self.imbalance})"
-        )
 
 
 @dataclass(frozen=True)
@@ -314,27 +270,6 @@ class Constrained(Method):
     keep: float | Fraction = Fraction(1, 10)
     name: ClassVar[str] = "constrained"
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "on", weighted(self.on))
-        object.__setattr__(self, "draws", whole(self.draws, "draws"))
-        object.__setattr__(self, "keep", fraction(self.keep, "keep"))
-
-    @property
-    def covariate_columns(self) -> list[str]:
-        """The columns that the procedure uses."""
-        return list(self.on)
-
-    def options(self) -> dict[str, Any]:
-        """Give the options as whole numbers, text and lists of them."""
-        on = [list(pair) for pair in weighted(self.on).items()]
-        return {"draws": self.draws, "keep": parts(self.keep), "on": on}
-
-    def __str__(self) -> str:
-        return (
-            f"covariate-constrained randomisation on {', '.join(self.on)}, "
-            f"keeping {float(self.keep):.3g}"
-        )
-
 
 @dataclass(frozen=True)
 class Rerandomised(Method):
@@ -367,120 +302,81 @@ class Rerandomised(Method):
     accept: float | Fraction = Fraction(1, 100)
     name: ClassVar[str] = "rerandomised"
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "on", names(self.on))
-        object.__setattr__(self, "accept", fraction(self.accept, "accept"))
-
-    @property
-    def covariate_columns(self) -> list[str]:
-        """The columns that the procedure uses."""
-        return list(self.on)
-
-    def options(self) -> dict[str, Any]:
-        """Give the options as whole numbers, text and lists of them."""
-        return {"accept": parts(self.accept), "on": list(self.on)}
-
-    def __str__(self) -> str:
-        return f"rerandomisation on {', '.join(self.on)}, accepting {float(self.accept):.3g}"
-
-
-METHODS: dict[str, type[Method]] = {
-    kind.name: kind
-    for kind in (
-        Complete, Simple, Blocks, MatchedSets, BigStick, BiasedCoin, Minimisation, Constrained,
-        Rerandomised,
-    )
-}  # fmt: skip
-
 
 def from_table(table: object) -> Method:
     """Give the method that a TOML table or canonical JSON names."""
-    known = ", ".join(METHODS)
-    if not isinstance(table, dict) or table.get("name") not in METHODS:
+    if not isinstance(table, Mapping):
         raise fault(
             DesignError,
             "the method is no procedure of randomisation",
             values=[said(table)],
-            remedy=f"The procedures are {known}",
+            remedy=f"Name one of {', '.join(METHODS)}, with its options",
         )
-    options = {key: value for key, value in table.items() if key != "name"}
-    for key in ("p", "keep", "accept"):
-        if isinstance(options.get(key), list) and len(options[key]) == 2:
-            options[key] = Fraction(*options[key])
-    for key in ("factors", "on"):
-        if (
-            isinstance(options.get(key), list)
-            and options[key]
-            and isinstance(options[key][0], list)
-        ):
-            options[key] = {column: weight for column, weight in options[key]}
-    try:
-        return METHODS[table["name"]](**options)
-    except TypeError as error:
-        raise fault(
-            DesignError,
-            f"the method {table['name']} does not have these options",
-            values=sorted(options),
-            remedy=f"See crewe.{METHODS[table['name']].__name__}",
-        ) from error
+    written = {str(key): _written(value, frozenset()) for key, value in table.items()}
+    options = json.loads(_core.Method(json.dumps(written)).json)
+    return METHODS[options.pop("name")](**options)
 
 
-def whole(value: object, what: str) -> int:
-    """Read a whole number of at least 1."""
-    try:
-        number = operator.index(value)  # type: ignore[arg-type]
-    except TypeError:
-        number = 0
-    if isinstance(value, bool) or not 1 <= number < 2**32:
-        raise fault(
-            DesignError,
-            f"{what} must be a whole number of at least 1",
-            values=[said(value)],
-            remedy="Give a whole number",
-        )
-    return number
+@cache
+def _kinds(name: str) -> dict[str, frozenset[Any]]:
+    """Give the types that each option of a procedure is declared with."""
+    method: type[Any] = METHODS[name]
+    hints = get_type_hints(method)
+    options = [option.name for option in fields(method)]
+    return {
+        option: frozenset(get_origin(kind) or kind for kind in _alternatives(hints[option]))
+        for option in options
+    }
 
 
-def fraction(value: object, what: str) -> Fraction:
-    """Read a probability as the fraction that its decimal text says: 0.8 is 4/5."""
-    try:
-        number = Fraction(str(value)) if not isinstance(value, Fraction) else value
-    except ValueError:
-        number = Fraction(-1)
-    if not 0 < number <= 1 or isinstance(value, bool):
-        raise fault(
-            DesignError,
-            f"{what} must be a probability above 0 and at most 1",
-            values=[said(value)],
-            remedy="Give for instance 0.8 or fractions.Fraction(2, 3)",
-        )
-    return number
+def _alternatives(hint: Any) -> Sequence[Any]:
+    return get_args(hint) if get_origin(hint) in (Union, UnionType) else (hint,)
 
 
-def parts(value: float | Fraction) -> list[int]:
-    """Give a fraction as its two whole numbers."""
-    exact = fraction(value, "the fraction")
-    return [exact.numerator, exact.denominator]
-
-
-def names(columns: object) -> tuple[str, ...]:
-    """Read names of columns."""
-    if isinstance(columns, str):
-        return (columns,)
-    if isinstance(columns, Sequence) and all(isinstance(name, str) for name in columns):
-        return tuple(columns)
+def _written(value: object, kinds: frozenset[Any], depth: int = 0) -> Any:
+    """Write an option as the core reads it: decimals as their text, which is exact, and mappings as pairs."""
+    if Sequence in kinds and (isinstance(value, str) or not isinstance(value, Iterable)):
+        value = [value]
+    if isinstance(value, bool) or value is None:
+        return value
+    if isinstance(value, str):
+        if not _is_unicode(value):
+            raise fault(
+                DesignError,
+                "an option of a procedure is no Unicode text",
+                values=[said(value)],
+                remedy="Rename the column",
+            )
+        return value
+    if isinstance(value, Integral):
+        whole = int(value)
+        return whole if -(2**63) <= whole < 2**64 else f"a number of {whole.bit_length()} bits"
+    if isinstance(value, Real | Decimal):
+        return str(value)
+    if depth < 3 and isinstance(value, Mapping):
+        return [[_written(part, frozenset(), depth + 1) for part in pair] for pair in value.items()]
+    if depth < 3 and isinstance(value, Iterable) and not isinstance(value, bytes | bytearray):
+        return [_written(part, frozenset(), depth + 1) for part in value]
     raise fault(
         DesignError,
-        "covariates are named by a list of columns",
-        values=[said(columns)],
-        remedy='Write for instance ["age", "need"]',
+        "an option of a procedure cannot be this",
+        values=[said(value)],
+        remedy="Options are numbers, text, and lists or mappings of them",
     )
 
 
-def weighted(columns: object) -> dict[str, int]:
-    """Read names of columns with whole-number weights, 1 where there are none."""
-    if isinstance(columns, Mapping):
-        return {
-            str(name): whole(weight, f"the weight of {name}") for name, weight in columns.items()
-        }
-    return dict.fromkeys(names(columns), 1)
+def _is_unicode(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _kept(value: Any, kinds: frozenset[Any]) -> Any:
+    """Give an option, as the core wrote it, in the type that it is declared with."""
+    if Fraction in kinds:
+        return Fraction(*value)
+    if Mapping in kinds:
+        return {column: weight for column, weight in value}
+    return tuple(value) if Sequence in kinds else value

@@ -12,8 +12,7 @@ import pandas as pd
 
 from crewe._core import read_seed
 from crewe.design.keys import Key
-from crewe.design.methods import whole
-from crewe.exceptions import DesignError, fault
+from crewe.exceptions import DesignError, fault, said
 from crewe.frames.arguments import checked
 from crewe.frames.source import Source
 from crewe.plots import style as _style
@@ -260,8 +259,8 @@ def measure(
     units = None if frame is None else design._units(Source(frame), order)
     found = design._core().predictability(
         units,
-        0 if n is None else whole(n, "the number of arrivals"),
-        1 if strata is None else whole(strata, "the number of strata"),
+        0 if n is None else _whole(n, "the number of arrivals"),
+        1 if strata is None else _whole(strata, "the number of strata"),
         _levels(design, levels),
         max(sims, 0),
         seed,
@@ -357,20 +356,36 @@ def predictability(
 
 
 def _levels(design: Design, levels: int | Mapping[str, int]) -> list[int]:
-    """Give the number of levels of each factor of minimisation."""
-    if design.method.name != "minimisation":
+    """Give the number of levels of each factor of a procedure that draws one arrival after the other."""
+    columns = design.method.factor_columns if design.method.needs_order else []
+    if not columns:
         return []
-    columns = design.method.factor_columns
     if not isinstance(levels, Mapping):
-        return [whole(levels, "the number of levels")] * len(columns)
+        return [_whole(levels, "the number of levels")] * len(columns)
     if set(levels) != set(columns):
         raise fault(
             DesignError,
-            "levels must name every factor of minimisation and nothing else",
+            "levels must name every factor of the procedure and nothing else",
             values=sorted(set(levels) ^ set(columns)),
             remedy=f"The factors are {', '.join(columns)}",
         )
-    return [whole(levels[column], "the number of levels") for column in columns]
+    return [_whole(levels[column], "the number of levels") for column in columns]
+
+
+def _whole(value: object, what: str) -> int:
+    """Read a whole number of at least 1."""
+    try:
+        number = operator.index(value)  # type: ignore[arg-type]
+    except TypeError:
+        number = 0
+    if isinstance(value, bool) or not 1 <= number < 2**32:
+        raise fault(
+            DesignError,
+            f"{what} must be a whole number of at least 1",
+            values=[said(value)],
+            remedy="Give a whole number",
+        )
+    return number
 
 
 def _title(found: Predictability) -> str:

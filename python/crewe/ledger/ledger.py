@@ -107,8 +107,8 @@ class Ledger(Printable):
             A file that is not there yet, on a disk of this machine: write-ahead logs do not work on
             network drives.
         design : Design
-            A design whose procedure needs no list of units (``Simple``, ``Blocks``, ``BigStick``,
-            ``BiasedCoin``, ``Minimisation``) and whose seed is a :class:`Key`.
+            A design whose procedure draws one arrival after the other, such as ``Simple`` or ``Blocks``,
+            and whose seed is a :class:`Key`.
         overflow : {"pause", "draw-first"}
             What happens while an arm is full. "pause" (default): families are refused, which is
             recorded, and nothing is drawn. "draw-first": the arm is drawn, a family drawn for a full

@@ -290,7 +290,7 @@ def join(
     balanced = _balanced(assignment, source, joined, added)
     asked = right
     joined_source = Source(source.with_columns(added))
-    strata, matched = assignment.design.strata, assignment.design.method.name == "matched_sets"
+    strata, matched = assignment.design.strata, assignment.design.method.in_sets
     groups = joined
     if matched:
         # Sets are nested in strata, so their terms span those of the strata.
@@ -370,8 +370,8 @@ def _balanced(assignment: Any, source: Source, joined: Any, added: dict[str, Any
     method, units = assignment.design.method, assignment._units()
     factors = {factor.name: (factor.level, factor.levels) for factor in units.factors}
     covariates = {covariate.name: covariate.values for covariate in units.covariates}
-    if method.name == "matched_sets":
-        name = method.on or "set"
+    if method.in_sets:
+        name = next(iter(method.factor_columns), "set")
         code = factors[name][0] if assignment._block is None else assignment._block
         if name not in source.names:
             values = (

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from crewe import _core
 from crewe.design.assignment import Assignment
 from crewe.exceptions import InputError, fault
 from crewe.formula import design as designs
@@ -39,11 +40,12 @@ def rows_of(
     if isinstance(statistic, str) and "~" in statistic:
         return _of_formula(statistic, source, assignment, strata_terms)
     if isinstance(statistic, str):
-        if statistic not in ("difference_in_means", "difference_in_unit_means"):
+        known = _core.statistics()
+        if statistic not in known:
             raise fault(
                 InputError,
                 f"the statistic {statistic!r} is unknown",
-                remedy="Choose 'difference_in_means' or 'difference_in_unit_means' with outcome=, a "
+                remedy=f"Choose {' or '.join(map(repr, known))} with outcome=, a "
                 'formula such as "score ~ arm", a fit of cw.ols, or a function of (frame, arm)',
             )
         if outcome is None:

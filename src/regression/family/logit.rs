@@ -6,7 +6,7 @@
 
 use pulp::{Simd, WithSimd};
 
-use super::{Binary, Ends};
+use super::{Binary, Ends, Entry};
 use crate::Result;
 use crate::inference::Link;
 use crate::linalg::gram::{BLOCK, fill_chunks};
@@ -14,7 +14,9 @@ use crate::regression::pass::{Data, Kernel, Newton, State};
 
 /// The family; see the [module](self).
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Logistic;
+struct Logistic;
+
+pub(super) const ENTRY: Entry = &Logistic;
 
 /// The largest linear predictor that the exponential is taken of: beyond it are no normal doubles.
 const FURTHEST: f64 = 708.0;

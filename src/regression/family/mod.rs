@@ -1,7 +1,5 @@
-//! Families of yes-or-no outcomes: one file each, one line in the registry.
-//!
-//! * `logit`: the log of the odds, canonical;
-//! * `probit`: the normal quantile.
+//! Families of yes-or-no outcomes: one file each, with the link, one pass over the rows, where it runs to its ends, and the
+//! `ENTRY` by which it stands in the registry below.
 
 mod logit;
 mod probit;
@@ -11,14 +9,15 @@ use std::str::FromStr;
 
 use serde::{Serialize, Serializer};
 
-pub(crate) use logit::Logistic;
-
 use super::pass::{Data, State};
 use crate::inference::Link;
 use crate::{Error, Fault, Result};
 
 /// Every family.
-static FAMILIES: [&dyn Binary; 2] = [&Logistic, &probit::Probit];
+const FAMILIES: &[Entry] = &[logit::ENTRY, probit::ENTRY];
+
+/// A family in the registry.
+type Entry = &'static dyn Binary;
 
 /// What a family gives to the iteration and to inference.
 pub(crate) trait Binary: Link {
@@ -69,7 +68,7 @@ pub struct Family(&'static dyn Binary);
 
 impl Family {
     /// Logistic regression.
-    pub const LOGIT: Self = Self(&Logistic);
+    pub const LOGIT: Self = Self(logit::ENTRY);
 
     /// Its name, that of the link.
     pub fn name(self) -> &'static str {

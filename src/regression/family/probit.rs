@@ -5,7 +5,7 @@
 //! information, whose weight is `phi^2 / (Phi (1 - Phi)) = l(eta) l(-eta)`, as R's `glm` and clubSandwich do. J. Albert and
 //! S. Chib (1993), doi:10.2307/2290350, for the model; D. McCullagh and J. Nelder (1989), 4.3.
 
-use super::{Binary, Ends};
+use super::{Binary, Ends, Entry};
 use crate::Result;
 use crate::dist::{normal_cdf, normal_pdf};
 use crate::inference::Link;
@@ -15,7 +15,9 @@ use crate::regression::pass::{Data, Kernel, Newton, State};
 
 /// The family; see the [module](self).
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Probit;
+struct Probit;
+
+pub(super) const ENTRY: Entry = &Probit;
 
 /// Basic steps of one value of a row.
 const STEP: usize = 64;

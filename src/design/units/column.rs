@@ -1,0 +1,182 @@
+//! A column of labels in canonical form: what identifiers, strata and arms are read from.
+
+use std::collections::HashMap;
+
+use unicode_normalization::{IsNormalized, UnicodeNormalization, is_nfc_quick};
+
+use crate::{Fault, Result};
+
+/// The code of a missing value; never outside the crate.
+pub(crate) const MISSING: u32 = u32::MAX;
+
+/// A column of text values: one code a row or nothing, one label a code, labels in Unicode NFC.
+///
+/// ```
+/// use crewe::design::Column;
+/// let site = Column::from_options("site", [Some("north"), None, Some("south"), Some("north")]);
+/// assert_eq!(site.labels(), ["north", "south"]);
+/// assert_eq!(site.codes().collect::<Vec<_>>(), [Some(0), None, Some(1), Some(0)]);
+/// assert_eq!(site.label(2), Some("south"));
+/// assert_eq!(site.missing(), [1]);
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Column {
+    name: String,
+    /// Below the number of labels, or [`MISSING`].
+    codes: Vec<u32>,
+    labels: Vec<String>,
+}
+
+impl Column {
+    /// A column from codes (nothing where the value is missing) and labels, which are brought to NFC.
+    ///
+    /// # Errors
+    /// [`crate::Error::Input`] for a code that has no label, naming the rows.
+    ///
+    /// ```
+    /// use crewe::design::Column;
+    /// let labels = vec!["no".to_owned(), "yes".to_owned()];
+    /// let column = Column::new("history", [Some(1), None, Some(0)], labels.clone())?;
+    /// assert_eq!(column.label(0), Some("yes"));
+    /// assert!(Column::new("history", [Some(2)], labels).is_err());
+    /// # Ok::<(), crewe::Error>(())
+    /// ```
+    pub fn new(
+        name: &str,
+        codes: impl IntoIterator<Item = Option<u32>>,
+        labels: Vec<String>,
+    ) -> Result<Self> {
+        let labels: Vec<String> =
+            labels.into_iter().map(|l| if l.is_ascii() { l } else { nfc(&l) }).collect();
+        let mut strangers = Vec::new();
+        let codes = codes
+            .into_iter()
+            .enumerate()
+            .map(|(row, code)| match code {
+                None => MISSING,
+                Some(code) => {
+                    if code as usize >= labels.len() {
+                        strangers.push((row, code));
+                    }
+                    code
+                }
+            })
+            .collect();
+        if !strangers.is_empty() {
+            return Err(Fault::new(format!("codes are not below the {} labels", labels.len()))
+                .column(name)
+                .rows(strangers.iter().map(|&(row, _)| row))
+                .values(strangers.iter().map(|(_, code)| code.to_string()))
+                .remedy("Give every code its label; a missing value has no code")
+                .input());
+        }
+        Ok(Self { name: nfc(name), codes, labels })
+    }
+
+    /// A column from one text value a row.
+    pub fn from_values<S: AsRef<str>>(name: &str, values: impl IntoIterator<Item = S>) -> Self {
+        Self::from_options(name, values.into_iter().map(Some))
+    }
+
+    /// A column from one text value a row, some of them missing.
+    pub fn from_options<S: AsRef<str>>(name: &str, values: impl IntoIterator<Item = Option<S>>) -> Self {
+        let mut seen: HashMap<String, u32> = HashMap::new();
+        let mut labels: Vec<String> = Vec::new();
+        let mut codes = Vec::new();
+        for value in values {
+            codes.push(value.map_or(MISSING, |value| {
+                *seen.entry(nfc(value.as_ref())).or_insert_with_key(|label| {
+                    labels.push(label.clone());
+                    labels.len() as u32 - 1
+                })
+            }));
+        }
+        Self { name: nfc(name), codes, labels }
+    }
+
+    /// The column's name in the user's data, for errors.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The labels; a row's code is an index into them.
+    pub fn labels(&self) -> &[String] {
+        &self.labels
+    }
+
+    /// The number of rows.
+    pub fn len(&self) -> usize {
+        self.codes.len()
+    }
+
+    /// Whether there are no rows.
+    pub fn is_empty(&self) -> bool {
+        self.codes.is_empty()
+    }
+
+    /// The code of each row, an index into [`Column::labels`]; nothing where the value is missing.
+    pub fn codes(&self) -> impl ExactSizeIterator<Item = Option<u32>> + '_ {
+        self.codes.iter().map(|&code| (code != MISSING).then_some(code))
+    }
+
+    /// The label of a row, or nothing where it is missing.
+    pub fn label(&self, row: usize) -> Option<&str> {
+        self.labels.get(*self.codes.get(row)? as usize).map(String::as_str)
+    }
+
+    /// The rows whose value is missing.
+    pub fn missing(&self) -> Vec<usize> {
+        (0..self.codes.len()).filter(|&row| self.codes[row] == MISSING).collect()
+    }
+
+    /// The codes with [`MISSING`] among them, for a column that was searched for it.
+    pub(crate) fn raw(&self) -> &[u32] {
+        &self.codes
+    }
+}
+
+/// The text in Unicode NFC.
+pub(crate) fn nfc(text: &str) -> String {
+    match is_nfc_quick(text.chars()) {
+        IsNormalized::Yes => text.to_owned(),
+        _ => text.nfc().collect(),
+    }
+}
+
+/// Labels that occur, in bytewise order, and the place there of each code.
+pub(crate) struct Ranked {
+    pub labels: Vec<String>,
+    pub rank: Vec<u32>,
+}
+
+pub(crate) fn rank(column: &Column) -> Ranked {
+    let mut present = vec![false; column.labels().len()];
+    for &code in column.raw() {
+        present[code as usize] = true;
+    }
+    // The first eight bytes as a big-endian number decide most comparisons without touching the text.
+    let prefix = |label: &str| {
+        let mut bytes = [0_u8; 8];
+        let length = label.len().min(8);
+        bytes[..length].copy_from_slice(&label.as_bytes()[..length]);
+        u64::from_be_bytes(bytes)
+    };
+    let mut order: Vec<(u64, u32)> = (0..column.labels().len())
+        .filter(|&code| present[code])
+        .map(|code| (prefix(&column.labels()[code]), code as u32))
+        .collect();
+    order.sort_unstable_by(|a, b| {
+        a.0.cmp(&b.0).then_with(|| column.labels()[a.1 as usize].cmp(&column.labels()[b.1 as usize]))
+    });
+    let mut labels: Vec<String> = Vec::with_capacity(order.len());
+    let mut rank = vec![MISSING; column.labels().len()];
+    for (_, code) in order {
+        let label = &column.labels()[code as usize];
+        // Two codes may have one label once it is in NFC; they are one unit.
+        if labels.last() != Some(label) {
+            labels.push(label.clone());
+        }
+        rank[code as usize] = labels.len() as u32 - 1;
+    }
+    Ranked { labels, rank }
+}
