@@ -8,6 +8,10 @@ use std::fmt;
 use serde::Serialize;
 
 /// The facts of a mistake: the problem in words, the column, rows and values it was seen in, the remedy.
+///
+/// It is written into logs and sent around, so it holds no data of people: rows are told by their positions, clusters by
+/// the first few identifiers where there is no row to name, and values only where they are the user's own settings, names
+/// or labels of categories. Long texts are cut.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
 #[non_exhaustive]
 pub struct Fault {
@@ -26,7 +30,7 @@ pub struct Fault {
 impl Fault {
     /// Starts a fault from the sentence that says what is wrong.
     pub fn new(problem: impl Into<String>) -> Self {
-        Self { problem: problem.into(), ..Self::default() }
+        Self { problem: shortened(problem.into(), SENTENCE), ..Self::default() }
     }
 
     /// Names the column.
@@ -46,14 +50,37 @@ impl Fault {
     /// Lists the offending values.
     #[must_use]
     pub fn values<S: Into<String>>(mut self, values: impl IntoIterator<Item = S>) -> Self {
-        self.values = values.into_iter().map(Into::into).collect();
+        self.values = values.into_iter().map(|value| shortened(value.into(), VALUE)).collect();
         self
+    }
+
+    /// Lists identifiers of people or clusters: the first few, by which a reader finds the place. How many there are the
+    /// problem says.
+    #[must_use]
+    pub(crate) fn ids<S: Into<String>>(self, ids: impl IntoIterator<Item = S>) -> Self {
+        self.values(ids.into_iter().take(SHOWN))
+    }
+
+    /// Lists labels of a category that are not known, where they may be such labels: of a column of many texts or of
+    /// quantities none is shown, since that is the wrong column and what it holds are data.
+    #[must_use]
+    pub(crate) fn labels<S: AsRef<str>>(self, labels: impl IntoIterator<Item = S>) -> Self {
+        let labels: Vec<S> = labels.into_iter().collect();
+        // Quantities, dates and numbers of people.
+        let data = |label: &S| {
+            let digits = label.as_ref().chars().filter(char::is_ascii_digit).count();
+            digits > 4 || (digits > 0 && label.as_ref().contains('.'))
+        };
+        if labels.len() > LABELS || labels.iter().any(data) {
+            return self;
+        }
+        self.values(labels.iter().map(AsRef::as_ref))
     }
 
     /// Says what to do.
     #[must_use]
     pub fn remedy(mut self, remedy: impl Into<String>) -> Self {
-        self.remedy = remedy.into();
+        self.remedy = shortened(remedy.into(), SENTENCE);
         self
     }
 
@@ -96,6 +123,25 @@ impl Fault {
 
 /// How many rows or values a message lists before it only counts the rest.
 const SHOWN: usize = 5;
+/// The most labels of a category that a message may show.
+const LABELS: usize = 12;
+/// The characters of a value that a message shows.
+const VALUE: usize = 200;
+/// The characters of a sentence.
+const SENTENCE: usize = 2_000;
+
+/// The beginning of a text, so that a message stays readable.
+pub(crate) fn cut(text: &str) -> String {
+    shortened(text.to_owned(), VALUE)
+}
+
+fn shortened(mut text: String, most: usize) -> String {
+    if let Some((end, _)) = text.char_indices().nth(most) {
+        text.truncate(end);
+        text.push_str(" \u{2026}");
+    }
+    text
+}
 
 pub(crate) fn listed<T: fmt::Display>(items: &[T]) -> String {
     let shown = items.iter().take(SHOWN).map(ToString::to_string).collect::<Vec<_>>().join(", ");
@@ -107,7 +153,7 @@ impl fmt::Display for Fault {
         f.write_str(&self.problem)?;
         let mut facts = Vec::new();
         if let Some(column) = &self.column {
-            facts.push(format!("column '{column}'"));
+            facts.push(format!("column '{}'", cut(column)));
         }
         match self.rows.len() {
             0 => {}

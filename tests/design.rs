@@ -1,9 +1,12 @@
 //! Designs and assignments: golden vectors, exact probabilities, refusals, balance and flow.
 
+use std::sync::Arc;
+
 use crewe::design::{
-    Assignment, Column, Count, Covariate, Design, LEFT_OUT, Method, Simple, Unit, Units, balance, flow,
+    Assignment, BigStick, Column, Constrained, Count, Covariate, Design, Expected, Fraction, Imbalance,
+    LEFT_OUT, MatchedSets, Method, Minimisation, Rerandomised, Simple, Unit, Units, balance, flow,
 };
-use crewe::progress::{Monitor, NoMonitor};
+use crewe::progress::{Monitor, NoMonitor, watched};
 use crewe::rng::Seed;
 use crewe::{Error, Fault};
 use proptest::prelude::*;
@@ -167,6 +170,71 @@ fn a_monitor_stops_the_draws() -> Outcome {
     let design = design_of(case);
     let units = units_of(case, &design)?;
     assert_eq!(design.draws(&units, 100_000, None, &Stop), Err(Error::Interrupted));
+    Ok(())
+}
+
+/// Stops whatever asks.
+struct Stop;
+
+impl Monitor for Stop {
+    fn tick(&self, _done: u64, _total: u64) -> bool {
+        false
+    }
+}
+
+#[test]
+fn test_7_8_whoever_watches_stops_every_procedure() -> Outcome {
+    const ON: [&str; 2] = ["age", "need"];
+    let stopped = Err(Error::Interrupted);
+    let design = |method: Method, shares: [u32; 2]| {
+        Design::new("t").arm("a", shares[0]).arm("b", shares[1]).individual("id").seed(1).method(method)
+    };
+    let units = |design: &Design, n: u32| {
+        let ids = Column::from_values("id", (0..n).map(|id| id.to_string()));
+        let covariate = |by: u32| -> Vec<f64> { (0..n).map(|i| f64::from(i * by % 101)).collect() };
+        let sites = Column::from_values("site", (0..n).map(|i| (i % 3).to_string()));
+        let order: Vec<i64> = (0..i64::from(n)).collect();
+        Units::from_rows(design.unit()?, &ids, &[])?
+            .covariate(ON[0], &covariate(37))?
+            .covariate(ON[1], &covariate(59))?
+            .factor(&sites)?
+            .arriving("day", &order)
+    };
+    let constrained = |draws| Constrained::new(ON.map(|on| (on, 1)), Fraction::new(1, 10), draws);
+    let cases: [(Method, [u32; 2], u32); 7] = [
+        (Rerandomised::new(ON, Fraction::new(1, 10_000)).into(), [1, 1], 300),
+        (Rerandomised::new(ON, Fraction::new(1, 10)).into(), [1, 2], 300), // its probabilities are simulated
+        (constrained(5_000).into(), [1, 2], 300),
+        (constrained(1_000_000).into(), [1, 1], 20), // all are listed
+        (MatchedSets::built(ON).into(), [1, 1], 300),
+        (Minimisation::new([("site", 1)], Imbalance::Range, Fraction::new(4, 5)).into(), [1, 1], 40_000),
+        (BigStick::new(3).into(), [1, 2], 200_000),
+    ];
+    for (method, shares, n) in cases {
+        let design = design(method, shares);
+        let units = units(&design, n)?;
+        let name = design.the_method().name();
+        assert_eq!(watched(Arc::new(Stop), || design.assign(&units)), stopped, "{name}");
+        assert_eq!(design.draws(&units, 10, None, &Stop).err(), Some(Error::Interrupted), "{name}");
+        // Whoever lets it go on changes nothing.
+        if n <= 300 {
+            assert_eq!(
+                watched(Arc::new(NoMonitor), || design.assign(&units))?,
+                design.assign(&units)?,
+                "{name}"
+            );
+        }
+    }
+    // Counting and listing.
+    let stick = design(BigStick::new(40).into(), [1, 1]);
+    let many = units(&stick, 1_500)?;
+    assert_eq!(watched(Arc::new(Stop), || stick.possible(&many)), Err(Error::Interrupted));
+    let complete = design(Method::default(), [1, 1]);
+    let few = units(&complete, 18)?;
+    let listed = watched(Arc::new(Stop), || complete.support(&few, 100_000));
+    assert_eq!(listed, Err(Error::Interrupted));
+    let long = Expected::Imagined { n: 100_000, strata: 1, levels: &[] };
+    assert_eq!(stick.predictability(long, 2, None, &Stop), Err(Error::Interrupted));
     Ok(())
 }
 

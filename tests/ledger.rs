@@ -760,3 +760,61 @@ mod place {
         }
     }
 }
+
+#[test]
+fn test_7_7_a_ledger_is_verified_without_writing() -> Result<()> {
+    let folder = Folder::new("read-only");
+    let path = folder.file("trial.ledger");
+    let ledger = Ledger::create_at(&path, &design(), &Rules::default(), at(0))?;
+    let head = ledger.enrol(&family("F1", 1))?.head;
+    drop(ledger);
+    let files = || -> Vec<(PathBuf, Vec<u8>)> {
+        let entries = std::fs::read_dir(&folder.0).expect("the folder");
+        entries
+            .map(|entry| entry.expect("a file").path())
+            .map(|p| (p.clone(), std::fs::read(p).expect("it")))
+            .collect()
+    };
+    let before = files();
+    let reader = Ledger::read_only(&path, &KEY, Some(&head))?;
+    assert!(reader.notes().iter().any(|note| note.contains("read only")));
+    assert_eq!((reader.verify(Some(&head))?.families, reader.frame()?.len()), (1, 2));
+    assert!(refused(reader.enrol(&family("F2", 2))).contains("nothing was recorded"));
+    assert_eq!(files(), before);
+    // What somebody else records is seen.
+    let writer = Ledger::open(&path, &KEY, Some(&head))?;
+    let later = writer.enrol(&family("F2", 2))?.head;
+    assert_eq!(reader.verify(Some(&later))?.families, 2);
+    drop(writer);
+    assert_eq!(reader.verify(Some(&later))?.families, 2);
+    assert!(refused(Ledger::read_only(folder.file("nothing"), &KEY, None)).contains("not there"));
+    assert!(refused(Ledger::read_only(&path, &Seed::Key([8; 32]), None)).contains("key is not the one"));
+    Ok(())
+}
+
+#[test]
+fn test_7_7_what_is_too_long_is_not_recorded() -> Result<()> {
+    let folder = Folder::new("limits");
+    let ledger = Ledger::create_at(folder.file("trial.ledger"), &design(), &Rules::default(), at(0))?;
+    let head = ledger.enrol(&family(&"\u{e9}".repeat(198), 1))?.head;
+    let long = "x".repeat(100_000);
+    let by = |minute| Entry::by("B").reason("r").at(at(minute));
+    let refusals = [
+        refused(ledger.enrol(&family(&"\u{e9}".repeat(199), 2))), // its children have two characters more
+        refused(ledger.enrol(&family("F2", 2).approved_by(&long))),
+        refused(ledger.enrol(&family("F2", 2).consent(&long))),
+        refused(ledger.enrol(&family("F2", 2).stratum([&long]))),
+        refused(ledger.enrol(&family("F2", 2).request(&long))),
+        refused(ledger.capacity(&long, true, &by(2))),
+        refused(ledger.withdraw(&long, None, false, &by(2))),
+        refused(ledger.close(&by(2).reason(&long))),
+    ];
+    for message in refusals {
+        assert!(message.contains("at most") && message.len() < 700, "{message}");
+    }
+    assert_eq!(ledger.head()?, head);
+    let receipt = ledger.enrol(&family("F2", 2).request(""))?;
+    assert!(!receipt.again && !ledger.enrol(&family("F3", 3).request("  "))?.again);
+    assert_eq!(ledger.verify(None)?.families, 3);
+    Ok(())
+}

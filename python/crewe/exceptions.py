@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Sequence
+from functools import partial
+from typing import Any
 
 
 class CreweError(Exception):
@@ -17,7 +20,8 @@ class CreweError(Exception):
     rows : list of int
         The rows at fault, counted from 0, in the order of the data as given.
     values : list of str
-        The offending values or names.
+        The offending names, settings or labels of categories; of identifiers the first few. Data of
+        people are not among them: look at `rows`.
     remedy : str
         What to do.
     """
@@ -73,6 +77,35 @@ class LedgerError(CreweError, RuntimeError):
     """The register of a rolling trial refused a request or does not verify."""
 
 
+def from_signal(error: BaseException) -> BaseException | None:
+    """Give what the handler of a signal raised, where that is what struck or what lies behind it.
+
+    Whoever says in words what went wrong inside somebody's function asks this first: a signal that
+    came meanwhile has nothing to do with the function, and what its handler raised goes on as it is.
+    """
+    codes = {_code(signal.getsignal(number)) for number in signal.valid_signals()} - {None}
+    seen: list[BaseException] = []
+    found: BaseException | None = error
+    while found is not None and found not in seen:
+        place = found.__traceback__
+        while place is not None:
+            if place.tb_frame.f_code in codes:
+                return found
+            place = place.tb_next
+        seen.append(found)
+        found = found.__cause__ or found.__context__
+    return None
+
+
+def _code(handler: Any) -> Any:
+    """Give the code of a handler, by which it stands in a traceback; None for one that is not Python's."""
+    while isinstance(handler, partial):
+        handler = handler.func
+    if not callable(handler):
+        return None
+    return getattr(handler, "__code__", None) or getattr(type(handler).__call__, "__code__", None)
+
+
 def did_you_mean(names: Sequence[object]) -> str:
     """Ask for the nearest known names.
 
@@ -111,6 +144,35 @@ def said(value: object) -> str:
         return f"a {type(value).__name__} that nests too deeply"
 
 
+_SHOWN = 5
+"""How many rows, values or identifiers a message lists."""
+
+_LABELS = 12
+"""The most labels of a category that a message may show."""
+
+_SENTENCE = 2_000
+"""The characters of a sentence."""
+
+
+def shown_labels(labels: Sequence[str]) -> list[str]:
+    """Give labels of a category where a message may show them, and none of a column that holds data.
+
+    A column of many texts, of quantities, dates or numbers of people is the wrong column for a
+    category, and what it holds is somebody's.
+
+    Examples
+    --------
+    >>> shown_labels(["yes", "n/a"]), shown_labels(["36.6"]), shown_labels(["1987-06-05"])
+    (['yes', 'n/a'], [], [])
+    """
+
+    def data(label: str) -> bool:
+        digits = sum(sign.isdigit() for sign in label)
+        return digits > 4 or (digits > 0 and "." in label)
+
+    return [] if len(labels) > _LABELS or any(map(data, labels)) else list(labels)
+
+
 def fault(
     kind: type[CreweError],
     problem: str,
@@ -118,17 +180,26 @@ def fault(
     column: str | None = None,
     rows: Sequence[int] = (),
     values: Sequence[str] = (),
+    labels: Sequence[str] = (),
+    ids: Sequence[str] = (),
     remedy: str = "",
 ) -> CreweError:
-    """Build an error whose message is worded as the core words its own."""
+    """Build an error whose message is worded as the core words its own.
+
+    It is written into logs and sent around, so it holds no data of people: `rows` tell where they
+    are; `values` are the user's own settings and names; `labels` are those of a category, shown where
+    they can be (:func:`shown_labels`); of `ids` the first few are kept, for want of rows.
+    """
 
     def listed(items: Sequence[object]) -> str:
-        shown = ", ".join(str(item) for item in items[:5])
-        return shown + (f" and {len(items) - 5} more" if len(items) > 5 else "")
+        shown = ", ".join(str(item) for item in items[:_SHOWN])
+        return shown + (f" and {len(items) - _SHOWN} more" if len(items) > _SHOWN else "")
 
+    problem, remedy = cut(problem, _SENTENCE), cut(remedy, _SENTENCE)
+    values = [cut(value) for value in (*values, *shown_labels(labels), *ids[:_SHOWN])]
     facts = []
     if column is not None:
-        facts.append(f"column '{column}'")
+        facts.append(f"column '{cut(str(column))}'")
     if len(rows) == 1:
         facts.append(f"row {rows[0]}")
     elif rows:

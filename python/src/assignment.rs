@@ -173,8 +173,7 @@ impl Assignment {
     ) -> PyResult<Bound<'py, PyArray1<u32>>> {
         let (ids, strata) = (column(py, ids)?, columns(py, strata)?);
         let arm = arm.map(|arm| column(py, arm)).transpose()?;
-        let joined =
-            crate::pool::compute(py, || self.inner.join(&ids, &strata, arm.as_ref())).or_raise(py)?;
+        let joined = crate::pool::compute(py, |_| self.inner.join(&ids, &strata, arm.as_ref()))?;
         Ok(joined.unit.into_pyarray(py))
     }
 }
@@ -248,12 +247,11 @@ fn balance(
     let (rows, arm) = (slice(&rows)?, slice(&arm)?);
     let table = values.as_array();
     let columns: Vec<Vec<f64>> = table.rows().into_iter().map(|row| row.to_vec()).collect();
-    let made = crate::pool::compute(py, || {
+    let made = crate::pool::compute(py, |_| {
         let covariates: Vec<core::Covariate<'_>> =
             names.iter().zip(&columns).map(|(name, values)| core::Covariate::new(name, values)).collect();
         core::balance(rows, arm, arms, &covariates)
-    })
-    .or_raise(py)?;
+    })?;
     let level = |level: core::Level| {
         let level = BalanceLevel {
             n: level.n.into_pyarray(py).unbind(),
@@ -300,8 +298,7 @@ fn flow(
 ) -> PyResult<Flow> {
     let (rows, arm, analysed) = (slice(&rows)?, slice(&arm)?, slice(&analysed)?);
     let reason: Vec<Option<usize>> = slice(&reason)?.iter().map(|&r| usize::try_from(r).ok()).collect();
-    let made =
-        crate::pool::compute(py, || core::flow(rows, arm, arms, reasons, &reason, analysed)).or_raise(py)?;
+    let made = crate::pool::compute(py, |_| core::flow(rows, arm, arms, reasons, &reason, analysed))?;
     let pair = |count: core::Count| (count.units, count.rows);
     let of_arm = |arm: core::ArmFlow| {
         let flow = ArmFlow {

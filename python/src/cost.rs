@@ -3,8 +3,6 @@
 use crewe::instruments::cost::{Agreement, Exact, Input, Line, work_out};
 use pyo3::prelude::*;
 
-use crate::error::OrRaise;
-
 /// A line that was worked out: its value as a number and as an exact fraction, as it is shown, and how it stands to the
 /// number that was printed.
 #[pyclass(module = "crewe._core", frozen, get_all)]
@@ -34,7 +32,7 @@ fn cost_lines(
             line
         })
         .collect();
-    let worked = crate::pool::compute(py, || work_out(&inputs, &lines)).or_raise(py)?;
+    let worked = crate::pool::compute(py, |_| work_out(&inputs, &lines))?;
     let lines = worked.into_iter().map(|line| WorkedLine {
         name: line.name,
         value: line.value.to_f64(),

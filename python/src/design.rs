@@ -9,7 +9,6 @@ use pyo3::types::PyBytes;
 use crate::assignment::{Assignment, Commitment};
 use crate::error::OrRaise;
 use crate::handle::{Floats, SeedLike, floats};
-use crate::pool::Signals;
 use crate::units::{Labels, Unit, Units, column};
 
 /// How well the arms of a design can be guessed, and how uneven they become.
@@ -100,14 +99,14 @@ impl Design {
 
     /// Draws the arms of units.
     fn assign(&self, py: Python<'_>, units: &Units) -> PyResult<Assignment> {
-        let inner = crate::pool::compute(py, || self.inner.assign(&units.inner)).or_raise(py)?;
+        let inner = crate::pool::compute(py, |_| self.inner.assign(&units.inner))?;
         Ok(Assignment { inner })
     }
 
     /// Reads the arms of units that were randomised elsewhere.
     fn observe<'py>(&self, py: Python<'py>, units: &Units, arms: Labels<'py>) -> PyResult<Assignment> {
         let arms = column(py, arms)?;
-        let inner = crate::pool::compute(py, || self.inner.observe(&units.inner, &arms)).or_raise(py)?;
+        let inner = crate::pool::compute(py, |_| self.inner.observe(&units.inner, &arms))?;
         Ok(Assignment { inner })
     }
 
@@ -120,8 +119,8 @@ impl Design {
         seed: Option<SeedLike>,
     ) -> PyResult<Bound<'py, PyArray2<u8>>> {
         let seed = seed.map(Seed::from);
-        let drawn = crate::pool::compute(py, || self.inner.draws(&units.inner, n, seed.as_ref(), &Signals))
-            .or_raise(py)?;
+        let drawn =
+            crate::pool::compute(py, |signals| self.inner.draws(&units.inner, n, seed.as_ref(), signals))?;
         Ok(drawn.into_pyarray(py))
     }
 
@@ -142,9 +141,9 @@ impl Design {
             Some(units) => core::Expected::Units(&units.inner),
             None => core::Expected::Imagined { n, strata, levels: &levels },
         };
-        let found =
-            crate::pool::compute(py, || self.inner.predictability(expected, sims, seed.as_ref(), &Signals))
-                .or_raise(py)?;
+        let found = crate::pool::compute(py, |signals| {
+            self.inner.predictability(expected, sims, seed.as_ref(), signals)
+        })?;
         Ok(Predictability {
             n: found.n,
             sims: found.sims,
@@ -166,13 +165,13 @@ impl Design {
 
     /// The number of possible assignments as little-endian bytes, or nothing.
     fn possible<'py>(&self, py: Python<'py>, units: &Units) -> PyResult<Option<Bound<'py, PyBytes>>> {
-        let possible = crate::pool::compute(py, || self.inner.possible(&units.inner)).or_raise(py)?;
+        let possible = crate::pool::compute(py, |_| self.inner.possible(&units.inner))?;
         Ok(possible.map(|count| PyBytes::new(py, &count.to_bytes_le())))
     }
 
     /// All assignments and their probabilities, or nothing where there are more than `most`.
     fn support(&self, py: Python<'_>, units: &Units, most: usize) -> PyResult<Option<Support>> {
-        let support = crate::pool::compute(py, || self.inner.support(&units.inner, most)).or_raise(py)?;
+        let support = crate::pool::compute(py, |_| self.inner.support(&units.inner, most))?;
         Ok(support.map(|support| Support {
             arm: support.arm.into_pyarray(py).unbind(),
             probability: floats(py, support.probability),
@@ -181,7 +180,7 @@ impl Design {
 
     /// What a constrained design accepts.
     fn constrained(&self, py: Python<'_>, units: &Units) -> PyResult<Acceptance> {
-        let found = crate::pool::compute(py, || self.inner.constrained(&units.inner)).or_raise(py)?;
+        let found = crate::pool::compute(py, |_| self.inner.constrained(&units.inner))?;
         let labels = units.inner.labels();
         let label = |unit: u32| labels[unit as usize].clone();
         let pairs = |pairs: Vec<core::Pair>| {

@@ -129,7 +129,7 @@ fn prepare_cases(
     let mut asked = cases::Dates::new(&dates.referral, &dates.closure, &dates.rereferral, family, &set_aside)
         .names(called);
     (asked.support, asked.randomised) = (dates.support.as_deref(), dates.randomised.as_deref());
-    let out = crate::pool::compute(py, || cases::prepare(&asked, &window.inner)).or_raise(py)?;
+    let out = crate::pool::compute(py, |_| cases::prepare(&asked, &window.inner))?;
     let recode = |found: cases::Recode| {
         Py::new(py, Recode { rule: found.rule, action: found.action, rows: found.rows })
     };
@@ -198,7 +198,7 @@ fn risk_score(
     factors: &RiskFactors,
 ) -> PyResult<RiskScores> {
     let values = values.as_array();
-    let out = crate::pool::compute(py, || risk::score(values, &factors.inner)).or_raise(py)?;
+    let out = crate::pool::compute(py, |_| risk::score(values, &factors.inner))?;
     Ok(RiskScores {
         total: floats(py, out.total),
         risk: floats(py, out.risk),
@@ -310,7 +310,7 @@ fn risk_change(
     arms: usize,
 ) -> PyResult<RiskChange> {
     let (before, after, arm) = (slice(&before)?, slice(&after)?, slice(&arm)?);
-    let out = crate::pool::compute(py, || risk::change(before, after, arm, arms)).or_raise(py)?;
+    let out = crate::pool::compute(py, |_| risk::change(before, after, arm, arms))?;
     let means = |means: &[risk::Mean]| {
         let means = Means {
             n: means.iter().map(|mean| mean.n).collect(),
@@ -344,7 +344,7 @@ fn risk_bounds(
     arms: usize,
 ) -> PyResult<Vec<(f64, f64)>> {
     let (change, arm) = (change.as_array(), slice(&arm)?);
-    let out = crate::pool::compute(py, || risk::bounds(change, &factors.inner, arm, arms)).or_raise(py)?;
+    let out = crate::pool::compute(py, |_| risk::bounds(change, &factors.inner, arm, arms))?;
     Ok(out.into_iter().map(|range| (range.low, range.high)).collect())
 }
 
@@ -366,7 +366,7 @@ struct SdqScores {
 #[pyfunction]
 fn sdq_score(py: Python<'_>, items: PyReadonlyArray2<'_, f64>, upper: Vec<Vec<f64>>) -> PyResult<SdqScores> {
     let items = items.as_array();
-    let out = crate::pool::compute(py, || sdq::score(items)).or_raise(py)?;
+    let out = crate::pool::compute(py, |_| sdq::score(items))?;
     let band = out.total.iter().zip(&upper).map(|(&total, upper)| sdq::band(total, upper)).collect();
     Ok(SdqScores {
         emotional: floats(py, out.emotional),
@@ -404,7 +404,7 @@ fn likert_score(
 ) -> PyResult<LikertScores> {
     let options = likert::Options::new(scale.0, scale.1, &reversed, &names).needed(needed);
     let items = items.as_array();
-    let out = crate::pool::compute(py, || likert::score(items, &options)).or_raise(py)?;
+    let out = crate::pool::compute(py, |_| likert::score(items, &options))?;
     Ok(LikertScores {
         mean: floats(py, out.mean),
         total: floats(py, out.total),
@@ -438,7 +438,7 @@ fn summarise_scores(
     groups: usize,
 ) -> PyResult<Vec<ScoreSummary>> {
     let (scores, group) = (slice(&scores)?, slice(&group)?);
-    let found = crate::pool::compute(py, || likert::summarise(scores, group, groups)).or_raise(py)?;
+    let found = crate::pool::compute(py, |_| likert::summarise(scores, group, groups))?;
     let summaries = found.into_iter().map(|group| ScoreSummary {
         n: group.n,
         missing: group.missing,

@@ -4,8 +4,10 @@
 //! processor.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use crewe::ledger as core;
+use crewe::progress;
 use numpy::{IntoPyArray, PyArray1};
 use pyo3::prelude::*;
 
@@ -19,6 +21,27 @@ use crate::pool::Signals;
 #[pyclass(module = "crewe._core", frozen)]
 struct Ledger {
     inner: core::Ledger,
+    /// What stops a call that waits or reads for long.
+    signals: Arc<Signals>,
+}
+
+impl Ledger {
+    /// Opens or creates one.
+    fn begin(py: Python<'_>, work: impl FnOnce() -> crewe::Result<core::Ledger> + Send) -> PyResult<Self> {
+        let signals = Arc::new(Signals::default());
+        let result = py.detach(|| progress::watched(signals.clone(), work));
+        Ok(Self { inner: signals.outcome(py, result)?, signals })
+    }
+
+    /// Does something with it, without the GIL.
+    fn run<T: Send>(
+        &self,
+        py: Python<'_>,
+        work: impl FnOnce(&core::Ledger) -> crewe::Result<T> + Send,
+    ) -> PyResult<T> {
+        let result = py.detach(|| work(&self.inner));
+        self.signals.outcome(py, result)
+    }
 }
 
 fn when(py: Python<'_>, at: Option<&str>) -> PyResult<core::When> {
@@ -255,16 +278,21 @@ impl Ledger {
         at: Option<&str>,
     ) -> PyResult<Self> {
         let (at, design, rules) = (when(py, at)?, &design.inner, &rules.inner);
-        let inner = py.detach(|| core::Ledger::create_at(path, design, rules, at)).or_raise(py)?;
-        Ok(Self { inner: inner.monitored(Signals) })
+        Self::begin(py, || core::Ledger::create_at(path, design, rules, at))
     }
 
     #[staticmethod]
-    #[pyo3(signature = (path, key, head))]
-    fn open(py: Python<'_>, path: PathBuf, key: &Secret, head: Option<&str>) -> PyResult<Self> {
+    #[pyo3(signature = (path, key, head, read_only))]
+    fn open(
+        py: Python<'_>,
+        path: PathBuf,
+        key: &Secret,
+        head: Option<&str>,
+        read_only: bool,
+    ) -> PyResult<Self> {
         let (key, head) = (key.seed(), self::head(py, head)?);
-        let inner = py.detach(|| core::Ledger::open(path, &key, head.as_ref())).or_raise(py)?;
-        Ok(Self { inner: inner.monitored(Signals) })
+        let open = if read_only { core::Ledger::read_only } else { core::Ledger::open };
+        Self::begin(py, || open(path, &key, head.as_ref()))
     }
 
     /// The canonical JSON of the design.
@@ -281,15 +309,15 @@ impl Ledger {
     }
 
     fn frame_notes(&self, py: Python<'_>) -> PyResult<Vec<String>> {
-        py.detach(|| self.inner.frame_notes()).or_raise(py)
+        self.run(py, |ledger| ledger.frame_notes())
     }
 
     fn is_closed(&self, py: Python<'_>) -> PyResult<bool> {
-        py.detach(|| self.inner.is_closed()).or_raise(py)
+        self.run(py, |ledger| ledger.is_closed())
     }
 
     fn full(&self, py: Python<'_>) -> PyResult<Vec<String>> {
-        py.detach(|| self.inner.full()).or_raise(py)
+        self.run(py, |ledger| ledger.full())
     }
 
     fn enrol(
@@ -303,7 +331,7 @@ impl Ledger {
     ) -> PyResult<Receipt> {
         let application = core::Application::new(family).children(children).stratum(stratum);
         let application = approval.of(application.factors(factors));
-        Ok(py.detach(|| self.inner.enrol(&application)).or_raise(py)?.into())
+        Ok(self.run(py, |ledger| ledger.enrol(&application))?.into())
     }
 
     fn add_child(
@@ -314,14 +342,13 @@ impl Ledger {
         stratum: Option<Vec<String>>,
         entry: &Entry,
     ) -> PyResult<Receipt> {
-        let made = py
-            .detach(|| self.inner.add_child(family, child, stratum.as_deref(), &entry.inner))
-            .or_raise(py)?;
+        let made =
+            self.run(py, |ledger| ledger.add_child(family, child, stratum.as_deref(), &entry.inner))?;
         Ok(made.into())
     }
 
     fn capacity(&self, py: Python<'_>, arm: &str, full: bool, entry: &Entry) -> PyResult<Receipt> {
-        Ok(py.detach(|| self.inner.capacity(arm, full, &entry.inner)).or_raise(py)?.into())
+        Ok(self.run(py, |ledger| ledger.capacity(arm, full, &entry.inner))?.into())
     }
 
     fn override_arm(
@@ -331,7 +358,7 @@ impl Ledger {
         delivered: &str,
         entry: &Entry,
     ) -> PyResult<Receipt> {
-        Ok(py.detach(|| self.inner.override_arm(family, delivered, &entry.inner)).or_raise(py)?.into())
+        Ok(self.run(py, |ledger| ledger.override_arm(family, delivered, &entry.inner))?.into())
     }
 
     fn withdraw(
@@ -342,11 +369,11 @@ impl Ledger {
         data: bool,
         entry: &Entry,
     ) -> PyResult<Receipt> {
-        Ok(py.detach(|| self.inner.withdraw(family, child, data, &entry.inner)).or_raise(py)?.into())
+        Ok(self.run(py, |ledger| ledger.withdraw(family, child, data, &entry.inner))?.into())
     }
 
     fn merge(&self, py: Python<'_>, family: &str, into: &str, entry: &Entry) -> PyResult<Receipt> {
-        Ok(py.detach(|| self.inner.merge(family, into, &entry.inner)).or_raise(py)?.into())
+        Ok(self.run(py, |ledger| ledger.merge(family, into, &entry.inner))?.into())
     }
 
     fn split(
@@ -357,25 +384,25 @@ impl Ledger {
         children: Vec<String>,
         entry: &Entry,
     ) -> PyResult<Receipt> {
-        Ok(py.detach(|| self.inner.split(family, into, children, &entry.inner)).or_raise(py)?.into())
+        Ok(self.run(py, |ledger| ledger.split(family, into, children, &entry.inner))?.into())
     }
 
     fn exclude(&self, py: Python<'_>, family: &str, child: Option<&str>, entry: &Entry) -> PyResult<Receipt> {
-        Ok(py.detach(|| self.inner.exclude(family, child, &entry.inner)).or_raise(py)?.into())
+        Ok(self.run(py, |ledger| ledger.exclude(family, child, &entry.inner))?.into())
     }
 
     fn close(&self, py: Python<'_>, entry: &Entry) -> PyResult<Receipt> {
-        Ok(py.detach(|| self.inner.close(&entry.inner)).or_raise(py)?.into())
+        Ok(self.run(py, |ledger| ledger.close(&entry.inner))?.into())
     }
 
     fn head(&self, py: Python<'_>) -> PyResult<String> {
-        Ok(py.detach(|| self.inner.head()).or_raise(py)?.to_string())
+        Ok(self.run(py, |ledger| ledger.head())?.to_string())
     }
 
     #[pyo3(signature = (head))]
     fn verify(&self, py: Python<'_>, head: Option<&str>) -> PyResult<Verified> {
         let head = self::head(py, head)?;
-        let found = py.detach(|| self.inner.verify(head.as_ref())).or_raise(py)?;
+        let found = self.run(py, |ledger| ledger.verify(head.as_ref()))?;
         Ok(Verified {
             events: found.events,
             families: found.families,
@@ -387,15 +414,14 @@ impl Ledger {
     }
 
     fn frame(&self, py: Python<'_>) -> PyResult<LedgerFrame> {
-        let (rows, closed) = py.detach(|| Ok((self.inner.frame()?, self.inner.is_closed()?))).or_raise(py)?;
+        let (rows, closed) = self.run(py, |ledger| Ok((ledger.frame()?, ledger.is_closed()?)))?;
         Ok(LedgerFrame::of(py, &rows, closed))
     }
 
     /// The frame, and the assignment over it.
     fn assigned(&self, py: Python<'_>, everybody: bool) -> PyResult<Assigned> {
         let scope = if everybody { core::Scope::Everybody } else { core::Scope::Compared };
-        let (made, closed) =
-            py.detach(|| Ok((self.inner.assigned(scope)?, self.inner.is_closed()?))).or_raise(py)?;
+        let (made, closed) = self.run(py, |ledger| Ok((ledger.assigned(scope)?, ledger.is_closed()?)))?;
         Ok(Assigned {
             frame: Py::new(py, LedgerFrame::of(py, &made.rows, closed))?,
             assignment: Py::new(py, Assignment { inner: made.assignment })?,
@@ -403,7 +429,7 @@ impl Ledger {
     }
 
     fn flow(&self, py: Python<'_>) -> PyResult<LedgerFlow> {
-        let made = py.detach(|| self.inner.flow()).or_raise(py)?;
+        let made = self.run(py, |ledger| ledger.flow())?;
         let pair = |count: crewe::design::Count| (count.units, count.rows);
         let of_arm = |arm: &core::ArmEntries| {
             let (late, overridden) = (pair(arm.late), pair(arm.overridden));

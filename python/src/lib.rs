@@ -6,6 +6,7 @@ use pyo3::prelude::*;
 mod assignment;
 mod cost;
 mod covariance;
+mod cox;
 mod design;
 mod error;
 mod handle;
@@ -40,6 +41,7 @@ fn _core(m: &Bound<'_, PyModule>) -> PyResult<()> {
     key::register(m)?;
     ledger::register(m)?;
     survival::register(m)?;
+    cox::register(m)?;
     words::register(m)?;
     Ok(())
 }

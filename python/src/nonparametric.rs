@@ -6,7 +6,6 @@ use pyo3::prelude::*;
 
 use crate::error::OrRaise;
 use crate::handle::{Floats, Level, SeedLike, Word, floats, slice};
-use crate::pool::Signals;
 
 /// The lower and the upper end of an interval.
 type Pair = (f64, f64);
@@ -75,7 +74,7 @@ fn mann_whitney(
         .name(name);
     asked.exact = options.exact;
     let (x, y) = (slice(&x)?, slice(&y)?);
-    let test = crate::pool::compute(py, || core::mann_whitney(x, y, &asked, &Signals)).or_raise(py)?;
+    let test = crate::pool::compute(py, |signals| core::mann_whitney(x, y, &asked, signals))?;
     Ok(MannWhitney {
         n: test.n.into(),
         u: test.u,
@@ -119,7 +118,7 @@ fn permutation_test(
 ) -> PyResult<PermutationTest> {
     let options = core::PermutationOptions::default().alternative(alternative.0).name(name);
     let (x, y) = (slice(&x)?, slice(&y)?);
-    let test = crate::pool::compute(py, || core::permutation_test(x, y, &options, &Signals)).or_raise(py)?;
+    let test = crate::pool::compute(py, |signals| core::permutation_test(x, y, &options, signals))?;
     Ok(PermutationTest {
         n: test.n.into(),
         mean: test.mean.into(),
@@ -162,7 +161,7 @@ fn compare_rates(
     let fisher = core::fisher_test(events, totals, alternative.0, level.0).or_raise(py)?;
     let newcombe = core::newcombe(events, totals, level.0).or_raise(py)?;
     let unconditional = if exact {
-        Some(crate::pool::compute(py, || core::chan_zhang(events, totals, level.0, &Signals)).or_raise(py)?)
+        Some(crate::pool::compute(py, |signals| core::chan_zhang(events, totals, level.0, signals))?)
     } else {
         None
     };
@@ -200,8 +199,8 @@ fn prevalence(
     alternative: Word<core::Alternative>,
     level: Level,
 ) -> PyResult<Prevalence> {
-    let test = crate::pool::compute(py, || core::prevalence(events, total, national, alternative.0, level.0))
-        .or_raise(py)?;
+    let test =
+        crate::pool::compute(py, |_| core::prevalence(events, total, national, alternative.0, level.0))?;
     Ok(Prevalence {
         rate: test.rate,
         interval: pair(test.interval),
@@ -234,8 +233,7 @@ fn goodness_of_fit(
 ) -> PyResult<GoodnessOfFit> {
     let options = core::GoodnessOptions::default().draws(draws).enumerate(enumerate).seed(seed);
     let shares = slice(&shares)?;
-    let fit = crate::pool::compute(py, || core::goodness_of_fit(&counts, shares, &options, &Signals))
-        .or_raise(py)?;
+    let fit = crate::pool::compute(py, |signals| core::goodness_of_fit(&counts, shares, &options, signals))?;
     Ok(GoodnessOfFit {
         expected: floats(py, fit.expected),
         statistic: fit.statistic,
@@ -278,8 +276,7 @@ fn group_summary(
     level: Level,
 ) -> PyResult<Vec<GroupSummary>> {
     let (values, codes) = (slice(&values)?, slice(&codes)?);
-    let found =
-        crate::pool::compute(py, || core::group_summary(values, codes, groups, level.0)).or_raise(py)?;
+    let found = crate::pool::compute(py, |_| core::group_summary(values, codes, groups, level.0))?;
     let summaries = found.into_iter().map(|group| GroupSummary {
         n: group.n,
         missing: group.missing,
@@ -311,7 +308,7 @@ struct Levels {
 #[pyfunction]
 fn levels(py: Python<'_>, values: PyReadonlyArray1<'_, f64>) -> PyResult<Levels> {
     let values = slice(&values)?;
-    let found = crate::pool::compute(py, || core::levels(values)).or_raise(py)?;
+    let found = crate::pool::compute(py, |_| core::levels(values))?;
     let codes = signed(found.codes).into_pyarray(py).unbind();
     Ok(Levels { values: floats(py, found.values), codes })
 }
@@ -346,7 +343,7 @@ fn crosstab(
     n_columns: usize,
 ) -> PyResult<Crosstab> {
     let (rows, columns) = (slice(&rows)?, slice(&columns)?);
-    let table = crate::pool::compute(py, || core::crosstab(rows, columns, n_rows, n_columns)).or_raise(py)?;
+    let table = crate::pool::compute(py, |_| core::crosstab(rows, columns, n_rows, n_columns))?;
     Ok(Crosstab {
         counts: table.counts.into_pyarray(py).unbind(),
         shares: floats(py, table.shares),

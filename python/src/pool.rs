@@ -1,98 +1,110 @@
-//! Threads: one pool a process, and Ctrl-C while it works.
+//! Threads: one pool a process, and signals while it works.
 //!
 //! A child that is forked after the threads were started inherits the pool but not its threads, and would wait for
 //! them for ever. So the pool is kept by process: a child makes its own.
 //!
-//! Python hands a signal to its main thread only. So the thread that called waits and looks for signals, while one of
-//! the pool works and asks [`Signals`] between its chunks.
+//! Python runs the handlers of signals in its main thread only. So the thread that called waits and has them run, while
+//! one of the pool works and asks its monitor whether one of them raised. What it raised is what the call raises.
 
-use std::cell::RefCell;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
-use crewe::progress::Monitor;
+use crewe::progress::{self, Monitor};
 use pyo3::marker::Ungil;
 use pyo3::prelude::*;
 use rayon::ThreadPool;
 
+use crate::error::OrRaise;
+
 /// How long a signal may wait.
-const GLANCE: Duration = Duration::from_millis(50);
+const GLANCE: Duration = Duration::from_millis(20);
 
 static POOL: Mutex<Option<(u32, Arc<ThreadPool>)>> = Mutex::new(None);
 
-thread_local! {
-    /// The wish to stop the work that this thread does.
-    static WISH: RefCell<Option<Arc<Wish>>> = const { RefCell::new(None) };
-}
-
-/// A wish to stop, and whether the work has heard it.
+/// Tells the threads that work on one call to stop.
 #[derive(Default)]
-struct Wish {
-    stop: AtomicBool,
-    heard: AtomicBool,
+struct Stop(AtomicBool);
+
+impl Monitor for Stop {
+    fn tick(&self, _done: u64, _total: u64) -> bool {
+        !self.0.load(Ordering::Relaxed)
+    }
 }
 
-/// Stops a long computation when Python has a signal waiting.
-pub struct Signals;
+/// Has the handlers of signals run by the thread that works, and keeps what one of them raised.
+#[derive(Default)]
+pub struct Signals(Mutex<Option<PyErr>>);
 
 impl Monitor for Signals {
     fn tick(&self, _done: u64, _total: u64) -> bool {
-        WISH.with_borrow(|wish| match wish {
-            Some(wish) => {
-                let stop = wish.stop.load(Ordering::Relaxed);
-                if stop {
-                    wish.heard.store(true, Ordering::Relaxed);
-                }
-                !stop
+        Python::attach(|py| py.check_signals())
+            .map_err(|raised| *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(raised))
+            .is_ok()
+    }
+}
+
+impl Signals {
+    /// The result of work that this could stop, or what stopped it.
+    ///
+    /// Only the thread that runs handlers is ever stopped, so what it finds here is its own.
+    pub fn outcome<T>(&self, py: Python<'_>, result: crewe::Result<T>) -> PyResult<T> {
+        match result {
+            Err(crewe::Error::Interrupted) => {
+                let raised = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
+                Err(raised.unwrap_or_else(|| crate::error::to_python(py, &crewe::Error::Interrupted)))
             }
-            None => Python::attach(|py| py.check_signals().is_ok()),
-        })
+            result => result.or_raise(py),
+        }
     }
 }
 
 /// Runs `work` without the GIL, on this process's threads (as many as `RAYON_NUM_THREADS` says, or processors).
-pub fn compute<T, F>(py: Python<'_>, work: F) -> T
+///
+/// The monitor that it is given stops it when a handler of a signal raises, and so does the one that watches it for
+/// whatever takes no monitor. What was raised is raised here, even where the work was done before it heard.
+pub fn compute<T, F>(py: Python<'_>, work: F) -> PyResult<T>
 where
     T: Send + Ungil,
-    F: FnOnce() -> T + Send + Ungil,
+    F: FnOnce(&dyn Monitor) -> crewe::Result<T> + Send + Ungil,
 {
-    let wish = Arc::new(Wish::default());
-    let result = py.detach(|| match pool() {
-        Some(pool) => watched(&pool, &wish, work),
+    let Some(pool) = py.detach(pool) else {
         // Where the system gives no threads, this one does.
-        None => work(),
+        let signals = Arc::new(Signals::default());
+        let result = py.detach(|| progress::watched(signals.clone(), || work(&signals)));
+        return signals.outcome(py, result);
+    };
+    let stop = Arc::new(Stop::default());
+    let (result, raised) = py.detach(|| {
+        let work = || progress::watched(stop.clone(), || work(&stop));
+        wait(&pool, &stop, work)
     });
-    if wish.stop.load(Ordering::Relaxed) && !wish.heard.load(Ordering::Relaxed) {
-        // The work was done before it heard: the interrupt goes back to Python. Where that fails it is lost, and the
-        // result stands.
-        let _ = py.import("_thread").and_then(|thread| thread.call_method0("interrupt_main"));
-    }
-    result
+    raised.map_or_else(|| result.or_raise(py), Err)
 }
 
-fn watched<T, F>(pool: &ThreadPool, wish: &Arc<Wish>, work: F) -> T
+/// Has a thread of the pool work, and gives what it found with what a handler raised in the meantime.
+fn wait<T, F>(pool: &ThreadPool, stop: &Stop, work: F) -> (T, Option<PyErr>)
 where
     T: Send,
     F: FnOnce() -> T + Send,
 {
     let done = Done::default();
-    let mut result = None;
+    let (mut result, mut raised) = (None, None);
     pool.in_place_scope(|scope| {
         scope.spawn(|_| {
             let _finished = Finished(&done);
-            let before = WISH.replace(Some(Arc::clone(wish)));
             result = Some(work());
-            WISH.set(before);
         });
         while !done.within(GLANCE) {
-            if Python::attach(|py| py.check_signals().is_err()) {
-                wish.stop.store(true, Ordering::Relaxed);
+            if let Err(error) = Python::attach(|py| py.check_signals()) {
+                // The first is what stopped the work.
+                raised.get_or_insert(error);
+                stop.0.store(true, Ordering::Relaxed);
             }
         }
     });
     // The scope ends when the work has ended; had it panicked, so would the scope.
-    result.expect("the work was done")
+    (result.expect("the work was done"), raised)
 }
 
 /// Whether the work has ended.

@@ -4,7 +4,6 @@ use crewe::power::binary::{self, Binary, Direction, Method};
 use crewe::power::{ClusterSize, Distribution, Plan};
 use pyo3::prelude::*;
 
-use crate::error::OrRaise;
 use crate::handle::Word;
 
 /// A mean size or a list of sizes.
@@ -109,7 +108,7 @@ fn power_binary(
     (plan.icc, plan.cluster_size) = (quantities.icc, quantities.cluster_size.clone());
     let mut asked = Binary::new(baseline, method, plan);
     asked.direction = direction.map(|direction| direction.0);
-    let answer = crate::pool::compute(py, || binary::power(&asked)).or_raise(py)?;
+    let answer = crate::pool::compute(py, |_| binary::power(&asked))?;
     let solution = &answer.solution;
     Ok(BinaryPower {
         baseline: answer.baseline,

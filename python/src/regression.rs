@@ -10,7 +10,7 @@ use numpy::{PyArray1, PyArray2, PyArrayMethods, PyReadonlyArray1, PyReadonlyArra
 use pyo3::prelude::*;
 use pyo3::types::PyType;
 
-use crate::covariance::{Clusters, Covariance, Owner};
+use crate::covariance::{Ask, Clusters, Covariance, Owner};
 use crate::error::OrRaise;
 use crate::handle::{Floats, Word, floats};
 
@@ -159,7 +159,13 @@ impl Fit {
             Model::Ols(summary) => AnyFit::Ols(core::Fit::resume(design, outcome, Arc::clone(summary))),
             Model::Glm(summary) => AnyFit::Glm(core::Fit::resume(design, outcome, Arc::clone(summary))),
         };
-        crate::pool::compute(py, || ask(&fit)).or_raise(py)
+        crate::pool::compute(py, |_| ask(&fit))
+    }
+}
+
+impl Owner for Py<Fit> {
+    fn attach(&self, py: Python<'_>, inner: &Arc<Sandwich>, ask: Ask<'_>) -> PyResult<()> {
+        self.get().with_fit(py, |fit| fit.attach(inner).and_then(|covariance| ask(&covariance)))
     }
 }
 
@@ -201,7 +207,7 @@ impl Fit {
         let py = slf.py();
         let rule = if residual_df { DfRule::Residual } else { DfRule::Default };
         let inner = slf.get().with_fit_aside(py, aside, |fit| fit.vcov(kind.0, clusters, rule))?;
-        Ok(Covariance { owner: Owner::Regression(slf.unbind()), inner })
+        Ok(Covariance { owner: Box::new(slf.unbind()), inner })
     }
 
     /// Predictions for rows of the design, length m.
@@ -246,7 +252,7 @@ fn fitted<S: Send>(
     let columns = x.as_array();
     let values = weights.map(|weights| (weights.values.bind(py).readonly(), weights.kind));
     let weights = values.as_ref().map(|(values, kind)| core::Weights::new(values.as_array(), *kind));
-    crate::pool::compute(py, || fit(&design.over(columns)?, outcome, weights)).or_raise(py)
+    crate::pool::compute(py, |_| fit(&design.over(columns)?, outcome, weights))
 }
 
 /// Least squares of `y` on the columns of a design.

@@ -10,7 +10,6 @@ use crate::assignment::Assignment;
 use crate::design::Design;
 use crate::error::OrRaise;
 use crate::handle::{Floats, Level, SeedLike, Word, floats, slice};
-use crate::pool::Signals;
 use crate::units::Units;
 
 /// The outcomes of rows, each of a unit of a trial; with `compared`, only some units take part.
@@ -141,17 +140,16 @@ fn randomisation_test(
     let covariates = statistic.covariates.as_ref().map(|x| x.bind(py).readonly());
     let columns = covariates.as_ref().map(|x| x.as_array());
     let statistic = core::Statistic::named(&statistic.name, statistic.studentised, columns).or_raise(py)?;
-    let test = crate::pool::compute(py, || {
+    let test = crate::pool::compute(py, |signals| {
         core::randomisation_test(
             &design.inner,
             &assignment.inner,
             &outcomes.inner,
             statistic,
             &options.inner,
-            &Signals,
+            signals,
         )
-    })
-    .or_raise(py)?;
+    })?;
     let comparison = |found: core::Comparison| {
         let comparison = Comparison {
             arm: found.arm,
@@ -199,10 +197,9 @@ fn randomisation_redrawn(
     options: &RandomisationOptions,
 ) -> PyResult<Redrawn> {
     let options = &options.inner;
-    let found = crate::pool::compute(py, || {
-        core::redrawn(&design.inner, &assignment.inner, options.draws, options.seed.as_ref(), &Signals)
-    })
-    .or_raise(py)?;
+    let found = crate::pool::compute(py, |signals| {
+        core::redrawn(&design.inner, &assignment.inner, options.draws, options.seed.as_ref(), signals)
+    })?;
     Ok(Redrawn {
         arm: found.arm.into_pyarray(py).unbind(),
         weight: found.weight.map(|weight| floats(py, weight)),
@@ -280,10 +277,9 @@ fn randomisation_size(
     options: &SizeOptions,
 ) -> PyResult<Size> {
     let statistic = core::Statistic::named(&statistic.name, statistic.studentised, None).or_raise(py)?;
-    let found = crate::pool::compute(py, || {
-        core::size(&design.inner, &units.inner, &outcomes.inner, statistic, &options.inner, &Signals)
-    })
-    .or_raise(py)?;
+    let found = crate::pool::compute(py, |signals| {
+        core::size(&design.inner, &units.inner, &outcomes.inner, statistic, &options.inner, signals)
+    })?;
     Ok(Size {
         rejected: found.rejected,
         covered: found.covered,

@@ -124,7 +124,7 @@ impl Units {
             .map(|(name, values)| Ok((name, slice(&values)?.to_vec())))
             .collect::<PyResult<_>>()?;
         let unit = unit.inner();
-        let inner = crate::pool::compute(py, || {
+        let inner = crate::pool::compute(py, |_| {
             let mut units = core::Units::from_rows(&unit, &ids, &strata)?;
             if let Some((name, order)) = &order {
                 units = units.arriving(name, order)?;
@@ -136,8 +136,7 @@ impl Units {
                 units = units.covariate(name, values)?;
             }
             Ok(units)
-        })
-        .or_raise(py)?;
+        })?;
         Ok(Self { inner })
     }
 

@@ -8,6 +8,7 @@ use serde::Serialize;
 use super::procedure::{Details, LEFT_OUT, Probabilities, Scratch, check_arms};
 use super::random::Streams;
 use super::{Commitment, Design, Method, Units};
+use crate::progress::watcher;
 use crate::{Fault, Result};
 
 /// The arms of all units, as drawn here or as observed in a trial that was randomised elsewhere.
@@ -134,15 +135,16 @@ impl Design {
     pub fn assign(&self, units: &Units) -> Result<Assignment> {
         self.check_units(units)?;
         self.enough(units)?;
-        let procedure = self.procedure(units)?;
+        let monitor = &watcher();
+        let procedure = self.procedure(units, monitor)?;
         let streams = Streams::new(self.the_seed()?, "assign", units);
         let mut arm = vec![LEFT_OUT; units.len()];
-        procedure.draw(streams.assignment(), &mut Scratch::default(), &mut arm);
+        procedure.draw(streams.assignment(), &mut Scratch::new(monitor), &mut arm)?;
         let commitment = Some(self.commitment()?);
-        let mut assignment = self.assignment(units, arm, procedure.probabilities(), commitment);
-        assignment.details = procedure.details(streams.assignment());
+        let mut assignment = self.assignment(units, arm, procedure.probabilities(monitor)?, commitment);
+        assignment.details = procedure.details(streams.assignment(), monitor)?;
         assignment.notes = self.notes(&assignment);
-        assignment.notes.extend(procedure.notes());
+        assignment.notes.extend(procedure.notes(monitor)?);
         Ok(assignment)
     }
 
@@ -152,7 +154,8 @@ impl Design {
     /// # Errors
     /// [`crate::Error::Design`] when the design cannot be carried out.
     pub fn possible(&self, units: &Units) -> Result<Option<BigUint>> {
-        Ok(self.procedure(units)?.possible())
+        let monitor = &watcher();
+        self.procedure(units, monitor)?.possible(monitor)
     }
 
     fn enough(&self, units: &Units) -> Result<()> {
@@ -161,7 +164,7 @@ impl Design {
         }
         Err(Fault::new(format!("there are {} units for {} arms", units.len(), self.arms().len()))
             .column(self.unit()?.column())
-            .values(units.labels().iter().cloned())
+            .ids(units.labels().iter().cloned())
             .remedy("Randomise at least as many units as there are arms")
             .design())
     }

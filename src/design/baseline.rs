@@ -62,7 +62,7 @@ impl Units {
             ))
             .column(column.name())
             .rows((0..self.rows().len()).filter(|&row| spans[self.rows()[row] as usize]))
-            .values(spanning.iter().map(|&u| format!("{} {}", self.unit().column(), self.labels()[u])))
+            .ids(spanning.iter().map(|&u| format!("{} {}", self.unit().column(), self.labels()[u])))
             .remedy("Give all rows of a cluster the same value, for instance the oldest child's")
             .design());
         }

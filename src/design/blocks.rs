@@ -23,6 +23,8 @@ use super::paths::{self, Hidden, Move};
 use super::procedure::{Details, Scratch, Weighed, WithinStratum};
 use super::random::Steps;
 use super::{Ratio, simple};
+use crate::Result;
+use crate::progress::Monitor;
 use crate::rng::Stream;
 
 /// Unfinished blocks with more places than this are not counted.
@@ -71,7 +73,7 @@ impl Rule {
 }
 
 impl WithinStratum for Rule {
-    fn draw(&self, n: usize, steps: &mut Steps, scratch: &mut Scratch) {
+    fn draw(&self, n: usize, steps: &mut Steps, scratch: &mut Scratch<'_>) {
         scratch.arms.clear();
         self.run(n, steps, |_, block, place| scratch.arms.push(block[place]));
     }
@@ -80,19 +82,19 @@ impl WithinStratum for Rule {
         simple::probabilities(&self.ratio)
     }
 
-    fn possible(&self, n: usize) -> Option<BigUint> {
+    fn possible(&self, n: usize, monitor: &dyn Monitor) -> Result<Option<BigUint>> {
         let [size] = self.sizes.as_slice() else {
-            return paths::possible(&Arrivals { rule: self, n });
+            return paths::possible(&Arrivals { rule: self, n }, monitor);
         };
         let places = self.places(*size);
         let (whole, rest) = (n / *size as usize, n % *size as usize);
-        let unfinished = if rest == 0 { BigUint::from(1_u32) } else { beginnings(&places, rest)? };
+        let unfinished = if rest == 0 { Some(BigUint::from(1_u32)) } else { beginnings(&places, rest) };
         // The exponent is a number of units, which fit into 32 bits.
-        Some(multinomial(&places).pow(whole as u32) * unfinished)
+        Ok(unfinished.map(|unfinished| multinomial(&places).pow(whole as u32) * unfinished))
     }
 
-    fn support(&self, n: usize, most: usize) -> Option<Vec<Weighed>> {
-        paths::support(&Arrivals { rule: self, n }, most)
+    fn support(&self, n: usize, most: usize, monitor: &dyn Monitor) -> Result<Option<Vec<Weighed>>> {
+        paths::support(&Arrivals { rule: self, n }, most, monitor)
     }
 
     fn details(&self, n: usize, steps: &mut Steps) -> Details {
@@ -180,6 +182,7 @@ impl Hidden for Arrivals<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::progress::NoMonitor;
 
     /// Counted by formula and by enumeration.
     #[test]
@@ -187,9 +190,11 @@ mod tests {
         for (shares, size) in [(vec![1, 1], 4), (vec![1, 2], 6), (vec![1, 1, 2], 8), (vec![1, 2, 3], 6)] {
             let rule = Rule { ratio: Ratio::new(&shares), sizes: vec![size] };
             for n in 1..=9 {
-                let listed = rule.support(n, 1 << 20).map(|all| BigUint::from(all.len()));
-                assert_eq!(rule.possible(n), listed, "{shares:?} {n}");
-                assert_eq!(paths::possible(&Arrivals { rule: &rule, n }), listed, "{shares:?} {n}");
+                let all = rule.support(n, 1 << 20, &NoMonitor).unwrap();
+                let listed = all.map(|all| BigUint::from(all.len()));
+                assert_eq!(rule.possible(n, &NoMonitor).unwrap(), listed, "{shares:?} {n}");
+                let counted = paths::possible(&Arrivals { rule: &rule, n }, &NoMonitor).unwrap();
+                assert_eq!(counted, listed, "{shares:?} {n}");
             }
         }
     }
@@ -199,7 +204,7 @@ mod tests {
     #[test]
     fn random_sizes_add_up() {
         let rule = Rule { ratio: Ratio::new(&[1, 1]), sizes: vec![2, 4] };
-        let all = rule.support(2, 10).unwrap_or_default();
+        let all = rule.support(2, 10, &NoMonitor).unwrap().unwrap_or_default();
         let got: Vec<(Vec<u8>, f64)> = all.into_iter().map(|w| (w.arms, w.probability)).collect();
         let twelfth = |n: f64| n / 12.0;
         for ((arms, p), (want, q)) in got.iter().zip([
@@ -211,6 +216,6 @@ mod tests {
             assert_eq!(arms, &want);
             assert!((p - q).abs() < 1e-15, "{arms:?} {p}");
         }
-        assert_eq!(rule.possible(2), Some(BigUint::from(4_u32)));
+        assert_eq!(rule.possible(2, &NoMonitor), Ok(Some(BigUint::from(4_u32))));
     }
 }

@@ -21,6 +21,8 @@ use num_bigint::BigUint;
 use super::Ratio;
 use super::procedure::{LEFT_OUT, Scratch, Weighed, WithinStratum};
 use super::random::Steps;
+use crate::Result;
+use crate::progress::{Monitor, NoMonitor, Pace};
 use crate::rng::Stream;
 
 /// More arms with a place left over than this are not counted, as their orders are too many.
@@ -36,13 +38,13 @@ const COUNTED_ARMS: usize = 8;
 /// assert_eq!(arms.iter().filter(|&&arm| arm == 1).count(), 6);
 /// ```
 pub fn assign(n: usize, ratio: &Ratio, stream: &mut Stream) -> Vec<u8> {
-    let mut scratch = Scratch::default();
+    let mut scratch = Scratch::new(&NoMonitor);
     draw(n, ratio, stream, &mut scratch);
     scratch.arms
 }
 
 /// As [`assign`], into `scratch.arms`.
-pub(super) fn draw(n: usize, ratio: &Ratio, stream: &mut Stream, scratch: &mut Scratch) {
+pub(super) fn draw(n: usize, ratio: &Ratio, stream: &mut Stream, scratch: &mut Scratch<'_>) {
     let Scratch { arms, order, counts, .. } = scratch;
     if ratio.total == 0 {
         // Nobody can be given an arm; a design without arms is refused before it comes here.
@@ -153,7 +155,7 @@ pub(super) struct Rule {
 }
 
 impl WithinStratum for Rule {
-    fn draw(&self, n: usize, steps: &mut Steps, scratch: &mut Scratch) {
+    fn draw(&self, n: usize, steps: &mut Steps, scratch: &mut Scratch<'_>) {
         draw(n, &self.ratio, steps.step(0), scratch);
     }
 
@@ -161,47 +163,61 @@ impl WithinStratum for Rule {
         probabilities(&self.ratio)
     }
 
-    fn possible(&self, n: usize) -> Option<BigUint> {
-        possible(n, &self.ratio)
+    fn possible(&self, n: usize, _monitor: &dyn Monitor) -> Result<Option<BigUint>> {
+        Ok(possible(n, &self.ratio))
     }
 
-    fn support(&self, n: usize, most: usize) -> Option<Vec<Weighed>> {
-        if possible(n, &self.ratio)? > BigUint::from(most) {
-            return None;
-        }
+    fn support(&self, n: usize, most: usize, monitor: &dyn Monitor) -> Result<Option<Vec<Weighed>>> {
+        let splits = splits(n, &self.ratio);
+        let few = possible(n, &self.ratio).is_some_and(|count| count <= BigUint::from(most));
+        let Some(splits) = splits.filter(|_| few) else { return Ok(None) };
         let mut all = Vec::new();
-        for (places, share) in splits(n, &self.ratio)? {
+        let mut pace = Pace::new(monitor);
+        for (places, share) in splits {
             let first = all.len();
             for_each_arrangement(&places, n, &mut |arms| {
                 all.push(Weighed { arms: arms.to_vec(), probability: 0.0 });
-            });
+                pace.by(n)
+            })?;
             let probability = share / (all.len() - first) as f64;
             for weighed in &mut all[first..] {
                 weighed.probability = probability;
             }
         }
-        Some(all)
+        Ok(Some(all))
     }
 }
 
 /// Visits every distinct order of a list that holds `places[j]` times the arm j, in lexicographic order.
-pub(super) fn for_each_arrangement(places: &[u64], n: usize, visit: &mut impl FnMut(&[u8])) {
-    fn extend(left: &mut [u64], so_far: &mut Vec<u8>, n: usize, visit: &mut impl FnMut(&[u8])) {
+///
+/// # Errors
+/// The first of the visitor, with which the visits end.
+pub(super) fn for_each_arrangement(
+    places: &[u64],
+    n: usize,
+    visit: &mut impl FnMut(&[u8]) -> Result<()>,
+) -> Result<()> {
+    fn extend(
+        left: &mut [u64],
+        so_far: &mut Vec<u8>,
+        n: usize,
+        visit: &mut impl FnMut(&[u8]) -> Result<()>,
+    ) -> Result<()> {
         if so_far.len() == n {
-            visit(so_far);
-            return;
+            return visit(so_far);
         }
         for arm in 0..left.len() {
             if left[arm] > 0 {
                 left[arm] -= 1;
                 so_far.push(arm as u8);
-                extend(left, so_far, n, visit);
+                extend(left, so_far, n, visit)?;
                 so_far.pop();
                 left[arm] += 1;
             }
         }
+        Ok(())
     }
-    extend(&mut places.to_vec(), &mut Vec::with_capacity(n), n, visit);
+    extend(&mut places.to_vec(), &mut Vec::with_capacity(n), n, visit)
 }
 
 fn left_over(n: usize, share: u64, total: u64) -> u64 {
@@ -232,7 +248,7 @@ pub(crate) fn multinomial(parts: &[u64]) -> BigUint {
         sum
     };
     let mut composite = vec![false; n as usize + 1];
-    let mut product = BigUint::from(1_u32);
+    let mut factors = Vec::new();
     for prime in 2..=n {
         if composite[prime as usize] {
             continue;
@@ -243,10 +259,14 @@ pub(crate) fn multinomial(parts: &[u64]) -> BigUint {
         let below: u64 = parts.iter().map(|&part| exponent(part, prime)).sum();
         let power = exponent(n, prime) - below;
         if power > 0 {
-            product *= BigUint::from(prime).pow(power as u32);
+            factors.push(BigUint::from(prime).pow(power as u32));
         }
     }
-    product
+    // Factors of like size are multiplied in pairs: one after the other takes the square of the time.
+    while factors.len() > 1 {
+        factors = factors.chunks(2).map(|pair| pair.iter().product()).collect();
+    }
+    factors.pop().unwrap_or_else(|| BigUint::from(1_u32))
 }
 
 #[cfg(test)]

@@ -42,9 +42,12 @@ use super::procedure::{Probabilities, Procedure, Scratch, Support};
 use super::random::{Random, Streams};
 use super::schemes::{self, Accepted, Candidates};
 use super::score::{Columns, Score};
-use super::{Constrained, Design, Method, Ratio, Units, complete};
+use super::{Constrained, Design, Method, Units, complete};
+use crate::progress::{Monitor, Pace, watcher};
 use crate::{Fault, Result};
 
+/// Basic steps for one unit of one candidate.
+const STEP: usize = 8;
 /// Pairs are looked at in notes up to so many units.
 const PAIRED: usize = 1000;
 
@@ -115,8 +118,9 @@ impl Design {
                 .remedy("Ask this of covariate-constrained randomisation")
                 .design());
         };
-        let ready = ready(self, units, options)?;
-        let pairs = ready.accepted.pairs();
+        let monitor = &watcher();
+        let ready = ready(self, units, options, monitor)?;
+        let pairs = ready.accepted.pairs(monitor)?;
         Ok(Acceptance {
             enumerated: ready.enumerated,
             minimum: ready.scores.iter().copied().fold(f64::INFINITY, f64::min),
@@ -124,10 +128,10 @@ impl Design {
             maximum: ready.scores.iter().copied().fold(f64::NEG_INFINITY, f64::max),
             cutoff: ready.cutoff,
             accepted: ready.accepted.len(),
-            coincidence: ready.accepted.coincidence(),
+            coincidence: ready.accepted.coincidence(monitor)?,
             together: pairs.together,
             apart: pairs.apart,
-            probability: ready.accepted.probabilities().arm,
+            probability: ready.accepted.probabilities(monitor)?.arm,
             scores: ready.scores,
         })
     }
@@ -144,7 +148,12 @@ pub(super) struct Ready {
 }
 
 /// Lists, scores and accepts.
-pub(super) fn ready(design: &Design, units: &Units, options: &Constrained) -> Result<Ready> {
+pub(super) fn ready(
+    design: &Design,
+    units: &Units,
+    options: &Constrained,
+    monitor: &dyn Monitor,
+) -> Result<Ready> {
     let (ratio, arms) = (design.ratio(), design.arms().len());
     let on = options.on.iter().map(|weighted| (weighted.column.as_str(), weighted.weight));
     let columns = Columns::new(units, on)?;
@@ -157,18 +166,19 @@ pub(super) fn ready(design: &Design, units: &Units, options: &Constrained) -> Re
         columns.refuse_constant_within(&members)?;
     }
     let score = Score::balance(&columns, arms);
-    let all = schemes::enumerate(units, &ratio, &score, options.draws)?;
+    let all = schemes::enumerate(units, &ratio, &score, options.draws, monitor)?;
     let enumerated = all.is_some();
     let candidates = match all {
         Some(all) => all,
-        None => sample(design, units, &ratio, &score, options.draws)?,
+        None => sample(design, units, &score, options.draws, monitor)?,
     };
     let cutoff = cutoff(&candidates.scores, options)?;
-    let accepted = candidates.accepted(with_ties(cutoff, &candidates.scores), arms);
+    let accepted = candidates.accepted(with_ties(cutoff, &candidates.scores), arms, monitor)?;
     accepted.refuse_certain(
         design,
         units,
         "Keep a larger share of the assignments, balance fewer covariates, or use equal arms",
+        monitor,
     )?;
     let even = ratio.shares.iter().all(|&share| share == ratio.shares[0]);
     Ok(Ready {
@@ -182,7 +192,14 @@ pub(super) fn ready(design: &Design, units: &Units, options: &Constrained) -> Re
 }
 
 /// Candidates drawn by complete randomisation, duplicates dropped.
-fn sample(design: &Design, units: &Units, ratio: &Ratio, score: &Score, draws: u64) -> Result<Candidates> {
+fn sample(
+    design: &Design,
+    units: &Units,
+    score: &Score,
+    draws: u64,
+    monitor: &dyn Monitor,
+) -> Result<Candidates> {
+    let ratio = &design.ratio();
     let (width, arms) = (units.len(), ratio.shares.len());
     let turns = if ratio.shares.iter().all(|&share| share == ratio.shares[0]) { arms } else { 1 };
     let drawn = usize::try_from(draws.div_ceil(turns as u64)).unwrap_or(usize::MAX);
@@ -191,9 +208,10 @@ fn sample(design: &Design, units: &Units, ratio: &Ratio, score: &Score, draws: u
     candidates.arms.resize(drawn * turns * width, 0);
     let streams = Streams::new(design.the_seed()?, "candidates", units);
     let members = units.members();
-    candidates.arms.par_chunks_mut(turns * width).enumerate().for_each_init(
-        Scratch::default,
+    candidates.arms.par_chunks_mut(turns * width).enumerate().try_for_each_init(
+        || Scratch::new(monitor),
         |scratch, (i, rows)| {
+            scratch.pace.by(STEP * turns * width)?;
             let random = streams.replicate(i as u64);
             for (stratum, members) in members.iter().enumerate() {
                 complete::draw(members.len(), ratio, random.stratum(stratum).step(0), scratch);
@@ -207,27 +225,31 @@ fn sample(design: &Design, units: &Units, ratio: &Ratio, score: &Score, draws: u
                     *into = ((usize::from(arm) + turn) % arms) as u8;
                 }
             }
+            Ok(())
         },
-    );
-    let kept: Vec<usize> = {
-        let mut seen: HashSet<&[u8]> = HashSet::new();
-        candidates
-            .arms
-            .chunks(width)
-            .enumerate()
-            .filter(|(_, row)| seen.insert(row))
-            .map(|(i, _)| i)
-            .collect()
-    };
+    )?;
+    let mut pace = Pace::new(monitor);
+    let mut kept: Vec<usize> = Vec::new();
+    let mut seen: HashSet<&[u8]> = HashSet::new();
+    for (i, row) in candidates.arms.chunks(width).enumerate() {
+        pace.by(STEP * width)?;
+        if seen.insert(row) {
+            kept.push(i);
+        }
+    }
     for (to, &from) in kept.iter().enumerate() {
+        pace.by(width)?;
         candidates.arms.copy_within(from * width..(from + 1) * width, to * width);
     }
     candidates.arms.truncate(kept.len() * width);
     candidates.scores = candidates
         .arms
         .par_chunks(width)
-        .map_init(|| (Vec::new(), Vec::new()), |(sums, counts), row| score.of(row, sums, counts))
-        .collect();
+        .map_init(
+            || (Vec::new(), Vec::new(), Pace::new(monitor)),
+            |(sums, counts, pace), row| pace.by(STEP * width).map(|()| score.of(row, sums, counts)),
+        )
+        .collect::<Result<_>>()?;
     Ok(candidates)
 }
 
@@ -266,12 +288,14 @@ struct Pairs {
 
 impl Accepted {
     /// The pairs that are always, and never, in the same arm.
-    fn pairs(&self) -> Pairs {
-        let sets = self.sets();
+    fn pairs(&self, monitor: &dyn Monitor) -> Result<Pairs> {
+        let mut pace = Pace::new(monitor);
+        let sets = self.sets(&mut pace)?;
         let words = self.len().div_ceil(64);
         let mut pairs = Pairs { together: vec![], apart: vec![] };
         for first in 0..self.width {
             for second in first + 1..self.width {
+                pace.by(self.arms * words)?;
                 let same = self.same(&sets, words, first, second);
                 let pair = Pair { first: first as u32, second: second as u32 };
                 if same == self.len() {
@@ -281,19 +305,20 @@ impl Accepted {
                 }
             }
         }
-        pairs
+        Ok(pairs)
     }
 
     /// For each unit and arm, the accepted assignments in which it has the arm, one bit each.
-    fn sets(&self) -> Vec<u64> {
+    fn sets(&self, pace: &mut Pace<'_>) -> Result<Vec<u64>> {
         let words = self.len().div_ceil(64);
         let mut sets = vec![0_u64; self.width * self.arms * words];
         for (index, scheme) in self.schemes.chunks(self.width).enumerate() {
+            pace.by(self.width)?;
             for (unit, &arm) in scheme.iter().enumerate() {
                 sets[(unit * self.arms + usize::from(arm)) * words + index / 64] |= 1 << (index % 64);
             }
         }
-        sets
+        Ok(sets)
     }
 
     /// In how many accepted assignments two units have the same arm.
@@ -304,38 +329,45 @@ impl Accepted {
     }
 
     /// The probability that two units are in the same arm.
-    fn coincidence(&self) -> Array2<f64> {
-        let (sets, words) = (self.sets(), self.len().div_ceil(64));
-        Array2::from_shape_fn((self.width, self.width), |(a, b)| {
+    fn coincidence(&self, monitor: &dyn Monitor) -> Result<Array2<f64>> {
+        let mut pace = Pace::new(monitor);
+        let (sets, words) = (self.sets(&mut pace)?, self.len().div_ceil(64));
+        let mut shares = Array2::zeros((self.width, self.width));
+        for ((a, b), share) in shares.indexed_iter_mut() {
             let (a, b) = (a.min(b), a.max(b));
             if self.weights.is_empty() || a == b {
-                return self.same(&sets, words, a, b) as f64 / self.len() as f64;
+                pace.by(self.arms * words)?;
+                *share = self.same(&sets, words, a, b) as f64 / self.len() as f64;
+                continue;
             }
+            pace.by(STEP * self.len())?;
             let same = |scheme: &&[u8]| scheme[a] == scheme[b];
             let rows = self.schemes.chunks(self.width).zip(&self.weights);
-            rows.filter(|(scheme, _)| same(scheme)).map(|(_, weight)| weight).sum()
-        })
+            *share = rows.filter(|(scheme, _)| same(scheme)).map(|(_, weight)| weight).sum();
+        }
+        Ok(shares)
     }
 }
 
 impl Procedure for Ready {
-    fn draw(&self, random: Random<'_>, _scratch: &mut Scratch, arm: &mut [u8]) {
+    fn draw(&self, random: Random<'_>, _scratch: &mut Scratch<'_>, arm: &mut [u8]) -> Result<()> {
         self.accepted.draw(random, arm);
+        Ok(())
     }
 
-    fn probabilities(&self) -> Probabilities {
-        self.accepted.probabilities()
+    fn probabilities(&self, monitor: &dyn Monitor) -> Result<Probabilities> {
+        self.accepted.probabilities(monitor)
     }
 
-    fn possible(&self) -> Option<BigUint> {
-        Some(BigUint::from(self.accepted.len()))
+    fn possible(&self, _monitor: &dyn Monitor) -> Result<Option<BigUint>> {
+        Ok(Some(BigUint::from(self.accepted.len())))
     }
 
-    fn support(&self, most: usize) -> Option<Support> {
-        self.accepted.support(most)
+    fn support(&self, most: usize, _monitor: &dyn Monitor) -> Result<Option<Support>> {
+        Ok(self.accepted.support(most))
     }
 
-    fn notes(&self) -> Vec<String> {
+    fn notes(&self, monitor: &dyn Monitor) -> Result<Vec<String>> {
         let which = if self.enumerated { "possible" } else { "sampled" };
         let mut notes = vec![format!(
             "one of the {} best balanced of {} {which} assignments was drawn (balance score at most {:.4})",
@@ -355,9 +387,9 @@ impl Procedure for Ready {
                 "pairs of units that are always or never in the same arm were not looked for among more than \
                  {PAIRED} units"
             ));
-            return notes;
+            return Ok(notes);
         }
-        let pairs = self.accepted.pairs();
+        let pairs = self.accepted.pairs(monitor)?;
         for (pairs, how) in [(pairs.together, "always"), (pairs.apart, "never")] {
             if pairs.is_empty() {
                 continue;
@@ -374,6 +406,6 @@ impl Procedure for Ready {
                 shown.join(", "),
             ));
         }
-        notes
+        Ok(notes)
     }
 }

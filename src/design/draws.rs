@@ -9,7 +9,7 @@ use rayon::prelude::*;
 use super::procedure::{LEFT_OUT, Procedure, Scratch, Support};
 use super::random::Streams;
 use super::{Design, Units};
-use crate::progress::{Monitor, check};
+use crate::progress::{Monitor, Part, check};
 use crate::rng::Seed;
 use crate::{Fault, Result};
 
@@ -24,13 +24,14 @@ pub(crate) struct Redraws {
 
 impl Redraws {
     /// The procedure of a design for these units, under a seed.
-    pub fn new(design: &Design, units: &Units, seed: &Seed) -> Result<Self> {
-        Ok(Self { procedure: design.procedure(units)?, streams: Streams::new(seed, "draws", units) })
+    pub fn new(design: &Design, units: &Units, seed: &Seed, monitor: &dyn Monitor) -> Result<Self> {
+        let procedure = design.procedure(units, &Part(monitor))?;
+        Ok(Self { procedure, streams: Streams::new(seed, "draws", units) })
     }
 
     /// Draws replicate `index` into `arm`, one entry a unit.
-    pub fn draw(&self, index: u64, scratch: &mut Scratch, arm: &mut [u8]) {
-        self.procedure.draw(self.streams.replicate(index), scratch, arm);
+    pub fn draw(&self, index: u64, scratch: &mut Scratch<'_>, arm: &mut [u8]) -> Result<()> {
+        self.procedure.draw(self.streams.replicate(index), scratch, arm)
     }
 
     /// How many replicates to draw between two looks at the monitor: fewer where each takes many tries.
@@ -39,8 +40,8 @@ impl Redraws {
     }
 
     /// All assignments, where there are at most `most`.
-    pub fn support(&self, most: usize) -> Option<Support> {
-        self.procedure.support(most)
+    pub fn support(&self, most: usize, monitor: &dyn Monitor) -> Result<Option<Support>> {
+        self.procedure.support(most, &Part(monitor))
     }
 }
 
@@ -75,16 +76,15 @@ impl Design {
         cells.try_reserve_exact(size).map_err(|_| too_large())?;
         cells.resize(size, LEFT_OUT);
 
-        let redraws = Redraws::new(self, units, seed)?;
+        let redraws = Redraws::new(self, units, seed, monitor)?;
+        let part = &Part(monitor);
         let size = redraws.chunk();
         for (chunk, block) in cells.chunks_mut(size * width).enumerate() {
             check(monitor, (chunk * size) as u64, n as u64)?;
-            block.par_chunks_mut(width).enumerate().for_each_init(
-                Scratch::default,
-                |scratch, (place, row)| {
-                    redraws.draw((chunk * size + place) as u64, scratch, row);
-                },
-            );
+            block.par_chunks_mut(width).enumerate().try_for_each_init(
+                || Scratch::new(part),
+                |scratch, (place, row)| redraws.draw((chunk * size + place) as u64, scratch, row),
+            )?;
         }
         check(monitor, n as u64, n as u64)?;
         Array2::from_shape_vec((n, width), cells).map_err(|_| too_large())

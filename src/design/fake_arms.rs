@@ -21,6 +21,8 @@ use super::procedure::{Details, Probabilities, Procedure, Scratch, Support, Weig
 use super::random::Random;
 pub(super) use super::weighing::{Chances, Counts, FakeArms, MOST, Room, Rule};
 use super::{Ratio, simple};
+use crate::Result;
+use crate::progress::{Monitor, Pace};
 
 /// A rule over fake arms made ready for the units of one trial.
 pub(super) struct Sequential {
@@ -44,19 +46,27 @@ impl Sequential {
     }
 
     /// Draws one arm after the other and shows each with the chances that it had.
-    fn run(&self, random: Random<'_>, room: &mut Room, mut show: impl FnMut(u32, u8, &Chances)) {
+    fn run(
+        &self,
+        random: Random<'_>,
+        room: &mut Room,
+        pace: &mut Pace<'_>,
+        mut show: impl FnMut(u32, u8, &Chances),
+    ) -> Result<()> {
         let Room { counts, chances } = room;
         for (stratum, members) in self.members.iter().enumerate() {
             let mut steps = random.stratum(stratum);
             counts.clear(self.levels, self.fake.len());
             for (arrival, &unit) in members.iter().enumerate() {
                 let slots = self.slots(stratum, arrival);
+                pace.by(slots.len() * self.fake.len())?;
                 self.rule.weigh(counts, slots, chances);
                 let drawn = chances.draw(steps.step(arrival as u64));
                 counts.add(slots, drawn);
                 show(unit, self.fake.real(drawn), chances);
             }
         }
+        Ok(())
     }
 
     fn slots(&self, stratum: usize, arrival: usize) -> &[u32] {
@@ -71,40 +81,43 @@ impl Sequential {
 }
 
 impl Procedure for Sequential {
-    fn draw(&self, random: Random<'_>, scratch: &mut Scratch, arm: &mut [u8]) {
-        self.run(random, &mut scratch.fake, |unit, drawn, _| arm[unit as usize] = drawn);
+    fn draw(&self, random: Random<'_>, scratch: &mut Scratch<'_>, arm: &mut [u8]) -> Result<()> {
+        let Scratch { fake, pace, .. } = scratch;
+        self.run(random, fake, pace, |unit, drawn, _| arm[unit as usize] = drawn)
     }
 
-    fn probabilities(&self) -> Probabilities {
+    fn probabilities(&self, _monitor: &dyn Monitor) -> Result<Probabilities> {
         let shares = simple::probabilities(&self.fake.ratio);
         let arm = Array2::from_shape_fn((self.units(), shares.len()), |(_, arm)| shares[arm]);
-        Probabilities { arm, simulated: None }
+        Ok(Probabilities { arm, simulated: None })
     }
 
-    fn possible(&self) -> Option<BigUint> {
+    fn possible(&self, monitor: &dyn Monitor) -> Result<Option<BigUint>> {
         if self.rule.always_open() {
-            return Some(simple::possible(self.units(), &self.fake.ratio));
+            return Ok(Some(simple::possible(self.units(), &self.fake.ratio)));
         }
-        (0..self.members.len()).map(|stratum| paths::possible(&OneStratum { of: self, stratum })).product()
+        let strata = 0..self.members.len();
+        strata.map(|stratum| paths::possible(&OneStratum { of: self, stratum }, monitor)).product()
     }
 
-    fn support(&self, most: usize) -> Option<Support> {
-        let strata: Vec<Vec<Weighed>> = (0..self.members.len())
-            .map(|stratum| paths::support(&OneStratum { of: self, stratum }, most))
-            .collect::<Option<_>>()?;
-        product(&self.members, self.units(), &strata, most)
+    fn support(&self, most: usize, monitor: &dyn Monitor) -> Result<Option<Support>> {
+        let strata: Option<Vec<Vec<Weighed>>> = (0..self.members.len())
+            .map(|stratum| paths::support(&OneStratum { of: self, stratum }, most, monitor))
+            .collect::<Result<_>>()?;
+        strata.map_or(Ok(None), |strata| product(&self.members, self.units(), &strata, most, monitor))
     }
 
-    fn details(&self, random: Random<'_>) -> Details {
+    fn details(&self, random: Random<'_>, monitor: &dyn Monitor) -> Result<Details> {
         let mut conditional = Array2::zeros((self.units(), self.fake.arms()));
         let mut real = Vec::new();
-        self.run(random, &mut Room::default(), |unit, _, chances| {
+        let mut pace = Pace::new(monitor);
+        self.run(random, &mut Room::default(), &mut pace, |unit, _, chances| {
             self.fake.real_chances(&chances.of, &mut real);
             for (arm, &chance) in real.iter().enumerate() {
                 conditional[[unit as usize, arm]] = chance as f64 / chances.total as f64;
             }
-        });
-        Details { conditional: Some(conditional), block: None }
+        })?;
+        Ok(Details { conditional: Some(conditional), block: None })
     }
 }
 

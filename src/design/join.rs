@@ -54,7 +54,7 @@ impl Assignment {
                 strangers.len()
             ))
             .column(ids.name())
-            .values(distinct(strangers.iter().filter_map(|&row| ids.label(row).map(str::to_owned))))
+            .ids(distinct(strangers.iter().filter_map(|&row| ids.label(row).map(str::to_owned))))
             .rows(strangers)
             .remedy("Leave these rows out of the comparison, or pass the assignment that they belong to")
             .design());
@@ -69,17 +69,13 @@ impl Assignment {
             let wrong: Vec<usize> =
                 (0..unit.len()).filter(|&row| read[row] != self.arm[unit[row] as usize]).collect();
             if !wrong.is_empty() {
-                let told = wrong.iter().map(|&row| {
-                    let unit = unit[row] as usize;
-                    let drawn = self.arms.get(usize::from(self.arm[unit])).map_or("left out", String::as_str);
-                    format!("{} {}: drawn {drawn}", ids.name(), self.units.labels()[unit])
-                });
+                let told = wrong.iter().map(|&row| self.told(ids, unit[row]));
                 return Err(Fault::new(format!(
                     "{} rows have an arm that is not the one drawn",
                     wrong.len()
                 ))
                 .column(column.name())
-                .values(distinct(told))
+                .ids(distinct(told))
                 .rows(wrong)
                 .remedy(
                     "Analyse by the arm that was drawn (intention to treat), and keep the arm that was \
@@ -89,6 +85,11 @@ impl Assignment {
             }
         }
         Ok(Joined { unit })
+    }
+
+    /// A unit, as a message names it.
+    fn told(&self, ids: &Column, unit: u32) -> String {
+        format!("{} {}", ids.name(), self.units.labels()[unit as usize])
     }
 
     fn check_stratum(&self, unit: &[u32], ids: &Column, column: &Column) -> Result<()> {
@@ -111,20 +112,13 @@ impl Assignment {
         if wrong.is_empty() {
             return Ok(());
         }
-        let told = wrong.iter().map(|&row| {
-            format!(
-                "{} {}: randomised as {}",
-                ids.name(),
-                self.units.labels()[unit[row] as usize],
-                drawn(row)
-            )
-        });
+        let told = wrong.iter().map(|&row| self.told(ids, unit[row]));
         Err(Fault::new(format!(
             "{} rows have a stratum that is not the one they were randomised in",
             wrong.len()
         ))
         .column(column.name())
-        .values(distinct(told))
+        .ids(distinct(told))
         .rows(wrong)
         .remedy("Use the stratum as it stood at randomisation; a corrected value goes into another column")
         .design())

@@ -25,6 +25,7 @@ use super::procedure::{
 use super::random::Random;
 use super::score::{Columns, Score};
 use super::{MatchedSets, Ratio, Units, complete, matching};
+use crate::progress::Monitor;
 use crate::{Fault, Result};
 
 /// A set of units.
@@ -45,10 +46,15 @@ pub(super) struct Ready {
 }
 
 /// Reads or builds the sets.
-pub(super) fn ready(units: &Units, ratio: Ratio, options: &MatchedSets) -> Result<Ready> {
+pub(super) fn ready(
+    units: &Units,
+    ratio: Ratio,
+    options: &MatchedSets,
+    monitor: &dyn Monitor,
+) -> Result<Ready> {
     let (sets, built) = match options {
         MatchedSets::Given(given) => (given_sets(units, &given.on)?, false),
-        MatchedSets::Built(pairs) => (built_sets(units, &pairs.on)?, true),
+        MatchedSets::Built(pairs) => (built_sets(units, &pairs.on, monitor)?, true),
     };
     Ok(Ready { sets, units: units.len(), ratio, built })
 }
@@ -76,22 +82,18 @@ fn given_sets(units: &Units, on: &str) -> Result<Vec<Set>> {
         spanning.dedup();
         return Err(Fault::new(format!("{} matched sets lie in more than one stratum", spanning.len()))
             .column(on)
-            .values(spanning)
+            .ids(spanning)
             .remedy("Match within strata, and name sets of different strata differently")
             .design());
     }
     let alone: Vec<&Set> = sets.iter().filter(|set| set.members.len() < 2).collect();
     if !alone.is_empty() {
-        let named = |set: &&Set| {
-            let unit = set.members.first().map_or("", |&unit| units.labels()[unit as usize].as_str());
-            format!("{} (only {unit})", set.name)
-        };
         return Err(Fault::new(format!(
             "{} matched sets have one unit, which has nothing to be compared with",
             alone.len()
         ))
         .column(on)
-        .values(alone.iter().map(named))
+        .ids(alone.iter().map(|set| set.name.clone()))
         .remedy("Join each to another set, or leave these units out of the trial")
         .design());
     }
@@ -99,15 +101,13 @@ fn given_sets(units: &Units, on: &str) -> Result<Vec<Set>> {
     Ok(sets)
 }
 
-fn built_sets(units: &Units, on: &[String]) -> Result<Vec<Set>> {
+fn built_sets(units: &Units, on: &[String], monitor: &dyn Monitor) -> Result<Vec<Set>> {
     let members = units.members();
     let alone: Vec<String> = members
         .iter()
         .zip(units.strata())
         .filter(|(members, _)| members.len() < 2)
-        .map(|(members, labels)| {
-            format!("{} (only {})", labels.join(" / "), units.labels()[members[0] as usize])
-        })
+        .map(|(_, labels)| labels.join(" / "))
         .collect();
     if !alone.is_empty() {
         return Err(Fault::new(format!("{} strata have one unit, which cannot be matched", alone.len()))
@@ -123,7 +123,7 @@ fn built_sets(units: &Units, on: &[String]) -> Result<Vec<Set>> {
             let (a, b) = (score.row(members[a] as usize), score.row(members[b] as usize));
             a.iter().zip(b).fold(0.0, |sum, (x, y)| sum + (x - y) * (x - y)).sqrt()
         };
-        for set in matching::sets(members.len(), &distance)? {
+        for set in matching::sets(members.len(), &distance, monitor)? {
             let members: Vec<u32> = set.iter().map(|&place| members[place]).collect();
             let name = units.labels()[members[0] as usize].clone();
             sets.push(Set { step: step(&name), name, stratum, members });
@@ -139,10 +139,11 @@ fn step(name: &str) -> u64 {
 }
 
 impl Procedure for Ready {
-    fn draw(&self, random: Random<'_>, scratch: &mut Scratch, arm: &mut [u8]) {
+    fn draw(&self, random: Random<'_>, scratch: &mut Scratch<'_>, arm: &mut [u8]) -> Result<()> {
         let mut stratum = usize::MAX;
         let mut steps = None;
         for set in &self.sets {
+            scratch.pace.by(set.members.len())?;
             if steps.is_none() || set.stratum != stratum {
                 stratum = set.stratum;
                 steps = Some(random.stratum(stratum));
@@ -154,40 +155,44 @@ impl Procedure for Ready {
                 arm[unit as usize] = drawn;
             }
         }
+        Ok(())
     }
 
-    fn probabilities(&self) -> Probabilities {
+    fn probabilities(&self, _monitor: &dyn Monitor) -> Result<Probabilities> {
         let shares = complete::probabilities(&self.ratio);
         let arm = Array2::from_shape_fn((self.units, shares.len()), |(_, arm)| shares[arm]);
-        Probabilities { arm, simulated: None }
+        Ok(Probabilities { arm, simulated: None })
     }
 
-    fn possible(&self) -> Option<BigUint> {
-        self.sets.iter().map(|set| complete::possible(set.members.len(), &self.ratio)).product()
+    fn possible(&self, _monitor: &dyn Monitor) -> Result<Option<BigUint>> {
+        Ok(self.sets.iter().map(|set| complete::possible(set.members.len(), &self.ratio)).product())
     }
 
-    fn support(&self, most: usize) -> Option<Support> {
-        if self.possible()? > BigUint::from(most) {
-            return None;
+    fn support(&self, most: usize, monitor: &dyn Monitor) -> Result<Option<Support>> {
+        if self.possible(monitor)?.is_none_or(|count| count > BigUint::from(most)) {
+            return Ok(None);
         }
         let rule = complete::Rule { ratio: self.ratio.clone() };
-        let within: Vec<Vec<Weighed>> =
-            self.sets.iter().map(|set| rule.support(set.members.len(), most)).collect::<Option<_>>()?;
+        let within: Option<Vec<Vec<Weighed>>> = self
+            .sets
+            .iter()
+            .map(|set| rule.support(set.members.len(), most, monitor))
+            .collect::<Result<_>>()?;
         let members: Vec<Vec<u32>> = self.sets.iter().map(|set| set.members.clone()).collect();
-        product(&members, self.units, &within, most)
+        within.map_or(Ok(None), |within| product(&members, self.units, &within, most, monitor))
     }
 
-    fn details(&self, _random: Random<'_>) -> Details {
+    fn details(&self, _random: Random<'_>, _monitor: &dyn Monitor) -> Result<Details> {
         let mut block = vec![0; self.units];
         for (number, set) in self.sets.iter().enumerate() {
             for &unit in &set.members {
                 block[unit as usize] = number as u32;
             }
         }
-        Details { block: Some(block), ..Details::default() }
+        Ok(Details { block: Some(block), ..Details::default() })
     }
 
-    fn notes(&self) -> Vec<String> {
+    fn notes(&self, _monitor: &dyn Monitor) -> Result<Vec<String>> {
         let mut notes = Vec::new();
         let threes: Vec<&str> =
             self.sets.iter().filter(|set| set.members.len() == 3).map(|set| set.name.as_str()).collect();
@@ -213,6 +218,6 @@ impl Procedure for Ready {
                 self.sets.len(),
             ));
         }
-        notes
+        Ok(notes)
     }
 }

@@ -8,6 +8,7 @@
 
 use std::collections::VecDeque;
 
+use crate::progress::{Monitor, Pace};
 use crate::{Fault, Result};
 
 /// More units than this are not matched: the time grows with the third power.
@@ -17,16 +18,21 @@ const BITS: i32 = 40;
 
 /// Sets of units 0..n: pairs and, where n is odd, one of three. The sets are in order of their first units, the units of
 /// a set in order.
-pub(super) fn sets(n: usize, distance: &dyn Fn(usize, usize) -> f64) -> Result<Vec<Vec<usize>>> {
+pub(super) fn sets(
+    n: usize,
+    distance: &dyn Fn(usize, usize) -> f64,
+    monitor: &dyn Monitor,
+) -> Result<Vec<Vec<usize>>> {
     if n > MOST {
         return Err(Fault::new(format!("{n} units are too many to be matched"))
             .remedy(format!("Match within strata of at most {MOST}"))
             .design());
     }
-    let whole = whole_numbers(n, distance);
+    let mut pace = Pace::new(monitor);
+    let whole = whole_numbers(n, distance, &mut pace)?;
     // In an odd stratum a further place at distance 0 from all takes the unit that costs most.
     let places = n + n % 2;
-    let mate = Search::new(places, |a, b| if a.max(b) < n { whole[a * n + b] } else { 0 }).run()?;
+    let mate = Search::new(places, |a, b| if a.max(b) < n { whole[a * n + b] } else { 0 }).run(&mut pace)?;
     let mut sets: Vec<Vec<usize>> = (0..n)
         .filter(|&unit| unit < mate[unit] && mate[unit] < n)
         .map(|unit| vec![unit, mate[unit]])
@@ -43,10 +49,11 @@ pub(super) fn sets(n: usize, distance: &dyn Fn(usize, usize) -> f64) -> Result<V
 }
 
 /// The distances as whole numbers: multiplied by a power of two, which is exact, and rounded.
-fn whole_numbers(n: usize, distance: &dyn Fn(usize, usize) -> f64) -> Vec<i64> {
+fn whole_numbers(n: usize, distance: &dyn Fn(usize, usize) -> f64, pace: &mut Pace<'_>) -> Result<Vec<i64>> {
     let mut all = vec![0.0; n * n];
     let mut largest = 0.0_f64;
     for a in 0..n {
+        pace.by(64 * n)?;
         for b in a + 1..n {
             let here = distance(a, b);
             largest = largest.max(here);
@@ -64,7 +71,7 @@ fn whole_numbers(n: usize, distance: &dyn Fn(usize, usize) -> f64) -> Vec<i64> {
         largest *= 2.0;
         unit *= 2.0;
     }
-    all.iter().map(|&here: &f64| (here * unit).round_ties_even() as i64).collect()
+    Ok(all.iter().map(|&here: &f64| (here * unit).round_ties_even() as i64).collect())
 }
 
 /// What an outermost node is in the forest.
@@ -155,8 +162,8 @@ impl Search {
     }
 
     /// The mate of each unit, counted from 0.
-    fn run(mut self) -> Result<Vec<usize>> {
-        while self.augmented() {}
+    fn run(mut self, pace: &mut Pace<'_>) -> Result<Vec<usize>> {
+        while self.augmented(pace)? {}
         let mates = &self.mate[1..=self.n];
         if mates.contains(&0) {
             // Cannot happen in a complete graph with an even number of units.
@@ -376,7 +383,7 @@ impl Search {
     }
 
     /// Grows trees from all unmatched units until two of them meet; false where none can.
-    fn augmented(&mut self) -> bool {
+    fn augmented(&mut self, pace: &mut Pace<'_>) -> Result<bool> {
         self.role.fill(Role::Free);
         self.slack.fill(0);
         self.queue.clear();
@@ -388,10 +395,11 @@ impl Search {
             }
         }
         if self.queue.is_empty() {
-            return false;
+            return Ok(false);
         }
         loop {
             while let Some(unit) = self.queue.pop_front() {
+                pace.by(4 * self.n)?;
                 if self.role[self.outer[unit]] == Role::Odd {
                     continue;
                 }
@@ -401,22 +409,23 @@ impl Search {
                     }
                     if self.gap([unit, other]) == 0 {
                         if self.take([unit, other]) {
-                            return true;
+                            return Ok(true);
                         }
                     } else {
                         self.improve_slack(unit, self.outer[other]);
                     }
                 }
             }
+            pace.by(4 * self.n)?;
             if !self.move_duals() {
-                return false;
+                return Ok(false);
             }
             for node in 1..=self.last {
                 let unit = self.slack[node];
                 if self.outer[node] == node && unit != 0 && self.outer[unit] != node {
                     let edge = self.edge(unit, node);
                     if self.gap(edge) == 0 && self.take(edge) {
-                        return true;
+                        return Ok(true);
                     }
                 }
             }
@@ -475,7 +484,12 @@ impl Search {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::progress::NoMonitor;
     use crate::rng::{Seed, Stream};
+
+    fn sets(n: usize, distance: &dyn Fn(usize, usize) -> f64) -> Result<Vec<Vec<usize>>> {
+        super::sets(n, distance, &NoMonitor)
+    }
 
     /// The smallest sum over all pairings.
     fn shortest(n: usize, distance: &[i64], left: u32) -> i64 {
@@ -505,7 +519,8 @@ mod tests {
                     distance[b * n + a] = distance[a * n + b];
                 }
             }
-            let mate = Search::new(n, |a, b| distance[a * n + b]).run().unwrap_or_default();
+            let mate = Search::new(n, |a, b| distance[a * n + b]);
+            let mate = mate.run(&mut Pace::new(&NoMonitor)).unwrap_or_default();
             assert_eq!(mate.len(), n);
             assert!((0..n).all(|unit| mate[mate[unit]] == unit && mate[unit] != unit));
             let sum: i64 = (0..n).map(|unit| distance[unit * n + mate[unit]]).sum();

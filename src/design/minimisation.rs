@@ -31,7 +31,7 @@ use serde::Serialize;
 
 use super::fake_arms::{self, Chances, Counts, FakeArms, Sequential};
 use super::{Fraction, Imbalance, Minimisation, Ratio, Units};
-use crate::progress::{Monitor, check};
+use crate::progress::{Monitor, Part, check, go_on};
 use crate::rng::{Seed, Stream};
 use crate::{Fault, Result};
 
@@ -214,6 +214,7 @@ pub fn shares(
     let base = Stream::new::<&str>(seed, "minimisation shares", &[], 0);
     let arms = fake.arms();
     let mut count = vec![0_u64; arrivals * arms];
+    let part = Part(monitor);
     let mut done = 0;
     while done < trials {
         check(monitor, done, trials)?;
@@ -226,17 +227,18 @@ pub fn shares(
                 let first = done + piece as u64 * PIECE;
                 let mut sums = vec![0_u64; arrivals * arms];
                 for trial in first..until.min(first + PIECE) {
+                    go_on(&part)?;
                     one_trial(&rule, &fake, levels, &mut base.at(trial), arrivals, &mut sums);
                 }
-                sums
+                Ok(sums)
             })
-            .reduce(
+            .try_reduce(
                 || vec![0_u64; arrivals * arms],
                 |mut a, b| {
                     a.iter_mut().zip(b).for_each(|(a, b)| *a += b);
-                    a
+                    Ok(a)
                 },
-            );
+            )?;
         count.iter_mut().zip(here).for_each(|(sum, here)| *sum += here);
         done = until;
     }

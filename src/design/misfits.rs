@@ -28,6 +28,8 @@ use super::complete::{for_each_arrangement, multinomial};
 use super::procedure::{LEFT_OUT, Scratch, Weighed, WithinStratum};
 use super::random::Steps;
 use super::{Misfits, Ratio};
+use crate::Result;
+use crate::progress::{Monitor, Pace};
 
 /// Splits of the pool beyond this number are not counted.
 pub(super) const COUNTED_SPLITS: usize = 4096;
@@ -143,7 +145,7 @@ impl Within {
 }
 
 impl WithinStratum for Within {
-    fn draw(&self, n: usize, steps: &mut Steps, scratch: &mut Scratch) {
+    fn draw(&self, n: usize, steps: &mut Steps, scratch: &mut Scratch<'_>) {
         let stream = steps.step(0);
         self.places(n, &mut |bound| stream.below(bound), &mut scratch.counts);
         spread(&scratch.counts, &mut scratch.arms);
@@ -155,26 +157,30 @@ impl WithinStratum for Within {
         probabilities(n, &self.ratio, rule)
     }
 
-    fn possible(&self, n: usize) -> Option<BigUint> {
-        Some(self.splits(n)?.iter().map(|(places, _)| multinomial(places)).sum())
+    fn possible(&self, n: usize, monitor: &dyn Monitor) -> Result<Option<BigUint>> {
+        let Some(splits) = self.splits(n) else { return Ok(None) };
+        let mut pace = Pace::new(monitor);
+        let ways = |(places, _): &(Vec<u64>, f64)| pace.by(n).map(|()| multinomial(places));
+        splits.iter().map(ways).sum::<Result<_>>().map(Some)
     }
 
-    fn support(&self, n: usize, most: usize) -> Option<Vec<Weighed>> {
-        if self.possible(n)? > BigUint::from(most) {
-            return None;
-        }
+    fn support(&self, n: usize, most: usize, monitor: &dyn Monitor) -> Result<Option<Vec<Weighed>>> {
+        let few = self.possible(n, monitor)?.is_some_and(|count| count <= BigUint::from(most));
+        let Some(splits) = self.splits(n).filter(|_| few) else { return Ok(None) };
         let mut all = Vec::new();
-        for (places, chance) in self.splits(n)? {
+        let mut pace = Pace::new(monitor);
+        for (places, chance) in splits {
             let first = all.len();
             for_each_arrangement(&places, n, &mut |arms| {
                 all.push(Weighed { arms: named(arms, self.ratio.shares.len()), probability: 0.0 });
-            });
+                pace.by(n)
+            })?;
             let probability = chance / (all.len() - first) as f64;
             for weighed in &mut all[first..] {
                 weighed.probability = probability;
             }
         }
-        Some(all)
+        Ok(Some(all))
     }
 }
 

@@ -12,6 +12,11 @@ use super::misfits::{
 use super::procedure::{LEFT_OUT, Probabilities, Procedure, Scratch, Support};
 use super::random::Random;
 use super::{Misfits, Ratio};
+use crate::Result;
+use crate::progress::{Monitor, Pace};
+
+/// Basic steps of looking at one split.
+const STEP: usize = 1 << 8;
 
 /// Misfits of all strata randomised together.
 pub(super) struct Pooled {
@@ -70,8 +75,9 @@ struct Composition {
 }
 
 impl Procedure for Pooled {
-    fn draw(&self, random: Random<'_>, scratch: &mut Scratch, arm: &mut [u8]) {
+    fn draw(&self, random: Random<'_>, scratch: &mut Scratch<'_>, arm: &mut [u8]) -> Result<()> {
         for (stratum, members) in self.members.iter().enumerate() {
+            scratch.pace.by(members.len())?;
             let mut steps = random.stratum(stratum);
             self.rounds(stratum, &mut scratch.counts);
             spread(&scratch.counts, &mut scratch.arms);
@@ -92,9 +98,10 @@ impl Procedure for Pooled {
         for (&unit, &drawn) in misfits.iter().zip(&scratch.arms) {
             arm[unit as usize] = drawn;
         }
+        Ok(())
     }
 
-    fn probabilities(&self) -> Probabilities {
+    fn probabilities(&self, _monitor: &dyn Monitor) -> Result<Probabilities> {
         let rule = if self.weighted { Misfits::WeightedGlobal } else { Misfits::Global };
         let mut arm = Array2::zeros((self.units(), self.shares.len()));
         for members in &self.members {
@@ -105,40 +112,42 @@ impl Procedure for Pooled {
                 }
             }
         }
-        Probabilities { arm, simulated: None }
+        Ok(Probabilities { arm, simulated: None })
     }
 
-    fn possible(&self) -> Option<BigUint> {
+    fn possible(&self, monitor: &dyn Monitor) -> Result<Option<BigUint>> {
+        let mut pace = Pace::new(monitor);
         let mut counts: BTreeMap<Vec<u64>, BigUint> = BTreeMap::new();
         counts.insert(vec![0; self.shares.len()], BigUint::from(1_u32));
         for stratum in 0..self.members.len() {
-            let here = self.compositions(stratum)?;
+            let Some(here) = self.compositions(stratum) else { return Ok(None) };
             let mut next: BTreeMap<Vec<u64>, BigUint> = BTreeMap::new();
             for (pool, count) in &counts {
                 for composition in &here {
+                    pace.by(STEP + self.members[stratum].len())?;
                     let sum = pool.iter().zip(&composition.misfits).map(|(a, b)| a + b).collect();
                     *next.entry(sum).or_default() += count * multinomial(&composition.places);
                 }
                 if next.len() > COUNTED_SPLITS {
-                    return None;
+                    return Ok(None);
                 }
             }
             counts = next;
         }
-        Some(counts.iter().filter(|(pool, _)| fits(pool, &self.shares)).map(|(_, count)| count).sum())
+        Ok(Some(counts.iter().filter(|(pool, _)| fits(pool, &self.shares)).map(|(_, count)| count).sum()))
     }
 
-    fn support(&self, most: usize) -> Option<Support> {
-        if self.possible()? > BigUint::from(most) {
-            return None;
-        }
-        let strata: Vec<Vec<Composition>> =
-            (0..self.members.len()).map(|stratum| self.compositions(stratum)).collect::<Option<_>>()?;
-        let mut found = Support { arm: Array2::zeros((0, self.units())), probability: Vec::new() };
+    fn support(&self, most: usize, monitor: &dyn Monitor) -> Result<Option<Support>> {
+        let few = self.possible(monitor)?.is_some_and(|count| count <= BigUint::from(most));
+        let strata: Option<Vec<Vec<Composition>>> =
+            (0..self.members.len()).map(|stratum| self.compositions(stratum)).collect();
+        let Some(strata) = strata.filter(|_| few) else { return Ok(None) };
+        let mut pace = Pace::new(monitor);
+        let mut found = Support { arm: Array2::zeros((0, 0)), probability: Vec::new() };
         let mut rows: Vec<u8> = Vec::new();
         let mut chosen: Vec<usize> = vec![0; strata.len()];
         loop {
-            self.add(&strata, &chosen, &mut rows, &mut found.probability);
+            self.add(&strata, &chosen, &mut rows, &mut found.probability, &mut pace)?;
             // The next choice of one composition a stratum, the last stratum fastest.
             let Some(last) = (0..strata.len()).rev().find(|&s| chosen[s] + 1 < strata[s].len()) else {
                 break;
@@ -146,17 +155,22 @@ impl Procedure for Pooled {
             chosen[last] += 1;
             chosen[last + 1..].fill(0);
         }
-        if !found.probability.iter().all(|weight| weight.is_finite()) {
-            return None;
-        }
-        found.arm = Array2::from_shape_vec((found.probability.len(), self.units()), rows).ok()?;
-        Some(found)
+        let shape = (found.probability.len(), self.units());
+        let finite = found.probability.iter().all(|weight| weight.is_finite());
+        Ok(Array2::from_shape_vec(shape, rows).ok().filter(|_| finite).map(|arm| Support { arm, ..found }))
     }
 }
 
 impl Pooled {
     /// Adds all assignments in which the misfits of the strata are split as chosen.
-    fn add(&self, strata: &[Vec<Composition>], chosen: &[usize], rows: &mut Vec<u8>, weights: &mut Vec<f64>) {
+    fn add(
+        &self,
+        strata: &[Vec<Composition>],
+        chosen: &[usize],
+        rows: &mut Vec<u8>,
+        weights: &mut Vec<f64>,
+        pace: &mut Pace<'_>,
+    ) -> Result<()> {
         let here: Vec<&Composition> = strata.iter().zip(chosen).map(|(all, &one)| &all[one]).collect();
         let mut pool = vec![0; self.shares.len()];
         let mut ways = 1.0;
@@ -167,8 +181,9 @@ impl Pooled {
             ways *= as_float(&multinomial(&composition.misfits));
         }
         let mut weight = chance(&pool, &self.shares) * ways / as_float(&multinomial(&pool));
+        pace.by(STEP)?;
         if weight == 0.0 {
-            return;
+            return Ok(());
         }
         // All arrangements within strata that have these places are equally likely.
         let mut whole: Vec<Vec<u8>> = vec![vec![0; self.units()]];
@@ -176,13 +191,15 @@ impl Pooled {
             let mut next = Vec::new();
             for_each_arrangement(&composition.places, members.len(), &mut |arms| {
                 for so_far in &whole {
+                    pace.by(so_far.len())?;
                     let mut row = so_far.clone();
                     for (&unit, &arm) in members.iter().zip(arms) {
                         row[unit as usize] = arm;
                     }
                     next.push(row);
                 }
-            });
+                Ok(())
+            })?;
             whole = next;
         }
         weight /= whole.len() as f64;
@@ -190,5 +207,6 @@ impl Pooled {
             rows.extend(row);
             weights.push(weight);
         }
+        Ok(())
     }
 }

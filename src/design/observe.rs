@@ -38,7 +38,7 @@ impl Design {
             ))
             .column(arms.name())
             .rows((0..read.len()).filter(|&row| spans[units.rows()[row] as usize]))
-            .values(spanning.iter().map(|&unit| format!("{} {}", self.unit_column(), units.labels()[unit])))
+            .ids(spanning.iter().map(|&unit| format!("{} {}", self.unit_column(), units.labels()[unit])))
             .remedy(
                 "Give all rows of a cluster the arm it was first randomised to, or name the unit that was \
                      really randomised",
@@ -135,7 +135,7 @@ fn unknown(column: &Column, names: &[String], codes: &[Option<usize>]) -> Error 
     Fault::new("values that are no arm of the design")
         .column(column.name())
         .rows(rows.iter().copied())
-        .values(values)
+        .labels(values)
         .remedy(format!("{hint}The arms are {arms}{numbers}"))
         .input()
 }
@@ -145,6 +145,7 @@ fn nearest(value: &str, names: &[String]) -> Option<String> {
     let value = value.trim().to_lowercase();
     names
         .iter()
+        .filter(|name| name.len() * 2 >= value.len())
         .map(|name| (distance(&value, &name.to_lowercase()), name))
         .filter(|(distance, name)| *distance * 2 <= name.chars().count())
         .min_by_key(|(distance, _)| *distance)

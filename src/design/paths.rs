@@ -8,11 +8,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use num_bigint::BigUint;
 
 use super::procedure::Weighed;
+use crate::Result;
+use crate::progress::{Monitor, Pace};
 
 /// More memories than this in one stratum are not followed.
 const MOST_STATES: usize = 1 << 20;
 /// Arrivals in one stratum beyond which assignments are counted by formula only.
 const MOST_ARRIVALS: usize = 2_000;
+/// Basic steps of following one memory through one arrival.
+const STEP: usize = 1 << 10;
 /// Sets of memories beyond which assignments are not counted.
 const MOST_SETS: usize = 1 << 12;
 
@@ -43,7 +47,12 @@ pub(super) trait Hidden {
 }
 
 /// All assignments in lexicographic order; nothing where there are more than `most`.
-pub(super) fn support<H: Hidden>(hidden: &H, most: usize) -> Option<Vec<Weighed>> {
+pub(super) fn support<H: Hidden>(
+    hidden: &H,
+    most: usize,
+    monitor: &dyn Monitor,
+) -> Result<Option<Vec<Weighed>>> {
+    let mut pace = Pace::new(monitor);
     let mut paths: Vec<(Vec<u8>, BTreeMap<H::State, f64>)> =
         vec![(Vec::new(), BTreeMap::from([(hidden.start(), 1.0)]))];
     for arrival in 0..hidden.arrivals() {
@@ -52,6 +61,7 @@ pub(super) fn support<H: Hidden>(hidden: &H, most: usize) -> Option<Vec<Weighed>
         for (arms, memory) in paths {
             let mut by_arm: BTreeMap<u8, BTreeMap<H::State, f64>> = BTreeMap::new();
             for (state, probability) in memory {
+                pace.by(STEP + arrival)?;
                 for next in hidden.moves(arrival, &state) {
                     *by_arm.entry(next.arm).or_default().entry(next.next).or_default() +=
                         probability * next.probability;
@@ -61,7 +71,7 @@ pub(super) fn support<H: Hidden>(hidden: &H, most: usize) -> Option<Vec<Weighed>
                 states += memory.len();
                 // Every path goes on, so that there are never fewer of them than now.
                 if longer.len() == most || states > MOST_STATES {
-                    return None;
+                    return Ok(None);
                 }
                 let arms = arms.iter().copied().chain([arm]).collect();
                 longer.push((arms, memory));
@@ -73,23 +83,25 @@ pub(super) fn support<H: Hidden>(hidden: &H, most: usize) -> Option<Vec<Weighed>
         arms,
         probability: memory.values().sum(),
     };
-    Some(paths.into_iter().map(weighed).collect())
+    Ok(Some(paths.into_iter().map(weighed).collect()))
 }
 
 /// The number of different assignments; nothing where too many memories would have to be followed.
 ///
 /// Assignments so far are grouped by the set of memories that are possible after them, which decides all that may
 /// follow.
-pub(super) fn possible<H: Hidden>(hidden: &H) -> Option<BigUint> {
+pub(super) fn possible<H: Hidden>(hidden: &H, monitor: &dyn Monitor) -> Result<Option<BigUint>> {
     if hidden.arrivals() > MOST_ARRIVALS {
-        return None;
+        return Ok(None);
     }
+    let mut pace = Pace::new(monitor);
     let mut groups = BTreeMap::from([(BTreeSet::from([hidden.start()]), BigUint::from(1_u32))]);
     for arrival in 0..hidden.arrivals() {
         let mut next: BTreeMap<BTreeSet<H::State>, BigUint> = BTreeMap::new();
         for (memories, count) in groups {
             let mut by_arm: BTreeMap<u8, BTreeSet<H::State>> = BTreeMap::new();
             for state in &memories {
+                pace.by(STEP)?;
                 for step in hidden.moves(arrival, state) {
                     by_arm.entry(step.arm).or_default().insert(step.next);
                 }
@@ -98,10 +110,10 @@ pub(super) fn possible<H: Hidden>(hidden: &H) -> Option<BigUint> {
                 *next.entry(memories).or_default() += &count;
             }
             if next.len() > MOST_SETS {
-                return None;
+                return Ok(None);
             }
         }
         groups = next;
     }
-    Some(groups.into_values().sum())
+    Ok(Some(groups.into_values().sum()))
 }

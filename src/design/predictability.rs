@@ -26,12 +26,14 @@ use super::random::Steps;
 use super::stepwise::{State, Stepwise};
 use super::{Complete, Design, Method, Misfits, Ratio, Units, complete, minimisation};
 use crate::moments::Moments;
-use crate::progress::{Monitor, check};
+use crate::progress::{Monitor, Part, check};
 use crate::rng::{Seed, Stream};
 use crate::{Fault, Result};
 
 /// Simulated trials between two looks at the monitor.
 const CHUNK: u64 = 1 << 10;
+/// Basic steps of one arrival.
+const STEP: usize = 1 << 6;
 
 /// Who is expected to arrive.
 ///
@@ -152,16 +154,17 @@ impl Design {
         }
         let base = Stream::new::<&str>(seed, "predictability", &[], 0);
         let mut trials: Vec<Trial> = Vec::new();
+        let part = Part(monitor);
         let mut done = 0;
         while done < sims {
             check(monitor, done, sims)?;
             let here = CHUNK.min(sims - done) as usize;
             let simulator = Simulator { rule: rule.as_ref(), ratio: &ratio, course: &course };
-            trials.par_extend(
-                (0..here)
-                    .into_par_iter()
-                    .map_init(Room::default, |room, i| simulator.trial(&base, done + i as u64, room)),
-            );
+            let part: Result<Vec<Trial>> = (0..here)
+                .into_par_iter()
+                .map_init(|| Room::new(&part), |room, i| simulator.trial(&base, done + i as u64, room))
+                .collect();
+            trials.extend(part?);
             done += here as u64;
         }
         check(monitor, done, sims)?;
@@ -284,14 +287,27 @@ struct Trial {
 }
 
 /// Room that trials use again and again.
-#[derive(Debug, Default)]
-struct Room {
+#[derive(Debug)]
+struct Room<'a> {
     stratum: Vec<u32>,
     slots: Vec<u32>,
     states: Vec<State>,
     counts: Vec<u64>,
     within: Vec<Vec<u64>>,
-    scratch: Scratch,
+    scratch: Scratch<'a>,
+}
+
+impl<'a> Room<'a> {
+    fn new(monitor: &'a dyn Monitor) -> Self {
+        Self {
+            stratum: Vec::new(),
+            slots: Vec::new(),
+            states: Vec::new(),
+            counts: Vec::new(),
+            within: Vec::new(),
+            scratch: Scratch::new(monitor),
+        }
+    }
 }
 
 struct Simulator<'a> {
@@ -301,7 +317,7 @@ struct Simulator<'a> {
 }
 
 impl Simulator<'_> {
-    fn trial(&self, base: &Stream, number: u64, room: &mut Room) -> Trial {
+    fn trial(&self, base: &Stream, number: u64, room: &mut Room<'_>) -> Result<Trial> {
         let Room { stratum, slots, states, counts, within, scratch } = room;
         let arms = self.ratio.shares.len();
         let mut steps = Steps::new(base, Some(number));
@@ -322,6 +338,7 @@ impl Simulator<'_> {
         within.resize(self.course.strata(), vec![0; arms]);
         let mut trial = Trial::default();
         for (arrival, &here) in stratum.iter().enumerate() {
+            scratch.pace.by(STEP)?;
             let (state, past) = (&mut states[here as usize], &mut within[here as usize]);
             let arm = match self.rule {
                 Some(rule) => {
@@ -340,7 +357,7 @@ impl Simulator<'_> {
             trial.worst = trial.worst.max(trial.end);
         }
         trial.stratum = within.iter().map(|counts| deviation(counts, self.ratio)).max().unwrap_or(0);
-        trial
+        Ok(trial)
     }
 }
 

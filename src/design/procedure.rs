@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use super::random::{Random, Steps};
 use super::weighing;
+use crate::progress::{Monitor, Pace};
 use crate::{Fault, Result};
 
 /// The arm of a unit that a procedure leaves out; a trial has at most 255 arms, so it is never one of theirs.
@@ -25,9 +26,11 @@ pub(super) fn check_arms(rows: &[u32], arm: &[u8], arms: usize) -> Result<()> {
     crate::codes::check(rows, rows.len(), arm.len(), "units")
 }
 
-/// Room that draws use again and again.
-#[derive(Debug, Default)]
-pub(crate) struct Scratch {
+/// Room that draws use again and again, and who may stop them.
+#[derive(Debug)]
+pub(crate) struct Scratch<'a> {
+    /// Asks whether to go on.
+    pub pace: Pace<'a>,
     /// The arms of a stratum's units, in the order in which they are drawn.
     pub arms: Vec<u8>,
     /// Indices to shuffle.
@@ -36,6 +39,18 @@ pub(crate) struct Scratch {
     pub counts: Vec<u64>,
     /// What the rules over fake arms need.
     pub fake: weighing::Room,
+}
+
+impl<'a> Scratch<'a> {
+    pub fn new(monitor: &'a dyn Monitor) -> Self {
+        Self {
+            pace: Pace::new(monitor),
+            arms: Vec::new(),
+            order: Vec::new(),
+            counts: Vec::new(),
+            fake: weighing::Room::default(),
+        }
+    }
 }
 
 /// Every unit's probability of every arm.
@@ -103,22 +118,24 @@ pub struct Support {
 }
 
 /// A procedure made ready for the units of one trial.
+///
+/// What may take long asks a monitor and is an error where that stops it.
 pub(crate) trait Procedure: Send + Sync {
     /// Draws one assignment into `arm`, one entry a unit.
-    fn draw(&self, random: Random<'_>, scratch: &mut Scratch, arm: &mut [u8]);
+    fn draw(&self, random: Random<'_>, scratch: &mut Scratch<'_>, arm: &mut [u8]) -> Result<()>;
 
     /// Every unit's probability of every arm.
-    fn probabilities(&self) -> Probabilities;
+    fn probabilities(&self, monitor: &dyn Monitor) -> Result<Probabilities>;
 
     /// How many different assignments it can give; nothing where that cannot be counted.
-    fn possible(&self) -> Option<BigUint>;
+    fn possible(&self, monitor: &dyn Monitor) -> Result<Option<BigUint>>;
 
     /// All assignments with their probabilities; nothing where there are more than `most`.
-    fn support(&self, most: usize) -> Option<Support>;
+    fn support(&self, most: usize, monitor: &dyn Monitor) -> Result<Option<Support>>;
 
     /// What is known of the assignment that `random` draws, beyond its arms.
-    fn details(&self, _random: Random<'_>) -> Details {
-        Details::default()
+    fn details(&self, _random: Random<'_>, _monitor: &dyn Monitor) -> Result<Details> {
+        Ok(Details::default())
     }
 
     /// How many assignments it looks at for one draw, in the mean.
@@ -127,24 +144,24 @@ pub(crate) trait Procedure: Send + Sync {
     }
 
     /// What a reader of an assignment should know.
-    fn notes(&self) -> Vec<String> {
-        Vec::new()
+    fn notes(&self, _monitor: &dyn Monitor) -> Result<Vec<String>> {
+        Ok(Vec::new())
     }
 }
 
 /// A procedure that draws each stratum by itself, with no regard to who the units are.
 pub(crate) trait WithinStratum: Send + Sync {
     /// Draws the arms of n units into `scratch.arms`.
-    fn draw(&self, n: usize, steps: &mut Steps, scratch: &mut Scratch);
+    fn draw(&self, n: usize, steps: &mut Steps, scratch: &mut Scratch<'_>);
 
     /// Each arm's probability, the same for each of n units.
     fn probabilities(&self, n: usize) -> Vec<f64>;
 
     /// How many different assignments it can give to n units; nothing where that cannot be counted.
-    fn possible(&self, n: usize) -> Option<BigUint>;
+    fn possible(&self, n: usize, monitor: &dyn Monitor) -> Result<Option<BigUint>>;
 
     /// All assignments of n units with their probabilities; nothing where there are more than `most`.
-    fn support(&self, n: usize, most: usize) -> Option<Vec<Weighed>>;
+    fn support(&self, n: usize, most: usize, monitor: &dyn Monitor) -> Result<Option<Vec<Weighed>>>;
 
     /// What is known of the units beyond their arms, in the order in which they are drawn.
     fn details(&self, _n: usize, _steps: &mut Steps) -> Details {
@@ -170,16 +187,18 @@ pub(crate) struct ByStratum<P> {
 }
 
 impl<P: WithinStratum> Procedure for ByStratum<P> {
-    fn draw(&self, random: Random<'_>, scratch: &mut Scratch, arm: &mut [u8]) {
+    fn draw(&self, random: Random<'_>, scratch: &mut Scratch<'_>, arm: &mut [u8]) -> Result<()> {
         for (stratum, members) in self.members.iter().enumerate() {
+            scratch.pace.by(members.len())?;
             self.within.draw(members.len(), &mut random.stratum(stratum), scratch);
             for (&unit, &drawn) in members.iter().zip(&scratch.arms) {
                 arm[unit as usize] = drawn;
             }
         }
+        Ok(())
     }
 
-    fn probabilities(&self) -> Probabilities {
+    fn probabilities(&self, _monitor: &dyn Monitor) -> Result<Probabilities> {
         let mut arm = Array2::zeros((self.units(), self.arms));
         for members in &self.members {
             let shares = self.within.probabilities(members.len());
@@ -189,23 +208,23 @@ impl<P: WithinStratum> Procedure for ByStratum<P> {
                 }
             }
         }
-        Probabilities { arm, simulated: None }
+        Ok(Probabilities { arm, simulated: None })
     }
 
-    fn possible(&self) -> Option<BigUint> {
-        self.members.iter().map(|members| self.within.possible(members.len())).product()
+    fn possible(&self, monitor: &dyn Monitor) -> Result<Option<BigUint>> {
+        self.members.iter().map(|members| self.within.possible(members.len(), monitor)).product()
     }
 
-    fn support(&self, most: usize) -> Option<Support> {
-        let strata: Vec<Vec<Weighed>> = self
+    fn support(&self, most: usize, monitor: &dyn Monitor) -> Result<Option<Support>> {
+        let strata: Option<Vec<Vec<Weighed>>> = self
             .members
             .iter()
-            .map(|members| self.within.support(members.len(), most))
-            .collect::<Option<_>>()?;
-        product(&self.members, self.units(), &strata, most)
+            .map(|members| self.within.support(members.len(), most, monitor))
+            .collect::<Result<_>>()?;
+        strata.map_or(Ok(None), |strata| product(&self.members, self.units(), &strata, most, monitor))
     }
 
-    fn details(&self, random: Random<'_>) -> Details {
+    fn details(&self, random: Random<'_>, _monitor: &dyn Monitor) -> Result<Details> {
         let units = self.units();
         let mut all = Details::default();
         for (stratum, members) in self.members.iter().enumerate() {
@@ -223,7 +242,7 @@ impl<P: WithinStratum> Procedure for ByStratum<P> {
                 }
             }
         }
-        all
+        Ok(all)
     }
 }
 
@@ -239,14 +258,15 @@ pub(super) fn product(
     units: usize,
     strata: &[Vec<Weighed>],
     most: usize,
-) -> Option<Support> {
-    let total = strata.iter().try_fold(1_usize, |so_far, here| so_far.checked_mul(here.len()))?;
-    if total > most {
-        return None;
-    }
+    monitor: &dyn Monitor,
+) -> Result<Option<Support>> {
+    let total = strata.iter().try_fold(1_usize, |so_far, here| so_far.checked_mul(here.len()));
+    let Some(total) = total.filter(|&total| total <= most) else { return Ok(None) };
+    let mut pace = Pace::new(monitor);
     let mut arm = Array2::zeros((total, units));
     let mut probability = vec![1.0; total];
     for (index, mut row) in arm.rows_mut().into_iter().enumerate() {
+        pace.by(units)?;
         // The index read as a number whose digits are the strata's assignments, the last stratum fastest.
         let mut left = index;
         for (members, here) in members.iter().zip(strata).rev() {
@@ -258,7 +278,7 @@ pub(super) fn product(
             }
         }
     }
-    Some(Support { arm, probability })
+    Ok(Some(Support { arm, probability }))
 }
 
 pub(super) fn by_stratum<P: WithinStratum + 'static>(

@@ -10,11 +10,12 @@ use super::{
     biased_coin, big_stick, blocks, complete, constrained, matched, minimisation, misfits, rerandomised,
     simple,
 };
+use crate::progress::{Monitor, watcher};
 use crate::{Fault, Result};
 
 impl Design {
     /// The procedure made ready for these units.
-    pub(crate) fn procedure(&self, units: &Units) -> Result<Box<dyn Procedure>> {
+    pub(crate) fn procedure(&self, units: &Units, monitor: &dyn Monitor) -> Result<Box<dyn Procedure>> {
         self.check_units(units)?;
         let (ratio, arms) = (self.ratio(), self.arms().len());
         Ok(match self.the_method() {
@@ -36,9 +37,9 @@ impl Design {
                 Box::new(minimisation::procedure(options, ratio, units, self.in_order(units)?)?)
             }
             Method::Complete(options) => complete_with(units.members(), ratio, options.misfits)?,
-            Method::MatchedSets(options) => Box::new(matched::ready(units, ratio, options)?),
-            Method::Constrained(options) => Box::new(constrained::ready(self, units, options)?),
-            Method::Rerandomised(options) => Box::new(rerandomised::ready(self, units, options)?),
+            Method::MatchedSets(options) => Box::new(matched::ready(units, ratio, options, monitor)?),
+            Method::Constrained(options) => Box::new(constrained::ready(self, units, options, monitor)?),
+            Method::Rerandomised(options) => Box::new(rerandomised::ready(self, units, options, monitor)?),
         })
     }
 
@@ -63,7 +64,8 @@ impl Design {
     /// # Errors
     /// [`crate::Error::Design`] when the design cannot be carried out.
     pub fn probabilities(&self, units: &Units) -> Result<Probabilities> {
-        Ok(self.procedure(units)?.probabilities())
+        let monitor = &watcher();
+        self.procedure(units, monitor)?.probabilities(monitor)
     }
 
     /// All assignments that the procedure can give to these units, each with its probability; nothing where there
@@ -72,7 +74,8 @@ impl Design {
     /// # Errors
     /// [`crate::Error::Design`] when the design cannot be carried out.
     pub fn support(&self, units: &Units, most: usize) -> Result<Option<Support>> {
-        Ok(self.procedure(units)?.support(most))
+        let monitor = &watcher();
+        self.procedure(units, monitor)?.support(most, monitor)
     }
 }
 

@@ -32,6 +32,7 @@ use super::random::{Random, Steps, Streams};
 use super::schemes::{self, Accepted};
 use super::score::{Columns, Score};
 use super::{Design, Ratio, Rerandomised, Units, complete};
+use crate::progress::Monitor;
 use crate::rng::Seed;
 use crate::{Fault, Result};
 
@@ -85,6 +86,9 @@ fn lower(x: f64, df: f64) -> f64 {
     if x <= 0.0 { 0.0 } else { checked_gamma_lr(0.5 * df, 0.5 * x).unwrap_or(f64::NAN) }
 }
 
+/// Basic steps for one unit in one try.
+const STEP: usize = 8;
+
 /// Rerandomisation made ready for the units of one trial.
 pub(super) struct Ready {
     members: Vec<Vec<u32>>,
@@ -105,14 +109,19 @@ pub(super) struct Ready {
 }
 
 /// Finds the threshold, and makes sure that something is accepted.
-pub(super) fn ready(design: &Design, units: &Units, options: &Rerandomised) -> Result<Ready> {
+pub(super) fn ready(
+    design: &Design,
+    units: &Units,
+    options: &Rerandomised,
+    monitor: &dyn Monitor,
+) -> Result<Ready> {
     let (ratio, arms, members) = (design.ratio(), design.arms().len(), units.members());
     let columns = Columns::new(units, options.on.iter().map(|column| (column.as_str(), 1)))?;
     let score = Score::mahalanobis(&columns, arms, &members)?;
     let accept = options.accept.value();
     let df = (columns.width() * (arms - 1)) as f64;
     let most = rounded(threshold(accept, df));
-    let listed = schemes::enumerate(units, &ratio, &score, LISTED)?;
+    let listed = schemes::enumerate(units, &ratio, &score, LISTED, monitor)?;
     // The seed is no secret here: neither the pilot nor the simulation has to do with the draw.
     let open = Seed::Integer(0);
     let mut ready = Ready {
@@ -134,7 +143,7 @@ pub(super) fn ready(design: &Design, units: &Units, options: &Rerandomised) -> R
             .design()
     };
     if let Some(all) = listed {
-        let accepted = all.accepted(most, arms);
+        let accepted = all.accepted(most, arms, monitor)?;
         if accepted.len() == 0 {
             return Err(never(format!("all {} were looked at", all.len())));
         }
@@ -142,6 +151,7 @@ pub(super) fn ready(design: &Design, units: &Units, options: &Rerandomised) -> R
             design,
             units,
             "Accept a larger share, balance fewer covariates, or use equal arms",
+            monitor,
         )?;
         ready.of = all.len();
         ready.listed = Some(accepted);
@@ -149,7 +159,7 @@ pub(super) fn ready(design: &Design, units: &Units, options: &Rerandomised) -> R
         let tries = (100.0 / accept).ceil() as u64;
         let pilot = Streams::new(&open, "pilot", units);
         let mut arm = vec![0; units.len()];
-        if !ready.search(pilot.assignment(), tries, &mut Scratch::default(), &mut arm) {
+        if !ready.search(pilot.assignment(), tries, &mut Scratch::new(monitor), &mut arm)? {
             return Err(never(format!("{tries} tries")));
         }
         ready.pilot = arm;
@@ -167,18 +177,28 @@ fn rounded(threshold: f64) -> f64 {
 
 impl Ready {
     /// Draws until M is small enough; whether it ever was.
-    fn search(&self, random: Random<'_>, tries: u64, scratch: &mut Scratch, arm: &mut [u8]) -> bool {
+    fn search(
+        &self,
+        random: Random<'_>,
+        tries: u64,
+        scratch: &mut Scratch<'_>,
+        arm: &mut [u8],
+    ) -> Result<bool> {
         let mut steps: Vec<Steps> = (0..self.members.len()).map(|stratum| random.stratum(stratum)).collect();
         let (mut sums, mut counts) = (Vec::new(), Vec::new());
-        (0..tries).any(|number| {
+        for number in 0..tries {
+            scratch.pace.by(STEP * arm.len())?;
             for (members, steps) in self.members.iter().zip(&mut steps) {
                 complete::draw(members.len(), &self.ratio, steps.step(number), scratch);
                 for (&unit, &drawn) in members.iter().zip(&scratch.arms) {
                     arm[unit as usize] = drawn;
                 }
             }
-            self.score.of(arm, &mut sums, &mut counts) <= self.most
-        })
+            if self.score.of(arm, &mut sums, &mut counts) <= self.most {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     fn even(&self) -> bool {
@@ -187,63 +207,65 @@ impl Ready {
 }
 
 impl Procedure for Ready {
-    fn draw(&self, random: Random<'_>, scratch: &mut Scratch, arm: &mut [u8]) {
+    fn draw(&self, random: Random<'_>, scratch: &mut Scratch<'_>, arm: &mut [u8]) -> Result<()> {
         if let Some(listed) = &self.listed {
             listed.draw(random, arm);
-            return;
+            return Ok(());
         }
         // The pilot was accepted within 100 / accept tries; a hundred times as many are enough for any draw.
         let tries = (1e4 / self.accept) as u64;
-        if !self.search(random, tries, scratch, arm) {
+        if !self.search(random, tries, scratch, arm)? {
             arm.copy_from_slice(&self.pilot);
         }
+        Ok(())
     }
 
-    fn probabilities(&self) -> Probabilities {
+    fn probabilities(&self, monitor: &dyn Monitor) -> Result<Probabilities> {
         let (units, arms) = (self.pilot.len(), self.ratio.shares.len());
         if self.even() {
-            return Probabilities {
-                arm: Array2::from_elem((units, arms), 1.0 / arms as f64),
-                simulated: None,
-            };
+            let arm = Array2::from_elem((units, arms), 1.0 / arms as f64);
+            return Ok(Probabilities { arm, simulated: None });
         }
         if let Some(listed) = &self.listed {
-            return listed.probabilities();
+            return listed.probabilities(monitor);
         }
         let draws = (TRIES * self.accept).clamp(FEWEST, MOST) as u64;
         let counts = (0..draws)
             .into_par_iter()
-            .fold(
-                || (vec![0_u64; units * arms], vec![0; units], Scratch::default()),
+            .try_fold(
+                || (vec![0_u64; units * arms], vec![0; units], Scratch::new(monitor)),
                 |(mut counts, mut arm, mut scratch), index| {
-                    self.draw(self.simulation.replicate(index), &mut scratch, &mut arm);
+                    self.draw(self.simulation.replicate(index), &mut scratch, &mut arm)?;
                     for (unit, &drawn) in arm.iter().enumerate() {
                         counts[unit * arms + usize::from(drawn)] += 1;
                     }
-                    (counts, arm, scratch)
+                    Ok((counts, arm, scratch))
                 },
             )
-            .map(|(counts, _, _)| counts)
-            .reduce(|| vec![0; units * arms], |a, b| a.iter().zip(&b).map(|(a, b)| a + b).collect());
+            .map(|part| part.map(|(counts, _, _)| counts))
+            .try_reduce(
+                || vec![0_u64; units * arms],
+                |a, b| Ok(a.iter().zip(&b).map(|(a, b)| a + b).collect()),
+            )?;
         let arm = Array2::from_shape_fn((units, arms), |(unit, arm)| {
             counts[unit * arms + arm] as f64 / draws as f64
         });
-        Probabilities { arm, simulated: Some(draws) }
+        Ok(Probabilities { arm, simulated: Some(draws) })
     }
 
-    fn possible(&self) -> Option<BigUint> {
-        self.listed.as_ref().map(|listed| BigUint::from(listed.len()))
+    fn possible(&self, _monitor: &dyn Monitor) -> Result<Option<BigUint>> {
+        Ok(self.listed.as_ref().map(|listed| BigUint::from(listed.len())))
     }
 
-    fn support(&self, most: usize) -> Option<Support> {
-        self.listed.as_ref()?.support(most)
+    fn support(&self, most: usize, _monitor: &dyn Monitor) -> Result<Option<Support>> {
+        Ok(self.listed.as_ref().and_then(|listed| listed.support(most)))
     }
 
     fn tries(&self) -> u64 {
         if self.listed.is_some() { 1 } else { (1.0 / self.accept) as u64 }
     }
 
-    fn notes(&self) -> Vec<String> {
+    fn notes(&self, _monitor: &dyn Monitor) -> Result<Vec<String>> {
         let mut notes = vec![format!(
             "accepted where the Mahalanobis distance M is at most {:.6} (chi-squared with {} df at {}); the variance of \
              covariate differences shrinks to {:.1}% of that under complete randomisation",
@@ -266,6 +288,6 @@ impl Procedure for Ready {
                     .to_owned(),
             );
         }
-        notes
+        Ok(notes)
     }
 }

@@ -13,7 +13,11 @@ use super::procedure::{Probabilities, Support};
 use super::random::Random;
 use super::score::Score;
 use super::{Design, Ratio, Units, complete};
+use crate::progress::{Monitor, Pace};
 use crate::{Fault, Result};
+
+/// Basic steps for one unit of one candidate.
+const STEP: usize = 8;
 
 /// Candidates with their scores.
 #[derive(Debug, Clone, Default)]
@@ -39,6 +43,7 @@ pub(super) fn enumerate(
     ratio: &Ratio,
     score: &Score,
     most: u64,
+    monitor: &dyn Monitor,
 ) -> Result<Option<Candidates>> {
     let Some(total) =
         possible(units, ratio).and_then(|all| u64::try_from(all).ok()).filter(|&all| all <= most)
@@ -59,11 +64,11 @@ pub(super) fn enumerate(
             splits.into_iter().map(split).collect()
         })
         .collect();
-    let mut walk = Walk::new(units, &members, score, total as usize)?;
+    let mut walk = Walk::new(units, &members, score, total as usize, monitor)?;
     let mut chosen = vec![0; strata.len()];
     loop {
         let here: Vec<&Split> = strata.iter().zip(&chosen).map(|(all, &one)| &all[one]).collect();
-        walk.split(&here);
+        walk.split(&here)?;
         let Some(last) = (0..strata.len()).rev().find(|&s| chosen[s] + 1 < strata[s].len()) else { break };
         chosen[last] += 1;
         chosen[last + 1..].fill(0);
@@ -93,21 +98,28 @@ struct Walk<'a> {
     sums: Vec<f64>,
     arm: Vec<u8>,
     found: Candidates,
+    pace: Pace<'a>,
 }
 
 impl<'a> Walk<'a> {
-    fn new(units: &Units, members: &[Vec<u32>], score: &'a Score, total: usize) -> Result<Self> {
+    fn new(
+        units: &Units,
+        members: &[Vec<u32>],
+        score: &'a Score,
+        total: usize,
+        monitor: &'a dyn Monitor,
+    ) -> Result<Self> {
         let width = units.len();
         let mut found = Candidates { width, ..Candidates::default() };
         reserve(&mut found, total)?;
         let order: Vec<u32> = members.iter().flatten().copied().collect();
         let stratum = order.iter().map(|&unit| units.stratum()[unit as usize]).collect();
         let sums = vec![0.0; (width + 1) * (score.arms - 1) * score.k];
-        Ok(Self { score, order, stratum, sums, arm: vec![0; width], found })
+        Ok(Self { score, order, stratum, sums, arm: vec![0; width], found, pace: Pace::new(monitor) })
     }
 
     /// Visits all assignments with these splits.
-    fn split(&mut self, splits: &[&Split]) {
+    fn split(&mut self, splits: &[&Split]) -> Result<()> {
         let mut left: Vec<u64> = splits.iter().flat_map(|split| split.places.iter().copied()).collect();
         let mut counts = vec![0; self.score.arms];
         for split in splits {
@@ -116,10 +128,10 @@ impl<'a> Walk<'a> {
             }
         }
         let weight = splits.iter().map(|split| split.weight).product();
-        self.extend(0, &mut left, &counts, weight);
+        self.extend(0, &mut left, &counts, weight)
     }
 
-    fn extend(&mut self, place: usize, left: &mut [u64], counts: &[u64], weight: f64) {
+    fn extend(&mut self, place: usize, left: &mut [u64], counts: &[u64], weight: f64) -> Result<()> {
         let (arms, k) = (self.score.arms, self.score.k);
         let size = (arms - 1) * k;
         if place == self.order.len() {
@@ -127,7 +139,7 @@ impl<'a> Walk<'a> {
             self.found.scores.push(self.score.of_sums(sums, counts));
             self.found.weights.push(weight);
             self.found.arms.extend_from_slice(&self.arm);
-            return;
+            return self.pace.by(STEP * place);
         }
         let (unit, stratum) = (self.order[place] as usize, self.stratum[place] as usize);
         for arm in 0..arms {
@@ -145,9 +157,10 @@ impl<'a> Walk<'a> {
                     *sum += value;
                 }
             }
-            self.extend(place + 1, left, counts, weight);
+            self.extend(place + 1, left, counts, weight)?;
             left[slot] += 1;
         }
+        Ok(())
     }
 }
 
@@ -178,9 +191,11 @@ impl Candidates {
     }
 
     /// Those that score at most `cutoff`, in their order.
-    pub fn accepted(&self, cutoff: f64, arms: usize) -> Accepted {
+    pub fn accepted(&self, cutoff: f64, arms: usize, monitor: &dyn Monitor) -> Result<Accepted> {
+        let mut pace = Pace::new(monitor);
         let mut accepted = Accepted { width: self.width, arms, ..Accepted::default() };
         for index in (0..self.len()).filter(|&index| self.scores[index] <= cutoff) {
+            pace.by(self.width)?;
             accepted.schemes.extend_from_slice(&self.arms[index * self.width..(index + 1) * self.width]);
             if let Some(&weight) = self.weights.get(index) {
                 accepted.weights.push(weight);
@@ -188,7 +203,7 @@ impl Candidates {
         }
         let sum: f64 = accepted.weights.iter().sum();
         accepted.weights.iter_mut().for_each(|weight| *weight /= sum);
-        accepted
+        Ok(accepted)
     }
 }
 
@@ -234,9 +249,11 @@ impl Accepted {
     }
 
     /// Every unit's probability of every arm: exact counts where all assignments are equally likely.
-    pub fn probabilities(&self) -> Probabilities {
+    pub fn probabilities(&self, monitor: &dyn Monitor) -> Result<Probabilities> {
+        let mut pace = Pace::new(monitor);
         let mut arm = Array2::zeros((self.width, self.arms));
         for (index, scheme) in self.schemes.chunks(self.width).enumerate() {
+            pace.by(self.width)?;
             let weight = self.weights.get(index).copied().unwrap_or(1.0);
             for (unit, &drawn) in scheme.iter().enumerate() {
                 arm[[unit, usize::from(drawn)]] += weight;
@@ -245,7 +262,7 @@ impl Accepted {
         if self.weights.is_empty() {
             arm /= self.len() as f64;
         }
-        Probabilities { arm, simulated: None }
+        Ok(Probabilities { arm, simulated: None })
     }
 
     /// All of them; nothing where there are more than `most`.
@@ -258,9 +275,17 @@ impl Accepted {
     }
 
     /// Refuses a set in which a unit cannot get one of the arms.
-    pub fn refuse_certain(&self, design: &Design, units: &Units, remedy: &str) -> Result<()> {
+    pub fn refuse_certain(
+        &self,
+        design: &Design,
+        units: &Units,
+        remedy: &str,
+        monitor: &dyn Monitor,
+    ) -> Result<()> {
+        let mut pace = Pace::new(monitor);
         let mut seen = vec![false; self.width * self.arms];
         for scheme in self.schemes.chunks(self.width) {
+            pace.by(self.width)?;
             for (unit, &drawn) in scheme.iter().enumerate() {
                 seen[unit * self.arms + usize::from(drawn)] = true;
             }
@@ -283,7 +308,7 @@ impl Accepted {
             self.len()
         ))
         .column(units.unit().column())
-        .values(certain)
+        .ids(certain)
         .remedy(remedy)
         .design())
     }

@@ -9,6 +9,8 @@ use num_bigint::BigUint;
 use super::Ratio;
 use super::procedure::{LEFT_OUT, Scratch, Weighed, WithinStratum};
 use super::random::Steps;
+use crate::Result;
+use crate::progress::{Monitor, Pace};
 use crate::rng::Stream;
 
 /// The arms of the units of one stratum, in canonical order of the units.
@@ -62,7 +64,7 @@ pub(super) struct Rule {
 }
 
 impl WithinStratum for Rule {
-    fn draw(&self, n: usize, steps: &mut Steps, scratch: &mut Scratch) {
+    fn draw(&self, n: usize, steps: &mut Steps, scratch: &mut Scratch<'_>) {
         let stream = steps.step(0);
         scratch.arms.clear();
         scratch.arms.extend((0..n).map(|_| one(&self.ratio, stream)));
@@ -72,27 +74,27 @@ impl WithinStratum for Rule {
         probabilities(&self.ratio)
     }
 
-    fn possible(&self, n: usize) -> Option<BigUint> {
-        Some(possible(n, &self.ratio))
+    fn possible(&self, n: usize, _monitor: &dyn Monitor) -> Result<Option<BigUint>> {
+        Ok(Some(possible(n, &self.ratio)))
     }
 
-    fn support(&self, n: usize, most: usize) -> Option<Vec<Weighed>> {
+    fn support(&self, n: usize, most: usize, monitor: &dyn Monitor) -> Result<Option<Vec<Weighed>>> {
         let arms = self.ratio.shares.len();
-        let total = arms.checked_pow(u32::try_from(n).ok()?).filter(|&total| total <= most)?;
+        let total = u32::try_from(n).ok().and_then(|n| arms.checked_pow(n));
+        let Some(total) = total.filter(|&total| total <= most) else { return Ok(None) };
         let shares = probabilities(&self.ratio);
-        Some(
-            (0..total)
-                .map(|mut left| {
-                    let mut drawn = vec![0; n];
-                    for place in drawn.iter_mut().rev() {
-                        *place = (left % arms) as u8;
-                        left /= arms;
-                    }
-                    let probability = drawn.iter().map(|&arm| shares[usize::from(arm)]).product();
-                    Weighed { arms: drawn, probability }
-                })
-                .collect(),
-        )
+        let mut pace = Pace::new(monitor);
+        let listed = (0..total).map(|mut left| {
+            pace.by(n)?;
+            let mut drawn = vec![0; n];
+            for place in drawn.iter_mut().rev() {
+                *place = (left % arms) as u8;
+                left /= arms;
+            }
+            let probability = drawn.iter().map(|&arm| shares[usize::from(arm)]).product();
+            Ok(Weighed { arms: drawn, probability })
+        });
+        listed.collect::<Result<_>>().map(Some)
     }
 }
 

@@ -244,7 +244,7 @@ fn refuse_repeats(ids: &Column, rows: &[u32], labels: &[String]) -> Result<()> {
     ))
     .column(ids.name())
     .rows((0..rows.len()).filter(|&row| times[rows[row] as usize] > 1))
-    .values(repeated.iter().map(|&unit| labels[unit].clone()))
+    .ids(repeated.iter().map(|&unit| labels[unit].clone()))
     .remedy("Keep one row for each individual, or randomise clusters: cluster instead of unit")
     .input())
 }
@@ -264,7 +264,7 @@ fn spans_strata(ids: &Column, column: &Column, rows: &[u32], labels: &[String]) 
     Fault::new(format!("{} of {} clusters lie in more than one stratum", spanning.len(), labels.len()))
         .column(column.name())
         .rows((0..rows.len()).filter(|&row| spans[rows[row] as usize]))
-        .values(spanning.iter().map(|&unit| format!("{} {}", ids.name(), labels[unit])))
+        .ids(spanning.iter().map(|&unit| format!("{} {}", ids.name(), labels[unit])))
         .remedy("Give all rows of a cluster the same stratum, for instance the oldest child's")
         .design()
 }

@@ -27,6 +27,7 @@ use rayon::prelude::*;
 use super::fitted::{ClusterRows, Fitted, LANE, Moments, Target};
 use super::targets::{self, Block};
 use crate::linalg::gram::add_cross_products;
+use crate::progress::{Pace, Watcher, watcher};
 use crate::{Fault, Result};
 
 /// The inverse power of `I - L_g` that adjusts the score of a cluster.
@@ -68,7 +69,7 @@ pub(super) struct Adjusted {
 /// The adjusted middle.
 pub(super) fn adjusted(fit: &dyn Fitted, power: Power) -> Result<Adjusted> {
     let k = fit.bread().k();
-    let job = Job::new(fit, power, &[], true);
+    let job = Job::new(fit, power, &[], true)?;
     let total = job.sums()?;
     let width = job.width;
     let middle = Array2::from_shape_fn((k, k), |(a, b)| total.middle[a.min(b) * width + a.max(b)]);
@@ -85,7 +86,7 @@ pub(super) fn with_degrees(fit: &dyn Fitted, contrasts: &[Vec<f64>]) -> Result<(
     let lists: Vec<&[Vec<f64>]> =
         if contrasts.is_empty() { vec![contrasts] } else { contrasts.chunks(at_once).collect() };
     for some in lists {
-        let job = Job::new(fit, Power::Half, some, true);
+        let job = Job::new(fit, Power::Half, some, true)?;
         let total = job.sums()?;
         df.extend(job.degrees(&total)?);
         if first.is_none() {
@@ -130,7 +131,7 @@ pub(super) fn hotelling(fit: &dyn Fitted, contrasts: &[Vec<f64>]) -> Result<f64>
     let turned: Vec<Vec<f64>> = (0..q)
         .map(|s| (0..k).map(|j| (0..q).map(|t| contrasts[t][j] * root[(t, s)]).sum()).collect())
         .collect();
-    let job = Job::new(fit, Power::Half, &turned, false);
+    let job = Job::new(fit, Power::Half, &turned, false)?;
     let total = job.joint()?;
     Ok((q * (q + 1)) as f64 / total)
 }
@@ -138,7 +139,7 @@ pub(super) fn hotelling(fit: &dyn Fitted, contrasts: &[Vec<f64>]) -> Result<f64>
 /// `sum_g Gamma^st_gg`, q x q.
 fn expectation(fit: &dyn Fitted, contrasts: &[Vec<f64>]) -> Result<DMatrix<f64>> {
     let q = contrasts.len();
-    let job = Job::new(fit, Power::Half, contrasts, false);
+    let job = Job::new(fit, Power::Half, contrasts, false)?;
     let mut expected = DMatrix::zeros(q, q);
     job.each_cluster(|work, _| {
         let own = work.own(&job);
@@ -147,6 +148,7 @@ fn expectation(fit: &dyn Fitted, contrasts: &[Vec<f64>]) -> Result<DMatrix<f64>>
                 expected[(s, t)] += own[s * q + t];
             }
         }
+        Ok(())
     })?;
     Ok(expected)
 }
@@ -171,6 +173,7 @@ struct Job<'f> {
     identity: Option<targets::Whole>,
     /// The length of q, and the signs of its products.
     dim: usize,
+    watcher: Watcher,
 }
 
 /// How a cluster enters sums over pairs.
@@ -216,7 +219,7 @@ struct Sums {
 }
 
 impl<'f> Job<'f> {
-    fn new(fit: &'f dyn Fitted, power: Power, contrasts: &[Vec<f64>], normalise: bool) -> Self {
+    fn new(fit: &'f dyn Fitted, power: Power, contrasts: &[Vec<f64>], normalise: bool) -> Result<Self> {
         let k = fit.bread().k();
         let width = k.next_multiple_of(LANE);
         let m = contrasts.len();
@@ -234,12 +237,13 @@ impl<'f> Job<'f> {
             _ => Target::Inverse,
         };
         let identity = match (target, fit.rows()) {
-            (Target::Identity, Some(rows)) => Some(targets::Whole::new(rows)),
+            (Target::Identity, Some(rows)) => Some(targets::Whole::new(rows)?),
             _ => None,
         };
         let dim = if identity.is_some() { (2 * k).next_multiple_of(LANE) } else { width };
         let count = fit.clusters().unwrap_or(fit.n());
-        Self { fit, power, k, width, m, lanes, u, length, count, target, identity, dim }
+        let watcher = watcher();
+        Ok(Self { fit, power, k, width, m, lanes, u, length, count, target, identity, dim, watcher })
     }
 
     fn work(&self) -> Work {
@@ -301,12 +305,19 @@ impl<'f> Job<'f> {
         Ok(total)
     }
 
+    /// Basic steps of one cluster, about.
+    fn step(&self) -> usize {
+        (1 + self.m) * self.dim * self.dim + self.k * self.k * self.k
+    }
+
     /// Visits every cluster in order, on one thread.
-    fn each_cluster(&self, mut visit: impl FnMut(&Work, Class)) -> Result<()> {
+    fn each_cluster(&self, mut visit: impl FnMut(&Work, Class) -> Result<()>) -> Result<()> {
         let mut work = self.work();
+        let mut pace = Pace::new(&self.watcher);
         for g in 0..self.count {
+            pace.by(self.step())?;
             let class = work.adjust(self, g)?;
-            visit(&work, class);
+            visit(&work, class)?;
         }
         Ok(())
     }
@@ -319,10 +330,12 @@ impl<'f> Job<'f> {
                 (norm(outer, self.dim, |j| self.sign(j)) - total.fourth[c]).max(0.0)
             })
             .collect();
+        let mut pace = Pace::new(&self.watcher);
         if !total.heavy.is_empty() {
             let row = |q: &[f64], c: usize| q[c * self.dim..(c + 1) * self.dim].to_vec();
             for (a, one) in total.heavy.iter().enumerate() {
                 for other in &total.heavy[..a] {
+                    pace.by(self.m * self.dim)?;
                     for (c, pairs) in pairs.iter_mut().enumerate() {
                         let product = self.product(&row(one, c), &row(other, c));
                         *pairs += 2.0 * product * product;
@@ -331,15 +344,17 @@ impl<'f> Job<'f> {
             }
             self.each_cluster(|work, class| {
                 if class == Class::Heavy {
-                    return;
+                    return Ok(());
                 }
                 for heavy in &total.heavy {
+                    pace.by(self.m * self.dim)?;
                     for (c, pairs) in pairs.iter_mut().enumerate() {
                         let range = c * self.dim..(c + 1) * self.dim;
                         let product = self.product(&heavy[range.clone()], &work.q[range]);
                         *pairs += 2.0 * product * product;
                     }
                 }
+                Ok(())
             })?;
         }
         Ok((0..self.m)
@@ -368,11 +383,13 @@ impl<'f> Job<'f> {
         let mut light = 0.0;
         let mut outer = vec![DMatrix::<f64>::zeros(dim, dim); q * q];
         let mut heavy: Vec<Vec<f64>> = Vec::new();
+        let mut pace = Pace::new(&self.watcher);
         self.each_cluster(|work, class| {
+            pace.by(q * q * dim * dim)?;
             total += spread(&work.own(self));
             if class == Class::Heavy {
                 heavy.push(work.q.clone());
-                return;
+                return Ok(());
             }
             light -= spread(&between(&work.q, &work.q));
             for s in 0..q {
@@ -385,6 +402,7 @@ impl<'f> Job<'f> {
                     }
                 }
             }
+            Ok(())
         })?;
         for block in &mut outer {
             for b in 0..dim {
@@ -395,6 +413,7 @@ impl<'f> Job<'f> {
         // The products are those of q, so their signs come once for every index that is summed over.
         for s in 0..q {
             for t in 0..q {
+                pace.by(dim * dim * dim)?;
                 let (st, ts) = (&outer[s * q + t], &outer[t * q + s]);
                 light += (st * ts).trace() + (st * st).trace();
             }
@@ -402,6 +421,7 @@ impl<'f> Job<'f> {
         total += light.max(0.0);
         for (a, one) in heavy.iter().enumerate() {
             for other in &heavy[..a] {
+                pace.by(q * q * dim)?;
                 total += 2.0 * spread(&between(one, other));
             }
         }
@@ -409,9 +429,11 @@ impl<'f> Job<'f> {
             self.each_cluster(|work, class| {
                 if class == Class::Light {
                     for one in &heavy {
+                        pace.by(q * q * dim)?;
                         total += 2.0 * spread(&between(one, &work.q));
                     }
                 }
+                Ok(())
             })?;
         }
         Ok(total)
@@ -516,10 +538,13 @@ impl Pass<'_, '_> {
         let mut scores = vec![0.0; BATCH * width];
         let mut queue = vec![0.0; m * BATCH * dim];
         let (mut scored, mut queued) = (0, 0);
+        let mut pace = Pace::new(&job.watcher);
+        let step = job.step();
         if job.target == Target::Inverse {
             job.fit.gather(self.range.clone(), &mut work.moments);
         }
         for g in self.range {
+            pace.by(step)?;
             let mut done = false;
             if fixed {
                 let mut into = Queue { values: &mut queue, at: queued, fourth: &mut sums.fourth };

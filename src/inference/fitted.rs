@@ -44,7 +44,10 @@ pub trait Fitted: Send + Sync {
     fn moments(&self, g: usize, into: &mut Moments);
 
     /// The whitened scores of all clusters, G x k by rows.
-    fn scores(&self) -> Vec<f64> {
+    ///
+    /// # Errors
+    /// [`crate::Error::Interrupted`] when whoever watches stops the work.
+    fn scores(&self) -> Result<Vec<f64>> {
         let (k, count) = (self.coef().len(), self.clusters().unwrap_or(self.n()));
         let mut into = Moments::new(k);
         let mut scores = vec![0.0; count * k];
@@ -52,15 +55,18 @@ pub trait Fitted: Send + Sync {
             self.moments(g, &mut into);
             score.copy_from_slice(into.score());
         }
-        scores
+        Ok(scores)
     }
 
     /// `sum of t_g t_g'`, k x k.
-    fn score_products(&self) -> Array2<f64> {
+    ///
+    /// # Errors
+    /// As [`Fitted::scores`].
+    fn score_products(&self) -> Result<Array2<f64>> {
         let k = self.coef().len();
-        let scores = self.scores();
-        ArrayView2::from_shape((scores.len() / k.max(1), k), &scores)
-            .map_or_else(|_| Array2::zeros((k, k)), |scores| scores.t().dot(&scores))
+        let scores = self.scores()?;
+        Ok(ArrayView2::from_shape((scores.len() / k.max(1), k), &scores)
+            .map_or_else(|_| Array2::zeros((k, k)), |scores| scores.t().dot(&scores)))
     }
 
     /// The information of cluster `g` along directions of the whitened columns, `v_a' L_g v_b`, m x m by rows. Models
@@ -192,7 +198,10 @@ pub trait WhitenedRows: Send + Sync {
     fn n(&self) -> usize;
 
     /// The leverage of every row, `h = z'z` (0 for a weight of 0), length n.
-    fn leverage(&self) -> Vec<f64>;
+    ///
+    /// # Errors
+    /// [`crate::Error::Interrupted`] when whoever watches stops the work.
+    fn leverage(&self) -> Result<Vec<f64>>;
 
     /// The roots of the rows' weights in the information, length n; none where they are all 1.
     fn roots(&self) -> Option<&[f64]>;
@@ -206,16 +215,25 @@ pub trait WhitenedRows: Send + Sync {
     }
 
     /// `z_i' u` of every row, with its weight, length n.
-    fn project(&self, u: &[f64]) -> Vec<f64>;
+    ///
+    /// # Errors
+    /// As [`WhitenedRows::leverage`].
+    fn project(&self, u: &[f64]) -> Result<Vec<f64>>;
 
     /// The whitened row `i`, length k, with its weight.
     fn row(&self, i: usize) -> Vec<f64>;
 
     /// `sum of f_i^2 x_i x_i'`, whitened: k x k by rows. The rows are without their weights.
-    fn outer(&self, factors: &[f64]) -> Array2<f64>;
+    ///
+    /// # Errors
+    /// As [`WhitenedRows::leverage`].
+    fn outer(&self, factors: &[f64]) -> Result<Array2<f64>>;
 
     /// The squared Frobenius norm of [`WhitenedRows::outer`].
-    fn outer_norm(&self, factors: &[f64]) -> f64;
+    ///
+    /// # Errors
+    /// As [`WhitenedRows::leverage`].
+    fn outer_norm(&self, factors: &[f64]) -> Result<f64>;
 
     /// The rows of cluster `g`.
     fn cluster(&self, g: usize, into: &mut ClusterRows);

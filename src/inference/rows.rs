@@ -25,11 +25,11 @@ const HEAVY: f64 = 0.02;
 /// # Errors
 /// [`crate::Error::Input`] naming the rows that the model fits exactly.
 pub(super) fn rests(rows: &dyn WhitenedRows, kind: Vcov, resolution: f64) -> Result<Vec<f64>> {
-    let mut rests: Vec<f64> = rows.leverage().into_iter().map(|h| 1.0 - h).collect();
+    let mut rests: Vec<f64> = rows.leverage()?.into_iter().map(|h| 1.0 - h).collect();
     for i in (0..rests.len()).filter(|&i| rests[i] < SMALL).collect::<Vec<_>>() {
         let z = rows.row(i);
         let length = z.iter().map(|z| z * z).sum::<f64>();
-        let products = rows.project(&z);
+        let products = rows.project(&z)?;
         let others: f64 = products.iter().enumerate().filter(|(j, _)| *j != i).map(|(_, p)| p * p).sum();
         rests[i] = others / length;
     }
@@ -62,25 +62,28 @@ pub(super) fn apart(rows: &dyn WhitenedRows, rests: &[f64], factors: &mut [f64])
 }
 
 /// The Satterthwaite degrees of freedom of contrasts given in whitened form, under HC2.
-pub(super) fn degrees(rows: &dyn WhitenedRows, rests: &[f64], contrasts: &[Vec<f64>]) -> Vec<f64> {
+///
+/// # Errors
+/// [`crate::Error::Interrupted`] when whoever watches stops the work.
+pub(super) fn degrees(rows: &dyn WhitenedRows, rests: &[f64], contrasts: &[Vec<f64>]) -> Result<Vec<f64>> {
     let heavy: Vec<usize> = (0..rests.len()).filter(|&i| rests[i] < HEAVY).collect();
     // The products of the heavy rows with all others do not depend on the contrast.
-    let products: Vec<Vec<f64>> = heavy.iter().map(|&i| rows.project(&rows.row(i))).collect();
+    let products: Vec<Vec<f64>> = heavy.iter().map(|&i| rows.project(&rows.row(i))).collect::<Result<_>>()?;
     contrasts
         .iter()
         .map(|u| {
             let length = u.iter().map(|v| v * v).sum::<f64>().sqrt();
             if length == 0.0 {
-                return f64::NAN;
+                return Ok(f64::NAN);
             }
             let unit: Vec<f64> = u.iter().map(|v| v / length).collect();
-            let own = rows.project(&unit);
+            let own = rows.project(&unit)?;
             let mut factors: Vec<f64> = own.iter().zip(rests).map(|(p, rest)| p / rest.sqrt()).collect();
             let kept: Vec<f64> = heavy.iter().map(|&i| std::mem::take(&mut factors[i])).collect();
             let trace: f64 = own.iter().map(|p| p * p).sum();
             let squares: f64 = own.iter().map(|p| p.powi(4)).sum();
             let fourth: f64 = factors.iter().zip(rests).map(|(a, rest)| (a * a * (1.0 - rest)).powi(2)).sum();
-            let mut pairs = (rows.outer_norm(&weighted(rows, &factors)) - fourth).max(0.0);
+            let mut pairs = (rows.outer_norm(&weighted(rows, &factors))? - fourth).max(0.0);
             for (a, (&i, products)) in heavy.iter().zip(&products).enumerate() {
                 let light: f64 = products.iter().zip(&factors).map(|(p, f)| (p * f).powi(2)).sum();
                 pairs += 2.0 * kept[a] * kept[a] * light;
@@ -89,15 +92,18 @@ pub(super) fn degrees(rows: &dyn WhitenedRows, rests: &[f64], contrasts: &[Vec<f
                     pairs += (kept[a] * kept[b] * products[j]).powi(2);
                 }
             }
-            at_least_one(trace * trace / (squares + pairs))
+            Ok(at_least_one(trace * trace / (squares + pairs)))
         })
         .collect()
 }
 
 /// As [`super::adjusted::hotelling`] where every row is its own cluster: contrasts with orthonormal whitened forms.
-pub(super) fn hotelling(rows: &dyn WhitenedRows, rests: &[f64], contrasts: &[Vec<f64>]) -> f64 {
+///
+/// # Errors
+/// As [`degrees`].
+pub(super) fn hotelling(rows: &dyn WhitenedRows, rests: &[f64], contrasts: &[Vec<f64>]) -> Result<f64> {
     let q = contrasts.len();
-    let own: Vec<Vec<f64>> = contrasts.iter().map(|u| rows.project(u)).collect();
+    let own: Vec<Vec<f64>> = contrasts.iter().map(|u| rows.project(u)).collect::<Result<_>>()?;
     let n = rests.len();
     // Gamma^st_ii = p_s p_t, so trace and square of the q x q matrix are both (sum of p^2)^2.
     let size: Vec<f64> = (0..n).map(|i| own.iter().map(|p| p[i] * p[i]).sum()).collect();
@@ -112,21 +118,21 @@ pub(super) fn hotelling(rows: &dyn WhitenedRows, rests: &[f64], contrasts: &[Vec
             let positive: Vec<f64> = (0..n).map(|i| light(i) * root(own[s][i] * own[t][i])).collect();
             let negative: Vec<f64> = (0..n).map(|i| light(i) * root(-own[s][i] * own[t][i])).collect();
             let difference =
-                &rows.outer(&weighted(rows, &positive)) - &rows.outer(&weighted(rows, &negative));
+                &rows.outer(&weighted(rows, &positive))? - &rows.outer(&weighted(rows, &negative))?;
             total += 2.0 * difference.iter().map(|v| v * v).sum::<f64>();
         }
     }
     total -= (0..n).map(|i| 2.0 * (light(i).powi(2) * (1.0 - rests[i]) * size[i]).powi(2)).sum::<f64>();
     let dot = |i: usize, j: usize| own.iter().map(|p| p[i] * p[j]).sum::<f64>();
     for &i in &heavy {
-        let products = rows.project(&rows.row(i));
+        let products = rows.project(&rows.row(i))?;
         for j in (0..n).filter(|&j| j != i) {
             let pair = 2.0 * (products[j] * dot(i, j)).powi(2) / (rests[i] * rests[j]);
             // Pairs with a light row come once here and count twice.
             total += if rests[j] < HEAVY { pair } else { 2.0 * pair };
         }
     }
-    (q * (q + 1)) as f64 / total
+    Ok((q * (q + 1)) as f64 / total)
 }
 
 fn root(value: f64) -> f64 {

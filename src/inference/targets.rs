@@ -20,6 +20,7 @@ use nalgebra::{DMatrix, DVector, SymmetricEigen};
 
 use super::fitted::{ClusterRows, WhitenedRows};
 use super::inverse_root::inverse_root;
+use crate::Result;
 
 /// Eigenvalues of `I - Z Z'` below this are zero: here they are differences from 1.
 const SINGULAR: f64 = 1e-12;
@@ -73,11 +74,11 @@ pub(super) struct Whole {
 }
 
 impl Whole {
-    pub fn new(rows: &dyn WhitenedRows) -> Self {
+    pub fn new(rows: &dyn WhitenedRows) -> Result<Self> {
         let mut weights: Vec<f64> = rows.roots().unwrap_or_default().iter().map(|root| root * root).collect();
         let unit = (weights.iter().sum::<f64>() / weights.len() as f64).sqrt();
         weights.iter_mut().for_each(|w| *w /= unit);
-        let outer = rows.outer(&weights);
+        let outer = rows.outer(&weights)?;
         let k = outer.nrows();
         let squares = DMatrix::from_fn(k, k, |a, b| outer[(a, b)]);
         let t = DMatrix::from_fn(2 * k, 2 * k, |a, b| match (a < k, b < k) {
@@ -90,7 +91,7 @@ impl Whole {
         for (mut row, l) in turn.row_iter_mut().zip(eigen.eigenvalues.iter()) {
             row *= l.abs().sqrt();
         }
-        Self { unit, squares, turn, signs: eigen.eigenvalues.iter().map(|l| l.signum()).collect() }
+        Ok(Self { unit, squares, turn, signs: eigen.eigenvalues.iter().map(|l| l.signum()).collect() })
     }
 
     /// The sign of product `j`.

@@ -39,6 +39,7 @@ use super::adjusted::{self, Power};
 use super::covariance::{Covariance, Sandwich};
 use super::fitted::{Fitted, Reference, Target};
 use super::rows;
+use crate::progress::{go_on, watcher};
 use crate::words::words;
 use crate::{Error, Fault, Result};
 
@@ -186,7 +187,7 @@ fn middle(fit: &dyn Fitted, kind: Vcov, rule: DfRule) -> Result<Middle> {
         Vcov::Iid => Middle::of(Array2::eye(k) * fit.bread().scale()),
         Vcov::Hc0 | Vcov::Hc1 => {
             let factor = if kind == Vcov::Hc1 { n / residual } else { 1.0 };
-            Middle::of(fit.score_products() * factor)
+            Middle::of(fit.score_products()? * factor)
         }
         Vcov::Hc2 | Vcov::Hc3 => {
             let rows = fit.rows().ok_or_else(|| without_rows(kind))?;
@@ -197,7 +198,7 @@ fn middle(fit: &dyn Fitted, kind: Vcov, rule: DfRule) -> Result<Middle> {
                 .map(|(s, rest)| if kind == Vcov::Hc2 { s / rest.sqrt() } else { s / rest })
                 .collect();
             let apart = rows::apart(rows, &rests, &mut inflated);
-            Middle { apart, rests: Some(rests), ..Middle::of(rows.outer(&inflated)) }
+            Middle { apart, rests: Some(rests), ..Middle::of(rows.outer(&inflated)?) }
         }
         Vcov::Cr0 | Vcov::Cr1 | Vcov::Cr1s => {
             let factor = match kind {
@@ -205,7 +206,7 @@ fn middle(fit: &dyn Fitted, kind: Vcov, rule: DfRule) -> Result<Middle> {
                 Vcov::Cr1s => count / (count - 1.0) * (n - 1.0) / residual,
                 _ => 1.0,
             };
-            Middle::of(fit.score_products() * factor)
+            Middle::of(fit.score_products()? * factor)
         }
         Vcov::Cr2 => {
             let bread = fit.bread();
@@ -248,10 +249,14 @@ fn jackknife(fit: &dyn Fitted, count: f64) -> Result<Vec<Vec<f64>>> {
     use rayon::prelude::*;
     let coef = fit.coef();
     let groups = fit.clusters().unwrap_or(fit.n());
-    let changes: Vec<Vec<f64>> = (0..groups)
-        .into_par_iter()
-        .map(|g| Ok(fit.without(g)?.iter().zip(coef).map(|(without, b)| without - b).collect()))
-        .collect::<Result<_>>()?;
+    // The threads that share the work do not know who watches it.
+    let watcher = watcher();
+    let change = |g: usize| -> Result<Vec<f64>> {
+        go_on(&watcher)?;
+        let without = watcher.over(|| fit.without(g))?;
+        Ok(without.iter().zip(coef).map(|(without, b)| without - b).collect())
+    };
+    let changes: Vec<Vec<f64>> = (0..groups).into_par_iter().map(change).collect::<Result<_>>()?;
     let root = fit.bread().coefficients();
     let factor = ((count - 1.0) / count).sqrt();
     let scores = changes.iter().map(|change| solve(&root, change).into_iter().map(|s| s * factor).collect());
@@ -284,7 +289,7 @@ pub(super) fn degrees(
     let fixed = fixed_degrees(fit, kind, rule);
     match (fixed, fit.rows(), rests) {
         (Some(df), _, _) => Ok(vec![df; directions.len()]),
-        (None, Some(rows), Some(rests)) => Ok(rows::degrees(rows, rests, directions)),
+        (None, Some(rows), Some(rests)) => rows::degrees(rows, rests, directions),
         _ => adjusted::satterthwaite(fit, directions),
     }
 }

@@ -83,7 +83,7 @@ pub(super) fn wald(covariance: &Covariance<'_>, matrix: ArrayView2<'_, f64>) -> 
         });
     }
     let eta = match (fit.rows(), covariance.rests()) {
-        (Some(rows), Some(rests)) => rows::hotelling(rows, rests, &basis),
+        (Some(rows), Some(rests)) => rows::hotelling(rows, rests, &basis)?,
         _ => adjusted::hotelling(fit, &basis)?,
     };
     let df = eta - qf + 1.0;

@@ -19,6 +19,7 @@
 use std::collections::HashMap;
 
 pub use super::exact::Exact;
+use crate::error::cut;
 use crate::setters::setters;
 use crate::words::words;
 use crate::{Error, Fault, Result};
@@ -241,15 +242,6 @@ fn too_large(line: &Line) -> Error {
         .values([cut(&line.formula)])
         .remedy("Give its inputs with fewer digits")
         .input()
-}
-
-/// The beginning of a text, for messages.
-fn cut(text: &str) -> String {
-    const SHOWN: usize = 120;
-    match text.char_indices().nth(SHOWN) {
-        None => text.to_owned(),
-        Some((end, _)) => format!("{} …", &text[..end]),
-    }
 }
 
 /// A formula read, as steps in the order in which they are worked out (postfix): however long it is, neither working it

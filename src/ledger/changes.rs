@@ -1,6 +1,6 @@
 //! What happens to families after they were enrolled. No entry changes the arm that was drawn.
 
-use super::enrol::{Placement, Receipt, answered};
+use super::enrol::{Placement, Receipt, answered, request_id};
 use super::event::{Event, Record, Signature};
 use super::store::{Ledger, read_clock};
 use super::time::When;
@@ -37,10 +37,10 @@ impl Entry {
         self
     }
 
-    /// Names this request, so that a second try gives the first answer instead of an error.
+    /// Names this request, so that a second try gives the first answer instead of an error; an empty id is none.
     #[must_use]
     pub fn request(mut self, id: &str) -> Self {
-        self.request = Some(nfc(id));
+        self.request = request_id(id);
         self
     }
 

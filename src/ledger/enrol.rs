@@ -26,6 +26,11 @@ pub struct Application {
     request: Option<String>,
 }
 
+/// The id of a request; the empty one that a form sends where nothing was filled in names no request.
+pub(super) fn request_id(id: &str) -> Option<String> {
+    (!id.trim().is_empty()).then(|| nfc(id))
+}
+
 fn all<S: AsRef<str>>(values: impl IntoIterator<Item = S>) -> Vec<String> {
     values.into_iter().map(|value| nfc(value.as_ref())).collect()
 }
@@ -86,10 +91,10 @@ impl Application {
         self
     }
 
-    /// Names this request, so that a second try gives the first answer instead of an error.
+    /// Names this request, so that a second try gives the first answer instead of an error; an empty id is none.
     #[must_use]
     pub fn request(mut self, id: &str) -> Self {
-        self.request = Some(nfc(id));
+        self.request = request_id(id);
         self
     }
 
@@ -235,9 +240,12 @@ pub(super) fn answered(writer: &Writer<'_>, record: &Record) -> Result<Option<u6
     match writer.state.answers.get(request) {
         None => Ok(None),
         Some(answer) if answer.asked == record.asked() => Ok(Some(answer.sequence)),
-        Some(answer) => Err(Fault::new(format!("request id '{request}' was used for something else"))
-            .values([format!("event {}", answer.sequence)])
-            .remedy("Give every request an id of its own, and repeat it only to repeat the very same request")
-            .ledger()),
+        Some(answer) => Err(Fault::new(format!(
+            "request id '{}' was used for something else",
+            crate::error::cut(request)
+        ))
+        .values([format!("event {}", answer.sequence)])
+        .remedy("Give every request an id of its own, and repeat it only to repeat the very same request")
+        .ledger()),
     }
 }

@@ -2,12 +2,13 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::event::{Event, Record, Signature};
 use super::{Application, Ledger, Rules, Time};
 use crate::design::{Design, Simple};
-use crate::progress::Monitor;
+use crate::progress::{Monitor, NoMonitor, watched};
 use crate::rng::Seed;
 use crate::{Error, Result};
 
@@ -115,6 +116,33 @@ fn whoever_waits_can_be_stopped() -> Result<()> {
     pragma(&first, "ROLLBACK");
     second.enrol(&family(0))?;
     assert_eq!(first.verify(None)?.families, 1);
+    Ok(())
+}
+
+#[test]
+fn test_7_8_reading_a_long_ledger_can_be_stopped() -> Result<()> {
+    struct Stop;
+    impl Monitor for Stop {
+        fn tick(&self, _done: u64, _total: u64) -> bool {
+            false
+        }
+    }
+    let ledger = created("long")?;
+    // Only so that the test is quick.
+    pragma(&ledger, "PRAGMA synchronous = OFF");
+    let many: Vec<String> = (0..9_000).map(|k| format!("C{k}")).collect();
+    let family = Application::new("F").children(&many).approved_by("A. Officer");
+    ledger.enrol(&family)?;
+    for k in 0..2_000 {
+        ledger.enrol(&self::family(10_000 + k))?;
+    }
+    let open = || Ledger::open(file("long"), &KEY, None).map(|ledger| ledger.notes().len());
+    assert_eq!(watched(Arc::new(Stop), open), Err(Error::Interrupted));
+    assert_eq!(open(), Ok(1));
+    // A handle that was stopped goes on.
+    let stopped = Ledger::open(file("long"), &KEY, None)?.monitored(Stop);
+    assert_eq!(stopped.verify(None).err(), Some(Error::Interrupted));
+    assert_eq!(stopped.monitored(NoMonitor).verify(None)?.families, 2_001);
     Ok(())
 }
 

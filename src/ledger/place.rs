@@ -58,6 +58,11 @@ impl Place {
         }
     }
 
+    /// The path as it was given.
+    pub fn path(&self) -> &Path {
+        &self.given.0
+    }
+
     /// Refuses to go on where a path leads to another file than the one that is open, or to none.
     ///
     /// # Errors

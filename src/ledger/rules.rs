@@ -104,7 +104,7 @@ impl State {
             let unknown = levels.is_some_and(|levels| !levels.is_empty() && !levels.contains(value));
             if value.is_empty() || unknown {
                 let known = levels.map_or_else(String::new, |levels| format!(": {}", levels.join(", ")));
-                return Err(Fault::new(format!("'{value}' is no value of {column}"))
+                return Err(Fault::new(format!("'{}' is no value of {column}", crate::error::cut(value)))
                     .column(column)
                     .remedy(format!("Use one that the ledger was created with{known}"))
                     .ledger());
@@ -129,7 +129,7 @@ impl State {
                 let family = &self.families[index];
                 return refuse(
                     format!("child '{child}' is in the trial already, in family '{}'", family.id),
-                    &[&format!("family '{}', {}", family.id, self.arm_name(family.arm))],
+                    &[],
                     "Identifiers of children must differ; families that became one are recorded with merge",
                 );
             }

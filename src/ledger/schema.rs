@@ -1,13 +1,9 @@
-//! The file: one table of events, which refuses to be changed, and how it is opened.
+//! The file: one table of events, which refuses to be changed.
 //!
 //! Only the text of an event and its code are stored; everything else is worked out from them, so that nothing in the
 //! file can contradict them. A view shows the events to whoever opens the file with other tools.
 
-use std::path::Path;
-use std::time::Duration;
-
-use rusqlite::config::DbConfig;
-use rusqlite::{Connection, ErrorCode, OpenFlags};
+use rusqlite::{Connection, ErrorCode};
 
 use crate::{Error, Fault, Result};
 
@@ -24,9 +20,6 @@ const OBJECTS: [&str; 4] = [
     "CREATE VIEW history AS SELECT sequence, json_extract(body, '$.at') AS at, json_extract(body, '$.kind') AS kind, \
      json_extract(body, '$.family') AS family, json_extract(body, '$.arm') AS arm, body FROM event",
 ];
-
-/// How long SQLite itself waits for a lock before it asks whether to go on.
-const STEP: Duration = Duration::from_millis(20);
 
 /// What an error of SQLite means for whoever keeps the ledger.
 pub(super) fn sql(error: &rusqlite::Error) -> Error {
@@ -67,25 +60,6 @@ pub(super) fn sql(error: &rusqlite::Error) -> Error {
 /// Whether somebody else holds the lock.
 pub(super) fn is_busy(error: &rusqlite::Error) -> bool {
     matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked))
-}
-
-/// A connection that trusts nothing in the file but its tables.
-pub(super) fn connect(path: &Path, create: bool) -> rusqlite::Result<Connection> {
-    let mut flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    if create {
-        flags |= OpenFlags::SQLITE_OPEN_CREATE;
-    }
-    let connection = Connection::open_with_flags(path, flags)?;
-    connection.busy_timeout(STEP)?;
-    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
-    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false)?;
-    // A commit returns when the disk has it (on macOS too); damaged pages are looked at before they are used; and a
-    // file that shrinks under us is an error of reading, not a signal.
-    connection.execute_batch(
-        "PRAGMA synchronous = FULL; PRAGMA fullfsync = ON; PRAGMA checkpoint_fullfsync = ON; \
-         PRAGMA cell_size_check = ON; PRAGMA mmap_size = 0; PRAGMA temp_store = MEMORY;",
-    )?;
-    Ok(connection)
 }
 
 /// Refuses a file that already holds something.

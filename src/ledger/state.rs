@@ -158,7 +158,7 @@ impl State {
 
     pub(super) fn index(&self, id: &str) -> Result<usize> {
         self.by_id.get(id).copied().ok_or_else(|| {
-            Fault::new(format!("no family '{id}' is in the ledger"))
+            Fault::new(format!("no family '{}' is in the ledger", crate::error::cut(id)))
                 .column(self.unit_column())
                 .remedy("Check the identifier, or enrol the family first")
                 .ledger()
@@ -172,7 +172,7 @@ impl State {
     fn arm(&self, name: &str) -> Result<u8> {
         let names = self.design.arm_names();
         names.iter().position(|arm| arm == name).map(|arm| arm as u8).ok_or_else(|| {
-            Fault::new(format!("'{name}' is no arm of the trial"))
+            Fault::new(format!("'{}' is no arm of the trial", crate::error::cut(name)))
                 .values(names)
                 .remedy("Use the name that the design gives it")
                 .ledger()
@@ -476,7 +476,11 @@ impl State {
         let name = &family.id;
         match family.children.iter_mut().find(|child| child.id == id) {
             Some(child) => Ok(Slot { withdrawn: &mut child.withdrawn, excluded: &mut child.excluded }),
-            None => refuse(format!("'{id}' is no child of family '{name}'"), &[], "Check both identifiers"),
+            None => refuse(
+                format!("'{}' is no child of family '{name}'", crate::error::cut(id)),
+                &[],
+                "Check both identifiers",
+            ),
         }
     }
 }

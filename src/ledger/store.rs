@@ -5,16 +5,18 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
-use rusqlite::types::ValueRef;
 
 use super::chain::{Chain, Code, Head, START};
 use super::event::{Event, FORMAT, Record, Rules};
+use super::limits;
+use super::opening::{self, Access, Opened, Rest};
 use super::place::{Identity, Place};
+use super::reading::Reader;
 use super::schema::{self, is_busy, sql};
 use super::state::{State, at_event};
 use super::time::{Time, When};
 use crate::design::{Commitment, Design, Drawn, Sequence, nfc};
-use crate::progress::{Monitor, NoMonitor, check};
+use crate::progress::{Monitor, check, watcher};
 use crate::rng::Seed;
 use crate::{Fault, Result};
 
@@ -32,6 +34,8 @@ pub struct Ledger {
     chain: Chain,
     pub(super) inner: Mutex<Inner>,
     pub(super) process: u32,
+    /// Whether it was opened to be read only.
+    reads: bool,
     patience: Duration,
     monitor: Box<dyn Monitor + Send>,
     notes: Vec<String>,
@@ -44,6 +48,8 @@ pub(super) struct Inner {
     state: Option<State>,
     /// Where the files were when they were opened.
     place: Place,
+    /// What the file was when it was opened, where it is read as one that does not change.
+    rest: Option<Rest>,
 }
 
 impl std::fmt::Debug for Ledger {
@@ -113,10 +119,11 @@ impl Ledger {
             },
             request: None,
         };
+        limits::check(&record, &record.body(), |_| false)?;
         // Checks the levels against the design before anything is written.
         State::new(&record, &key)?;
         let path = path.as_ref();
-        let ledger = Self::handle(path, design.clone(), key, chain, true)?;
+        let ledger = Self::handle(path, design.clone(), key, chain, Access::Create)?;
         ledger.write_first(&record)?;
         if let Some(folder) = path.parent() {
             // The entry in the folder must reach the disk too; where a folder cannot be opened, nothing can be done.
@@ -129,19 +136,32 @@ impl Ledger {
     /// Opens a ledger, follows its chain and draws every arm again.
     ///
     /// With the head of the last receipt a tail that was cut off is found; without it [`Ledger::notes`] says that the
-    /// tail was not checked.
+    /// tail was not checked. A ledger that this user may read and not write is opened as [`Ledger::read_only`] does.
     ///
     /// # Errors
     /// [`crate::Error::Ledger`] for a file that is no ledger, another key, and any event that is not as it was
     /// written.
     pub fn open(path: impl AsRef<Path>, key: &Seed, head: Option<&Head>) -> Result<Self> {
+        Self::opened(path.as_ref(), key, head, Access::Write)
+    }
+
+    /// Opens a ledger as [`Ledger::open`] does, to be read and verified only: nothing is written to the file or beside
+    /// it, so that it may lie on read-only media. Whatever would record something is refused.
+    ///
+    /// # Errors
+    /// As [`Ledger::open`]; also where events are in a -wal beside the file that cannot be read without writing.
+    pub fn read_only(path: impl AsRef<Path>, key: &Seed, head: Option<&Head>) -> Result<Self> {
+        Self::opened(path.as_ref(), key, head, Access::Read)
+    }
+
+    fn opened(path: &Path, key: &Seed, head: Option<&Head>, access: Access) -> Result<Self> {
         let chain = Chain::new(key)?;
-        let path = path.as_ref();
         // Until the first event has been read the design is not known.
-        let mut ledger = Self::handle(path, Design::new(""), key.clone(), chain, false)?;
+        let mut ledger = Self::handle(path, Design::new(""), key.clone(), chain, access)?;
         let verified = ledger.verify(head)?;
         ledger.design = ledger.read(|state, _| Ok(state.design.clone()))?;
         ledger.notes = verified.notes;
+        ledger.see_to_log()?;
         Ok(ledger)
     }
 
@@ -152,7 +172,8 @@ impl Ledger {
         self
     }
 
-    /// Lets `monitor` stop a call that waits for other processes.
+    /// Lets `monitor` stop a call that waits for other processes or reads for long; unless this says otherwise it is
+    /// whoever watched the thread that opened the ledger ([`crate::progress::watched`]).
     #[must_use]
     pub fn monitored(mut self, monitor: impl Monitor + Send + 'static) -> Self {
         self.monitor = Box::new(monitor);
@@ -182,21 +203,44 @@ impl Ledger {
         &self.notes
     }
 
-    fn handle(path: &Path, design: Design, key: Seed, chain: Chain, create: bool) -> Result<Self> {
+    fn handle(path: &Path, design: Design, key: Seed, chain: Chain, access: Access) -> Result<Self> {
         let before = Identity::of(path);
-        let connection = schema::connect(path, create).map_err(|error| sql(&error))?;
+        let Opened { connection, reads, rest } = opening::open(path, access)?;
         let place = Place::new(path, before)?;
         Ok(Self {
             path: path.to_owned(),
             design,
             key,
             chain,
-            inner: Mutex::new(Inner { connection: Some(connection), state: None, place }),
+            inner: Mutex::new(Inner { connection: Some(connection), state: None, place, rest }),
             process: std::process::id(),
+            reads,
             patience: PATIENCE,
-            monitor: Box::new(NoMonitor),
+            monitor: Box::new(watcher()),
             notes: Vec::new(),
         })
+    }
+
+    /// Puts the write-ahead log back where it was switched off, once the file is known to be a ledger.
+    fn see_to_log(&mut self) -> Result<()> {
+        if self.reads {
+            self.notes.push("opened to be read only: nothing can be recorded".to_owned());
+            if !opening::has_log(&self.path) {
+                self.notes.push(
+                    "the write-ahead log has been switched off by another program; who opens the ledger to write \
+                     switches it on again"
+                        .to_owned(),
+                );
+            }
+            return Ok(());
+        }
+        let inner = self.inner.get_mut().unwrap_or_else(PoisonError::into_inner);
+        if opening::restore_log(connected(inner.connection.as_ref())?)? {
+            self.notes.push(
+                "the write-ahead log had been switched off by another program; it is on again".to_owned(),
+            );
+        }
+        Ok(())
     }
 
     fn write_first(&self, record: &Record) -> Result<()> {
@@ -204,9 +248,11 @@ impl Ledger {
         let Inner { connection, place, .. } = &mut *guard;
         let connection = connected(connection.as_ref())?;
         schema::check_empty(connection)?;
-        self.patiently(|| {
-            connection.pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get::<_, String>(0))
-        })?;
+        if !self.patiently(|| opening::switch_on_log(connection))? {
+            return Err(Fault::new("this disk takes no write-ahead log, so no ledger can be kept on it")
+                .remedy("Use a disk of this machine")
+                .ledger());
+        }
         self.begin(connection, "BEGIN IMMEDIATE")?;
         let body = record.body();
         let code = self.chain.code(&START, 0, &body);
@@ -225,14 +271,19 @@ impl Ledger {
     /// Reads the state as of now, in one view of the file.
     pub(super) fn read<T>(&self, work: impl FnOnce(&State, &Connection) -> Result<T>) -> Result<T> {
         let mut guard = self.lock()?;
-        let Inner { connection, state, place } = &mut *guard;
+        open_anew(&mut guard)?;
+        let Inner { connection, state, place, rest } = &mut *guard;
         let connection = connected(connection.as_ref())?;
         self.begin(connection, "BEGIN")?;
+        let beside = if self.reads { None } else { connection.path() };
         let done = place
-            .check(connection.path(), "what is in it is not what stands at the path")
+            .check(beside, "what is in it is not what stands at the path")
             .and_then(|()| self.catch_up(connection, state.take()))
             .and_then(|now| Ok((work(&now, connection)?, now)));
         roll_back(connection);
+        if rest.is_some() && *rest != Rest::of(place.path()) {
+            return Err(opening::changed());
+        }
         let (value, now) = done?;
         *state = Some(now);
         Ok(value)
@@ -247,7 +298,12 @@ impl Ledger {
     /// Adds events: all that `work` writes, or nothing.
     pub(super) fn write<T>(&self, work: impl FnOnce(&mut Writer<'_>) -> Result<T>) -> Result<T> {
         let mut guard = self.lock()?;
-        let Inner { connection, state: kept, place } = &mut *guard;
+        if self.reads {
+            return Err(Fault::new("the ledger was opened to be read only; nothing was recorded")
+                .remedy("Open it without read_only, as a user who may write to the file and its folder")
+                .ledger());
+        }
+        let Inner { connection, state: kept, place, .. } = &mut *guard;
         let connection = connected(connection.as_ref())?;
         self.begin(connection, "BEGIN IMMEDIATE")?;
         // The state is taken out, so that whatever goes wrong the next call reads the file anew.
@@ -330,123 +386,7 @@ impl Ledger {
 
     /// Reads the events that came since `state`, or all of them, inside a transaction.
     fn catch_up(&self, connection: &Connection, state: Option<State>) -> Result<State> {
-        if state.is_none() {
-            schema::check(connection)?;
-        }
-        check_start(connection)?;
-        // The last event that is known is read again: it must still be there.
-        let from = state.as_ref().map_or(0, |state| state.next - 1);
-        let mut statement = connection
-            .prepare_cached("SELECT sequence, body, code FROM event WHERE sequence >= ?1 ORDER BY sequence")
-            .map_err(|error| sql(&error))?;
-        let mut rows = statement.query([from as i64]).map_err(|error| sql(&error))?;
-        let mut reader = Reader { chain: &self.chain, key: &self.key, state, next: from, known: from };
-        loop {
-            let row = rows.next().map_err(|error| at_event(reader.next, None, sql(&error)))?;
-            let Some(row) = row else { break };
-            let number = row.get_ref(0).ok().and_then(|value| value.as_i64().ok());
-            match (row.get_ref(1), row.get_ref(2)) {
-                (Ok(ValueRef::Text(body)), Ok(ValueRef::Blob(code))) => reader.take(number, body, code)?,
-                _ => return Err(damaged(reader.next, "its text or its code has another type")),
-            }
-        }
-        match reader.state {
-            Some(state) if reader.next > from => Ok(state),
-            _ => Err(damaged(from, "it is missing from the file, and so is all that came after it")),
-        }
-    }
-}
-
-/// Refuses rows before the first event. SQLite numbers them from any whole number, so they would stand in the table and
-/// in the view, and yet outside what is read from 0 on.
-fn check_start(connection: &Connection) -> Result<()> {
-    let lowest: Option<i64> = connection
-        .query_row("SELECT min(sequence) FROM event", [], |row| row.get(0))
-        .map_err(|error| at_event(0, None, sql(&error)))?;
-    match lowest {
-        Some(0) => Ok(()),
-        Some(number) if number < 0 => {
-            Err(Fault::new("the file holds a row before its first event, which the ledger did not write")
-                .values([format!("sequence {number}")])
-                .remedy("Keep the file for inspection, and restore it and its -wal from a copy that verifies")
-                .ledger())
-        }
-        _ => Err(damaged(0, "it is missing from the file")),
-    }
-}
-
-/// Follows the chain through the rows of the file.
-struct Reader<'a> {
-    chain: &'a Chain,
-    key: &'a Seed,
-    state: Option<State>,
-    /// The number that the next row must have.
-    next: u64,
-    /// The number of the event that the state already holds, where there is one.
-    known: u64,
-}
-
-impl Reader<'_> {
-    fn take(&mut self, number: Option<i64>, body: &[u8], code: &[u8]) -> Result<()> {
-        let expected = self.next;
-        if number != i64::try_from(expected).ok() {
-            return Err(damaged(expected, "it is missing from the file"));
-        }
-        let Ok(body) = std::str::from_utf8(body) else {
-            return Err(damaged(expected, "its text is not UTF-8"));
-        };
-        self.next += 1;
-        if let Some(state) = &mut self.state {
-            if expected == self.known {
-                let same = code == state.code;
-                return if same {
-                    Ok(())
-                } else {
-                    Err(damaged(expected, "it is not the event that was read before"))
-                };
-            }
-            let previous = state.code;
-            let due = self.chain.code(&previous, expected, body);
-            if code != due {
-                return Err(damaged(
-                    expected,
-                    "its text, its number or its place was changed: the code of the chain does not fit",
-                ));
-            }
-            let record = Record::read(body).map_err(|error| at_event(expected, None, error))?;
-            state
-                .apply(&record, None)
-                .map_err(|error| at_event(expected, Some(&record.event.name()), error))?;
-            state.code = due;
-            return Ok(());
-        }
-        let due = self.chain.code(&START, 0, body);
-        let fits = code == due;
-        let record = Record::read(body);
-        if !fits && !record.as_ref().is_ok_and(|record| self.has_key_of(record)) {
-            return Err(Fault::new("the key is not the one that the ledger was created with")
-                .remedy(
-                    "Pass the key of this trial; if it is the right one, the first event, which holds the design \
-                     and the commitment, was changed (event 0)",
-                )
-                .ledger());
-        }
-        if !fits {
-            return Err(damaged(0, "the design, the commitment or the rules were changed"));
-        }
-        let record = record.map_err(|error| at_event(0, None, error))?;
-        let mut state = State::new(&record, self.key).map_err(|error| at_event(0, None, error))?;
-        state.code = due;
-        self.state = Some(state);
-        Ok(())
-    }
-
-    /// Whether the first event, though its code does not fit, holds the commitment to this key.
-    fn has_key_of(&self, record: &Record) -> bool {
-        let Event::Created { commitment, design, .. } = &record.event else { return false };
-        Design::from_json(design)
-            .and_then(|design| design.seed(self.key.clone()).commitment())
-            .is_ok_and(|made| made.digest == *commitment)
+        Reader::new(&self.chain, &self.key, state).run(connection, self.monitor.as_ref())
     }
 }
 
@@ -462,9 +402,10 @@ impl Writer<'_> {
     /// Adds one event; `drawn` is the arm that was drawn for it.
     pub fn append(&mut self, record: &Record, drawn: Option<Drawn>) -> Result<Head> {
         let number = self.state.next;
+        let body = record.body();
+        limits::check(record, &body, |family| self.state.family(family).is_ok())?;
         self.state.apply(record, drawn)?;
         self.written = true;
-        let body = record.body();
         let code = self.chain.code(&self.state.code, number, &body);
         self.state.code = code;
         insert(self.connection, number, &body, &code).map_err(|error| sql(&error))?;
@@ -499,6 +440,19 @@ fn commit(connection: &Connection, place: &mut Place) -> Result<()> {
     place.check(connection.path(), "the last entry is in the file that was there before, and in no other")
 }
 
+/// Opens the file again where it was opened as one that does not change, and did.
+fn open_anew(inner: &mut Inner) -> Result<()> {
+    let path = inner.place.path();
+    if let Some(before) = inner.rest
+        && Rest::of(path) != Some(before)
+        && before.is(path)
+    {
+        let Opened { connection, rest, .. } = opening::open(path, Access::Read)?;
+        (inner.connection, inner.state, inner.rest) = (Some(connection), None, rest);
+    }
+    Ok(())
+}
+
 fn roll_back(connection: &Connection) {
     // Where it fails there is no transaction left, which is what was wanted.
     drop(connection.execute_batch("ROLLBACK"));
@@ -524,14 +478,4 @@ pub(super) fn read_clock(when: When) -> Result<Time> {
         When::At(time) => Ok(time),
         When::Now => Ok(now),
     }
-}
-
-fn damaged(number: u64, what: &str) -> crate::Error {
-    at_event(
-        number,
-        None,
-        Fault::new(what)
-            .remedy("Keep the file for inspection, and restore it and its -wal from a copy that verifies")
-            .ledger(),
-    )
 }

@@ -10,60 +10,84 @@ use rayon::prelude::*;
 use super::DesignMatrix;
 use super::double::{Double, Scalar};
 use super::indicators::Indicators;
+use crate::Result;
+use crate::progress::{Pace, go_on, watcher};
 
 /// Rows in a block that stays in the first-level cache.
 pub(crate) const BLOCK: usize = 192;
+/// Products that a processor makes at once, about.
+const LANES: usize = 8;
 /// Rows in a chunk, the unit of work of a thread.
 pub(crate) const CHUNK: usize = 64 * BLOCK;
 
-/// `f(start, end)` for every chunk of `n` rows, in order.
-pub(crate) fn over_chunks<T, F>(n: usize, f: F) -> Vec<T>
+/// `f(start, end, pace)` for every chunk of `n` rows, in order; `pace` is for steps that take long themselves.
+///
+/// # Errors
+/// Those of `f`, and [`crate::Error::Interrupted`] when whoever watches stops the work.
+pub(crate) fn over_chunks<T, F>(n: usize, f: F) -> Result<Vec<T>>
 where
     T: Send,
-    F: Fn(usize, usize) -> T + Sync,
+    F: Fn(usize, usize, &mut Pace<'_>) -> Result<T> + Sync,
 {
     let chunks = n.div_ceil(CHUNK);
-    let bounds = |c: usize| (c * CHUNK, n.min((c + 1) * CHUNK));
+    let watcher = watcher();
+    let chunk = |c: usize| {
+        go_on(&watcher)?;
+        f(c * CHUNK, n.min((c + 1) * CHUNK), &mut Pace::new(&watcher))
+    };
     if chunks <= 1 || rayon::current_num_threads() == 1 {
-        return (0..chunks).map(|c| f(bounds(c).0, bounds(c).1)).collect();
+        return (0..chunks).map(chunk).collect();
     }
-    (0..chunks).into_par_iter().map(|c| f(bounds(c).0, bounds(c).1)).collect()
+    (0..chunks).into_par_iter().map(chunk).collect()
 }
 
 /// Fills a vector of `n` values by chunks: `f` gets the first row of a chunk and its values.
-pub(crate) fn fill_chunks<F>(n: usize, f: F) -> Vec<f64>
+///
+/// # Errors
+/// As [`over_chunks`].
+pub(crate) fn fill_chunks<F>(n: usize, f: F) -> Result<Vec<f64>>
 where
     F: Fn(usize, &mut [f64]) + Sync,
 {
     let mut values = vec![0.0; n];
-    if n <= CHUNK || rayon::current_num_threads() == 1 {
-        values.chunks_mut(CHUNK).enumerate().for_each(|(c, chunk)| f(c * CHUNK, chunk));
-    } else {
-        values.par_chunks_mut(CHUNK).enumerate().for_each(|(c, chunk)| f(c * CHUNK, chunk));
-    }
-    values
+    over_chunks_of(&mut values, |start, chunk| {
+        f(start, chunk);
+        Ok(())
+    })?;
+    Ok(values)
 }
 
 /// `f(start, values)` for every chunk of `values`, which it may write, in order.
-pub(crate) fn over_chunks_of<T, F>(values: &mut [f64], f: F) -> Vec<T>
+///
+/// # Errors
+/// As [`over_chunks`].
+pub(crate) fn over_chunks_of<T, F>(values: &mut [f64], f: F) -> Result<Vec<T>>
 where
     T: Send,
-    F: Fn(usize, &mut [f64]) -> T + Sync,
+    F: Fn(usize, &mut [f64]) -> Result<T> + Sync,
 {
+    let watcher = watcher();
+    let of = |(c, values): (usize, &mut [f64])| {
+        go_on(&watcher)?;
+        f(c * CHUNK, values)
+    };
     if values.len() <= CHUNK || rayon::current_num_threads() == 1 {
-        return values.chunks_mut(CHUNK).enumerate().map(|(c, chunk)| f(c * CHUNK, chunk)).collect();
+        return values.chunks_mut(CHUNK).enumerate().map(of).collect();
     }
-    values.par_chunks_mut(CHUNK).enumerate().map(|(c, chunk)| f(c * CHUNK, chunk)).collect()
+    values.par_chunks_mut(CHUNK).enumerate().map(of).collect()
 }
 
 /// The sum over rows of `r r'`, r being the row of X less `center`, followed by the value of `extra`, and times the
 /// value of `scale`: (k + 1) x (k + 1) with `extra`, else k x k.
+///
+/// # Errors
+/// [`crate::Error::Interrupted`] when whoever watches stops the work.
 pub fn cross_products(
     x: &DesignMatrix<'_>,
     center: &[f64],
     extra: Option<ArrayView1<'_, f64>>,
     scale: Option<&[f64]>,
-) -> Array2<f64> {
+) -> Result<Array2<f64>> {
     if let Some(indicators) = x.indicators() {
         return with_indicators(x, indicators, center, extra, scale);
     }
@@ -72,11 +96,12 @@ pub fn cross_products(
     // Rows are padded with zeros to whole tiles.
     let width = q.next_multiple_of(TILE);
     let arch = pulp::Arch::new();
-    let partial = |start: usize, end: usize| {
+    let partial = |start: usize, end: usize, pace: &mut Pace<'_>| {
         let mut sum = vec![0.0; width * width];
         let mut block = Array2::<f64>::zeros((BLOCK, width));
         for from in (start..end).step_by(BLOCK) {
             let to = end.min(from + BLOCK);
+            pace.by(BLOCK * width * width / LANES)?;
             let mut rows = block.slice_axis_mut(Axis(0), Slice::from(..to - from));
             x.fill(from, to, center, rows.view_mut());
             if let Some(extra) = extra {
@@ -93,13 +118,13 @@ pub fn cross_products(
                 arch.dispatch(CrossProducts { rows, width, sum: &mut sum });
             }
         }
-        sum
+        Ok(sum)
     };
     let mut total = vec![0.0; width * width];
-    for part in over_chunks(x.n(), partial) {
+    for part in over_chunks(x.n(), partial)? {
         total.iter_mut().zip(part).for_each(|(total, part)| *total += part);
     }
-    Array2::from_shape_fn((q, q), |(a, b)| total[a.min(b) * width + a.max(b)])
+    Ok(Array2::from_shape_fn((q, q), |(a, b)| total[a.min(b) * width + a.max(b)]))
 }
 
 /// As [`cross_products`], with the columns of a large factor as codes: the other columns are multiplied as they are, and
@@ -110,7 +135,7 @@ fn with_indicators(
     center: &[f64],
     extra: Option<ArrayView1<'_, f64>>,
     scale: Option<&[f64]>,
-) -> Array2<f64> {
+) -> Result<Array2<f64>> {
     let first = usize::from(x.has_intercept());
     let k = x.k();
     let q = k + usize::from(extra.is_some());
@@ -119,12 +144,13 @@ fn with_indicators(
     let mut places: Vec<usize> = (0..first).chain(others.iter().map(|j| j + first)).collect();
     places.extend((extra.is_some()).then_some(k));
     let (dense, levels) = (places.len(), indicators.columns.len());
-    let partial = |start: usize, end: usize| {
+    let partial = |start: usize, end: usize, pace: &mut Pace<'_>| {
         let mut products = Array2::<f64>::zeros((dense, dense));
         let mut sums = Array2::<f64>::zeros((levels + 1, dense));
         let mut sizes = vec![0.0; levels + 1];
         let mut row = vec![0.0; dense];
         for i in start..end {
+            pace.by(dense * dense)?;
             row[..first].fill(1.0);
             let stored = x.stored(i);
             for (value, &j) in row[first..].iter_mut().zip(&others) {
@@ -144,12 +170,12 @@ fn with_indicators(
                 }
             }
         }
-        (products, sums, sizes)
+        Ok((products, sums, sizes))
     };
     let mut products = Array2::<f64>::zeros((dense, dense));
     let mut sums = Array2::<f64>::zeros((levels + 1, dense));
     let mut sizes = vec![0.0; levels + 1];
-    for (p, s, n) in over_chunks(x.n(), partial) {
+    for (p, s, n) in over_chunks(x.n(), partial)? {
         products += &p;
         sums += &s;
         sizes.iter_mut().zip(n).for_each(|(total, n)| *total += n);
@@ -175,7 +201,7 @@ fn with_indicators(
             out[(at + l, at + m)] = both - c * sizes[m + 1] - d * sizes[l + 1] + c * d * weight;
         }
     }
-    out
+    Ok(out)
 }
 
 /// Rows times a matrix of `width` x `width`, both padded to whole tiles, in vector instructions and without fused ones.
@@ -294,18 +320,22 @@ fn add_tiles<const W: usize>(
 ///
 /// The products of doubles are exact here and their sum keeps 32 digits, so what is lost is only what the
 /// factorisation loses: the square of the condition number times 1e-32.
+///
+/// # Errors
+/// As [`cross_products`].
 pub fn precise_cross_products(
     x: &DesignMatrix<'_>,
     y: ArrayView1<'_, f64>,
     weights: Option<&[f64]>,
-) -> Vec<Vec<Double>> {
+) -> Result<Vec<Vec<Double>>> {
     let q = x.k() + 1;
     let zero = vec![vec![Double::default(); q]; q];
-    let partial = |start: usize, end: usize| {
+    let partial = |start: usize, end: usize, pace: &mut Pace<'_>| {
         let mut sum = zero.clone();
         let mut row = vec![0.0; q];
         let center = vec![0.0; q];
         for i in start..end {
+            pace.by(LANES * q * q)?;
             x.row(i, &center[..q - 1], &mut row[..q - 1]);
             row[q - 1] = y[i];
             for a in 0..q {
@@ -316,9 +346,9 @@ pub fn precise_cross_products(
                 }
             }
         }
-        sum
+        Ok(sum)
     };
-    let mut total = over_chunks(x.n(), partial).into_iter().fold(zero.clone(), |mut total, part| {
+    let mut total = over_chunks(x.n(), partial)?.into_iter().fold(zero.clone(), |mut total, part| {
         for (total, part) in total.iter_mut().zip(part) {
             for (total, part) in total.iter_mut().zip(part) {
                 *total = *total + part;
@@ -331,7 +361,7 @@ pub fn precise_cross_products(
             total[b][a] = total[a][b];
         }
     }
-    total
+    Ok(total)
 }
 
 /// `[X, y]` less its means, from raw sums: the cross-products `S - s s' / n` with `s` the sums in row 0 of a design

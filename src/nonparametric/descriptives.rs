@@ -178,7 +178,6 @@ pub fn cut(values: &[f64], edges: &[f64], column: &str) -> Result<Vec<Option<u32
     if !off.is_empty() {
         return Err(Fault::new("values lie outside the bins")
             .column(column)
-            .values(off.iter().map(|&i| values[i].to_string()))
             .rows(off)
             .remedy(format!("The bins run from {} to {}: widen them", edges[0], edges[last]))
             .input());

@@ -12,6 +12,7 @@ use serde::Serialize;
 
 use super::{Alternative, Interval, check_finite, check_level, tie_sum};
 use crate::dist::normal_quantile;
+use crate::progress::{Monitor, Pace, watcher};
 use crate::ties::Distinct;
 use crate::{Fault, Result};
 
@@ -61,13 +62,16 @@ pub fn hodges_lehmann(
     let (x, y) = pooled.split_at_mut(x.len());
     x.sort_unstable_by(f64::total_cmp);
     y.sort_unstable_by(f64::total_cmp);
-    Ok(shift_between(x, y, None, correct, alternative, level))
+    shift_between(x, y, None, correct, alternative, level, &watcher())
 }
 
 /// The shift of `x` over `y`, both ascending and not empty.
 ///
 /// `exact_below` holds the exact `P(U <= u)` for u = 0, 1, ..., m n where there are no ties and the test was exact;
 /// otherwise the normal approximation is inverted, with its continuity correction if `correct`.
+///
+/// # Errors
+/// [`crate::Error::Interrupted`] when the monitor stops the work.
 pub(super) fn shift_between(
     x: &[f64],
     y: &[f64],
@@ -75,9 +79,12 @@ pub(super) fn shift_between(
     correct: bool,
     alternative: Alternative,
     level: f64,
-) -> HodgesLehmann {
+    monitor: &dyn Monitor,
+) -> Result<HodgesLehmann> {
     let pairs = x.len() as u64 * y.len() as u64;
-    let shift = 0.5 * (difference(x, y, pairs.div_ceil(2)) + difference(x, y, pairs / 2 + 1));
+    let mut pace = Pace::new(monitor);
+    let mut difference = |k: u64| difference(x, y, k, &mut pace);
+    let shift = 0.5 * (difference(pairs.div_ceil(2))? + difference(pairs / 2 + 1)?);
     let tails = alternative.tails(level);
     let mut interval = Interval { low: f64::NEG_INFINITY, high: f64::INFINITY };
     let mut attained = level;
@@ -86,22 +93,23 @@ pub(super) fn shift_between(
         let outside =
             |alpha: Option<f64>| alpha.map_or(0.0, |a| rank(a).checked_sub(1).map_or(0.0, |u| below[u]));
         if let Some(alpha) = tails.below {
-            interval.low = difference(x, y, rank(alpha) as u64);
+            interval.low = difference(rank(alpha) as u64)?;
         }
         if let Some(alpha) = tails.above {
-            interval.high = difference(x, y, pairs + 1 - rank(alpha) as u64);
+            interval.high = difference(pairs + 1 - rank(alpha) as u64)?;
         }
         attained = 1.0 - outside(tails.below) - outside(tails.above);
     } else {
-        let z = |k: u64| z_after(x, y, k, correct, alternative);
+        let ties = tie_sum(x) + tie_sum(y);
+        let z = |k: u64| z_after([x.len(), y.len()], ties, k, correct, alternative);
         if let Some(alpha) = tails.below {
-            interval.low = crossing(x, y, -normal_quantile(alpha), &z);
+            interval.low = difference(crossing(pairs, -normal_quantile(alpha), &z))?;
         }
         if let Some(alpha) = tails.above {
-            interval.high = crossing(x, y, normal_quantile(alpha), &z);
+            interval.high = difference(crossing(pairs, normal_quantile(alpha), &z))?;
         }
     }
-    HodgesLehmann { shift, interval, exact: exact_below.is_some(), attained }
+    Ok(HodgesLehmann { shift, interval, exact: exact_below.is_some(), attained })
 }
 
 /// The smallest u with P(U <= u) >= alpha, at least 1.
@@ -110,8 +118,8 @@ fn exact_rank(below: &[f64], alpha: f64) -> usize {
 }
 
 /// z just above the k-th smallest difference; within-sample ties stay, ties between the samples have been broken.
-fn z_after(x: &[f64], y: &[f64], k: u64, correct: bool, alternative: Alternative) -> f64 {
-    let (m, n) = (x.len() as f64, y.len() as f64);
+fn z_after(sizes: [usize; 2], ties: f64, k: u64, correct: bool, alternative: Alternative) -> f64 {
+    let [m, n] = sizes.map(|size| size as f64);
     let distance = m * n - k as f64 - 0.5 * m * n;
     let correction = match (correct, alternative) {
         (false, _) => 0.0,
@@ -120,31 +128,30 @@ fn z_after(x: &[f64], y: &[f64], k: u64, correct: bool, alternative: Alternative
         (true, Alternative::Greater) => 0.5,
         (true, Alternative::Less) => -0.5,
     };
-    let ties = tie_sum(x) + tie_sum(y);
     let variance = m * n / 12.0 * (m + n + 1.0 - ties / ((m + n) * (m + n - 1.0)));
     (distance - correction) / variance.sqrt()
 }
 
-/// The difference at which z falls to `quantile` or below.
-fn crossing(x: &[f64], y: &[f64], quantile: f64, z: &dyn Fn(u64) -> f64) -> f64 {
-    let pairs = x.len() as u64 * y.len() as u64;
+/// The number of the difference, among so many pairs, at which z falls to `quantile` or below.
+fn crossing(pairs: u64, quantile: f64, z: &dyn Fn(u64) -> f64) -> u64 {
     let (mut low, mut high) = (0, pairs);
     // The smallest k in 1..=pairs with z(k) <= quantile; the last difference where there is none.
     while high - low > 1 {
         let middle = low + (high - low) / 2;
         if z(middle) <= quantile { high = middle } else { low = middle }
     }
-    difference(x, y, high)
+    high
 }
 
 /// The k-th smallest (from 1) of the differences x_i - y_j of two ascending samples.
-fn difference(x: &[f64], y: &[f64], k: u64) -> f64 {
+fn difference(x: &[f64], y: &[f64], k: u64, pace: &mut Pace<'_>) -> Result<f64> {
     let (mut low, mut high) = (key(x[0] - y[y.len() - 1]), key(x[x.len() - 1] - y[0]));
     while low < high {
+        pace.by(x.len() + y.len())?;
         let middle = low + (((i128::from(high) - i128::from(low)) / 2) as i64);
         if count_up_to(x, y, value(middle)) >= k { high = middle } else { low = middle + 1 }
     }
-    value(low) + 0.0
+    Ok(value(low) + 0.0)
 }
 
 /// How many differences are at most `d`. Subtraction rounds monotonically, so one sweep is enough.
@@ -174,6 +181,7 @@ fn value(key: i64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::progress::NoMonitor;
 
     #[test]
     fn every_order_statistic_of_the_differences() {
@@ -182,7 +190,8 @@ mod tests {
         let mut all: Vec<f64> = x.iter().flat_map(|a| y.iter().map(move |b| a - b)).collect();
         all.sort_by(f64::total_cmp);
         for (k, &d) in all.iter().enumerate() {
-            assert_eq!(difference(&x, &y, k as u64 + 1), d + 0.0);
+            let found = difference(&x, &y, k as u64 + 1, &mut Pace::new(&NoMonitor));
+            assert_eq!(found, Ok(d + 0.0));
         }
     }
 

@@ -26,7 +26,7 @@ use super::hodges_lehmann::{HodgesLehmann, shift_between};
 use super::shift::{SubsetSums, feasible};
 use super::{Alternative, Interval, bisect, check_finite, check_level, tie_sum};
 use crate::dist::{normal_quantile, normal_sf};
-use crate::progress::Monitor;
+use crate::progress::{Monitor, Part, go_on};
 use crate::setters::setters;
 use crate::ties::Distinct;
 use crate::{Fault, Result};
@@ -134,19 +134,25 @@ pub fn mann_whitney(
             .input());
     }
     let pooled: Vec<f64> = x.iter().chain(y).copied().collect();
-    let pooled = Distinct::of(&pooled).snapped(&pooled);
+    let distinct = Distinct::of(&pooled);
+    go_on(monitor)?;
+    let pooled = distinct.snapped(&pooled);
     let (x, y) = pooled.split_at(m);
+    go_on(monitor)?;
     let doubled = doubled_midranks(&pooled);
+    go_on(monitor)?;
     if doubled.iter().all(|&r| r == doubled[0]) {
         return Err(Fault::new("all values are equal, so ranks say nothing")
             .column(&options.name)
-            .values([pooled[0].to_string()])
             .remedy("Check that the right column was chosen")
             .input());
     }
     let rank_sum: i64 = doubled[..m].iter().sum();
     let u = 0.5 * (rank_sum - (m * (m + 1)) as i64) as f64;
-    let (xs, ys, all) = (sorted(x), sorted(y), sorted(&pooled));
+    let (xs, ys) = (sorted(x), sorted(y));
+    go_on(monitor)?;
+    let all = sorted(&pooled);
+    go_on(monitor)?;
     let tied = tie_sum(&all);
     let centre = (m * (m + n + 1)) as i64;
 
@@ -180,6 +186,9 @@ pub fn mann_whitney(
         }
     };
     let superiority = u / (m as f64 * n as f64);
+    let below = below.as_deref();
+    let shift =
+        shift_between(&xs, &ys, below, options.correct, options.alternative, options.level, &Part(monitor))?;
     Ok(MannWhitney {
         n: [m, n],
         u,
@@ -190,7 +199,7 @@ pub fn mann_whitney(
         ties: tied > 0.0,
         superiority,
         superiority_interval: newcombe_5(superiority, m as f64, n as f64, options),
-        shift: shift_between(&xs, &ys, below.as_deref(), options.correct, options.alternative, options.level),
+        shift,
     })
 }
 

@@ -132,11 +132,11 @@ impl SubsetSums<f64> {
     pub fn probabilities(scores: &[i64], take: usize, monitor: &dyn Monitor) -> Result<Self> {
         check_take(scores, take)?;
         let most = i64::MAX / (4 * scores.len().max(1) as i64);
-        let wide: Vec<String> =
-            scores.iter().filter(|a| a.unsigned_abs() > most as u64).map(i64::to_string).collect();
+        let wide: Vec<usize> =
+            (0..scores.len()).filter(|&i| scores[i].unsigned_abs() > most as u64).collect();
         if !wide.is_empty() {
             return Err(Fault::new("scores are so large that their sums are beyond 64 bits")
-                .values(wide)
+                .rows(wide)
                 .remedy("Divide the scores by what keeps them whole, or round them")
                 .input());
         }

@@ -8,8 +8,10 @@
 use ndarray::Array2;
 
 use super::estimates::Estimates;
+use crate::Result;
 use crate::linalg::DesignMatrix;
 use crate::linalg::factor::factor;
+use crate::progress::{Pace, watcher};
 
 /// The rows in that basis.
 #[derive(Debug)]
@@ -72,13 +74,19 @@ impl Absorbed {
     }
 
     /// `|| sum of f^2 b b' ||^2` over rows b of the basis.
-    pub fn outer_norm(&self, factors: &[f64]) -> f64 {
+    ///
+    /// # Errors
+    /// [`crate::Error::Interrupted`] when whoever watches stops the work.
+    pub fn outer_norm(&self, factors: &[f64]) -> Result<f64> {
+        let watcher = watcher();
+        let mut pace = Pace::new(&watcher);
         let p = self.within.ncols();
         let mut own = vec![0.0; self.size.len()];
         let mut mixed = Array2::<f64>::zeros((self.size.len(), p));
         let mut inner = Array2::<f64>::zeros((p, p));
         for ((row, &l), f) in self.within.outer_iter().zip(&self.level).zip(factors) {
             let weight = f * f;
+            pace.by(p * p)?;
             own[l as usize] += weight;
             for a in 0..p {
                 let value = weight * row[a];
@@ -99,6 +107,6 @@ impl Absorbed {
         let inner: f64 = (0..p)
             .map(|a| (a..p).map(|b| inner[(a, b)].powi(2) * if a == b { 1.0 } else { 2.0 }).sum::<f64>())
             .sum();
-        levels + 2.0 * mixed + inner
+        Ok(levels + 2.0 * mixed + inner)
     }
 }

@@ -288,7 +288,7 @@ pub fn fit(
         && let Some(maximum) = model.newton(x, start, Some(WELL_CONDITIONED))?
     {
         let maximum = model.about_its_own_means(maximum)?;
-        return Ok(model.summarise(family, kind, &maximum, false));
+        return model.summarise(family, kind, &maximum, false);
     }
     // The first Newton step; it also refuses what no regression can be fitted to.
     let linear = ols::fit(x, y, y_name, weights)?;
@@ -303,7 +303,7 @@ pub fn fit(
     if !linear.precise {
         maximum = model.about_its_own_means(maximum)?;
     }
-    Ok(model.summarise(family, kind, &maximum, linear.precise))
+    model.summarise(family, kind, &maximum, linear.precise)
 }
 
 /// Where the iteration begins.
@@ -346,13 +346,9 @@ impl Model<'_, '_, '_> {
         let wrong: Vec<usize> =
             (0..y.len()).filter(|&i| y[i].is_finite() && y[i] != 0.0 && y[i] != 1.0).collect();
         if !wrong.is_empty() {
-            let mut seen: Vec<f64> = wrong.iter().map(|&i| y[i]).collect();
-            seen.sort_by(f64::total_cmp);
-            seen.dedup();
             return Err(Fault::new(format!("the outcome of a {family} must be 0 or 1 in every row"))
                 .column(y_name)
                 .rows(wrong)
-                .values(seen.iter().map(f64::to_string))
                 .remedy("Recode it, or use ols for an outcome that is a quantity")
                 .input());
         }
@@ -361,9 +357,9 @@ impl Model<'_, '_, '_> {
         if let Some(first) = values.next()
             && values.all(|v| v == first)
         {
+            // It is 0 or 1, a level of the outcome.
             return Err(Fault::new(format!("the outcome is {first} in every row"))
                 .column(y_name)
-                .values([first.to_string()])
                 .remedy("There is nothing to explain: check the filter that came before")
                 .input());
         }
@@ -410,7 +406,7 @@ impl Model<'_, '_, '_> {
         let state_at = |coef: &[f64], before: Vec<f64>| {
             self.family.state(Data { x, y: self.y, center: &center, weights: self.weights }, coef, before)
         };
-        let mut state = state_at(&coef, vec![0.0; x.n()]);
+        let mut state = state_at(&coef, vec![0.0; x.n()])?;
         if let Some(needed) = needed {
             let tolerance = |state: &State| factor(&state.information, 1e-8).map_or(0.0, |f| f.tolerance);
             if !state.is_finite() || tolerance(&state) < needed {
@@ -424,7 +420,7 @@ impl Model<'_, '_, '_> {
         if state.log_likelihood.is_nan() || state.log_likelihood < even {
             // The linear fit need not go uphill.
             coef = vec![0.0; k];
-            state = state_at(&coef, state.predictor);
+            state = state_at(&coef, state.predictor)?;
         }
         state.reach = f64::INFINITY;
         let mut spare = vec![0.0; x.n()];
@@ -465,7 +461,7 @@ impl Model<'_, '_, '_> {
             for _ in 0..HALVINGS {
                 let tried: Vec<f64> = coef.iter().zip(&step).map(|(b, s)| b + share * s).collect();
                 spare.copy_from_slice(&state.predictor);
-                let mut next = state_at(&tried, spare);
+                let mut next = state_at(&tried, spare)?;
                 // What the whole step moves decides, not the part of it that was taken.
                 next.reach /= share;
                 if next.log_likelihood >= state.log_likelihood - 1e-12 * state.log_likelihood.abs() {
@@ -521,7 +517,7 @@ impl Model<'_, '_, '_> {
         let zero = Start { coef: vec![0.0; k], center: vec![0.0; k] };
         let Some(inner) = self.newton(&design, zero, None)? else { return Ok(None) };
         let coef: Vec<f64> = (0..k).map(|j| (j..k).map(|c| w[j][c] * inner.coef[c]).sum()).collect();
-        let inner_whitening = self.expected(&design, &inner).unwrap_or(inner.whitening);
+        let inner_whitening = self.expected(&design, &inner)?.unwrap_or(inner.whitening);
         let whitening = (0..k)
             .map(|j| {
                 (0..k)
@@ -543,18 +539,18 @@ impl Model<'_, '_, '_> {
     }
 
     /// The factor of the inverse of the expected information, where the iteration had the observed one.
-    fn expected(&self, x: &DesignMatrix<'_>, maximum: &Maximum) -> Option<Vec<Vec<f64>>> {
+    fn expected(&self, x: &DesignMatrix<'_>, maximum: &Maximum) -> Result<Option<Vec<Vec<f64>>>> {
         if self.family.is_canonical() {
-            return None;
+            return Ok(None);
         }
         let y = self.y;
-        let mut roots = self.family.ends(&maximum.state.predictor, &|i| y[i]).roots;
+        let mut roots = self.family.ends(&maximum.state.predictor, &|i| y[i])?.roots;
         if let Some(weights) = self.weights {
             roots.iter_mut().zip(weights).for_each(|(root, w)| *root *= w.sqrt());
         }
-        let information = cross_products(x, &maximum.center, None, Some(&roots));
+        let information = cross_products(x, &maximum.center, None, Some(&roots))?;
         let information: Vec<Vec<f64>> = information.outer_iter().map(|row| row.to_vec()).collect();
-        factor(&information, 1e-8).ok().map(|found| found.inverse)
+        Ok(factor(&information, 1e-8).ok().map(|found| found.inverse))
     }
 
     /// The error of an iteration that does not settle.
@@ -566,7 +562,13 @@ impl Model<'_, '_, '_> {
         })
     }
 
-    fn summarise(&self, family: Family, kind: WeightKind, maximum: &Maximum, precise: bool) -> GlmSummary {
+    fn summarise(
+        &self,
+        family: Family,
+        kind: WeightKind,
+        maximum: &Maximum,
+        precise: bool,
+    ) -> Result<GlmSummary> {
         let (x, y) = (self.x, self.y);
         // Orthogonalised columns have lost what double precision loses.
         let tolerance = if precise { 1e-20 } else { maximum.tolerance };
@@ -582,7 +584,7 @@ impl Model<'_, '_, '_> {
         };
         let log_likelihood = maximum.state.log_likelihood;
         let Ends { residuals, mut factors, mut roots, mut variances } =
-            self.family.ends(&maximum.state.predictor, &|i| y[i]);
+            self.family.ends(&maximum.state.predictor, &|i| y[i])?;
         if let Some(weights) = self.weights {
             let mut weighted = factors.unwrap_or_else(|| residuals.clone());
             weighted.iter_mut().zip(weights).for_each(|(factor, w)| *factor *= w);
@@ -591,16 +593,14 @@ impl Model<'_, '_, '_> {
             roots.iter_mut().zip(weights).for_each(|(root, w)| *root *= w.sqrt());
             (factors, variances) = (Some(weighted), Some(v));
         }
-        let whitening = (!precise)
-            .then(|| self.expected(x, maximum))
-            .flatten()
-            .unwrap_or_else(|| maximum.whitening.clone());
+        let expected = if precise { None } else { self.expected(x, maximum)? };
+        let whitening = expected.unwrap_or_else(|| maximum.whitening.clone());
         let mut coef = maximum.coef.clone();
         if x.has_intercept() {
             coef[0] -= (1..x.k()).map(|j| coef[j] * maximum.center[j]).sum::<f64>();
         }
         let weighted = self.weights.is_some() && kind == WeightKind::Probability;
-        GlmSummary {
+        Ok(GlmSummary {
             family,
             estimates: Estimates {
                 names: x.names().to_vec(),
@@ -636,6 +636,6 @@ impl Model<'_, '_, '_> {
             precise,
             weights: self.weights.map(<[f64]>::to_vec),
             kind,
-        }
+        })
     }
 }

@@ -180,7 +180,7 @@ pub fn fit(
         Some(solution) => solution,
         None => precise(x, y, weights.as_deref())?,
     };
-    Ok(summarise(x, y, solution, counted, weights, kind))
+    summarise(x, y, solution, counted, weights, kind)
 }
 
 /// The numbers that both paths arrive at.
@@ -251,7 +251,7 @@ fn fast(
         return Err(first_not_finite(x, y, y_name));
     }
     let roots: Option<Vec<f64>> = weights.map(|weights| weights.iter().map(|w| w.sqrt()).collect());
-    let raw = cross_products(x, &shift, Some(y), roots.as_deref());
+    let raw = cross_products(x, &shift, Some(y), roots.as_deref())?;
     if raw.iter().any(|value| !value.is_finite()) {
         return Err(first_not_finite(x, y, y_name));
     }
@@ -280,7 +280,7 @@ fn fast(
     let products: Vec<f64> = gram[..k].iter().map(|row| row[k]).collect();
     let whitened = half(&factor.inverse, &products);
     let slopes = other_half(&factor.inverse, &whitened);
-    let residuals = residuals(x, y, (&shift, &low), &slopes);
+    let residuals = residuals(x, y, (&shift, &low), &slopes)?;
     // The centred model of y less its mean has the constant 0.
     let mean = shift[k] + low[k];
     let (mut coef, mut alpha, mut with_mean) = (slopes.clone(), slopes, whitened);
@@ -337,7 +337,7 @@ fn residuals(
     y: ArrayView1<'_, f64>,
     (high, low): (&[f64], &[f64]),
     slopes: &[f64],
-) -> Vec<f64> {
+) -> Result<Vec<f64>> {
     let first = usize::from(x.has_intercept());
     let k = x.k();
     let (slopes, center) = (&slopes[first..k], &high[first..k]);
@@ -359,7 +359,7 @@ fn residuals(
 /// The double-double path, which also decides the rank.
 fn precise(x: &DesignMatrix<'_>, y: ArrayView1<'_, f64>, weights: Option<&[f64]>) -> Result<Solution> {
     let k = x.k();
-    let raw = precise_cross_products(x, y, weights);
+    let raw = precise_cross_products(x, y, weights)?;
     let inner = |gram: &[Vec<Double>]| gram[..k].iter().map(|row| row[..k].to_vec()).collect::<Vec<_>>();
     factor(&inner(&raw), RANK_TOLERANCE).map_err(|lost| rank_error(x, &lost))?;
     let first = usize::from(x.has_intercept());
@@ -390,7 +390,7 @@ fn precise(x: &DesignMatrix<'_>, y: ArrayView1<'_, f64>, weights: Option<&[f64]>
                 row.iter().zip(&coef).fold(Double::of(y[i]), |rest, (&v, &b)| rest - b * Double::of(v));
             *value = rest.value();
         }
-    });
+    })?;
     let values = |from: &[Double]| from.iter().map(|b| b.value()).collect();
     Ok(Solution {
         coef: values(&coef),
@@ -414,13 +414,15 @@ fn summarise(
     counted: usize,
     weights: Option<Vec<f64>>,
     kind: WeightKind,
-) -> OlsSummary {
+) -> Result<OlsSummary> {
     let (n, k) = (counted as f64, x.k() as f64);
     let residuals = &solution.residuals;
-    let mut squares: f64 = over_chunks(y.len(), |a, b| match &weights {
-        None => residuals[a..b].iter().map(|e| e * e).sum::<f64>(),
-        Some(weights) => residuals[a..b].iter().zip(&weights[a..b]).map(|(e, w)| w * e * e).sum(),
-    })
+    let mut squares: f64 = over_chunks(y.len(), |a, b, _| {
+        Ok(match &weights {
+            None => residuals[a..b].iter().map(|e| e * e).sum::<f64>(),
+            Some(weights) => residuals[a..b].iter().zip(&weights[a..b]).map(|(e, w)| w * e * e).sum(),
+        })
+    })?
     .iter()
     .sum();
     // Residuals that are nothing beside the outcomes are what rounding left of an exact fit.
@@ -448,7 +450,7 @@ fn summarise(
         (Some(_), WeightKind::Probability) => Target::Identity,
         _ => Target::Inverse,
     };
-    OlsSummary {
+    Ok(OlsSummary {
         estimates: Estimates {
             names: x.names().to_vec(),
             coef: solution.coef,
@@ -479,7 +481,7 @@ fn summarise(
         precise: solution.precise,
         weights,
         kind,
-    }
+    })
 }
 
 /// Squares of values so small that their products lose digits.
@@ -510,9 +512,7 @@ fn rank_error(x: &DesignMatrix<'_>, lost: &[Collinear]) -> Error {
     if x.has_intercept() && (first.with == [0] || first.with.is_empty()) {
         let column = first.column - 1;
         let value = x.columns()[(0, column)];
-        let fault = Fault::new(format!("'{name}' has the same value in every row"))
-            .column(name)
-            .values([value.to_string()]);
+        let fault = Fault::new(format!("'{name}' has the same value in every row")).column(name);
         return if value == 1.0 && first.column == 1 {
             Fault::new("X already has a constant").column(name).remedy("Pass intercept=False").input()
         } else {

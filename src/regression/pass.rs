@@ -11,6 +11,7 @@ use std::marker::PhantomData;
 use ndarray::{ArrayView1, Axis, Slice};
 use pulp::{Simd, WithSimd};
 
+use crate::Result;
 use crate::linalg::DesignMatrix;
 use crate::linalg::gram::{BLOCK, TILE, add_cross_products, over_chunks_of};
 
@@ -70,7 +71,10 @@ struct Part {
 impl State {
     /// The state at coefficients `coef` (length k) of centred columns; `before` holds linear predictors to compare with and
     /// is overwritten.
-    pub(super) fn at<K: Kernel>(data: Data<'_, '_, '_>, coef: &[f64], before: Vec<f64>) -> Self {
+    ///
+    /// # Errors
+    /// [`crate::Error::Interrupted`] when whoever watches stops the work.
+    pub(super) fn at<K: Kernel>(data: Data<'_, '_, '_>, coef: &[f64], before: Vec<f64>) -> Result<Self> {
         let Data { x, y, center, weights } = data;
         let k = x.k();
         let columns = x.columns();
@@ -129,8 +133,8 @@ impl State {
                     kernel: PhantomData,
                 });
             }
-            part
-        });
+            Ok(part)
+        })?;
         let mut total =
             Part { sums: vec![0.0; width * width], log_likelihood: 0.0, furthest: 0.0, reach: 0.0 };
         for part in parts {
@@ -144,14 +148,14 @@ impl State {
             let (a, b) = (place(a), place(b));
             total.sums[a.min(b) * width + a.max(b)]
         };
-        Self {
+        Ok(Self {
             predictor,
             furthest: total.furthest,
             reach: total.reach,
             log_likelihood: total.log_likelihood,
             information: (0..k).map(|a| (0..k).map(|b| sum(a, b)).collect()).collect(),
             score: (0..k).map(|a| sum(a, k)).collect(),
-        }
+        })
     }
 
     /// Whether nothing overflowed or was missing.

@@ -14,6 +14,7 @@ use crate::inference::{
 use crate::linalg::DesignMatrix;
 use crate::linalg::double::{Double, Scalar};
 use crate::linalg::gram::{BLOCK, TILE, add_rows, cross_products, fill_chunks, over_chunks, whiten_rows};
+use crate::progress::{Pace, unwatched, watcher};
 use crate::{Fault, Result};
 
 /// The share of its variance that a column must keep beside the others for squares to be taken before whitening.
@@ -101,13 +102,14 @@ impl<'f, 'a> Rows<'f, 'a> {
     }
 
     /// `sum of f^2 z z'` of rows that are whitened first, without their weights.
-    fn outer_of_whitened(&self, factors: &[f64]) -> Array2<f64> {
+    fn outer_of_whitened(&self, factors: &[f64]) -> Result<Array2<f64>> {
         let k = self.estimates.k();
         let width = k.next_multiple_of(TILE);
-        let parts = over_chunks(self.x.n(), |start, end| {
+        let parts = over_chunks(self.x.n(), |start, end, pace| {
             let mut sum = vec![0.0; width * width];
             let (mut rows, mut z) = (vec![0.0; BLOCK * width], vec![0.0; BLOCK * width]);
             for from in (start..end).step_by(BLOCK) {
+                pace.by(BLOCK * width * width)?;
                 let count = (end.min(from + BLOCK) - from) * width;
                 for (row, i) in rows[..count].chunks_exact_mut(width).zip(from..) {
                     self.bread().centred_row(self.x, i, &mut row[..k]);
@@ -116,13 +118,13 @@ impl<'f, 'a> Rows<'f, 'a> {
                 whiten_rows(&rows[..count], self.padded_whitening(), width, &mut z[..count]);
                 add_rows(&z[..count], width, &mut sum);
             }
-            sum
-        });
+            Ok(sum)
+        })?;
         let mut total = vec![0.0; width * width];
         for part in parts {
             total.iter_mut().zip(part).for_each(|(total, part)| *total += part);
         }
-        Array2::from_shape_fn((k, k), |(a, b)| total[a.min(b) * width + a.max(b)])
+        Ok(Array2::from_shape_fn((k, k), |(a, b)| total[a.min(b) * width + a.max(b)]))
     }
 
     fn absorbed(&self) -> Option<&Absorbed> {
@@ -135,13 +137,14 @@ impl<'f, 'a> Rows<'f, 'a> {
         let found = self.refined.get_or_init(|| {
             let linear = matches!(self.estimates.reference, Reference::T { .. });
             let inexact = self.estimates.residuals.iter().any(|e| *e != 0.0);
-            (linear && inexact).then(|| self.refined_factors())
+            // Kept for whoever asks next, so that nobody may cut it short; it is asked for few rows.
+            (linear && inexact).then(|| unwatched(|| self.refined_factors()).ok()).flatten()
         });
         found.as_deref()
     }
 
     /// `w (y - x'b)`, b refined by one step: `y - x'b` and its products with the columns are taken in double-doubles.
-    fn refined_factors(&self) -> Vec<f64> {
+    fn refined_factors(&self) -> Result<Vec<f64>> {
         let (x, n, k) = (self.x, self.x.n(), self.estimates.k());
         let weight = |i: usize| self.estimates.root(i).powi(2);
         let zero = vec![0.0; k];
@@ -150,17 +153,17 @@ impl<'f, 'a> Rows<'f, 'a> {
             let fitted = row.iter().zip(&self.estimates.coef);
             fitted.fold(Double::of(self.y[i]), |rest, (&v, &b)| rest - Double::product(v, b))
         };
-        let products = |start: usize, end: usize| {
+        let products = |start: usize, end: usize, _: &mut Pace<'_>| {
             let (mut sum, mut row) = (vec![Double::default(); k], vec![0.0; k]);
             for i in start..end {
                 let rest = residual(i, &mut row) * Double::of(weight(i));
                 self.bread().centred_row(x, i, &mut row);
                 sum.iter_mut().zip(&row).for_each(|(sum, &v)| *sum = *sum + rest * Double::of(v));
             }
-            sum
+            Ok(sum)
         };
         let mut total = vec![Double::default(); k];
-        for part in over_chunks(n, products) {
+        for part in over_chunks(n, products)? {
             total.iter_mut().zip(part).for_each(|(total, part)| *total = *total + part);
         }
         let gradient: Vec<f64> = total.into_iter().map(Scalar::value).collect();
@@ -177,7 +180,9 @@ impl<'f, 'a> Rows<'f, 'a> {
     }
 
     /// The sum over the rows of each cluster of `(x - c) s`: G x k, in centred columns.
-    fn centred_scores(&self, clusters: &Clusters) -> Array2<f64> {
+    fn centred_scores(&self, clusters: &Clusters) -> Result<Array2<f64>> {
+        let watcher = watcher();
+        let mut pace = Pace::new(&watcher);
         let k = self.estimates.k();
         let first = usize::from(self.x.has_intercept());
         let (high, low) = (&self.bread().center()[first..], self.bread().center_rest());
@@ -185,6 +190,7 @@ impl<'f, 'a> Rows<'f, 'a> {
         let columns = self.x.columns();
         let rows = columns.outer_iter().zip(clusters.codes()).zip(self.estimates.score_factors());
         for ((row, &g), &s) in rows {
+            pace.by(k)?;
             let sum = &mut scores[g as usize * k..(g as usize + 1) * k];
             if first == 1 {
                 sum[0] += s;
@@ -208,7 +214,7 @@ impl<'f, 'a> Rows<'f, 'a> {
         }
         let shape = (clusters.count(), k);
         // The vector was made with this very number of elements.
-        Array2::from_shape_vec(shape, scores).unwrap_or_else(|_| Array2::zeros(shape))
+        Ok(Array2::from_shape_vec(shape, scores).unwrap_or_else(|_| Array2::zeros(shape)))
     }
 }
 
@@ -307,33 +313,33 @@ impl Fitted for Rows<'_, '_> {
         mirror(matrix, width);
     }
 
-    fn scores(&self) -> Vec<f64> {
+    fn scores(&self) -> Result<Vec<f64>> {
         let singletons;
         let clusters = if let Some(clusters) = &self.clusters {
             clusters
         } else {
-            let Ok(found) = Clusters::singletons(self.x.n()) else { return Vec::new() };
+            let Ok(found) = Clusters::singletons(self.x.n()) else { return Ok(Vec::new()) };
             singletons = found;
             &singletons
         };
         let k = self.estimates.k();
         let whitening = self.bread().whitening();
         let w = Array2::from_shape_fn((k, k), |(a, b)| whitening[a * k + b]);
-        self.centred_scores(clusters).dot(&w).into_iter().collect()
+        Ok(self.centred_scores(clusters)?.dot(&w).into_iter().collect())
     }
 
-    fn score_products(&self) -> Array2<f64> {
+    fn score_products(&self) -> Result<Array2<f64>> {
         match &self.clusters {
             Some(_) if self.is_collinear() => {
                 // Whitened before they are squared: afterwards the digits would be gone.
                 let k = self.estimates.k();
-                let scores = self.scores();
-                ArrayView2::from_shape((scores.len() / k, k), &scores)
-                    .map_or_else(|_| Array2::zeros((k, k)), |scores| scores.t().dot(&scores))
+                let scores = self.scores()?;
+                Ok(ArrayView2::from_shape((scores.len() / k, k), &scores)
+                    .map_or_else(|_| Array2::zeros((k, k)), |scores| scores.t().dot(&scores)))
             }
             Some(clusters) => {
-                let scores = self.centred_scores(clusters);
-                self.bread().whiten(scores.t().dot(&scores).view())
+                let scores = self.centred_scores(clusters)?;
+                Ok(self.bread().whiten(scores.t().dot(&scores).view()))
             }
             None => self.outer(self.score_factors()),
         }
@@ -426,9 +432,10 @@ impl WhitenedRows for Rows<'_, '_> {
         self.x.n()
     }
 
-    fn leverage(&self) -> Vec<f64> {
+    fn leverage(&self) -> Result<Vec<f64>> {
         if let Some(absorbed) = self.absorbed() {
-            return (0..self.x.n()).map(|i| self.estimates.root(i).powi(2) * absorbed.leverage(i)).collect();
+            let leverage = |i| self.estimates.root(i).powi(2) * absorbed.leverage(i);
+            return Ok((0..self.x.n()).map(leverage).collect());
         }
         let width = self.estimates.k().next_multiple_of(TILE);
         fill_chunks(self.x.n(), |start, values| {
@@ -458,7 +465,7 @@ impl WhitenedRows for Rows<'_, '_> {
         self.sharp().unwrap_or(self.estimates.score_factors())
     }
 
-    fn project(&self, u: &[f64]) -> Vec<f64> {
+    fn project(&self, u: &[f64]) -> Result<Vec<f64>> {
         let slopes = self.bread().slopes(u);
         let first = usize::from(self.x.has_intercept());
         let (high, low) = (self.bread().center(), self.bread().center_rest());
@@ -506,13 +513,13 @@ impl WhitenedRows for Rows<'_, '_> {
         z
     }
 
-    fn outer(&self, factors: &[f64]) -> Array2<f64> {
+    fn outer(&self, factors: &[f64]) -> Result<Array2<f64>> {
         if self.is_collinear() {
             return self.outer_of_whitened(factors);
         }
         let bread = self.bread();
         let low = bread.center_rest();
-        let mut products = cross_products(self.x, bread.center(), None, Some(factors));
+        let mut products = cross_products(self.x, bread.center(), None, Some(factors))?;
         if low.iter().any(|l| *l != 0.0) {
             // The rest of the means is small beside the spread of the columns, so it can be taken off the sums.
             let sums = products.row(0).to_vec();
@@ -520,13 +527,13 @@ impl WhitenedRows for Rows<'_, '_> {
                 *value += low[a] * low[b] * sums[0] - low[a] * sums[b] - low[b] * sums[a];
             }
         }
-        bread.whiten(products.view())
+        Ok(bread.whiten(products.view()))
     }
 
-    fn outer_norm(&self, factors: &[f64]) -> f64 {
+    fn outer_norm(&self, factors: &[f64]) -> Result<f64> {
         match self.absorbed() {
             Some(absorbed) => absorbed.outer_norm(factors),
-            None => self.outer(factors).iter().map(|v| v * v).sum(),
+            None => Ok(self.outer(factors)?.iter().map(|v| v * v).sum()),
         }
     }
 

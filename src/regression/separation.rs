@@ -28,7 +28,7 @@ use crate::linalg::DesignMatrix;
 use crate::linalg::double::{Double, Scalar};
 use crate::linalg::factor::factor;
 use crate::linalg::gram::{fill_chunks, over_chunks, precise_cross_products};
-use crate::{Error, Fault};
+use crate::{Error, Fault, Result};
 
 /// The product of a row and a direction, relative to their lengths, that counts as 0.
 const FLAT: f64 = 1e-9;
@@ -37,12 +37,17 @@ const NOTHING: f64 = 1e-12;
 /// Steps of the least squares problem for each column before it is given up.
 const STEPS: usize = 200;
 
-/// The error that names the columns, if the outcome is separated in the rows with a weight above 0.
+/// The error that names the columns, if the outcome is separated in the rows with a weight above 0;
+/// [`Error::Interrupted`] when whoever watches stops the search.
 pub(super) fn separation(
     x: &DesignMatrix<'_>,
     y: ArrayView1<'_, f64>,
     weights: Option<&[f64]>,
 ) -> Option<Error> {
+    found(x, y, weights).unwrap_or_else(Some)
+}
+
+fn found(x: &DesignMatrix<'_>, y: ArrayView1<'_, f64>, weights: Option<&[f64]>) -> Result<Option<Error>> {
     if let Some(weights) = weights
         && weights.contains(&0.0)
     {
@@ -51,29 +56,31 @@ pub(super) fn separation(
         let outcome: Array1<f64> = rows.iter().map(|&i| y[i]).collect();
         let first = usize::from(x.has_intercept());
         let part = DesignMatrix::new(columns.view(), x.has_intercept()).named(x.names()[first..].to_vec());
-        return separation(&part.ok()?, outcome.view(), None);
+        return part.map_or(Ok(None), |part| found(&part, outcome.view(), None));
     }
     let single = (0..x.columns().ncols()).find_map(|j| one_column(x, y, j));
     if single.is_some() {
-        return single;
+        return Ok(single);
     }
-    let gram = precise_cross_products(x, y, None);
+    let gram = precise_cross_products(x, y, None)?;
     let first = usize::from(x.has_intercept());
     let mut kept: Vec<usize> = (0..x.k()).collect();
-    let mut separated = Signed::new(x, y, &gram, &kept)?.separated();
+    let Some(all) = Signed::new(x, y, &gram, &kept)? else { return Ok(None) };
+    let mut separated = all.separated()?;
     if separated == 0 {
-        return None;
+        return Ok(None);
     }
     for j in first..x.k() {
         let fewer: Vec<usize> = kept.iter().copied().filter(|&c| c != j).collect();
-        if let Some(rows) = Signed::new(x, y, &gram, &fewer).map(|rows| rows.separated())
-            && rows > 0
-        {
-            (kept, separated) = (fewer, rows);
+        if let Some(rows) = Signed::new(x, y, &gram, &fewer)? {
+            let still = rows.separated()?;
+            if still > 0 {
+                (kept, separated) = (fewer, still);
+            }
         }
     }
     let names = kept.iter().filter(|&&j| j >= first).map(|&j| x.names()[j].clone()).collect();
-    Some(several(names, separated, x.n()))
+    Ok(Some(several(names, separated, x.n())))
 }
 
 /// The rows with the signs of their outcomes, in some of the columns, and a basis that whitens them.
@@ -93,10 +100,11 @@ impl<'r, 'x, 'y> Signed<'r, 'x, 'y> {
         y: ArrayView1<'y, f64>,
         gram: &[Vec<Double>],
         columns: &[usize],
-    ) -> Option<Self> {
+    ) -> Result<Option<Self>> {
         let inner: Vec<Vec<Double>> =
             columns.iter().map(|&a| columns.iter().map(|&b| gram[a][b]).collect()).collect();
-        let inverse = (!columns.is_empty()).then(|| factor(&inner, 0.0).ok()).flatten()?.inverse;
+        let factored = (!columns.is_empty()).then(|| factor(&inner, 0.0).ok()).flatten();
+        let Some(inverse) = factored.map(|factored| factored.inverse) else { return Ok(None) };
         let mut basis = DMatrix::zeros(x.k(), columns.len());
         let scale = (x.n() as f64).sqrt();
         for (row, &j) in inverse.iter().zip(columns) {
@@ -109,8 +117,8 @@ impl<'r, 'x, 'y> Signed<'r, 'x, 'y> {
             for (value, i) in values.iter_mut().zip(start..) {
                 *value = rows.row(i).norm();
             }
-        });
-        Some(rows)
+        })?;
+        Ok(Some(rows))
     }
 
     /// `z_i`, whitened.
@@ -121,7 +129,7 @@ impl<'r, 'x, 'y> Signed<'r, 'x, 'y> {
     }
 
     /// The cosine of the angle between each row and v.
-    fn cosines(&self, v: &DVector<f64>) -> Vec<f64> {
+    fn cosines(&self, v: &DVector<f64>) -> Result<Vec<f64>> {
         let direction = &self.basis * v / v.norm();
         fill_chunks(self.x.n(), |start, values| {
             let (k, zero) = (self.x.k(), vec![0.0; self.x.k()]);
@@ -136,9 +144,9 @@ impl<'r, 'x, 'y> Signed<'r, 'x, 'y> {
     }
 
     /// How many rows are separated.
-    fn separated(&self) -> usize {
+    fn separated(&self) -> Result<usize> {
         let mut open = vec![true; self.x.n()];
-        while let Some(cosines) = self.direction(&open) {
+        while let Some(cosines) = self.direction(&open)? {
             let before = open.iter().filter(|open| **open).count();
             for (open, cosine) in open.iter_mut().zip(&cosines) {
                 *open &= *cosine <= FLAT;
@@ -147,20 +155,20 @@ impl<'r, 'x, 'y> Signed<'r, 'x, 'y> {
                 break;
             }
         }
-        open.iter().filter(|open| !**open).count()
+        Ok(open.iter().filter(|open| !**open).count())
     }
 
     /// The cosines of the rows with the shortest v, where v is not 0, among the rows that are `open`.
-    fn direction(&self, open: &[bool]) -> Option<Vec<f64>> {
+    fn direction(&self, open: &[bool]) -> Result<Option<Vec<f64>>> {
         let q = self.basis.ncols();
-        let parts = over_chunks(self.x.n(), |start, end| {
+        let parts = over_chunks(self.x.n(), |start, end, _| {
             let mut total = (DVector::zeros(q), 0.0);
             for i in (start..end).filter(|&i| open[i]) {
                 total.0 += self.row(i);
                 total.1 += self.length[i];
             }
-            total
-        });
+            Ok(total)
+        })?;
         let (base, size) =
             parts.iter().fold((DVector::zeros(q), 0.0), |sum, part| (sum.0 + &part.0, sum.1 + part.1));
         let mut v = base.clone();
@@ -170,18 +178,18 @@ impl<'r, 'x, 'y> Signed<'r, 'x, 'y> {
         for _ in 0..STEPS * q {
             let extra: f64 = active.iter().zip(&above).map(|(&i, l)| l * self.length[i]).sum();
             if v.norm() <= NOTHING * (size + extra) {
-                return None;
+                return Ok(None);
             }
-            let cosines = self.cosines(&v);
+            let cosines = self.cosines(&v)?;
             let worst = (0..cosines.len())
                 .filter(|&i| open[i] && !active.contains(&i))
                 .min_by(|&a, &b| cosines[a].total_cmp(&cosines[b]));
-            let Some(worst) = worst.filter(|&i| cosines[i] < -FLAT) else { return Some(cosines) };
+            let Some(worst) = worst.filter(|&i| cosines[i] < -FLAT) else { return Ok(Some(cosines)) };
             active.push(worst);
             above.push(0.0);
             v = self.project(&base, &mut active, &mut above);
         }
-        None
+        Ok(None)
     }
 
     /// The weights of the active rows that make `base + sum above_i z_i` shortest, leaving out rows whose weights
@@ -247,7 +255,7 @@ fn one_column(x: &DesignMatrix<'_>, y: ArrayView1<'_, f64>, j: usize) -> Option<
     let y_low = 1 - upper;
     let problem = if below < above {
         format!(
-            "'{name}' predicts the outcome perfectly: it is {upper} in every row with '{name}' at {above} or more, {y_low} in every row with {below} or less"
+            "'{name}' predicts the outcome perfectly: it is {upper} in every row with the higher values of '{name}', {y_low} in every row with the lower"
         )
     } else if two_values {
         // The value that only one outcome has.
@@ -260,12 +268,18 @@ fn one_column(x: &DesignMatrix<'_>, y: ArrayView1<'_, f64>, j: usize) -> Option<
         } else {
             (zeros.0.min(ones.0), y_low)
         };
+        // An indicator's 0 and 1 are no data; other values may be somebody's.
+        let at = match value {
+            0.0 | 1.0 => value.to_string(),
+            _ if value > below => "at the higher of its two values".to_owned(),
+            _ => "at the lower of its two values".to_owned(),
+        };
         format!(
-            "'{name}' predicts the outcome perfectly where it is {value}: the outcome is {outcome} in all of those rows"
+            "'{name}' predicts the outcome perfectly where it is {at}: the outcome is {outcome} in all of those rows"
         )
     } else {
         format!(
-            "'{name}' predicts the outcome perfectly on both sides of {below}: the outcome is {upper} in every row above it and {y_low} in every row below it"
+            "'{name}' predicts the outcome perfectly on both sides of one value: the outcome is {upper} in every row above it and {y_low} in every row below it"
         )
     };
     Some(refuse(Fault::new(problem).column(name)))

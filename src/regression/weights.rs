@@ -1,5 +1,6 @@
 //! Weights of rows, and what they mean.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::str::FromStr;
 
@@ -132,10 +133,22 @@ pub(crate) fn check_weights(count: usize, n: usize, values: impl Iterator<Item =
     let bad: Vec<(usize, f64)> =
         values.clone().enumerate().filter(|(_, w)| !(w.is_finite() && *w >= 0.0)).collect();
     if !bad.is_empty() {
+        let kinds: BTreeSet<&str> = bad
+            .iter()
+            .map(|(_, w)| {
+                if w.is_nan() {
+                    "missing"
+                } else if *w < 0.0 {
+                    "negative"
+                } else {
+                    "infinite"
+                }
+            })
+            .collect();
         return Err(Fault::new("weights must be numbers of 0 or more")
             .column("weights")
             .rows(bad.iter().map(|(i, _)| *i))
-            .values(bad.iter().map(|(_, w)| w.to_string()))
+            .values(kinds)
             .remedy("Repair these weights, or give a weight of 0 to rows that should not count")
             .input());
     }

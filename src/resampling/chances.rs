@@ -36,7 +36,7 @@ pub(super) fn chances(
     if !never.is_empty() {
         return Err(Fault::new(format!("{} units had no chance of one of the arms", never.len()))
             .column(assignment.units.unit().column())
-            .values(never.iter().map(|&unit| assignment.units.labels()[unit].clone()))
+            .ids(never.iter().map(|&unit| assignment.units.labels()[unit].clone()))
             .remedy("Count the units equally (weights equal): inverse probabilities are infinite here")
             .design());
     }

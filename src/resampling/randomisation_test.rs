@@ -248,7 +248,7 @@ pub fn randomisation_test(
     if outcomes.units == assignment.units.len() {
         each_arm_has_units(assignment, outcomes)?;
     }
-    let prepared = Prepared::new(design, assignment, outcomes, options, &seed)?;
+    let prepared = Prepared::new(design, assignment, outcomes, options, &seed, monitor)?;
     let mut test = prepared.test(statistic, options, monitor)?;
     if !test.exact {
         test.seed = shown(&seed);
@@ -275,6 +275,7 @@ impl<'a> Prepared<'a> {
         outcomes: &'a Outcomes,
         options: &RandomisationOptions,
         seed: &Seed,
+        monitor: &dyn Monitor,
     ) -> Result<Self> {
         check_level(options.level)?;
         let units = assignment.units.len();
@@ -287,7 +288,7 @@ impl<'a> Prepared<'a> {
         each_arm_has_outcomes(assignment, outcomes)?;
         let mut notes = Vec::new();
         let weight = chances(assignment, options.weights, &mut notes)?;
-        let replay = replay_of(design, assignment, options.draws, seed)?;
+        let replay = replay_of(design, assignment, options.draws, seed, monitor)?;
         let treated = assignment.arm.iter().map(|&arm| arm == 1).collect();
         Ok(Self { assignment, outcomes, replay, weight, treated, notes })
     }

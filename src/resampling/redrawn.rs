@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::null::weights;
 use super::replay::Replay;
 use crate::design::{Assignment, Design, Redraws};
-use crate::progress::Monitor;
+use crate::progress::{Monitor, Part};
 use crate::rng::Seed;
 use crate::{Error, Fault, Result};
 
@@ -64,7 +64,7 @@ pub fn redrawn(
     monitor: &dyn Monitor,
 ) -> Result<Redrawn> {
     let used = redraw_seed(design, assignment, seed)?;
-    match replay_of(design, assignment, draws, &used)? {
+    match replay_of(design, assignment, draws, &used, monitor)? {
         Replay::All(support) => {
             let weight = weights(&support.probability, &vec![true; support.probability.len()]);
             Ok(Redrawn { arm: support.arm, weight: Some(weight), seed: None, notes: vec![] })
@@ -79,7 +79,13 @@ pub fn redrawn(
 }
 
 /// The assignments as they are replayed; refuses a trial that cannot have come from the design.
-pub(super) fn replay_of(design: &Design, assignment: &Assignment, draws: u64, seed: &Seed) -> Result<Replay> {
+pub(super) fn replay_of(
+    design: &Design,
+    assignment: &Assignment,
+    draws: u64,
+    seed: &Seed,
+    monitor: &dyn Monitor,
+) -> Result<Replay> {
     let n = usize::try_from(draws).unwrap_or(usize::MAX);
     if !(1..=1 << 40).contains(&n) {
         return Err(Fault::new("the number of draws is out of range")
@@ -88,7 +94,7 @@ pub(super) fn replay_of(design: &Design, assignment: &Assignment, draws: u64, se
             .input());
     }
     let units = &assignment.units;
-    let replay = Replay::new(Redraws::new(design, units, seed)?, n, units.len());
+    let replay = Replay::new(Redraws::new(design, units, seed, monitor)?, n, units.len(), monitor)?;
     if let Replay::All(support) = &replay {
         if !support.arm.rows().into_iter().any(|row| row.iter().eq(&assignment.arm)) {
             return Err(Fault::new("the trial's own assignment is none of those that the design can give")
@@ -97,7 +103,7 @@ pub(super) fn replay_of(design: &Design, assignment: &Assignment, draws: u64, se
                 .design());
         }
     } else {
-        refuse_foreign(&replay, assignment)?;
+        refuse_foreign(&replay, assignment, &Part(monitor))?;
     }
     Ok(replay)
 }
@@ -132,7 +138,7 @@ pub(super) fn new_seed(design: &Design, given: Option<&Seed>, used: &Seed) -> Op
 const LOOKED_AT: u64 = 200;
 
 /// Refuses strata with numbers of units in the arms that the procedure, which fixes them up to one, never draws.
-fn refuse_foreign(replay: &Replay, assignment: &Assignment) -> Result<()> {
+fn refuse_foreign(replay: &Replay, assignment: &Assignment, monitor: &dyn Monitor) -> Result<()> {
     let Replay::Draws { redraws, .. } = replay else { return Ok(()) };
     let units = &assignment.units;
     let (arms, strata) = (assignment.arms.len(), units.strata().len());
@@ -143,12 +149,12 @@ fn refuse_foreign(replay: &Replay, assignment: &Assignment) -> Result<()> {
             into[stratum as usize * arms + usize::from(arm)] += 1;
         }
     };
-    let (mut scratch, mut arm) = (crate::design::Scratch::default(), vec![0; units.len()]);
+    let (mut scratch, mut arm) = (crate::design::Scratch::new(monitor), vec![0; units.len()]);
     let (mut here, mut low, mut high) = (Vec::new(), vec![u32::MAX; arms * strata], vec![0; arms * strata]);
     // Large trials are looked at less often, so that this never takes long.
     let looks = (LOOKED_AT * 1000 / units.len().max(1) as u64).clamp(10, LOOKED_AT);
     for index in 0..looks {
-        redraws.draw(index, &mut scratch, &mut arm);
+        redraws.draw(index, &mut scratch, &mut arm)?;
         count(&arm, &mut here);
         for (place, &n) in here.iter().enumerate() {
             low[place] = low[place].min(n);

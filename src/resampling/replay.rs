@@ -5,7 +5,7 @@ use rayon::prelude::*;
 use super::sums::ArmSums;
 use crate::Result;
 use crate::design::{Redraws, Scratch, Support};
-use crate::progress::{Monitor, check};
+use crate::progress::{Monitor, Part, check, go_on, unwatched};
 
 /// Assignments between two looks at the monitor.
 const CHUNK: usize = 2048;
@@ -40,11 +40,11 @@ pub(super) enum Replay {
 
 impl Replay {
     /// All assignments where there are at most n, else n draws.
-    pub fn new(redraws: Redraws, n: usize, units: usize) -> Self {
-        match redraws.support(n) {
+    pub fn new(redraws: Redraws, n: usize, units: usize, monitor: &dyn Monitor) -> Result<Self> {
+        Ok(match redraws.support(n, monitor)? {
             Some(support) => Self::All(support),
             None => Self::Draws { redraws: Box::new(redraws), n, units },
-        }
+        })
     }
 
     pub fn len(&self) -> usize {
@@ -70,28 +70,35 @@ impl Replay {
             Self::All(_) => CHUNK,
             Self::Draws { redraws, .. } => CHUNK.min(redraws.chunk()),
         };
+        let stop = &Part(monitor);
         for (chunk, block) in values.chunks_mut(size * width).enumerate() {
             check(monitor, (chunk * size) as u64, n as u64)?;
-            block.par_chunks_mut(TASK * width).enumerate().for_each(|(task, part)| {
+            // A thread that is lent to this work asks those who watch this work, and nobody else.
+            let run = |(task, part): (usize, &mut [f64])| {
                 let first = chunk * size + task * TASK;
                 let mut room = Room::default();
                 match self {
                     Self::All(support) => {
                         for (place, into) in part.chunks_mut(width).enumerate() {
+                            go_on(stop)?;
                             let row = support.arm.row(first + place);
                             // A support is built in standard layout, so its rows are contiguous.
                             evaluate.evaluate(row.as_slice().unwrap_or(&[]), &mut room, into);
                         }
                     }
                     Self::Draws { redraws, units, .. } => {
-                        let (mut scratch, mut arm) = (Scratch::default(), vec![0; *units]);
+                        let (mut scratch, mut arm) = (Scratch::new(stop), vec![0; *units]);
                         for (place, into) in part.chunks_mut(width).enumerate() {
-                            redraws.draw((first + place) as u64, &mut scratch, &mut arm);
+                            go_on(stop)?;
+                            redraws.draw((first + place) as u64, &mut scratch, &mut arm)?;
                             evaluate.evaluate(&arm, &mut room, into);
                         }
                     }
                 }
-            });
+                Ok(())
+            };
+            let tasks = block.par_chunks_mut(TASK * width).enumerate();
+            tasks.try_for_each(|task| unwatched(|| run(task)))?;
         }
         check(monitor, n as u64, n as u64)?;
         Ok(values)

@@ -11,7 +11,7 @@ use serde::Serialize;
 use super::randomisation_test::Prepared;
 use super::{Outcomes, RandomisationOptions, Statistic};
 use crate::design::{Assignment, Design, Units};
-use crate::progress::{Monitor, NoMonitor, check};
+use crate::progress::{Monitor, Part, check, unwatched};
 use crate::rng::{Seed, Stream};
 use crate::setters::setters;
 use crate::{Fault, Result};
@@ -92,7 +92,9 @@ pub fn size(
     monitor: &dyn Monitor,
 ) -> Result<Size> {
     let draws = usize::try_from(options.test.draws).unwrap_or(usize::MAX);
-    let probabilities = design.probabilities(units)?;
+    let part = &Part(monitor);
+    let procedure = design.procedure(units, part)?;
+    let probabilities = procedure.probabilities(part)?;
     let trial = |arm: Vec<u8>| Assignment {
         units: units.clone(),
         arms: design.arm_names(),
@@ -111,16 +113,16 @@ pub fn size(
                 outcomes.values[row] += options.effect;
             }
         }
-        let prepared =
-            match Prepared::new(design, &assignment, &outcomes, &options.test, &Seed::Integer(seed)) {
-                Ok(prepared) => prepared,
-                // A trial that leaves an arm empty has no test; it is one of those that the test conditions away.
-                Err(crate::Error::Input(fault)) if fault.problem == "an arm has no outcomes" => {
-                    return Ok(None);
-                }
-                Err(error) => return Err(error),
-            };
-        let test = prepared.test(statistic, &options.test, &NoMonitor)?;
+        let seed = Seed::Integer(seed);
+        let prepared = match Prepared::new(design, &assignment, &outcomes, &options.test, &seed, part) {
+            Ok(prepared) => prepared,
+            // A trial that leaves an arm empty has no test; it is one of those that the test conditions away.
+            Err(crate::Error::Input(fault)) if fault.problem == "an arm has no outcomes" => {
+                return Ok(None);
+            }
+            Err(error) => return Err(error),
+        };
+        let test = prepared.test(statistic, &options.test, part)?;
         let first = &test.comparisons[0];
         // Rounding in sums of probabilities must not turn an attained level into one just above it.
         let rejected = first.p_value <= options.alpha * (1.0 + 1e-9);
@@ -129,11 +131,11 @@ pub fn size(
             first.interval.map(|i| i.low - near <= options.effect && options.effect <= i.high + near);
         Ok(Some(Trial { rejected, covered }))
     };
-    if let Some(support) = design.support(units, draws)? {
+    if let Some(support) = procedure.support(draws, part)? {
         check(monitor, 0, 1)?;
         let found: Vec<Option<Trial>> = (0..support.probability.len())
             .into_par_iter()
-            .map(|i| run(support.arm.row(i).to_vec(), 0))
+            .map(|i| unwatched(|| run(support.arm.row(i).to_vec(), 0)))
             .collect::<Result<_>>()?;
         return Ok(summed(&found, Some(&support.probability), options.alpha));
     }
@@ -151,7 +153,7 @@ pub fn size(
             .map(|i| {
                 // A number of its own, apart from the streams of the trials.
                 let own = Stream::new::<&str>(&seed, "size", &[], i as u64).next_u64();
-                run(drawn.row(i).to_vec(), own)
+                unwatched(|| run(drawn.row(i).to_vec(), own))
             })
             .collect::<Result<_>>()?;
         found.extend(part);

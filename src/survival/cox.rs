@@ -17,6 +17,7 @@ use super::monotone::{cleaned, is_monotone, monotone_column, never_differs};
 use super::residuals;
 use crate::inference::{Bread, Clusters, Covariance, DfRule, Sandwich, Vcov, covariance};
 use crate::linalg::factor::factor;
+use crate::progress::{Monitor, go_on, watcher};
 use crate::regression::estimates::new_id;
 use crate::ties::varies;
 use crate::{Error, Fault, Result, dist};
@@ -154,18 +155,21 @@ impl<'a> Cox<'a> {
     /// # Ok::<(), crewe::Error>(())
     /// ```
     pub fn fit(&self) -> Result<CoxFit> {
+        let monitor = &watcher();
         self.check()?;
         let timeline = Timeline::new(&self.surv, self.strata)?;
         let (n, p) = self.x.dim();
+        go_on(monitor)?;
         let data = Prepared::new(&self.surv, self.x, timeline);
+        go_on(monitor)?;
         self.refuse_constants(&data)?;
         self.refuse_never_compared(&data)?;
         if let Some((j, sign)) = monotone_column(&data) {
             return Err(self.separated(&data, &unit(p, j, sign)));
         }
-        let null = evaluate(&data, &vec![0.0; p], self.ties);
+        let null = evaluate(&data, &vec![0.0; p], self.ties, monitor)?;
         self.refuse_collinear(&null)?;
-        let maximum = self.maximise(&data, vec![0.0; p], null.clone())?;
+        let maximum = self.maximise(&data, vec![0.0; p], null.clone(), monitor)?;
         let gram: Vec<Vec<f64>> = maximum.point.information.chunks_exact(p).map(<[f64]>::to_vec).collect();
         let mut whitening = factor(&gram, 0.0).map_err(|_| self.stuck(&maximum.beta))?.inverse;
         for (row, scale) in whitening.iter_mut().zip(&data.scale) {
@@ -237,7 +241,6 @@ impl<'a> Cox<'a> {
         };
         Err(Fault::new(format!("'{}' has the same value in every row", self.names[j]))
             .column(&self.names[j])
-            .values([self.x[(0, j)].to_string()])
             .remedy("Leave it out: a Cox model has no intercept, and there is nothing to compare")
             .rank())
     }
@@ -272,7 +275,13 @@ impl<'a> Cox<'a> {
             .rank())
     }
 
-    fn maximise(&self, data: &Prepared, mut beta: Vec<f64>, mut point: Point) -> Result<Maximum> {
+    fn maximise(
+        &self,
+        data: &Prepared,
+        mut beta: Vec<f64>,
+        mut point: Point,
+        monitor: &dyn Monitor,
+    ) -> Result<Maximum> {
         // In the units of a mean weight of 1: what is the last step does not depend on their scale.
         let unit = data.weights.as_ref().map_or(1.0, |w| w.iter().sum::<f64>() / w.len() as f64);
         for iterations in 1..=STEPS {
@@ -297,7 +306,7 @@ impl<'a> Cox<'a> {
             let mut halvings = 0;
             let (next, reached) = loop {
                 let next: Vec<f64> = beta.iter().zip(&step).map(|(b, s)| b + s).collect();
-                let reached = evaluate(data, &next, self.ties);
+                let reached = evaluate(data, &next, self.ties, monitor)?;
                 if reached.loglik >= point.loglik - 1e-10 * point.loglik.abs() || halvings == 30 {
                     break (next, reached);
                 }
@@ -346,10 +355,16 @@ impl<'a> Cox<'a> {
                 .order
                 .iter()
                 .any(|&row| column[row as usize] == empty && self.surv.event[row as usize] == 1.0);
-            if events {
-                format!("'{name}' orders the events perfectly, so its hazard ratio runs to {runs}")
-            } else {
-                format!("no row with '{name}' = {empty} has an event, so its hazard ratio runs to {runs}")
+            match events {
+                true => format!("'{name}' orders the events perfectly, so its hazard ratio runs to {runs}"),
+                // An indicator's 0 and 1 are no data; other values may be somebody's.
+                false if (low, high) == (0.0, 1.0) => {
+                    format!("no row with '{name}' = {empty} has an event, so its hazard ratio runs to {runs}")
+                }
+                false => format!(
+                    "no row with the {} value of '{name}' has an event, so its hazard ratio runs to {runs}",
+                    if empty == low { "lower" } else { "higher" }
+                ),
             }
         } else if at.len() == 1 {
             format!("'{name}' orders the events perfectly, so its hazard ratio runs to {runs}")
@@ -457,7 +472,7 @@ impl CoxFit {
     pub fn robust_score(&self, clusters: &Clusters) -> Result<Test> {
         let p = self.coef.len();
         let clusters = clusters.checked(self.n)?;
-        let scores = residuals::cluster_scores(&self.data, &vec![0.0; p], self.ties, clusters);
+        let scores = residuals::cluster_scores(&self.data, &vec![0.0; p], self.ties, clusters, &watcher())?;
         let statistic = if self.joint_tests(Some(clusters))? {
             let total = DVector::from_vec(scores.sum_axis(ndarray::Axis(0)).to_vec());
             let product = scores.t().dot(&scores);
@@ -488,26 +503,33 @@ impl CoxFit {
             .ties(self.ties);
         model.refuse_never_compared(&data)?;
         let beta: Vec<f64> = self.coef.iter().zip(&data.scale).map(|(b, s)| b * s).collect();
-        let start = evaluate(&data, &beta, self.ties);
-        let maximum = model.maximise(&data, beta, start)?;
+        let monitor = &watcher();
+        let start = evaluate(&data, &beta, self.ties, monitor)?;
+        let maximum = model.maximise(&data, beta, start, monitor)?;
         Ok(maximum.beta.iter().zip(&data.scale).map(|(b, s)| b / s).collect())
     }
 
     /// Score residuals of the likelihood that was maximised, n x p in the order of the data; with `naive_cov` as the
     /// bread they make every sandwich.
-    pub fn score_residuals(&self) -> Array2<f64> {
-        let mut scores = residuals::score_residuals(&self.data, &self.beta, self.ties);
+    ///
+    /// # Errors
+    /// [`Error::Interrupted`] when whoever watches stops the work.
+    pub fn score_residuals(&self) -> Result<Array2<f64>> {
+        let mut scores = residuals::score_residuals(&self.data, &self.beta, self.ties, &watcher())?;
         for mut row in scores.outer_iter_mut() {
             for (value, s) in row.iter_mut().zip(&self.data.scale) {
                 *value *= s;
             }
         }
-        scores
+        Ok(scores)
     }
 
     /// Martingale residuals, events less expected events, length n in the order of the data.
-    pub fn martingale_residuals(&self) -> Vec<f64> {
-        residuals::martingale_residuals(&self.data, &self.beta, self.ties)
+    ///
+    /// # Errors
+    /// [`Error::Interrupted`] when whoever watches stops the work.
+    pub fn martingale_residuals(&self) -> Result<Vec<f64>> {
+        residuals::martingale_residuals(&self.data, &self.beta, self.ties, &watcher())
     }
 }
 

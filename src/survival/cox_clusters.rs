@@ -23,6 +23,7 @@ use super::cox::CoxFit;
 use super::likelihood::{Step, Ties, each_event_time, mirror};
 use super::residuals::{cluster_scores, score_residuals};
 use crate::inference::{Bread, Clusters, Fitted, Link, Moments, Reference, Vcov};
+use crate::progress::{Monitor, NoMonitor, Pace, watcher};
 use crate::{Fault, Result};
 
 /// Clusters below which CR0 carries a warning.
@@ -31,6 +32,9 @@ const FEW_CLUSTERS: usize = 100;
 const NOTHING: f64 = 1e-12;
 /// Numbers that the increments of the information may take, over all times.
 const LARGE: usize = 60_000_000;
+
+/// Basic steps of a row beside its products.
+const STEP: usize = 32;
 
 /// A fit, cut into clusters where there are any.
 pub(super) struct CoxClusters<'f> {
@@ -138,15 +142,30 @@ impl<'f> CoxClusters<'f> {
         Ok(Self { fit, clusters, scores: OnceLock::new(), information: OnceLock::new() })
     }
 
+    /// Works out what a covariance is made of, while whoever watches may stop it.
+    fn prepare(&self, kind: Vcov) -> Result<()> {
+        let monitor = &watcher();
+        if self.scores.get().is_none() {
+            // Somebody else may have set it meanwhile, to the same.
+            let _ = self.scores.set(self.worked_scores(monitor)?);
+        }
+        if kind == Vcov::Cr3 && self.information.get().is_none() {
+            let _ = self.information.set(self.worked_information(monitor)?);
+        }
+        Ok(())
+    }
+
     fn whitened(&self) -> &Array2<f64> {
-        self.scores.get_or_init(|| {
-            let (data, beta, ties) = (&self.fit.data, &self.fit.beta, self.fit.ties);
-            let scores = match &self.clusters {
-                Some(clusters) => cluster_scores(data, beta, ties, clusters),
-                None => score_residuals(data, beta, ties),
-            };
-            scores.dot(&self.standardised_whitening())
-        })
+        self.scores.get_or_init(|| self.worked_scores(&NoMonitor).unwrap_or_default())
+    }
+
+    fn worked_scores(&self, monitor: &dyn Monitor) -> Result<Array2<f64>> {
+        let (data, beta, ties) = (&self.fit.data, &self.fit.beta, self.fit.ties);
+        let scores = match &self.clusters {
+            Some(clusters) => cluster_scores(data, beta, ties, clusters, monitor),
+            None => score_residuals(data, beta, ties, monitor),
+        };
+        Ok(scores?.dot(&self.standardised_whitening()))
     }
 
     /// `W` of the standardised columns.
@@ -158,44 +177,49 @@ impl<'f> CoxClusters<'f> {
 
     /// The information of every cluster, in one way through the times of each stratum.
     fn information(&self) -> &[f64] {
-        self.information.get_or_init(|| {
-            let (data, beta, p) = (&self.fit.data, &self.fit.beta, self.fit.coef.len());
-            let mut increments: Vec<Option<Increment>> = data.timeline.ties.iter().map(|_| None).collect();
-            each_event_time(data, beta, self.fit.ties, true, |step| {
-                increments[step.tie] = Some(Increment::new(step, p, self.fit.ties));
-            });
-            let count = self.clusters().unwrap_or(self.fit.n);
-            let mut sums = vec![0.0; count * p * p];
-            for range in &data.timeline.strata {
-                let mut before = Quadratic::zero(p);
-                for k in range.clone() {
-                    let tie = data.timeline.ties[k];
-                    let mut now = before.clone();
-                    if let Some(increment) = &increments[k] {
-                        now.add(&increment.die);
-                        before.add(&increment.survive);
-                    }
-                    for position in tie.start..tie.end {
-                        let row = data.timeline.order[position] as usize;
-                        let g = self.clusters.as_ref().map_or(row, |c| c.codes()[row] as usize);
-                        let into = &mut sums[g * p * p..(g + 1) * p * p];
-                        let weight = data.weight(position);
-                        let at_risk = if position >= tie.events { &now } else { &before };
-                        at_risk.at(data.row(position), weight * data.relative_hazard(position, beta), into);
-                        if let (true, Some(increment)) = (position >= tie.events, &increments[k]) {
-                            into.iter_mut().zip(&increment.variance).for_each(|(a, v)| *a += weight * v);
-                        }
+        self.information.get_or_init(|| self.worked_information(&NoMonitor).unwrap_or_default())
+    }
+
+    fn worked_information(&self, monitor: &dyn Monitor) -> Result<Vec<f64>> {
+        let (data, beta, p) = (&self.fit.data, &self.fit.beta, self.fit.coef.len());
+        let mut increments: Vec<Option<Increment>> = data.timeline.ties.iter().map(|_| None).collect();
+        each_event_time(data, beta, self.fit.ties, true, monitor, |step| {
+            increments[step.tie] = Some(Increment::new(step, p, self.fit.ties));
+        })?;
+        let mut pace = Pace::new(monitor);
+        let count = self.clusters().unwrap_or(self.fit.n);
+        let mut sums = vec![0.0; count * p * p];
+        for range in &data.timeline.strata {
+            let mut before = Quadratic::zero(p);
+            for k in range.clone() {
+                let tie = data.timeline.ties[k];
+                pace.by((STEP + p * p) * (1 + tie.end - tie.start))?;
+                let mut now = before.clone();
+                if let Some(increment) = &increments[k] {
+                    now.add(&increment.die);
+                    before.add(&increment.survive);
+                }
+                for position in tie.start..tie.end {
+                    let row = data.timeline.order[position] as usize;
+                    let g = self.clusters.as_ref().map_or(row, |c| c.codes()[row] as usize);
+                    let into = &mut sums[g * p * p..(g + 1) * p * p];
+                    let weight = data.weight(position);
+                    let at_risk = if position >= tie.events { &now } else { &before };
+                    at_risk.at(data.row(position), weight * data.relative_hazard(position, beta), into);
+                    if let (true, Some(increment)) = (position >= tie.events, &increments[k]) {
+                        into.iter_mut().zip(&increment.variance).for_each(|(a, v)| *a += weight * v);
                     }
                 }
             }
-            let w = self.standardised_whitening();
-            for one in sums.chunks_exact_mut((p * p).max(1)) {
-                let matrix = Array2::from_shape_fn((p, p), |(a, b)| one[a * p + b]);
-                let whitened = w.t().dot(&matrix).dot(&w);
-                one.iter_mut().zip(whitened.iter()).for_each(|(to, value)| *to = *value);
-            }
-            sums
-        })
+        }
+        let w = self.standardised_whitening();
+        for one in sums.chunks_exact_mut((p * p).max(1)) {
+            pace.by(STEP + 4 * p * p * p)?;
+            let matrix = Array2::from_shape_fn((p, p), |(a, b)| one[a * p + b]);
+            let whitened = w.t().dot(&matrix).dot(&w);
+            one.iter_mut().zip(whitened.iter()).for_each(|(to, value)| *to = *value);
+        }
+        Ok(sums)
     }
 
     /// Clusters that have a score.
@@ -247,8 +271,8 @@ impl Fitted for CoxClusters<'_> {
         }
     }
 
-    fn scores(&self) -> Vec<f64> {
-        self.whitened().iter().copied().collect()
+    fn scores(&self) -> Result<Vec<f64>> {
+        Ok(self.whitened().iter().copied().collect())
     }
 
     fn without(&self, g: usize) -> Result<Vec<f64>> {
@@ -284,6 +308,7 @@ impl Fitted for CoxClusters<'_> {
                 )
                 .input());
         }
+        self.prepare(kind)?;
         let mut notes = Vec::new();
         let Some(clusters) = self.clusters().filter(|_| kind.is_clustered()) else { return Ok(notes) };
         if kind == Vcov::Cr0 && clusters < FEW_CLUSTERS {

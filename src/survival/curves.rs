@@ -16,7 +16,11 @@ use super::likelihood::{dot, each_event_time};
 use super::residuals::cluster_scores;
 use crate::inference::level::check_level;
 use crate::inference::{Compare, Contrasts, Covariance, Vcov};
+use crate::progress::{Monitor, Pace, watcher};
 use crate::{Fault, Result, dist};
+
+/// Basic steps of a row or a time beside its columns.
+const STEP: usize = 32;
 
 /// The cumulative baseline hazard of one stratum, at all its distinct times.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -92,24 +96,23 @@ impl CoxFit {
     /// use ndarray::array;
     /// let surv = Surv::new(&[1., 2., 3., 4.], &[1., 1., 0., 1.]);
     /// let x = array![[0.], [1.], [1.], [0.]];
-    /// let base = Cox::new(surv, x.view()).fit()?.baseline(false);
+    /// let base = Cox::new(surv, x.view()).fit()?.baseline(false)?;
     /// assert_eq!(base[0].time, [1.0, 2.0, 3.0, 4.0]);
     /// assert_eq!(base[0].hazard[1], base[0].hazard[2]); // nobody has the event at time 3
     /// # Ok::<(), crewe::Error>(())
     /// ```
-    pub fn baseline(&self, centred: bool) -> Vec<Baseline> {
-        let cumulated = self.cumulated();
+    ///
+    /// # Errors
+    /// [`crate::Error::Interrupted`] when whoever watches stops the work.
+    pub fn baseline(&self, centred: bool) -> Result<Vec<Baseline>> {
+        let cumulated = self.cumulated(&watcher())?;
         let off: f64 = self.coef.iter().zip(&self.means).map(|(b, mean)| b * mean).sum();
         let factor = if centred { 1.0 } else { (-off).exp() };
-        self.data
-            .timeline
-            .strata
-            .iter()
-            .map(|range| Baseline {
-                time: self.data.timeline.ties[range.clone()].iter().map(|tie| tie.time).collect(),
-                hazard: cumulated.total[range.clone()].iter().map(|h| h * factor).collect(),
-            })
-            .collect()
+        let of = |range: &std::ops::Range<usize>| Baseline {
+            time: self.data.timeline.ties[range.clone()].iter().map(|tie| tie.time).collect(),
+            hazard: cumulated.total[range.clone()].iter().map(|h| h * factor).collect(),
+        };
+        Ok(self.data.timeline.strata.iter().map(of).collect())
     }
 
     /// The survival curve of a row with covariates `x` (length p, as given to the fit) in a stratum, under a covariance of
@@ -136,11 +139,14 @@ impl CoxFit {
         };
         check_level(options.level)?;
         let z = dist::normal_quantile(0.5 + 0.5 * options.level);
-        let cumulated = self.cumulated();
+        let monitor = &watcher();
+        let mut pace = Pace::new(monitor);
+        let cumulated = self.cumulated(monitor)?;
         let at = self.standardised(x);
         let relative = dot(&at, &self.beta).exp();
         let mut out = SurvivalCurve::empty();
         for k in range.clone() {
+            pace.by(STEP + p * p)?;
             let drift: Vec<f64> =
                 (0..p).map(|j| cumulated.mean[k * p + j] - at[j] * cumulated.total[k]).collect();
             let se = relative * (cumulated.variance[k] + self.form(covariance, &drift)).sqrt();
@@ -175,11 +181,14 @@ impl CoxFit {
             .input());
         }
         let z = dist::normal_quantile(0.5 + 0.5 * options.level);
-        let cumulated = self.cumulated();
+        let monitor = &watcher();
+        let mut pace = Pace::new(monitor);
+        let cumulated = self.cumulated(monitor)?;
         let last = self.data.timeline.last_at(stratum, time);
         let known = self.data.timeline.reaches(stratum, time);
         let mut out = SurvivalCurve::empty();
         for row in rows.outer_iter() {
+            pace.by(STEP + p * p)?;
             if !known {
                 out.push_unknown(time);
                 continue;
@@ -218,7 +227,9 @@ impl CoxFit {
         self.check_settings(covariance, settings)?;
         check_level(options.level)?;
         let z = dist::normal_quantile(0.5 + 0.5 * options.level);
-        let spread = Spread::new(self, covariance);
+        let monitor = &watcher();
+        let mut pace = Pace::new(monitor);
+        let spread = Spread::new(self, covariance, monitor)?;
         let cumulated = &spread.cumulated;
         let sorted: Vec<Array2<f64>> = settings.iter().map(|x| self.sorted(*x)).collect();
         let mut curves: Vec<SurvivalCurve> = settings.iter().map(|_| SurvivalCurve::empty()).collect();
@@ -229,14 +240,15 @@ impl CoxFit {
                 curves.iter_mut().chain(&mut differences).for_each(|curve| curve.push_unknown(time));
                 continue;
             }
-            let averages: Vec<Average> = sorted.iter().map(|x| self.average(x, cumulated, time)).collect();
+            let average = |x: &Array2<f64>| self.average(x, cumulated, time, &mut pace);
+            let averages: Vec<Average> = sorted.iter().map(average).collect::<Result<_>>()?;
             for (average, curve) in averages.iter().zip(&mut curves) {
-                let se = spread.of(average, time);
+                let se = spread.of(average, time, &mut pace)?;
                 curve.push(time, average.survival, se, options, z);
             }
             for (average, difference) in averages.iter().skip(1).zip(&mut differences) {
                 let change = average.less(&averages[0]);
-                let se = spread.of(&change, time);
+                let se = spread.of(&change, time, &mut pace)?;
                 difference.time.push(time);
                 difference.survival.push(change.survival);
                 difference.std_error.push(se);
@@ -270,12 +282,16 @@ impl CoxFit {
         if let Some(pair) = pairs.iter().flatten().find(|place| **place >= settings.len()) {
             return Err(Fault::new(format!("there is no setting {pair} among {}", settings.len())).input());
         }
-        let spread = Spread::new(self, covariance);
-        let averages: Vec<Average> =
-            settings.iter().map(|x| self.average(&self.sorted(*x), &spread.cumulated, time)).collect();
+        let monitor = &watcher();
+        let mut pace = Pace::new(monitor);
+        let spread = Spread::new(self, covariance, monitor)?;
+        let average =
+            |x: &ArrayView2<'_, f64>| self.average(&self.sorted(*x), &spread.cumulated, time, &mut pace);
+        let averages: Vec<Average> = settings.iter().map(average).collect::<Result<_>>()?;
         let df = covariance.shared_df();
         let risks: Vec<f64> = averages.iter().map(|average| 1.0 - average.survival).collect();
-        let errors: Vec<f64> = averages.iter().map(|average| spread.of(average, time)).collect();
+        let errors: Vec<f64> =
+            averages.iter().map(|average| spread.of(average, time, &mut pace)).collect::<Result<_>>()?;
         let mut levels = Contrasts::from_parts(risks.clone(), errors.clone(), vec![df; risks.len()], level)?;
         let reach = dist::t_quantile(0.5 + 0.5 * level, df);
         for (i, average) in averages.iter().enumerate() {
@@ -304,7 +320,7 @@ impl CoxFit {
             };
             estimates.push(estimate);
             let change = averages[base].scaled(1.0 / base_by).less(&averages[one].scaled(1.0 / by));
-            changes.push(spread.of(&change, time));
+            changes.push(spread.of(&change, time, &mut pace)?);
         }
         let comparisons = Contrasts::from_parts(estimates, changes, vec![df; pairs.len()], level)?;
         Ok(AdjustedRisks { levels, comparisons, compare, notes: self.beyond(&[time]) })
@@ -371,7 +387,7 @@ impl CoxFit {
         times
     }
 
-    fn cumulated(&self) -> Hazard {
+    fn cumulated(&self, monitor: &dyn Monitor) -> Result<Hazard> {
         let (p, count) = (self.coef.len(), self.data.timeline.ties.len());
         let mut out = Hazard {
             total: vec![0.0; count],
@@ -380,7 +396,7 @@ impl CoxFit {
             jump: vec![0.0; count],
             die: vec![0.0; count],
         };
-        each_event_time(&self.data, &self.beta, self.ties, false, |step| {
+        each_event_time(&self.data, &self.beta, self.ties, false, monitor, |step| {
             let (k, m, sums) = (step.tie, step.mean_weight, &step.sums);
             out.total[k] = m * sums.h0;
             out.variance[k] = m * sums.q0;
@@ -389,7 +405,7 @@ impl CoxFit {
             for j in 0..p {
                 out.mean[k * p + j] = m * (sums.q0 * step.risk[j + 1] - sums.q1 * step.dying[j + 1]);
             }
-        });
+        })?;
         for range in &self.data.timeline.strata {
             for k in range.clone().skip(1) {
                 out.total[k] += out.total[k - 1];
@@ -399,7 +415,7 @@ impl CoxFit {
                 }
             }
         }
-        out
+        Ok(out)
     }
 
     fn standardised(&self, x: &[f64]) -> Vec<f64> {
@@ -427,7 +443,13 @@ impl CoxFit {
         })
     }
 
-    fn average(&self, x: &Array2<f64>, cumulated: &Hazard, time: f64) -> Average {
+    fn average(
+        &self,
+        x: &Array2<f64>,
+        cumulated: &Hazard,
+        time: f64,
+        pace: &mut Pace<'_>,
+    ) -> Result<Average> {
         let (p, ties) = (self.coef.len(), &self.data.timeline.ties);
         let mut out = Average { survival: 0.0, slope: Vec::new(), drift: vec![0.0; p] };
         let mut total = 0.0;
@@ -439,6 +461,7 @@ impl CoxFit {
             means.fill(0.0);
             let rows = range.clone().flat_map(|k| ties[k].start..ties[k].end);
             for position in rows {
+                pace.by(STEP + p)?;
                 let row = x.row(position);
                 let weight = self.data.weight(position);
                 let relative = row.iter().zip(&self.beta).map(|(x, b)| x * b).sum::<f64>().exp();
@@ -461,7 +484,7 @@ impl CoxFit {
         let total = if self.reaches(time) { total } else { f64::NAN };
         out.survival /= total;
         out.slope.iter_mut().chain(&mut out.drift).for_each(|value| *value /= total);
-        out
+        Ok(out)
     }
 }
 
@@ -485,24 +508,26 @@ struct Spread<'s, 'f> {
 }
 
 impl<'s, 'f> Spread<'s, 'f> {
-    fn new(fit: &'s CoxFit, covariance: &'s Covariance<'f>) -> Self {
+    fn new(fit: &'s CoxFit, covariance: &'s Covariance<'f>, monitor: &dyn Monitor) -> Result<Self> {
         let clusters = covariance.membership().filter(|_| covariance.kind().is_clustered());
         let influence = clusters.map(|clusters| {
             let p = fit.coef.len();
             let w = fit.bread.whitening();
             let root = Array2::from_shape_fn((p, p), |(a, b)| w[a * p + b] * fit.data.scale[a]);
-            cluster_scores(&fit.data, &fit.beta, fit.ties, clusters).dot(&root).dot(&root.t())
+            let scores = cluster_scores(&fit.data, &fit.beta, fit.ties, clusters, monitor)?;
+            Ok(scores.dot(&root).dot(&root.t()))
         });
         let factor = match (covariance.kind(), clusters) {
             (Vcov::Cr1, Some(clusters)) => (clusters.count() as f64 / (clusters.count() as f64 - 1.0)).sqrt(),
             _ => 1.0,
         };
-        Self { fit, covariance, cumulated: fit.cumulated(), influence, factor }
+        let (cumulated, influence) = (fit.cumulated(monitor)?, influence.transpose()?);
+        Ok(Self { fit, covariance, cumulated, influence, factor })
     }
 
     /// The standard error of an average (or a combination of some), whose change is
     /// `-(sum over strata of slope dH + drift' db)`.
-    fn of(&self, average: &Average, time: f64) -> f64 {
+    fn of(&self, average: &Average, time: f64, pace: &mut Pace<'_>) -> Result<f64> {
         let (timeline, cumulated) = (&self.fit.data.timeline, &self.cumulated);
         let last: Vec<Option<usize>> =
             (0..timeline.strata.len()).map(|stratum| timeline.last_at(stratum, time)).collect();
@@ -512,7 +537,7 @@ impl<'s, 'f> Spread<'s, 'f> {
                 .zip(&average.slope)
                 .filter_map(|(last, slope)| last.map(|k| slope * slope * cumulated.variance[k]))
                 .sum();
-            return (hazard + self.fit.form(self.covariance, &average.drift)).sqrt();
+            return Ok((hazard + self.fit.form(self.covariance, &average.drift)).sqrt());
         };
         let mut effect: Vec<f64> = influence
             .outer_iter()
@@ -522,6 +547,7 @@ impl<'s, 'f> Spread<'s, 'f> {
             let Some(last) = last else { continue };
             for k in range.clone() {
                 let tie = timeline.ties[k];
+                pace.by((STEP + average.drift.len()) * (1 + tie.end - tie.start))?;
                 let before = if k == range.start { 0.0 } else { cumulated.variance[k - 1] };
                 for position in tie.start..tie.end {
                     let dies = position >= tie.events && k <= last;
@@ -534,7 +560,7 @@ impl<'s, 'f> Spread<'s, 'f> {
                 }
             }
         }
-        self.factor * effect.iter().map(|value| value * value).sum::<f64>().sqrt()
+        Ok(self.factor * effect.iter().map(|value| value * value).sum::<f64>().sqrt())
     }
 }
 

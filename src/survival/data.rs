@@ -10,6 +10,7 @@ use crate::regression::weights::check_weights;
 pub use crate::ties::Tolerance;
 use serde::Serialize;
 
+use crate::progress::{go_on, watcher};
 use crate::{Fault, Result, codes};
 
 /// What was observed: a time for every row, and whether it ended in the event (1) or was censored (0).
@@ -93,7 +94,6 @@ impl<'a> Surv<'a> {
         if !rows.is_empty() {
             return Err(Fault::new(format!("{} of {n} times are negative", rows.len()))
                 .column(&self.time_name)
-                .values(rows.iter().map(|&i| self.time[i].to_string()))
                 .rows(rows)
                 .remedy("Times count from the start of each case: check dates that end before they begin")
                 .input());
@@ -102,7 +102,6 @@ impl<'a> Surv<'a> {
         if !rows.is_empty() {
             return Err(Fault::new("the event is neither 0 nor 1")
                 .column(&self.event_name)
-                .values(rows.iter().map(|&i| self.event[i].to_string()))
                 .rows(rows)
                 .remedy("Code it 1 where the event happened and 0 where the case was censored")
                 .input());
@@ -202,7 +201,10 @@ impl Timeline {
         // Non-negative doubles sort as their bits do (and -0 becomes 0).
         let mut keyed: Vec<(u64, u32)> =
             surv.time.iter().enumerate().map(|(i, &t)| ((t + 0.0).to_bits(), i as u32)).collect();
+        let monitor = &watcher();
+        go_on(monitor)?;
         keyed.sort_unstable();
+        go_on(monitor)?;
         let (cuts, tolerance) = distinct_times(&keyed);
         // The class of a row is its stratum, time and event; a counting sort keeps the order of rows within it.
         let classes = |row: u32, time: usize| {

@@ -11,6 +11,7 @@ use serde::Serialize;
 
 use super::cox::{CoxFit, Test};
 use super::likelihood::{each_event_time, mirror};
+use crate::progress::watcher;
 use crate::ties::varies;
 use crate::words::words;
 use crate::{Fault, Result};
@@ -83,7 +84,7 @@ impl CoxFit {
         let mut score = vec![0.0; p];
         let mut blocks = [vec![0.0; p * p], vec![0.0; p * p], vec![0.0; p * p]];
         let mut mean = vec![0.0; g.len() * p];
-        each_event_time(&self.data, &self.beta, self.ties, true, |step| {
+        each_event_time(&self.data, &self.beta, self.ties, true, &watcher(), |step| {
             let at = g[step.tie];
             for (factor, block) in [1.0, at, at * at].into_iter().zip(&mut blocks) {
                 step.add_information(p, factor, block);
@@ -92,7 +93,7 @@ impl CoxFit {
                 mean[step.tie * p + j] = step.mean_sum(j) / step.deaths as f64;
                 score[j] -= at * step.mean_weight * step.mean_sum(j);
             }
-        });
+        })?;
         for block in &mut blocks {
             mirror(block, p);
         }

@@ -9,9 +9,13 @@ use serde::Serialize;
 
 use super::data::{Surv, Timeline, Tolerance};
 use crate::inference::level::check_level;
+use crate::progress::{Pace, watcher};
 use crate::setters::setters;
 use crate::words::words;
 use crate::{Result, dist};
+
+/// Basic steps of a time.
+const STEP: usize = 128;
 
 /// The scale on which an interval of S is symmetric.
 ///
@@ -195,7 +199,11 @@ pub fn kaplan_meier(surv: &Surv<'_>, groups: Option<&[u32]>, options: Options) -
     check_level(options.level)?;
     let timeline = Timeline::new(surv, groups)?;
     let z = dist::normal_quantile(0.5 + 0.5 * options.level);
-    Ok(timeline.strata.iter().map(|ties| curve(surv, &timeline, ties.clone(), options.interval, z)).collect())
+    let monitor = &watcher();
+    let mut pace = Pace::new(monitor);
+    let of =
+        |ties: &std::ops::Range<usize>| curve(surv, &timeline, ties.clone(), options.interval, z, &mut pace);
+    timeline.strata.iter().map(of).collect()
 }
 
 fn curve(
@@ -204,7 +212,8 @@ fn curve(
     ties: std::ops::Range<usize>,
     interval: Interval,
     z: f64,
-) -> Curve {
+    pace: &mut Pace<'_>,
+) -> Result<Curve> {
     let ties = &timeline.ties[ties];
     let total = |from: usize, to: usize| -> f64 {
         if surv.weights.is_none() {
@@ -232,6 +241,7 @@ fn curve(
     }
     let (mut survival, mut variance) = (1.0, 0.0);
     for j in 0..k {
+        pace.by(STEP)?;
         let (n, d) = (out.at_risk[j], out.events[j]);
         // The last time at which all fail: rounding of weights must not leave a remainder.
         let last = ties[j].deaths() > 0 && j + 1 == k && out.censored[j] == 0.0;
@@ -244,7 +254,7 @@ fn curve(
         out.conf_low.push(limits.low);
         out.conf_high.push(limits.high);
     }
-    out
+    Ok(out)
 }
 
 impl Curve {

@@ -16,6 +16,8 @@ use ndarray::linalg::general_mat_mul;
 use ndarray::{Array2, ArrayView2, ArrayViewMut2};
 
 use super::data::{Surv, Tie, Timeline};
+use crate::Result;
+use crate::progress::{Monitor, Pace};
 use crate::words::words;
 
 /// How deaths at one time are treated.
@@ -42,6 +44,8 @@ words!(Ties, "treatment of ties", Efron => "efron", Breslow => "breslow");
 const BLOCK: usize = 192;
 /// Blocks with fewer rows are added one by one.
 const FEW: usize = 12;
+/// Basic steps of a row beside its products.
+const STEP: usize = 32;
 
 /// The rows in the order of the timeline, their columns centred and divided by their standard deviations.
 #[derive(Debug, Clone)]
@@ -280,13 +284,18 @@ impl Step<'_> {
 }
 
 /// Visits every event time of every stratum, the last time first; `second` says whether S2 and E2 are needed.
+///
+/// # Errors
+/// [`crate::Error::Interrupted`] when the monitor stops the work.
 pub(crate) fn each_event_time(
     data: &Prepared,
     beta: &[f64],
     ties: Ties,
     second: bool,
+    monitor: &dyn Monitor,
     mut visit: impl FnMut(&Step<'_>),
-) {
+) -> Result<()> {
+    let mut pace = Pace::new(monitor);
     let q = data.p + 1;
     let mut block = vec![0.0; BLOCK * q];
     let mut risk = vec![0.0; q * q];
@@ -295,6 +304,7 @@ pub(crate) fn each_event_time(
         risk.fill(0.0);
         for index in range.clone().rev() {
             let tie = data.timeline.ties[index];
+            pace.by((q * q + STEP) * (1 + tie.end - tie.start))?;
             accumulate(data, beta, tie.start, tie.events, second, &mut block, &mut risk);
             let deaths = tie.deaths();
             if deaths == 0 {
@@ -313,6 +323,7 @@ pub(crate) fn each_event_time(
             visit(&Step { tie: index, deaths, mean_weight, risk: &risk, dying: &dying, sums });
         }
     }
+    Ok(())
 }
 
 /// Adds `r [1, x][1, x]'` of the rows `start..end` to `into` (without `second` only its first row).
@@ -385,20 +396,23 @@ pub(crate) struct Point {
 }
 
 /// Evaluates the partial likelihood.
-pub(crate) fn evaluate(data: &Prepared, beta: &[f64], ties: Ties) -> Point {
+///
+/// # Errors
+/// As [`each_event_time`].
+pub(crate) fn evaluate(data: &Prepared, beta: &[f64], ties: Ties, monitor: &dyn Monitor) -> Result<Point> {
     let p = data.p;
     let mut score = death_totals(data);
     let mut loglik = dot(&score, beta);
     let mut information = vec![0.0; p * p];
-    each_event_time(data, beta, ties, true, |step| {
+    each_event_time(data, beta, ties, true, monitor, |step| {
         loglik -= step.mean_weight * step.sums.log;
         for (j, u) in score.iter_mut().enumerate() {
             *u -= step.mean_weight * step.mean_sum(j);
         }
         step.add_information(p, 1.0, &mut information);
-    });
+    })?;
     mirror(&mut information, p);
-    Point { loglik, score, information }
+    Ok(Point { loglik, score, information })
 }
 
 /// Copies the upper triangle of a p x p matrix to the lower.

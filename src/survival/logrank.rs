@@ -14,10 +14,14 @@ use serde::Serialize;
 
 use super::data::{Surv, Timeline};
 use crate::error::listed;
+use crate::progress::{Pace, watcher};
 use crate::{Fault, Result, codes, dist};
 
 /// The largest number of groups: their covariance is k x k, and every event time adds to all of it.
 const MOST_GROUPS: usize = 5_000;
+
+/// Basic steps of a row.
+const STEP: usize = 8;
 
 /// The test; arrays have one element a group.
 ///
@@ -84,6 +88,8 @@ pub fn logrank<S: AsRef<str>>(
             .input());
     }
     let timeline = Timeline::new(surv, strata)?;
+    let monitor = &watcher();
+    let mut pace = Pace::new(monitor);
     let mut n = vec![0; k];
     for &g in groups {
         n[g as usize] += 1;
@@ -99,6 +105,7 @@ pub fn logrank<S: AsRef<str>>(
     for ties in &timeline.strata {
         let mut at_risk = vec![0.0; k];
         for tie in timeline.ties[ties.clone()].iter().rev() {
+            pace.by(k * k + STEP * (1 + tie.end - tie.start))?;
             for &row in &timeline.order[tie.start..tie.end] {
                 at_risk[groups[row as usize] as usize] += 1.0;
             }
@@ -123,7 +130,7 @@ pub fn logrank<S: AsRef<str>>(
         }
     }
     let change: Vec<f64> = observed.iter().zip(&expected).map(|(o, e)| o - e).collect();
-    let (statistic, df) = chi_squared(change, &variance);
+    let (statistic, df) = chi_squared(change, &variance, &mut pace)?;
     if df == 0 {
         return Err(Fault::new("the groups are never at risk at the same time, so nothing can be compared")
             .remedy("Check the times, and the strata if there are any")
@@ -146,7 +153,7 @@ pub fn logrank<S: AsRef<str>>(
 }
 
 /// `u' V^- u` and the rank of V, for a V whose rows sum to 0 and whose elements beside the diagonal are at most 0.
-fn chi_squared(mut u: Vec<f64>, variance: &Array2<f64>) -> (f64, usize) {
+fn chi_squared(mut u: Vec<f64>, variance: &Array2<f64>, pace: &mut Pace<'_>) -> Result<(f64, usize)> {
     let k = u.len();
     let mut joined = variance.mapv(|v| -v);
     let (mut statistic, mut rank) = (0.0, 0);
@@ -158,6 +165,7 @@ fn chi_squared(mut u: Vec<f64>, variance: &Array2<f64>) -> (f64, usize) {
         rank += 1;
         statistic += u[out] * u[out] / total;
         for i in out + 1..k {
+            pace.by(k - i)?;
             let share = joined[(out, i)] / total;
             u[i] += u[out] * share;
             for j in i + 1..k {
@@ -165,7 +173,7 @@ fn chi_squared(mut u: Vec<f64>, variance: &Array2<f64>) -> (f64, usize) {
             }
         }
     }
-    (statistic, rank)
+    Ok((statistic, rank))
 }
 
 /// Says which groups with rows are never compared, directly or through others.
@@ -209,13 +217,18 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::progress::NoMonitor;
+
+    fn squared(u: Vec<f64>, variance: &Array2<f64>) -> (f64, usize) {
+        chi_squared(u, variance, &mut Pace::new(&NoMonitor)).unwrap()
+    }
 
     #[test]
     fn a_comparison_far_smaller_than_others_still_counts() {
         let (strong, weak) = (1e6, 1e-6);
         let v = ndarray::array![[strong, -strong, 0.0], [-strong, strong + weak, -weak], [0.0, -weak, weak]];
         // Along a chain the form adds flow^2 / weight of every link: here 4 strong + 9 weak.
-        let (statistic, rank) = chi_squared(vec![2.0 * strong, -2.0 * strong - 3.0 * weak, 3.0 * weak], &v);
+        let (statistic, rank) = squared(vec![2.0 * strong, -2.0 * strong - 3.0 * weak, 3.0 * weak], &v);
         assert_eq!(rank, 2);
         assert!((statistic / (4.0 * strong + 9.0 * weak) - 1.0).abs() < 1e-12);
     }
@@ -248,7 +261,7 @@ mod tests {
                 }
             }
             let parts = (0..3).filter(|p| part.contains(p)).count();
-            let (statistic, rank) = chi_squared(u.clone(), &v);
+            let (statistic, rank) = squared(u.clone(), &v);
             prop_assert_eq!(rank, k - parts);
             // Without the last group of every part V can be inverted.
             let kept: Vec<usize> = (0..k).filter(|&i| part[i + 1..].contains(&part[i])).collect();

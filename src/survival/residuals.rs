@@ -9,7 +9,12 @@
 use ndarray::Array2;
 
 use super::likelihood::{Prepared, Ties, dot, each_event_time};
+use crate::Result;
 use crate::inference::Clusters;
+use crate::progress::{Monitor, Pace};
+
+/// Basic steps of a row beside its columns.
+const STEP: usize = 32;
 
 /// What a time adds to the hazard of a row: for those who survive it and for those who die then.
 struct Increments {
@@ -27,7 +32,7 @@ struct Increments {
 }
 
 impl Increments {
-    fn new(data: &Prepared, beta: &[f64], ties: Ties, means: bool) -> Self {
+    fn new(data: &Prepared, beta: &[f64], ties: Ties, means: bool, monitor: &dyn Monitor) -> Result<Self> {
         let count = data.timeline.ties.len();
         let p = if means { data.p } else { 0 };
         let mut out = Self {
@@ -38,7 +43,7 @@ impl Increments {
             die_mean: vec![0.0; count * p],
             mean: vec![0.0; count * p],
         };
-        each_event_time(data, beta, ties, false, |step| {
+        each_event_time(data, beta, ties, false, monitor, |step| {
             let (k, m, sums) = (step.tie, step.mean_weight, &step.sums);
             // Breslow has f = 0 throughout, so the two kinds of row agree.
             out.survive[k] = m * sums.h0;
@@ -49,19 +54,26 @@ impl Increments {
                 out.die_mean[k * p + j] = m * ((sums.q0 - sums.q1) * s - (sums.q1 - sums.q2) * e);
                 out.mean[k * p + j] = step.mean_sum(j) / step.deaths as f64;
             }
-        });
-        out
+        })?;
+        Ok(out)
     }
 
     /// Calls `visit(position, dies, cumulated hazard, cumulated mean, mean at the time)` for every row.
-    fn each_row(&self, data: &Prepared, mut visit: impl FnMut(usize, bool, f64, &[f64], &[f64])) {
+    fn each_row(
+        &self,
+        data: &Prepared,
+        monitor: &dyn Monitor,
+        mut visit: impl FnMut(usize, bool, f64, &[f64], &[f64]),
+    ) -> Result<()> {
         let p = self.p;
+        let mut pace = Pace::new(monitor);
         let (mut before, mut mean) = (vec![0.0; p], vec![0.0; p]);
         for range in &data.timeline.strata {
             let mut hazard = 0.0;
             before.fill(0.0);
             for k in range.clone() {
                 let tie = data.timeline.ties[k];
+                pace.by((STEP + p) * (1 + tie.end - tie.start))?;
                 let at = k * p..(k + 1) * p;
                 let own = &self.mean[at.clone()];
                 for ((sum, b), add) in mean.iter_mut().zip(&before).zip(&self.die_mean[at.clone()]) {
@@ -79,13 +91,21 @@ impl Increments {
                 }
             }
         }
+        Ok(())
     }
 }
 
 /// Calls `write(row, residual)` with the unweighted score residual of every row, in standardised columns.
-fn each_score(data: &Prepared, beta: &[f64], ties: Ties, mut write: impl FnMut(usize, f64, &[f64])) {
+fn each_score(
+    data: &Prepared,
+    beta: &[f64],
+    ties: Ties,
+    monitor: &dyn Monitor,
+    mut write: impl FnMut(usize, f64, &[f64]),
+) -> Result<()> {
     let mut residual = vec![0.0; data.p];
-    Increments::new(data, beta, ties, true).each_row(data, |position, dies, hazard, mean, own| {
+    let increments = Increments::new(data, beta, ties, true, monitor)?;
+    increments.each_row(data, monitor, |position, dies, hazard, mean, own| {
         let x = data.row(position);
         let r = dot(x, beta).exp();
         let rest = r * hazard;
@@ -94,40 +114,57 @@ fn each_score(data: &Prepared, beta: &[f64], ties: Ties, mut write: impl FnMut(u
             *u = at_event - (rest * x - r * mean);
         }
         write(data.timeline.order[position] as usize, data.weight(position), &residual);
-    });
+    })
 }
 
 /// Weighted score residuals, n x p in the order of the data.
-pub(crate) fn score_residuals(data: &Prepared, beta: &[f64], ties: Ties) -> Array2<f64> {
+pub(crate) fn score_residuals(
+    data: &Prepared,
+    beta: &[f64],
+    ties: Ties,
+    monitor: &dyn Monitor,
+) -> Result<Array2<f64>> {
     let mut out = Array2::zeros((data.timeline.n(), data.p));
-    each_score(data, beta, ties, |row, weight, residual| {
+    each_score(data, beta, ties, monitor, |row, weight, residual| {
         for (to, value) in out.row_mut(row).iter_mut().zip(residual) {
             *to = weight * value;
         }
-    });
-    out
+    })?;
+    Ok(out)
 }
 
 /// Weighted score residuals summed over clusters, G x p.
-pub(crate) fn cluster_scores(data: &Prepared, beta: &[f64], ties: Ties, clusters: &Clusters) -> Array2<f64> {
+pub(crate) fn cluster_scores(
+    data: &Prepared,
+    beta: &[f64],
+    ties: Ties,
+    clusters: &Clusters,
+    monitor: &dyn Monitor,
+) -> Result<Array2<f64>> {
     let p = data.p;
     let mut sums = vec![0.0; clusters.count() * p];
     let codes = clusters.codes();
-    each_score(data, beta, ties, |row, weight, residual| {
+    each_score(data, beta, ties, monitor, |row, weight, residual| {
         let g = codes[row] as usize;
         for (to, value) in sums[g * p..(g + 1) * p].iter_mut().zip(residual) {
             *to += weight * value;
         }
-    });
-    Array2::from_shape_vec((clusters.count(), p), sums).unwrap_or_else(|_| Array2::zeros((0, p)))
+    })?;
+    Ok(Array2::from_shape_vec((clusters.count(), p), sums).unwrap_or_else(|_| Array2::zeros((0, p))))
 }
 
 /// Events less expected events, in the order of the data.
-pub(crate) fn martingale_residuals(data: &Prepared, beta: &[f64], ties: Ties) -> Vec<f64> {
+pub(crate) fn martingale_residuals(
+    data: &Prepared,
+    beta: &[f64],
+    ties: Ties,
+    monitor: &dyn Monitor,
+) -> Result<Vec<f64>> {
     let mut out = vec![0.0; data.timeline.n()];
-    Increments::new(data, beta, ties, false).each_row(data, |position, dies, hazard, _, _| {
+    let increments = Increments::new(data, beta, ties, false, monitor)?;
+    increments.each_row(data, monitor, |position, dies, hazard, _, _| {
         let expected = data.relative_hazard(position, beta) * hazard;
         out[data.timeline.order[position] as usize] = f64::from(u8::from(dies)) - expected;
-    });
-    out
+    })?;
+    Ok(out)
 }

@@ -8,6 +8,7 @@ import multiprocessing
 import os
 import pickle
 import shutil
+import signal
 import sqlite3
 import subprocess
 import sys
@@ -519,6 +520,15 @@ def test_a_folder_that_may_not_be_written(locked: Path) -> None:
         cw.Ledger.open(path, KEY, head=head).enrol("F", [], 0, approved_by="A")
 
 
+@pytest.fixture
+def ctrl_c() -> Iterator[None]:
+    """Have Python hear Ctrl-C: a shell starts what runs in its background with it ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("ctrl_c")
 def test_ctrl_c_ends_the_wait(ledger: cw.Ledger, path: Path) -> None:
     # In a process of its own: two SQLite libraries in one process do not see each other's locks.
     code = """

@@ -283,7 +283,7 @@ BAD = pd.DataFrame(
             {"age": [np.nan, 5, 4, 1, 2, 7], "days": [5, 3, 8, 2, -9, 7]},
             "Surv(days, closed) ~ age",
             cw.InputError,
-            r"negative \(column 'days'; row 4; seen: -9\)",
+            r"negative \(column 'days'; row 4\)",
         ),
         (
             {"closed": list("ynynyn")},

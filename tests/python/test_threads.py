@@ -55,8 +55,10 @@ if __name__ == "__main__":
 
 
 INTERRUPTED = """
-import _thread, threading, time
+import _thread, signal, threading, time
 import crewe as cw, pandas as pd
+# A shell starts what runs in its background with Ctrl-C ignored.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 design = cw.Design("t", arms={"a": 1, "b": 1}, cluster="id", seed=1)
 frame = pd.DataFrame({"id": range(5_000)})
 start = time.perf_counter()

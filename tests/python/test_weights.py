@@ -340,12 +340,12 @@ REPAIR = "Repair these weights, or give a weight of 0 to rows that should not co
         (
             [4],
             -1.0,
-            f"weights must be numbers of 0 or more (column 'w'; row 4; seen: -1). {REPAIR}",
+            f"weights must be numbers of 0 or more (column 'w'; row 4; seen: negative). {REPAIR}",
         ),
         (
             [4, 7],
             np.inf,
-            f"weights must be numbers of 0 or more (column 'w'; rows 4, 7; seen: inf, inf). {REPAIR}",
+            f"weights must be numbers of 0 or more (column 'w'; rows 4, 7; seen: infinite). {REPAIR}",
         ),
         (
             range(40),
@@ -368,7 +368,7 @@ def test_bad_weights_in_arrays() -> None:
     surv = cw.Surv(data["t"].to_numpy(), data["y"].to_numpy())
     y, x = data["y"].to_numpy(), data[["x"]]
     texts = {
-        "weights must be numbers of 0 or more (column 'weights'; rows 2, 3; seen: -1, inf). "
+        "weights must be numbers of 0 or more (column 'weights'; rows 2, 3; seen: infinite, negative). "
         + REPAIR: (np.where(np.arange(40) == 2, -1.0, np.where(np.arange(40) == 3, np.inf, 1.0))),
         "every weight is 0 (column 'weights'). Check how the weights were made: with none above 0 there is nothing "
         "to analyse.": np.zeros(40),

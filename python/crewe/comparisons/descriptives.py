@@ -19,7 +19,7 @@ from crewe.comparisons.samples import (
     spread,
     two_sides,
 )
-from crewe.exceptions import InputError, fault
+from crewe.exceptions import InputError, fault, shown_labels
 from crewe.frames.arguments import checked
 from crewe.frames.source import label_of, numbers
 from crewe.models.groups import label_among
@@ -524,8 +524,8 @@ def _reordered(
             InputError,
             "order= must name every category once",
             column=name,
-            values=lacking or order,
-            remedy=f"The data have {', '.join(found)}",
+            labels=lacking or order,
+            remedy=f"The data have {', '.join(shown_labels(found)) or 'other categories'}",
         )
     places = np.array([order.index(level) for level in found] + [-1], dtype=np.int64)
     return order, places[codes]

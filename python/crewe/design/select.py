@@ -126,7 +126,7 @@ class Selector:
                 InputError,
                 f"the selection fits identifiers of '{unit}' and of '{self.member}'",
                 column=self.member,
-                values=sorted(wanted),
+                ids=sorted(wanted),
                 remedy="Pass a data frame whose column says which, or true or false for each row",
             )
         if of_members:
@@ -155,7 +155,7 @@ class Selector:
                 InputError,
                 f"{len(strangers)} rows were not randomised",
                 column=member,
-                values=strangers,
+                ids=strangers,
                 remedy="Leave them out, or name the column that identifies rows in both data frames",
             )
         chosen = np.array([name in wanted for name in names])

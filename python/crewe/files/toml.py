@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from crewe.exceptions import CreweError, InputError, fault
+from crewe.exceptions import CreweError, InputError, fault, from_signal
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -36,6 +36,8 @@ def text_of(path: str | os.PathLike[str], kind: type[CreweError] = InputError) -
     try:
         return Path(path).read_text(encoding="utf-8")
     except (OSError, ValueError) as error:
+        if (raised := from_signal(error)) is not None:
+            raise raised from None
         reason = error.strerror if isinstance(error, OSError) else "it is no text in UTF-8"
         raise fault(
             kind,

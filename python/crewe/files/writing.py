@@ -11,7 +11,7 @@ import secrets
 import stat
 from pathlib import Path
 
-from crewe.exceptions import CreweError, InputError, fault
+from crewe.exceptions import CreweError, InputError, fault, from_signal
 
 
 def write(path: str | os.PathLike[str], content: str | bytes) -> Path:
@@ -59,6 +59,8 @@ def write(path: str | os.PathLike[str], content: str | bytes) -> Path:
     except (OSError, ValueError) as error:
         if isinstance(error, CreweError):
             raise
+        if (raised := from_signal(error)) is not None:
+            raise raised from None
         words = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
         raise fault(
             CreweError,

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from crewe.exceptions import CreweError, InputError, cut, fault
+from crewe.exceptions import CreweError, InputError, cut, fault, shown_labels
 from crewe.formula import means
 from crewe.formula import names as _names
 from crewe.formula.missing import filled_in, missing_levels
@@ -188,8 +188,8 @@ def _as_known(column: Column, like: Column, name: str) -> Column:
             f"'{name}' has levels that the model has not seen",
             column=name,
             rows=[int(row) for row in np.flatnonzero(known.missing & ~column.missing)],
-            values=strange,
-            remedy=f"The model was fitted to {', '.join(like.levels)}",
+            labels=strange,
+            remedy=f"The model was fitted to {', '.join(shown_labels(like.levels)) or 'other labels'}",
         )
     return column.ordered(like.levels)
 

@@ -22,7 +22,7 @@ from formulaic.utils.sentinels import UNSET
 from formulaic.utils.stateful_transforms import stateful_eval, stateful_transform
 from numpy.typing import NDArray
 
-from crewe.exceptions import CreweError, InputError, cut, fault
+from crewe.exceptions import CreweError, InputError, cut, fault, from_signal
 from crewe.formula import names as _names
 from crewe.formula import splines
 from crewe.formula.parse import reason, refuse_depth, shown_name, worked_out
@@ -66,6 +66,8 @@ def terms_of(expression: str) -> Any:
     except CreweError:
         raise
     except Exception as error:
+        if (raised := from_signal(error)) is not None:
+            raise raised from None
         raise fault(
             InputError,
             f"the formula '{cut(expression)}' cannot be read: {reason(error)}",
@@ -196,7 +198,9 @@ def _width(expression: str, variables: Sequence[str], columns: Columns, spec: An
     try:
         state = copy.deepcopy(dict(spec.transform_state))
         return int(function_values(expression, variables, columns, state).shape[1])
-    except Exception:
+    except Exception as error:
+        if (raised := from_signal(error)) is not None:
+            raise raised from None
         return None
 
 

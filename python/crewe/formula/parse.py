@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from crewe.exceptions import CreweError, InputError, cut, fault
+from crewe.exceptions import CreweError, InputError, cut, fault, from_signal
 from crewe.formula import names as _names
 
 
@@ -35,6 +35,8 @@ def worked_out(what: str) -> Iterator[None]:
     except CreweError:
         raise
     except Exception as error:
+        if (raised := from_signal(error)) is not None:
+            raise raised from None
         # The parser wraps what a function of ours refuses.
         inner = error.__cause__
         if isinstance(inner, CreweError):

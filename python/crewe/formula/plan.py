@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from crewe.exceptions import from_signal
 from crewe.formula import names as _names
 from crewe.frames.column import Column, Columns
 
@@ -238,7 +239,9 @@ def materialise(expression: str, columns: Columns) -> tuple[Floats, Plan, State]
 def _agrees(plan: Plan, columns: Columns, spec: Any, matrix: Floats) -> bool:
     try:
         again = plan.evaluate(columns, copy.deepcopy(dict(spec.transform_state)))
-    except Exception:
+    except Exception as error:
+        if (raised := from_signal(error)) is not None:
+            raise raised from None
         return False
     return np.array_equal(again, matrix, equal_nan=True)
 

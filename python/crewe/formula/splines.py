@@ -112,7 +112,6 @@ def _placed(x: Floats, inner: int, knots: Any, order: int, what: str) -> tuple[F
         raise fault(
             InputError,
             f"{what}() has a knot at or beyond its boundary",
-            values=[f"{low:g} to {high:g}", *(f"{knot:g}" for knot in middle)],
             remedy="Take fewer degrees of freedom: so many rows share a value that a knot falls on the boundary",
         )
     everything = np.concatenate([[low] * order, middle, [high] * order])
@@ -138,9 +137,8 @@ def bs(
     if len(beyond):
         raise fault(
             InputError,
-            f"bs() has no value beyond the rows of its fit, {low:g} to {high:g}",
+            "bs() has no value beyond the rows of its fit",
             rows=[int(row) for row in beyond],
-            values=[f"{x[row]:g}" for row in beyond],
             remedy="Stay within the range, or take ns(), which goes on as a straight line",
         )
     return _columns(_b_splines(x, _state["knots"], degree + 1)[:, first:])

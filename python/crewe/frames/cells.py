@@ -157,7 +157,7 @@ def refuse_mixture(values: Sequence[Any], name: str) -> None:
             f"'{name}' holds text among numbers",
             column=name,
             rows=text,
-            values=list(dict.fromkeys(values[i] for i in text)),
+            labels=list(dict.fromkeys(values[i] for i in text)),
             remedy="Repair these cells, or make them missing, as pandas.to_numeric(..., errors='coerce') does; "
             "write every cell as text where they are names",
         )
@@ -173,7 +173,7 @@ def refuse_unwritable(values: Sequence[str], name: str, what: str = "text") -> N
             InputError,
             f"{what} holds broken characters",
             column=name,
-            values=[ascii(value) for value in bad],
+            ids=[ascii(value) for value in bad],
             remedy="Read the file again with its right encoding",
         )
 
@@ -214,7 +214,7 @@ def check_levels(columns: Mapping[str, Column], rows: NDArray[np.int64]) -> list
                 f"'{name}' holds text among numbers, and so is text in every row",
                 column=name,
                 rows=[int(rows[row]) for row in bad],
-                values=strange,
+                labels=strange,
                 remedy="Make these cells missing and the column a number, for instance with "
                 "pandas.to_numeric(..., errors='coerce')",
             )
@@ -225,7 +225,6 @@ def check_levels(columns: Mapping[str, Column], rows: NDArray[np.int64]) -> list
                 f"'{name}' is {'numbers written as ' if not strange else ''}text with {len(text):,} "
                 f"different values in {len(column):,} rows, each of which would be a coefficient",
                 column=name,
-                values=text[:5],
                 remedy="Read the column as numbers"
                 if not strange
                 else "Leave it out of the model, or pass it as cluster= if it names units",

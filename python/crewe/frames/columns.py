@@ -45,7 +45,6 @@ def labels(source: Source, name: str, what: str) -> Labels:
                 f"the {what} is a decimal number above 2^53, where neighbouring codes are one number",
                 column=name,
                 rows=[int(row) for row in large],
-                values=list(dict.fromkeys(label_of(values[row]) for row in large)),
                 remedy="Read the column as whole numbers or as text",
             )
         fractional = np.flatnonzero(
@@ -57,7 +56,6 @@ def labels(source: Source, name: str, what: str) -> Labels:
                 f"the {what} is not a whole number, which gives no safe label",
                 column=name,
                 rows=[int(row) for row in fractional],
-                values=sorted({str(values[row]) for row in fractional}),
                 remedy="Cut it into bands first, and give the bands names",
             )
         codes, unique = pd.factorize(values)

@@ -72,7 +72,7 @@ def refuse_hidden(ids: Iterable[str], name: str) -> None:
             "identifiers hold blanks at an end or characters that cannot be seen, so one unit could be "
             "randomised twice under two of them",
             column=name,
-            values=[f"{text!a} ({what})" for text, what in bad.items()],
+            ids=[f"{text!a} ({what})" for text, what in bad.items()],
             remedy="Strip them before units are randomised, for instance with .str.strip()",
         )
 
@@ -125,7 +125,7 @@ def refuse_unsafe(values: Sequence[str], name: str) -> None:
             InputError,
             "labels hold the character NUL, behind which text is lost",
             column=name,
-            values=[ascii(value) for value in bad],
+            ids=[ascii(value) for value in bad],
             remedy="Remove it, for instance with .str.replace(chr(0), '')",
         )
     _cells.refuse_unwritable(values, name, "a label")
@@ -149,10 +149,6 @@ def id_text(cells: Sequence[Any], name: str) -> list[str]:
             f"identifiers of several types stand in one column: {', '.join(kinds)}",
             column=name,
             rows=sorted(kinds.values()),
-            values=[
-                repr(cell) if isinstance(cell, str | bytes | int | float) else type(cell).__name__
-                for cell in (cells[row] for row in kinds.values())
-            ],
             remedy=f"Make them one type, for instance data['{name}'].astype(str) where each is written as it should be",
         )
     if set(kinds) == {"number"}:
@@ -195,7 +191,6 @@ def whole_text(cells: Sequence[Any], name: str) -> list[str]:
             "identifiers are decimal numbers, which do not compare safely",
             column=name,
             rows=bad,
-            values=list(dict.fromkeys(str(cells[row]) for row in bad)),
             remedy=f"Identify units by whole numbers or text, for instance data['{name}'].astype(str)",
         )
     large = [row for row, cell in enumerate(cells) if inexact[row] and abs(cell) >= _cells.SAFE]
@@ -205,7 +200,6 @@ def whole_text(cells: Sequence[Any], name: str) -> list[str]:
             "identifiers are decimal numbers above 2^53, where neighbours are one number",
             column=name,
             rows=large,
-            values=list(dict.fromkeys(_cells.label_of(cells[row]) for row in large)),
             remedy="Read the column as whole numbers or as text",
         )
     return [str(int(cell)) for cell in cells]
@@ -216,14 +210,12 @@ def order_of(values: pd.Series[Any], name: str) -> NDArray[np.int64]:
     cells = list(values)
     if any(isinstance(cell, str) for cell in cells):
         if not all(isinstance(cell, str) for cell in cells):
-            raise _no_order(name, "holds text and other values, which have no order", cells)
+            raise _no_order(name, "holds text and other values, which have no order")
         _refuse_misread(cells, name)
     try:
         return _ranked(cells)
     except (TypeError, ValueError) as error:
-        raise _no_order(
-            name, "holds values of several kinds, which have no order", cells
-        ) from error
+        raise _no_order(name, "holds values of several kinds, which have no order") from error
 
 
 def _ranked(cells: Sequence[Any]) -> NDArray[np.int64]:
@@ -235,12 +227,10 @@ def _ranked(cells: Sequence[Any]) -> NDArray[np.int64]:
 def _refuse_misread(cells: Sequence[str], name: str) -> None:
     texts = sorted(set(cells))
     if any(_HALF_DATE.search(text) for text in texts):
-        raise _no_order(name, "is dates as text that does not sort by date", texts)
+        raise _no_order(name, "is dates as text that does not sort by date")
     zones = {found[1] if (found := _OFFSET.search(text)) else "" for text in texts}
     if len(zones) > 1:
-        raise _no_order(
-            name, "is times as text of several offsets, which do not sort by time", texts
-        )
+        raise _no_order(name, "is times as text of several offsets, which do not sort by time")
     natural = [
         [
             (0, int(part), "") if part.isdecimal() else (1, 0, part)
@@ -250,15 +240,14 @@ def _refuse_misread(cells: Sequence[str], name: str) -> None:
     ]
     signed = any(_cells.looks_like_a_number(text) and text.strip()[:1] in "+-" for text in texts)
     if signed or any(a > b for a, b in itertools.pairwise(natural)):
-        raise _no_order(name, "is numbers as text, which sorts 10 before 2", texts)
+        raise _no_order(name, "is numbers as text, which sorts 10 before 2")
 
 
-def _no_order(name: str, problem: str, values: Sequence[Any]) -> Exception:
+def _no_order(name: str, problem: str) -> Exception:
     return fault(
         InputError,
         f"the order of arrival {problem}",
         column=name,
-        values=[str(value) for value in dict.fromkeys(values)],
         remedy="Turn the column into numbers or dates first, for instance with pandas.to_numeric or "
         "pandas.to_datetime",
     )

@@ -227,7 +227,6 @@ def aligned(values: Any, like: Any, name: str) -> Any:
             else f"the rows of {name} stand in another order, and their labels come twice",
             column=name,
             rows=[] if places is None else [int(row) for row in np.flatnonzero(places < 0)],
-            values=[str(label) for label in strange],
             remedy="Give both the same index; where they match by position, pass the values alone with .to_numpy()",
         )
     return values.iloc[places]
@@ -308,7 +307,7 @@ def _canonical(series: nw.Series[Any], name: str) -> Column:
             InputError,
             f"two levels of '{name}' are written alike",
             column=name,
-            values=sorted({level for level in declared if declared.count(level) > 1}),
+            labels=sorted({level for level in declared if declared.count(level) > 1}),
             remedy="A category that holds the number 1 and the text '1' has two levels of one name: make them one",
         )
     text = [None if gone else str(value) for value, gone in zip(values, missing, strict=True)]
@@ -394,7 +393,7 @@ def _refuse_text(
         f"'{name}' is text, where numbers are needed",
         column=name,
         rows=rows,
-        values=values,
+        labels=values,
         remedy=remedy
         or (
             "Code it as numbers first, for instance 1 and 0"

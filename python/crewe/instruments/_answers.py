@@ -230,6 +230,7 @@ def answers(
         f"{what} could be several of the labels" if unclear else f"{what} lie off the scale{scale}",
         column=column,
         rows=[i if rows is None else rows[i] for i in wrong],
-        values=list(dict.fromkeys(shown(cells[i]) for i in wrong)),
+        # Words that need mending; numbers are somebody's answers, and their rows are enough.
+        labels=list(dict.fromkeys(words)),
         remedy=remedy,
     )

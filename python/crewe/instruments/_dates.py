@@ -126,7 +126,7 @@ def days(source: Source, name: str, zone: dt.tzinfo | None = None) -> list[int |
             "these are not dates",
             column=name,
             rows=bad,
-            values=[str(cells[i]) for i in bad],
+            labels=list(dict.fromkeys(str(cells[i]) for i in bad)),
             remedy="Write dates as year-month-day (2015-08-31) or give a column of dates; "
             "31/08/15 can be read in two ways",
         )
@@ -142,7 +142,6 @@ def refuse_zones(found: Sequence[dt.date | None], column: str, remedy: str) -> N
             "times carry a time zone, so their day depends on the place",
             column=column,
             rows=rows,
-            values=[str(found[i]) for i in rows],
             remedy=remedy,
         )
 

@@ -79,7 +79,7 @@ def long(
             "these codes are not in the framework" if unknown else "codes are missing",
             column=code,
             rows=bad,
-            values=[str(names[i]) for i in unknown],
+            labels=list(dict.fromkeys(str(names[i]) for i in unknown)),
             remedy=nearest(names[unknown[0]], framework.codes)
             if unknown
             else "Fill them in or drop these rows",
@@ -114,7 +114,7 @@ def long(
             "a case has the same factor twice at one time",
             column=code,
             rows=[int(i) for i in twice],
-            values=list(dict.fromkeys(names[i] for i in twice)),
+            labels=list(dict.fromkeys(names[i] for i in twice)),
             remedy="Keep one row a case, time and factor",
         )
     first = ~keys.duplicated(["case", "time"]).to_numpy(dtype=bool)
@@ -272,7 +272,7 @@ def _times(
                 "these times are not among those named",
                 column=time,
                 rows=strange,
-                values=list(dict.fromkeys(text[i] for i in strange)),
+                labels=list(dict.fromkeys(text[i] for i in strange)),
                 remedy=nearest(text[strange[0]], order),
             )
     else:
@@ -302,7 +302,7 @@ def _order(source: Source, time: str, cells: list[Any], text: list[str]) -> list
         InputError,
         "the order of the times is not known",
         column=time,
-        values=present,
+        labels=present,
         remedy=f"Name them from first to last: times=[{names}] in the right order",
     )
 

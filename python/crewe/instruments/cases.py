@@ -279,7 +279,7 @@ def _case_ids(source: Source, case: str) -> list[str]:
             "cases occur more than once",
             column=case,
             rows=[int(row) for row in repeated],
-            values=list(dict.fromkeys(labels[codes[row]] for row in repeated)),
+            ids=list(dict.fromkeys(labels[codes[row]] for row in repeated)),
             remedy="Keep one row a case: its first closure and first re-referral",
         )
     return [labels[code] for code in codes]
@@ -333,7 +333,7 @@ def _reasons(source: Source, incomplete: str | None) -> list[str | None]:
             else "these are neither flags nor reasons in words",
             column=incomplete,
             rows=bad,
-            values=list(dict.fromkeys(shown(cells[i]) for i in bad)),
+            labels=list(dict.fromkeys(shown(cells[i]) for i in bad)),
             remedy="Write true or false (1 or 0, yes or no) in every row, or the reasons as text with "
             "complete cases empty",
         )

@@ -191,7 +191,7 @@ def _who(source: Source, informant: str) -> list[str]:
             f"informants are {', '.join(_INFORMANTS)}",
             column=informant,
             rows=bad,
-            values=[str(cells[i]) for i in bad],
+            labels=list(dict.fromkeys(str(cells[i]) for i in bad)),
             remedy=nearest(words[bad[0]], _INFORMANTS),
         )
     return words

@@ -63,6 +63,10 @@ class Ledger(Printable):
     can write the whole chain anew, or cut off its end: **lodge the head** of the last receipt with
     somebody else.
 
+    A new ledger and the files beside it can be read by their owner only. What is recorded stays for
+    good, so an identifier takes at most 200 characters, a name or a value 1,000, a reason 10,000, and
+    a family 10,000 children.
+
     Examples
     --------
     >>> import crewe as cw, tempfile, pathlib
@@ -145,6 +149,7 @@ class Ledger(Printable):
         key: Key | str | Path | None = None,
         *,
         head: str | None = None,
+        read_only: bool = False,
     ) -> Ledger:
         """Open a ledger, follow its chain and draw every arm again.
 
@@ -158,19 +163,39 @@ class Ledger(Printable):
         head : str, optional
             The head of the last receipt. Without it events that were cut off at the end cannot be
             found, and `notes` says that the tail was not checked.
+        read_only : bool
+            Whether to read and verify only. Nothing is written to the file or beside it, so it may
+            lie on read-only media or be kept by somebody else; whatever would record something is
+            refused. Who may not write to the file, or to its folder, gets this in any case, and
+            `notes` says so.
 
         Raises
         ------
         LedgerError
             For a file that is no ledger, another key, and any event that is not as it was written;
-            the message names the first one.
+            the message names the first one. Also where the latest events are still in the file's
+            ``-wal`` and nothing may be written beside it: close the ledger where it is kept, or
+            copy both.
+
+        Examples
+        --------
+        An auditor who has the file on a disk that cannot be written, the key, and the head that was
+        lodged with the last receipt:
+
+        >>> import crewe as cw, tempfile, pathlib
+        >>> path, key = pathlib.Path(tempfile.mkdtemp()) / "trial.ledger", cw.new_key()
+        >>> design = cw.Design("t", arms={"a": 1, "b": 1}, cluster="family_id",
+        ...                    method=cw.Simple(), seed=key)
+        >>> head = cw.Ledger.create(path, design).enrol("F1", ["C1"], approved_by="A. Officer").head
+        >>> cw.Ledger.open(path, key, head=head, read_only=True).verify(head).families
+        1
         """
         try:
             held: Key = Key.read(key)
         finally:
             # It may be the secret itself, with a slip in it or without: no traceback shows it.
             del key
-        inner = _core.Ledger.open(Path(path), held, head)
+        inner = _core.Ledger.open(Path(path), held, head, read_only)
         return cls(inner, Path(path), read_design(json.loads(inner.design()), held))
 
     def enrol(
@@ -204,7 +229,7 @@ class Ledger(Printable):
             When; now by default. A datetime must know its offset from UTC.
         request : str, optional
             An identifier of this request. The same request again gets the first answer; another one
-            under the same identifier is refused.
+            under the same identifier is refused. An empty one, as a form sends it, is none.
 
         Raises
         ------

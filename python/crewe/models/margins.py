@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from crewe.exceptions import InputError, fault
+from crewe.exceptions import InputError, fault, shown_labels
 from crewe.frames.column import Columns
 from crewe.frames.source import Source, build, label_of, numbers
 from crewe.models.estimates import columns_of
@@ -322,7 +322,7 @@ def _values(design: Design, name: str, values: Sequence[Any] | None) -> list[Any
                 f"'{name}' has no such level",
                 column=name,
                 values=unknown,
-                remedy=f"Its levels are {', '.join(map(_label, levels))}",
+                remedy=f"Its levels are {', '.join(shown_labels([_label(v) for v in levels])) or 'others'}",
             )
         return list(values) if values is not None else levels
     if values is not None:

@@ -367,7 +367,6 @@ def _refuse_tiny(y: Floats, name: str) -> None:
             InputError,
             "the squares of the values are too small for the numbers of a computer",
             column=name,
-            values=[f"{largest:.3g} at most"],
             remedy="Rescale the column, for instance to thousandths",
         )
 

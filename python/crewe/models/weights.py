@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crewe.exceptions import InputError, fault
-from crewe.frames.source import Source, aligned, label_of, numbers, refuse_text
+from crewe.frames.source import Source, aligned, numbers, refuse_text
 
 Floats = NDArray[np.float64]
 
@@ -92,7 +92,7 @@ class Weights:
                 "weights must be numbers of 0 or more",
                 column=self.column,
                 rows=[int(row) for row in bad],
-                values=[label_of(values[row]) for row in bad],
+                values=sorted({"negative" if values[row] < 0 else "infinite" for row in bad}),
                 remedy="Repair these weights, or give a weight of 0 to rows that should not count",
             )
         refuse_overflow(values.astype(np.float64), self.column)
@@ -131,7 +131,6 @@ def refuse_overflow(values: Floats, column: str) -> None:
             "weights are so large that their sums and squares overflow",
             column=column,
             rows=[int(row) for row in over],
-            values=[label_of(values[row]) for row in over],
             remedy="Divide all of them by one number, such as their mean: only their ratios matter",
         )
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from crewe import _core
 from crewe.comparisons.samples import kind_of
 from crewe.design.assignment import Assignment
-from crewe.exceptions import CreweError, InputError, fault
+from crewe.exceptions import CreweError, InputError, fault, from_signal
 from crewe.frames.source import Source
 from crewe.resampling._result import Comparison, RandomisationTest
 
@@ -51,6 +51,8 @@ def by_function(
         try:
             values[i] = _value(function(data, arms(row)))
         except (ArithmeticError, ValueError, CreweError) as error:
+            if (raised := from_signal(error)) is not None:
+                raise raised from None
             values[i], reason = np.nan, reason or f"{type(error).__name__}: {error}"
         if not np.isfinite(values[i]):
             failed.append(i)

@@ -29,7 +29,7 @@ def of_ledger(ledger: Ledger) -> tuple[Assignment, list[bool] | None, list[str]]
         raise fault(
             DesignError,
             "families of this ledger were merged, and others came while an arm was full",
-            values=sorted(str(family) for family in compared._aliases),
+            ids=sorted(str(family) for family in compared._aliases),
             remedy="Pass ledger.assignment(), and say in the report that the families who came while an "
             "arm was full are not drawn again",
         )

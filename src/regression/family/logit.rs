@@ -7,6 +7,7 @@
 use pulp::{Simd, WithSimd};
 
 use super::{Binary, Ends};
+use crate::Result;
 use crate::inference::Link;
 use crate::linalg::gram::{BLOCK, fill_chunks};
 use crate::regression::pass::{Data, Kernel, Newton, State};
@@ -38,7 +39,7 @@ impl Binary for Logistic {
         &Self
     }
 
-    fn state(&self, data: Data<'_, '_, '_>, coef: &[f64], before: Vec<f64>) -> State {
+    fn state(&self, data: Data<'_, '_, '_>, coef: &[f64], before: Vec<f64>) -> Result<State> {
         State::at::<Self>(data, coef, before)
     }
 
@@ -46,17 +47,17 @@ impl Binary for Logistic {
         true
     }
 
-    fn ends(&self, predictor: &[f64], y: &dyn Fn(usize) -> f64) -> Ends {
+    fn ends(&self, predictor: &[f64], y: &dyn Fn(usize) -> f64) -> Result<Ends> {
         let arch = pulp::Arch::new();
         let roots = fill_chunks(predictor.len(), |start, values| {
             let predictor = &predictor[start..start + values.len()];
             arch.dispatch(Roots { predictor, values });
-        });
+        })?;
         let mut residuals: Vec<f64> = (0..predictor.len()).map(|i| 2.0 * y(i) - 1.0).collect();
         for (values, predictor) in residuals.chunks_mut(4096).zip(predictor.chunks(4096)) {
             arch.dispatch(Residuals { predictor, values });
         }
-        Ends { residuals, factors: None, roots, variances: None }
+        Ok(Ends { residuals, factors: None, roots, variances: None })
     }
 }
 

@@ -26,7 +26,10 @@ pub(crate) trait Binary: Link {
     fn link(&self) -> &'static dyn Link;
 
     /// One pass over the rows at some coefficients, with the observed information.
-    fn state(&self, data: Data<'_, '_, '_>, coef: &[f64], before: Vec<f64>) -> State;
+    ///
+    /// # Errors
+    /// [`Error::Interrupted`] when whoever watches stops the work.
+    fn state(&self, data: Data<'_, '_, '_>, coef: &[f64], before: Vec<f64>) -> Result<State>;
 
     /// Whether the expected information is the observed one.
     fn is_canonical(&self) -> bool {
@@ -34,7 +37,10 @@ pub(crate) trait Binary: Link {
     }
 
     /// What inference needs of every row, from linear predictors and outcomes; prior weights come on top.
-    fn ends(&self, predictor: &[f64], y: &dyn Fn(usize) -> f64) -> Ends;
+    ///
+    /// # Errors
+    /// As [`Binary::state`].
+    fn ends(&self, predictor: &[f64], y: &dyn Fn(usize) -> f64) -> Result<Ends>;
 }
 
 /// The rows at the maximum, each array of length n.

@@ -6,15 +6,19 @@
 //! S. Chib (1993), doi:10.2307/2290350, for the model; D. McCullagh and J. Nelder (1989), 4.3.
 
 use super::{Binary, Ends};
+use crate::Result;
 use crate::dist::{normal_cdf, normal_pdf};
 use crate::inference::Link;
 use crate::linalg::gram::BLOCK;
+use crate::progress::{Pace, watcher};
 use crate::regression::pass::{Data, Kernel, Newton, State};
 
 /// The family; see the [module](self).
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Probit;
 
+/// Basic steps of one value of a row.
+const STEP: usize = 64;
 /// Below this the tail of the normal is taken by its continued fraction.
 const TAIL: f64 = -20.0;
 
@@ -37,19 +41,23 @@ impl Binary for Probit {
         &Self
     }
 
-    fn state(&self, data: Data<'_, '_, '_>, coef: &[f64], before: Vec<f64>) -> State {
+    fn state(&self, data: Data<'_, '_, '_>, coef: &[f64], before: Vec<f64>) -> Result<State> {
         State::at::<Self>(data, coef, before)
     }
 
-    fn ends(&self, predictor: &[f64], y: &dyn Fn(usize) -> f64) -> Ends {
+    fn ends(&self, predictor: &[f64], y: &dyn Fn(usize) -> f64) -> Result<Ends> {
         let sign = |i: usize| 2.0 * y(i) - 1.0;
-        let rows = || predictor.iter().enumerate();
-        Ends {
-            residuals: rows().map(|(i, eta)| sign(i) * normal_cdf(-sign(i) * eta)).collect(),
-            factors: Some(rows().map(|(i, eta)| sign(i) * inverse_mills(sign(i) * eta)).collect()),
-            roots: predictor.iter().map(|&eta| (inverse_mills(eta) * inverse_mills(-eta)).sqrt()).collect(),
-            variances: Some(predictor.iter().map(|&eta| normal_cdf(eta) * normal_cdf(-eta)).collect()),
-        }
+        let watcher = watcher();
+        let mut pace = Pace::new(&watcher);
+        let mut each = |of: &dyn Fn(usize, f64) -> f64| -> Result<Vec<f64>> {
+            predictor.iter().enumerate().map(|(i, &eta)| pace.by(STEP).map(|()| of(i, eta))).collect()
+        };
+        Ok(Ends {
+            residuals: each(&|i, eta| sign(i) * normal_cdf(-sign(i) * eta))?,
+            factors: Some(each(&|i, eta| sign(i) * inverse_mills(sign(i) * eta))?),
+            roots: each(&|_, eta| (inverse_mills(eta) * inverse_mills(-eta)).sqrt())?,
+            variances: Some(each(&|_, eta| normal_cdf(eta) * normal_cdf(-eta))?),
+        })
     }
 }
 
