@@ -61,15 +61,19 @@ impl Fault {
         self.values(ids.into_iter().take(SHOWN))
     }
 
-    /// Lists labels of a category that are not known, where they may be such labels: of a column of many texts or of
-    /// quantities none is shown, since that is the wrong column and what it holds are data.
+    /// Lists labels of a category that are not known, each once, where they may be such labels: of a column of many texts
+    /// or of quantities none is shown, since that is the wrong column and what it holds are data.
     #[must_use]
     pub(crate) fn labels<S: AsRef<str>>(self, labels: impl IntoIterator<Item = S>) -> Self {
-        let labels: Vec<S> = labels.into_iter().collect();
-        // Quantities, dates and numbers of people.
+        let mut seen = std::collections::HashSet::new();
+        let labels: Vec<S> =
+            labels.into_iter().filter(|label| seen.insert(label.as_ref().to_owned())).collect();
+        // Quantities, dates and numbers of people; a short whole number is a code.
         let data = |label: &S| {
-            let digits = label.as_ref().chars().filter(char::is_ascii_digit).count();
-            digits > 4 || (digits > 0 && label.as_ref().contains('.'))
+            let label = label.as_ref();
+            let digits = label.chars().filter(char::is_ascii_digit).count();
+            let parts = label.split_once('.').is_some_and(|(_, after)| after.chars().any(|sign| sign != '0'));
+            digits > 4 || (digits > 0 && parts)
         };
         if labels.len() > LABELS || labels.iter().any(data) {
             return self;
@@ -135,7 +139,7 @@ pub(crate) fn cut(text: &str) -> String {
     shortened(text.to_owned(), VALUE)
 }
 
-fn shortened(mut text: String, most: usize) -> String {
+pub(crate) fn shortened(mut text: String, most: usize) -> String {
     if let Some((end, _)) = text.char_indices().nth(most) {
         text.truncate(end);
         text.push_str(" \u{2026}");

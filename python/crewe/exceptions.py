@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import signal
 from collections.abc import Sequence
 from functools import partial
@@ -157,18 +158,19 @@ _SENTENCE = 2_000
 def shown_labels(labels: Sequence[str]) -> list[str]:
     """Give labels of a category where a message may show them, and none of a column that holds data.
 
-    A column of many texts, of quantities, dates or numbers of people is the wrong column for a
-    category, and what it holds is somebody's.
+    Words and short whole numbers, such as 9 for an answer that was not given, are labels. A column
+    of many texts, of quantities, dates or numbers of people is the wrong column for a category, and
+    what it holds is somebody's.
 
     Examples
     --------
-    >>> shown_labels(["yes", "n/a"]), shown_labels(["36.6"]), shown_labels(["1987-06-05"])
-    (['yes', 'n/a'], [], [])
+    >>> shown_labels(["yes", "n/a"]), shown_labels(["9"]), shown_labels(["36.6"]), shown_labels(["1987-06-05"])
+    (['yes', 'n/a'], ['9'], [], [])
     """
 
     def data(label: str) -> bool:
         digits = sum(sign.isdigit() for sign in label)
-        return digits > 4 or (digits > 0 and "." in label)
+        return digits > 4 or (digits > 0 and re.search(r"\.(?!0*$)", label) is not None)
 
     return [] if len(labels) > _LABELS or any(map(data, labels)) else list(labels)
 

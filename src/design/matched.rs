@@ -88,12 +88,16 @@ fn given_sets(units: &Units, on: &str) -> Result<Vec<Set>> {
     }
     let alone: Vec<&Set> = sets.iter().filter(|set| set.members.len() < 2).collect();
     if !alone.is_empty() {
+        let named = |set: &&Set| {
+            let unit = set.members.first().map_or("", |&unit| units.labels()[unit as usize].as_str());
+            format!("{} (only {unit})", set.name)
+        };
         return Err(Fault::new(format!(
             "{} matched sets have one unit, which has nothing to be compared with",
             alone.len()
         ))
         .column(on)
-        .ids(alone.iter().map(|set| set.name.clone()))
+        .ids(alone.iter().map(named))
         .remedy("Join each to another set, or leave these units out of the trial")
         .design());
     }
@@ -107,11 +111,13 @@ fn built_sets(units: &Units, on: &[String], monitor: &dyn Monitor) -> Result<Vec
         .iter()
         .zip(units.strata())
         .filter(|(members, _)| members.len() < 2)
-        .map(|(_, labels)| labels.join(" / "))
+        .map(|(members, labels)| {
+            format!("{} (only {})", labels.join(" / "), units.labels()[members[0] as usize])
+        })
         .collect();
     if !alone.is_empty() {
         return Err(Fault::new(format!("{} strata have one unit, which cannot be matched", alone.len()))
-            .values(alone)
+            .ids(alone)
             .remedy("Use fewer strata, or leave these units out of the trial")
             .design());
     }

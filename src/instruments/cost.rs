@@ -19,7 +19,7 @@
 use std::collections::HashMap;
 
 pub use super::exact::Exact;
-use crate::error::cut;
+use crate::error::shortened;
 use crate::setters::setters;
 use crate::words::words;
 use crate::{Error, Fault, Result};
@@ -242,6 +242,11 @@ fn too_large(line: &Line) -> Error {
         .values([cut(&line.formula)])
         .remedy("Give its inputs with fewer digits")
         .input()
+}
+
+/// The beginning of a formula, for messages.
+fn cut(text: &str) -> String {
+    shortened(text.to_owned(), 120)
 }
 
 /// A formula read, as steps in the order in which they are worked out (postfix): however long it is, neither working it

@@ -147,6 +147,7 @@ fn check(items: ArrayView2<'_, f64>, options: &Options<'_>) -> Result<()> {
                 options.low, options.high
             ))
             .column(options.names[j].clone())
+            .labels(off.iter().map(|&i| column[i].to_string()))
             .rows(off)
             .remedy("Correct the answers, give the right scale, or leave missing answers empty")
             .input());

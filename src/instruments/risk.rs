@@ -163,6 +163,7 @@ fn check(values: ArrayView2<'_, f64>, factors: &[Factor]) -> Result<()> {
         if !bad.is_empty() {
             return Err(Fault::new("a factor is present (1) or absent (0)")
                 .column(format!("factor {j}"))
+                .labels(bad.iter().map(|&i| column[i].to_string()))
                 .rows(bad)
                 .remedy("Correct these values")
                 .input());

@@ -74,6 +74,7 @@ pub fn score(items: ArrayView2<'_, f64>) -> Result<Scores> {
         if !off.is_empty() {
             return Err(Fault::new("answers lie off the scale of 0, 1, 2")
                 .column(format!("item {}", j + 1))
+                .labels(off.iter().map(|&i| column[i].to_string()))
                 .rows(off)
                 .remedy("Code not true 0, somewhat true 1, certainly true 2, and leave missing answers empty")
                 .input());

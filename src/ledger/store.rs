@@ -271,9 +271,11 @@ impl Ledger {
     /// Reads the state as of now, in one view of the file.
     pub(super) fn read<T>(&self, work: impl FnOnce(&State, &Connection) -> Result<T>) -> Result<T> {
         let mut guard = self.lock()?;
-        open_anew(&mut guard)?;
-        let Inner { connection, state, place, rest } = &mut *guard;
-        let connection = connected(connection.as_ref())?;
+        if self.reads {
+            open_anew(&mut guard)?;
+        }
+        let Inner { connection: open, state, place, rest } = &mut *guard;
+        let connection = connected(open.as_ref())?;
         self.begin(connection, "BEGIN")?;
         let beside = if self.reads { None } else { connection.path() };
         let done = place
@@ -281,8 +283,11 @@ impl Ledger {
             .and_then(|()| self.catch_up(connection, state.take()))
             .and_then(|now| Ok((work(&now, connection)?, now)));
         roll_back(connection);
-        if rest.is_some() && *rest != Rest::of(place.path()) {
-            return Err(opening::changed());
+        match rest {
+            Some(before) if Rest::of(place.path()) != Some(*before) => return Err(opening::changed()),
+            // Whoever looks on beside a writer must not keep it from putting its log away.
+            None if self.reads => *open = None,
+            _ => {}
         }
         let (value, now) = done?;
         *state = Some(now);
@@ -440,13 +445,11 @@ fn commit(connection: &Connection, place: &mut Place) -> Result<()> {
     place.check(connection.path(), "the last entry is in the file that was there before, and in no other")
 }
 
-/// Opens the file again where it was opened as one that does not change, and did.
+/// Opens a file that is only read again, where it changed or was let go of.
 fn open_anew(inner: &mut Inner) -> Result<()> {
     let path = inner.place.path();
-    if let Some(before) = inner.rest
-        && Rest::of(path) != Some(before)
-        && before.is(path)
-    {
+    let changed = inner.rest.is_some_and(|before| Rest::of(path) != Some(before) && before.is(path));
+    if changed || inner.connection.is_none() {
         let Opened { connection, rest, .. } = opening::open(path, Access::Read)?;
         (inner.connection, inner.state, inner.rest) = (Some(connection), None, rest);
     }

@@ -348,6 +348,7 @@ impl Model<'_, '_, '_> {
         if !wrong.is_empty() {
             return Err(Fault::new(format!("the outcome of a {family} must be 0 or 1 in every row"))
                 .column(y_name)
+                .labels(wrong.iter().map(|&i| y[i].to_string()))
                 .rows(wrong)
                 .remedy("Recode it, or use ols for an outcome that is a quantity")
                 .input());

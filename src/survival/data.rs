@@ -102,6 +102,7 @@ impl<'a> Surv<'a> {
         if !rows.is_empty() {
             return Err(Fault::new("the event is neither 0 nor 1")
                 .column(&self.event_name)
+                .labels(rows.iter().map(|&i| self.event[i].to_string()))
                 .rows(rows)
                 .remedy("Code it 1 where the event happened and 0 where the case was censored")
                 .input());

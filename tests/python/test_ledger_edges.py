@@ -254,18 +254,21 @@ def test_7_7_read_only_leaves_no_trace(tmp_path: Path, design: cw.Design, key: c
     ledger = cw.Ledger.open(path, key, head=head, read_only=True)
     assert ledger.verify(head).events == 7 and len(ledger.frame()) == 3
     assert everything(tmp_path) == before
-    # A writer comes and goes: the reader sees what it left.
+    # The changed bytes of somebody else are found, as ever.
+    whole = path.read_bytes()
+    path.write_bytes(whole.replace(b"A. Officer", b"B. Officer"))
+    with pytest.raises(LedgerError):
+        ledger.verify()
+    path.write_bytes(whole)
+    # A writer comes and goes: the reader sees what it left, and does not stand in its way.
     with cw_writer(path, key) as writer:
         assert writer.stdout is not None
         head = writer.stdout.readline().strip()
         assert ledger.verify(head).families == 4
         writer.communicate("")
     assert ledger.verify(head).families == 4
-    # The changed bytes of somebody else are found, as ever.
-    path.write_bytes(path.read_bytes().replace(b"A. Officer", b"B. Officer"))
-    with pytest.raises(LedgerError):
-        ledger.verify()
-    # And another file in its place is not taken for it.
+    assert [file.name for file in tmp_path.iterdir()] == ["l"]
+    # Another file in its place is not taken for it.
     os.replace(shutil.copy(path, tmp_path / "other"), path)
     with pytest.raises(LedgerError, match="moved, removed or replaced"):
         ledger.verify()

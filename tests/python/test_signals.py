@@ -186,10 +186,12 @@ def test_7_8_signals_are_heard_at_once_and_arrive_as_they_are(
     work: Callable[[], Callable[[], Any]],
 ) -> None:
     ready = work()
-    # The best of three, since other work on the machine may hold up any of them.
-    late = []
-    while not late or (min(late) > HEARD and len(late) < 3):
-        late.append(heard_after(ready))
+    # The best of some, since other work on the machine may hold up any of them.
+    late: list[float] = []
+    for after in (0.2, 0.2, 0.4, 0.8):
+        late.append(heard_after(ready, after))
+        if min(late) < HEARD:
+            break
     assert min(late) < HEARD, late
 
 

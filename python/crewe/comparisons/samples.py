@@ -12,6 +12,7 @@ from crewe import _core
 from crewe.exceptions import InputError, fault
 from crewe.formula import parse as parsing
 from crewe.formula.names import split, unquoted
+from crewe.frames import cells
 from crewe.frames.source import Source, build, numbers
 from crewe.models.request import by_arm, need_formula, numeric, read
 from crewe.tables.display import Table, number
@@ -248,6 +249,7 @@ def events_of(source: Source, name: str) -> Floats:
             "the event must be 0 or 1",
             column=name,
             rows=[int(row) for row in off],
+            labels=sorted({cells.label_of(values[row]) for row in off}),
             remedy="Recode it: 1 where the event happened",
         )
     return values

@@ -230,7 +230,6 @@ def answers(
         f"{what} could be several of the labels" if unclear else f"{what} lie off the scale{scale}",
         column=column,
         rows=[i if rows is None else rows[i] for i in wrong],
-        # Words that need mending; numbers are somebody's answers, and their rows are enough.
-        labels=list(dict.fromkeys(words)),
+        labels=list(dict.fromkeys(shown(cells[i]) for i in wrong)),
         remedy=remedy,
     )
