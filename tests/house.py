@@ -69,7 +69,7 @@ KNOWN: dict[str, set[Arrow]] = {
     },
     # A topic has a grid and a page.
     "evidence/src": {("grid", "page")},
-    "python/src": {("covariance", "regression"), ("covariance", "survival")},
+    "python/src": set(),
 }
 
 CRATES = tuple(KNOWN)

@@ -7,8 +7,6 @@ use numpy::{IntoPyArray, PyArray2, PyReadonlyArray1, PyReadonlyArray2};
 use pyo3::prelude::*;
 
 use crate::handle::{Level, Word, columns, floats, slice};
-use crate::regression::Fit;
-use crate::survival::CoxFit;
 
 /// Membership of clusters, from one code a row.
 #[pyclass(module = "crewe._core", frozen)]
@@ -78,37 +76,36 @@ struct Wald {
     p_value: f64,
 }
 
-/// The fit that a covariance is of.
-pub enum Owner {
-    /// A regression.
-    Regression(Py<Fit>),
-    /// A Cox model.
-    Cox(Py<CoxFit>),
+/// A question to the core's covariance.
+pub type Ask<'a> = &'a mut (dyn FnMut(&core::Covariance<'_>) -> crewe::Result<()> + Send);
+
+/// The fit that a covariance is of, whichever model it is.
+pub trait Owner: Send + Sync {
+    /// Puts the numbers back beside the fit, and asks, without the interpreter.
+    fn attach(&self, py: Python<'_>, inner: &Arc<Sandwich>, ask: Ask<'_>) -> PyResult<()>;
 }
 
 /// A covariance matrix of coefficients.
 #[pyclass(module = "crewe._core", frozen)]
 pub struct Covariance {
-    pub owner: Owner,
+    pub owner: Box<dyn Owner>,
     pub inner: Arc<Sandwich>,
 }
 
 impl Covariance {
     /// Runs `ask` on the core's covariance, without the interpreter.
-    pub fn ask<T: Send>(
+    fn ask<T: Send>(
         &self,
         py: Python<'_>,
-        ask: impl FnOnce(&core::Covariance<'_>) -> crewe::Result<T> + Send,
+        ask: impl Fn(&core::Covariance<'_>) -> crewe::Result<T> + Send + Sync,
     ) -> PyResult<T> {
-        match &self.owner {
-            Owner::Regression(fit) => {
-                fit.get().with_fit(py, |fit| fit.attach(&self.inner).and_then(|cov| ask(&cov)))
-            }
-            Owner::Cox(fit) => {
-                let fit = &fit.get().inner;
-                crate::pool::compute(py, |_| fit.attach(&self.inner).and_then(|cov| ask(&cov)))
-            }
-        }
+        let mut found = None;
+        self.owner.attach(py, &self.inner, &mut |covariance| {
+            found = Some(ask(covariance)?);
+            Ok(())
+        })?;
+        // The owner asked, or failed.
+        Ok(found.expect("the fit was asked"))
     }
 }
 

@@ -6,6 +6,7 @@ use pyo3::prelude::*;
 mod assignment;
 mod cost;
 mod covariance;
+mod cox;
 mod design;
 mod error;
 mod handle;
@@ -42,6 +43,7 @@ fn _core(m: &Bound<'_, PyModule>) -> PyResult<()> {
     ledger::register(m)?;
     method::register(m)?;
     survival::register(m)?;
+    cox::register(m)?;
     words::register(m)?;
     Ok(())
 }

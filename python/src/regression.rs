@@ -10,7 +10,7 @@ use numpy::{PyArray1, PyArray2, PyArrayMethods, PyReadonlyArray1, PyReadonlyArra
 use pyo3::prelude::*;
 use pyo3::types::PyType;
 
-use crate::covariance::{Clusters, Covariance, Owner};
+use crate::covariance::{Ask, Clusters, Covariance, Owner};
 use crate::error::OrRaise;
 use crate::handle::{Floats, Word, floats};
 
@@ -163,6 +163,12 @@ impl Fit {
     }
 }
 
+impl Owner for Py<Fit> {
+    fn attach(&self, py: Python<'_>, inner: &Arc<Sandwich>, ask: Ask<'_>) -> PyResult<()> {
+        self.get().with_fit(py, |fit| fit.attach(inner).and_then(|covariance| ask(&covariance)))
+    }
+}
+
 #[pymethods]
 impl Fit {
     /// The names of the coefficients, length k.
@@ -201,7 +207,7 @@ impl Fit {
         let py = slf.py();
         let rule = if residual_df { DfRule::Residual } else { DfRule::Default };
         let inner = slf.get().with_fit_aside(py, aside, |fit| fit.vcov(kind.0, clusters, rule))?;
-        Ok(Covariance { owner: Owner::Regression(slf.unbind()), inner })
+        Ok(Covariance { owner: Box::new(slf.unbind()), inner })
     }
 
     /// Predictions for rows of the design, length m.
