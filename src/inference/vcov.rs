@@ -228,7 +228,9 @@ fn middle(fit: &dyn Fitted, kind: Vcov, rule: DfRule) -> Result<Middle> {
         }
         Vcov::Cr3 | Vcov::Jackknife => {
             let adjusted = adjusted::adjusted(fit, Power::One)?;
-            if adjusted.degenerate > 0 {
+            // Beside terms of sets, clustered by the sets, each informs its own: leaving it out takes its term along.
+            let sets = fit.of_interest().len() < k;
+            if adjusted.degenerate > 0 && !sets {
                 return Err(Fault::new(format!(
                     "{kind} is not defined: without one of {} clusters the model cannot be estimated",
                     adjusted.degenerate
@@ -236,10 +238,17 @@ fn middle(fit: &dyn Fitted, kind: Vcov, rule: DfRule) -> Result<Middle> {
                 .remedy("Use CR2, or drop the terms that only one cluster informs")
                 .input());
             }
+            let note = (adjusted.degenerate > 0).then(|| {
+                format!(
+                    "{} of {count} clusters determine a coefficient by themselves; {kind} leaves each out with its own \
+                     term",
+                    adjusted.degenerate
+                )
+            });
             let factor = if kind == Vcov::Jackknife { (count - 1.0) / count } else { 1.0 };
             let mut apart = adjusted.apart;
             apart.iter_mut().flatten().for_each(|s| *s *= f64::sqrt(factor));
-            Middle { apart, ..Middle::of(adjusted.middle * factor) }
+            Middle { apart, note, ..Middle::of(adjusted.middle * factor) }
         }
     })
 }
