@@ -12,6 +12,7 @@ mod cox_clusters;
 pub mod curves;
 pub mod data;
 pub mod diagnostics;
+mod hazard;
 pub mod kaplan_meier;
 mod likelihood;
 pub mod logrank;
