@@ -39,6 +39,10 @@ UPRIGHT, SIDEWAYS = 482.0, 728.0
 """The points between the margins of A4, upright and on its side."""
 _LETTER = 0.62
 """The width of a letter of the font by its size, on average."""
+_FULL, _TALLEST = 170.0, 210.0
+"""The millimetres of a figure that fills the width of a page, and of the tallest that its caption goes with."""
+WHOLE = 18
+"""The lines up to which a table is kept on one page."""
 _LARGEST = 7.9
 """The points of a table that has room."""
 
@@ -87,6 +91,7 @@ def picture(svg: str, width_mm: float, dots: int = 220) -> bytes:
 
     template = (
         "#set page(width: auto, height: auto, margin: 0pt)\n"
+        '#set text(font: "DejaVu Sans")\n'
         "#image(bytes(sys.inputs.svg), format: \"svg\", width: float(sys.inputs.width) * 1mm)"
     )
     compiler = typst.Compiler(
@@ -167,7 +172,7 @@ def _data(document: Document) -> dict[str, Any]:
                 "heading": section.heading,
                 "slug": section.slug,
                 "groups": [
-                    {"wide": wide, "blocks": [_block(block, anchors) for block in blocks]}
+                    {"wide": wide, "blocks": _group(list(blocks), anchors)}
                     for wide, blocks in itertools.groupby(
                         section.blocks, lambda block: isinstance(block, Grid) and block.wide
                     )
@@ -178,21 +183,31 @@ def _data(document: Document) -> dict[str, Any]:
     }
 
 
+def _group(blocks: list[Block], anchors: set[str]) -> list[dict[str, Any]]:
+    made = [_block(block, anchors) for block in blocks]
+    for one, following in itertools.pairwise(made):
+        if one["kind"] == "paragraph":
+            one["leads"] = following["kind"] in ("grid", "facts", "points")
+    return made
+
+
 def _block(block: Block, anchors: set[str]) -> dict[str, Any]:
     if isinstance(block, Grid):
         return _grid(block)
     if isinstance(block, Drawing):
-        width = min(width_mm(block) / WIDTH_MM, 1.0)
-        tall = _height(block) * 170.0 / WIDTH_MM
+        width = width_mm(block) * _FULL / WIDTH_MM
+        height = _height(block) * _FULL / WIDTH_MM
         # A figure and its caption stay within a page.
-        width *= min(1.0, 210.0 / tall) if tall else 1.0
+        smaller = min(1.0, _TALLEST / height) if height else 1.0
         return {
             "kind": "drawing",
             "anchor": block.anchor,
+            "number": block.number,
             "caption": block.caption,
             "alt": block.alt,
             "svg": block.svg,
-            "width": width,
+            "width": smaller * width / _FULL,
+            "height": smaller * height,
         }
     if isinstance(block, Listing):
         return {
@@ -207,7 +222,7 @@ def _block(block: Block, anchors: set[str]) -> dict[str, Any]:
         pairs = [[_breakable(name), _runs(said, anchors)] for name, said in block.pairs]
         return {"kind": "facts", "look": block.look, "pairs": pairs}
     kind = "paragraph" if isinstance(block, Paragraph) else "subheading"
-    return {"kind": kind, "runs": _runs(block.runs, anchors)}
+    return {"kind": kind, "runs": _runs(block.runs, anchors), "leads": False}
 
 
 def _runs(runs: Runs, anchors: set[str]) -> list[dict[str, Any]]:
@@ -229,13 +244,15 @@ def _grid(block: Grid) -> dict[str, Any]:
     return {
         "kind": "grid",
         "anchor": block.anchor,
+        "number": block.number,
         "caption": _breakable(sheet.title),
         "heads": [[_breakable(cell) for cell in row] for row in sheet.heads],
         "rows": [list(map(_cell, row)) for row in sheet.rows],
         "facts": [[_breakable(cell) for cell in row] for row in sheet.facts],
         "notes": [_breakable(note) for note in sheet.notes],
         "align": list(sheet.align),
-        "stacked": any(isinstance(cell, Stacked) for row in sheet.rows for cell in row),
+        "starred": any(text.endswith("*") for row in sheet.body() for text in row),
+        "long": len(sheet.lines()) + len(sheet.notes) > WHOLE,
         "size": size,
         "shares": shares(sheet, place / (_LETTER * size)),
     }
