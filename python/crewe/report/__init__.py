@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from crewe.report.blocks import Abbreviations, Estimand, Funding, Limitations, Protocol, Summary
+from crewe.report.check import Checklist
 from crewe.report.report import Report
 
 __all__ = [
     "Abbreviations",
+    "Checklist",
     "Estimand",
     "Funding",
     "Limitations",

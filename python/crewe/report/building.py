@@ -213,7 +213,9 @@ class Builder:
         return slug
 
     def _hold(self, entry: Entry, section: Section, kinds: frozenset[str], place: str) -> None:
-        where = f"{section.heading or 'Summary'}{f': {place}' if place else ''}"
+        number = sum(bool(one.heading) for one in self.sections)
+        where = f"section {number}" if section.heading else "summary"
+        where += f", {place}" if place else ""
         self.held.append(Held(kinds, where, entry.items))
 
     def made_up(self, result: Any, synthetic: bool | None) -> bool:
@@ -439,6 +441,8 @@ def _kinds(result: Any) -> frozenset[str]:
         found.add("Assignment.drawn")
     if protocols.attribute(result, "clusters") or protocols.attribute(result, "cluster"):
         found.add("Clustered")
+    if protocols.methods(result) and protocols.formula(result):
+        found.add("methods")
     if any("rows dropped for missing values" in note for note in protocols.notes(result)):
         found.add("Dropped")
     return frozenset(found)

@@ -56,7 +56,7 @@ def _facts(result: Any) -> dict[str, Any]:
 def _numbers(result: Any) -> Iterator[dict[str, Any]]:
     if protocols.is_frame(result):
         for row in protocols.rows(result):
-            yield {"table": "frame", **{str(key): safe(value) for key, value in row.items()}}
+            yield {**{str(key): safe(value) for key, value in row.items()}, "table": "frame"}
         return
     for name in NUMBERS:
         method = protocols.attribute(result, name)
@@ -68,7 +68,7 @@ def _numbers(result: Any) -> Iterator[dict[str, Any]]:
             # What needs an argument, or the data that a loaded fit has left behind, is no table of the report.
             continue
         for row in rows:
-            yield {"table": name, **{str(key): safe(value) for key, value in row.items()}}
+            yield {**{str(key): safe(value) for key, value in row.items()}, "table": name}
 
 
 def outcome_of(result: Any) -> str:

@@ -15,6 +15,7 @@ from crewe.plots import style
 from crewe.report import writers
 from crewe.report.blocks import Estimand, Part
 from crewe.report.building import Builder, Entry, figure_picture, is_figure
+from crewe.report.check import Checklist, check_items, checklist
 from crewe.report.document import Document
 from crewe.report.naming import Names
 from crewe.report.writers.registry import WRITERS, by_ending
@@ -248,6 +249,35 @@ class Report:
         format = by_ending(path) if as_path(path).suffix else WRITERS["html"]
         return write(path, format.write(self._document()))
 
+    def check(self, standard: str, *, clusters: bool | None = None) -> Checklist:
+        """Say which items of a published list the report meets, and where; which are missing.
+
+        Parameters
+        ----------
+        standard : str
+            `"CONSORT 2025"`, `"CONSORT 2010 clusters"` (the extension of 2012) or `"EEF report"`.
+        clusters : bool, optional
+            Whether to add what a list asks of trials of clusters; where a result has clusters otherwise.
+
+        Returns
+        -------
+        Checklist
+            Prints as a table; `tidy()` has one row an item.
+
+        Raises
+        ------
+        InputError
+            For an unknown list.
+
+        Examples
+        --------
+        >>> import crewe as cw
+        >>> report = cw.Report("A randomised trial").add(cw.report.Limitations(["One site."]))
+        >>> report.check("CONSORT 2025").met
+        ['1a', '30']
+        """
+        return checklist(standard, self._built.held, self.title, clusters)
+
     def _document(self) -> Document:
         """Give the report as every writer takes it."""
         return self._built.document(self.title, self.subtitle, self.author, self.date)
@@ -281,9 +311,7 @@ def _labels(labels: Mapping[str, str] | None) -> dict[str, str]:
 
 
 def _items(items: Mapping[str, Sequence[str]] | None) -> dict[str, tuple[str, ...]]:
-    if items is None:
-        return {}
-    return {name: tuple(numbers) for name, numbers in items.items()}
+    return {} if items is None else check_items(items)
 
 
 def _date(date: datetime.date | str | None) -> datetime.date:

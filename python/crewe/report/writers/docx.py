@@ -276,12 +276,13 @@ class _Word:
     def _facts(self, block: Facts) -> None:
         from docx.shared import Mm, Pt
 
-        for name, said in block.pairs:
+        for i, (name, said) in enumerate(block.pairs):
             line = self.file.add_paragraph()
             form = line.paragraph_format
             form.left_indent, form.first_line_indent = Mm(42), Mm(-42)
             form.tab_stops.add_tab_stop(Mm(42))
             form.space_after = Pt(2)
+            form.keep_with_next = i < len(block.pairs) - 1
             line.add_run(f"{name}\t").bold = True
             self._words(line, said)
         self.file.add_paragraph().paragraph_format.space_after = Pt(0)
