@@ -137,7 +137,7 @@ def load(path: str | os.PathLike[str]) -> Results:
     >>> path = pathlib.Path(tempfile.mkdtemp()) / "results.json"
     >>> path = cw.Report("A small trial", date="2016-11-01").add(cw.ols("y ~ arm", frame)).save(path)
     >>> found = cw.results.load(path).tidy()
-    >>> [round(x, 2) for x in found["estimate"]], found["n"][0]
+    >>> [round(x, 2) for x in found["estimate"]], int(found["n"][0])
     ([2.33, 2.33], 6)
     """
     text = text_of(path)
