@@ -26,6 +26,7 @@ from crewe.models.groups import label_among
 from crewe.models.request import by_arm, each, numeric, read
 from crewe.tables.display import Table, number
 from crewe.tables.labels import pretty
+from crewe.tables.wording import carry, worded
 
 
 @dataclass(repr=False)
@@ -53,7 +54,7 @@ class Description(Result):
     def _rows(self) -> list[dict[str, Any]]:
         return [
             {
-                "term": ", ".join(group["levels"]) or self.outcome,
+                "term": ", ".join(map(worded, group["levels"])) or self.outcome,
                 "estimate": group["mean"],
                 "std_error": group["std_error"],
                 "df": group["n"] - 1.0,
@@ -76,7 +77,7 @@ class Description(Result):
         """Give the table that is printed."""
         rows = [
             [
-                ", ".join(group["levels"]) or self.outcome,
+                ", ".join(map(worded, group["levels"])) or self.outcome,
                 group["n"],
                 group["missing"],
                 number(group["mean"], 2),
@@ -271,7 +272,7 @@ def describe(
     ]
     if not groups:
         raise fault(InputError, "there are no rows to describe", column=outcome)
-    return Description(
+    made = Description(
         level,
         notes,
         synthetic or asked.synthetic,
@@ -281,6 +282,7 @@ def describe(
         levels=levels,
         groups=groups,
     )
+    return carry(made, asked.words)
 
 
 @dataclass(repr=False)
@@ -334,7 +336,7 @@ class Crosstab(Result):
         ]
         body.append(["all", *[str(int(total)) for total in self.totals]])
         title = self.outcome + (f" by {self.by}" if self.by else "")
-        return Table(["", *self.columns], body, self._titled(title), self.notes)
+        return Table(["", *map(worded, self.columns)], body, self._titled(title), self.notes)
 
     def plot(
         self,
@@ -500,7 +502,7 @@ def crosstab(
         len(columns),
     )
     shape = (len(rows), len(columns))
-    return Crosstab(
+    made = Crosstab(
         0.95,
         notes,
         synthetic or asked.synthetic,
@@ -513,6 +515,7 @@ def crosstab(
         shares=got.shares.reshape(shape),
         totals=got.totals.astype(np.int64),
     )
+    return carry(made, asked.words)
 
 
 def _reordered(

@@ -29,6 +29,7 @@ from crewe.frames.arguments import checked
 from crewe.frames.source import numbers
 from crewe.models.request import Request, each, need_formula, read
 from crewe.tables.display import Table, number, p_value
+from crewe.tables.wording import carry, worded
 
 EXACT_CASES = 1_000
 """Cases up to which the exact unconditional interval comes by default."""
@@ -149,7 +150,7 @@ class RateComparison(Result):
         """Give the table that is printed."""
         rows: list[list[Any]] = [
             [
-                arm,
+                worded(arm),
                 f"{events}/{total} = {percent(rate)}",
                 percents(*interval),
                 "",
@@ -186,7 +187,7 @@ class RateComparison(Result):
                 p_value(self.mid_p_value),
             ]
         )
-        title = f"Rates: {self.outcome}, {self.arms[0]} against {self.arms[1]}"
+        title = f"Rates: {self.outcome}, {worded(self.arms[0])} against {worded(self.arms[1])}"
         return Table(
             ["", "estimate", interval_heading(self.level), "p"],
             rows,
@@ -306,6 +307,7 @@ def compare_rates(
         implementation, synthetic = kind_of(asked.source), synthetic or asked.synthetic
     else:
         need_formula(design, cluster, by)
+        asked = None
         counted, cases = _pair(events, "events"), _pair(totals, "totals")
         names = ("second", "first") if arms is None else _names(arms)
         outcome = "events"
@@ -318,7 +320,7 @@ def compare_rates(
             )
     got = _core.compare_rates(counted, cases, alternative, exact, level)
     rates = (counted[0] / cases[0], counted[1] / cases[1])
-    return RateComparison(
+    made = RateComparison(
         level,
         notes,
         synthetic,
@@ -340,6 +342,7 @@ def compare_rates(
         mid_p_value=got.mid_p_value,
         mid_p_interval=got.mid_p_interval,
     )
+    return carry(made, {} if asked is None else asked.words)
 
 
 def _pair(values: Sequence[int] | None, name: str) -> tuple[int, int]:

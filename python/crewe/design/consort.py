@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crewe import _core
-from crewe.design.assignment import Assignment, singular
+from crewe.design.assignment import Assignment
+from crewe.design.nouns import Noun
 from crewe.design.select import Selector
 from crewe.exceptions import InputError, fault
 from crewe.frames.arguments import checked
@@ -21,6 +22,7 @@ from crewe.frames.source import build
 from crewe.plots import style
 from crewe.tables.display import Table
 from crewe.tables.printable import Printable
+from crewe.tables.wording import carry, worded
 
 if TYPE_CHECKING:
     from crewe.ledger.ledger import Ledger
@@ -38,7 +40,7 @@ def consort(
     assessed: Count | None = None,
     not_randomised: Mapping[str, Count] | None = None,
     member: str | None = None,
-    members: str = "children",
+    members: str | None = None,
 ) -> Consort:
     """Count the flow of a trial through allocation and analysis.
 
@@ -62,8 +64,8 @@ def consort(
     member : str, optional
         The column that names a row (a child), by which data frames and identifiers are matched; a
         list that fits units and members alike is refused. Without it a data frame stands for all rows of the units that it holds.
-    members : str
-        What a row is called.
+    members : str, optional
+        What rows are called; as the design says by default.
 
     Returns
     -------
@@ -89,6 +91,7 @@ def consort(
         excluded = register.excluded | excluded
         not_randomised = register.refused | not_randomised
         member = "child" if member is None and assignment.cluster is not None else member
+    called = Noun.of_many(members or assignment.design.member_noun)
     select = Selector(assignment, member)
     reason = np.full(len(assignment._rows), -1, dtype=np.int64)
     given = [select(selection) for selection in excluded.values()]
@@ -133,21 +136,22 @@ def consort(
             randomised[0] + sum(count[0] for count in left.values()),
             randomised[1] + sum(count[1] for count in left.values()),
         )
-    return Consort(
+    made = Consort(
         trial=assignment.design.name,
         flow=flow,
         randomised=randomised,
         assessed=None if assessed is None else (int(assessed[0]), int(assessed[1])),
         not_randomised=left,
         unit=assignment.noun,
-        members=members if assignment.cluster is not None else None,
+        members=called if assignment.cluster is not None else None,
         notes=[
             *told,
             *select.notes,
-            *_several_reasons(assignment, list(excluded), given, reason, kept, members),
+            *_several_reasons(assignment, list(excluded), given, reason, kept, called),
         ],
         _kind=assignment._kind,
     )
+    return carry(made, assignment.design.labels)
 
 
 def _several_reasons(
@@ -156,7 +160,7 @@ def _several_reasons(
     given: list[NDArray[np.bool_]],
     reason: NDArray[np.int64],
     kept: NDArray[np.bool_],
-    members: str,
+    members: Noun,
 ) -> list[str]:
     """Say which units and rows have several reasons, as each counts once."""
     notes = []
@@ -165,9 +169,9 @@ def _several_reasons(
     for pattern in dict.fromkeys(map(tuple, np.transpose(given)[times > 1])) if given else ():
         rows = np.all([mask == held for mask, held in zip(given, pattern, strict=True)], axis=0)
         count = (len(np.unique(assignment._rows[rows])), int(rows.sum()))
-        said = _of(count[0], assignment.noun)
+        said = assignment.noun.counted(count[0])
         if assignment.cluster is not None:
-            said += f", {_of(count[1], members)}"
+            said += f", {members.counted(count[1])}"
         held = [f"'{name}'" for name, here in zip(names, pattern, strict=True) if here]
         told.append(f"{' and '.join(held)}: {said}")
     if told:
@@ -179,7 +183,7 @@ def _several_reasons(
     if mixed:
         have = "has" if mixed == 1 else "have"
         notes.append(
-            f"{_of(mixed, assignment.noun)} {have} {members} left out for different reasons and "
+            f"{assignment.noun.counted(mixed)} {have} {members} left out for different reasons and "
             f"count{'s' * (mixed == 1)} under the first of these"
         )
     return notes
@@ -248,8 +252,8 @@ class Consort(Printable):
     randomised: Count
     assessed: Count | None
     not_randomised: dict[str, Count]
-    unit: str
-    members: str | None
+    unit: Noun
+    members: Noun | None
     notes: list[str] = field(default_factory=list)
     _kind: Any = (None, False)
 
@@ -293,7 +297,7 @@ class Consort(Printable):
         rows.append(["analysed", *(cell(arm.analysed) for arm in self.flow)])
         counted = self.unit if self.members is None else f"{self.unit} ({self.members})"
         return Table(
-            [counted, *(arm.arm for arm in self.flow)],
+            [counted, *(worded(arm.arm) for arm in self.flow)],
             rows,
             title=f"{self.trial}: flow of {self.unit} through the trial",
             notes=[*self._before(), *self.notes],
@@ -381,7 +385,7 @@ class Consort(Printable):
         ]
         if self.members is not None:
             sentences.append(
-                f"A {singular(self.unit)} counts as analysed when any of its {self.members} is."
+                f"A {self.unit.one} counts as analysed when any of its {self.members} is."
             )
         return sentences
 
@@ -392,7 +396,7 @@ class Consort(Printable):
         for arm in self.flow:
             lost = "; ".join(f"{why}: {self._count(count)}" for why, count in arm.lost.items())
             parts.append(
-                f"{arm.arm}: allocated {self._count(arm.allocated)}; "
+                f"{worded(arm.arm)}: allocated {self._count(arm.allocated)}; "
                 + "".join(f"{what}: {self._count(n)}; " for what, n in arm.happened.items())
                 + (f"not analysed, {lost}; " if lost else "")
                 + f"analysed {self._count(arm.analysed)}."
@@ -411,10 +415,10 @@ class Consort(Printable):
         ]
 
     def _count(self, count: Count) -> str:
-        units = _of(count[0], self.unit)
+        units = self.unit.counted(count[0])
         if self.members is None:
             return units
-        return f"{units}, {_of(count[1], self.members)}"
+        return f"{units}, {self.members.counted(count[1])}"
 
     def _layout(self) -> tuple[list[_Box], list[tuple[float, float, float, float]], float, float]:
         """Place the boxes and arrows: assessed, randomised, then one column an arm."""
@@ -448,7 +452,7 @@ class Consort(Printable):
         stages = [
             [
                 (
-                    f"Allocated to {arm.arm}",
+                    f"Allocated to {worded(arm.arm)}",
                     [self._count(arm.allocated), *self._reasons(arm.happened)],
                 )
                 for arm in self.flow
@@ -487,7 +491,3 @@ class Consort(Printable):
 
     def _repr_html_(self) -> str:
         return self.svg() + self.html()
-
-
-def _of(count: int, noun: str) -> str:
-    return f"{count:,} {singular(noun) if count == 1 else noun}"

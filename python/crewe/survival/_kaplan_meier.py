@@ -17,6 +17,7 @@ from crewe.models.request import each
 from crewe.survival._surv import grouped, need_text
 from crewe.tables.display import Table, number
 from crewe.tables.printable import Printable
+from crewe.tables.wording import carry, worded
 
 Floats = NDArray[np.float64]
 
@@ -130,7 +131,7 @@ class KaplanMeier(Printable):
         percent = f"{100 * self.level:g}%"
         rows = [
             [
-                group,
+                worded(group),
                 f"{curve.n:,}",
                 f"{curve.events.sum():g}",
                 number(median.estimate, 1),
@@ -306,7 +307,7 @@ def kaplan_meier(
         for label, curve in zip(read.labels, curves, strict=True)
         if not curve.events.any()
     ]
-    return KaplanMeier(
+    made = KaplanMeier(
         groups=read.labels,
         by=read.by,
         conf_type=conf_type,
@@ -317,3 +318,4 @@ def kaplan_meier(
         curves=curves,
         implementation=read.implementation,
     )
+    return carry(made, read.words)
