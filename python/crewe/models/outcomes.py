@@ -20,6 +20,7 @@ from crewe.models.margins import Margins
 from crewe.tables.display import Table, number, p_value
 from crewe.tables.labels import fixed, sentence, share, signed
 from crewe.tables.printable import Printable
+from crewe.tables.wording import carry, worded, words_of
 
 if TYPE_CHECKING:
     from crewe.design.assignment import Assignment
@@ -113,7 +114,7 @@ def outcome_table(
         rows += _rows(called, levels, ratios, _is_binary(fit), with_data, randomised)
         notes += [f"{called}: {note}" if len(named) > 1 else note for note in levels.notes]
     first = sources[0]
-    return OutcomeTable(
+    made = OutcomeTable(
         rows=rows,
         unit=None if design is None else design.noun,
         confidence=first.confidence,
@@ -123,6 +124,7 @@ def outcome_table(
         sources=sources,
         implementation=source._implementation,
     )
+    return carry(made, {**words_of(list(named.values())), **words_of(design)})
 
 
 @dataclass
@@ -196,7 +198,11 @@ class OutcomeTable(Printable):
             ("p_value", "p_value"),
         ):
             columns[name] = [(row.difference or {}).get(key, nothing) for row in self.rows]
-        for name, key in (("ratio", "estimate"), ("ratio_low", "conf_low"), ("ratio_high", "conf_high")):
+        for name, key in (
+            ("ratio", "estimate"),
+            ("ratio_low", "conf_low"),
+            ("ratio_high", "conf_high"),
+        ):
             columns[name] = [(row.ratio or {}).get(key, nothing) for row in self.rows]
         return build(columns, self.implementation)
 
@@ -208,7 +214,9 @@ class OutcomeTable(Printable):
             "Relative effect: the ratio of the levels of an outcome of 0 and 1, with its interval on the log scale by the "
             "delta method.",
         ]
-        return list(dict.fromkeys([*said, *(one for source in self.sources for one in source.methods())]))
+        return list(
+            dict.fromkeys([*said, *(one for source in self.sources for one in source.methods())])
+        )
 
     def _panels(self) -> Sequence[Table]:
         percent = f"{100 * self.confidence:g}% CI"
@@ -229,7 +237,7 @@ class OutcomeTable(Printable):
             body.append(
                 [
                     row.outcome,
-                    row.arm,
+                    worded(row.arm),
                     *([f"{row.randomised:,} ({row.randomised_units:,})"] if units else []),
                     f"{row.with_data:,}",
                     f"{row.analysed:,}",

@@ -166,7 +166,11 @@ class Estimand(Part):
                 f"average={self.average!r} is unknown",
                 remedy="Use 'participant' (each counts the same) or 'cluster' (each cluster does)",
             )
-        empty = [one for one in ("outcome", "population", "treatment", "summary") if not getattr(self, one).strip()]
+        empty = [
+            one
+            for one in ("outcome", "population", "treatment", "summary")
+            if not getattr(self, one).strip()
+        ]
         if empty:
             raise fault(
                 InputError,

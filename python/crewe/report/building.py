@@ -5,13 +5,13 @@ from __future__ import annotations
 import datetime
 import re
 import unicodedata
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from crewe.exceptions import InputError, fault
 from crewe.plots import style
-from crewe.report import foreign, record
+from crewe.report import record
 from crewe.report.blocks import Estimand, Part
 from crewe.report.card import design_card
 from crewe.report.document import (
@@ -25,29 +25,22 @@ from crewe.report.document import (
     Runs,
     Section,
     Subheading,
-    texts,
 )
-from crewe.report.naming import Names, labelled
+from crewe.report.naming import Names
+from crewe.report.pictures import Picture, figure_picture, is_figure, svg_of, svg_picture
+from crewe.report.protection import Guard
+from crewe.report.reading import bare, kinds_of, panels, unsaid, with_minus
 from crewe.report.versions import versions
 from crewe.report.words import markdown, plain, points, runs
 from crewe.tables import protocols
-from crewe.tables.display import Table, number, p_value
-from crewe.tables.labels import MINUS, pretty, sentence
-from crewe.tables.printable import Printable
-from crewe.tables.sheet import Cell, Sheet, Stacked, clean
+from crewe.tables.display import Table
+from crewe.tables.labels import sentence
+from crewe.tables.sheet import Sheet, clean
 from crewe.tables.table import ModelTable
+from crewe.tables.wording import wording
 
 Items = Mapping[str, Sequence[str]]
 """Of a list of what a report must hold, the numbers of its items."""
-
-
-@dataclass(frozen=True)
-class Picture:
-    """A drawing that waits for its number: from a name, an alternative text and a prefix to SVG."""
-
-    make: Callable[[str, str, str], str]
-    alt: str = ""
-    synthetic: bool = False
 
 
 @dataclass(frozen=True)
@@ -91,6 +84,10 @@ class Builder:
     ----------
     names : Names
         What everything is called.
+    guard : Guard
+        What every table and figure passes.
+    place : int
+        The place of the call that is built, from 0.
     synthetic : bool
         Whether anything so far rests on synthetic data.
     sections : list of Section
@@ -101,8 +98,10 @@ class Builder:
         What a checklist finds.
     """
 
-    def __init__(self, names: Names, synthetic: bool) -> None:
+    def __init__(self, names: Names, synthetic: bool, guard: Guard | None = None) -> None:
         self.names = names
+        self.guard = guard or Guard()
+        self.place = -1
         self.synthetic = synthetic
         self.sections: list[_Part] = []
         self.records: list[dict[str, Any]] = []
@@ -110,13 +109,41 @@ class Builder:
         self.held: list[Held] = []
         self.figures = 0
         self.tables = 0
-        self._slugs: set[str] = {"main", "contents", "notes", "methods", "software", "lists"}
+        self._slugs: set[str] = {"main", "contents", "notes", "methods", "software"}
+        self._slugs |= {"lists-tables", "lists-figures", "disclosure-control"}
 
     # -- what is added ---------------------------------------------------------------------
 
     def add(self, entry: Entry) -> None:
-        """Add what one call gave; nothing is added where it is refused."""
+        """Add what one call gave; where it is refused, nothing is added."""
+        before = self._state()
+        try:
+            self._put(entry)
+        except BaseException:
+            self.__dict__.update(before)
+            raise
+
+    def _state(self) -> dict[str, Any]:
+        """Give everything that an addition changes, so that it can be put back."""
+        state = dict(self.__dict__)
+        for name in ("records", "estimands", "held"):
+            state[name] = list(state[name])
+        state["_slugs"] = set(self._slugs)
+        state["sections"] = [
+            replace(
+                one,
+                blocks=list(one.blocks),
+                methods=list(one.methods),
+                notes=list(one.notes),
+                warned=list(one.warned),
+            )
+            for one in self.sections
+        ]
+        return state
+
+    def _put(self, entry: Entry) -> None:
         source = entry.source
+        self.place += 1
         if source is None:
             section = self._section(entry.heading)
             section.blocks += markdown(entry.text)
@@ -154,12 +181,17 @@ class Builder:
         self._hold(entry, section, frozenset({"Figure"}), f"Figure {self.figures}")
 
     def _result(self, entry: Entry, result: Any) -> None:
+        # The report's own words go before those that a result brings from its design.
+        with wording(self.names.labels), self.guard.drawing():
+            self._shown(entry, result)
+
+    def _shown(self, entry: Entry, result: Any) -> None:
         made_up = self.made_up(result, entry.synthetic)
-        found = panels(result)
+        printed = panels(result)
         drawn = not protocols.is_frame(result) and (
             isinstance(result, protocols.Plotted) or svg_of(result) is not None
         )
-        if found is None and not drawn:
+        if printed is None and not drawn:
             raise fault(
                 InputError,
                 f"{type(result).__name__} has nothing to show",
@@ -170,6 +202,7 @@ class Builder:
             section.blocks += markdown(entry.text)
         if protocols.attribute(result, "design") is not None:
             section.blocks.append(design_card(result, self.names))
+        found = None if printed is None else self._guarded(printed)
         names = self.names.of_result(result)
         notes = protocols.notes(result)
         labels: list[str] = []
@@ -192,7 +225,14 @@ class Builder:
             said = [sentence(self.names.said(note, names)) for note in notes]
             section.notes += [f"{place}: {note}" if place else note for note in said]
         self._record(entry, result, section, labels, made_up)
-        self._hold(entry, section, _kinds(result), place)
+        self._hold(entry, section, kinds_of(result), place)
+
+    def _guarded(self, printed: Sequence[Block | Table | Sheet]) -> list[Block | Sheet]:
+        """Let the guard see every table before it is only text."""
+        tables = [one for one in printed if isinstance(one, Table)]
+        rest = iter(self.guard.tables(self.place, tables))
+        alone = len(tables) == 1
+        return [next(rest).sheet(alone) if isinstance(one, Table) else one for one in printed]
 
     # -- sections --------------------------------------------------------------------------
 
@@ -237,8 +277,8 @@ class Builder:
         notes: Sequence[str],
         names: Mapping[str, str],
     ) -> list[str]:
-        unsaid = [sentence(note) for note in _unsaid(notes, found, result)]
-        methods = {_bare(one) for one in protocols.methods(result)}
+        others = [sentence(note) for note in unsaid(notes, found, result)]
+        methods = {bare(one) for one in protocols.methods(result)}
         title, labels = entry.caption, []
         last = max((i for i, one in enumerate(found) if isinstance(one, Sheet)), default=-1)
         for i, one in enumerate(found):
@@ -246,16 +286,16 @@ class Builder:
                 section.blocks.append(one)
                 continue
             # What the methods say is not said again under every table.
-            own = [note for note in one.notes if _bare(note) not in methods]
-            own += unsaid if i == last else []
+            own = [note for note in one.notes if bare(note) not in methods]
+            own += others if i == last else []
             one = self.names.sheet(replace(one, notes=tuple(map(clean, own))), names)
             shown = clean(title) or one.title or section.heading
             title = ""
             self.tables += 1
-            section.blocks.append(Grid(self.tables, _minus(replace(one, title=shown))))
+            section.blocks.append(Grid(self.tables, with_minus(replace(one, title=shown))))
             labels.append(f"Table {self.tables}")
         if last < 0:
-            section.blocks += [Paragraph(plain(note)) for note in unsaid]
+            section.blocks += [Paragraph(plain(note)) for note in others]
         return labels
 
     def _sentences(self, result: Any, names: Mapping[str, str]) -> list[str]:
@@ -335,19 +375,18 @@ class Builder:
                 "tables": [label for label in labels if label.startswith("Table")],
                 "figures": [label for label in labels if label.startswith("Figure")],
             }
-            self.records.append({**place, **one})
+            self.records.append(self.guard.record(self.place, {**place, **one}))
 
     # -- the whole -------------------------------------------------------------------------
 
-    def document(
-        self, title: str, subtitle: str, author: str, date: datetime.date, statement: str = ""
-    ) -> Document:
+    def document(self, title: str, subtitle: str, author: str, date: datetime.date) -> Document:
         """Give the whole report, with what is gathered from all of its results."""
         software = versions()
         sections: list[Section] = [
             Section(one.heading, one.slug, list(one.blocks)) for one in self.sections
         ]
         for heading, slug, blocks in (
+            ("Disclosure control", "disclosure-control", self.guard.said()),
             ("Notes and warnings", "notes", self._notes()),
             ("Methods and definitions", "methods", self._methods()),
             ("Software", "software", _software(software)),
@@ -360,7 +399,7 @@ class Builder:
             author=clean(author),
             date=date,
             synthetic=self.synthetic,
-            statement=statement,
+            statement=self.guard.statement(self.synthetic),
             sections=sections,
             software=software,
             results={"estimands": self.estimands, "results": self.records},
@@ -427,167 +466,3 @@ def _software(software: Mapping[str, str]) -> list[Block]:
         ),
         Facts(tuple((name, plain(version)) for name, version in software.items()), "versions"),
     ]
-
-
-def _kinds(result: Any) -> frozenset[str]:
-    """Give the names of the classes of a result, of the models of a table, and of a frame."""
-    found = {kind.__name__ for kind in type(result).__mro__ if kind is not object}
-    for source in protocols.attribute(result, "sources") or []:
-        found |= _kinds(source)
-    if protocols.is_frame(result):
-        found = {"Frame"}
-    # An assignment was drawn here, or only observed.
-    if "Assignment" in found and protocols.attribute(result, "commitment") is not None:
-        found.add("Assignment.drawn")
-    if protocols.attribute(result, "clusters") or protocols.attribute(result, "cluster"):
-        found.add("Clustered")
-    if protocols.methods(result) and protocols.formula(result):
-        found.add("methods")
-    if any("rows dropped for missing values" in note for note in protocols.notes(result)):
-        found.add("Dropped")
-    return frozenset(found)
-
-
-# -- results as tables ------------------------------------------------------------------------
-
-_HEADS = {
-    "term": "Term",
-    "level": "Level",
-    "by": "By",
-    "estimate": "Estimate",
-    "std_error": "Standard error",
-    "statistic": "Statistic",
-    "df": "df",
-    "p_value": "p",
-    "conf_low": "95% CI, low",
-    "conf_high": "95% CI, high",
-}
-
-
-def panels(result: Any) -> list[Block | Sheet] | None:
-    """Give a result's own tables, a frame or a tidy result as a table, the words and tables of HTML, or None."""
-    if isinstance(result, Printable):
-        made = result._panels()
-        return [table.sheet(len(made) == 1) for table in made]
-    own = getattr(result, "_repr_html_", None)
-    columns = isinstance(result, Mapping) and not callable(own)
-    if protocols.is_frame(result) or columns:
-        return [_frame_table(protocols.rows(result))]
-    if callable(own):
-        return foreign.read(str(own()))
-    if isinstance(result, protocols.Tidy):
-        return [_frame_table(protocols.tidy(result))]
-    return None
-
-
-def _frame_table(rows: list[dict[str, Any]]) -> Sheet:
-    names = list(rows[0]) if rows else []
-    cells = [
-        [
-            pretty(str(row[name]))
-            if name == "term"
-            else p_value(row[name])
-            if name == "p_value" and isinstance(row[name], float)
-            else _plain_number(row[name])
-            for name in names
-        ]
-        for row in rows
-    ]
-    heads = [_HEADS.get(name, name if "[" in name or "(" in name else name.replace("_", " ")) for name in names]
-    return Table(heads, cells).sheet()
-
-
-def _plain_number(value: Any) -> str:
-    if hasattr(value, "item"):
-        value = value.item()
-    if isinstance(value, datetime.date):
-        return value.isoformat()
-    return number(value, 3)
-
-
-def _minus(sheet: Sheet) -> Sheet:
-    """Write the hyphen before a number as a minus."""
-
-    def one(text: str) -> str:
-        return re.sub(r"^(\s*[(\[]?)-(?=[\d.])", rf"\1{MINUS}", text)
-
-    def cell(given: Cell) -> Cell:
-        if isinstance(given, Stacked):
-            return Stacked(one(given.top), one(given.below))
-        return one(given)
-
-    return replace(
-        sheet,
-        heads=tuple(tuple(map(one, head)) for head in sheet.heads),
-        rows=tuple(tuple(map(cell, row)) for row in sheet.rows),
-        facts=tuple(tuple(map(one, fact)) for fact in sheet.facts),
-    )
-
-
-def _unsaid(notes: Sequence[str], found: Sequence[Block | Sheet], result: Any) -> list[str]:
-    """Give the notes that do not stand under the tables yet; those of groups stand there with or without the group."""
-    shown = [
-        text
-        for one in found
-        for text in (
-            [one.title, *texts(one), *one.notes]
-            if isinstance(one, Sheet)
-            else ["".join(run.text for run in getattr(one, "runs", ()))]
-        )
-    ]
-    said = " ".join(" ".join(shown).split()).lower()
-
-    def there(note: str) -> bool:
-        return " ".join(note.split()).rstrip(".").lower() in said
-
-    grouped = isinstance(result, Mapping)
-    return [
-        note
-        for note in dict.fromkeys(notes)
-        if not there(note) and not (grouped and there(note.partition(": ")[2] or note))
-    ]
-
-
-def _bare(text: str) -> str:
-    return " ".join(text.split()).rstrip(".").lower()
-
-
-# -- results as figures -----------------------------------------------------------------------
-
-
-def is_figure(result: Any) -> bool:
-    """Say whether something is a matplotlib figure or Axes."""
-    return any(protocols.attribute(result, name) is not None for name in ("savefig", "transAxes"))
-
-
-def svg_of(result: Any) -> str | None:
-    """Give a drawing that a result makes of itself, or None."""
-    svg = protocols.attribute(result, "svg")
-    svg = svg() if callable(svg) else svg
-    return svg if isinstance(svg, str) else None
-
-
-def figure_picture(made: Any, synthetic: bool, names: Names) -> Picture:
-    """Take a matplotlib figure, to be drawn under the labels of the report."""
-
-    def make(name: str, alt: str, prefix: str) -> str:
-        # The label is there only while the SVG is made: the user's figure stays as it was.
-        with labelled(made, names):
-            label = style.label_synthetic(made) if synthetic else None
-            try:
-                return style.to_svg(made, name, alt, prefix)
-            finally:
-                if label is not None:
-                    label.remove()
-
-    alt = names.said(style.alt_of(made), {})
-    return Picture(make, alt, synthetic or style.is_synthetic(made))
-
-
-def svg_picture(text: str, synthetic: bool) -> Picture:
-    """Take a drawing as it is, cleaned."""
-
-    def make(name: str, alt: str, prefix: str) -> str:
-        return style.embed_svg(text, name, alt, prefix, synthetic=synthetic)
-
-    return Picture(make, synthetic=synthetic)

@@ -9,6 +9,7 @@ from crewe.report.document import Facts, Run, Runs
 from crewe.report.naming import Names
 from crewe.report.words import plain
 from crewe.tables.sheet import clean
+from crewe.tables.wording import words_of
 
 
 def design_card(result: Any, names: Names) -> Facts:
@@ -16,10 +17,10 @@ def design_card(result: Any, names: Names) -> Facts:
     design = result.design
     pairs: list[tuple[str, Runs]] = []
 
+    labels = {**words_of(result), **names.labels}
+
     def called(name: object) -> str:
-        text = str(name)
-        label = names.of(text)
-        return label if text in names.labels else text
+        return labels.get(str(name), str(name))
 
     def fact(label: str, value: Any) -> None:
         if value is None or value == "" or value == [] or value == {}:

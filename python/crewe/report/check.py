@@ -8,7 +8,6 @@ import importlib.resources
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import pandas as pd
 
@@ -192,7 +191,11 @@ class Checklist(Printable):
                 "Met means that something stands there, not that it says enough.",
             ]
             title = f"{name}: {met} of {len(own)} items met"
-            made.append(Table(["Item", "Topic", "Met", "Where"], rows, title=title, notes=notes, align="llll"))
+            made.append(
+                Table(
+                    ["Item", "Topic", "Met", "Where"], rows, title=title, notes=notes, align="llll"
+                )
+            )
         return made
 
 
@@ -214,7 +217,9 @@ def checklist(name: str, held: Sequence[Held], title: str, clusters: bool | None
     if clusters and chosen[0].extension:
         chosen.append(standard(chosen[0].extension))
     found = [
-        Found(one.name, item, _places(one.name, item, held, title)) for one in chosen for item in one.items
+        Found(one.name, item, _places(one.name, item, held, title))
+        for one in chosen
+        for item in one.items
     ]
     return Checklist(name, found, [f"{one.name}: {one.source}" for one in chosen])
 

@@ -212,6 +212,12 @@ class Document:
         ]
 
     @property
+    def anchors(self) -> set[str]:
+        """Where links within the report may lead."""
+        numbered: list[Grid | Drawing] = [*self.tables, *self.figures]
+        return {section.slug for section in self.sections} | {one.anchor for one in numbered}
+
+    @property
     def printed_date(self) -> str:
         """The date as the British write it, whatever the machine's locale."""
         return f"{self.date.day} {_MONTHS[self.date.month - 1]} {self.date.year}"
@@ -279,7 +285,10 @@ def shares(sheet: Sheet, room_for: float) -> list[float]:
     spare = max(room_for - least, 0.0)
     more = [min(most, 60.0) - one if most > one else 0.0 for one, most in columns]
     wish = sum(more)
-    given = [one + (min(spare, wish) * m / wish if wish else 0.0) for (one, _), m in zip(columns, more, strict=True)]
+    given = [
+        one + (min(spare, wish) * m / wish if wish else 0.0)
+        for (one, _), m in zip(columns, more, strict=True)
+    ]
     total = sum(given)
     return [one / total for one in given]
 

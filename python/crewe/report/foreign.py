@@ -84,7 +84,9 @@ class _Reader(HTMLParser):
         table = self.table
         assert table is not None
         if tag in ("td", "th", "caption") and self.cell is not None:
-            text = re.sub(r"[ \t]*\n[ \t]*", "\n", re.sub(r"[ \t]+", " ", "".join(self.cell))).strip()
+            text = re.sub(
+                r"[ \t]*\n[ \t]*", "\n", re.sub(r"[ \t]+", " ", "".join(self.cell))
+            ).strip()
             self.cell = None
             if tag == "caption":
                 table.title = one_line(text)
@@ -107,9 +109,9 @@ class _Reader(HTMLParser):
             self.cell.append(data)
         elif self.table is None:
             data = re.sub(r"\s+", " ", data)
-            looks = {look: True for look in self.looks}
             if data.strip() or self.words:
-                self.words.append(Run(data, **looks))
+                held = self.looks
+                self.words.append(Run(data, "bold" in held, "italic" in held, "code" in held))
 
     def close(self) -> None:
         super().close()

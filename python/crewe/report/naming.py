@@ -126,7 +126,9 @@ class Names:
         terms = [bool(_TERM.fullmatch(part)) for part in parts]
         if len(parts) == 1:
             return terms[0]
-        return all(re.fullmatch(r"\w+", part) or term for part, term in zip(parts, terms, strict=True)) and any(
+        return all(
+            re.fullmatch(r"\w+", part) or term for part, term in zip(parts, terms, strict=True)
+        ) and any(
             term or self._label(part) is not None for part, term in zip(parts, terms, strict=True)
         )
 
@@ -144,7 +146,9 @@ class Names:
             return self.cell(cell)
 
         def row(cells: tuple[Cell, ...]) -> tuple[Cell, ...]:
-            return tuple(one(cell) if word else cell for cell, word in zip(cells, words, strict=True))
+            return tuple(
+                one(cell) if word else cell for cell, word in zip(cells, words, strict=True)
+            )
 
         return replace(
             sheet,
@@ -152,7 +156,9 @@ class Names:
             notes=tuple(self.said(note, names) for note in sheet.notes),
             heads=tuple(tuple(map(self.cell, head)) for head in sheet.heads),
             rows=tuple(row(cells) for cells in sheet.rows),
-            facts=tuple((self.said(fact[0], names), *map(self.cell, fact[1:])) for fact in sheet.facts),
+            facts=tuple(
+                (self.said(fact[0], names), *map(self.cell, fact[1:])) for fact in sheet.facts
+            ),
         )
 
     def said(self, text: str, names: Mapping[str, str]) -> str:

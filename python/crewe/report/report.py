@@ -13,11 +13,12 @@ from crewe.files.writing import as_path, write
 from crewe.frames.arguments import check_methods
 from crewe.plots import style
 from crewe.report import writers
-from crewe.report.blocks import Estimand, Part
-from crewe.report.building import Builder, Entry, figure_picture, is_figure
+from crewe.report.blocks import Part
+from crewe.report.building import Builder, Entry
 from crewe.report.check import Checklist, check_items, checklist
 from crewe.report.document import Document
 from crewe.report.naming import Names
+from crewe.report.pictures import figure_picture, is_figure
 from crewe.report.writers.registry import WRITERS, by_ending
 
 __all__ = ["Report", "writers"]
@@ -81,6 +82,8 @@ class Report:
         self.author = str(author)
         self.date = _date(date)
         self._built = Builder(Names(_labels(labels)), bool(synthetic))
+        # What was added, to be read again under a rule of disclosure.
+        self._entries: list[Entry] | None = []
 
     @property
     def synthetic(self) -> bool:
@@ -224,7 +227,13 @@ class Report:
 
     def _add(self, entry: Entry) -> Report:
         self._built.add(entry)
+        if self._entries is not None:
+            self._entries.append(entry)
         return self
+
+    def __getstate__(self) -> dict[str, Any]:
+        # What is printed goes along; results, with the data that they may hold, do not.
+        return {**self.__dict__, "_entries": None}
 
     @property
     def html(self) -> str:

@@ -13,7 +13,13 @@ FORMAT = "crewe results"
 VERSION = 1
 """The version of its form; a file with another is refused."""
 
-_KINDS: dict[str, type] = {"object": dict, "array": list, "string": str, "integer": int, "boolean": bool}
+_KINDS: dict[str, type] = {
+    "object": dict,
+    "array": list,
+    "string": str,
+    "integer": int,
+    "boolean": bool,
+}
 
 
 def schema() -> dict[str, Any]:
@@ -54,7 +60,9 @@ def check(found: Any, where: str) -> dict[str, Any]:
     return found
 
 
-def _check(found: Any, wanted: dict[str, Any], defs: dict[str, Any], where: str, place: str) -> None:
+def _check(
+    found: Any, wanted: dict[str, Any], defs: dict[str, Any], where: str, place: str
+) -> None:
     """Hold a value against as much of a schema as ours uses."""
     if "$ref" in wanted:
         wanted = defs[wanted["$ref"].rpartition("/")[2]]

@@ -59,7 +59,9 @@ class Results:
             if (estimand := known.get(result["estimand"])) is not None:
                 shared["estimand"] = estimand["summary"]
                 shared["population"] = estimand["population"]
-            shared["method"] = " ".join(methods[result["method"]]["sentences"]) if result["method"] else None
+            shared["method"] = (
+                " ".join(methods[result["method"]]["sentences"]) if result["method"] else None
+            )
             shared["fingerprint"] = data[result["data"]]["fingerprint"] if result["data"] else None
             shared["crewe"] = self.software["crewe"]
             for number in result["numbers"]:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import io
 import hashlib
+import io
 import itertools
 import re
 import zipfile
@@ -85,8 +85,7 @@ class _Word:
         self.file = file
         self.document = document
         self.bookmarks = 0
-        self.anchors = {section.slug for section in document.sections}
-        self.anchors |= {one.anchor for one in (*document.tables, *document.figures)}
+        self.anchors = document.anchors
 
     def write(self) -> None:
         self._properties()
@@ -433,7 +432,12 @@ class _Word:
         borders = OxmlElement("w:pBdr")
         for side, width in (("top", 6), ("left", 36), ("bottom", 6), ("right", 6)):
             edge = OxmlElement(f"w:{side}")
-            for key, value in (("val", "single"), ("sz", str(width)), ("space", "6"), ("color", colour)):
+            for key, value in (
+                ("val", "single"),
+                ("sz", str(width)),
+                ("space", "6"),
+                ("color", colour),
+            ):
                 edge.set(qn(f"w:{key}"), value)
             borders.append(edge)
         line._p.get_or_add_pPr().append(borders)

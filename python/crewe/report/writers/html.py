@@ -63,7 +63,9 @@ def _head(document: Document) -> str:
         running = f'@page{{@bottom-left{{content:"{foot}\\a {_css_text(document.statement)}";white-space:pre-line}}}}'
     if document.synthetic:
         running += '@page{@top-right{content:"SYNTHETIC DATA"}}'
-    author = f'<meta name="author" content="{escape(document.author)}">\n' if document.author else ""
+    author = (
+        f'<meta name="author" content="{escape(document.author)}">\n' if document.author else ""
+    )
     return (
         '<head>\n<meta charset="utf-8">\n'
         f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">\n'
@@ -81,9 +83,7 @@ def _css_text(text: str) -> str:
 
 
 def _header(document: Document) -> str:
-    subtitle = (
-        f'<p class="subtitle">{escape(document.subtitle)}</p>' if document.subtitle else ""
-    )
+    subtitle = f'<p class="subtitle">{escape(document.subtitle)}</p>' if document.subtitle else ""
     author = f"<span>{escape(document.author)}</span> " if document.author else ""
     date = f'<time datetime="{document.date.isoformat()}">{escape(document.printed_date)}</time>'
     banner = (
@@ -137,7 +137,9 @@ def _lists(document: Document) -> str:
 def _section(number: str, section: Section) -> str:
     body = "\n".join(map(_block, section.blocks))
     if not section.heading:
-        return f'<section id="{section.slug}" class="lead" aria-label="Summary">\n{body}\n</section>'
+        return (
+            f'<section id="{section.slug}" class="lead" aria-label="Summary">\n{body}\n</section>'
+        )
     return (
         f'<section aria-labelledby="{section.slug}">\n<h2 id="{section.slug}"><span class="no">{number}</span> '
         f"{escape(section.heading)}</h2>\n{body}\n</section>"
@@ -154,7 +156,8 @@ def _block(block: Block) -> str:
     if isinstance(block, Facts):
         look = "card versions" if block.look == "versions" else "card"
         pairs = "".join(
-            f"<div><dt>{escape(name)}</dt><dd>{words(said)}</dd></div>" for name, said in block.pairs
+            f"<div><dt>{escape(name)}</dt><dd>{words(said)}</dd></div>"
+            for name, said in block.pairs
         )
         return f'<dl class="{look}">{pairs}</dl>'
     if isinstance(block, Grid):

@@ -64,7 +64,9 @@ def pdf(document: Document) -> bytes:
     # Half a character is refused here, in words.
     encoded(data)
     template = importlib.resources.files("crewe.report").joinpath("report.typ").read_bytes()
-    moment = datetime(document.date.year, document.date.month, document.date.day, tzinfo=timezone.utc)
+    moment = datetime(
+        document.date.year, document.date.month, document.date.day, tzinfo=timezone.utc
+    )
     try:
         compiler = typst.Compiler(
             template, font_paths=_fonts(_foreign(data)), sys_inputs={"document": data}
@@ -76,7 +78,8 @@ def pdf(document: Document) -> bytes:
             f"the report could not be set as PDF: {error.message}",
             remedy="Save it as .html and print that from a browser, and report what failed",
         ) from error
-    return bytes(made)
+    assert isinstance(made, bytes), "one document is one file"
+    return made
 
 
 def picture(svg: str, width_mm: float, dots: int = 220) -> bytes:
@@ -92,14 +95,16 @@ def picture(svg: str, width_mm: float, dots: int = 220) -> bytes:
     template = (
         "#set page(width: auto, height: auto, margin: 0pt)\n"
         '#set text(font: "DejaVu Sans")\n'
-        "#image(bytes(sys.inputs.svg), format: \"svg\", width: float(sys.inputs.width) * 1mm)"
+        '#image(bytes(sys.inputs.svg), format: "svg", width: float(sys.inputs.width) * 1mm)'
     )
     compiler = typst.Compiler(
         template.encode(),
         font_paths=_fonts(_foreign(svg)),
         sys_inputs={"svg": svg, "width": f"{width_mm:.2f}"},
     )
-    return bytes(compiler.compile(format="png", ppi=dots))
+    made = compiler.compile(format="png", ppi=dots)
+    assert isinstance(made, bytes), "one page is one picture"
+    return made
 
 
 def width_mm(drawing: Drawing) -> float:
@@ -150,8 +155,7 @@ def _foreign(text: str) -> bool:
 
 
 def _data(document: Document) -> dict[str, Any]:
-    anchors = {section.slug for section in document.sections}
-    anchors |= {one.anchor for one in (*document.tables, *document.figures)}
+    anchors = document.anchors
     return {
         "title": document.title,
         "subtitle": document.subtitle,
