@@ -135,6 +135,15 @@ def test_the_flow_says_it_in_its_drawing_once(both: Any) -> None:
     assert page[page.index("<svg") :].count(style.SYNTHETIC) == 1
 
 
+def test_the_words_lie_within_the_drawing(both: Any) -> None:
+    figure = style.figure_of(both[0]["flow"].plot())
+    figure.draw_without_rendering()
+    label = next(t for t in figure.axes[0].texts if t.get_gid() == "crewe-synthetic")
+    box = label.get_window_extent()
+    assert box.y0 >= 0 and box.y1 <= figure.bbox.y1 and box.x1 <= figure.bbox.x1 + 1
+    plt.close(figure)
+
+
 def test_a_report_takes_it_from_results(both: Any) -> None:
     banner = "rests on synthetic data"
     for name, told, plain in ((n, both[0][n], both[1][n]) for n in ("ols", "balance", "sdq")):

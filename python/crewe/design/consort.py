@@ -354,9 +354,10 @@ class Consort(Printable):
         boxes, arrows, width, height = self._layout()
         with style.printed():
             if ax is None:
-                # 13 units of the layout are 9 points.
-                _, ax = style.figure(width * 0.2443, height * 0.2443)
-                ax.set_position((0, 0, 1, 1))
+                # 13 units of the layout are 9 points. Above it stands what is said of synthetic data.
+                room = 30 if self.synthetic else 0
+                _, ax = style.figure(width * 0.2443, (height + room) * 0.2443)
+                ax.set_position((0, 0, 1, height / (height + room)))
             ax.set_xlim(0, width)
             ax.set_ylim(height, 0)
             ax.set_aspect("equal")
@@ -386,8 +387,10 @@ class Consort(Printable):
                         color="black",
                     )
             style.alt_text(ax, self.describe())
-            if self.synthetic:
-                style.label_synthetic(ax)
+            label = style.label_synthetic(ax) if self.synthetic else None
+            if label is not None:
+                # The Axes reach to the edge of the page, and the frame of the words beyond them.
+                label.xyann = (-5, 5)
         return ax
 
     def methods(self) -> list[str]:
