@@ -139,8 +139,8 @@ def test_the_words_lie_within_the_drawing(both: Any) -> None:
     figure = style.figure_of(both[0]["flow"].plot())
     figure.draw_without_rendering()
     label = next(t for t in figure.axes[0].texts if t.get_gid() == "crewe-synthetic")
-    box = label.get_window_extent()
-    assert box.y0 >= 0 and box.y1 <= figure.bbox.y1 and box.x1 <= figure.bbox.x1 + 1
+    box = label.get_bbox_patch().get_window_extent()
+    assert box.y0 >= 0 and box.y1 <= figure.bbox.y1 and box.x1 <= figure.bbox.x1
     plt.close(figure)
 
 
