@@ -26,6 +26,7 @@ def boxes(
     ax: Any,
     labels: Mapping[str, str],
     only: int | None = None,
+    synthetic: bool = False,
 ) -> Any:
     """Draw box plots, whiskers at 1.5 interquartile ranges: `values[group][time]`.
 
@@ -71,6 +72,8 @@ def boxes(
         _style.alt_text(
             ax, _boxes_in_words([times[t] for t in shown], groups, values, label, labels, shown)
         )
+        if synthetic:
+            _style.label_synthetic(ax)
     return ax
 
 
@@ -126,6 +129,7 @@ def lines(
     label: str,
     ax: Any,
     labels: Mapping[str, str],
+    synthetic: bool = False,
 ) -> Any:
     """Draw the means at each time, a line a group: `means[group][time]`."""
     with _style.printed():
@@ -164,6 +168,8 @@ def lines(
             for g, name in enumerate(groups)
         ]
         _style.alt_text(ax, f"Lines. {label}: {'; '.join(parts)}.")
+        if synthetic:
+            _style.label_synthetic(ax)
     return ax
 
 
@@ -202,7 +208,11 @@ def _values_beside(ax: Any, values: Sequence[float], place: int, side: int) -> N
 
 
 def distribution(
-    groups: Sequence[str], values: Sequence[NDArray[np.float64]], label: str, ax: Any
+    groups: Sequence[str],
+    values: Sequence[NDArray[np.float64]],
+    label: str,
+    ax: Any,
+    synthetic: bool = False,
 ) -> Any:
     """Draw how many people have each score, groups side by side as shares of their own number."""
     with _style.printed():
@@ -237,4 +247,6 @@ def distribution(
         ax.set_xticks(range(len(labels)), labels, rotation=0 if step == 1 else 30)
         _style.legend(ax, styles, bars=True)
         _style.alt_text(ax, f"Columns of the {label}: {'; '.join(parts)}.")
+        if synthetic:
+            _style.label_synthetic(ax)
     return ax

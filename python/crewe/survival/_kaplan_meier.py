@@ -70,6 +70,7 @@ class KaplanMeier(Printable):
                 "conf_high": np.concatenate([curve.conf_high for curve in curves]),
             },
             self.implementation,
+            synthetic=self.synthetic,
         )
 
     def _medians(self) -> list[_core.Quantile]:
@@ -88,6 +89,7 @@ class KaplanMeier(Printable):
                 "conf_high": [median.conf_high for median in medians],
             },
             self.implementation,
+            synthetic=self.synthetic,
         )
 
     def medians(self) -> Any:
@@ -96,7 +98,11 @@ class KaplanMeier(Printable):
 
     def at_risk(self, times: Sequence[float]) -> Any:
         """Give the numbers at risk just before each of `times`, a column a group."""
-        return build({"time": list(times), **self._at_risk(times)}, self.implementation)
+        return build(
+            {"time": list(times), **self._at_risk(times)},
+            self.implementation,
+            synthetic=self.synthetic,
+        )
 
     def _at_risk(self, times: Sequence[float]) -> dict[str, Floats]:
         wanted = numbers(times, "times")
@@ -124,6 +130,7 @@ class KaplanMeier(Printable):
                 "conf_high": np.concatenate([curve.conf_high for curve in read]),
             },
             self.implementation,
+            synthetic=self.synthetic,
         )
 
     def summary(self) -> Table:

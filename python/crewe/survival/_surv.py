@@ -20,6 +20,7 @@ from crewe.formula.names import split, unquoted
 from crewe.frames import cells as _cells
 from crewe.frames.column import Columns
 from crewe.frames.source import Source, aligned, index_of, numbers
+from crewe.frames.synthetic import marked
 from crewe.models.request import need_formula, numeric, read, refuse_empty
 from crewe.tables.display import p_value
 
@@ -58,6 +59,7 @@ class Surv:
         )
         self.time_name = "time"
         self.event_name = "event"
+        self.synthetic = marked(time) or marked(event)
         if len(self.time) != len(self.event):
             raise fault(
                 InputError,
@@ -352,7 +354,17 @@ def grouped(
         weight = (
             None if weights is None else _numbers(aligned(weights, index, "weights"), "weights")
         )
-        return Grouped(formula, groups, labels, "group", layers, weight, [], None, False)
+        return Grouped(
+            formula,
+            groups,
+            labels,
+            "group",
+            layers,
+            weight,
+            [],
+            None,
+            formula.synthetic or marked(data),
+        )
     parts = sides(formula)
     by = [] if parts.right == "1" else [unquoted(name) for name in split(parts.right, "+")]
     asked = read(data, by, design=design, cluster=cluster, missing=missing)
