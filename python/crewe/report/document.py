@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, is_dataclass
 from typing import Any
 
 from crewe.tables.sheet import Sheet, Stacked
@@ -221,6 +221,22 @@ class Document:
     def printed_date(self) -> str:
         """The date as the British write it, whatever the machine's locale."""
         return f"{self.date.day} {_MONTHS[self.date.month - 1]} {self.date.year}"
+
+
+def strings(part: object) -> Iterator[str]:
+    """Give every text within a part of a document, or within a whole one."""
+    if isinstance(part, str):
+        yield part
+    elif isinstance(part, Mapping):
+        for name, value in part.items():
+            yield from strings(name)
+            yield from strings(value)
+    elif isinstance(part, list | tuple):
+        for one in part:
+            yield from strings(one)
+    elif is_dataclass(part):
+        for own in fields(part):
+            yield from strings(getattr(part, own.name))
 
 
 _MONTHS = (

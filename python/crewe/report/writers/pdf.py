@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Any
 
 from crewe.exceptions import CreweError, fault
-from crewe.files.writing import encoded
 from crewe.plots.style import WIDTH_MM
 from crewe.report.document import (
     BANNER,
@@ -61,8 +60,6 @@ def pdf(document: Document) -> bytes:
     except ImportError as error:
         raise missing("PDF", "typst", "pdf", error) from None
     data = json.dumps(_data(document), ensure_ascii=False)
-    # Half a character is refused here, in words.
-    encoded(data)
     template = importlib.resources.files("crewe.report").joinpath("report.typ").read_bytes()
     moment = datetime(
         document.date.year, document.date.month, document.date.day, tzinfo=timezone.utc
