@@ -544,6 +544,13 @@ def _classes(
             f"bins has {edges.ndim} dimensions",
             remedy="Give one list of rising edges, for instance [0, 10, 20]",
         )
+    if np.isinf(edges).any():
+        raise fault(
+            InputError,
+            "an edge of the classes is infinite, and a class without an end has no width",
+            column=name,
+            remedy="Give the least and the greatest value that can occur as the outer edges",
+        )
     codes = _core.cut(values, edges, name)
     missing = codes < 0
     whole = bool((np.abs(edges - edges.round()) <= _rounding(edges)).all()) and bool(
