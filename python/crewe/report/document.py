@@ -8,6 +8,7 @@ after the first step sees a result, and nothing before the last knows of a forma
 from __future__ import annotations
 
 import datetime
+import itertools
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields, is_dataclass
 from typing import Any
@@ -158,6 +159,50 @@ class Section:
     heading: str
     slug: str
     blocks: list[Block] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Group:
+    """Blocks of a section that stand on pages of one kind.
+
+    Attributes
+    ----------
+    heading : bool
+        Whether the heading of the section stands over them.
+    wide : bool
+        Whether their pages lie on their side.
+    blocks : list
+        The blocks.
+    """
+
+    heading: bool
+    wide: bool
+    blocks: list[Block]
+
+
+def groups(section: Section) -> list[Group]:
+    """Part the blocks of a section by the kind of their pages; words that lead to a wide table go with it.
+
+    So does the heading where nothing else stands before the table.
+    """
+    made: list[Group] = []
+    for wide, found in itertools.groupby(
+        section.blocks, lambda block: isinstance(block, Grid) and block.wide
+    ):
+        blocks = list(found)
+        if wide and made:
+            before = made[-1].blocks
+            leading = list(
+                itertools.takewhile(
+                    lambda block: isinstance(block, Paragraph | Subheading), reversed(before)
+                )
+            )[:2]
+            blocks = [*reversed(leading), *blocks]
+            made[-1] = Group(made[-1].heading, False, before[: len(before) - len(leading)])
+            if not made[-1].blocks:
+                made.pop()
+        made.append(Group(not made, wide, blocks))
+    return made or [Group(True, False, [])]
 
 
 @dataclass
