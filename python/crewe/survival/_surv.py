@@ -310,6 +310,8 @@ class Grouped:
     implementation: Any
     synthetic: bool
     rows: NDArray[np.int64] | None = None
+    clusters: Codes | None = None
+    cluster_name: str = ""
 
 
 def grouped(
@@ -323,10 +325,12 @@ def grouped(
     missing: str = "drop",
     narrow: str = "the intervals are too narrow",
     compared: bool = False,
+    clustered: bool = False,
 ) -> Grouped:
     """Read `Surv(...) ~ group` over a frame, or a `Surv` and an array of groups.
 
-    Where the groups are `compared` by a test, clusters or units of an arm that are too few are refused.
+    Where the groups are `compared` by a test, clusters or units of an arm that are too few are refused. A method that
+    is `clustered` gets the cluster of each row; to others a note says what counting rows as independent makes too narrow.
     """
     if not isinstance(formula, str):
         if not isinstance(formula, Surv):
@@ -388,7 +392,9 @@ def grouped(
         asked.refuse_few(kept)
     rows = np.flatnonzero(kept)
     groups, labels = _combined(arms, rows)
-    notes = [*asked.notes, *([dropped] if dropped else []), *asked.independence(kept, narrow)]
+    clusters = asked.clusters(kept) if clustered else None
+    alone = [] if clustered else asked.independence(kept, narrow)
+    notes = [*asked.notes, *([dropped] if dropped else []), *alone]
     surv.time = np.ascontiguousarray(surv.time[rows])
     surv.event = np.ascontiguousarray(surv.event[rows])
     layers = None
@@ -405,6 +411,8 @@ def grouped(
         source._implementation,
         asked.synthetic,
         asked.rows[rows],
+        None if clusters is None else np.ascontiguousarray(clusters.codes[rows], dtype=np.uint32),
+        "" if clusters is None else clusters.name,
     )
 
 
