@@ -30,6 +30,9 @@ const NOTHING: f64 = 1e-26;
 /// The same of a difference of two variances.
 const NO_DIFFERENCE: f64 = 1e-13;
 
+/// Clusters below which the simulated size of the test is said.
+const FEW_CLUSTERS: usize = 80;
+
 /// Basic steps of a row.
 const STEP: usize = 8;
 
@@ -140,6 +143,12 @@ pub fn rmst<S: AsRef<str>>(
         }
         Some(clusters) => {
             let count = by_arm(clusters, &timeline, surv.n(), labels)?;
+            if count < FEW_CLUSTERS && arms > 1 {
+                notes.push(format!(
+                    "{count} clusters: a nominal 5% test of the difference rejects in 8% to 13%, 7% to 10% and 6% to 8% of \
+                     simulated trials with 10, 20 and 40 families and no effect, most where an arm has few of them"
+                ));
+            }
             (covariance(surv, &timeline, &areas, clusters)?, count as f64 - arms as f64)
         }
     };

@@ -85,7 +85,9 @@ def test_the_horizon_is_the_smaller_last_time_and_is_printed():
 
 def test_beyond_what_is_known_is_refused():
     lung = table("lung")
-    with pytest.raises(cw.InputError, match=r"beyond the last time of '1'.*horizon 966.*at most 965"):
+    with pytest.raises(
+        cw.InputError, match=r"beyond the last time of '1'.*horizon 966.*at most 965"
+    ):
         cw.rmst("Surv(time, status) ~ arm", lung, horizon=966)
     assert cw.rmst("Surv(time, status) ~ arm", lung, horizon=965).horizon == 965
     for wrong in (0, -5, np.nan, np.inf):
@@ -101,7 +103,9 @@ def test_a_time_that_is_the_horizon_but_for_rounding_is_the_horizon():
 
 
 def test_an_arm_without_events_is_said():
-    frame = pd.DataFrame({"t": [5.0, 6, 7, 5, 6, 7], "e": [0, 0, 1, 1, 1, 0], "arm": list("aaabbb")})
+    frame = pd.DataFrame(
+        {"t": [5.0, 6, 7, 5, 6, 7], "e": [0, 0, 1, 1, 1, 0], "arm": list("aaabbb")}
+    )
     found = cw.rmst("Surv(t, e) ~ arm", frame, horizon=6)
     assert any("no event of 'a' up to the horizon" in note for note in found.notes)
     assert found.tidy()["estimate"][0] == 6 and np.isnan(found.tidy()["conf_low"][0])
@@ -112,7 +116,9 @@ def test_the_trial_gives_clusters_and_the_order_of_the_arms():
     design = cw.Design("t", arms={"usual": 1, "extra": 1}, cluster="family", seed=1)
     trial = design.assign(families)
     rng = np.random.default_rng(3)
-    children = trial.frame[["family", "arm"]].loc[np.repeat(np.arange(12), 2)].reset_index(drop=True)
+    children = (
+        trial.frame[["family", "arm"]].loc[np.repeat(np.arange(12), 2)].reset_index(drop=True)
+    )
     children = children.assign(days=rng.integers(1, 30, 24), closed=rng.integers(0, 2, 24))
     found = cw.rmst("Surv(days, closed) ~ arm", children, design=trial, horizon=10)
     assert found.groups == ["usual", "extra"] and found.clusters == [6, 6]
@@ -125,7 +131,9 @@ def test_the_trial_gives_clusters_and_the_order_of_the_arms():
 
 
 def test_too_few_clusters_are_refused():
-    frame = pd.DataFrame({"t": [5.0, 6, 7, 5, 6, 7], "e": 1, "arm": list("aaabbb"), "f": [1, 1, 1, 2, 3, 4]})
+    frame = pd.DataFrame(
+        {"t": [5.0, 6, 7, 5, 6, 7], "e": 1, "arm": list("aaabbb"), "f": [1, 1, 1, 2, 3, 4]}
+    )
     with pytest.raises(cw.DesignError, match="arm 'a' has 1 of the clusters"):
         cw.rmst("Surv(t, e) ~ arm", frame, cluster="f", horizon=5)
 
@@ -146,4 +154,6 @@ def test_results_are_as_all_others():
     assert one.tidy()["measure"].tolist() == ["mean"]
     arrays = cw.rmst(cw.Surv(lung["time"], lung["status"]), lung["arm"], horizon=500)
     np.testing.assert_array_equal(arrays.tidy()["estimate"], found.tidy()["estimate"])
-    assert isinstance(cw.rmst("Surv(time, status) ~ arm", pl.from_pandas(lung)).tidy(), pl.DataFrame)
+    assert isinstance(
+        cw.rmst("Surv(time, status) ~ arm", pl.from_pandas(lung)).tidy(), pl.DataFrame
+    )

@@ -89,7 +89,9 @@ def survival_figure(
     if at_risk is not None:
         counts = at_risk(ticks.tolist())
         _table_below(ax, ticks, names, counts, labels, styles)
-    _style.alt_text(ax, _alt(curves, names, labels, kind, xlabel, ylabel, end, medians, counts, means))
+    _style.alt_text(
+        ax, _alt(curves, names, labels, kind, xlabel, ylabel, end, medians, counts, means)
+    )
     if synthetic:
         _style.label_synthetic(ax)
     return ax

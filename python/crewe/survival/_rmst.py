@@ -20,9 +20,6 @@ from crewe.tables.printable import Printable
 
 Floats = NDArray[np.float64]
 
-_FEW = 80
-"""Clusters under which the simulated size of the test is said."""
-
 
 @dataclass(repr=False)
 class RestrictedMean(Printable):
@@ -46,6 +43,8 @@ class RestrictedMean(Printable):
         The covariance of the means.
     notes : list of str
         What a reader must know.
+    mark : str
+        The trial that `design=` joined, by name and hash; empty without one.
     """
 
     groups: list[str]
@@ -66,6 +65,7 @@ class RestrictedMean(Printable):
     _means: dict[str, Floats] = field(repr=False)
     _differences: dict[str, Floats] = field(repr=False)
     _ratios: dict[str, Floats] = field(repr=False)
+    mark: str = ""
 
     def _columns(self) -> dict[str, Any]:
         first, *others = self.groups
@@ -366,6 +366,7 @@ def rmst(
             name: np.exp(values) if name in ("estimate", "conf_low", "conf_high") else values
             for name, values in columns_of(found.ratios).items()
         },
+        mark=read.mark,
     )
 
 

@@ -312,6 +312,7 @@ class Grouped:
     rows: NDArray[np.int64] | None = None
     clusters: Codes | None = None
     cluster_name: str = ""
+    mark: str = ""
 
 
 def grouped(
@@ -413,6 +414,7 @@ def grouped(
         asked.rows[rows],
         None if clusters is None else np.ascontiguousarray(clusters.codes[rows], dtype=np.uint32),
         "" if clusters is None else clusters.name,
+        asked.mark,
     )
 
 
