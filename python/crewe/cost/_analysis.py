@@ -6,7 +6,6 @@ import difflib
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from decimal import Decimal
 from fractions import Fraction
 from importlib import resources
 from pathlib import Path
@@ -15,9 +14,10 @@ from typing import Any
 import pandas as pd
 
 from crewe import _core
-from crewe.cost._declare import ROLES, Input, Line, declared, frame_kind, stated, text_of
+from crewe.cost._checks import check
+from crewe.cost._declare import Input, Line, changed, declared, frame_kind
 from crewe.cost._fits import Counted, Estimated, with_estimates
-from crewe.cost._prices import MONEY, at_prices, refuse_mixed
+from crewe.cost._prices import at_prices
 from crewe.cost._psa import Sensitivity, quantities, sensitivity
 from crewe.cost._trace import Trace, full, money
 from crewe.exceptions import InputError, did_you_mean, fault
@@ -134,7 +134,7 @@ class CostBenefit(Printable):
             given = at_prices(given, prices)
         self.inputs: dict[str, Input] = {item.name: item for item in given}
         lines_given = declared(Line, lines, "formula")
-        _check(given, lines_given)
+        check(given, lines_given)
         self._kind = frame_kind(lines)
         answers = _core.cost_lines(
             [(item.name, item.value) for item in given],
@@ -239,15 +239,15 @@ class CostBenefit(Printable):
         for name in values:
             self._require(name, self.inputs)
         inputs = [
-            _changed(item, values[name]) if name in values else item
+            changed(item, values[name]) if name in values else item
             for name, item in self.inputs.items()
         ]
         lines = [replace(worked.line, printed="", note="") for worked in self.lines.values()]
-        changed = ", ".join(values)
+        named = ", ".join(values)
         other = CostBenefit(
             inputs,
             lines,
-            title=f"{self.title}, with other {changed}",
+            title=f"{self.title}, with other {named}",
             source=self.source,
             reference=self.reference,
         )
@@ -495,62 +495,6 @@ class CostBenefit(Printable):
             "source": line.source,
             "note": line.note,
         }
-
-
-def _changed(item: Input, value: Any) -> Input:
-    """Give an input another number, or other fields."""
-    plain = replace(stated(item), source="changed by the user", note="")
-    if isinstance(value, Input):
-        return replace(value, name=item.name)
-    if isinstance(value, Mapping):
-        fields = {**{name: getattr(plain, name) for name in plain.__dataclass_fields__}, **value}
-        made: list[Input] = declared(Input, [{**fields, "name": item.name}], "value")
-        return made[0]
-    return replace(plain, value=text_of(value))
-
-
-def _check(inputs: Iterable[Input], lines: Iterable[Line]) -> None:
-    """Refuse negative sums of money, rates over 1, prices of different years and roles that are none."""
-    items = list(inputs)
-    for item in items:
-        if not item.value:
-            raise fault(
-                InputError,
-                f"the input '{item.name}' has no value",
-                remedy=f"Give one, or a fit of its measure, as fits={{'{item.measure}': fit}}",
-            )
-        plain = item.value.strip()
-        if item.unit == MONEY and plain.startswith(("-", "−")):
-            raise fault(
-                InputError,
-                f"the cost '{item.name}' is negative",
-                values=[item.value],
-                remedy="Costs are 0 or more; give a saving as a line, or subtract it in a formula",
-            )
-        if item.unit == "%" and _over_one(plain):
-            raise fault(
-                InputError,
-                f"the rate '{item.name}' is over 1",
-                values=[item.value],
-                remedy="Write 72% or 0.72 for 72 of 100; a number of cases has no unit of per cent",
-            )
-    refuse_mixed(items)
-    for line in lines:
-        if line.role and line.role not in ROLES:
-            raise fault(
-                InputError,
-                f"the line '{line.name}' has the unknown role '{line.role}'",
-                remedy=f"The roles are {', '.join(ROLES)}",
-            )
-
-
-def _over_one(text: str) -> bool:
-    plain = text.removesuffix("%").strip().replace(",", "")
-    try:
-        value = Decimal(plain)
-    except ArithmeticError:
-        return False  # the core says that it is no number
-    return value > (100 if text.endswith("%") else 1)
 
 
 def project_crewe() -> CostBenefit:

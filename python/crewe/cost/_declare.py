@@ -187,6 +187,18 @@ def _frame_rows(frame: Any) -> list[dict[str, Any]]:
     ]
 
 
+def changed(item: Input, value: Any) -> Input:
+    """Give an input another number, or other fields."""
+    plain = replace(stated(item), source="changed by the user", note="")
+    if isinstance(value, Input):
+        return replace(value, name=item.name)
+    if isinstance(value, Mapping):
+        fields = {**{name: getattr(plain, name) for name in plain.__dataclass_fields__}, **value}
+        made: list[Input] = declared(Input, [{**fields, "name": item.name}], "value")
+        return made[0]
+    return replace(plain, value=text_of(value))
+
+
 def frame_kind(given: Any) -> tuple[Any, bool]:
     """Say which kind of frame lines came in, and whether lazy, so that results go out alike."""
     import narwhals as nw

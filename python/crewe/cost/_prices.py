@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from functools import cache
 from importlib import resources
-from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from crewe import _core
-from crewe.cost._declare import Input
+from crewe.cost._declare import Input, text_of
 from crewe.exceptions import InputError, did_you_mean, fault
 from crewe.frames.arguments import checked
 from crewe.frames.source import numbers
@@ -24,8 +24,8 @@ MONEY = "GBP"
 def _series() -> dict[str, str]:
     """Read the series that is shipped, its indices as printed."""
     file = resources.files("crewe.cost").joinpath("data/gdp_deflators.csv")
-    rows = [line for line in file.read_text(encoding="utf-8").split() if line[0].isdigit()]
-    return dict(row.split(",") for row in rows if row[:2].isdigit() and "," in row)
+    rows = [line for line in file.read_text(encoding="utf-8").splitlines() if line[:1].isdigit()]
+    return dict(row.split(",") for row in rows)
 
 
 def deflators() -> pd.DataFrame:
@@ -86,8 +86,6 @@ def repriced(amount: str | float, from_year: str, to_year: str) -> str:
     >>> cw.cost.repriced("68.05", "2015-16", "2024-25")
     '91.24'
     """
-    from crewe.cost._declare import text_of
-
     return _core.repriced(text_of(amount), _index(from_year), _index(to_year))
 
 
@@ -145,8 +143,6 @@ def present_value(amounts: Sequence[float], first: float = 0) -> float:
 
 def at_prices(inputs: Iterable[Input], year: str) -> list[Input]:
     """Bring every sum of money to the prices of one year."""
-    from dataclasses import replace
-
     given = list(inputs)
     money = [item for item in given if item.unit == MONEY and item.value]
     lacking = [item.name for item in money if not item.price_year]
