@@ -210,17 +210,17 @@ def anonymity(
     codes = {name: _codes(source, name) for name in names}
     sizes = range(1, len(names) + 1) if len(names) <= _MOST else (1, len(names))
     combined = [
-        _combination(columns, codes, k) for many in sizes for columns in combinations(names, many)
+        _combination(columns, codes, k) for n in sizes for columns in combinations(names, n)
     ]
     group = _grouped([codes[name] for name in names])
-    size = np.bincount(group)
-    rows = np.flatnonzero(size[group] < k)
+    many = np.bincount(group)
+    rows = np.flatnonzero(many[group] < k)
     told: NDArray[np.int64] = np.empty(0, dtype=np.int64)
     least = 0
     if sensitive is not None:
-        value = _codes(source, sensitive)
-        pairs = np.unique(np.column_stack([group, value]), axis=0)
-        different = np.bincount(pairs[:, 0], minlength=len(size))
+        secret = _codes(source, sensitive)
+        pairs = np.unique(np.column_stack([group, secret]), axis=0)
+        different = np.bincount(pairs[:, 0], minlength=len(many))
         told, least = np.flatnonzero(different[group] < l), int(different.min())
     notes = []
     if len(names) > _MOST:
@@ -231,7 +231,7 @@ def anonymity(
         source.n,
         names,
         sensitive,
-        int(size.min()),
+        int(many.min()),
         least,
         rows.tolist(),
         told.tolist(),

@@ -22,6 +22,9 @@ Floats = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 Places = NDArray[np.int64]
 
+_SMALL = 200
+"""Unknowns of parts that are put together."""
+
 _LARGEST = 20_000
 """Unknowns in one linear programme; more targets are asked for one batch after the other."""
 
@@ -66,7 +69,6 @@ class System:
         self.printed: Mask = np.empty(0, dtype=np.bool_)
         self._place: dict[tuple[At, int], int] = {}
         self._rows: dict[tuple[int, frozenset[int]], None] = {}
-        self._matrix: Any = None
 
     def add(self, counts: Iterable[Count], relations: Sequence[Relation]) -> None:
         """Take in the counts of a table, which it prints, and its relations."""
@@ -84,7 +86,6 @@ class System:
         self.printed = np.append(self.printed, np.zeros(grown, dtype=np.bool_))
         self.printed[told] = True
         self.value = np.array([count.value for count in self.counts], dtype=np.int64)
-        self._matrix = None
 
     def _new(self, count: Count) -> int:
         key = (count.at, count.value)
@@ -123,29 +124,45 @@ class System:
             for small, large in itertools.pairwise(values)
         ]
 
-    @property
-    def matrix(self) -> Any:
-        """The equations: a row each, 1 for the total and −1 for its parts (sparse)."""
-        if self._matrix is None:
-            _, sparse = scipy_of()
-            entries = [
-                (row, place, 1.0 if place == total else -1.0)
-                for row, (total, parts) in enumerate(self._rows)
-                for place in (total, *parts)
-            ]
-            rows, columns, ones = zip(*entries, strict=True) if entries else ((), (), ())
-            self._matrix = sparse.csr_matrix(
-                (ones, (rows, columns)), shape=(len(self._rows), len(self.counts))
-            )
-        return self._matrix
-
     def parts_of(self, chosen: Mask) -> list[Places]:
         """Cut the system into parts that share no chosen unknown: what is known ties nothing together."""
-        _, sparse = scipy_of()
-        matrix = self.matrix[:, np.flatnonzero(chosen)]
-        number, label = sparse.csgraph.connected_components(abs(matrix).T @ abs(matrix))
-        places = np.flatnonzero(chosen)
-        return [places[label == part] for part in range(number)]
+        parent = list(range(len(self.counts)))
+
+        def root(place: int) -> int:
+            while parent[place] != place:
+                parent[place] = place = parent[parent[place]]
+            return place
+
+        free = chosen.tolist()
+        for total, parts in self._rows:
+            tied = [place for place in (total, *parts) if free[place]]
+            for place in tied[1:]:
+                parent[root(place)] = root(tied[0])
+        groups: dict[int, list[int]] = {}
+        for place in np.flatnonzero(chosen).tolist():
+            groups.setdefault(root(place), []).append(place)
+        return [np.array(group, dtype=np.int64) for group in groups.values()]
+
+    def equations(self, part: Places) -> tuple[Places, Places, Floats]:
+        """Give the equations that hold any of some unknowns: rows, places within the part, and 1 or −1."""
+        within = {int(place): k for k, place in enumerate(part)}
+        found = [
+            (row, within[place], 1.0 if place == total else -1.0)
+            for row, (total, parts) in enumerate(self._rows)
+            for place in (total, *parts)
+            if place in within
+        ]
+        if not found:
+            return np.empty(0, dtype=np.int64), np.empty(0, dtype=np.int64), np.empty(0)
+        rows, columns, ones = zip(*found, strict=True)
+        return np.array(rows), np.array(columns), np.array(ones)
+
+    def right(self, rows: Places, known: Floats) -> Floats:
+        """Give what the known counts leave on the right of some equations."""
+        listed = list(self._rows)
+        return np.array(
+            [sum(known[place] for place in listed[row][1]) - known[listed[row][0]] for row in rows]
+        )
 
     def bounds(self, low: Floats, high: Floats, targets: Places) -> tuple[Floats, Floats]:
         """Give the least and the greatest value of some counts that agree with all that is known.
@@ -164,7 +181,7 @@ class System:
         """
         least, most = low[targets].astype(np.float64), high[targets].astype(np.float64)
         position = {int(place): k for k, place in enumerate(targets)}
-        for part in self.parts_of(low < high):
+        for part in self._gathered(self.parts_of(low < high), position):
             wanted = np.array([place for place in part if int(place) in position], dtype=np.int64)
             step = max(1, _LARGEST // (2 * len(part)))
             for start in range(0, len(wanted), step):
@@ -174,23 +191,39 @@ class System:
                     least[position[int(place)]], most[position[int(place)]] = bottom, top
         return least, most
 
+    @staticmethod
+    def _gathered(parts: list[Places], wanted: dict[int, int]) -> list[Places]:
+        """Put small parts that are asked for together: a call costs more than what is in it."""
+        asked = [part for part in parts if any(int(place) in wanted for place in part)]
+        size = sum(map(len, asked))
+        if len(asked) > 1 and size <= _SMALL:
+            return [np.sort(np.concatenate(asked))]
+        return asked
+
     def _solve(self, low: Floats, high: Floats, part: Places, wanted: Places) -> Floats:
         """Solve all programmes of a part as one: a block of equations for each."""
         optimize, sparse = scipy_of()
-        matrix = self.matrix[:, part]
-        rows = np.flatnonzero(np.diff(matrix.indptr))
-        matrix = matrix[rows]
-        known = np.where(low < high, 0.0, low)
-        right = -(self.matrix[rows] @ known)
-        blocks = 2 * len(wanted)
+        equation, column, one = self.equations(part)
+        rows, row = np.unique(equation, return_inverse=True)
+        n, blocks = len(part), 2 * len(wanted)
         # Far beyond any count: what gets near it is bounded by nothing.
         top = 100.0 * (1.0 + float(self.value.max(initial=0)) + len(self.counts))
-        goal = np.zeros((blocks, len(part)))
         at = np.searchsorted(part, wanted)
-        goal[np.arange(0, blocks, 2), at], goal[np.arange(1, blocks, 2), at] = 1.0, -1.0
+        even, odd = np.arange(0, blocks, 2), np.arange(1, blocks, 2)
+        goal = np.zeros((blocks, n))
+        goal[even, at], goal[odd, at] = 1.0, -1.0
+        shift = np.arange(blocks)[:, None]
+        matrix = sparse.csc_matrix(
+            (
+                np.tile(one, blocks),
+                ((row + shift * len(rows)).ravel(), (column + shift * n).ravel()),
+            ),
+            shape=(blocks * len(rows), blocks * n),
+        )
+        right = self.right(rows, np.where(low < high, 0.0, low))
         got = optimize.linprog(
             goal.ravel(),
-            A_eq=sparse.kron(sparse.eye(blocks), matrix, format="csr") if len(rows) else None,
+            A_eq=matrix if len(rows) else None,
             b_eq=np.tile(right, blocks) if len(rows) else None,
             bounds=np.tile(np.column_stack([low[part], np.minimum(high[part], top)]), (blocks, 1)),
             method="highs",
@@ -201,10 +234,8 @@ class System:
                 f"the bounds could not be worked out: {got.message}",
                 remedy="Protect fewer tables at a time",
             )
-        found = got.x.reshape(blocks, len(part))
-        ends = np.column_stack(
-            [found[np.arange(0, blocks, 2), at], found[np.arange(1, blocks, 2), at]]
-        )
+        found = got.x.reshape(blocks, n)
+        ends = np.column_stack([found[even, at], found[odd, at]])
         ends[ends > top / 10] = np.inf
         return np.asarray(ends, dtype=np.float64)
 
