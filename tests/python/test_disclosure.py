@@ -7,8 +7,10 @@ alone; nothing of the package's solver is used.
 from __future__ import annotations
 
 import itertools
+import json
 import pickle
 import re
+from pathlib import Path
 from typing import Any
 
 import crewe as cw
@@ -20,6 +22,7 @@ from scipy.optimize import linprog
 from scipy.sparse import csr_matrix, kron
 
 D = cw.disclosure
+ROOT = Path(__file__).resolve().parents[2]
 Shown = dict[tuple[str, ...], str]
 
 
@@ -562,3 +565,36 @@ def test_presets_name_where_they_were_read() -> None:
     assert D.DFE.threshold == 6 and D.SRS.threshold == 10
     for rule in (D.DFE, D.SRS):
         assert all(s.url.startswith("http") and "2026" in s.read and s.says for s in rule.sources)
+
+
+# -- a peer -----------------------------------------------------------------------------------
+
+PEERS = json.loads((ROOT / "tests/reference/disclosure/peers.json").read_text("utf-8"))
+
+
+def test_patterns_cost_no_more_than_those_of_tau_argus() -> None:
+    """Held against pytauargus on the table of its README and 40 others; its rule asks for other intervals."""
+    names = ["row", "column"]
+    ours = {"cells": 0, "people": 0}
+    theirs = {kind: {"cells": 0, "people": 0} for kind in ("optimal", "modular")}
+    for case in PEERS["cases"]:
+        frame = margins(np.array(case["counts"]), names)
+        made = D.Rule(cost="counts").protect(D.tabulated(frame, count="n", by=names))
+        _, cells = shown(made.tables[0], names)
+        size = {tuple(row[:2]): row[2] for row in frame.itertuples(index=False)}
+        further = [at for at, text in cells.items() if text == "[c]" and size[at] >= 5]
+        ours["cells"] += len(further)
+        ours["people"] += sum(size[at] for at in further)
+        for kind, sums in theirs.items():
+            status = {
+                (row.removeprefix("r"), column.removeprefix("c")): mark
+                for row, column, _, mark in case[kind]["cells"]
+            }
+            # Both leave the same counts out for being small.
+            assert {at for at, mark in status.items() if mark == "U"} == {
+                at for at, n in size.items() if n < 5
+            }
+            sums["cells"] += sum(mark == "M" for mark in status.values())
+            sums["people"] += sum(size[at] for at, mark in status.items() if mark == "M")
+    assert ours["cells"] <= min(sums["cells"] for sums in theirs.values())
+    assert ours["people"] <= min(sums["people"] for sums in theirs.values())

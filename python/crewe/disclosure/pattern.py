@@ -201,7 +201,11 @@ def _programme(
     )
     at = int(np.searchsorted(part, target))
     # A row for each count, move and direction: sign x move + slack x left out <= end.
-    signs, slacks, ends, places, columns = [], [], [], [], []
+    signs: list[Floats] = []
+    slacks: list[Floats] = []
+    ends: list[Floats] = []
+    places: list[Places] = []
+    columns: list[Places] = []
     for move in (0, n):
         for sign, slack, end in (
             (-1.0, -(furthest + down[choice]), -down[choice]),
