@@ -30,7 +30,7 @@ Shown = dict[tuple[str, ...], str]
 
 
 def reader(
-    tables: list[tuple[list[str], Shown]], equal: bool = True
+    tables: list[tuple[list[str], Shown]],
 ) -> dict[tuple[tuple[str, str], ...], tuple[float, float]]:
     """Bound every suppressed cell of printed tables: by whom a cell is, its least and its greatest value.
 
@@ -385,6 +385,22 @@ def test_the_flow_of_a_trial_and_its_balance() -> None:
         said = flow.describe()
     assert "[c] families" in said and not re.search(r"\b2 families", said)
     assert re.search(r"\b2 families", flow.describe())
+
+
+@pytest.mark.parametrize("lost", [1, 2, 3, 9])
+def test_no_reader_of_a_flow_has_those_who_were_left_out(lost: int) -> None:
+    assignment, frame = trial()
+    first = assignment.frame[assignment.frame["arm"] == "a"]["family"].unique()[:lost]
+    flow = cw.consort(assignment, excluded={"moved": frame["family"].isin(first).to_numpy()})
+    table = D.Rule().protect(flow).tables[0]
+    told = {row[0]: [re.sub(r" \(.*", "", cell) for cell in row[1:]] for row in table.cells()}
+    assert told.keys() == {"allocated", "not analysed: moved", "analysed"}
+    for k, arm in enumerate("ab"):
+        cells = {("Total",): told["allocated"][k], ("moved",): told["not analysed: moved"][k]}
+        cells[("analysed",)] = told["analysed"][k]
+        for bounds in reader([([f"part of {arm}"], cells)]).values():
+            assert values(bounds) >= 5
+    assert ("[c]" in told["not analysed: moved"]) == (lost < 5)
 
 
 def test_numbers_at_risk_in_the_table_and_under_the_curves() -> None:

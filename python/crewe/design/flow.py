@@ -63,7 +63,7 @@ class FlowCounts:
         self, pair: Pair, at: Mapping[str, str], stage: str = "", event: bool = False
     ) -> Typed:
         return tuple(
-            counted(n, at, " ".join(filter(None, [noun, stage])), harmless=event and n == 0)
+            counted(n, at, f"{noun} {stage}".strip(), harmless=event and n == 0)
             for n, noun in zip(pair, self._nouns, strict=False)
         )
 
@@ -92,6 +92,11 @@ class FlowCounts:
         pair = arm.unexplained if why == UNEXPLAINED else arm.excluded[why]
         return self._typed(pair, {"arm": arm.arm, "not analysed": why}, event=True)
 
+    def _reasons(self, arm: ArmFlow) -> list[str]:
+        """Give the reasons that are printed: what is not printed is known to have met nobody."""
+        told = any(any(one.unexplained) for one in self.flow)
+        return [*arm.excluded, *([UNEXPLAINED] if told else [])]
+
     def analysed(self, arm: ArmFlow) -> Typed:
         """Those of an arm who were analysed."""
         return self._typed(arm.analysed, {"arm": arm.arm}, "analysed")
@@ -108,7 +113,7 @@ class FlowCounts:
             arms = tuple(self.allocated(arm)[k] for arm in self.flow)
             found.append(Relation(self.randomised()[k], arms))
         for arm in self.flow:
-            lost = [self.lost(arm, why) for why in (*arm.excluded, UNEXPLAINED)]
+            lost = [self.lost(arm, why) for why in self._reasons(arm)]
             happened = [self.received(arm, what) for what in arm.received]
             pairs += [self.allocated(arm), self.analysed(arm), *lost, *happened]
             for k, _ in enumerate(self._nouns):
@@ -157,7 +162,7 @@ class FlowCounts:
         pairs = [self.assessed(), self.randomised(), *map(self.refused, self.left)]
         for arm in self.flow:
             pairs += [self.allocated(arm), self.analysed(arm)]
-            pairs += [self.lost(arm, why) for why in (*arm.excluded, UNEXPLAINED)]
+            pairs += [self.lost(arm, why) for why in self._reasons(arm)]
             pairs += [self.received(arm, what) for what in arm.received]
         counts = list(dict.fromkeys(count for pair in pairs for count in pair))
         return dict(zip(counts, written(counts, self.relations), strict=True))

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from crewe.disclosure.protect import Protected, assumptions, opened, pattern_of, typed
+from crewe.disclosure.protect import Protected, assumptions, many, opened, pattern_of, typed
 from crewe.disclosure.rules import Rule
 from crewe.disclosure.system import possible
 from crewe.exceptions import InputError, fault
@@ -113,10 +113,10 @@ class Audit(Printable):
         verdict = (
             f"No suppressed count can be bounded to fewer than {self.threshold} values."
             if not self.unsafe
-            else f"{len(self.unsafe)} suppressed counts can be bounded to fewer than {self.threshold} values."
+            else f"{many(len(self.unsafe), 'suppressed count')} can be bounded to fewer than {self.threshold} values."
         )
         if self.shown:
-            verdict += f" {self.shown} counts under {self.threshold} are shown."
+            verdict += f" Shown: {many(self.shown, 'count')} under {self.threshold}."
         return [
             Table(
                 ["suppressed count", "of", "least", "most", "values", "safe"],
@@ -197,8 +197,8 @@ def audit(tables: Any, rule: Rule) -> Audit:
         Bound(
             system.counts[place].where,
             system.counts[place].of,
-            round(float(least[k]), 6),
-            round(float(most[k]), 6),
+            round(float(least[k]), 6) + 0.0,
+            round(float(most[k]), 6) + 0.0,
             bool(named[place]),
         )
         for k, place in enumerate(targets)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from crewe.disclosure.protect import opened, typed
+from crewe.disclosure.protect import many, opened, typed
 from crewe.disclosure.rules import Rule
 from crewe.frames.arguments import checked
 from crewe.frames.source import Source, build
@@ -19,6 +19,9 @@ from crewe.tables.printable import Printable
 _ID = re.compile(
     r"(?:^|[_\W])(?:id|ids|upn|uln|nhs|ref|reference|identifier|key)(?:$|[_\W\d])|Id$|ID$", re.I
 )
+
+
+_DATE = re.compile(r"\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}")
 
 
 @dataclass(repr=False)
@@ -71,8 +74,8 @@ class Check(Printable):
         said = (
             "Nothing was found."
             if self.clean
-            else f"{sum(self.small)} counts under {self.threshold} are shown, and {sum(map(bool, self.ids))} tables hold "
-            "rows with identifiers."
+            else f"Shown: {many(sum(self.small), 'count')} under {self.threshold}, and "
+            f"{many(sum(map(bool, self.ids)), 'table')} with identifiers of rows."
         )
         return [
             Table(
@@ -150,7 +153,8 @@ def _identifies(source: Source, name: str) -> bool:
         # A level of a few rows, such as a site's reference, is a group and not a person.
         return 2 * distinct >= len(cells) or distinct > 20
     texts = sum(isinstance(cell, str) for cell in cells)
-    return len(cells) >= 10 and texts == len(cells) and distinct >= 0.95 * len(cells)
+    dates = sum(_DATE.match(str(cell)) is not None for cell in cells)
+    return len(cells) >= 10 and texts == len(cells) and not dates and distinct >= 0.95 * len(cells)
 
 
 @checked

@@ -151,7 +151,8 @@ def protect(rule: Rule, results: Sequence[Any], published: Sequence[Any] = ()) -
     assumed = assumptions(pattern, rule, tables)
     number = {name: int(mask.sum()) for name, mask in vars(pattern).items() if name in _COUNTED}
     notes = [
-        f"{number['primary']} counts under {rule.threshold} and {number['secondary']} others were suppressed",
+        f"{many(number['primary'], 'count')} under {rule.threshold} and {many(number['secondary'], 'other')} "
+        "suppressed",
         *(["no smaller pattern protects: all of a table was suppressed"] if pattern.shut else []),
         *assumed,
     ]
@@ -161,6 +162,17 @@ def protect(rule: Rule, results: Sequence[Any], published: Sequence[Any] = ()) -
 
 
 _COUNTED = ("primary", "secondary")
+
+
+def many(number: int, noun: str) -> str:
+    """Write how many.
+
+    Examples
+    --------
+    >>> many(1, "count"), many(0, "count")
+    ('1 count', '0 counts')
+    """
+    return f"{number:,} {noun}{'s' * (number != 1)}"
 
 
 def opened(one: Any) -> Iterator[tuple[Any, Table]]:
@@ -319,7 +331,8 @@ class Writer:
                     cells.append(value)
                     continue
                 text, action = self.cell(value)
-                cells.append(text)
+                # It stays a cell that was looked at, and gives nothing away.
+                cells.append(Counted("{}", (Told(text),)))
                 done.append(
                     {
                         "table": place,
