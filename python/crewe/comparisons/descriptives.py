@@ -26,6 +26,7 @@ from crewe.models.request import by_arm, each, numeric, read
 from crewe.tables.counts import Count, Relation, Share, Told, cell, counted, crossed
 from crewe.tables.display import Table, number
 from crewe.tables.labels import pretty
+from crewe.tables.wording import carry, worded
 
 
 @dataclass(repr=False)
@@ -53,7 +54,7 @@ class Description(Result):
     def _rows(self) -> list[dict[str, Any]]:
         return [
             {
-                "term": ", ".join(group["levels"]) or self.outcome,
+                "term": ", ".join(map(worded, group["levels"])) or self.outcome,
                 "estimate": group["mean"],
                 "std_error": group["std_error"],
                 "df": group["n"] - 1.0,
@@ -96,7 +97,7 @@ class Description(Result):
             told = tuple(known)
             rows.append(
                 [
-                    ", ".join(group["levels"]) or self.outcome,
+                    ", ".join(map(worded, group["levels"])) or self.outcome,
                     cell(size),
                     cell(lost),
                     cell(Told(number(group["mean"], 2), told)),
@@ -302,7 +303,7 @@ def describe(
     ]
     if not groups:
         raise fault(InputError, "there are no rows to describe", column=outcome)
-    return Description(
+    made = Description(
         level,
         notes,
         synthetic or asked.synthetic,
@@ -312,6 +313,7 @@ def describe(
         levels=levels,
         groups=groups,
     )
+    return carry(made, asked.words)
 
 
 @dataclass(repr=False)
@@ -375,7 +377,7 @@ class Crosstab(Result):
         body.append(["all", *map(cell, totals)])
         title = self.outcome + (f" by {self.by}" if self.by else "")
         return Table(
-            ["", *self.columns],
+            ["", *map(worded, self.columns)],
             body,
             self._titled(title),
             self.notes,
@@ -546,7 +548,7 @@ def crosstab(
         len(columns),
     )
     shape = (len(rows), len(columns))
-    return Crosstab(
+    made = Crosstab(
         0.95,
         notes,
         synthetic or asked.synthetic,
@@ -559,6 +561,7 @@ def crosstab(
         shares=got.shares.reshape(shape),
         totals=got.totals.astype(np.int64),
     )
+    return carry(made, asked.words)
 
 
 def _reordered(
@@ -586,6 +589,13 @@ def _classes(
             InputError,
             f"bins has {edges.ndim} dimensions",
             remedy="Give one list of rising edges, for instance [0, 10, 20]",
+        )
+    if np.isinf(edges).any():
+        raise fault(
+            InputError,
+            "an edge of the classes is infinite, and a class without an end has no width",
+            column=name,
+            remedy="Give the least and the greatest value that can occur as the outer edges",
         )
     codes = _core.cut(values, edges, name)
     missing = codes < 0

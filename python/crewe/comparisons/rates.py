@@ -29,6 +29,7 @@ from crewe.frames.source import numbers
 from crewe.models.request import Request, each, need_formula, read
 from crewe.tables.counts import Count, Counted, Relation, Share, Told, cell, counted, crossed
 from crewe.tables.display import Table, number, p_value
+from crewe.tables.wording import carry, worded
 
 EXACT_CASES = 1_000
 """Cases up to which the exact unconditional interval comes by default."""
@@ -161,7 +162,7 @@ class RateComparison(Result):
             given += [few, all_, others]
             rows.append(
                 [
-                    arm,
+                    worded(arm),
                     cell(few, all_, Share(few, all_), form="{}/{} = {}"),
                     cell(Told(percents(*interval), (few, all_, others))),
                     "",
@@ -201,7 +202,7 @@ class RateComparison(Result):
                 told(p_value(self.mid_p_value)),
             ]
         )
-        title = f"Rates: {self.outcome}, {self.arms[0]} against {self.arms[1]}"
+        title = f"Rates: {self.outcome}, {worded(self.arms[0])} against {worded(self.arms[1])}"
         return Table(
             ["", "estimate", interval_heading(self.level), "p"],
             rows,
@@ -322,6 +323,7 @@ def compare_rates(
         implementation, synthetic = kind_of(asked.source), synthetic or asked.synthetic
     else:
         need_formula(design, cluster, by)
+        asked = None
         counted, cases = _pair(events, "events"), _pair(totals, "totals")
         names = ("second", "first") if arms is None else _names(arms)
         outcome, right = "events", "arm"
@@ -334,7 +336,7 @@ def compare_rates(
             )
     got = _core.compare_rates(counted, cases, alternative, exact, level)
     rates = (counted[0] / cases[0], counted[1] / cases[1])
-    return RateComparison(
+    made = RateComparison(
         level,
         notes,
         synthetic,
@@ -357,6 +359,7 @@ def compare_rates(
         mid_p_value=got.mid_p_value,
         mid_p_interval=got.mid_p_interval,
     )
+    return carry(made, {} if asked is None else asked.words)
 
 
 def _pair(values: Sequence[int] | None, name: str) -> tuple[int, int]:

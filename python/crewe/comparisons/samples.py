@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,6 +18,7 @@ from crewe.frames.source import Source, build, numbers
 from crewe.models.request import by_arm, need_formula, numeric, read
 from crewe.tables.display import Table, number
 from crewe.tables.printable import Printable
+from crewe.tables.wording import worded
 
 Floats = NDArray[np.float64]
 
@@ -107,6 +109,7 @@ class Samples:
     notes: list[str]
     implementation: Any = None
     synthetic: bool = False
+    words: Mapping[str, str] = field(default_factory=dict)
 
 
 def vector(values: Any, name: str) -> Floats:
@@ -177,6 +180,7 @@ def samples_of(
         notes,
         kind_of(asked.source),
         asked.synthetic,
+        asked.words,
     )
 
 
@@ -200,7 +204,7 @@ def check_alternative(alternative: str) -> None:
 def tail_rule(alternative: str, treated: str, reference: str) -> str:
     """Say which side a one-sided test looks at."""
     word = "larger" if alternative == "greater" else "smaller"
-    return f"one-sided: {treated} {word} than {reference}"
+    return f"one-sided: {worded(treated)} {word} than {worded(reference)}"
 
 
 def two_arrays(x: Any, y: Any, design: Any = None, cluster: Any = None, by: Any = None) -> Samples:

@@ -17,6 +17,7 @@ from crewe.tables.counts import Count, Relation, Told, cell, counted
 from crewe.tables.display import Table
 from crewe.tables.labels import signed, spaced
 from crewe.tables.printable import Printable
+from crewe.tables.wording import worded
 
 _NOTE = (
     "Standardised difference from {first}: difference in means over the root of the mean of the "
@@ -159,9 +160,11 @@ class Balance(Printable):
         """Give the panels: by family and by child."""
         header = [""]
         for arm in self.arms:
-            header += [arm, "n", "missing"]
+            header += [worded(arm), "n", "missing"]
         others = self.arms[1:]
-        header += ["std. diff."] if len(others) == 1 else [f"std. diff. {arm}" for arm in others]
+        header += (
+            ["std. diff."] if len(others) == 1 else [f"std. diff. {worded(arm)}" for arm in others]
+        )
         panels = []
         # Over families a share of children is a mean of shares, so it is printed as one too.
         shares = list(self._levels.values())[-1].share
@@ -217,7 +220,7 @@ class Balance(Printable):
                     header,
                     rows,
                     title=f"Balance by {name}",
-                    notes=[_NOTE.format(first=self.arms[0]), *self.notes] if last else [],
+                    notes=[_NOTE.format(first=worded(self.arms[0])), *self.notes] if last else [],
                     relations=relations,
                 )
             )
@@ -230,7 +233,7 @@ class Balance(Printable):
         place = np.arange(len(shown))[::-1]
         series = [
             (
-                (f"by {name}" if len(self.arms) == 2 else f"{arm}, by {name}")
+                (f"by {name}" if len(self.arms) == 2 else f"{worded(arm)}, by {name}")
                 # The most that any covariate has, for some may be missing.
                 + f" (n = {', '.join(f'{int(n):,}' for n in level.n[:, [0, j]].max(axis=0))})",
                 level.difference[shown, j],
@@ -271,8 +274,11 @@ class Balance(Printable):
             ax.set_ylim(-0.6, len(shown) - 0.4)
             terms = [self._of[k].text for k in shown]
             ax.set_yticks(place, terms)
-            ax.set_xlabel(f"Standardised difference from {self.arms[0]} (standard deviations)")
-            style.note(ax, f"Dotted: ±0.1. Left of 0: less than in {self.arms[0]}.")
+            # On two lines, for long names of covariates leave the plot narrow.
+            ax.set_xlabel(
+                f"Standardised difference from {worded(self.arms[0])}\n(standard deviations)"
+            )
+            style.note(ax, f"Dotted: ±0.1. Left of 0: less than in {worded(self.arms[0])}.")
             ax.grid(axis="y", color="0.9")
             ax.set_axisbelow(True)
             for side in ("top", "right", "left"):
@@ -293,7 +299,7 @@ class Balance(Printable):
             )
             for label, difference in series
         ]
-        return f"Standardised differences from {self.arms[0]}. " + "; ".join(told) + "."
+        return f"Standardised differences from {worded(self.arms[0])}. " + "; ".join(told) + "."
 
     def methods(self) -> list[str]:
         """Say how balance was measured."""

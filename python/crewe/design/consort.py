@@ -13,8 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crewe import _core
-from crewe.design.assignment import Assignment, singular
-from crewe.design.flow import UNEXPLAINED, ArmFlow, FlowCounts, Pair, of
+from crewe.design.assignment import Assignment
+from crewe.design.flow import UNEXPLAINED, ArmFlow, FlowCounts, Pair
+from crewe.design.nouns import Noun
 from crewe.design.select import Selector
 from crewe.exceptions import InputError, fault
 from crewe.frames.arguments import checked
@@ -22,6 +23,7 @@ from crewe.frames.source import build
 from crewe.plots import style
 from crewe.tables.display import Table
 from crewe.tables.printable import Printable
+from crewe.tables.wording import carry, worded
 
 if TYPE_CHECKING:
     from crewe.ledger.ledger import Ledger
@@ -36,7 +38,7 @@ def consort(
     assessed: Pair | None = None,
     not_randomised: Mapping[str, Pair] | None = None,
     member: str | None = None,
-    members: str = "children",
+    members: str | None = None,
 ) -> Consort:
     """Count the flow of a trial through allocation and analysis.
 
@@ -60,8 +62,8 @@ def consort(
     member : str, optional
         The column that names a row (a child), by which data frames and identifiers are matched; a
         list that fits units and members alike is refused. Without it a data frame stands for all rows of the units that it holds.
-    members : str
-        What a row is called.
+    members : str, optional
+        What rows are called; as the design says by default.
 
     Returns
     -------
@@ -87,6 +89,7 @@ def consort(
         excluded = register.excluded | excluded
         not_randomised = register.refused | not_randomised
         member = "child" if member is None and assignment.cluster is not None else member
+    called = Noun.of_many(members or assignment.design.member_noun)
     select = Selector(assignment, member)
     reason = np.full(len(assignment._rows), -1, dtype=np.int64)
     given = [select(selection) for selection in excluded.values()]
@@ -131,21 +134,22 @@ def consort(
             randomised[0] + sum(count[0] for count in left.values()),
             randomised[1] + sum(count[1] for count in left.values()),
         )
-    return Consort(
+    made = Consort(
         trial=assignment.design.name,
         flow=flow,
         randomised=randomised,
         assessed=None if assessed is None else (int(assessed[0]), int(assessed[1])),
         not_randomised=left,
         unit=assignment.noun,
-        members=members if assignment.cluster is not None else None,
+        members=called if assignment.cluster is not None else None,
         notes=[
             *told,
             *select.notes,
-            *_several_reasons(assignment, list(excluded), given, reason, kept, members),
+            *_several_reasons(assignment, list(excluded), given, reason, kept, called),
         ],
         _kind=assignment._kind,
     )
+    return carry(made, assignment.design.labels)
 
 
 def _several_reasons(
@@ -154,7 +158,7 @@ def _several_reasons(
     given: list[NDArray[np.bool_]],
     reason: NDArray[np.int64],
     kept: NDArray[np.bool_],
-    members: str,
+    members: Noun,
 ) -> list[str]:
     """Say which units and rows have several reasons, as each counts once."""
     notes = []
@@ -163,9 +167,9 @@ def _several_reasons(
     for pattern in dict.fromkeys(map(tuple, np.transpose(given)[times > 1])) if given else ():
         rows = np.all([mask == held for mask, held in zip(given, pattern, strict=True)], axis=0)
         count = (len(np.unique(assignment._rows[rows])), int(rows.sum()))
-        said = of(count[0], assignment.noun)
+        said = assignment.noun.counted(count[0])
         if assignment.cluster is not None:
-            said += f", {of(count[1], members)}"
+            said += f", {members.counted(count[1])}"
         held = [f"'{name}'" for name, here in zip(names, pattern, strict=True) if here]
         told.append(f"{' and '.join(held)}: {said}")
     if told:
@@ -177,7 +181,7 @@ def _several_reasons(
     if mixed:
         have = "has" if mixed == 1 else "have"
         notes.append(
-            f"{of(mixed, assignment.noun)} {have} {members} left out for different reasons and "
+            f"{assignment.noun.counted(mixed)} {have} {members} left out for different reasons and "
             f"count{'s' * (mixed == 1)} under the first of these"
         )
     return notes
@@ -221,8 +225,8 @@ class Consort(Printable):
     randomised: Pair
     assessed: Pair | None
     not_randomised: dict[str, Pair]
-    unit: str
-    members: str | None
+    unit: Noun
+    members: Noun | None
     notes: list[str] = field(default_factory=list)
     _kind: Any = (None, False)
 
@@ -266,7 +270,7 @@ class Consort(Printable):
         rows.append(["analysed", *(counts.cell(counts.analysed(arm)) for arm in self.flow)])
         head = self.unit if self.members is None else f"{self.unit} ({self.members})"
         return Table(
-            [head, *(arm.arm for arm in self.flow)],
+            [head, *(worded(arm.arm) for arm in self.flow)],
             rows,
             title=f"{self.trial}: flow of {self.unit} through the trial",
             notes=[*counts.before(), *self.notes],
@@ -355,7 +359,7 @@ class Consort(Printable):
         ]
         if self.members is not None:
             sentences.append(
-                f"A {singular(self.unit)} counts as analysed when any of its {self.members} is."
+                f"A {self.unit.one} counts as analysed when any of its {self.members} is."
             )
         return sentences
 
@@ -367,7 +371,7 @@ class Consort(Printable):
         for arm in self.flow:
             lost = "; ".join(f"{why}: {counts.said(counts.lost(arm, why))}" for why in arm.lost)
             parts.append(
-                f"{arm.arm}: allocated {counts.said(counts.allocated(arm))}; "
+                f"{worded(arm.arm)}: allocated {counts.said(counts.allocated(arm))}; "
                 + "".join(
                     f"{what}: {counts.said(counts.received(arm, what))}; " for what in arm.happened
                 )
@@ -433,7 +437,7 @@ class Consort(Printable):
         stages = [
             [
                 (
-                    f"Allocated to {arm.arm}",
+                    f"Allocated to {worded(arm.arm)}",
                     [
                         counts.said(counts.allocated(arm)),
                         *self._reasons(

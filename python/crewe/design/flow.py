@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from crewe.design.assignment import singular
+from crewe.design.nouns import Noun
 from crewe.tables.counts import Count, Counted, Relation, Told, cell, counted, relations_of, written
 
 Pair = tuple[int, int]
@@ -52,11 +52,11 @@ class FlowCounts:
     whole: Pair
     eligible: Pair | None
     left: Mapping[str, Pair]
-    unit: str
-    members: str | None
+    unit: Noun
+    members: Noun | None
 
     @property
-    def _nouns(self) -> tuple[str, ...]:
+    def _nouns(self) -> tuple[Noun, ...]:
         return (self.unit,) if self.members is None else (self.unit, self.members)
 
     def _typed(
@@ -148,13 +148,13 @@ class FlowCounts:
         """Write counts in a figure or a sentence, as the rule has them that applies."""
         shown = self._written
         return ", ".join(
-            of(count.value, noun) if shown[count] == str(count) else f"{shown[count]} {noun}"
+            noun.counted(count.value) if shown[count] == str(count) else f"{shown[count]} {noun}"
             for count, noun in zip(counts, self._nouns, strict=False)
         )
 
     def _words(self, counts: Typed) -> str:
         return ", ".join(
-            of(count.value, noun) for count, noun in zip(counts, self._nouns, strict=False)
+            noun.counted(count.value) for count, noun in zip(counts, self._nouns, strict=False)
         )
 
     @cached_property
@@ -170,8 +170,3 @@ class FlowCounts:
 
 def _plain(text: str) -> str:
     return text.replace("{", "{{").replace("}", "}}")
-
-
-def of(count: int, noun: str) -> str:
-    """Write a number of a noun: 1 family, 2 families."""
-    return f"{count:,} {singular(noun) if count == 1 else noun}"

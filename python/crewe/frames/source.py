@@ -117,6 +117,17 @@ class Source:
         codes, labels = self._ids[name]
         return codes, list(labels)
 
+    def whole(self, name: str) -> NDArray[np.int64] | None:
+        """Give a column that holds whole numbers and no gap as it is; None where it is another."""
+        self.require(name)
+        series = self._frame[name]
+        if not series.dtype.is_integer() or bool(series.is_null().any()):
+            return None
+        values = series.to_numpy()
+        if values.dtype.kind not in "iu" or values.dtype == np.uint64:
+            return None
+        return np.ascontiguousarray(values, dtype=np.int64)
+
     def _read_ids(self, name: str) -> tuple[NDArray[np.uint32], list[str]]:
         self.require(name)
         series = self._frame[name]

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from crewe import _core
 from crewe.plots import style as _style
 from crewe.tables.labels import fixed
+from crewe.tables.wording import worded
 
 
 def _axes(ax: Any) -> Any:
@@ -49,7 +50,7 @@ def boxes(
             _style.legend(ax, styles, labels, bars=True)
         else:
             ticks = [
-                f"{labels.get(name, name)}\nn = {n}"
+                f"{labels.get(name, worded(name))}\nn = {n}"
                 for name, n in zip(groups, sizes[0], strict=True)
             ]
             ax.set_xlabel(labels.get(times[only], times[only]))
@@ -108,7 +109,7 @@ def _boxes_in_words(
     shown: Sequence[int],
 ) -> str:
     parts = [
-        f"{labels.get(name, name)}, {labels.get(time, time)}: median {fixed(np.median(x))}, "
+        f"{labels.get(name, worded(name))}, {labels.get(time, time)}: median {fixed(np.median(x))}, "
         f"middle half {fixed(np.percentile(x, 25))} to {fixed(np.percentile(x, 75))}, {len(x)} cases"
         for g, name in enumerate(groups)
         for time, x in zip(times, [values[g][t] for t in shown], strict=True)
@@ -153,7 +154,7 @@ def lines(
         for side, t in ((-1, 0), (1, len(times) - 1)):
             _values_beside(ax, [row[t] for row in means], t, side)
         named = {
-            name: f"{labels.get(name, name)} (n = {n})"
+            name: f"{labels.get(name, worded(name))} (n = {n})"
             for name, n in zip(groups, sizes, strict=True)
         }
         _style.legend(ax, styles, named, lines=True, markers=True)

@@ -11,16 +11,21 @@ from numpy.typing import NDArray
 
 from crewe.exceptions import InputError, fault, shown_labels
 from crewe.frames.column import Columns
+from crewe.frames.fingerprint import fingerprint
 from crewe.frames.source import Source, build, label_of, numbers
 from crewe.models.estimates import columns_of
 from crewe.tables.display import Table, number, p_value, stars
 from crewe.tables.printable import Printable
+from crewe.tables.wording import carry, worded, words_of
 
 if TYPE_CHECKING:
     from crewe.formula.design import Design
     from crewe.models.linear import Linear
 
 Floats = NDArray[np.float64]
+
+
+_SIGNS = {"difference": " − ", "ratio": " / ", "odds_ratio": " / "}
 
 
 @dataclass(repr=False)
@@ -56,6 +61,7 @@ class Margins(Printable):
     counts: list[int] = field(default_factory=list, repr=False)
     compare: str = "difference"
     described: str = ""
+    fingerprint: dict[str, Any] | None = field(default=None, repr=False)
 
     def tidy(self) -> Any:
         """Give the levels: `level, by, estimate, std_error, statistic, df, p_value, conf_low, conf_high`."""
@@ -104,8 +110,8 @@ class Margins(Printable):
                 p = float(table["p_value"][i])
                 rows.append(
                     [
-                        str(table[name][i]),
-                        *([str(table["by"][i])] if by else []),
+                        self._said(str(table[name][i])),
+                        *([worded(str(table["by"][i]))] if by else []),
                         number(table["estimate"][i]),
                         number(table["std_error"][i]),
                         number(table["df"][i], 1),
@@ -120,6 +126,15 @@ class Margins(Printable):
         return Table(
             header, rows, title=title, notes=[*self.methods(), *(f"Note: {n}." for n in self.notes)]
         )
+
+    def _said(self, level: str) -> str:
+        """Say a level, or a comparison of two, in the words that hold here."""
+        sign = _SIGNS.get(self.compare, _SIGNS["difference"])
+        names = set(self._levels["level"])
+        first, between, second = level.rpartition(sign)
+        if between and first in names and second in names:
+            return f"{worded(first)}{sign}{worded(second)}"
+        return worded(level)
 
     def _panels(self) -> list[Table]:
         return [self._table()]
@@ -168,15 +183,15 @@ def margins(
     if compare != "difference":
         for key in ("estimate", "conf_low", "conf_high"):
             compared[key] = np.exp(compared[key])
-    sign = "−" if compare == "difference" else "/"
+    sign = _SIGNS.get(compare, _SIGNS["difference"])
     names: dict[str, list[str]] = {"level": [a for a, _ in labels]}
     others: dict[str, list[str]] = {
-        "contrast": [f"{labels[i][0]} {sign} {labels[first[i]][0]}" for i in away]
+        "contrast": [f"{labels[i][0]}{sign}{labels[first[i]][0]}" for i in away]
     }
     if by is not None:
         names["by"] = [b for _, b in labels]
         others["by"] = [labels[i][1] for i in away]
-    return Margins(
+    made = Margins(
         term=term,
         by=by,
         at=at,
@@ -191,7 +206,13 @@ def margins(
         _methods=[*fit._margin_methods(at), *fit.methods()],
         counts=[_count(design.columns, setting) for setting in settings],
         compare=compare,
+        fingerprint={
+            "fingerprint": fingerprint(design.columns),
+            "rows": design.columns.n,
+            "columns": sorted(design.columns),
+        },
     )
+    return carry(made, words_of(fit))
 
 
 def _rows(

@@ -28,6 +28,7 @@ from crewe.models.linear import (
 )
 from crewe.models.request import in_groups, read
 from crewe.models.weights import Weights, left_out_note
+from crewe.tables.wording import carry
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -352,7 +353,7 @@ def _from_formula(kind: type[Fitted], formula: str, data: Any, options: _Options
     )
     with rows_of_the_data(built.rows):
         fitted: Fitted = fit.vcov(_kind(options.vcov, groups), options.df)
-    return fitted
+    return carry(fitted, asked.words)
 
 
 def _kind(asked: str | None, groups: Any) -> str:

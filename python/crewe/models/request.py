@@ -122,6 +122,11 @@ class Request:
     right: str = "1"
     weights: Weights | None = None
 
+    @property
+    def words(self) -> Mapping[str, str]:
+        """What the trial prints in place of the names of its arms."""
+        return {} if self.trial is None else self.trial.words
+
     def arms(self, name: str, reference: Any = None) -> tuple[list[str], Codes]:
         """Give the levels of a column, the reference first, and each row's level (-1 is missing).
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -74,6 +74,7 @@ class Trial:
     _arm: NDArray[np.uint8]
     _arms: list[str]
     _noun: str
+    words: Mapping[str, str] = field(default_factory=dict)
 
     def strata_terms(self, design: Design) -> list[str]:
         """Name the coefficients of the strata or sets: those that the design added, and a long list of the formula's own."""
@@ -91,7 +92,7 @@ class Trial:
         kept = np.bincount(self._arm[rows], minlength=len(self._arms))
         all_rows = np.bincount(self._arm, minlength=len(self._arms))
         parts = [
-            f"{arm} {total - stays} of {total}"
+            f"{self.words.get(arm, arm)} {total - stays} of {total}"
             for arm, total, stays in zip(self._arms, all_rows, kept, strict=True)
         ]
         return f"rows dropped by arm: {', '.join(parts)}"
@@ -348,6 +349,7 @@ def join(
         _arm=joined.arm,
         _arms=list(joined.arms),
         _noun=assignment.noun,
+        words=assignment.design.labels,
     )
 
 

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from crewe.exceptions import InputError, fault
+from crewe.tables.wording import worded
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -203,7 +204,7 @@ def legend(
     known = labels or {}
     handles: list[Any] = []
     for name, style in styles.items():
-        words = textwrap.fill(known.get(name, name), _LEGEND)
+        words = textwrap.fill(known.get(name, worded(name)), _LEGEND)
         if bars:
             handles.append(
                 Patch(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from crewe import _core
@@ -25,6 +25,7 @@ from crewe.survival._surv import (
     refuse_missing_times,
     sides,
 )
+from crewe.tables.wording import carry
 
 __all__ = ["CoxPH", "coxph"]
 
@@ -106,6 +107,7 @@ def coxph(
             raise design_needs_a_formula()
         rows, terms, shown = _from_arrays(formula, data, cluster, strata, weights, names)
         notes: list[str] = []
+        words: Mapping[str, str] = {}
         implementation, cluster_name, labels = None, None if cluster is None else "cluster", []
         if rows.strata is not None:
             labels = [f"stratum {k + 1}" for k in range(int(rows.strata.max()) + 1)]
@@ -126,7 +128,7 @@ def coxph(
         layer = None if asked.trial is None else asked.trial.layer
         if layer is not None and layer not in layers:
             layers.append(layer)
-        synthetic = synthetic or asked.synthetic
+        synthetic, words = synthetic or asked.synthetic, asked.words
         refuse_missing_times(asked.source, parts, asked.rows)
         made = asked.model([*parts.columns(), *layers])
         built, notes, by_kind = made.design, made.notes, made.by_kind
@@ -166,7 +168,8 @@ def coxph(
         groups=groups,
         by_kind=by_kind,
     )
-    return fit.vcov(("iid" if rows.clusters is None else "CR0") if vcov is None else vcov)
+    fitted = fit.vcov(("iid" if rows.clusters is None else "CR0") if vcov is None else vcov)
+    return carry(fitted, words)
 
 
 def _from_arrays(

@@ -11,6 +11,7 @@ import numpy as np
 from crewe import _core
 from crewe.exceptions import InputError, fault
 from crewe.plots import style as _style
+from crewe.tables.wording import worded
 
 _NICE = (1, 2, 2.5, 5, 10)
 
@@ -128,7 +129,7 @@ def _reach(last: float, end: float | None, step: float | None) -> tuple[float, f
 
 
 def _long(names: Sequence[str], labels: Mapping[str, str]) -> bool:
-    return any(len(labels.get(name, name)) > _ROOM for name in names)
+    return any(len(labels.get(name, worded(name))) > _ROOM for name in names)
 
 
 def _tick(end: float) -> float:
@@ -180,9 +181,9 @@ def _table_below(
         # A long name has a line of its own above its numbers.
         line = 2 * place if long else place
         ax.annotate(
-            textwrap.shorten(labels.get(name, name), 70, placeholder=" …")
+            textwrap.shorten(labels.get(name, worded(name)), 70, placeholder=" …")
             if long
-            else labels.get(name, name),
+            else labels.get(name, worded(name)),
             xy=(0, 0),
             xytext=(0, -34 - 11 * (line - 1)) if long else (beside, -34 - 11 * line),
             xycoords="axes fraction",
@@ -213,7 +214,7 @@ def _alt(
         at = int(_core.last_at(curve["time"], np.array([float(end)]))[0])
         value = 1.0 if at < 0 else float(curve["survival"][at])
         shown = f"{value:.0%}" if np.isfinite(value) else "not known"
-        sentence = f"{labels.get(name, name)}: {shown} at the end"
+        sentence = f"{labels.get(name, worded(name))}: {shown} at the end"
         if medians is not None and np.isfinite(medians[i]):
             sentence += f", median {medians[i]:g}"
         if counts is not None:

@@ -28,6 +28,7 @@ from crewe.tables.counts import (
 )
 from crewe.tables.display import Table, number
 from crewe.tables.printable import Printable
+from crewe.tables.wording import carry, worded
 
 Floats = NDArray[np.float64]
 
@@ -139,7 +140,7 @@ class KaplanMeier(Printable):
         counts, relations = self._risk_counts(wanted)
         return Table(
             [self.by or "group", *(f"{time:g}" for time in wanted)],
-            [[group, *map(cell, counts[group])] for group in self.groups],
+            [[worded(group), *map(cell, counts[group])] for group in self.groups],
             title=f"Numbers at risk, by {self.time_name}",
             relations=relations,
         )
@@ -208,7 +209,7 @@ class KaplanMeier(Printable):
             times = (median.estimate, median.conf_low, median.conf_high)
             rows.append(
                 [
-                    group,
+                    worded(group),
                     cell(size),
                     printed,
                     *(cell(Told(number(time, 1), (size, had))) for time in times),
@@ -385,7 +386,7 @@ def kaplan_meier(
         for label, curve in zip(read.labels, curves, strict=True)
         if not curve.events.any()
     ]
-    return KaplanMeier(
+    made = KaplanMeier(
         groups=read.labels,
         by=read.by,
         conf_type=conf_type,
@@ -397,3 +398,4 @@ def kaplan_meier(
         curves=curves,
         implementation=read.implementation,
     )
+    return carry(made, read.words)

@@ -19,6 +19,7 @@ from crewe.models.margins import (
     rows_at_means,
     without_variance,
 )
+from crewe.tables.wording import carry, words_of
 
 if TYPE_CHECKING:
     from crewe.survival._cox_model import CoxPH
@@ -81,7 +82,7 @@ def margins(
     }
     if by is not None:
         others["by"] = [labels[i][1] for i in away]
-    return Margins(
+    made = Margins(
         term=term,
         by=by,
         at="means" if time is None else "observed",
@@ -100,6 +101,7 @@ def margins(
         compare=way,
         described=f"{at[:1].upper()}{at[1:]}.",
     )
+    return carry(made, words_of(fit))
 
 
 def predict(

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -310,6 +310,7 @@ class Grouped:
     implementation: Any
     synthetic: bool
     rows: NDArray[np.int64] | None = None
+    words: Mapping[str, str] = field(default_factory=dict)
 
 
 def grouped(
@@ -405,6 +406,7 @@ def grouped(
         source._implementation,
         asked.synthetic,
         asked.rows[rows],
+        asked.words,
     )
 
 
