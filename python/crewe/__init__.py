@@ -22,7 +22,7 @@ from crewe.exceptions import (
 )
 
 if TYPE_CHECKING:
-    from crewe import cost, datasets, exceptions, plots, power, report, results
+    from crewe import cost, datasets, disclosure, exceptions, plots, power, report, results
     from crewe.comparisons.descriptives import Crosstab, Description, crosstab, describe
     from crewe.comparisons.national import NationalComparison, compare_to_national
     from crewe.comparisons.permutation import PermutationTest, permutation_test
@@ -68,8 +68,8 @@ if TYPE_CHECKING:
 
 # Where each name is found when it is first asked for, so that `import crewe` costs no more than a moment.
 _HOMES = {
-    "crewe": "comparisons cost datasets design exceptions files formula frames instruments ledger models plots power report "
-    "resampling results survival tables",
+    "crewe": "comparisons cost datasets design disclosure exceptions files formula frames instruments ledger models plots power "
+    "report resampling results survival tables",
     "crewe.comparisons.descriptives": "Crosstab Description crosstab describe",
     "crewe.comparisons.national": "NationalComparison compare_to_national",
     "crewe.comparisons.permutation": "PermutationTest permutation_test",
@@ -213,6 +213,7 @@ __all__: list[str] = [
     "crosstab",
     "datasets",
     "describe",
+    "disclosure",
     "exceptions",
     "kaplan_meier",
     "logrank",
