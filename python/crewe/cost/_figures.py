@@ -13,7 +13,7 @@ from crewe.plots import style as _style
 if TYPE_CHECKING:
     from crewe.cost._decision import Decision, Tornado
 
-_POINTS = 2_000
+_POINTS = 1_000
 """The draws that are drawn: more would be a blot."""
 
 
@@ -78,7 +78,6 @@ def plane(found: Decision, willingness: float | None, labels: Mapping[str, str],
             markersize=2.5,
             alpha=0.35,
             color=style.colour,
-            rasterized=True,
         )
         mean = (
             float(found._found.effect_difference[j, 0]),
