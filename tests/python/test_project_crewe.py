@@ -13,9 +13,9 @@ import numpy as np
 import pandas as pd
 import pytest
 from crewe.datasets._project_crewe.columns import FRAMES
+from synthetic_trials import SEEDS, made
 
 ROOT = Path(__file__).resolve().parents[2]
-from synthetic_trials import SEEDS, made
 
 START, END = date(2015, 8, 1), date(2016, 11, 1)
 RISKS = {
