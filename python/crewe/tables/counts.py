@@ -26,7 +26,8 @@ class Count:
     of : str
         What is counted: rows, families, children.
     harmless : bool
-        Whether it needs no protection: it says nothing of anybody.
+        Whether it needs no protection: it says nothing of anybody, or is told elsewhere. Where it is
+        printed it is never left out.
     withheld : bool
         Whether somebody has already left it out, so that no reader sees it.
     """
@@ -240,6 +241,8 @@ def over_groups(counts: Sequence[Count], name: str) -> list[Relation]:
     return [
         Relation(Count(sum(part.value for part in parts), at, of), tuple(parts))
         for (at, of), parts in groups.items()
+        # Where a group has two counts of one kind, nobody can say which to add.
+        if len({part.at for part in parts}) == len(parts)
     ]
 
 
