@@ -640,3 +640,70 @@ def test_patterns_cost_no_more_than_those_of_tau_argus() -> None:
             sums["people"] += sum(size[at] for at, mark in status.items() if mark == "M")
     assert ours["cells"] <= min(sums["cells"] for sums in theirs.values())
     assert ours["people"] <= min(sums["people"] for sums in theirs.values())
+
+
+def test_figures_of_counts_leave_out_what_a_table_leaves_out() -> None:
+    table = cw.crosstab("race ~ mar", FEW)
+    frame = pd.DataFrame({"arm": ["a"] * 3 + ["b"] * 30, "visits": np.arange(33.0)})
+    means = cw.describe("visits ~ arm", frame)
+    plain = table.plot(), means.plot()
+    assert any(bar.get_height() > 0 for bar in plain[0].patches)
+    with D.applying(D.Rule().protect(table, means)):
+        axes = table.plot(), means.plot()
+    assert not any(bar.get_height() > 0 for bar in axes[0].patches)
+    heights = sorted(bar.get_height() for bar in axes[1].patches)
+    assert heights == [0.0, pytest.approx(17.5)]
+    ticks = " ".join(label.get_text() for label in axes[1].get_xticklabels())
+    assert "30" in ticks and "3," not in ticks
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_no_reader_of_crosstabs_means_and_rates_has_a_suppressed_count(seed: int) -> None:
+    """What several results print together: cross tables, the sizes and means of groups, the rate of an event."""
+    rng = np.random.default_rng(seed)
+    for _ in range(8):
+        n = int(rng.integers(40, 120))
+        frame = pd.DataFrame(
+            {
+                "arm": rng.choice(["a", "b"], n),
+                "closed": (rng.random(n) < 0.1).astype(int),
+                "history": rng.choice(["x", "y", "z"], n, p=[0.6, 0.3, 0.1]),
+            }
+        )
+        results = [
+            cw.crosstab("closed ~ arm", frame),
+            cw.crosstab("history ~ arm", frame),
+            cw.crosstab("closed ~ history", frame),
+            cw.describe("closed ~ arm", frame),
+            cw.compare_rates("closed ~ arm", frame),
+        ]
+        closed, history, both, means, rates = (
+            [list(map(str, table.header)), *table.cells()]
+            for table in D.Rule().protect(*results).tables
+        )
+        printed = []
+        for names, rows in (
+            (["closed", "arm"], closed),
+            (["history", "arm"], history),
+            (["closed", "history"], both),
+        ):
+            cells = {
+                (row[0].replace("all", "Total"), column): re.sub(r" \(.*", "", text)
+                for row in rows[1:]
+                for column, text in zip(rows[0][1:], row[1:], strict=True)
+            }
+            # Sums over columns are not printed, and known to be sums.
+            cells |= {(row[0].replace("all", "Total"), "Total"): "[c]" for row in rows[1:]}
+            printed.append((names, cells))
+        for row in means[1:]:
+            if row[3] != "[c]":
+                ones = round(float(row[3]) * float(row[1]))
+                assert printed[0][1]["1", row[0]] == str(ones)
+        for row in rates[1:3]:
+            if row[1] != "[c]":
+                told = printed[0][1]["1", row[0]]
+                assert told in ("[c]", row[1].split("/")[0]) and (told != "[c]" or "[c]" in row[1])
+        for where, bounds in reader(printed).items():
+            # Sums over columns, which no table prints, may be large and then need no protection.
+            if len(where) == 2 or where[0][0] == "arm":
+                assert values(bounds) >= 5, (where, bounds, printed)

@@ -264,3 +264,9 @@ def written(counts: Sequence[Count], relations: Sequence[Relation] = ()) -> list
     """Write the counts of a figure: as they are, or as the rule has them that applies."""
     protector = PROTECTOR.get()
     return list(map(str, counts)) if protector is None else protector(counts, relations)
+
+
+def shown(counts: Sequence[Count], relations: Sequence[Relation] = ()) -> list[int | None]:
+    """Give the counts that a figure may show, rounded where the rule rounds; None for one that is left out."""
+    texts = [text.replace(",", "") for text in written(counts, relations)]
+    return [int(text) if text.isdigit() else None for text in texts]
