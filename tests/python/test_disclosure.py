@@ -10,6 +10,7 @@ import itertools
 import json
 import pickle
 import re
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -548,6 +549,15 @@ def test_counts_that_are_none_are_refused(frame: Any, options: Any, words: str) 
 def test_what_has_no_counts_is_refused(call: Any, words: str) -> None:
     with pytest.raises(cw.InputError, match=words):
         call()
+
+
+def test_without_scipy_the_error_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    table = D.tabulated(pd.DataFrame({"a": ["x"], "n": [3]}), count="n", by=["a"])
+    monkeypatch.setitem(sys.modules, "scipy", None)
+    with pytest.raises(cw.CreweError, match=r"crewe\[disclosure\]"):
+        D.Rule().protect(table)
+    # What needs no bounds needs no scipy.
+    assert D.small_cells(table) == 1
 
 
 # -- anonymity and the check of a report ------------------------------------------------------

@@ -418,5 +418,5 @@ class Writer:
                 f"Counts are rounded to {self.pattern.base}, totals by themselves, so that parts may not add up."
             )
         if gone:
-            said.append(f"{gone} note{'s' * (gone > 1)} that give numbers of rows left out.")
+            said.append(f"{many(gone, 'note')} with numbers of rows left out here.")
         return [*map(str, kept), *said]
