@@ -354,6 +354,8 @@ def test_a_share_goes_with_its_count_and_with_its_total() -> None:
         assert row[1:] == ["[c]", "[c]"]
     assert set(made.tidy()["action"]) == {"primary", "secondary", "shown"}
     assert not any("3 (" in text for row in cells_of(made) for text in row)
+    large = D.Rule().protect(cw.crosstab("fin ~ race", ROSSI), cw.crosstab("race ~ mar", FEW))
+    assert [large[k].touched for k in (0, 1)] == [False, True]
 
 
 def test_means_of_a_small_group_go_and_those_of_noughts_and_ones_are_counts() -> None:

@@ -79,6 +79,11 @@ class Protected(Printable):
         )
 
     @property
+    def touched(self) -> bool:
+        """Whether anything was left out or rounded, so that the results' own numbers may not stand beside."""
+        return any(row["action"] != "shown" for row in self.done)
+
+    @property
     def pattern(self) -> Pattern:
         """What was decided of each count; it is not in a pickle, which may be sent to readers."""
         return self._kept.pattern
