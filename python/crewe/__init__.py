@@ -53,7 +53,17 @@ if TYPE_CHECKING:
     from crewe.report import Report
     from crewe.report.versions import show_versions, versions
     from crewe.resampling import RandomisationTest, randomisation_test
-    from crewe.survival import CoxPH, KaplanMeier, LogRank, Surv, coxph, kaplan_meier, logrank
+    from crewe.survival import (
+        CoxPH,
+        KaplanMeier,
+        LogRank,
+        RestrictedMean,
+        Surv,
+        coxph,
+        kaplan_meier,
+        logrank,
+        rmst,
+    )
     from crewe.tables.table import ModelTable, table
 
 # Where each name is found when it is first asked for, so that `import crewe` costs no more than a moment.
@@ -77,7 +87,7 @@ _HOMES = {
     "crewe.report": "Report",
     "crewe.report.versions": "show_versions versions",
     "crewe.resampling": "RandomisationTest randomisation_test",
-    "crewe.survival": "CoxPH KaplanMeier LogRank Surv coxph kaplan_meier logrank",
+    "crewe.survival": "CoxPH KaplanMeier LogRank RestrictedMean Surv coxph kaplan_meier logrank rmst",
     "crewe.tables.table": "ModelTable table",
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names.split()}
@@ -187,6 +197,7 @@ __all__: list[str] = [
     "RateComparison",
     "Receipt",
     "Report",
+    "RestrictedMean",
     "SeparationError",
     "Surv",
     "Verification",
@@ -218,6 +229,7 @@ __all__: list[str] = [
     "report",
     "results",
     "risk",
+    "rmst",
     "sdq",
     "show_versions",
     "survey",

@@ -136,6 +136,8 @@ def results() -> dict[str, Any]:
         "fits": cw.ols("y ~ arm", frame, by="site"),
         "family": cw.ols(["y ~ arm", "z ~ arm"], frame),
         "margins": fit.margins("arm"),
+        "outcomes by arm": cw.outcome_table({"y": fit, "e": logit}, frame, design=seen),
+        "checklist": cw.Report("A trial").add_text("Words.").check("CONSORT 2025"),
         "cox": cox,
         "zph": cox.zph(),
         "adjusted": cw.coxph("Surv(t, e) ~ arm", frame).adjusted_curves("arm"),

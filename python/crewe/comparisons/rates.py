@@ -60,6 +60,8 @@ class RateComparison(Result):
         The conditional estimate, its exact interval, and Fisher's exact p-value.
     mid_p_value, mid_p_interval : float, tuple
         The mid-p versions on the conditional odds ratio.
+    mark : str
+        The trial that `design=` joined, by name and hash; empty without one.
     """
 
     outcome: str = ""
@@ -79,6 +81,7 @@ class RateComparison(Result):
     p_value: float = np.nan
     mid_p_value: float = np.nan
     mid_p_interval: tuple[float, float] = (np.nan, np.nan)
+    mark: str = ""
 
     @property
     def rule(self) -> str:
@@ -319,6 +322,7 @@ def compare_rates(
             )
         outcome, right = _one_arm(formula)
         asked = read(data, [right], design=design, cluster=cluster, missing=missing)
+        mark = asked.mark
         names, counted, cases, notes = _count_arms(asked, outcome, right, reference)
         implementation, synthetic = kind_of(asked.source), synthetic or asked.synthetic
     else:
@@ -326,7 +330,7 @@ def compare_rates(
         asked = None
         counted, cases = _pair(events, "events"), _pair(totals, "totals")
         names = ("second", "first") if arms is None else _names(arms)
-        outcome, right = "events", "arm"
+        outcome, right, mark = "events", "arm", ""
     if exact is None:
         exact = sum(cases) <= EXACT_CASES
         if not exact:
@@ -358,6 +362,7 @@ def compare_rates(
         p_value=got.p_value,
         mid_p_value=got.mid_p_value,
         mid_p_interval=got.mid_p_interval,
+        mark=mark,
     )
     return carry(made, {} if asked is None else asked.words)
 

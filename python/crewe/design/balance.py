@@ -66,6 +66,8 @@ class Balance(Printable):
         How each term is printed.
     notes : list of str
         What a reader should know.
+    synthetic : bool
+        Whether the data say that they are synthetic.
 
     Notes
     -----
@@ -80,6 +82,7 @@ class Balance(Printable):
         arms: list[str],
         levels: dict[str, _core.BalanceLevel],
         kind: Any,
+        synthetic: bool = False,
     ) -> None:
         self.terms = [term.name for term in terms]
         self.arms = arms
@@ -87,6 +90,7 @@ class Balance(Printable):
         self._of = terms
         self._levels = levels
         self._kind = kind
+        self.synthetic = synthetic
         self.notes: list[str] = []
         for name, level in levels.items():
             gone = level.missing.sum(axis=1)
@@ -134,7 +138,8 @@ class Balance(Printable):
         levels = {unit: made.unit}
         if members is not None and len(np.unique(rows)) < len(rows):
             levels[members] = made.row
-        return cls(terms, arms, levels, (source._implementation, source._lazy))
+        kind = (source._implementation, source._lazy)
+        return cls(terms, arms, levels, kind, source.synthetic)
 
     def tidy(self) -> Any:
         """Give a row for each level, covariate and arm: n, missing, mean, sd, std_difference."""
@@ -154,7 +159,7 @@ class Balance(Printable):
             for j, arm in enumerate(self.arms)
         ]
         columns = {key: [row[key] for row in rows] for key in rows[0]}
-        return build(columns, self._kind[0], lazy=self._kind[1])
+        return build(columns, self._kind[0], lazy=self._kind[1], synthetic=self.synthetic)
 
     def tables(self) -> list[Table]:
         """Give the panels: by family and by child."""
@@ -287,6 +292,8 @@ class Balance(Printable):
             if len(series) > 1:
                 ax.legend(loc="lower left", bbox_to_anchor=(0, 1.0), ncols=2, frameon=False)
             style.alt_text(ax, self._describe(series, terms))
+            if self.synthetic:
+                style.label_synthetic(ax)
         return ax
 
     def _describe(self, series: list[tuple[str, NDArray[np.float64]]], terms: list[str]) -> str:

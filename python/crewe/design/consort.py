@@ -148,6 +148,7 @@ def consort(
             *_several_reasons(assignment, list(excluded), given, reason, kept, called),
         ],
         _kind=assignment._kind,
+        synthetic=assignment.synthetic,
     )
     return carry(made, assignment.design.labels)
 
@@ -218,6 +219,8 @@ class Consort(Printable):
         Units and rows; `assessed` is None where it was not given.
     notes : list of str
         What a reader should know.
+    synthetic : bool
+        Whether the data say that they are synthetic.
     """
 
     trial: str
@@ -229,6 +232,7 @@ class Consort(Printable):
     members: Noun | None
     notes: list[str] = field(default_factory=list)
     _kind: Any = (None, False)
+    synthetic: bool = False
 
     def tidy(self) -> Any:
         """Give one row for each stage, reason and arm, with the columns units and rows."""
@@ -245,7 +249,7 @@ class Consort(Printable):
             rows.append(("analysed", "", arm.arm, *arm.analysed))
         names = ("stage", "reason", "arm", "units", "rows")
         columns = {name: [row[k] for row in rows] for k, name in enumerate(names)}
-        return build(columns, self._kind[0], lazy=self._kind[1])
+        return build(columns, self._kind[0], lazy=self._kind[1], synthetic=self.synthetic)
 
     def table(self) -> Table:
         """Give the counts by arm."""
@@ -281,9 +285,11 @@ class Consort(Printable):
         """Draw the flow as SVG in black and white, with words for screen readers."""
         boxes, arrows, width, height = self._layout()
         name = "crewe-" + hashlib.sha256(repr((self.trial, boxes)).encode()).hexdigest()[:8]
+        # Room above the boxes, where the data are synthetic, for words that say so.
+        room = 18 if self.synthetic else 0
         parts = [
             '<svg xmlns="http://www.w3.org/2000/svg" role="img" '
-            f'viewBox="0 0 {width:g} {height:g}" '
+            f'viewBox="0 {-room:g} {width:g} {height + room:g}" '
             f'aria-labelledby="{name}-t {name}-d" '
             f'style="width:100%;max-width:{width * 1.35:g}px;height:auto;font-family:sans-serif">',
             f'<title id="{name}-t">{html.escape(self.trial)}: CONSORT flow diagram</title>',
@@ -291,8 +297,13 @@ class Consort(Printable):
             f'<defs><marker id="{name}-a" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="8" '
             'markerHeight="8" orient="auto">'
             '<path d="M0 0 L8 4 L0 8 z" fill="#000"/></marker></defs>',
-            f'<rect width="{width:g}" height="{height:g}" fill="#fff"/>',
+            f'<rect y="{-room:g}" width="{width:g}" height="{height + room:g}" fill="#fff"/>',
         ]
+        if self.synthetic:
+            parts.append(
+                f'<text x="{width - 8:g}" y="-4" text-anchor="end" font-size="10" font-weight="bold" '
+                f'fill="{style.WARNING}">{style.SYNTHETIC}</text>'
+            )
         for x1, y1, x2, y2 in arrows:
             parts.append(
                 f'<path d="M{x1:g} {y1:g} L{x2:g} {y2:g}" stroke="#000" stroke-width="1.2" '
@@ -317,9 +328,10 @@ class Consort(Printable):
         boxes, arrows, width, height = self._layout()
         with style.printed():
             if ax is None:
-                # 13 units of the layout are 9 points.
-                _, ax = style.figure(width * 0.2443, height * 0.2443)
-                ax.set_position((0, 0, 1, 1))
+                # 13 units of the layout are 9 points. Above it stands what is said of synthetic data.
+                room = 30 if self.synthetic else 0
+                _, ax = style.figure(width * 0.2443, (height + room) * 0.2443)
+                ax.set_position((0, 0, 1, height / (height + room)))
             ax.set_xlim(0, width)
             ax.set_ylim(height, 0)
             ax.set_aspect("equal")
@@ -349,6 +361,10 @@ class Consort(Printable):
                         color="black",
                     )
             style.alt_text(ax, self.describe())
+            label = style.label_synthetic(ax) if self.synthetic else None
+            if label is not None:
+                # The Axes reach to the edge of the page, and the frame of the words beyond them.
+                label.xyann = (-5, 5)
         return ax
 
     def methods(self) -> list[str]:

@@ -94,7 +94,7 @@ class Results(Printable, Mapping[str, Result]):
             columns[self.by] += [group] * len(part)
         n = len(columns[self.by])
         padded = {k: [*v, *[None] * (n - len(v))] for k, v in columns.items()}
-        return build(padded, self._first.implementation)
+        return build(padded, self._first.implementation, synthetic=self.synthetic)
 
     def _panels(self) -> Sequence[Table]:
         panels = [
@@ -134,7 +134,8 @@ class FitGroup(Results[Model]):
             parts.append(table)
         stacked = pd.concat(parts, ignore_index=True)
         kind = self._first.implementation
-        return build({name: stacked[name].to_numpy() for name in stacked}, kind)
+        columns = {name: stacked[name].to_numpy() for name in stacked}
+        return build(columns, kind, synthetic=self.synthetic)
 
     @property
     def strata_terms(self) -> list[str]:
@@ -197,7 +198,7 @@ class FitFamily(FitGroup[Model]):
         adjusted = _core.adjust(np.array(numbers["p_value"]), method)
         kind = self._first.implementation
         arrays = {key: np.array(values) for key, values in numbers.items()}
-        return build({**rows, **arrays, "p_adjusted": adjusted}, kind)
+        return build({**rows, **arrays, "p_adjusted": adjusted}, kind, synthetic=self.synthetic)
 
 
 def several_formulas(formula: Any) -> bool:

@@ -31,8 +31,9 @@ def survival_figure(
     kind: str,
     synthetic: bool,
     ax: Any,
+    means: tuple[float, Sequence[float]] | None = None,
 ) -> Any:
-    """Draw the curves; see :meth:`crewe.survival.KaplanMeier.plot`."""
+    """Draw the curves, and the areas under them up to a horizon where there are `means`; see :meth:`crewe.survival.KaplanMeier.plot`."""
     names = [str(curve["label"]) for curve in curves]
     styles = _style.arm_styles(names)
     last = max(float(curve["time"][-1]) for curve in curves)
@@ -46,6 +47,8 @@ def survival_figure(
         style = styles[name]
         time, survival = _steps(curve["time"], curve["survival"], 1.0, end)
         ax.step(time, survival, where="post", color=style.colour, linestyle=style.line, zorder=3)
+        if means is not None:
+            _fill_under(ax, time, survival, min(means[0], end), style.colour)
         if interval:
             for side in ("low", "high"):
                 values = np.where(np.isnan(curve[side]), curve["survival"], curve[side])
@@ -72,6 +75,8 @@ def survival_figure(
                 color=style.colour,
                 zorder=3,
             )
+    if means is not None and means[0] <= end:
+        ax.axvline(means[0], color=_style.QUIET, linewidth=0.8, linestyle=(0, (1, 1.5)), zorder=2)
     ax.set_xlim(0, end)
     ax.set_ylim(0, 1.02)
     ax.set_xticks(ticks)
@@ -85,7 +90,9 @@ def survival_figure(
     if at_risk is not None:
         counts = at_risk(ticks.tolist())
         _table_below(ax, ticks, names, counts, labels, styles)
-    _style.alt_text(ax, _alt(curves, names, labels, kind, xlabel, ylabel, end, medians, counts))
+    _style.alt_text(
+        ax, _alt(curves, names, labels, kind, xlabel, ylabel, end, medians, counts, means)
+    )
     if synthetic:
         _style.label_synthetic(ax)
     return ax
@@ -145,6 +152,14 @@ def _steps(time: Any, value: Any, start: float, end: float) -> tuple[Any, Any]:
     time = np.concatenate([[0.0], time[:inside]])
     value = np.concatenate([[start], value[:inside]])
     return time, value
+
+
+def _fill_under(ax: Any, time: Any, survival: Any, until: float, colour: str) -> None:
+    """Shade the area between a curve and the axis up to a time."""
+    inside = time <= until
+    time = np.append(time[inside], until)
+    survival = np.append(survival[inside], survival[inside][-1])
+    ax.fill_between(time, survival, step="post", color=colour, alpha=0.13, linewidth=0, zorder=1)
 
 
 def _table_below(
@@ -208,6 +223,7 @@ def _alt(
     end: float,
     medians: Sequence[float] | None,
     counts: Mapping[str, Sequence[str]] | None,
+    means: tuple[float, Sequence[float]] | None,
 ) -> str:
     parts = [f"{kind} curves. {ylabel} against {xlabel}, 0 to {end:g}."]
     for i, (curve, name) in enumerate(zip(curves, names, strict=True)):
@@ -217,6 +233,8 @@ def _alt(
         sentence = f"{labels.get(name, worded(name))}: {shown} at the end"
         if medians is not None and np.isfinite(medians[i]):
             sentence += f", median {medians[i]:g}"
+        if means is not None:
+            sentence += f", mean {means[1][i]:g} up to {means[0]:g}"
         if counts is not None:
             sentence += f", {counts[name][0]} at risk at the start"
         parts.append(sentence + ".")
