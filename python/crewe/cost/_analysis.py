@@ -22,6 +22,7 @@ from crewe.cost._psa import Sensitivity, quantities, sensitivity
 from crewe.cost._trace import Trace, full, money
 from crewe.exceptions import InputError, did_you_mean, fault
 from crewe.files import toml
+from crewe.frames.arguments import check_methods
 from crewe.frames.source import build
 from crewe.tables.display import Table
 from crewe.tables.printable import Printable
@@ -128,8 +129,8 @@ class CostBenefit(Printable):
         self.reference = reference
         given: list[Input] = declared(Input, inputs, "value")
         self._drawn: dict[str, Estimated | Counted] = {}
-        if fits:
-            given, self._drawn = with_estimates(given, fits, arms or {})
+        if fits is not None:
+            given, self._drawn = with_estimates(given, fits, {} if arms is None else arms)
         if prices is not None:
             given = at_prices(given, prices)
         self.inputs: dict[str, Input] = {item.name: item for item in given}
@@ -495,6 +496,9 @@ class CostBenefit(Printable):
             "source": line.source,
             "note": line.note,
         }
+
+
+check_methods(CostBenefit)
 
 
 def project_crewe() -> CostBenefit:

@@ -196,7 +196,7 @@ class Decision(Printable):
             table,
             title=f"{title}: net benefit, {counted}",
             notes=[*self.methods(), *self.sensitivity.notes],
-            align="r" * (3 + 3 * (len(self.arms) - 1)),
+            align="l" + "r" * (2 + 3 * (len(self.arms) - 1)),
         )
         return [first, second]
 
