@@ -146,13 +146,8 @@ def bars(found: Tornado, ax: Any) -> Any:
     elif found.unit == "%":
         ax.xaxis.set_major_formatter(lambda value, _: f"{value:.1%}")
     ax.set_xlabel(textwrap.fill(found.result, 80))
-    styles = dict(
-        zip(
-            ("input at its low end", "input at its high end"),
-            _style.arm_styles(["low", "high"]).values(),
-            strict=True,
-        )
-    )
+    low, high = _style.arm_styles(["low", "high"]).values()
+    styles = {"input at its low end": low, "input at its high end": high}
     _style.legend(ax, styles, bars=True)
     _style.note(
         ax,
