@@ -32,7 +32,7 @@ FLOORS = [
 ]
 
 # The same for the rooms within a folder.
-INNER = {"design": [["units"], ["engine"], ["procedures"], ["drawn"]]}
+INNER = {"design": [["units"], ["engine", "wording"], ["procedures"], ["drawn"]]}
 
 # Folders whose front is a registry: it knows the files behind it, and they know nothing of it.
 REGISTRIES = ["design::procedures", "resampling::statistics"]
@@ -46,7 +46,7 @@ ROOMS = [
     ["design"],
     ["ledger", "models"],
     ["comparisons", "survival"],
-    ["resampling", "power", "instruments", "cost"],
+    ["disclosure", "resampling", "power", "instruments", "cost", "results"],
     ["report", "datasets"],
 ]
 

@@ -9,7 +9,7 @@ use pyo3::types::PyBytes;
 use crate::assignment::{Assignment, Commitment};
 use crate::error::OrRaise;
 use crate::handle::{Floats, SeedLike, floats};
-use crate::units::{Labels, Unit, Units, column};
+use crate::units::{Labels, Unit, Units, Wording, column};
 
 /// How well the arms of a design can be guessed, and how uneven they become.
 #[pyclass(module = "crewe._core", frozen, get_all)]
@@ -85,6 +85,19 @@ impl Design {
         }
         inner.check().or_raise(py)?;
         Ok(Self { inner })
+    }
+
+    /// The design in other words.
+    fn worded(&self, py: Python<'_>, wording: &Wording) -> PyResult<Self> {
+        let inner = wording.of_design(self.inner.clone());
+        inner.check().or_raise(py)?;
+        Ok(Self { inner })
+    }
+
+    /// What a unit and a row of one are called, each for one and for many.
+    fn nouns(&self) -> ((String, String), (String, String)) {
+        let nouns = self.inner.nouns();
+        (nouns.unit.into(), nouns.member.into())
     }
 
     /// The design as canonical JSON, without the seed.

@@ -16,6 +16,7 @@ use crate::design::Design;
 use crate::error::OrRaise;
 use crate::key::Secret;
 use crate::pool::Signals;
+use crate::units::Wording;
 
 /// An open ledger.
 #[pyclass(module = "crewe._core", frozen)]
@@ -298,6 +299,11 @@ impl Ledger {
     /// The canonical JSON of the design.
     fn design(&self, py: Python<'_>) -> PyResult<String> {
         self.inner.design().canonical_json().or_raise(py)
+    }
+
+    /// What the trial calls its families, children and arms.
+    fn wording(&self) -> Wording {
+        Wording::of(self.inner.design())
     }
 
     fn commitment(&self, py: Python<'_>) -> PyResult<Commitment> {

@@ -18,6 +18,22 @@ pub fn codes(py: Python<'_>, codes: &[u32]) -> Codes {
 /// A column as the package passes it: name, codes (2^32 - 1 is missing), labels.
 pub type Labels<'py> = (String, PyReadonlyArray1<'py, u32>, Vec<String>);
 
+/// Identifiers: whole numbers as they are, others as labels.
+#[derive(FromPyObject)]
+enum Ids<'py> {
+    Whole(String, PyReadonlyArray1<'py, i64>),
+    Labels(String, PyReadonlyArray1<'py, u32>, Vec<String>),
+}
+
+impl Ids<'_> {
+    fn column(self, py: Python<'_>) -> PyResult<Column> {
+        match self {
+            Self::Whole(name, values) => Ok(Column::from_whole(&name, slice(&values)?)),
+            Self::Labels(name, codes, labels) => column(py, (name, codes, labels)),
+        }
+    }
+}
+
 /// The core's column.
 pub fn column(py: Python<'_>, labels: Labels<'_>) -> PyResult<Column> {
     let codes = slice(&labels.1)?.iter().map(|&code| (code != u32::MAX).then_some(code));
@@ -27,6 +43,62 @@ pub fn column(py: Python<'_>, labels: Labels<'_>) -> PyResult<Column> {
 /// The core's columns.
 pub fn columns(py: Python<'_>, labels: Vec<Labels<'_>>) -> PyResult<Vec<Column>> {
     labels.into_iter().map(|one| column(py, one)).collect()
+}
+
+/// What a trial calls its units and their rows, each for one and for many, and its arms.
+#[pyclass(module = "crewe._core", frozen)]
+#[derive(Clone)]
+pub struct Wording {
+    inner: core::Wording,
+}
+
+#[pymethods]
+impl Wording {
+    #[new]
+    fn new(
+        unit: Option<(String, String)>,
+        member: Option<(String, String)>,
+        labels: Vec<(String, String)>,
+    ) -> Self {
+        let noun = |words: (String, String)| core::Noun::new(&words.0, &words.1);
+        Self { inner: core::Wording::new(unit.map(noun), member.map(noun), labels) }
+    }
+
+    /// The declared noun of the units.
+    #[getter]
+    fn unit(&self) -> Option<(String, String)> {
+        self.inner.unit.clone().map(Into::into)
+    }
+
+    /// The declared noun of the rows of a cluster.
+    #[getter]
+    fn member(&self) -> Option<(String, String)> {
+        self.inner.member.clone().map(Into::into)
+    }
+
+    /// What is printed in place of the names of arms.
+    #[getter]
+    fn labels(&self) -> Vec<(String, String)> {
+        self.inner.labels.clone().into_iter().collect()
+    }
+}
+
+impl Wording {
+    /// The words of a design.
+    pub fn of(design: &core::Design) -> Self {
+        Self { inner: design.wording().clone() }
+    }
+
+    /// The design in these words.
+    pub fn of_design(&self, design: core::Design) -> core::Design {
+        design.worded(self.inner.clone())
+    }
+}
+
+/// The noun that a word makes by itself, for one and for many.
+#[pyfunction]
+fn regular_noun(one: &str) -> (String, String) {
+    core::Noun::regular(one).into()
 }
 
 /// What is randomised, clusters or individuals, and the column that names it.
@@ -111,13 +183,13 @@ impl Units {
     fn new<'py>(
         py: Python<'py>,
         unit: &Unit,
-        ids: Labels<'py>,
+        ids: Ids<'py>,
         strata: Vec<Labels<'py>>,
         order: Option<(String, PyReadonlyArray1<'py, i64>)>,
         factors: Vec<Labels<'py>>,
         covariates: Vec<(String, PyReadonlyArray1<'py, f64>)>,
     ) -> PyResult<Self> {
-        let (ids, strata, factors) = (column(py, ids)?, columns(py, strata)?, columns(py, factors)?);
+        let (ids, strata, factors) = (ids.column(py)?, columns(py, strata)?, columns(py, factors)?);
         let order = order.map(|(name, order)| Ok::<_, PyErr>((name, slice(&order)?.to_vec()))).transpose()?;
         let covariates: Vec<(String, Vec<f64>)> = covariates
             .into_iter()
@@ -270,6 +342,8 @@ impl Units {
 
 /// Adds this file's names to the module.
 pub fn register(m: &Bound<'_, PyModule>) -> PyResult<()> {
+    m.add_class::<Wording>()?;
+    m.add_function(wrap_pyfunction!(regular_noun, m)?)?;
     m.add_class::<Unit>()?;
     m.add_class::<Factor>()?;
     m.add_class::<UnitCovariate>()?;

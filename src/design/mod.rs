@@ -41,6 +41,7 @@ mod drawn;
 mod engine;
 mod procedures;
 mod units;
+mod wording;
 
 use std::collections::BTreeSet;
 
@@ -66,6 +67,7 @@ pub use procedures::*;
 pub use units::column::Column;
 pub(crate) use units::column::nfc;
 pub use units::{Factor, UnitCovariate, Units};
+pub use wording::{Noun, Nouns, Wording};
 
 /// One arm of a trial.
 ///
@@ -161,14 +163,22 @@ pub struct Design {
     strata: Vec<String>,
     method: Method,
     seed: Option<Seed>,
+    wording: Wording,
 }
 
 impl Design {
     /// A design of this name, complete randomisation, without arms yet.
     #[must_use]
     pub fn new(name: &str) -> Self {
-        let (arms, strata) = (Vec::new(), Vec::new());
-        Self { name: nfc(name), arms, unit: None, strata, method: Method::default(), seed: None }
+        Self {
+            name: nfc(name),
+            arms: Vec::new(),
+            unit: None,
+            strata: Vec::new(),
+            method: Method::default(),
+            seed: None,
+            wording: Wording::default(),
+        }
     }
 
     /// Adds an arm with its integer share of the ratio; the first arm is the reference.
@@ -327,6 +337,7 @@ impl Design {
                 "Name each column once; the identifier cannot be a stratum",
             );
         }
+        self.wording.check(&names, matches!(self.unit()?, Unit::Cluster(_)))?;
         self.method.check(&self.ratio(), self.unit()?, &self.strata)
     }
 

@@ -357,7 +357,7 @@ fn need_clusters(fit: &dyn Fitted, kind: Vcov) -> Result<()> {
     }
     match fit.clusters() {
         None => Err(Fault::new(format!("{kind} needs to know the clusters"))
-            .remedy("Name the unit that was randomised, for instance the family, as the cluster")
+            .remedy("Name the unit that was randomised as the cluster")
             .input()),
         Some(count) => super::check_clusters(count),
     }

@@ -50,8 +50,9 @@ fn assigned(state: &State, scope: Scope) -> Result<Assigned> {
     let rows: Vec<Row> =
         rows(state).into_iter().filter(|row| scope == Scope::Everybody || compared(row)).collect();
     if rows.is_empty() {
-        return Err(Fault::new("no family in the comparison is enrolled yet")
-            .remedy("Enrol families first")
+        let unit = &state.nouns.unit;
+        return Err(Fault::new(format!("no {unit} in the comparison is enrolled yet"))
+            .remedy(format!("Enrol {} first", unit.many()))
             .input());
     }
     let unit_of = |row: &Row| match scope {

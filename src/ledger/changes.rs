@@ -2,10 +2,11 @@
 
 use super::enrol::{Placement, Receipt, answered, request_id};
 use super::event::{Event, Record, Signature};
+use super::rules::other_stratum;
 use super::store::{Ledger, read_clock};
 use super::time::When;
+use crate::Result;
 use crate::design::nfc;
-use crate::{Fault, Result};
 
 /// Who makes an entry, why and when, built step by step.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -68,13 +69,8 @@ impl Ledger {
         if let Some(stratum) = stratum {
             let drawn = self.read(|state, _| Ok(state.family(&family)?.stratum.clone()))?;
             if stratum.iter().map(|value| nfc(value)).ne(drawn.iter().cloned()) {
-                return Err(Fault::new(format!("family '{family}' was randomised in another stratum"))
-                    .values([
-                        format!("randomised in {}", drawn.join(" / ")),
-                        format!("now {}", stratum.join(" / ")),
-                    ])
-                    .remedy("The stratum at randomisation stands; keep the new value in a column of its own")
-                    .ledger());
+                let unit = self.design().nouns().unit;
+                return Err(other_stratum(&unit, &family, &drawn, stratum).ledger());
             }
         }
         let event = Event::Child { family: family.clone(), child, signature: entry.signature() };

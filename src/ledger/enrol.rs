@@ -7,7 +7,7 @@ use super::event::{self, Event, Record};
 use super::state::State;
 use super::store::{Ledger, Writer, read_clock};
 use super::time::{Time, When};
-use crate::design::nfc;
+use crate::design::{Noun, nfc};
 use crate::{Error, Fault, Result};
 
 /// A family put forward for the trial, built step by step.
@@ -191,7 +191,7 @@ impl Ledger {
                 let full = writer.state.full_arms();
                 record.event = Event::Refused { application: recorded, full: full.clone() };
                 writer.append(&record, None)?;
-                return Ok(Err(full_fault(&full)));
+                return Ok(Err(full_fault(&full, &writer.state.nouns.unit)));
             }
             writer.append(&record, None)?;
             let drawn = writer.state.draw();
@@ -219,16 +219,16 @@ fn answer(writer: &Writer<'_>, family: &str, sequence: u64, again: bool) -> Resu
     // A request that was refused is refused again, whatever happened to the family later.
     let enrolled = writer.state.family(family).ok().filter(|family| family.sequence == sequence);
     if enrolled.is_none() {
-        return Ok(Err(full_fault(&[])));
+        return Ok(Err(full_fault(&[], &writer.state.nouns.unit)));
     }
     let placement = Some(Placement::of(&writer.state, family)?);
     Ok(Ok(Receipt { sequence, head: writer.head_at(sequence)?, placement, again }))
 }
 
-fn full_fault(full: &[String]) -> Error {
-    Fault::new(
-        "enrolment is paused, since an arm is full; the family was not enrolled, and the refusal is recorded",
-    )
+fn full_fault(full: &[String], unit: &Noun) -> Error {
+    Fault::new(format!(
+        "enrolment is paused, since an arm is full; the {unit} was not enrolled, and the refusal is recorded"
+    ))
     .values(full.iter().cloned())
     .remedy("Enrol it, with a new request id, once capacity says that the arm has room again")
     .ledger()

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::time::Time;
+use crate::design::{Nouns, Wording};
 use crate::json::canonical;
 use crate::setters::setters;
 use crate::words::words;
@@ -95,7 +96,16 @@ pub(super) struct Signature {
 #[serde(tag = "kind", rename_all = "lowercase")]
 pub(super) enum Event {
     /// The ledger was made. The design is kept as the very text that its commitment hashes.
-    Created { commitment: String, design: String, format: u32, id: String, rules: Rules },
+    Created {
+        commitment: String,
+        design: String,
+        format: u32,
+        id: String,
+        rules: Rules,
+        /// What the trial calls its families, children and arms, where it was declared.
+        #[serde(skip_serializing_if = "Wording::is_empty", default)]
+        wording: Wording,
+    },
     /// A family was approved; its draw is the next event.
     Approved {
         #[serde(flatten)]
@@ -171,21 +181,22 @@ pub(super) enum Event {
 
 impl Event {
     /// What the event is called in messages.
-    pub fn name(&self) -> String {
+    pub fn name(&self, nouns: &Nouns) -> String {
+        let Nouns { unit, member } = nouns;
         match self {
             Self::Created { .. } => "creation of the ledger".into(),
-            Self::Approved { application } => format!("approval of family '{}'", application.family),
-            Self::Drawn { family, .. } => format!("draw of family '{family}'"),
+            Self::Approved { application } => format!("approval of {unit} '{}'", application.family),
+            Self::Drawn { family, .. } => format!("draw of {unit} '{family}'"),
             Self::Refused { application, .. } => {
-                format!("refusal of family '{}' at capacity", application.family)
+                format!("refusal of {unit} '{}' at capacity", application.family)
             }
-            Self::Child { child, family, .. } => format!("child '{child}' joining family '{family}'"),
+            Self::Child { child, family, .. } => format!("{member} '{child}' joining {unit} '{family}'"),
             Self::Capacity { arm, .. } => format!("capacity of arm '{arm}'"),
-            Self::Override { family, .. } => format!("override for family '{family}'"),
-            Self::Withdrawn { family, .. } => format!("withdrawal of family '{family}'"),
-            Self::Merged { family, into, .. } => format!("merger of family '{family}' into '{into}'"),
-            Self::Split { family, .. } => format!("split of family '{family}'"),
-            Self::Excluded { family, .. } => format!("exclusion of family '{family}'"),
+            Self::Override { family, .. } => format!("override for {unit} '{family}'"),
+            Self::Withdrawn { family, .. } => format!("withdrawal of {unit} '{family}'"),
+            Self::Merged { family, into, .. } => format!("merger of {unit} '{family}' into '{into}'"),
+            Self::Split { family, .. } => format!("split of {unit} '{family}'"),
+            Self::Excluded { family, .. } => format!("exclusion of {unit} '{family}'"),
             Self::Closed { .. } => "closing of the trial".into(),
         }
     }

@@ -168,12 +168,14 @@ fn status(family: &Family, child: Option<&Child>) -> String {
 }
 
 pub(super) fn notes(state: &State) -> Vec<String> {
+    let unit = &state.nouns.unit;
     let mut notes = Vec::new();
     let outside = state.families.iter().filter(|family| family.while_full && family.origin.is_none()).count();
     if outside > 0 {
         notes.push(format!(
-            "{outside} families arrived while an arm was full and are not in the comparison, whichever arm they drew: \
-             what is compared is confounded with calendar time where being full is"
+            "{} arrived while an arm was full and are not in the comparison, whichever arm they drew: \
+             what is compared is confounded with calendar time where being full is",
+            unit.count(outside)
         ));
     }
     if state.pauses > 0 {
@@ -190,10 +192,14 @@ pub(super) fn notes(state: &State) -> Vec<String> {
             super::Merged::AsRandomised => "each is analysed as it was randomised",
             super::Merged::Earliest => "they are analysed in the arm of the one enrolled first",
         };
-        notes.push(format!("{merged} families were merged into others; {rule}"));
+        notes.push(format!(
+            "{} {} merged into others; {rule}",
+            unit.count(merged),
+            if merged == 1 { "was" } else { "were" }
+        ));
     }
     if state.closed.is_none() {
-        notes.push("the trial is not closed: more families may come".to_owned());
+        notes.push(format!("the trial is not closed: more {} may come", unit.many()));
     }
     notes
 }

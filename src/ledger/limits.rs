@@ -3,6 +3,7 @@
 //! Only new entries are held to this, so that a ledger with longer ones still opens.
 
 use super::event::{Application, Event, Record, Signature};
+use crate::design::Nouns;
 use crate::{Fault, Result};
 
 /// The most characters of an identifier.
@@ -23,14 +24,15 @@ const ENTRY: usize = 4_000_000;
 ///
 /// # Errors
 /// [`crate::Error::Ledger`] that names the field and the most it takes.
-pub(super) fn check(record: &Record, body: &str, known: impl Fn(&str) -> bool) -> Result<()> {
-    fields(record, known)?;
+pub(super) fn check(record: &Record, body: &str, nouns: &Nouns, known: impl Fn(&str) -> bool) -> Result<()> {
+    fields(record, nouns, known)?;
     refuse("the entry", body.len(), ENTRY, "bytes", None)
 }
 
-fn fields(record: &Record, known: impl Fn(&str) -> bool) -> Result<()> {
+fn fields(record: &Record, nouns: &Nouns, known: impl Fn(&str) -> bool) -> Result<()> {
+    let (unit, member) = (nouns.unit.one(), nouns.member.one());
     // A family that is in the ledger already may be written about, however long its identifier.
-    let named = |id: &str| if known(id) { Ok(()) } else { check_id("family", id) };
+    let named = |id: &str| if known(id) { Ok(()) } else { check_id(unit, id) };
     if let Some(request) = &record.request {
         check_id("request id", request)?;
     }
@@ -39,11 +41,11 @@ fn fields(record: &Record, known: impl Fn(&str) -> bool) -> Result<()> {
             length("design", design, DESIGN)?;
             rules.levels.iter().try_for_each(|levels| texts("level", levels))
         }
-        Event::Approved { application } | Event::Refused { application, .. } => of(application),
+        Event::Approved { application } | Event::Refused { application, .. } => of(application, nouns),
         Event::Drawn { family, .. } => named(family),
         Event::Child { family, child, signature } => {
             named(family)?;
-            check_id("child", child)?;
+            check_id(member, child)?;
             signed(signature)
         }
         Event::Capacity { arm, signature, .. } => {
@@ -66,9 +68,9 @@ fn fields(record: &Record, known: impl Fn(&str) -> bool) -> Result<()> {
         }
         Event::Split { family, into, children, signature } => {
             named(family)?;
-            check_id("family", into)?;
+            check_id(unit, into)?;
             // They are in the ledger already, or the split is refused.
-            count("children", children.len())?;
+            count(nouns.member.many(), children.len())?;
             signed(signature)
         }
         Event::Closed { signature } => signed(signature),
@@ -83,9 +85,10 @@ pub(super) fn check_id(what: &str, id: &str) -> Result<()> {
     length(what, id, ID)
 }
 
-fn of(application: &Application) -> Result<()> {
-    check_id("family", &application.family)?;
-    ids(&application.children)?;
+fn of(application: &Application, nouns: &Nouns) -> Result<()> {
+    check_id(nouns.unit.one(), &application.family)?;
+    count(nouns.member.many(), application.children.len())?;
+    application.children.iter().try_for_each(|child| check_id(nouns.member.one(), child))?;
     texts("stratum", &application.stratum)?;
     texts("factor", &application.factors)?;
     length("approved_by", &application.approved_by, NAME)?;
@@ -100,11 +103,6 @@ fn signed(signature: &Signature) -> Result<()> {
 
 fn optional(what: &str, text: Option<&String>, most: usize) -> Result<()> {
     text.map_or(Ok(()), |text| length(what, text, most))
-}
-
-fn ids(children: &[String]) -> Result<()> {
-    count("children", children.len())?;
-    children.iter().try_for_each(|child| check_id("child", child))
 }
 
 fn texts(what: &str, values: &[String]) -> Result<()> {

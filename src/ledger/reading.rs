@@ -114,7 +114,7 @@ impl<'a> Reader<'a> {
             let record = Record::read(body).map_err(|error| at_event(expected, None, error))?;
             state
                 .apply(&record, None)
-                .map_err(|error| at_event(expected, Some(&record.event.name()), error))?;
+                .map_err(|error| at_event(expected, Some(&record.event.name(&state.nouns)), error))?;
             state.code = due;
             return Ok(());
         }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::event::{Application, Event, Record, Signature};
 use super::state::State;
-use crate::design::Unit;
+use crate::design::{Noun, Nouns, Unit};
 use crate::{Fault, Result};
 
 pub(super) fn refuse<T>(problem: impl Into<String>, values: &[&str], remedy: &str) -> Result<T> {
@@ -53,12 +53,13 @@ impl State {
     /// Refuses an application that the design or the families so far do not allow.
     pub(super) fn check_application(&self, application: &Application) -> Result<()> {
         let family = &application.family;
+        let Nouns { unit, member } = &self.nouns;
         if family.is_empty() {
-            return refuse("the family has no identifier", &[], "Give it one");
+            return refuse(format!("the {unit} has no identifier"), &[], "Give it one");
         }
         if application.approved_by.is_empty() {
             return refuse(
-                format!("nobody approved family '{family}'"),
+                format!("nobody approved {unit} '{family}'"),
                 &[],
                 "Say who did: approval is recorded before the arm is drawn",
             );
@@ -69,24 +70,25 @@ impl State {
         if let Some(&index) = self.by_id.get(family) {
             let known = &self.families[index];
             let fault = if known.stratum == application.stratum {
-                Fault::new(format!("family '{family}' is enrolled already"))
+                let remedy = format!(
+                    "Add {} who came later with add_child; they take the {unit}'s arm",
+                    member.many()
+                );
+                Fault::new(format!("{unit} '{family}' is enrolled already"))
                     .values([format!("event {}", known.sequence)])
-                    .remedy("Add children who came later with add_child; they take the family's arm")
+                    .remedy(remedy)
             } else {
-                Fault::new(format!("family '{family}' was randomised in another stratum"))
-                    .values([
-                        format!("randomised in {}", known.stratum.join(" / ")),
-                        format!("now {}", application.stratum.join(" / ")),
-                    ])
-                    .remedy("The stratum at randomisation stands; keep the new value in a column of its own")
+                other_stratum(unit, family, &known.stratum, &application.stratum)
             };
             return Err(fault.column(self.unit_column()).ledger());
         }
         if matches!(self.design.unit(), Ok(Unit::Individual(_))) && !application.children.is_empty() {
+            let (many, remedy) =
+                (member.many(), "or create the ledger with a design that randomises clusters");
             return refuse(
-                "the design randomises individuals, who have no children here",
+                format!("the design randomises individuals, who have no {many} here"),
                 &[family],
-                "Leave children out, or create the ledger with a design that randomises clusters",
+                &format!("Leave {many} out, {remedy}"),
             );
         }
         self.check_children(&application.children)
@@ -114,23 +116,37 @@ impl State {
     }
 
     pub(super) fn check_children(&self, children: &[String]) -> Result<()> {
+        let Nouns { unit, member } = &self.nouns;
         if !children.is_empty() && matches!(self.design.unit(), Ok(Unit::Individual(_))) {
-            return refuse("the design randomises individuals, who have no children here", &[], "Enrol each");
+            let problem = format!("the design randomises individuals, who have no {} here", member.many());
+            return refuse(problem, &[], "Enrol each");
         }
         let mut seen = BTreeSet::new();
         for child in children {
             if child.is_empty() {
-                return refuse("a child has no identifier", &[], "Give every child one");
+                return refuse(
+                    format!("{} has no identifier", member.a()),
+                    &[],
+                    &format!("Give every {member} one"),
+                );
             }
             if !seen.insert(child) {
-                return refuse(format!("child '{child}' is named twice"), &[], "Name every child once");
+                return refuse(
+                    format!("{member} '{child}' is named twice"),
+                    &[],
+                    &format!("Name every {member} once"),
+                );
             }
             if let Some(&index) = self.child_of.get(child) {
                 let family = &self.families[index];
                 return refuse(
-                    format!("child '{child}' is in the trial already, in family '{}'", family.id),
+                    format!("{member} '{child}' is in the trial already, in {unit} '{}'", family.id),
                     &[],
-                    "Identifiers of children must differ; families that became one are recorded with merge",
+                    &format!(
+                        "Identifiers of {} must differ; {} that became one are recorded with merge",
+                        member.many(),
+                        unit.many()
+                    ),
                 );
             }
         }
@@ -141,13 +157,20 @@ impl State {
         let family = &self.families[index];
         match family.merged {
             Some(into) => refuse(
-                format!("family '{}' was merged into '{}'", family.id, self.families[into].id),
+                format!("{} '{}' was merged into '{}'", self.nouns.unit, family.id, self.families[into].id),
                 &[],
                 "Use the family that it is part of now",
             ),
             None => Ok(()),
         }
     }
+}
+
+/// Says that a family comes with another stratum than it was randomised in.
+pub(super) fn other_stratum(unit: &Noun, id: &str, drawn: &[String], now: &[String]) -> Fault {
+    Fault::new(format!("{unit} '{id}' was randomised in another stratum"))
+        .values([format!("randomised in {}", drawn.join(" / ")), format!("now {}", now.join(" / "))])
+        .remedy("The stratum at randomisation stands; keep the new value in a column of its own")
 }
 
 /// Refuses an entry that does not say who and why.

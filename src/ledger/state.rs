@@ -10,7 +10,7 @@ use super::chain::{Code, START};
 use super::event::{Application, Event, Merged, Overflow, Record, Rules, Signature};
 use super::rules::{check_reason, refuse};
 use super::time::Time;
-use crate::design::{Arrival, Block, Design, Drawn, Sequence, Unit};
+use crate::design::{Arrival, Block, Design, Drawn, Nouns, Sequence, Unit};
 use crate::rng::Seed;
 use crate::{Error, Fault, Result};
 
@@ -72,6 +72,8 @@ pub(super) struct Answer {
 /// What the events so far say.
 pub(super) struct State {
     pub design: Design,
+    /// What the trial calls its families and children.
+    pub nouns: Nouns,
     pub rules: Rules,
     /// The number of the next event.
     pub next: u64,
@@ -100,7 +102,7 @@ impl State {
     /// [`Error::Ledger`] for an event that does not create a ledger, or for another design or key;
     /// [`Error::Design`] for a procedure that needs the whole list of units.
     pub fn new(record: &Record, key: &Seed) -> Result<Self> {
-        let Event::Created { commitment, design, format, rules, .. } = &record.event else {
+        let Event::Created { commitment, design, format, rules, wording, .. } = &record.event else {
             return refuse("it does not create a ledger", &[], "Restore the file from a copy");
         };
         if *format != super::event::FORMAT {
@@ -110,7 +112,7 @@ impl State {
                 "Use the version of crewe that wrote it",
             );
         }
-        let design = Design::from_json(design)?.seed(key.clone());
+        let design = Design::from_json(design)?.seed(key.clone()).worded(wording.clone());
         if design.commitment()?.digest != *commitment {
             return refuse(
                 "the commitment is not that of the design and the key",
@@ -129,6 +131,7 @@ impl State {
         }
         Ok(Self {
             full: vec![false; design.arms().len()],
+            nouns: design.nouns(),
             design,
             rules: rules.clone(),
             next: 1,
@@ -158,9 +161,10 @@ impl State {
 
     pub(super) fn index(&self, id: &str) -> Result<usize> {
         self.by_id.get(id).copied().ok_or_else(|| {
-            Fault::new(format!("no family '{}' is in the ledger", crate::error::cut(id)))
+            let unit = &self.nouns.unit;
+            Fault::new(format!("no {unit} '{}' is in the ledger", crate::error::cut(id)))
                 .column(self.unit_column())
-                .remedy("Check the identifier, or enrol the family first")
+                .remedy(format!("Check the identifier, or enrol the {unit} first"))
                 .ledger()
         })
     }
@@ -240,7 +244,7 @@ impl State {
                 self.check_application(application)?;
                 if self.paused() {
                     return refuse(
-                        "a family was approved while enrolment was paused",
+                        format!("{} was approved while enrolment was paused", self.nouns.unit.a()),
                         &[&application.family],
                         "Wait until the arm has room again",
                     );
@@ -252,7 +256,7 @@ impl State {
                 self.check_application(application)?;
                 if !self.paused() || *full != self.full_arms() {
                     return refuse(
-                        "a family was refused though no arm, or another, was full",
+                        format!("{} was refused though no arm, or another, was full", self.nouns.unit.a()),
                         &[&application.family],
                         "Restore the file from a copy",
                     );
@@ -284,7 +288,7 @@ impl State {
                 // Families of an overflow get the usual service, which is no arm.
                 if family.delivered.or((!family.overflow).then_some(family.arm)) == Some(arm) {
                     return refuse(
-                        format!("the family gets the arm '{delivered}' already"),
+                        format!("the {} gets the arm '{delivered}' already", self.nouns.unit),
                         &[&family.id],
                         "Nothing needs to be recorded; an override names another arm",
                     );
@@ -336,13 +340,14 @@ impl State {
         let recorded = self.arm(arm)?;
         if self.approved.as_ref().is_none_or(|(application, _)| application.family != family) {
             return refuse(
-                "the arm is drawn for another family than was approved",
+                format!("the arm is drawn for another {} than was approved", self.nouns.unit),
                 &[family],
                 "Restore the file from a copy",
             );
         }
         let Some(drawn) = drawn.or_else(|| self.draw()) else {
-            return refuse("no family is approved", &[family], "Restore the file from a copy");
+            let unit = &self.nouns.unit;
+            return refuse(format!("no {unit} is approved"), &[family], "Restore the file from a copy");
         };
         if drawn.arm != recorded {
             return refuse(
@@ -389,7 +394,12 @@ impl State {
         check_reason(signature)?;
         let (gone, kept) = (self.index(family)?, self.index(into)?);
         if gone == kept {
-            return refuse("a family cannot be merged into itself", &[family], "Name two families");
+            let unit = &self.nouns.unit;
+            return refuse(
+                format!("{} cannot be merged into itself", unit.a()),
+                &[family],
+                &format!("Name two {}", unit.many()),
+            );
         }
         self.refuse_gone(gone)?;
         self.refuse_gone(kept)?;
@@ -417,7 +427,7 @@ impl State {
         self.refuse_gone(index)?;
         if into.is_empty() || self.by_id.contains_key(into) {
             return refuse(
-                format!("'{into}' cannot be the new family's identifier"),
+                format!("'{into}' cannot be the new {}'s identifier", self.nouns.unit),
                 &[],
                 "Give one that is not in the ledger yet",
             );
@@ -425,11 +435,12 @@ impl State {
         let own: BTreeSet<&str> = self.families[index].children.iter().map(|c| c.id.as_str()).collect();
         let moving: BTreeSet<&str> = children.iter().map(String::as_str).collect();
         if moving.is_empty() || moving.len() < children.len() || !moving.is_subset(&own) {
+            let Nouns { unit, member } = &self.nouns;
             let strangers: Vec<&str> = moving.difference(&own).copied().collect();
             return refuse(
-                format!("these are not children of family '{family}' who could move"),
+                format!("these are not {} of {unit} '{family}' who could move", member.many()),
                 &strangers,
-                "Name at least one child of the family, each once",
+                &format!("Name at least one {member} of the {unit}, each once"),
             );
         }
         let new = self.families.len();
@@ -469,6 +480,7 @@ impl State {
     /// What is said of a family's, or of one of its children's, withdrawal and exclusion.
     fn slot(&mut self, family: &str, child: Option<&str>) -> Result<Slot<'_>> {
         let index = self.index(family)?;
+        let Nouns { unit, member } = &self.nouns;
         let family = &mut self.families[index];
         let Some(id) = child else {
             return Ok(Slot { withdrawn: &mut family.withdrawn, excluded: &mut family.excluded });
@@ -477,7 +489,7 @@ impl State {
         match family.children.iter_mut().find(|child| child.id == id) {
             Some(child) => Ok(Slot { withdrawn: &mut child.withdrawn, excluded: &mut child.excluded }),
             None => refuse(
-                format!("'{}' is no child of family '{name}'", crate::error::cut(id)),
+                format!("'{}' is no {member} of {unit} '{name}'", crate::error::cut(id)),
                 &[],
                 "Check both identifiers",
             ),

@@ -116,10 +116,11 @@ impl Ledger {
                 // Tells ledgers of one key and design apart.
                 id: Head { sequence: 0, code: id }.to_string()[2..34].to_owned(),
                 rules,
+                wording: design.wording().clone(),
             },
             request: None,
         };
-        limits::check(&record, &record.body(), |_| false)?;
+        limits::check(&record, &record.body(), &design.nouns(), |_| false)?;
         // Checks the levels against the design before anything is written.
         State::new(&record, &key)?;
         let path = path.as_ref();
@@ -411,7 +412,7 @@ impl Writer<'_> {
     pub fn append(&mut self, record: &Record, drawn: Option<Drawn>) -> Result<Head> {
         let number = self.state.next;
         let body = record.body();
-        limits::check(record, &body, |family| self.state.family(family).is_ok())?;
+        limits::check(record, &body, &self.state.nouns, |family| self.state.family(family).is_ok())?;
         self.state.apply(record, drawn)?;
         self.written = true;
         let code = self.chain.code(&self.state.code, number, &body);

@@ -51,7 +51,7 @@ impl Sizes {
                 if !(mean.is_finite() && *mean >= 1.0) {
                     return Err(Fault::new("cluster_size must be at least 1")
                         .values([mean.to_string()])
-                        .remedy("Give the mean number of units (children) in a cluster (family), or the list of sizes")
+                        .remedy("Give the mean number of members (such as children) of a cluster (such as a family), or the list of sizes")
                         .input());
                 }
                 if *mean == 1.0 && cv > 0.0 {

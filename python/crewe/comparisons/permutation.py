@@ -18,6 +18,7 @@ from crewe.comparisons.samples import (
 from crewe.frames.arguments import checked
 from crewe.models.request import each
 from crewe.tables.display import Table, number, p_value
+from crewe.tables.wording import carry, worded
 
 
 @dataclass(repr=False)
@@ -86,7 +87,7 @@ class PermutationTest(Result):
 
     def table(self) -> Table:
         """Give the table that is printed."""
-        treated, reference = self.arms
+        treated, reference = map(worded, self.arms)
         rows: list[list[Any]] = [
             [f"mean of {treated}", number(self.means[0], 3), f"n = {self.n[0]}"],
             [f"mean of {reference}", number(self.means[1], 3), f"n = {self.n[1]}"],
@@ -194,7 +195,7 @@ def permutation_test(
         else two_arrays(formula, data, design, cluster, by)
     )
     got = _core.permutation_test(samples.treated, samples.reference, alternative, samples.outcome)
-    return PermutationTest(
+    made = PermutationTest(
         0.95,
         samples.notes,
         synthetic or samples.synthetic,
@@ -213,6 +214,7 @@ def permutation_test(
         count_upper=_whole(got.count_upper),
         labellings=_whole(got.labellings),
     )
+    return carry(made, samples.words)
 
 
 def _whole(digits: str | None) -> int | None:

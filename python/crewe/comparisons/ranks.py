@@ -27,6 +27,7 @@ from crewe.exceptions import InputError, fault
 from crewe.frames.arguments import checked
 from crewe.models.request import each
 from crewe.tables.display import Table, number, p_value
+from crewe.tables.wording import carry, worded, words_of
 
 
 @dataclass(repr=False)
@@ -124,7 +125,7 @@ class MannWhitney(Result):
 
     def table(self) -> Table:
         """Give the table that is printed."""
-        treated, reference = self.arms
+        treated, reference = map(worded, self.arms)
         rows: list[list[Any]] = [
             [
                 f"P({treated} > {reference}) + ½P(=)",
@@ -190,7 +191,7 @@ class MannWhitneyFamily(Result):
 
     def table(self) -> Table:
         """Give the table that is printed."""
-        treated, reference = self.tests[0].arms
+        treated, reference = map(worded, self.tests[0].arms)
         rows = [
             [
                 test.outcome,
@@ -334,7 +335,7 @@ def mann_whitney(
     for test, value in zip(tests, values, strict=True):
         test.p_adjusted, test.adjustment = float(value), adjust
     notes = [f"{test.outcome}: {note}" for test in tests for note in test.notes]
-    return MannWhitneyFamily(
+    family = MannWhitneyFamily(
         level,
         notes,
         tests[0].synthetic,
@@ -342,6 +343,7 @@ def mann_whitney(
         tests=tests,
         adjustment=adjust,
     )
+    return carry(family, words_of(tests))
 
 
 def _mann_whitney(
@@ -351,7 +353,7 @@ def _mann_whitney(
     notes = list(samples.notes)
     if not got.exact and options.exact is None:
         notes.append("the samples are too large for the exact distribution, so p is approximate")
-    return MannWhitney(
+    made = MannWhitney(
         options.level,
         notes,
         synthetic or samples.synthetic,
@@ -373,3 +375,4 @@ def _mann_whitney(
         attained=got.attained,
         correct=options.correct,
     )
+    return carry(made, samples.words)

@@ -17,7 +17,6 @@ from crewe.comparisons.samples import (
     interval_heading,
     kind_of,
     need_two,
-    percent,
     percents,
     spread,
     tail_rule,
@@ -28,7 +27,9 @@ from crewe.formula import parse as parsing
 from crewe.frames.arguments import checked
 from crewe.frames.source import numbers
 from crewe.models.request import Request, each, need_formula, read
+from crewe.tables.counts import Count, Counted, Relation, Share, Told, cell, counted, crossed
 from crewe.tables.display import Table, number, p_value
+from crewe.tables.wording import carry, worded
 
 EXACT_CASES = 1_000
 """Cases up to which the exact unconditional interval comes by default."""
@@ -42,8 +43,8 @@ class RateComparison(Result):
 
     Attributes
     ----------
-    outcome : str
-        The event.
+    outcome, by : str
+        The event, and what makes the arms.
     arms : tuple of str
         The arm that was compared, then the reference.
     events, totals, rates : tuple
@@ -64,6 +65,7 @@ class RateComparison(Result):
     """
 
     outcome: str = ""
+    by: str = "arm"
     arms: tuple[str, str] = ("first", "second")
     alternative: str = "two-sided"
     events: tuple[int, int] = (0, 0)
@@ -150,51 +152,66 @@ class RateComparison(Result):
 
     def table(self) -> Table:
         """Give the table that is printed."""
-        rows: list[list[Any]] = [
-            [
-                arm,
-                f"{events}/{total} = {percent(rate)}",
-                percents(*interval),
-                "",
-            ]
-            for arm, events, total, rate, interval in zip(
-                self.arms, self.events, self.totals, self.rates, self.rate_intervals, strict=True
+        rows: list[list[Any]] = []
+        relations: list[Relation] = []
+        given: list[Count] = []
+        for arm, events, total, interval in zip(
+            self.arms, self.events, self.totals, self.rate_intervals, strict=True
+        ):
+            at = {self.by: arm}
+            few, all_ = counted(events, {**at, self.outcome: "1"}), counted(total, at)
+            others = counted(total - events, {**at, self.outcome: "0"})
+            relations.append(Relation(all_, (few, others)))
+            given += [few, all_, others]
+            rows.append(
+                [
+                    worded(arm),
+                    cell(few, all_, Share(few, all_), form="{}/{} = {}"),
+                    cell(Told(percents(*interval), (few, all_, others))),
+                    "",
+                ]
             )
-        ]
-        points = f"{100 * self.difference:+.1f} pp"
-        rows.append(["difference (Newcombe)", points, _points(self.newcombe), ""])
+        relations += crossed([part for relation in relations for part in relation.parts])
+
+        def told(text: str) -> Counted:
+            # With one arm known, what compares the two gives the other away.
+            return cell(Told(text, tuple(given)))
+
+        points = told(f"{100 * self.difference:+.1f} pp")
+        rows.append(["difference (Newcombe)", points, told(_points(self.newcombe)), ""])
         if self.chan_zhang is not None and self.chan_zhang_p is not None:
             rows.append(
                 [
                     "difference (exact)",
                     points,
-                    _points(self.chan_zhang),
-                    p_value(self.chan_zhang_p),
+                    told(_points(self.chan_zhang)),
+                    told(p_value(self.chan_zhang_p)),
                 ]
             )
-        ratio = number(self.odds_ratio, 2)
+        ratio = told(number(self.odds_ratio, 2))
         rows.append(
             [
                 "odds ratio (Fisher)",
                 ratio,
-                spread(*self.odds_interval, 2),
-                p_value(self.p_value),
+                told(spread(*self.odds_interval, 2)),
+                told(p_value(self.p_value)),
             ]
         )
         rows.append(
             [
                 "odds ratio (mid-p)",
                 ratio,
-                spread(*self.mid_p_interval, 2),
-                p_value(self.mid_p_value),
+                told(spread(*self.mid_p_interval, 2)),
+                told(p_value(self.mid_p_value)),
             ]
         )
-        title = f"Rates: {self.outcome}, {self.arms[0]} against {self.arms[1]}"
+        title = f"Rates: {self.outcome}, {worded(self.arms[0])} against {worded(self.arms[1])}"
         return Table(
             ["", "estimate", interval_heading(self.level), "p"],
             rows,
             self._titled(title),
             [*self.methods(), *self.notes],
+            relations=relations,
         )
 
 
@@ -310,9 +327,10 @@ def compare_rates(
         implementation, synthetic = kind_of(asked.source), synthetic or asked.synthetic
     else:
         need_formula(design, cluster, by)
+        asked = None
         counted, cases = _pair(events, "events"), _pair(totals, "totals")
         names = ("second", "first") if arms is None else _names(arms)
-        outcome, mark = "events", ""
+        outcome, right, mark = "events", "arm", ""
     if exact is None:
         exact = sum(cases) <= EXACT_CASES
         if not exact:
@@ -322,12 +340,13 @@ def compare_rates(
             )
     got = _core.compare_rates(counted, cases, alternative, exact, level)
     rates = (counted[0] / cases[0], counted[1] / cases[1])
-    return RateComparison(
+    made = RateComparison(
         level,
         notes,
         synthetic,
         implementation,
         outcome=outcome,
+        by=right,
         arms=names,
         alternative=alternative,
         events=counted,
@@ -345,6 +364,7 @@ def compare_rates(
         mid_p_interval=got.mid_p_interval,
         mark=mark,
     )
+    return carry(made, {} if asked is None else asked.words)
 
 
 def _pair(values: Sequence[int] | None, name: str) -> tuple[int, int]:

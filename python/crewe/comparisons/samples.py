@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,9 +15,11 @@ from crewe.formula import parse as parsing
 from crewe.formula.names import split, unquoted
 from crewe.frames import cells
 from crewe.frames.source import Source, build, numbers
+from crewe.frames.synthetic import marked
 from crewe.models.request import by_arm, need_formula, numeric, read
 from crewe.tables.display import Table, number
 from crewe.tables.printable import Printable
+from crewe.tables.wording import worded
 
 Floats = NDArray[np.float64]
 
@@ -67,7 +70,7 @@ class Result(Printable):
             columns[name] = np.array([row.get(name, np.nan) for row in rows], dtype=np.float64)
         for name in extra:
             columns[name] = [row[name] for row in rows]
-        return build(columns, self.implementation)
+        return build(columns, self.implementation, synthetic=self.synthetic)
 
     def _titled(self, title: str) -> str:
         return title + (" (SYNTHETIC data)" if self.synthetic else "")
@@ -107,6 +110,7 @@ class Samples:
     notes: list[str]
     implementation: Any = None
     synthetic: bool = False
+    words: Mapping[str, str] = field(default_factory=dict)
 
 
 def vector(values: Any, name: str) -> Floats:
@@ -177,6 +181,7 @@ def samples_of(
         notes,
         kind_of(asked.source),
         asked.synthetic,
+        asked.words,
     )
 
 
@@ -200,7 +205,7 @@ def check_alternative(alternative: str) -> None:
 def tail_rule(alternative: str, treated: str, reference: str) -> str:
     """Say which side a one-sided test looks at."""
     word = "larger" if alternative == "greater" else "smaller"
-    return f"one-sided: {treated} {word} than {reference}"
+    return f"one-sided: {worded(treated)} {word} than {worded(reference)}"
 
 
 def two_arrays(x: Any, y: Any, design: Any = None, cluster: Any = None, by: Any = None) -> Samples:
@@ -209,7 +214,8 @@ def two_arrays(x: Any, y: Any, design: Any = None, cluster: Any = None, by: Any 
         raise fault(InputError, "the second sample is missing", remedy="Pass both: x first, then y")
     need_formula(design, cluster, by)
     first, second = vector(x, "x"), vector(y, "y")
-    return Samples("score", ("y", "x"), second, first, [])
+    made_up = marked(x) or marked(y)
+    return Samples("score", ("y", "x"), second, first, [], synthetic=made_up)
 
 
 def source_of(data: Any) -> Source:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,12 +14,14 @@ from crewe import _core
 from crewe.design.balance import Balance
 from crewe.design.constrained import Acceptance
 from crewe.design.keys import Commitment
+from crewe.design.nouns import Noun
 from crewe.exceptions import DesignError, fault
 from crewe.frames.columns import identifiers, labels
 from crewe.frames.ids import alike
 from crewe.frames.source import Source, build
 from crewe.tables.display import Table
 from crewe.tables.printable import Printable
+from crewe.tables.wording import carry, worded
 
 if TYPE_CHECKING:
     from crewe.design.design import Design
@@ -75,6 +78,8 @@ class Assignment(Printable):
         The hash of design and seed, for an assignment that was drawn here.
     notes : list of str
         What a reader should know.
+    synthetic : bool
+        Whether the data say that they are synthetic.
 
     Notes
     -----
@@ -97,19 +102,20 @@ class Assignment(Printable):
         self.notes: list[str] = drawn.notes
         self._take(drawn)
         self._source: Source | None = source
+        self.synthetic = source.synthetic
         self._arm_column = arm_column
         # Other identifiers under which rows may name a unit: families that split off or merged.
         self._aliases: dict[str, str] = {}
         self._kind = (source._implementation, source._lazy)
         self._integers = _whole(source, design.id_column)
-        self.notes += alike(self._labels, self.noun)
+        if not self._integers:
+            self.notes += alike(self._labels, self.noun)
         self._keep_data = keep_data
 
     def _take(self, drawn: _core.Assignment) -> None:
         """Keep what the core holds of the units within reach."""
         units = drawn.units
         self._core = drawn
-        self._labels = units.labels
         self._stratum = units.stratum
         self._strata = units.strata
         self._rows = units.rows
@@ -121,6 +127,11 @@ class Assignment(Printable):
         self._conditional = drawn.conditional
         self._block = drawn.block
         self._left_out = drawn.left_out()
+
+    @cached_property
+    def _labels(self) -> list[str]:
+        """The canonical identifiers, which a large register need not hold twice before they are asked for."""
+        return self._core.units.labels
 
     @property
     def cluster(self) -> str | None:
@@ -182,7 +193,7 @@ class Assignment(Printable):
             columns[name] = [self._strata[stratum][place] for stratum in self._stratum]
         columns |= self._added(np.arange(len(ids)))
         columns["rows"] = np.bincount(self._rows, minlength=len(ids))
-        return build(columns, self._kind[0], lazy=self._kind[1])
+        return build(columns, self._kind[0], lazy=self._kind[1], synthetic=self.synthetic)
 
     @property
     def frame(self) -> Any:
@@ -242,7 +253,7 @@ class Assignment(Printable):
         )
 
     def balance(
-        self, covariates: Sequence[str], *, frame: Any = None, members: str = "children"
+        self, covariates: Sequence[str], *, frame: Any = None, members: str | None = None
     ) -> Balance:
         """Compare covariates between the arms, by unit (family) and by row (child).
 
@@ -252,8 +263,8 @@ class Assignment(Printable):
             Columns; numbers as they are, text and categories as one share for each level.
         frame : data frame, optional
             Data of the same units in place of the rows that were randomised.
-        members : str
-            What a row is called.
+        members : str, optional
+            What rows are called; as the design says by default.
 
         Returns
         -------
@@ -263,20 +274,26 @@ class Assignment(Printable):
         covariates = [covariates] if isinstance(covariates, str) else list(covariates)
         source = self._data() if frame is None else Source(frame)
         rows = self._rows if frame is None else self.check(source).unit
-        return Balance.measure(
+        member = Noun.of_many(members or self.design.member_noun)
+        made = Balance.measure(
             source,
             rows,
             self._arm,
             self.arms,
             covariates,
-            unit=singular(self.noun),
-            members=singular(members) if self.design.cluster is not None else None,
+            unit=self.noun.one,
+            members=member.one if self.design.cluster is not None else None,
         )
+        return carry(made, self.design.labels)
 
     @property
-    def noun(self) -> str:
-        """What the units are called, from their column: "families" for ``family_id``."""
-        return plural(self.design.id_column)
+    def noun(self) -> Noun:
+        """What the units are called: as the design says, or from their column, "families" for ``family_id``."""
+        return self.design.unit_noun
+
+    @property
+    def _words(self) -> dict[str, str]:
+        return self.design.labels
 
     def validity(self) -> Acceptance:
         """Say what a constrained randomisation accepts, and which pairs of units it ties together.
@@ -306,7 +323,7 @@ class Assignment(Printable):
         if self.commitment is not None:
             notes.append(f"commitment {self.commitment}")
         return Table(
-            [name, *self.arms, "total"],
+            [name, *map(worded, self.arms), "total"],
             rows,
             title=f"{self.design.name}: {sum(self._counts)} {self.noun} {how} at {ratio}",
             notes=notes,
@@ -335,7 +352,7 @@ class Assignment(Printable):
         if bool(np.all(np.abs(self._probability - shares) <= 1e-14)):
             return "every unit's probability of an arm is exactly the ratio"
         spread = [
-            f"{low:.3f} to {high:.3f} for {arm}"
+            f"{low:.3f} to {high:.3f} for {worded(arm)}"
             for arm, low, high in zip(
                 self.arms, self._probability.min(axis=0), self._probability.max(axis=0), strict=True
             )
@@ -347,7 +364,7 @@ class Assignment(Printable):
         )
 
     def __len__(self) -> int:
-        return len(self._labels)
+        return len(self._arm)
 
     def _panels(self) -> list[Table]:
         return [self.table()]
@@ -397,32 +414,3 @@ class Assignment(Printable):
 def _whole(source: Source, name: str) -> bool:
     dtype = source._frame[name].dtype
     return bool(dtype.is_integer() or dtype.is_float())
-
-
-def plural(column: str) -> str:
-    """Make a noun of an identifier's column: families of family_id, schools of school_id."""
-    noun = column.lower()
-    for end in ("_id", "_no", "_key", "_code", " id", "_number"):
-        noun = noun.removesuffix(end)
-    noun = noun.replace("_", " ").strip()
-    if noun in ("", "id", "unit"):
-        return "units"
-    if noun == "child":
-        return "children"
-    if noun in ("person", "people"):
-        return "people"
-    if noun.endswith("y") and noun[-2:-1] not in tuple("aeiou"):
-        return noun[:-1] + "ies"
-    if noun.endswith(("s", "x", "ch", "sh")):
-        return noun + "es"
-    return noun + "s"
-
-
-def singular(noun: str) -> str:
-    """Make one of many: family of families, child of children."""
-    known = {"children": "child", "people": "person"}
-    if noun in known:
-        return known[noun]
-    if noun.endswith("ies"):
-        return noun[:-3] + "y"
-    return noun[:-2] if noun.endswith(("ses", "xes", "ches", "shes")) else noun.removesuffix("s")

@@ -12,6 +12,7 @@ from crewe.frames.source import build
 from crewe.plots import style
 from crewe.tables.display import Table
 from crewe.tables.printable import Printable
+from crewe.tables.wording import carry, worded
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -81,7 +82,7 @@ class Acceptance(Printable):
 
     @classmethod
     def _of(cls, design: Design, found: _core.Acceptance, kind: tuple[Any, bool]) -> Acceptance:
-        return cls(
+        made = cls(
             trial=design.name,
             arms=list(design.arms),
             units=found.units,
@@ -98,6 +99,7 @@ class Acceptance(Printable):
             apart=found.apart,
             _kind=kind,
         )
+        return carry(made, design.labels)
 
     @property
     def candidates(self) -> int:
@@ -143,7 +145,7 @@ class Acceptance(Printable):
         ]
         for place, arm in enumerate(self.arms):
             chance = self.probability[:, place]
-            rows.append([f"probability of {arm}", _range(chance)])
+            rows.append([f"probability of {worded(arm)}", _range(chance)])
         pairs = self.coincidence[np.triu_indices(len(self.units), 1)]
         rows += [
             ["probability of the same arm", _range(pairs)],

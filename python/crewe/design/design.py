@@ -18,6 +18,7 @@ from crewe.design.assignment import ADDED, Assignment
 from crewe.design.constrained import Acceptance
 from crewe.design.keys import Commitment, Key
 from crewe.design.methods import Complete, Method, from_table
+from crewe.design.nouns import Noun
 from crewe.design.predictability import Predictability, measure
 from crewe.exceptions import DesignError, fault
 from crewe.files import toml
@@ -54,12 +55,23 @@ class Design(Printable):
     seed : int or Key, optional
         An integer from 0 to 2^64 - 1 makes the draw reproducible; a :class:`Key` also conceals it.
         Without one, an integer is drawn from the operating system; read it in ``design.seed``.
+    unit_noun, member_noun : str or (str, str), optional
+        What a unit that is randomised and a row of a cluster are called: ``"school"`` and ``"pupil"``, or
+        with a plural of its own ``("child", "children")``. By default the unit follows from its
+        column (families of ``family_id``), and a row is a child.
+    labels : mapping of str to str, optional
+        What tables, figures and texts print in place of an arm's name. Frames keep the name.
+
+    Notes
+    -----
+    Nouns and labels are carried by everything that follows from the design, by :meth:`to_toml`, pickles and the
+    ledger. They are no part of the commitment.
 
     Raises
     ------
     DesignError
         For fewer than two arms, shares that are not whole numbers of at least 1, no unit of
-        randomisation, or columns named twice.
+        randomisation, columns named twice, and labels of arms that the design does not have.
 
     Examples
     --------
@@ -69,6 +81,13 @@ class Design(Printable):
     >>> families = pd.DataFrame({"family_id": [1, 2, 2, 3, 4, 5, 6]})
     >>> design.assign(families).counts()
     {'control': 2, 'crewe': 4}
+
+    A trial of schools says so wherever it is printed:
+
+    >>> schools = cw.Design("Reading", arms=arms, cluster="school_id", seed=1,
+    ...                     unit_noun="school", member_noun="pupil", labels={"control": "As usual"})
+    >>> print(schools.assign(pd.DataFrame({"school_id": range(6)})))
+    Reading: 6 schools randomised at 1:2
     """
 
     name: str
@@ -78,6 +97,9 @@ class Design(Printable):
     strata: tuple[str, ...]
     method: Method
     seed: int | Key | None
+    _unit_noun: Noun | None = None
+    _member_noun: Noun | None = None
+    _labels: tuple[tuple[str, str], ...] = ()
 
     @checked
     def __init__(
@@ -90,6 +112,9 @@ class Design(Printable):
         strata: Sequence[str] = (),
         method: Method | None = None,
         seed: int | Key | None = None,
+        unit_noun: str | Sequence[str] | None = None,
+        member_noun: str | Sequence[str] | None = None,
+        labels: Mapping[str, str] | None = None,
     ) -> None:
         try:
             seed = read_seed(seed)
@@ -126,10 +151,13 @@ class Design(Printable):
         put(self, "strata", (strata,) if isinstance(strata, str) else tuple(strata))
         put(self, "method", method)
         put(self, "seed", _core.system_seed() if seed is None else seed)
+        for name, noun in (("unit_noun", unit_noun), ("member_noun", member_noun)):
+            put(self, f"_{name}", None if noun is None else Noun.read(noun, name))
+        put(self, "_labels", tuple((str(arm), str(said)) for arm, said in (labels or {}).items()))
         self._core()
 
     def _core(self) -> _core.Design:
-        return _core.Design(
+        made = _core.Design(
             self.name,
             list(self._arms),
             self._core_unit(),
@@ -137,6 +165,13 @@ class Design(Printable):
             self.method.json(),
             self.seed,
         )
+        if not (self._unit_noun or self._member_noun or self._labels):
+            return made
+        unit, member = (
+            None if noun is None else (noun.one, str(noun))
+            for noun in (self._unit_noun, self._member_noun)
+        )
+        return made.worded(_core.Wording(unit, member, list(self._labels)))
 
     def _core_unit(self) -> Unit:
         if self.cluster is not None:
@@ -147,6 +182,27 @@ class Design(Printable):
     def arms(self) -> dict[str, int]:
         """The arms and their shares of the ratio, the reference first."""
         return dict(self._arms)
+
+    @property
+    def labels(self) -> dict[str, str]:
+        """What is printed in place of an arm's name, for the arms that have a label."""
+        return dict(self._labels)
+
+    @property
+    def unit_noun(self) -> Noun:
+        """What the units are called: text for many, with `one` for one of them."""
+        one, many = self._core().nouns()[0]
+        return Noun(many, one)
+
+    @property
+    def member_noun(self) -> Noun:
+        """What the rows of a cluster are called."""
+        one, many = self._core().nouns()[1]
+        return Noun(many, one)
+
+    @property
+    def _words(self) -> dict[str, str]:
+        return self.labels
 
     @property
     def id_column(self) -> str:
@@ -203,7 +259,8 @@ class Design(Printable):
             )
         units = self._units(source, order)
         self._need_order(order)
-        refuse_hidden(source.ids(self.id_column)[1], self.id_column)
+        if source.whole(self.id_column) is None:
+            refuse_hidden(source.ids(self.id_column)[1], self.id_column)
         return Assignment(self, source, self._core().assign(units), keep_data=keep_data)
 
     def observe(
@@ -388,7 +445,8 @@ class Design(Printable):
             else:
                 covariates.append((name, np.ascontiguousarray(column.values, dtype=np.float64)))
         arrival = None if order is None or not some else (order, arrivals(source, order))
-        ids = identifiers(source, self.id_column)
+        whole = source.whole(self.id_column)
+        ids = identifiers(source, self.id_column) if whole is None else (self.id_column, whole)
         return _core.Units(self._core_unit(), ids, strata, arrival, factors, covariates)
 
     def _need_order(self, order: str | None) -> None:
@@ -422,11 +480,16 @@ class Design(Printable):
         if self.unit is not None:
             lines.append(f"unit = {text(self.unit)}")
         lines.append(f"strata = [{', '.join(text(name) for name in self.strata)}]")
+        for name, noun in (("unit_noun", self._unit_noun), ("member_noun", self._member_noun)):
+            if noun is not None:
+                lines.append(f"{name} = [{text(noun.one)}, {text(str(noun))}]")
         lines += ["", "[method]", f"name = {text(self.method.name)}"]
         # Lists of numbers and text are written alike in JSON and TOML.
         lines += [f"{key} = {text(value)}" for key, value in self.method.options().items()]
         for arm, ratio in self._arms:
             lines += ["", "[[arms]]", f"name = {text(arm)}", f"ratio = {ratio}"]
+            if arm in self.labels:
+                lines.append(f"label = {text(self.labels[arm])}")
         written = "\n".join(lines) + "\n"
         if path is not None:
             write(path, written)
@@ -455,6 +518,7 @@ class Design(Printable):
             kind=DesignError,
         )
         known = {"algorithm", "name", "cluster", "unit", "strata", "method", "arms"}
+        known |= {"unit_noun", "member_noun"}
         wrong = sorted(set(table) - known) + sorted({"algorithm", "name", "arms"} - set(table))
         if wrong:
             raise fault(
@@ -473,11 +537,11 @@ class Design(Printable):
         method = from_table(table.get("method", {"name": "complete"}))
         arms = table["arms"]
         if not isinstance(arms, list) or any(
-            not isinstance(arm, dict) or set(arm) != {"name", "ratio"} for arm in arms
+            not isinstance(arm, dict) or set(arm) - {"label"} != {"name", "ratio"} for arm in arms
         ):
             raise fault(
                 DesignError,
-                "every arm needs a name and a ratio, and nothing else",
+                "every arm needs a name and a ratio, may have a label, and nothing else",
                 values=[str(arms)],
                 remedy="Write [[arms]] with name and ratio for each arm",
             )
@@ -497,18 +561,23 @@ class Design(Printable):
             strata=table.get("strata", ()),
             method=method,
             seed=seed,
+            unit_noun=table.get("unit_noun"),
+            member_noun=table.get("member_noun"),
+            labels={arm["name"]: arm["label"] for arm in arms if "label" in arm},
         )
 
     def _table(self) -> Table:
         ratio = " : ".join(str(share) for _, share in self._arms)
         kind = "clusters" if self.cluster is not None else "individuals"
+        if self._unit_noun:
+            kind = f"{self._unit_noun} ({kind})"
         seed = (
             f"{self.seed} (reproducible, not concealed)" if isinstance(self.seed, int)
             else "key (redacted; concealed)" if self.seed is not None
             else "left out"
         )  # fmt: skip
         rows = [
-            ["arms", f"{' : '.join(arm for arm, _ in self._arms)} = {ratio}"],
+            ["arms", f"{' : '.join(self._arm(arm) for arm, _ in self._arms)} = {ratio}"],
             ["randomised", f"{kind}, named by {self.id_column}"],
             ["strata", ", ".join(self.strata) or "none"],
             ["method", str(self.method)],
@@ -517,6 +586,10 @@ class Design(Printable):
         if self.seed is not None:
             rows.append(["commitment", self.commitment().digest])
         return Table(["design", self.name], rows)
+
+    def _arm(self, name: str) -> str:
+        label = self.labels.get(name)
+        return name if label is None else f"{name} ({label})"
 
     def __repr__(self) -> str:
         return "\n".join(

@@ -131,7 +131,7 @@ class Register:
     notes: list[str]
 
 
-def read_design(table: dict[str, Any], key: Key) -> Design:
+def read_design(table: dict[str, Any], wording: _core.Wording, key: Key) -> Design:
     """Make the design that a ledger was created with."""
     unit = table["unit"]
     names = {"cluster": None, "unit": None}
@@ -142,6 +142,9 @@ def read_design(table: dict[str, Any], key: Key) -> Design:
         strata=table["strata"],
         method=from_table(table["method"]),
         seed=key,
+        unit_noun=wording.unit,
+        member_noun=wording.member,
+        labels=dict(wording.labels),
         **names,
     )
 

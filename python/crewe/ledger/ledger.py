@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, NoReturn
 import numpy as np
 
 from crewe import _core
-from crewe.design.assignment import Assignment, plural
+from crewe.design.assignment import Assignment
 from crewe.design.design import Design
 from crewe.design.keys import Commitment, Key
 from crewe.exceptions import DesignError, InputError, LedgerError, fault
@@ -35,6 +35,7 @@ from crewe.ledger.entries import (
 )
 from crewe.tables.display import Table
 from crewe.tables.printable import Printable
+from crewe.tables.wording import worded
 
 if TYPE_CHECKING:
     from crewe.design.consort import Consort
@@ -196,7 +197,9 @@ class Ledger(Printable):
             # It may be the secret itself, with a slip in it or without: no traceback shows it.
             del key
         inner = _core.Ledger.open(Path(path), held, head, read_only)
-        return cls(inner, Path(path), read_design(json.loads(inner.design()), held))
+        return cls(
+            inner, Path(path), read_design(json.loads(inner.design()), inner.wording(), held)
+        )
 
     def enrol(
         self,
@@ -482,7 +485,7 @@ class Ledger(Printable):
             {"refused while an arm was full": flow.refused} if any(flow.refused) else {},
             [
                 {
-                    "with children who came late": arm.late,
+                    f"with {self.design.member_noun} who came late": arm.late,
                     "given another arm": arm.overridden,
                     "withdrew": arm.withdrawn,
                 }
@@ -510,23 +513,27 @@ class Ledger(Printable):
         return text(family, self.design.id_column)
 
     def _table(self) -> Table:
-        noun = plural(self.design.id_column)
+        noun = self.design.unit_noun
         rows: list[list[Any]]
         try:
             assigned, _ = self._assigned(everybody=True)
-            rows = [[arm, count] for arm, count in assigned.counts().items()]
+            rows = [[worded(arm), count] for arm, count in assigned.counts().items()]
         except InputError:
-            rows = [[arm, 0] for arm in self.design.arms]
+            rows = [[worded(arm), 0] for arm in self.design.arms]
         except LedgerError as error:
             return Table([noun, ""], [], title=f"Ledger {self.path}", notes=[str(error)])
         state = "closed" if self.closed else "open"
-        notes = [*self.notes, *(f"arm '{arm}' is full" for arm in self.full)]
+        notes = [*self.notes, *(f"arm '{worded(arm)}' is full" for arm in self.full)]
         return Table(
             [noun, "drawn"], rows, title=f"{self.design.name}: ledger, {state}", notes=notes
         )
 
     def _panels(self) -> list[Table]:
         return [self._table()]
+
+    @property
+    def _words(self) -> dict[str, str]:
+        return self.design.labels
 
     def __reduce__(self) -> NoReturn:
         raise TypeError("a ledger is an open file with a key; open it again where it is needed")

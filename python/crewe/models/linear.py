@@ -20,6 +20,7 @@ from crewe.models.margins import Margins, margins, predict
 from crewe.tables.display import Table, number, p_value, stars
 from crewe.tables.labels import of_strata
 from crewe.tables.printable import Printable
+from crewe.tables.wording import worded_term
 
 Floats = NDArray[np.float64]
 
@@ -324,7 +325,7 @@ class Linear(Estimates, Printable):
         strata = set(self.strata_terms)
         rows = [
             [
-                term,
+                worded_term(term),
                 number(b),
                 number(se),
                 number(t, 2),

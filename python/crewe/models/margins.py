@@ -11,16 +11,21 @@ from numpy.typing import NDArray
 
 from crewe.exceptions import InputError, fault, shown_labels
 from crewe.frames.column import Columns
+from crewe.frames.fingerprint import fingerprint
 from crewe.frames.source import Source, build, label_of, numbers
 from crewe.models.estimates import columns_of
 from crewe.tables.display import Table, number, p_value, stars
 from crewe.tables.printable import Printable
+from crewe.tables.wording import carry, worded, words_of
 
 if TYPE_CHECKING:
     from crewe.formula.design import Design
     from crewe.models.linear import Linear
 
 Floats = NDArray[np.float64]
+
+
+_SIGNS = {"difference": " − ", "ratio": " / ", "odds_ratio": " / "}
 
 
 @dataclass(repr=False)
@@ -56,17 +61,18 @@ class Margins(Printable):
     counts: list[int] = field(default_factory=list, repr=False)
     compare: str = "difference"
     described: str = ""
+    fingerprint: dict[str, Any] | None = field(default=None, repr=False)
 
     def tidy(self) -> Any:
         """Give the levels: `level, by, estimate, std_error, statistic, df, p_value, conf_low, conf_high`."""
-        return build(self._levels, self.implementation)
+        return build(self._levels, self.implementation, synthetic=self.synthetic)
 
     def contrasts(self) -> Any:
         """Give the comparisons with the first level, with the same columns and `contrast` for `level`.
 
         Ratios stand with their limits as they are; their `std_error`, `statistic` and `p_value` are of the logarithm.
         """
-        return build(self._contrasts, self.implementation)
+        return build(self._contrasts, self.implementation, synthetic=self.synthetic)
 
     def methods(self) -> list[str]:
         """Say in plain sentences what was done."""
@@ -104,8 +110,8 @@ class Margins(Printable):
                 p = float(table["p_value"][i])
                 rows.append(
                     [
-                        str(table[name][i]),
-                        *([str(table["by"][i])] if by else []),
+                        self._said(str(table[name][i])),
+                        *([worded(str(table["by"][i]))] if by else []),
                         number(table["estimate"][i]),
                         number(table["std_error"][i]),
                         number(table["df"][i], 1),
@@ -120,6 +126,15 @@ class Margins(Printable):
         return Table(
             header, rows, title=title, notes=[*self.methods(), *(f"Note: {n}." for n in self.notes)]
         )
+
+    def _said(self, level: str) -> str:
+        """Say a level, or a comparison of two, in the words that hold here."""
+        sign = _SIGNS.get(self.compare, _SIGNS["difference"])
+        names = set(self._levels["level"])
+        first, between, second = level.rpartition(sign)
+        if between and first in names and second in names:
+            return f"{worded(first)}{sign}{worded(second)}"
+        return worded(level)
 
     def _panels(self) -> list[Table]:
         return [self._table()]
@@ -168,15 +183,15 @@ def margins(
     if compare != "difference":
         for key in ("estimate", "conf_low", "conf_high"):
             compared[key] = np.exp(compared[key])
-    sign = "−" if compare == "difference" else "/"
+    sign = _SIGNS.get(compare, _SIGNS["difference"])
     names: dict[str, list[str]] = {"level": [a for a, _ in labels]}
     others: dict[str, list[str]] = {
-        "contrast": [f"{labels[i][0]} {sign} {labels[first[i]][0]}" for i in away]
+        "contrast": [f"{labels[i][0]}{sign}{labels[first[i]][0]}" for i in away]
     }
     if by is not None:
         names["by"] = [b for _, b in labels]
         others["by"] = [labels[i][1] for i in away]
-    return Margins(
+    made = Margins(
         term=term,
         by=by,
         at=at,
@@ -191,7 +206,13 @@ def margins(
         _methods=[*fit._margin_methods(at), *fit.methods()],
         counts=[_count(design.columns, setting) for setting in settings],
         compare=compare,
+        fingerprint={
+            "fingerprint": fingerprint(design.columns),
+            "rows": design.columns.n,
+            "columns": sorted(design.columns),
+        },
     )
+    return carry(made, words_of(fit))
 
 
 def _rows(
@@ -238,7 +259,7 @@ def predict(fit: Linear, data: Any, kind: str, level: float | None) -> Any:
     if kind not in ("response", "link"):
         raise fault(InputError, f"kind={kind!r} is unknown", remedy="Use 'response' or 'link'")
     held = fit._needs_data()
-    implementation = fit.implementation
+    implementation, synthetic = fit.implementation, fit.synthetic
     if data is None:
         rows = held.x
         whole: NDArray[np.bool_] = np.ones(len(rows), dtype=np.bool_)
@@ -247,7 +268,8 @@ def predict(fit: Linear, data: Any, kind: str, level: float | None) -> Any:
         whole = np.asarray(np.isfinite(rows).all(axis=1))
     else:
         rows, whole = held.design.rows_of(data)
-        implementation = Source(data)._implementation
+        source = Source(data)
+        implementation, synthetic = source._implementation, synthetic or source.synthetic
     if level is None:
         table = {"estimate": held.core.predict(np.ascontiguousarray(rows[whole]), kind == "link")}
     else:
@@ -261,7 +283,7 @@ def predict(fit: Linear, data: Any, kind: str, level: float | None) -> Any:
     for key, found_values in table.items():
         spread[key] = np.full(len(rows), np.nan)
         spread[key][whole] = found_values
-    return build(spread, implementation)
+    return build(spread, implementation, synthetic=synthetic)
 
 
 def _settings(

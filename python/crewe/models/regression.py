@@ -18,6 +18,7 @@ from crewe.formula.design import Design
 from crewe.formula.names import unquoted
 from crewe.frames.arguments import checked
 from crewe.frames.source import Source, aligned, index_of, numbers
+from crewe.frames.synthetic import marked
 from crewe.models.groups import FitFamily, FitGroup, fit_family, several_formulas
 from crewe.models.linear import (
     Data,
@@ -28,6 +29,7 @@ from crewe.models.linear import (
 )
 from crewe.models.request import in_groups, read
 from crewe.models.weights import Weights, left_out_note
+from crewe.tables.wording import carry
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -353,7 +355,7 @@ def _from_formula(kind: type[Fitted], formula: str, data: Any, options: _Options
     )
     with rows_of_the_data(built.rows):
         fitted: Fitted = fit.vcov(_kind(options.vcov, groups), options.df)
-    return fitted
+    return carry(fitted, asked.words)
 
 
 def _kind(asked: str | None, groups: Any) -> str:
@@ -413,7 +415,7 @@ def _from_arrays(kind: type[Fitted], y: Any, x: Any, options: _Options) -> Fitte
         df_residual=core.df_residual,
         statistics=statistics,
         base_notes=notes,
-        synthetic=options.synthetic,
+        synthetic=options.synthetic or marked(y) or marked(x),
         keep_data=options.keep_data,
         implementation=None,
         data=Data(columns, outcome, core, groups, None, ids, weighted),

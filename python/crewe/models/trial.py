@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -78,6 +78,7 @@ class Trial:
     _arm: NDArray[np.uint8]
     _arms: list[str]
     _noun: str
+    words: Mapping[str, str] = field(default_factory=dict)
 
     def strata_terms(self, design: Design) -> list[str]:
         """Name the coefficients of the strata or sets: those that the design added, and a long list of the formula's own."""
@@ -95,7 +96,7 @@ class Trial:
         kept = np.bincount(self._arm[rows], minlength=len(self._arms))
         all_rows = np.bincount(self._arm, minlength=len(self._arms))
         parts = [
-            f"{arm} {total - stays} of {total}"
+            f"{self.words.get(arm, arm)} {total - stays} of {total}"
             for arm, total, stays in zip(self._arms, all_rows, kept, strict=True)
         ]
         return f"rows dropped by arm: {', '.join(parts)}"
@@ -353,15 +354,14 @@ def join(
         _arm=joined.arm,
         _arms=list(joined.arms),
         _noun=assignment.noun,
+        words=assignment.design.labels,
     )
 
 
 def _mark(assignment: Any) -> str:
     """Give the name of a trial, and a hash over its units and their arms."""
     drawn = hashlib.sha256()
-    for part in (*assignment._labels, *assignment.design.arms):
-        drawn.update(str(part).encode())
-        drawn.update(b"\x1f")
+    drawn.update("\x1f".join([*assignment._labels, *assignment.design.arms, ""]).encode())
     drawn.update(np.asarray(assignment._arm).tobytes())
     return f"{assignment.design.name} ({drawn.hexdigest()[:8]})"
 

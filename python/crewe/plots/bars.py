@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from crewe.plots import style as _style
 from crewe.tables.labels import fixed, share
+from crewe.tables.wording import worded
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -66,7 +67,7 @@ class Bars:
 
     def name(self, text: str) -> str:
         """Give what to print in place of a group or a series."""
-        return self.labels.get(str(text), str(text))
+        return self.labels.get(str(text), worded(str(text)))
 
     def words(self, value: float) -> str:
         """Write a value as the figure does."""

@@ -10,12 +10,14 @@ from crewe.frames.arguments import checked
 from crewe.plots import style as _style
 from crewe.tables import protocols
 from crewe.tables.labels import fixed, model_names, pretty, strata_of
+from crewe.tables.wording import in_words
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 
 @checked
+@in_words
 def coefplot(
     fits: Any,
     *,

@@ -13,12 +13,14 @@ from crewe.plots import style as _style
 from crewe.tables import protocols
 from crewe.tables.display import number
 from crewe.tables.labels import pretty, strata_of
+from crewe.tables.wording import in_words, worded
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 
 @checked
+@in_words
 def forest(
     frame: Any,
     *,
@@ -124,7 +126,7 @@ def _lines(
     named = _named(frame)
     if named is not None:
         return [
-            (row, ", ".join(filter(None, [labels.get(name, name), group])))
+            (row, ", ".join(filter(None, [labels.get(name, worded(name)), group])))
             for name, result in named.items()
             for row, group in _lines(result, terms, level, labels)
         ]
@@ -166,7 +168,7 @@ def _group(name: str, value: str, labels: dict[str, str]) -> str:
     """Word a subgroup by its column and its value; outcomes and arms speak for themselves."""
     if value in labels:
         return labels[value]
-    return pretty(value) if name == "outcome" else f"{pretty(name)}: {value}"
+    return pretty(value) if name == "outcome" else f"{pretty(name)}: {worded(value)}"
 
 
 @_style.printed()

@@ -11,12 +11,14 @@ from crewe.frames.arguments import checked
 from crewe.plots import style as _style
 from crewe.tables import protocols
 from crewe.tables.labels import pretty, signed
+from crewe.tables.wording import in_words, worded
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 
 @checked
+@in_words
 def love(
     balance: Any,
     *,
@@ -74,7 +76,7 @@ def love(
     split = [name for name in ("arm", "level") if len({row.get(name) for row in rows}) > 1]
     series: dict[str, dict[str, float]] = {}
     for row in rows:
-        title = ", ".join(str(row[name]) for name in split)
+        title = ", ".join(worded(str(row[name])) for name in split)
         series.setdefault(title, {})[str(row["term"])] = _known(row[difference])
     largest: dict[str, float] = {}
     for values in series.values():

@@ -14,6 +14,7 @@ from crewe.plots import style as _style
 from crewe.tables import protocols
 from crewe.tables.display import p_value, stars
 from crewe.tables.labels import fixed, pretty, share, signed
+from crewe.tables.wording import in_words, worded
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -30,6 +31,7 @@ class _Group:
 
 
 @checked
+@in_words
 def means(
     margins: Any,
     *,
@@ -185,7 +187,7 @@ def _groups(margins: Any, level: float | None, labels: dict[str, str]) -> list[_
         tests = protocols.rows(given()) if callable(given) else []
         counts = list(protocols.attribute(result, "counts") or [0] * len(levels))
         for value in dict.fromkeys(row.get("by") for row in levels):
-            text = "" if value is None else labels.get(str(value), str(value))
+            text = "" if value is None else labels.get(str(value), worded(str(value)))
             groups.append(
                 _Group(
                     title=text or str(title),
@@ -218,7 +220,7 @@ def _draw(groups: list[_Group], names: list[str], options: _Options, ax: Any) ->
         y = [row["estimate"] for _, row in places]
         low = [row["estimate"] - row["conf_low"] for _, row in places]
         high = [row["conf_high"] - row["estimate"] for _, row in places]
-        title = options.labels.get(name, name)
+        title = options.labels.get(name, worded(name))
         if bars:
             ax.bar(
                 x,
@@ -365,7 +367,7 @@ def _alt(groups: list[_Group], names: list[str], options: _Options) -> str:
             for row, n in zip(group.levels, group.counts, strict=True)
         }
         parts = [
-            f"{options.labels.get(name, name)} {options.value(row['estimate'])} "
+            f"{options.labels.get(name, worded(name))} {options.value(row['estimate'])} "
             f"({options.value(row['conf_low'])} to {options.value(row['conf_high'])}"
             f"{sizes.get(name, '')})"
             for name in names

@@ -13,6 +13,7 @@ from crewe.comparisons.samples import Result, interval_heading, spread
 from crewe.exceptions import InputError, fault
 from crewe.plots import style
 from crewe.tables.display import Table, number, p_value
+from crewe.tables.wording import worded
 
 Floats = NDArray[np.float64]
 
@@ -145,8 +146,8 @@ class RandomisationTest(Result):
         """How the p-value was formed."""
         tail = {
             "two-sided": "two-sided: twice the smaller tail, at most 1",
-            "greater": f"one-sided: larger than in {self.reference}",
-            "less": f"one-sided: smaller than in {self.reference}",
+            "greater": f"one-sided: larger than in {worded(self.reference)}",
+            "less": f"one-sided: smaller than in {worded(self.reference)}",
         }[self.alternative]
         if not self.exact:
             return f"{tail}; (1 + x)/(1 + {self.assignments:,}) for x draws at least as extreme"
@@ -206,7 +207,7 @@ class RandomisationTest(Result):
             interval = "" if comparison.conf_int is None else _limits(*comparison.conf_int)
             rows.append(
                 [
-                    f"{comparison.arm} − {self.reference}",
+                    f"{worded(comparison.arm)} − {worded(self.reference)}",
                     number(comparison.estimate, 3),
                     interval,
                     number(comparison.statistic, 3),

@@ -22,6 +22,7 @@ from crewe.resampling._function import by_function
 from crewe.resampling._ledger import of_ledger
 from crewe.resampling._read import Rows, missing, rows_of
 from crewe.resampling._result import Comparison, RandomisationTest
+from crewe.tables.wording import carry
 
 
 @checked
@@ -154,7 +155,7 @@ def randomisation_test(
     _core.check_word("weights", str(weights))
     draws = count(draws, "draws")
     source = Source(data)
-    synthetic = synthetic or bool(getattr(data, "attrs", {}).get("synthetic", False))
+    synthetic = synthetic or source.synthetic
     options = _core.RandomisationOptions(draws, seed, alternative, level, interval, weights)
     if callable(statistic) and not isinstance(statistic, str):
         if studentised or compared is not None:
@@ -184,7 +185,7 @@ def randomisation_test(
     test.reference = design.arms[0]
     test.procedure = str(design.design.method)
     test.units = design.noun
-    return test
+    return carry(test, design.design.labels)
 
 
 def _refuse_few(assignment: Assignment, unit: NDArray[Any]) -> None:

@@ -16,6 +16,7 @@ from crewe.frames.source import build, numbers
 from crewe.models.margins import _label, _values
 from crewe.tables.display import Table, number
 from crewe.tables.printable import Printable
+from crewe.tables.wording import carry, worded, words_of
 
 
 @dataclass(repr=False)
@@ -62,6 +63,7 @@ class AdjustedCurves(Printable):
                 "conf_high": np.concatenate([curve.conf_high for curve in curves]),
             },
             self.implementation,
+            synthetic=self.synthetic,
         )
 
     def summary(self) -> Table:
@@ -82,7 +84,7 @@ class AdjustedCurves(Printable):
         ]
         notes = [f"Averaged over the covariates of all rows; {100 * self.level:g}% intervals."]
         return Table(
-            [self.time_name, *[f"{self.term} = {value}" for value in self.values]],
+            [self.time_name, *[f"{self.term} = {worded(value)}" for value in self.values]],
             rows,
             title="Adjusted survival" + (" (SYNTHETIC data)" if self.synthetic else ""),
             notes=[*notes, *[f"Note: {note}." for note in self.notes]],
@@ -156,7 +158,7 @@ def adjusted_curves(
     settings = [design.with_values({term: value}) for value in values]
     at = core.event_times() if times is None else np.ascontiguousarray(numbers(times, "times"))
     found = core.adjusted_curves(fit._covariance(), settings, at, conf_type, level)
-    return AdjustedCurves(
+    made = AdjustedCurves(
         term=term,
         values=[_label(value) for value in values],
         level=level,
@@ -167,3 +169,4 @@ def adjusted_curves(
         changes=found.differences,
         implementation=fit.implementation,
     )
+    return carry(made, words_of(fit))

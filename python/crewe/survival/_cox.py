@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from crewe import _core
 from crewe.exceptions import InputError, fault
 from crewe.frames.arguments import checked
 from crewe.frames.source import aligned, index_of, numbers
+from crewe.frames.synthetic import marked
 from crewe.models.linear import (
     array_clusters,
     design_needs_a_formula,
@@ -25,6 +26,7 @@ from crewe.survival._surv import (
     refuse_missing_times,
     sides,
 )
+from crewe.tables.wording import carry
 
 __all__ = ["CoxPH", "coxph"]
 
@@ -105,7 +107,9 @@ def coxph(
         if design is not None:
             raise design_needs_a_formula()
         rows, terms, shown = _from_arrays(formula, data, cluster, strata, weights, names)
+        synthetic = synthetic or formula.synthetic or marked(data)
         notes: list[str] = []
+        words: Mapping[str, str] = {}
         implementation, cluster_name, labels = None, None if cluster is None else "cluster", []
         if rows.strata is not None:
             labels = [f"stratum {k + 1}" for k in range(int(rows.strata.max()) + 1)]
@@ -126,7 +130,7 @@ def coxph(
         layer = None if asked.trial is None else asked.trial.layer
         if layer is not None and layer not in layers:
             layers.append(layer)
-        synthetic = synthetic or asked.synthetic
+        synthetic, words = synthetic or asked.synthetic, asked.words
         refuse_missing_times(asked.source, parts, asked.rows)
         made = asked.model([*parts.columns(), *layers])
         built, notes, by_kind = made.design, made.notes, made.by_kind
@@ -166,7 +170,8 @@ def coxph(
         groups=groups,
         by_kind=by_kind,
     )
-    return fit.vcov(("iid" if rows.clusters is None else "CR0") if vcov is None else vcov)
+    fitted = fit.vcov(("iid" if rows.clusters is None else "CR0") if vcov is None else vcov)
+    return carry(fitted, words)
 
 
 def _from_arrays(

@@ -23,6 +23,7 @@ from crewe.survival._surv import Surv, equals
 from crewe.survival._zph import ProportionalHazards
 from crewe.tables.display import Table, number, p_value, stars
 from crewe.tables.printable import Printable
+from crewe.tables.wording import worded_term
 
 Floats = NDArray[np.float64]
 Codes = NDArray[np.uint32]
@@ -422,7 +423,7 @@ class CoxPH(Estimates, Printable):
         table = self._table(level)
         rows = [
             [
-                term,
+                worded_term(term),
                 number(b),
                 number(np.exp(b), 3),
                 number(se),

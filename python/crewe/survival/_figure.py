@@ -11,6 +11,7 @@ import numpy as np
 from crewe import _core
 from crewe.exceptions import InputError, fault
 from crewe.plots import style as _style
+from crewe.tables.wording import worded
 
 _NICE = (1, 2, 2.5, 5, 10)
 
@@ -19,7 +20,7 @@ _NICE = (1, 2, 2.5, 5, 10)
 def survival_figure(
     curves: Sequence[Mapping[str, Any]],
     *,
-    at_risk: Callable[[Sequence[float]], Mapping[str, Any]] | None,
+    at_risk: Callable[[Sequence[float]], Mapping[str, Sequence[str]]] | None,
     medians: Sequence[float] | None,
     end: float | None,
     step: float | None,
@@ -135,7 +136,7 @@ def _reach(last: float, end: float | None, step: float | None) -> tuple[float, f
 
 
 def _long(names: Sequence[str], labels: Mapping[str, str]) -> bool:
-    return any(len(labels.get(name, name)) > _ROOM for name in names)
+    return any(len(labels.get(name, worded(name))) > _ROOM for name in names)
 
 
 def _tick(end: float) -> float:
@@ -165,7 +166,7 @@ def _table_below(
     ax: Any,
     ticks: Any,
     names: Sequence[str],
-    counts: Mapping[str, Any],
+    counts: Mapping[str, Sequence[str]],
     labels: Mapping[str, str],
     styles: Mapping[str, _style.ArmStyle],
 ) -> None:
@@ -189,15 +190,15 @@ def _table_below(
     put("Number at risk", 0, 0, anchor="left", transform="axes fraction", fontweight="bold")
     long = _long(names, labels)
     # 7.5-point digits are 4.8 points wide; the first count stands half to the left of nought.
-    widest = max((len(f"{counts[name][0]:,.0f}") for name in names), default=1)
+    widest = max((len(counts[name][0]) for name in names), default=1)
     beside = -max(14.0, 2.4 * widest + 6.0)
     for place, name in enumerate(names, start=1):
         # A long name has a line of its own above its numbers.
         line = 2 * place if long else place
         ax.annotate(
-            textwrap.shorten(labels.get(name, name), 70, placeholder=" …")
+            textwrap.shorten(labels.get(name, worded(name)), 70, placeholder=" …")
             if long
-            else labels.get(name, name),
+            else labels.get(name, worded(name)),
             xy=(0, 0),
             xytext=(0, -34 - 11 * (line - 1)) if long else (beside, -34 - 11 * line),
             xycoords="axes fraction",
@@ -209,7 +210,7 @@ def _table_below(
             annotation_clip=False,
         )
         for x, count in zip(ticks, counts[name], strict=True):
-            put(f"{count:,.0f}", float(x), line, anchor="center", transform=axis)
+            put(count, float(x), line, anchor="center", transform=axis)
 
 
 def _alt(
@@ -221,7 +222,7 @@ def _alt(
     ylabel: str,
     end: float,
     medians: Sequence[float] | None,
-    counts: Mapping[str, Any] | None,
+    counts: Mapping[str, Sequence[str]] | None,
     means: tuple[float, Sequence[float]] | None,
 ) -> str:
     parts = [f"{kind} curves. {ylabel} against {xlabel}, 0 to {end:g}."]
@@ -229,12 +230,12 @@ def _alt(
         at = int(_core.last_at(curve["time"], np.array([float(end)]))[0])
         value = 1.0 if at < 0 else float(curve["survival"][at])
         shown = f"{value:.0%}" if np.isfinite(value) else "not known"
-        sentence = f"{labels.get(name, name)}: {shown} at the end"
+        sentence = f"{labels.get(name, worded(name))}: {shown} at the end"
         if medians is not None and np.isfinite(medians[i]):
             sentence += f", median {medians[i]:g}"
         if means is not None:
             sentence += f", mean {means[1][i]:g} up to {means[0]:g}"
         if counts is not None:
-            sentence += f", {counts[name][0]:,.0f} at risk at the start"
+            sentence += f", {counts[name][0]} at risk at the start"
         parts.append(sentence + ".")
     return " ".join(parts)

@@ -17,6 +17,7 @@ from crewe.models.request import each
 from crewe.survival._surv import equals, grouped, need_text
 from crewe.tables.display import Table, number
 from crewe.tables.printable import Printable
+from crewe.tables.wording import carry, worded
 
 
 @dataclass(repr=False)
@@ -65,12 +66,13 @@ class LogRank(Printable):
                 "p_value": [self.p_value] * k,
             },
             self.implementation,
+            synthetic=self.synthetic,
         )
 
     def summary(self) -> Table:
         """Give the printed table."""
         rows = [
-            [group, f"{n:,}", f"{o:g}", number(float(e), 1)]
+            [worded(group), f"{n:,}", f"{o:g}", number(float(e), 1)]
             for group, n, o, e in zip(
                 self.groups, self.n, self.observed, self.expected, strict=True
             )
@@ -175,7 +177,7 @@ def logrank(
         )
     with rows_of_the_data(read.rows):
         test = _core.logrank(read.surv.core(), read.groups, read.labels, read.strata)
-    return LogRank(
+    made = LogRank(
         groups=read.labels,
         by=read.by,
         n=test.n,
@@ -190,3 +192,4 @@ def logrank(
         synthetic=synthetic or read.synthetic,
         implementation=read.implementation,
     )
+    return carry(made, read.words)

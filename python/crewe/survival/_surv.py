@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -20,6 +20,7 @@ from crewe.formula.names import split, unquoted
 from crewe.frames import cells as _cells
 from crewe.frames.column import Columns
 from crewe.frames.source import Source, aligned, index_of, numbers
+from crewe.frames.synthetic import marked
 from crewe.models.request import need_formula, numeric, read, refuse_empty
 from crewe.tables.display import p_value
 
@@ -58,6 +59,7 @@ class Surv:
         )
         self.time_name = "time"
         self.event_name = "event"
+        self.synthetic = marked(time) or marked(event)
         if len(self.time) != len(self.event):
             raise fault(
                 InputError,
@@ -310,6 +312,7 @@ class Grouped:
     implementation: Any
     synthetic: bool
     rows: NDArray[np.int64] | None = None
+    words: Mapping[str, str] = field(default_factory=dict)
     clusters: Codes | None = None
     cluster_name: str = ""
     mark: str = ""
@@ -356,7 +359,17 @@ def grouped(
         weight = (
             None if weights is None else _numbers(aligned(weights, index, "weights"), "weights")
         )
-        return Grouped(formula, groups, labels, "group", layers, weight, [], None, False)
+        return Grouped(
+            formula,
+            groups,
+            labels,
+            "group",
+            layers,
+            weight,
+            [],
+            None,
+            formula.synthetic or marked(data),
+        )
     parts = sides(formula)
     by = [] if parts.right == "1" else [unquoted(name) for name in split(parts.right, "+")]
     asked = read(data, by, design=design, cluster=cluster, missing=missing)
@@ -412,6 +425,7 @@ def grouped(
         source._implementation,
         asked.synthetic,
         asked.rows[rows],
+        asked.words,
         None if clusters is None else np.ascontiguousarray(clusters.codes[rows], dtype=np.uint32),
         "" if clusters is None else clusters.name,
         asked.mark,

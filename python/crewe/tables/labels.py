@@ -8,6 +8,7 @@ from typing import Any
 
 from crewe.exceptions import InputError, fault
 from crewe.tables import protocols
+from crewe.tables.wording import worded
 
 MINUS = "\N{MINUS SIGN}"
 
@@ -25,7 +26,7 @@ def pretty(term: str) -> str:
     parts = []
     for part in re.split(r":(?![^\[(]*[\])])", term):
         found = re.fullmatch(r"(?:C\()?(.+?)(?:,[^)]*)?\)?\[(?:T\.)?(.+)\]", part)
-        parts.append(f"{spaced(found[1])}: {found[2]}" if found else spaced(part))
+        parts.append(f"{spaced(found[1])}: {worded(found[2])}" if found else spaced(part))
     return " × ".join(parts)
 
 

@@ -14,6 +14,7 @@ from crewe.tables.display import Table, number, stars
 from crewe.tables.labels import MINUS, model_names, of_strata, outcome, pretty, sentence, strata_of
 from crewe.tables.printable import Printable, Words
 from crewe.tables.sheet import Stacked
+from crewe.tables.wording import in_words
 
 _SHOWN = {
     "std_error": "Standard errors in brackets.",
@@ -31,6 +32,7 @@ _FACTS = (
 
 
 @checked
+@in_words
 def table(
     fits: Any,
     *,

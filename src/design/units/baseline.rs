@@ -63,7 +63,7 @@ impl Units {
             .column(column.name())
             .rows((0..self.rows().len()).filter(|&row| spans[self.rows()[row] as usize]))
             .ids(spanning.iter().map(|&u| format!("{} {}", self.unit().column(), self.labels()[u])))
-            .remedy("Give all rows of a cluster the same value, for instance the oldest child's")
+            .remedy("Give all rows of a cluster the same value, for instance that of its first")
             .design());
         }
         let factor = Factor { name: column.name().to_owned(), level, levels: ranked.labels };

@@ -94,6 +94,39 @@ impl Column {
         Self { name: nfc(name), codes, labels }
     }
 
+    /// A column of whole numbers, whose labels are their decimal text.
+    ///
+    /// ```
+    /// use crewe::design::Column;
+    /// let family = Column::from_whole("family", &[12, -3, 12]);
+    /// assert_eq!((family.label(0), family.label(1)), (Some("12"), Some("-3")));
+    /// ```
+    #[must_use]
+    pub fn from_whole(name: &str, values: &[i64]) -> Self {
+        let (least, most) = values.iter().fold((i64::MAX, i64::MIN), |(a, b), &v| (a.min(v), b.max(v)));
+        let span = most.checked_sub(least).and_then(|span| usize::try_from(span).ok());
+        let mut labels = Vec::new();
+        let mut coded = |value: i64, code: &mut u32| {
+            if *code == MISSING {
+                *code = labels.len() as u32;
+                labels.push(value.to_string());
+            }
+            *code
+        };
+        let codes = match span.filter(|span| *span < 8 * values.len() + 1_024) {
+            // Numbers that lie close together, as those of a register do, are looked up by their place.
+            Some(span) => {
+                let mut seen = vec![MISSING; span + 1];
+                values.iter().map(|&value| coded(value, &mut seen[(value - least) as usize])).collect()
+            }
+            None => {
+                let mut seen: HashMap<i64, u32> = HashMap::new();
+                values.iter().map(|&value| coded(value, seen.entry(value).or_insert(MISSING))).collect()
+            }
+        };
+        Self { name: nfc(name), codes, labels }
+    }
+
     /// The column's name in the user's data, for errors.
     pub fn name(&self) -> &str {
         &self.name

@@ -100,7 +100,7 @@ impl Units {
         if n == 0 {
             return Err(Fault::new("the data have no rows")
                 .column(ids.name())
-                .remedy("Pass one row for each unit, or for each child of a cluster")
+                .remedy("Pass one row for each unit, or for each member of a cluster")
                 .input());
         }
         for column in strata {
@@ -268,6 +268,6 @@ fn spans_strata(ids: &Column, column: &Column, rows: &[u32], labels: &[String]) 
         .column(column.name())
         .rows((0..rows.len()).filter(|&row| spans[rows[row] as usize]))
         .ids(spanning.iter().map(|&unit| format!("{} {}", ids.name(), labels[unit])))
-        .remedy("Give all rows of a cluster the same stratum, for instance the oldest child's")
+        .remedy("Give all rows of a cluster the same stratum, for instance that of its first")
         .design()
 }
