@@ -58,6 +58,8 @@ def acceptability(found: Decision, labels: Mapping[str, str], ax: Any) -> Any:
     _style.alt_text(
         ax, f"Cost-effectiveness acceptability curves, {_title(found)}. {'. '.join(ends)}."
     )
+    if found.sensitivity.analysis.synthetic:
+        _style.label_synthetic(ax)
     return ax
 
 
@@ -117,6 +119,8 @@ def plane(found: Decision, willingness: float | None, labels: Mapping[str, str],
         ax, f"{shown:,} of {found.sensitivity.draws:,} draws, {_title(found)}; cross: means{line}"
     )
     _style.alt_text(ax, f"Cost-effectiveness plane, {_title(found)}. {'. '.join(said)}.")
+    if found.sensitivity.analysis.synthetic:
+        _style.label_synthetic(ax)
     return ax
 
 
@@ -158,4 +162,6 @@ def bars(found: Tornado, ax: Any) -> Any:
         for i, name in enumerate(swings.names)
     ]
     _style.alt_text(ax, f"Tornado of {found.result}. {'. '.join(said)}.")
+    if found.sensitivity.analysis.synthetic:
+        _style.label_synthetic(ax)
     return ax

@@ -169,6 +169,7 @@ class Sensitivity(Printable):
             },
             implementation,
             lazy=lazy,
+            synthetic=self.analysis.synthetic,
         )
 
     @property
@@ -235,7 +236,7 @@ class Sensitivity(Printable):
             Table(
                 header,
                 rows,
-                title=f"{self.analysis.title}: {name}" if name else self.analysis.title,
+                title=f"{self.analysis.caption}: {name}" if name else self.analysis.caption,
                 align="llrrrr",
             )
             for name, rows in parts.items()
