@@ -14,9 +14,9 @@ from crewe.frames.arguments import checked
 from crewe.frames.source import build, numbers
 from crewe.models.linear import rows_of_the_data
 from crewe.models.request import each
-from crewe.survival import _at_risk as at_risk
+from crewe.survival._risk_counts import risk_counts, risk_written
 from crewe.survival._surv import grouped, need_text
-from crewe.tables.counts import Relation, Told, cell, counted
+from crewe.tables.counts import Count, Relation, Told, cell, counted
 from crewe.tables.display import Table, number
 from crewe.tables.printable import Printable
 from crewe.tables.wording import carry, worded
@@ -108,7 +108,11 @@ class KaplanMeier(Printable):
         )
 
     def _at_risk(self, times: Sequence[float]) -> dict[str, Floats]:
-        return at_risk.numbers_at(self, numbers(times, "times"))
+        wanted = numbers(times, "times")
+        return {
+            group: curve.at_risk_at(wanted)
+            for group, curve in zip(self.groups, self.curves, strict=True)
+        }
 
     def risk_table(self, times: Sequence[float]) -> Table:
         """Give the table of the numbers at risk just before each of `times`, as a figure has it.
@@ -130,7 +134,7 @@ class KaplanMeier(Printable):
         [['no', '216', '187', '154'], ['yes', '216', '194', '168']]
         """
         wanted = numbers(times, "times")
-        counts, relations = at_risk.counts_at(self, wanted)
+        counts, relations = self._risk_counts(wanted)
         return Table(
             [self.by or "group", *(f"{time:g}" for time in wanted)],
             [[worded(group), *map(cell, counts[group])] for group in self.groups],
@@ -138,8 +142,11 @@ class KaplanMeier(Printable):
             relations=relations,
         )
 
+    def _risk_counts(self, times: Floats) -> tuple[dict[str, list[Count]], list[Relation]]:
+        return risk_counts(self.groups, self.curves, self.by, self.time_name, times)
+
     def _risk_written(self, times: Sequence[float]) -> dict[str, list[str]]:
-        return at_risk.written_at(self, numbers(times, "times"))
+        return risk_written(*self._risk_counts(numbers(times, "times")))
 
     def survival_at(self, times: Sequence[float]) -> Any:
         """Give the curves at any times: `term, time, estimate, std_error, conf_low, conf_high`.
