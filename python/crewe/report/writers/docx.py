@@ -105,8 +105,9 @@ class _Word:
         date = self.document.date
         moment = datetime(date.year, date.month, date.day)
         core = self.file.core_properties
-        core.title, core.author, core.language = self.document.title, self.document.author, "en-GB"
-        core.subject = self.document.subtitle
+        # Word holds no more letters in a property.
+        core.title, core.author = self.document.title[:255], self.document.author[:255]
+        core.subject, core.language = self.document.subtitle[:255], "en-GB"
         core.last_modified_by, core.comments, core.revision = "", "", 1
         core.created = core.modified = moment
         for defaults in self.file.styles.element.iter(qn("w:lang")):
