@@ -63,10 +63,10 @@ def docx(document: Document) -> bytes:
 
 def _dated(data: bytes) -> bytes:
     """Give the same archive with one date for every entry: the same report gives the same bytes."""
-    buffer = io.BytesIO()
+    made = io.BytesIO()
     with (
         zipfile.ZipFile(io.BytesIO(data)) as before,
-        zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as after,
+        zipfile.ZipFile(made, "w", zipfile.ZIP_DEFLATED) as after,
     ):
         for name in before.namelist():
             # A picture of the template shows nothing that is in the report.
@@ -77,7 +77,7 @@ def _dated(data: bytes) -> bytes:
                 part = re.sub(rb"<Relationship [^>]*thumbnail[^>]*/>", b"", part)
             entry = zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0))
             after.writestr(entry, part, zipfile.ZIP_DEFLATED)
-    return buffer.getvalue()
+    return made.getvalue()
 
 
 class _Word:
