@@ -17,10 +17,10 @@ from crewe.frames.arguments import checked
 from crewe.frames.source import Source, build
 from crewe.models.linear import Linear
 from crewe.models.margins import Margins
+from crewe.tables.counts import Count, Counted, Told, cell, counted
 from crewe.tables.display import Table, number, p_value
 from crewe.tables.labels import fixed, sentence, share, signed
 from crewe.tables.printable import Printable
-from crewe.tables.sheet import Stacked
 from crewe.tables.wording import carry, worded, words_of
 
 if TYPE_CHECKING:
@@ -112,7 +112,7 @@ def outcome_table(
             except CreweError as error:
                 notes.append(f"{called}: no relative effect, for {error.problem}")
         with_data = _with_data(source, fit, arm, design, levels)
-        rows += _rows(called, levels, ratios, _is_binary(fit), with_data, randomised)
+        rows += _rows(called, levels, ratios, _events(fit, arm), with_data, randomised)
         notes += [f"{called}: {note}" if len(named) > 1 else note for note in levels.notes]
     first = sources[0]
     made = OutcomeTable(
@@ -138,10 +138,25 @@ class _Row:
     randomised: int | None
     with_data: int
     analysed: int
-    binary: bool
+    events: int | None
     level: dict[str, float]
     difference: dict[str, float] | None
     ratio: dict[str, float] | None
+
+    @property
+    def binary(self) -> bool:
+        return self.events is not None
+
+    def count(self, what: str, value: int) -> Count:
+        return counted(value, {"arm": self.arm, self.outcome: what})
+
+    def behind(self) -> tuple[Count, ...]:
+        """Give the counts that a level of the arm gives away: of 0 and 1 those who have it and those who do not."""
+        analysed = self.count("analysed", self.analysed)
+        if self.events is None:
+            return (analysed,)
+        others = self.analysed - self.events
+        return (self.count("1", self.events), analysed, self.count("0", others))
 
 
 @dataclass(repr=False)
@@ -219,6 +234,11 @@ class OutcomeTable(Printable):
             dict.fromkeys([*said, *(one for source in self.sources for one in source.methods())])
         )
 
+    def _randomised(self, row: _Row) -> Counted:
+        at = {"arm": row.arm}
+        members = counted(row.randomised or 0, at, "rows randomised")
+        return cell(members, counted(row.randomised_units or 0, at, str(self.unit)), form="{} ({})")
+
     def _panels(self) -> Sequence[Table]:
         percent = f"{100 * self.confidence:g}% confidence intervals"
         units = self.unit is not None
@@ -234,17 +254,28 @@ class OutcomeTable(Printable):
             "p",
         ]
         body = []
+        first: dict[str, _Row] = {}
         for row in self.rows:
+            first.setdefault(row.outcome, row)
             body.append(
                 [
                     row.outcome,
                     worded(row.arm),
-                    *([f"{row.randomised:,} ({row.randomised_units:,})"] if units else []),
-                    f"{row.with_data:,}",
-                    f"{row.analysed:,}",
-                    _level(row.level, row.binary),
-                    _difference(row.difference, row.binary) if row.difference else "reference",
-                    _ratio(row.ratio) if row.ratio else "",
+                    *([self._randomised(row)] if units else []),
+                    cell(row.count("with data", row.with_data)),
+                    cell(row.count("analysed", row.analysed)),
+                    cell(Told(_level(row.level, row.binary), row.behind())),
+                    cell(
+                        Told(
+                            _difference(row.difference, row.binary),
+                            first[row.outcome].behind() + row.behind(),
+                        )
+                    )
+                    if row.difference
+                    else "reference",
+                    cell(Told(_ratio(row.ratio), first[row.outcome].behind() + row.behind()))
+                    if row.ratio
+                    else "",
                     p_value(row.difference["p_value"]) if row.difference else "",
                 ]
             )
@@ -254,15 +285,15 @@ class OutcomeTable(Printable):
         return [Table(header, body, title=title, notes=notes, align=align)]
 
 
-def _level(one: Mapping[str, float], binary: bool) -> Stacked:
+def _level(one: Mapping[str, float], binary: bool) -> str:
     value = one["estimate"]
-    return Stacked(share(value) if binary else fixed(value, 2), _interval(one, binary))
+    return f"{share(value) if binary else fixed(value, 2)}\n{_interval(one, binary)}"
 
 
-def _difference(one: Mapping[str, float], binary: bool) -> Stacked:
+def _difference(one: Mapping[str, float], binary: bool) -> str:
     value = one["estimate"]
     shown = f"{signed(100 * value)} points" if binary else signed(value, 2)
-    return Stacked(shown, _interval(one, binary))
+    return f"{shown}\n{_interval(one, binary)}"
 
 
 def _interval(one: Mapping[str, float], binary: bool) -> str:
@@ -271,14 +302,24 @@ def _interval(one: Mapping[str, float], binary: bool) -> str:
     return f"({fixed(factor * low, digits)} to {fixed(factor * high, digits)})"
 
 
-def _ratio(one: Mapping[str, float]) -> Stacked:
+def _ratio(one: Mapping[str, float]) -> str:
     low, high = number(one["conf_low"], 2), number(one["conf_high"], 2)
-    return Stacked(number(one["estimate"], 2), f"({low} to {high})")
+    return f"{number(one['estimate'], 2)}\n({low} to {high})"
 
 
 def _is_binary(fit: Linear) -> bool:
     values = fit._needs_data().y
     return bool(np.isin(values, (0.0, 1.0)).all())
+
+
+def _events(fit: Linear, arm: str) -> dict[str, int] | None:
+    """Count by arm the analysed rows whose outcome is 1; None where it is not 0 and 1."""
+    if not _is_binary(fit):
+        return None
+    held = fit._needs_data()
+    assert held.design is not None, "margins were made from it"
+    names, codes = cells.levels(held.design.columns[arm])
+    return {name: int(held.y[codes == place].sum()) for place, name in enumerate(names)}
 
 
 def _randomised(design: Assignment) -> dict[str, tuple[int, int]]:
@@ -314,7 +355,7 @@ def _rows(
     outcome: str,
     levels: Margins,
     ratios: Margins | None,
-    binary: bool,
+    events: Mapping[str, int] | None,
     with_data: Mapping[str, int],
     randomised: Mapping[str, tuple[int, int]] | None,
 ) -> list[_Row]:
@@ -329,7 +370,7 @@ def _rows(
                 randomised=rows,
                 with_data=with_data.get(arm, 0),
                 analysed=levels.counts[i],
-                binary=binary,
+                events=events.get(arm, 0) if events is not None else None,
                 level=_picked(levels._levels, i),
                 difference=_picked(levels._contrasts, i - 1) if i else None,
                 ratio=_picked(ratios._contrasts, i - 1) if i and ratios is not None else None,

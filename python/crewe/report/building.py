@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import datetime
 import re
 import unicodedata
@@ -57,6 +58,7 @@ class Entry:
     synthetic: bool | None = None
     estimand: str = ""
     items: Items = field(default_factory=dict)
+    ids: Sequence[str] = ()
 
 
 @dataclass
@@ -125,7 +127,7 @@ class Builder:
 
     def _state(self) -> dict[str, Any]:
         """Give everything that an addition changes, so that it can be put back."""
-        state = dict(self.__dict__)
+        state = {**self.__dict__, "guard": copy.copy(self.guard)}
         for name in ("records", "estimands", "held"):
             state[name] = list(state[name])
         state["_slugs"] = set(self._slugs)
@@ -182,7 +184,7 @@ class Builder:
 
     def _result(self, entry: Entry, result: Any) -> None:
         # The report's own words go before those that a result brings from its design.
-        with wording(self.names.labels), self.guard.drawing():
+        with wording(self.names.labels):
             self._shown(entry, result)
 
     def _shown(self, entry: Entry, result: Any) -> None:
@@ -202,7 +204,8 @@ class Builder:
             section.blocks += markdown(entry.text)
         if protocols.attribute(result, "design") is not None:
             section.blocks.append(design_card(result, self.names))
-        found = None if printed is None else self._guarded(printed)
+        self.guard.frame(result, entry.ids, made_up)
+        found = None if printed is None else self._guarded(printed, made_up)
         names = self.names.of_result(result)
         notes = protocols.notes(result)
         labels: list[str] = []
@@ -227,10 +230,12 @@ class Builder:
         self._record(entry, result, section, labels, made_up)
         self._hold(entry, section, kinds_of(result), place)
 
-    def _guarded(self, printed: Sequence[Block | Table | Sheet]) -> list[Block | Sheet]:
+    def _guarded(
+        self, printed: Sequence[Block | Table | Sheet], made_up: bool
+    ) -> list[Block | Sheet]:
         """Let the guard see every table before it is only text."""
         tables = [one for one in printed if isinstance(one, Table)]
-        rest = iter(self.guard.tables(self.place, tables))
+        rest = iter(self.guard.tables(self.place, tables, made_up))
         alone = len(tables) == 1
         return [next(rest).sheet(alone) if isinstance(one, Table) else one for one in printed]
 
@@ -399,7 +404,7 @@ class Builder:
             author=clean(author),
             date=date,
             synthetic=self.synthetic,
-            statement=self.guard.statement(self.synthetic),
+            statement=self.guard.statement(),
             sections=sections,
             software=software,
             results={"estimands": self.estimands, "results": self.records},

@@ -264,8 +264,8 @@ class Document:
 
     @property
     def printed_date(self) -> str:
-        """The date as the British write it, whatever the machine's locale."""
-        return f"{self.date.day} {_MONTHS[self.date.month - 1]} {self.date.year}"
+        """The date in words."""
+        return printed(self.date)
 
 
 def strings(part: object) -> Iterator[str]:
@@ -288,6 +288,12 @@ _MONTHS = (
     *("January", "February", "March", "April", "May", "June"),
     *("July", "August", "September", "October", "November", "December"),
 )
+
+
+def printed(date: datetime.date) -> str:
+    """Write a date as the British do, whatever the machine's locale."""
+    return f"{date.day} {_MONTHS[date.month - 1]} {date.year}"
+
 
 BANNER = (
     "Synthetic data.",

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from crewe.disclosure import Rule
 from crewe.exceptions import InputError, fault
 from crewe.files.writing import as_path, encoded, write
 from crewe.frames.arguments import check_methods
@@ -16,9 +17,10 @@ from crewe.report import writers
 from crewe.report.blocks import Part
 from crewe.report.building import Builder, Entry
 from crewe.report.check import Checklist, check_items, checklist
-from crewe.report.document import Document, strings
+from crewe.report.document import Document, printed, strings
 from crewe.report.naming import Names
 from crewe.report.pictures import figure_picture, is_figure
+from crewe.report.protection import Ruled
 from crewe.report.writers.registry import WRITERS, by_ending
 
 __all__ = ["Report", "writers"]
@@ -47,6 +49,10 @@ class Report:
         `{"arm": "Service", "crewe": "Project Crewe", "days_absent": "days absent"}`. Terms that are made of them follow:
         `arm[T.crewe]` is printed as "Service: Project Crewe", `np.log1p(days_absent)` as "logarithm of 1 + days
         absent". Words that the caller writes stay as they are.
+    disclosure : Rule, optional
+        The rule of disclosure under which the report goes out: `cw.disclosure.DFE`. All tables are protected together,
+        figures beside them, and the report says what was done. Without one, a report that shows small counts of real
+        data says on its first page and at the foot of every page that it is not for publication.
 
     Raises
     ------
@@ -72,6 +78,7 @@ class Report:
         date: datetime.date | str | None = None,
         synthetic: bool = False,
         labels: Mapping[str, str] | None = None,
+        disclosure: Rule | None = None,
     ) -> None:
         if not str(title).strip():
             raise fault(
@@ -81,6 +88,8 @@ class Report:
         self.subtitle = str(subtitle)
         self.author = str(author)
         self.date = _date(date)
+        self._rule = _rule(disclosure)
+        self._given = bool(synthetic)
         self._built = Builder(Names(_labels(labels)), bool(synthetic))
         # What was added, to be read again under a rule of disclosure.
         self._entries: list[Entry] | None = []
@@ -103,6 +112,7 @@ class Report:
         synthetic: bool | None = None,
         estimand: str = "",
         items: Mapping[str, Sequence[str]] | None = None,
+        ids: Sequence[str] = (),
     ) -> Report:
         """Add a result: its words, its table and its figure; or a part in words, such as `cw.report.Estimand`.
 
@@ -128,6 +138,8 @@ class Report:
         items : mapping of str to sequence of str, optional
             Items of checklists that it answers, where that cannot be seen from what it is:
             `{"CONSORT 2025": ["11", "12a"]}`. See `check`.
+        ids : sequence of str
+            Columns of a data frame that hold identifiers of people or units, and are to be printed all the same.
 
         Returns
         -------
@@ -137,7 +149,8 @@ class Report:
         Raises
         ------
         InputError
-            Where the object is nothing that can be shown, and for an unknown estimand or item.
+            Where the object is nothing that can be shown, for a data frame of real data that holds identifiers which
+            `ids=` does not name, and for an unknown estimand or item.
         """
         if is_figure(result):
             return self.add_figure(
@@ -167,6 +180,7 @@ class Report:
                 synthetic=synthetic,
                 estimand=estimand,
                 items=_items(items),
+                ids=[ids] if isinstance(ids, str) else list(ids),
             )
         )
 
@@ -240,23 +254,31 @@ class Report:
         """The whole page."""
         return str(WRITERS["html"].write(self._document()))
 
-    def save(self, path: str | os.PathLike[str]) -> Path:
+    def save(self, path: str | os.PathLike[str], *, disclosure: Rule | None = None) -> Path:
         """Write the report in the format that the ending names, and give its path; folders on the way are made.
 
         The endings are `.html` or `.htm` (also where there is none), `.pdf`, `.docx`, and `.json` for the numbers
         (`crewe.results.load` reads them back). The file is written whole or not at all: where that fails, the one that
         was there before is untouched.
 
+        Parameters
+        ----------
+        path : str or path
+            Where to.
+        disclosure : Rule, optional
+            The rule of disclosure for this file, in place of the report's own.
+
         Raises
         ------
         InputError
-            For another ending, text that is no Unicode, and a path that is a folder.
+            For another ending, text that is no Unicode, and a path that is a folder; under a rule for a report out of a
+            pickle, which holds no results, and where the rule refuses.
         CreweError
             Where the system does not write: no room, no right, no such disk; and where a format needs a package that is
             not installed.
         """
         format = by_ending(path) if as_path(path).suffix else WRITERS["html"]
-        document = self._document()
+        document = self._document(_rule(disclosure))
         # Half a character is refused in the same words whatever the format.
         for text in strings(document):
             encoded(text)
@@ -291,14 +313,29 @@ class Report:
         """
         return checklist(standard, self._built.held, self.title, clusters)
 
-    def _document(self) -> Document:
-        """Give the report as every writer takes it."""
-        return self._built.document(self.title, self.subtitle, self.author, self.date)
+    def _document(self, rule: Rule | None = None) -> Document:
+        """Give the report as every writer takes it, under a rule where there is one."""
+        front = (self.title, self.subtitle, self.author, self.date)
+        rule = rule or self._rule
+        if rule is None:
+            return self._built.document(*front)
+        if self._entries is None:
+            raise fault(
+                InputError,
+                "this report came out of a pickle, which holds no results to protect",
+                remedy="Make the report again where its results are",
+            )
+        guard = Ruled(rule, [entry.source for entry in self._entries])
+        built = Builder(self._built.names, self._given, guard)
+        with guard.building():
+            for entry in self._entries:
+                built.add(entry)
+        return built.document(*front)
 
     def __repr__(self) -> str:
         built = self._built
         headings = [section.heading for section in built.sections if section.heading]
-        date = self._document().printed_date
+        date = printed(self.date)
         return (
             f"Report: {self.title} ({date})\n"
             f"{len(headings)} sections, {built.tables} tables, {built.figures} figures\n"
@@ -321,6 +358,16 @@ def _labels(labels: Mapping[str, str] | None) -> dict[str, str]:
             remedy="Write labels={'days_absent': 'days absent', 'crewe': 'Project Crewe'}",
         )
     return dict(labels)
+
+
+def _rule(rule: Rule | None) -> Rule | None:
+    if rule is not None and not isinstance(rule, Rule):
+        raise fault(
+            InputError,
+            f"disclosure= takes a rule, not a {type(rule).__name__}",
+            remedy="Pass cw.disclosure.DFE, or a cw.disclosure.Rule of your own",
+        )
+    return rule
 
 
 def _items(items: Mapping[str, Sequence[str]] | None) -> dict[str, tuple[str, ...]]:

@@ -63,10 +63,10 @@ def docx(document: Document) -> bytes:
 
 def _dated(data: bytes) -> bytes:
     """Give the same archive with one date for every entry: the same report gives the same bytes."""
-    buffer = io.BytesIO()
+    made = io.BytesIO()
     with (
         zipfile.ZipFile(io.BytesIO(data)) as before,
-        zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as after,
+        zipfile.ZipFile(made, "w", zipfile.ZIP_DEFLATED) as after,
     ):
         for name in before.namelist():
             # A picture of the template shows nothing that is in the report.
@@ -77,7 +77,7 @@ def _dated(data: bytes) -> bytes:
                 part = re.sub(rb"<Relationship [^>]*thumbnail[^>]*/>", b"", part)
             entry = zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0))
             after.writestr(entry, part, zipfile.ZIP_DEFLATED)
-    return buffer.getvalue()
+    return made.getvalue()
 
 
 class _Word:
@@ -105,8 +105,9 @@ class _Word:
         date = self.document.date
         moment = datetime(date.year, date.month, date.day)
         core = self.file.core_properties
-        core.title, core.author, core.language = self.document.title, self.document.author, "en-GB"
-        core.subject = self.document.subtitle
+        # Word holds no more letters in a property.
+        core.title, core.author = self.document.title[:255], self.document.author[:255]
+        core.subject, core.language = self.document.subtitle[:255], "en-GB"
         core.last_modified_by, core.comments, core.revision = "", "", 1
         core.created = core.modified = moment
         for defaults in self.file.styles.element.iter(qn("w:lang")):

@@ -19,7 +19,7 @@ _STYLE = (
     "thead tr:first-child>*{border-top:2px solid}thead tr:last-child>*{border-bottom:1px solid}"
     "tbody.facts tr:first-child>*{border-top:1px solid}"
     "tbody:last-child tr:last-child>*{border-bottom:2px solid}"
-    ".starred td,.starred thead th:not(:first-child){padding-right:2rem}.stars{position:absolute}.se{color:#505050}"
+    ".starred td,.starred thead th:not(:first-child){padding-right:2rem}.lines{white-space:pre-line}.stars{position:absolute}.se{color:#505050}"
     ".crewe-note{color:#505050;font-size:13px;margin:.5rem 0 0;max-width:60rem}"
 )
 
@@ -108,7 +108,8 @@ def _row(row: Sequence[Cell], looks: Sequence[str]) -> str:
 
 def _cell(cell: Cell) -> str:
     if isinstance(cell, str):
-        return escape(cell)
+        # An estimate with its interval under it.
+        return f'<span class="lines">{escape(cell)}</span>' if "\n" in cell else escape(cell)
     # The stars hang, so that the numbers stand under each other.
     plain = cell.top.rstrip("*")
     marks = cell.top[len(plain) :]
