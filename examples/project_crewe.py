@@ -751,4 +751,6 @@ report.add(
     "digit printed, rounded or cut off; the two that do not are marked *differs*, with the reason under the table. Note that the "
     "savings rest on 8 re-referrals and 2 escalations.",
 )
-report.save("out/report.html")
+for ending in ("html", "pdf", "docx"):
+    report.save(f"out/report.{ending}")
+report.save("out/results.json")

@@ -447,3 +447,31 @@ def test_9_9_every_number_has_a_line_of_its_own(names):
     assert balance.terms == names
     assert drawn(balance) == [name.replace("_", " ") for name in names]
     matplotlib.pyplot.close("all")
+
+
+@pytest.mark.parametrize("kind", ["object", "Float64", "polars"])
+@pytest.mark.parametrize("draw", [cw.coefplot, cw.plots.forest])
+def test_9_17_intervals_that_are_null_are_not_drawn(draw: Any, kind: str) -> None:
+    import polars as pl
+    from matplotlib import pyplot
+
+    columns = {"term": ["a", "b"], "estimate": [1.0, 2.0], "conf_low": [None, 1.0]}
+    columns["conf_high"] = [None, 3.0]
+    frame: Any = pl.DataFrame(columns) if kind == "polars" else pd.DataFrame(columns, dtype=object)
+    if kind == "Float64":
+        frame = frame.astype(dict.fromkeys(["estimate", "conf_low", "conf_high"], "Float64"))
+    said = draw(frame)
+    said.figure.canvas.draw()
+    pyplot.close("all")
+
+
+def test_9_17_text_in_place_of_an_estimate_is_refused() -> None:
+    frame = pd.DataFrame({"term": ["a"], "estimate": ["1.0"], "conf_low": [0], "conf_high": [2]})
+    with pytest.raises(cw.InputError, match="'estimate' holds what is no number"):
+        cw.coefplot(frame)
+
+
+def test_9_5_infinite_edges_are_refused_as_such() -> None:
+    frame = {"y": [1.0, 2.0, 3.0], "arm": ["a", "b", "a"]}
+    with pytest.raises(cw.InputError, match="infinite"):
+        cw.crosstab("y ~ arm", frame, bins=[0, 2, float("inf")])

@@ -195,6 +195,7 @@ class Scores(Printable):
         ax: Any = None,
         *,
         at: Any = None,
+        arm: str | None = None,
         labels: Mapping[str, str] | None = None,
     ) -> Any:
         """Draw box plots of a measure at each time by arm, whiskers at 1.5 interquartile ranges.
@@ -209,6 +210,8 @@ class Scores(Printable):
             Where to draw; a figure of its own otherwise.
         at : optional
             One of the times, to draw it alone; the scale stays that of all times.
+        arm : str, optional
+            One of the arms, to draw it alone, likewise.
         labels : mapping, optional
             What to print in place of arms and times.
 
@@ -224,9 +227,18 @@ class Scores(Printable):
             for g in range(len(groups))
         ]
         only = None if at is None else self._at(at)
+        if arm is not None and arm not in groups:
+            raise fault(
+                InputError,
+                f"there is no arm '{arm}'",
+                column=by,
+                values=groups,
+                remedy="Name one of these",
+            )
+        alone = None if arm is None else groups.index(arm)
         words = f"{measure.capitalize()} score (higher is better)"
         return _plots.boxes(
-            self._times, groups, values, words, ax, labels or {}, only, self.synthetic
+            self._times, groups, values, words, ax, labels or {}, only, alone, self.synthetic
         )
 
     def _arms(self, by: str) -> tuple[NDArray[Any], list[str]]:

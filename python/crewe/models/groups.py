@@ -14,6 +14,7 @@ from crewe.exceptions import InputError, fault
 from crewe.frames.cells import label_of
 from crewe.frames.source import Source, build
 from crewe.models.estimates import columns_of
+from crewe.tables.counts import counts_in, over_groups, parts_of
 from crewe.tables.display import Table
 from crewe.tables.printable import Printable
 
@@ -96,11 +97,19 @@ class Results(Printable, Mapping[str, Result]):
         return build(padded, self._first.implementation, synthetic=self.synthetic)
 
     def _panels(self) -> Sequence[Table]:
-        return [
-            replace(panel, title=". ".join(filter(None, [f"{self.by}: {group}", panel.title])))
+        panels = [
+            replace(
+                panel.within((self.by, group)),
+                title=". ".join(filter(None, [f"{self.by}: {group}", panel.title])),
+            )
             for group, one in self._items()
             for panel in one._panels()
         ]
+        counts = [
+            count for panel in panels for part in parts_of(panel.rows) for count in counts_in(part)
+        ]
+        first = replace(panels[0], relations=[*panels[0].relations, *over_groups(counts, self.by)])
+        return [first, *panels[1:]]
 
 
 class FitGroup(Results[Model]):

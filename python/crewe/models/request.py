@@ -128,6 +128,11 @@ class Request:
         """What the trial prints in place of the names of its arms."""
         return {} if self.trial is None else self.trial.words
 
+    @property
+    def mark(self) -> str:
+        """What tells the trial from others; empty without one."""
+        return "" if self.trial is None else self.trial.mark
+
     def arms(self, name: str, reference: Any = None) -> tuple[list[str], Codes]:
         """Give the levels of a column, the reference first, and each row's level (-1 is missing).
 

@@ -313,6 +313,9 @@ class Grouped:
     synthetic: bool
     rows: NDArray[np.int64] | None = None
     words: Mapping[str, str] = field(default_factory=dict)
+    clusters: Codes | None = None
+    cluster_name: str = ""
+    mark: str = ""
 
 
 def grouped(
@@ -326,10 +329,12 @@ def grouped(
     missing: str = "drop",
     narrow: str = "the intervals are too narrow",
     compared: bool = False,
+    clustered: bool = False,
 ) -> Grouped:
     """Read `Surv(...) ~ group` over a frame, or a `Surv` and an array of groups.
 
-    Where the groups are `compared` by a test, clusters or units of an arm that are too few are refused.
+    Where the groups are `compared` by a test, clusters or units of an arm that are too few are refused. A method that
+    is `clustered` gets the cluster of each row; to others a note says what counting rows as independent makes too narrow.
     """
     if not isinstance(formula, str):
         if not isinstance(formula, Surv):
@@ -401,7 +406,9 @@ def grouped(
         asked.refuse_few(kept)
     rows = np.flatnonzero(kept)
     groups, labels = _combined(arms, rows)
-    notes = [*asked.notes, *([dropped] if dropped else []), *asked.independence(kept, narrow)]
+    clusters = asked.clusters(kept) if clustered else None
+    alone = [] if clustered else asked.independence(kept, narrow)
+    notes = [*asked.notes, *([dropped] if dropped else []), *alone]
     surv.time = np.ascontiguousarray(surv.time[rows])
     surv.event = np.ascontiguousarray(surv.event[rows])
     layers = None
@@ -419,6 +426,9 @@ def grouped(
         asked.synthetic,
         asked.rows[rows],
         asked.words,
+        None if clusters is None else np.ascontiguousarray(clusters.codes[rows], dtype=np.uint32),
+        "" if clusters is None else clusters.name,
+        asked.mark,
     )
 
 

@@ -14,6 +14,7 @@ import narwhals as nw
 
 from crewe import _core
 from crewe.exceptions import InputError, fault
+from crewe.frames.cells import is_missing
 from crewe.frames.synthetic import marked
 
 
@@ -165,11 +166,29 @@ def tidy_with(
                 column=name,
                 remedy=f"The columns are {', '.join(found[0])}",
             )
-    return found
+    numbers = [name for name in _NUMBERS if found and name in found[0]]
+    return [{**row, **{name: _number(row[name], name) for name in numbers}} for row in found]
 
 
 INTERVAL = ("estimate", "conf_low", "conf_high")
 """The columns of an estimate with its interval."""
+
+_NUMBERS = (*INTERVAL, "std_error", "statistic", "df", "p_value")
+
+
+def _number(value: Any, name: str) -> Any:
+    """Read a number of a tidy frame; what is missing, in whatever way the frame says so, is NaN."""
+    if is_missing(value):
+        return float("nan")
+    if isinstance(value, str) or not hasattr(value, "__float__"):
+        raise fault(
+            InputError,
+            f"'{name}' holds what is no number",
+            column=name,
+            values=[repr(value)],
+            remedy="Turn the column into numbers first",
+        )
+    return value
 
 
 def facts(result: Any) -> dict[str, Any]:

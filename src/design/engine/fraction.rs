@@ -90,9 +90,15 @@ impl Fraction {
             < u128::from(least.numerator) * u128::from(self.denominator);
         if self.denominator == 0 || self.denominator > ROOM || self.numerator > self.denominator || below {
             let low = least.told();
-            return Err(Fault::new(format!("{what} is out of range"))
-                .values([self.told()])
-                .remedy(format!("Give a probability from {low} to 1, in at most 12 digits or as a fraction"))
+            let inside = self.denominator > ROOM && self.numerator <= self.denominator && !below;
+            let problem = if inside {
+                format!("{what} has more digits than exact arithmetic holds")
+            } else {
+                format!("{what} is out of range")
+            };
+            return Err(Fault::new(problem)
+                .values([if inside { self.value().to_string() } else { self.told() }])
+                .remedy(format!("Give a probability from {low} to 1, in at most 12 digits or as a fraction such as \"2/3\""))
                 .design());
         }
         Ok(())
