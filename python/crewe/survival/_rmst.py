@@ -91,7 +91,7 @@ class RestrictedMean(Printable):
         their limits as they are; their `std_error`, `statistic` and `p_value` are of the logarithm. Means
         are not tested.
         """
-        return build(self._columns(), self.implementation)
+        return build(self._columns(), self.implementation, synthetic=self.synthetic)
 
     def glance(self) -> Any:
         """Give one row an arm: `term, n, events, last_time, horizon`, and `clusters` where there are any."""
@@ -106,6 +106,7 @@ class RestrictedMean(Printable):
                 "horizon": [self.horizon] * len(self.groups),
             },
             self.implementation,
+            synthetic=self.synthetic,
         )
 
     def summary(self) -> Table:
