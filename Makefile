@@ -1,7 +1,7 @@
 # The commands of the project. Python's tools live in .venv, which the first command makes, and makes anew where PYTHON
 # is another version than the one in it.
 #
-#   make demo        the main job, from a bare machine to out/report.html and out/project_crewe.ipynb
+#   make demo        the main job, from a bare machine to out/report.html, .pdf, .docx, out/results.json and the notebook
 #   make test        every check
 #   make quick       the loop while working: fmt, clippy, the tests of one Rust file (T=ols) and one Python room (P=test_ols.py)
 #   make docs        the documentation, with what its code gives, to site/index.html
@@ -52,11 +52,12 @@ $(VENV)/.tools: $(BIN)/python pyproject.toml
 	@touch $@
 
 demo: $(VENV)/.demo
-	$(BIN)/python -m pip install -q .
+	$(BIN)/python -m pip install -q '.[pdf,word]'
 	mkdir -p out
 	$(BIN)/python -m jupytext --to ipynb --execute --run-path . --output out/project_crewe.ipynb examples/project_crewe.py
 	@$(BIN)/python tests/count_figures.py out/project_crewe.ipynb 11
-	@echo "The report is out/report.html, the executed notebook out/project_crewe.ipynb."
+	@echo "The report is out/report.html, out/report.pdf and out/report.docx, its numbers are out/results.json,"
+	@echo "and the executed notebook is out/project_crewe.ipynb."
 
 setup: $(VENV)/.tools
 	$(BIN)/maturin develop -q

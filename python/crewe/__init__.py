@@ -22,7 +22,7 @@ from crewe.exceptions import (
 )
 
 if TYPE_CHECKING:
-    from crewe import cost, datasets, exceptions, plots, power
+    from crewe import cost, datasets, exceptions, plots, power, report, results
     from crewe.comparisons.descriptives import Crosstab, Description, crosstab, describe
     from crewe.comparisons.national import NationalComparison, compare_to_national
     from crewe.comparisons.permutation import PermutationTest, permutation_test
@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from crewe.ledger import Ledger, Receipt, Verification
     from crewe.models import families
     from crewe.models.families import *  # noqa: F403
+    from crewe.models.outcomes import OutcomeTable, outcome_table
     from crewe.models.regression import OLS, ols
     from crewe.models.weights import Analytic
     from crewe.plots.coefplot import coefplot
@@ -58,7 +59,7 @@ if TYPE_CHECKING:
 # Where each name is found when it is first asked for, so that `import crewe` costs no more than a moment.
 _HOMES = {
     "crewe": "comparisons cost datasets design exceptions files formula frames instruments ledger models plots power report "
-    "resampling survival tables",
+    "resampling results survival tables",
     "crewe.comparisons.descriptives": "Crosstab Description crosstab describe",
     "crewe.comparisons.national": "NationalComparison compare_to_national",
     "crewe.comparisons.permutation": "PermutationTest permutation_test",
@@ -69,6 +70,7 @@ _HOMES = {
     "crewe.design.predictability": "Predictability PredictabilityComparison predictability",
     "crewe.instruments": "cases risk sdq survey",
     "crewe.ledger": "Ledger Receipt Verification",
+    "crewe.models.outcomes": "OutcomeTable outcome_table",
     "crewe.models.regression": "OLS ols",
     "crewe.models.weights": "Analytic",
     "crewe.plots.coefplot": "coefplot",
@@ -176,6 +178,7 @@ __all__: list[str] = [
     "MannWhitneyFamily",
     "ModelTable",
     "NationalComparison",
+    "OutcomeTable",
     "PermutationTest",
     "Predictability",
     "PredictabilityComparison",
@@ -205,11 +208,14 @@ __all__: list[str] = [
     "mann_whitney",
     "new_key",
     "ols",
+    "outcome_table",
     "permutation_test",
     "plots",
     "power",
     "predictability",
     "randomisation_test",
+    "report",
+    "results",
     "risk",
     "sdq",
     "show_versions",

@@ -54,6 +54,8 @@ PAGE = {
         "footer",
         "main",
         "nav",
+        "details",
+        "summary",
         "section",
         "figure",
         "figcaption",

@@ -240,8 +240,9 @@ class Balance(Printable):
             ax.set_ylim(-0.6, len(shown) - 0.4)
             terms = [self._of[k].text for k in shown]
             ax.set_yticks(place, terms)
+            # On two lines, for long names of covariates leave the plot narrow.
             ax.set_xlabel(
-                f"Standardised difference from {worded(self.arms[0])} (standard deviations)"
+                f"Standardised difference from {worded(self.arms[0])}\n(standard deviations)"
             )
             style.note(ax, f"Dotted: ±0.1. Left of 0: less than in {worded(self.arms[0])}.")
             ax.grid(axis="y", color="0.9")

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from crewe.exceptions import InputError, fault, shown_labels
 from crewe.frames.column import Columns
+from crewe.frames.fingerprint import fingerprint
 from crewe.frames.source import Source, build, label_of, numbers
 from crewe.models.estimates import columns_of
 from crewe.tables.display import Table, number, p_value, stars
@@ -60,6 +61,7 @@ class Margins(Printable):
     counts: list[int] = field(default_factory=list, repr=False)
     compare: str = "difference"
     described: str = ""
+    fingerprint: dict[str, Any] | None = field(default=None, repr=False)
 
     def tidy(self) -> Any:
         """Give the levels: `level, by, estimate, std_error, statistic, df, p_value, conf_low, conf_high`."""
@@ -204,6 +206,11 @@ def margins(
         _methods=[*fit._margin_methods(at), *fit.methods()],
         counts=[_count(design.columns, setting) for setting in settings],
         compare=compare,
+        fingerprint={
+            "fingerprint": fingerprint(design.columns),
+            "rows": design.columns.n,
+            "columns": sorted(design.columns),
+        },
     )
     return carry(made, words_of(fit))
 

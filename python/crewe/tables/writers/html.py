@@ -65,6 +65,12 @@ def page(text: str, title: str) -> str:
 @writer("html", ".html", ".htm", between="", file=page)
 def html(sheet: Sheet) -> str:
     """Give the table as HTML: a caption, column and row headings in `th` with a scope."""
+    caption = f"<caption>{escape(sheet.title)}</caption>" if sheet.title else ""
+    return scrolled(table(sheet, caption)) + paragraphs(sheet.notes)
+
+
+def table(sheet: Sheet, caption: str) -> str:
+    """Give the table alone, under a caption that is HTML already."""
     looks = [
         "" if j == 0 or place == "r" else ' class="left"' for j, place in enumerate(sheet.align)
     ]
@@ -72,14 +78,12 @@ def html(sheet: Sheet) -> str:
     body = "".join(_row(row, looks) for row in sheet.rows)
     facts = "".join(_row(row, looks) for row in sheet.facts)
     stacked = any(isinstance(cell, Stacked) for row in sheet.rows for cell in row)
-    table = (
-        f'<table class="crewe{" models" if stacked else ""}">'
-        + (f"<caption>{escape(sheet.title)}</caption>" if sheet.title else "")
+    return (
+        f'<table class="crewe{" models" if stacked else ""}">{caption}'
         + f"<thead>{''.join(heads)}</thead><tbody>{body}</tbody>"
         + (f'<tbody class="facts">{facts}</tbody>' if facts else "")
         + "</table>"
     )
-    return scrolled(table) + paragraphs(sheet.notes)
 
 
 def _head(row: Sequence[str], looks: Sequence[str], *, first: bool) -> str:

@@ -10,28 +10,14 @@ from collections.abc import Sequence
 from datetime import date, timedelta
 from typing import Any
 
-from crewe.datasets._project_crewe_draws import Draws, curve, exact_total, within_groups
-
-Record = dict[str, Any]
-
-PILOT_START = date(2015, 8, 1)
-WINDOW_END = date(2016, 11, 1)
-FIRST_RANDOMISED = date(2015, 8, 3)
-LAST_RANDOMISED = date(2016, 3, 31)
-BANK_HOLIDAYS = frozenset(
-    {
-        date(2015, 8, 31),
-        date(2015, 12, 25),
-        date(2015, 12, 28),
-        date(2016, 1, 1),
-        date(2016, 3, 25),
-        date(2016, 3, 28),
-        date(2016, 5, 2),
-        date(2016, 5, 30),
-        date(2016, 8, 29),
-        date(2016, 12, 26),
-        date(2016, 12, 27),
-    }
+from crewe.datasets._project_crewe.draws import Draws, exact_total, within_groups
+from crewe.datasets._project_crewe.times import (
+    BACK_AFTER,
+    PILOT_START,
+    WINDOW_END,
+    Record,
+    draw_times,
+    office_day,
 )
 
 CHILDREN = 326
@@ -49,24 +35,21 @@ CELLS = {
 }
 RE_REFERRED = {"crewe": 5, "control": 3}
 ESCALATED = {"crewe": 2, "control": 1}
-# Days open summed over the analysed cases: 36.00 weeks in 83 cases, 32.56 in 45.
-DAYS_OPEN = {"crewe": 20_917, "control": 10_256}
-# Share of the first closures by day: the council's come together between days 100 and 300.
-CLOSURE_DAY = {
-    "crewe": ((0, 25), (0.14, 100), (0.33, 170), (0.50, 230), (0.69, 290), (0.86, 350), (1, 440)),
-    "control": ((0, 20), (0.10, 100), (0.35, 145), (0.60, 190), (0.82, 235), (0.96, 290), (1, 380)),
-}
-SHORTEST = 15
-# A re-referral follows its closure by this many days or more, inside the window.
-BACK_AFTER = 30
+# The first case of each arm is among so many, comes in the first week and stays open to the end, so
+# that both curves reach to the end of the window.
+FIRST_WEEK = 6
+# How likely a case of the first, the middle and the last third is one of those still open.
+STILL_OPEN = {"crewe": (6, 3, 1), "control": (20, 4, 1)}
 
 INDEX_AGES = range(1, 17)
 INDEX_AGE_WEIGHTS = (3, 3, 3, 4, 5, 5, 6, 6, 6, 6, 7, 7, 7, 7, 6, 4)
 SIBLING_AGE_WEIGHTS = (6, 5, 4, 3, 3, 5, 5, 5, 5, 5, 5, 3, 3, 3, 3, 3, 1, 1)
-PRIMARY_AGES = range(5, 11)
-SECONDARY_AGES = range(11, 16)
-PRIMARY_PUPILS = 109
-SECONDARY_PUPILS = 65
+# Phase: the ages, and the pupils matched to school records. In both arms the same share is in primary school, so that
+# all pupils together differ by what those of each phase differ by.
+PUPILS = {
+    "primary": (range(5, 11), {"crewe": 71, "control": 38}),
+    "secondary": (range(11, 16), {"crewe": 42, "control": 23}),
+}
 
 # What OLS with the controls must find: the share closed rises by 8 to 9 points, with history by
 # about 20.
@@ -91,9 +74,7 @@ NEED_WEIGHTS = (56, 7, 6, 12, 30, 7, 2, 3, 2, 7)
 
 def trial(seed: int) -> tuple[list[Record], list[Record], list[Record]]:
     """Give families, children and cases as records, in the order of randomisation."""
-    cases = _slots(seed)
-    _outcomes(seed, cases)
-    _times(seed, cases)
+    cases = _timed(seed)
     _covariates(seed, cases)
     children = _children(seed, cases)
     _dates(seed, cases)
@@ -113,125 +94,60 @@ def trial(seed: int) -> tuple[list[Record], list[Record], list[Record]]:
     return families, children, cases
 
 
-def _slots(seed: int) -> list[Record]:
-    draws = Draws(seed, "arms")
-    slots = [
-        {"arm": arm, "history": history, "analysed": state < 2, "closed": (1, 0, None)[state]}
-        for (arm, history), counts in CELLS.items()
-        for state, count in enumerate(counts)
-        for _ in range(count)
+def _timed(seed: int) -> list[Record]:
+    """Give the cases in an order of randomisation that has days of closure which meet every marginal."""
+    for attempt in range(1_000):
+        cases = _slots(seed, attempt)
+        if cases:
+            _outcomes(Draws(seed, "re-referrals and escalations", attempt), cases)
+            if draw_times(seed, attempt, cases):
+                return cases
+    raise AssertionError("closure days that meet every marginal were not found")
+
+
+def _slots(seed: int, attempt: int) -> list[Record]:
+    """Give the cases in the order of randomisation, with their arm, history and outcome; none where an arm comes late."""
+    draws = Draws(seed, "arms", attempt)
+    order = draws.shuffled([cell for cell, counts in CELLS.items() for _ in range(sum(counts))])
+    firsts = [next(i for i, (a, _) in enumerate(order) if a == arm) for arm in RE_REFERRED]
+    if max(firsts) >= FIRST_WEEK:
+        return []
+    cases: list[Record] = [
+        {"case_id": f"C{i:03d}", "family_id": f"F{i:03d}", "arm": arm, "history": history}
+        for i, (arm, history) in enumerate(order, start=1)
     ]
-    return [
-        {"case_id": f"C{i:03d}", "family_id": f"F{i:03d}", **slot}
-        for i, slot in enumerate(draws.shuffled(slots), start=1)
-    ]
+    for cell, (closed, left_open, _) in CELLS.items():
+        here = [i for i, one in enumerate(order) if one == cell]
+        # Those still open at the end came early rather than late: the curves then reach the end of
+        # the window, and a mean of days does not hide how long open cases stay open.
+        first = [place for place, i in enumerate(here) if i in firsts]
+        weights = [
+            0 if place in first else STILL_OPEN[cell[0]][3 * i // len(order)]
+            for place, i in enumerate(here)
+        ]
+        chosen = first + draws.weighted_sample(weights, left_open - len(first))
+        others = draws.shuffled([i for place, i in enumerate(here) if place not in chosen])
+        for place in chosen:
+            cases[here[place]].update(analysed=True, closed=0, first=here[place] in firsts)
+        for place, i in enumerate(others):
+            cases[i].update(analysed=place < closed, closed=1 if place < closed else None)
+    return cases
 
 
-def _randomise_dates(draws: Draws, cases: list[Record]) -> None:
-    span = (LAST_RANDOMISED - FIRST_RANDOMISED).days
-    working = [day for day in range(span + 1) if _works(FIRST_RANDOMISED + timedelta(day))]
-    chosen = sorted(working[draws.below(len(working))] for _ in cases)
-    for case, day in zip(cases, chosen, strict=True):
-        case["start"] = FIRST_RANDOMISED + timedelta(day)
-        case["follow_up"] = (WINDOW_END - case["start"]).days
-
-
-def _outcomes(seed: int, cases: list[Record]) -> None:
-    draws = Draws(seed, "re-referrals and escalations")
+def _outcomes(draws: Draws, cases: list[Record]) -> None:
     for case in cases:
         known = 0 if case["analysed"] else None
         case.update(re_referred=known, escalated=known)
     for arm in RE_REFERRED:
-        unclosed = draws.shuffled([c for c in cases if c["arm"] == arm and c["closed"] == 0])
+        unclosed = draws.shuffled(
+            [c for c in cases if c["arm"] == arm and c["closed"] == 0 and not c["first"]]
+        )
         for case in unclosed[: RE_REFERRED[arm]]:
             case["re_referred"] = 1
         for case in unclosed[RE_REFERRED[arm] :][: ESCALATED[arm]]:
             case["escalated"] = 1
     for case in cases:
         case["event"] = case["closed"] or case["re_referred"] if case["analysed"] else None
-
-
-def _times(seed: int, cases: list[Record]) -> None:
-    for attempt in range(10_000):
-        # With some dates the open cases alone go too far from the total: new dates then.
-        if attempt % 20 == 0:
-            _randomise_dates(Draws(seed, "randomised on", attempt), cases)
-        draws = Draws(seed, "closure days", attempt)
-        if all(_arm_times(draws, cases, arm) for arm in DAYS_OPEN) and _curves_cross(cases):
-            return
-    raise AssertionError("closure days that meet every marginal were not found")
-
-
-def _works(day: date) -> bool:
-    return day.weekday() < 5 and day not in BANK_HOLIDAYS
-
-
-def _office_day(day: date, *, later: bool = False) -> date:
-    """Give the day itself, or the nearest working day before or after it."""
-    while not _works(day):
-        day += timedelta(1 if later else -1)
-    return day
-
-
-def _arm_times(draws: Draws, cases: list[Record], arm: str) -> bool:
-    analysed = [c for c in cases if c["arm"] == arm and c["analysed"]]
-    events = [c for c in analysed if c["event"]]
-    drawn = sorted((round(curve(CLOSURE_DAY[arm], draws.unit())) for _ in events), reverse=True)
-    for case in analysed:
-        case["days"] = None if case["event"] else case["follow_up"]
-    for case in (c for c in events if c["re_referred"]):
-        early = [t for t in drawn if t <= case["follow_up"] - BACK_AFTER - 30]
-        if not early:
-            return False
-        case["days"] = early[draws.below(len(early))]
-        drawn.remove(case["days"])
-    # Longest first: who can take a long time can take every shorter one, so this order never
-    # blocks itself.
-    for days in drawn:
-        able = [c for c in events if c["days"] is None and c["follow_up"] > days]
-        if not able:
-            return False
-        able[draws.below(len(able))]["days"] = days
-    gap = DAYS_OPEN[arm] - sum(c["days"] for c in analysed)
-    if abs(gap) > 20 * len(events):
-        return False
-
-    def closes(index: int, days: int) -> bool:
-        case = events[index]
-        room = BACK_AFTER if case["re_referred"] else 1
-        on = case["start"] + timedelta(days)
-        return SHORTEST <= days <= case["follow_up"] - room and _works(on)
-
-    total = sum(c["days"] for c in events) + gap
-    moved = [(_office_day(c["start"] + timedelta(c["days"])) - c["start"]).days for c in events]
-    if not exact_total(draws, moved, total, closes, steps=(7, 1)):
-        return False
-    for case, value in zip(events, moved, strict=True):
-        case["days"] = value
-    return True
-
-
-def _curves_cross(cases: Sequence[Record]) -> bool:
-    """Whether control closes faster between days 100 and 300, and yet fewer by the end."""
-    s = {arm: [still_open(cases, arm, day) for day in (100, 300, 450)] for arm in DAYS_OPEN}
-    council, crewe = s["control"], s["crewe"]
-    return (
-        abs(council[0] - crewe[0]) < 0.06
-        and (council[0] - council[1]) - (crewe[0] - crewe[1]) > 0.08
-        and council[1] < crewe[1] - 0.05
-        and 0.03 < crewe[2] < council[2] - 0.06
-    )
-
-
-def still_open(cases: Sequence[Record], arm: str, day: int) -> float:
-    """Give the Kaplan-Meier share of an arm's analysed cases still open after `day`."""
-    rows = [c for c in cases if c["arm"] == arm and c["analysed"]]
-    share = 1.0
-    for time in sorted({c["days"] for c in rows if c["event"] and c["days"] <= day}):
-        at_risk = sum(c["days"] >= time for c in rows)
-        closing = sum(bool(c["event"]) and c["days"] == time for c in rows)
-        share *= 1 - closing / at_risk
-    return share
 
 
 def _covariates(seed: int, cases: list[Record]) -> None:
@@ -308,13 +224,14 @@ def _distance(rows: Sequence[Record]) -> float:
 
 def _children(seed: int, cases: list[Record]) -> list[Record]:
     sizes = _sizes(seed, len(cases))
-    analysed = {c["family_id"] for c in cases if c["analysed"]}
+    arm_of = {c["family_id"]: c["arm"] for c in cases if c["analysed"]}
     for attempt in range(10_000):
         children = _siblings(Draws(seed, "siblings", attempt), cases, sizes)
-        pupils = [c["age"] for c in children if c["family_id"] in analysed]
-        if (
-            sum(age in PRIMARY_AGES for age in pupils) >= PRIMARY_PUPILS + 3
-            and sum(age in SECONDARY_AGES for age in pupils) >= SECONDARY_PUPILS + 3
+        pupils = [(arm_of.get(c["family_id"]), c["age"]) for c in children]
+        if all(
+            sum(here == arm and age in ages for here, age in pupils) >= n + 2
+            for ages, wanted in PUPILS.values()
+            for arm, n in wanted.items()
         ):
             break
     else:
@@ -344,7 +261,7 @@ def _siblings(draws: Draws, cases: Sequence[Record], sizes: Sequence[int]) -> li
     children = []
     for case, size in zip(cases, sizes, strict=True):
         index: Record = {name: case[name] for name in ("age", "gender", "disability")}
-        family = [{**index, "index_child": True}]
+        family = [{**index, "index_child": True, "again": True}]
         for _ in range(size - 1):
             taken = {child["age"] for child in family}
             weights = [
@@ -352,12 +269,15 @@ def _siblings(draws: Draws, cases: Sequence[Record], sizes: Sequence[int]) -> li
                 for age, weight in enumerate(SIBLING_AGE_WEIGHTS)
             ]
             twin = draws.below(100) < 3
+            # Most siblings come back with the index child, none without: families are alike.
+            again = draws.below(100) < 60
             family.append(
                 {
                     "age": case["age"] if twin else draws.weighted(weights),
                     "gender": ("female", "male")[draws.below(2)],
                     "disability": "yes" if draws.below(100) < 9 else "no",
                     "index_child": False,
+                    "again": again,
                 }
             )
         family.sort(key=lambda child: -child["age"])
@@ -368,6 +288,7 @@ def _siblings(draws: Draws, cases: Sequence[Record], sizes: Sequence[int]) -> li
                 **{name: child[name] for name in ("age", "gender", "disability")},
                 "history": case["history"],
                 "index_child": child["index_child"],
+                "re_referred": child["again"] * case["re_referred"] if case["analysed"] else None,
             }
             for number, child in enumerate(family, start=1)
         ]
@@ -415,8 +336,8 @@ def _dates(seed: int, cases: list[Record]) -> None:
     for case in cases:
         for name in ("referral", "closure", "back"):
             if case[name] is not None:
-                case[name] = _office_day(case[name], later=case[name] > WINDOW_END)
-        case["support"] = _office_day(case["support"], later=case["support"] >= PILOT_START)
+                case[name] = office_day(case[name], later=case[name] > WINDOW_END)
+        case["support"] = office_day(case["support"], later=case["support"] >= PILOT_START)
 
 
 def case_columns(cases: Sequence[Record]) -> list[Record]:

@@ -9,6 +9,33 @@ from __future__ import annotations
 
 # Frame: (what a row is, {column: (meaning, origin)}).
 FRAMES: dict[str, tuple[str, dict[str, tuple[str, str]]]] = {
+    "recommended": (
+        "A family recommended to the trial, in the order in which it was decided about",
+        {
+            "family_id": ("Family; those not randomised are numbered after the others", "invented"),
+            "recommended_on": ("Day of the recommendation", "invented"),
+            "decided_on": ("Day of randomisation, or on which it came to nothing", "invented"),
+            "outcome": (
+                '"randomised", "opted out", or "overflow": Project Crewe was full, and the family '
+                "went to the council's service without being a control",
+                "invented",
+            ),
+            "arm": ("The arm of those randomised, else missing", "calibrated"),
+            "history": ('CIN support before 1 August 2015, "yes" or "no"', "invented"),
+            "n_children": ("Children in the family", "invented"),
+            "places_free": ("Places of Project Crewe free at the decision", "derived"),
+        },
+    ),
+    "capacity": (
+        "A day from which Project Crewe had so many places: pods of four practitioners with at most "
+        "12 cases each",
+        {
+            "date": ("Day", "invented"),
+            "pods": ("Pods", "invented"),
+            "practitioners": ("Four a pod", "printed"),
+            "places": ("48 a pod", "printed"),
+        },
+    ),
     "families": (
         "A family randomised: 87 to Project Crewe, 45 to the council's service",
         {
@@ -32,6 +59,11 @@ FRAMES: dict[str, tuple[str, dict[str, tuple[str, str]]]] = {
             "disability": ('"yes" or "no"', "invented"),
             "history": ("The family's history of social care", "calibrated"),
             "index_child": ("Whether the case is this child's", "calibrated"),
+            "re_referred": (
+                "1 if re-referred inside the window: the index children of `cases` and most of "
+                "their siblings; missing where the case is not analysed",
+                "invented",
+            ),
         },
     ),
     "cases": (
@@ -54,7 +86,10 @@ FRAMES: dict[str, tuple[str, dict[str, tuple[str, str]]]] = {
             "event": ("1 if days ends in a closure, re-referred cases included", "calibrated"),
             "re_referred": ("1 if closed and re-referred inside the window", "calibrated"),
             "escalated": ("1 if escalated: two crewe cases and one control case", "calibrated"),
-            "weeks_open": ("days / 7; means 36.0 and 32.56", "calibrated"),
+            "weeks_open": (
+                "days / 7, in which open cases count as closed at the end; means 36.0 and 32.56",
+                "calibrated",
+            ),
             "history": ('CIN support before 1 August 2015, "yes" or "no"', "calibrated"),
             "gender": ('"female" or "male"', "invented"),
             "age": ("Age in years, 1 to 16; a categorical control", "invented"),
@@ -85,7 +120,10 @@ FRAMES: dict[str, tuple[str, dict[str, tuple[str, str]]]] = {
             "phase": ('"primary" (ages 5 to 10) or "secondary" (11 to 15)', "calibrated"),
             "days_autumn": ("Days absent in the autumn term", "invented"),
             "days_spring": ("Days absent in the spring term", "invented"),
-            "days_absent": ("Days absent over the two terms", "invented"),
+            "days_absent": (
+                "Days absent over the two terms; the arms differ in the directions of Figure 3",
+                "calibrated",
+            ),
         },
     ),
     "sdq": (
@@ -99,7 +137,7 @@ FRAMES: dict[str, tuple[str, dict[str, tuple[str, str]]]] = {
             "informant": ('"parent" or "practitioner"', "invented"),
             "sdq_01 .. sdq_25": (
                 "Answer 0, 1 or 2 as ticked, not reversed; some missing",
-                "invented",
+                "calibrated",
             ),
         },
     ),
@@ -132,7 +170,10 @@ FRAMES: dict[str, tuple[str, dict[str, tuple[str, str]]]] = {
             "arm": ('"control" or "crewe"', "calibrated"),
             "role": ("Job", "invented"),
             "stress_1 .. stress_5": ("Answer from 1 to 5, 5 the most stress", "invented"),
-            "stress_score": ("Sum of the five, 5 to 25", "invented"),
+            "stress_score": (
+                "Sum of the five, 5 to 25; higher in the council on average",
+                "invented",
+            ),
             "named_workload": ("Whether workload was named: 8 of 9 and 6 of 19", "calibrated"),
         },
     ),
@@ -165,9 +206,10 @@ FRAMES: dict[str, tuple[str, dict[str, tuple[str, str]]]] = {
     "interviews": (
         "A type of participant interviewed, by arm (Table 1)",
         {
-            "participant": ("Type of participant", "invented"),
-            "arm": ('"control" or "crewe"', "invented"),
-            "interviews": ("Interviews", "invented"),
+            "participant": ("Type of participant", "printed"),
+            "arm": ('"control" or "crewe"', "printed"),
+            "participants": ("Participants, 33 in all", "printed"),
+            "interviews": ("Interviews, 48 in all", "printed"),
         },
     ),
     "need_national": (

@@ -57,6 +57,10 @@ class Draws:
         """Give `k` different items."""
         return self.shuffled(items)[:k]
 
+    def several(self, items: Sequence[T], k: int) -> list[T]:
+        """Give `k` items, each from all of them."""
+        return [items[self.below(len(items))] for _ in range(k)]
+
     def weighted(self, weights: Sequence[int]) -> int:
         """Give an index, with chances in proportion to integer weights."""
         at = self.below(sum(weights))
@@ -150,25 +154,18 @@ def within_groups(
     The dummies are swept out first (Frisch-Waugh-Lovell): the cross-product of x and y within
     groups is ``sum(xy) - sum over groups of sum(x) sum(y) / n``.
     """
-    levels = sorted(set(group))
-    size = {level: group.count(level) for level in levels}
+    masks = [_bits([value == level for value in group]) for level in sorted(set(group))]
+    bits = [_bits(x) for x in columns]
+    outcome = _bits(y)
 
-    def sums(x: Sequence[int]) -> dict[int, int]:
-        total = dict.fromkeys(levels, 0)
-        for value, level in zip(x, group, strict=True):
-            total[level] += value
-        return total
+    def cross(x: int, z: int) -> float:
+        shares = ((x & m).bit_count() * (z & m).bit_count() / m.bit_count() for m in masks)
+        return (x & z).bit_count() - math.fsum(shares)
 
-    totals = [sums(x) for x in columns]
-    y_total = sums(y)
+    matrix = [[cross(x, z) for z in bits] for x in bits]
+    return solve(matrix, [cross(x, outcome) for x in bits])
 
-    def cross(x: Sequence[int], sx: dict[int, int], z: Sequence[int], sz: dict[int, int]) -> float:
-        both = sum(a & b for a, b in zip(x, z, strict=True))
-        return both - math.fsum(sx[level] * sz[level] / size[level] for level in levels)
 
-    matrix = [
-        [cross(x, sx, z, sz) for z, sz in zip(columns, totals, strict=True)]
-        for x, sx in zip(columns, totals, strict=True)
-    ]
-    right = [cross(x, sx, y, y_total) for x, sx in zip(columns, totals, strict=True)]
-    return solve(matrix, right)
+def _bits(values: Sequence[int]) -> int:
+    """Write 0/1 values as the bits of one integer, so that counting is one step."""
+    return int("".join("1" if value else "0" for value in values), 2)

@@ -8,9 +8,10 @@ from typing import Any
 
 import narwhals as nw
 
-from crewe.datasets import _project_crewe_cases as _cases
-from crewe.datasets import _project_crewe_records as _records
-from crewe.datasets._project_crewe_columns import FRAMES
+from crewe.datasets._project_crewe import cases as _cases
+from crewe.datasets._project_crewe import flow, printed, pupils, staff
+from crewe.datasets._project_crewe import risk as _risk
+from crewe.datasets._project_crewe.columns import FRAMES
 from crewe.exceptions import InputError, fault
 from crewe.frames.source import build
 from crewe.tables.display import Table
@@ -31,6 +32,10 @@ class ProjectCrewe(Printable, Mapping[str, Any]):
     ----------
     seed : int
         The seed that it was made from.
+    recommended : frame (146 rows)
+        Families recommended: 132 randomised, 6 who opted out, 8 who came while Project Crewe was full.
+    capacity : frame (2 rows)
+        Places of Project Crewe.
     families : frame (132 rows)
         Families randomised, with their arm and stratum.
     children : frame (326 rows)
@@ -53,8 +58,8 @@ class ProjectCrewe(Printable, Mapping[str, Any]):
         Cases held by family practitioners at three dates.
     outcomes : frame (12 rows)
         Outcomes of the cases studied in depth.
-    interviews : frame
-        Interviews by type of participant (invented).
+    interviews : frame (6 rows)
+        Participants and interviews by type of participant, as Table 1 prints them.
     need_national : frame (10 rows)
         An ILLUSTRATIVE national share of each category of need.
     factor_national : frame (3 rows)
@@ -62,6 +67,8 @@ class ProjectCrewe(Printable, Mapping[str, Any]):
     """
 
     seed: int
+    recommended: Any
+    capacity: Any
     families: Any
     children: Any
     cases: Any
@@ -219,21 +226,24 @@ def project_crewe(seed: int = 2017, backend: str = "pandas") -> ProjectCrewe:
             remedy=f"Choose one of {', '.join(_BACKENDS)}",
         )
     families, children, cases = _cases.trial(seed)
+    sizes = {family["family_id"]: family["n_children"] for family in families}
     records = {
+        "recommended": flow.recommended(seed, cases, sizes),
+        "capacity": flow.capacity(),
         "families": families,
         "children": children,
         "cases": _cases.case_columns(cases),
-        "absences": _records.absences(seed, cases, children),
-        "sdq": _records.sdq(seed, cases),
-        "risk": _records.risk(seed, cases, children),
-        "visits": _records.visits(seed, cases),
-        "survey": _records.survey(seed),
-        "costs": _records.costs(),
-        "caseload": _records.caseload(seed),
-        "outcomes": _records.outcomes(seed, cases),
-        "interviews": _records.interviews(),
-        "need_national": _records.need_national(),
-        "factor_national": _records.factor_national(),
+        "absences": pupils.absences(seed, cases, children),
+        "sdq": pupils.sdq(seed, cases),
+        "risk": _risk.risk(seed, cases, children),
+        "visits": staff.visits(seed, cases),
+        "survey": staff.survey(seed),
+        "costs": printed.costs(),
+        "caseload": staff.caseload(seed),
+        "outcomes": staff.outcomes(seed, cases),
+        "interviews": printed.interviews(),
+        "need_national": printed.need_national(),
+        "factor_national": printed.factor_national(),
     }
     implementation = nw.Implementation[backend.upper()]
     frames = {
