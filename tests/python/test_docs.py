@@ -68,6 +68,18 @@ def test_every_page_is_in_the_navigation() -> None:
         assert page.relative_to(ROOT / "docs").as_posix() in nav
 
 
+def test_the_readme_shows_the_code_of_the_first_page() -> None:
+    shown = [
+        [
+            block.code
+            for block in blocks((ROOT / page).read_text("utf-8"))
+            if block.language in PYTHON
+        ]
+        for page in ("README.md", "docs/index.md")
+    ]
+    assert len(shown[0]) == 1 and shown[0] == shown[1]
+
+
 def test_4_4_what_the_first_page_draws_under_a_design_takes_one() -> None:
     drawing = (ROOT / "docs" / "index.md").read_text("utf-8").partition("```text")[2]
     words = set(re.findall(r"\w+", re.sub(r"\([^)]*\)", "", drawing.partition("```")[0])))
