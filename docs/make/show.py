@@ -85,8 +85,11 @@ def _item(item: Any, files: _Files) -> str:
 
     made_up = files.synthetic or protocols.synthetic(item)
     label = '<p class="synthetic">Synthetic data</p>' if made_up else ""
-    # An empty line would end the block of HTML.
-    body = re.sub(r"\n\s*\n", "\n", item._repr_html_().strip())
+    import pandas as pd
+
+    with pd.option_context("display.precision", 4):
+        # An empty line would end the block of HTML.
+        body = re.sub(r"\n\s*\n", "\n", item._repr_html_().strip())
     return f'<div class="shown">{label}{body}</div>'
 
 
