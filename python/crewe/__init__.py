@@ -22,7 +22,7 @@ from crewe.exceptions import (
 )
 
 if TYPE_CHECKING:
-    from crewe import cost, datasets, exceptions, plots, power, report, results
+    from crewe import cost, datasets, disclosure, exceptions, plots, power, report, results
     from crewe.comparisons.descriptives import Crosstab, Description, crosstab, describe
     from crewe.comparisons.national import NationalComparison, compare_to_national
     from crewe.comparisons.permutation import PermutationTest, permutation_test
@@ -53,13 +53,23 @@ if TYPE_CHECKING:
     from crewe.report import Report
     from crewe.report.versions import show_versions, versions
     from crewe.resampling import RandomisationTest, randomisation_test
-    from crewe.survival import CoxPH, KaplanMeier, LogRank, Surv, coxph, kaplan_meier, logrank
+    from crewe.survival import (
+        CoxPH,
+        KaplanMeier,
+        LogRank,
+        RestrictedMean,
+        Surv,
+        coxph,
+        kaplan_meier,
+        logrank,
+        rmst,
+    )
     from crewe.tables.table import ModelTable, table
 
 # Where each name is found when it is first asked for, so that `import crewe` costs no more than a moment.
 _HOMES = {
-    "crewe": "comparisons cost datasets design exceptions files formula frames instruments ledger models plots power report "
-    "resampling results survival tables",
+    "crewe": "comparisons cost datasets design disclosure exceptions files formula frames instruments ledger models plots power "
+    "report resampling results survival tables",
     "crewe.comparisons.descriptives": "Crosstab Description crosstab describe",
     "crewe.comparisons.national": "NationalComparison compare_to_national",
     "crewe.comparisons.permutation": "PermutationTest permutation_test",
@@ -77,7 +87,7 @@ _HOMES = {
     "crewe.report": "Report",
     "crewe.report.versions": "show_versions versions",
     "crewe.resampling": "RandomisationTest randomisation_test",
-    "crewe.survival": "CoxPH KaplanMeier LogRank Surv coxph kaplan_meier logrank",
+    "crewe.survival": "CoxPH KaplanMeier LogRank RestrictedMean Surv coxph kaplan_meier logrank rmst",
     "crewe.tables.table": "ModelTable table",
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names.split()}
@@ -187,6 +197,7 @@ __all__: list[str] = [
     "RateComparison",
     "Receipt",
     "Report",
+    "RestrictedMean",
     "SeparationError",
     "Surv",
     "Verification",
@@ -202,6 +213,7 @@ __all__: list[str] = [
     "crosstab",
     "datasets",
     "describe",
+    "disclosure",
     "exceptions",
     "kaplan_meier",
     "logrank",
@@ -217,6 +229,7 @@ __all__: list[str] = [
     "report",
     "results",
     "risk",
+    "rmst",
     "sdq",
     "show_versions",
     "survey",

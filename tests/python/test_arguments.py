@@ -101,6 +101,20 @@ CALLS: dict[str, Call] = {
             "missing": "drop",
         },
     ),
+    "rmst": (
+        cw.rmst,
+        {
+            "formula": SURV,
+            "data": DATA,
+            "horizon": 3.0,
+            "level": 0.95,
+            "weights": None,
+            "design": None,
+            "cluster": None,
+            "by": None,
+            "missing": "drop",
+        },
+    ),
     "logrank": (
         cw.logrank,
         {

@@ -114,6 +114,7 @@ def results() -> dict[str, Any]:
     plan = cw.power.binary(baseline=0.226, icc=0.36, cluster_size=3, clusters=132, power=0.8)
     known = {"baseline": 0.226, "cluster_size": 3, "power": 0.8, "clusters": 286}
     shares = {"a": 0.2, "b": 0.3, "c": 0.5}
+    protected = cw.disclosure.Rule().protect(cw.crosstab("kind ~ arm", frame))
     return {
         "design": trial,
         "assignment": trial.assign(frame.drop(columns="arm")),
@@ -121,6 +122,10 @@ def results() -> dict[str, Any]:
         "acceptance": tied.constrained(few),
         "balance": seen.balance(["x", "kind"]),
         "consort": cw.consort(seen, excluded={"moved away": ["F00", "F01"]}),
+        "protected": protected,
+        "audit": cw.disclosure.audit(protected, cw.disclosure.Rule()),
+        "anonymity": cw.disclosure.anonymity(frame, quasi=["kind", "site"], sensitive="arm"),
+        "check": cw.disclosure.check(protected),
         "predictability": blocks.predictability(8, sims=50),
         "procedures": cw.predictability([blocks, stick], n=8, sims=50),
         "ledger": register,
@@ -131,6 +136,8 @@ def results() -> dict[str, Any]:
         "fits": cw.ols("y ~ arm", frame, by="site"),
         "family": cw.ols(["y ~ arm", "z ~ arm"], frame),
         "margins": fit.margins("arm"),
+        "outcomes by arm": cw.outcome_table({"y": fit, "e": logit}, frame, design=seen),
+        "checklist": cw.Report("A trial").add_text("Words.").check("CONSORT 2025"),
         "cox": cox,
         "zph": cox.zph(),
         "adjusted": cw.coxph("Surv(t, e) ~ arm", frame).adjusted_curves("arm"),

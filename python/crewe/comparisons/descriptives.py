@@ -15,7 +15,6 @@ from crewe.comparisons.samples import (
     Result,
     interval_heading,
     kind_of,
-    percent,
     spread,
     two_sides,
 )
@@ -24,6 +23,7 @@ from crewe.frames.arguments import checked
 from crewe.frames.source import label_of, numbers
 from crewe.models.groups import label_among
 from crewe.models.request import by_arm, each, numeric, read
+from crewe.tables.counts import Count, Relation, Share, Told, cell, counted, crossed
 from crewe.tables.display import Table, number
 from crewe.tables.labels import pretty
 from crewe.tables.wording import carry, worded
@@ -75,22 +75,44 @@ class Description(Result):
 
     def table(self) -> Table:
         """Give the table that is printed."""
-        rows = [
-            [
-                ", ".join(map(worded, group["levels"])) or self.outcome,
-                group["n"],
-                group["missing"],
-                number(group["mean"], 2),
-                number(group["sd"], 2),
-                number(group["median"], 2),
-                spread(group["min"], group["max"], 2),
-                spread(group["conf_low"], group["conf_high"], 2),
-            ]
-            for group in self.groups
-        ]
+        rows: list[list[Any]] = []
+        relations: list[Relation] = []
+        sizes: list[Count] = []
+        for group in self.groups:
+            at = dict(zip(self.by, group["levels"], strict=True))
+            n, gone = group["n"], group["missing"]
+            size = counted(n, at)
+            lost = counted(gone, {**at, self.outcome: "missing"}, harmless=gone == 0)
+            sizes.append(size)
+            relations.append(Relation(counted(n + gone, at), (size, lost)))
+            known = [size]
+            if n and _is_binary(group):
+                # The mean of noughts and ones is a count.
+                ones = round(n * group["mean"])
+                known += [
+                    counted(k, {**at, self.outcome: level})
+                    for level, k in (("1", ones), ("0", n - ones))
+                ]
+                relations.append(Relation(size, tuple(known[1:])))
+            told = tuple(known)
+            rows.append(
+                [
+                    ", ".join(map(worded, group["levels"])) or self.outcome,
+                    cell(size),
+                    cell(lost),
+                    cell(Told(number(group["mean"], 2), told)),
+                    cell(Told(number(group["sd"], 2), told)),
+                    cell(Told(number(group["median"], 2), told)),
+                    cell(Told(spread(group["min"], group["max"], 2), told, single=True)),
+                    cell(Told(spread(group["conf_low"], group["conf_high"], 2), told)),
+                ]
+            )
+        if len(self.by) > 0:
+            relations += crossed(sizes)
         header = ["", "n", "missing", "mean", "SD", "median", "range", interval_heading(self.level)]
         title = self.outcome + (f" by {', '.join(self.by)}" if self.by else "")
-        return Table(header, rows, self._titled(title), [*self.methods(), *self.notes])
+        notes = [*self.methods(), *self.notes]
+        return Table(header, rows, self._titled(title), notes, relations=relations)
 
     def plot(
         self,
@@ -154,6 +176,15 @@ class Description(Result):
             labels=named,
         )
         return grouped(bars, ax)
+
+
+def _is_binary(group: Mapping[str, Any]) -> bool:
+    """Whether all values are 0 or 1: then, and only then, the squares of values within 0 to 1 add up to their sum."""
+    n, mean, sd = group["n"], group["mean"], group["sd"]
+    if group["min"] < 0 or group["max"] > 1:
+        return False
+    squares = (n - 1) * (0.0 if sd != sd else sd) ** 2 + n * mean**2
+    return bool(abs(squares - n * mean) <= 1e-9 * n)
 
 
 @checked
@@ -324,19 +355,34 @@ class Crosstab(Result):
 
     def table(self) -> Table:
         """Give the table that is printed: the count and its share of the column."""
-        body = [
+        groups = [{self.by: column} if self.by else {} for column in self.columns]
+        totals = [counted(n, group) for n, group in zip(self.totals, groups, strict=True)]
+        counts = [
+            [
+                counted(n, {**group, self.outcome: row})
+                for n, group in zip(line, groups, strict=True)
+            ]
+            for row, line in zip(self.rows, self.counts, strict=True)
+        ]
+        body: list[list[Any]] = [
             [
                 row,
-                *[
-                    f"{self.counts[i, j]} ({percent(self.shares[i, j])})"
-                    for j in range(len(self.columns))
-                ],
+                *(
+                    cell(few, Share(few, total), form="{} ({})")
+                    for few, total in zip(line, totals, strict=True)
+                ),
             ]
-            for i, row in enumerate(self.rows)
+            for row, line in zip(self.rows, counts, strict=True)
         ]
-        body.append(["all", *[str(int(total)) for total in self.totals]])
+        body.append(["all", *map(cell, totals)])
         title = self.outcome + (f" by {self.by}" if self.by else "")
-        return Table(["", *map(worded, self.columns)], body, self._titled(title), self.notes)
+        return Table(
+            ["", *map(worded, self.columns)],
+            body,
+            self._titled(title),
+            self.notes,
+            relations=crossed([count for line in counts for count in line]),
+        )
 
     def plot(
         self,

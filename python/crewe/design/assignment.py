@@ -78,6 +78,8 @@ class Assignment(Printable):
         The hash of design and seed, for an assignment that was drawn here.
     notes : list of str
         What a reader should know.
+    synthetic : bool
+        Whether the data say that they are synthetic.
 
     Notes
     -----
@@ -100,6 +102,7 @@ class Assignment(Printable):
         self.notes: list[str] = drawn.notes
         self._take(drawn)
         self._source: Source | None = source
+        self.synthetic = source.synthetic
         self._arm_column = arm_column
         # Other identifiers under which rows may name a unit: families that split off or merged.
         self._aliases: dict[str, str] = {}
@@ -190,7 +193,7 @@ class Assignment(Printable):
             columns[name] = [self._strata[stratum][place] for stratum in self._stratum]
         columns |= self._added(np.arange(len(ids)))
         columns["rows"] = np.bincount(self._rows, minlength=len(ids))
-        return build(columns, self._kind[0], lazy=self._kind[1])
+        return build(columns, self._kind[0], lazy=self._kind[1], synthetic=self.synthetic)
 
     @property
     def frame(self) -> Any:

@@ -20,6 +20,7 @@ from crewe.models.margins import Margins
 from crewe.tables.display import Table, number, p_value
 from crewe.tables.labels import fixed, sentence, share, signed
 from crewe.tables.printable import Printable
+from crewe.tables.sheet import Stacked
 from crewe.tables.wording import carry, worded, words_of
 
 if TYPE_CHECKING:
@@ -219,7 +220,7 @@ class OutcomeTable(Printable):
         )
 
     def _panels(self) -> Sequence[Table]:
-        percent = f"{100 * self.confidence:g}% CI"
+        percent = f"{100 * self.confidence:g}% confidence intervals"
         units = self.unit is not None
         header = [
             "Outcome",
@@ -227,9 +228,9 @@ class OutcomeTable(Printable):
             *([f"Randomised ({self.unit})"] if units else []),
             "With data",
             "Analysed",
-            f"Result ({percent})",
-            f"Difference ({percent})",
-            f"Ratio ({percent})",
+            "Result",
+            "Difference",
+            "Ratio",
             "p",
         ]
         body = []
@@ -248,27 +249,31 @@ class OutcomeTable(Printable):
                 ]
             )
         title = self.title + (" (SYNTHETIC data)" if self.synthetic else "")
-        notes = [sentence(note) for note in self.notes]
+        notes = [f"{percent} in brackets.", *(sentence(note) for note in self.notes)]
         align = "ll" + "r" * (len(header) - 2)
         return [Table(header, body, title=title, notes=notes, align=align)]
 
 
-def _level(one: Mapping[str, float], binary: bool) -> str:
-    low, high, value = one["conf_low"], one["conf_high"], one["estimate"]
-    if binary:
-        return f"{share(value)} ({fixed(100 * low)} to {fixed(100 * high)})"
-    return f"{fixed(value, 2)} ({fixed(low, 2)} to {fixed(high, 2)})"
+def _level(one: Mapping[str, float], binary: bool) -> Stacked:
+    value = one["estimate"]
+    return Stacked(share(value) if binary else fixed(value, 2), _interval(one, binary))
 
 
-def _difference(one: Mapping[str, float], binary: bool) -> str:
-    low, high, value = one["conf_low"], one["conf_high"], one["estimate"]
-    if binary:
-        return f"{signed(100 * value)} points ({fixed(100 * low)} to {fixed(100 * high)})"
-    return f"{signed(value, 2)} ({fixed(low, 2)} to {fixed(high, 2)})"
+def _difference(one: Mapping[str, float], binary: bool) -> Stacked:
+    value = one["estimate"]
+    shown = f"{signed(100 * value)} points" if binary else signed(value, 2)
+    return Stacked(shown, _interval(one, binary))
 
 
-def _ratio(one: Mapping[str, float]) -> str:
-    return f"{number(one['estimate'], 2)} ({number(one['conf_low'], 2)} to {number(one['conf_high'], 2)})"
+def _interval(one: Mapping[str, float], binary: bool) -> str:
+    factor, digits = (100, 1) if binary else (1, 2)
+    low, high = one["conf_low"], one["conf_high"]
+    return f"({fixed(factor * low, digits)} to {fixed(factor * high, digits)})"
+
+
+def _ratio(one: Mapping[str, float]) -> Stacked:
+    low, high = number(one["conf_low"], 2), number(one["conf_high"], 2)
+    return Stacked(number(one["estimate"], 2), f"({low} to {high})")
 
 
 def _is_binary(fit: Linear) -> bool:

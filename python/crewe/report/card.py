@@ -23,7 +23,7 @@ def design_card(result: Any, names: Names) -> Facts:
         return labels.get(str(name), str(name))
 
     def fact(label: str, value: Any) -> None:
-        if value is None or value == "" or value == [] or value == {}:
+        if value is None or (isinstance(value, str | Mapping | list | tuple) and not value):
             return
         if isinstance(value, Mapping):
             value = ", ".join(f"{called(name)} ({share})" for name, share in value.items())

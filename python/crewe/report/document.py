@@ -8,8 +8,9 @@ after the first step sees a result, and nothing before the last knows of a forma
 from __future__ import annotations
 
 import datetime
+import itertools
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, is_dataclass
 from typing import Any
 
 from crewe.tables.sheet import Sheet, Stacked
@@ -160,6 +161,50 @@ class Section:
     blocks: list[Block] = field(default_factory=list)
 
 
+@dataclass(frozen=True)
+class Group:
+    """Blocks of a section that stand on pages of one kind.
+
+    Attributes
+    ----------
+    heading : bool
+        Whether the heading of the section stands over them.
+    wide : bool
+        Whether their pages lie on their side.
+    blocks : list
+        The blocks.
+    """
+
+    heading: bool
+    wide: bool
+    blocks: list[Block]
+
+
+def groups(section: Section) -> list[Group]:
+    """Part the blocks of a section by the kind of their pages; words that lead to a wide table go with it.
+
+    So does the heading where nothing else stands before the table.
+    """
+    made: list[Group] = []
+    for wide, found in itertools.groupby(
+        section.blocks, lambda block: isinstance(block, Grid) and block.wide
+    ):
+        blocks = list(found)
+        if wide and made:
+            before = made[-1].blocks
+            leading = list(
+                itertools.takewhile(
+                    lambda block: isinstance(block, Paragraph | Subheading), reversed(before)
+                )
+            )[:2]
+            blocks = [*reversed(leading), *blocks]
+            made[-1] = Group(made[-1].heading, False, before[: len(before) - len(leading)])
+            if not made[-1].blocks:
+                made.pop()
+        made.append(Group(not made, wide, blocks))
+    return made or [Group(True, False, [])]
+
+
 @dataclass
 class Document:
     """A whole report.
@@ -221,6 +266,22 @@ class Document:
     def printed_date(self) -> str:
         """The date as the British write it, whatever the machine's locale."""
         return f"{self.date.day} {_MONTHS[self.date.month - 1]} {self.date.year}"
+
+
+def strings(part: object) -> Iterator[str]:
+    """Give every text within a part of a document, or within a whole one."""
+    if isinstance(part, str):
+        yield part
+    elif isinstance(part, Mapping):
+        for name, value in part.items():
+            yield from strings(name)
+            yield from strings(value)
+    elif isinstance(part, list | tuple):
+        for one in part:
+            yield from strings(one)
+    elif is_dataclass(part):
+        for own in fields(part):
+            yield from strings(getattr(part, own.name))
 
 
 _MONTHS = (

@@ -40,6 +40,7 @@ _LEVEL = re.compile(r"(.+?)\[(?:T\.)?(.+)\]", re.DOTALL)
 _CODE = r"np\.\w+\([\w.]+\)|C\(\w+\)(?:\[(?:T\.)?[^\]\n]*\])?|\w+\[T\.[^\]\n]*\]"
 _PRODUCT = re.compile(r":(?![^\[(]*[\])])")
 _TERM = re.compile(r"(?:np\.\w+|[CI])\([^\s].*\)|(?:[^\W\d]\w*|C\([^()]+\))\[[^\]]+\]")
+_MODEL = re.compile(r"([A-Z][\w -]*): (\S[^~]* ~ [^~]+?)(\.?(?: \(SYNTHETIC data\))?)")
 _LONGEST = 300
 """The letters up to which a text is taken for a term."""
 # Where the words of a cell part: arms that are compared, products, lists of levels.
@@ -72,7 +73,7 @@ class Names:
         if (label := self._label(name)) is not None:
             return label
         parts = _PRODUCT.split(name)
-        if len(parts) > 1 and not re.search(r"\s", name):
+        if len(parts) > 1 and not any(part[:1].isspace() or part[-1:].isspace() for part in parts):
             return " × ".join(map(self.of, parts))
         level = _LEVEL.fullmatch(name)
         if level:
@@ -171,6 +172,9 @@ class Names:
         """
         known = {name: words for name, words in self.labels.items() if re.search(r"[_.\[(]", name)}
         known.update(names)
+        if self.labels and (model := _MODEL.fullmatch(text)):
+            # What a model says of itself: its kind and its formula.
+            return f"{model[1]}: {self.formula(model[2])}{model[3]}"
         longest = sorted(known, key=len, reverse=True)
         named = "|".join(map(re.escape, longest)) or "(?!)"
         # In one pass: what is put in is not read again.
@@ -265,12 +269,18 @@ def labelled(figure: Any, names: Names) -> Iterator[None]:
 
     before: list[tuple[Any, str]] = []
     ticks: list[tuple[Any, Any]] = []
+    held: list[tuple[dict[Any, Any], dict[Any, Any]]] = []
     for ax in figure.axes:
         for axis in (ax.xaxis, ax.yaxis):
             formatter = axis.get_major_formatter()
             if isinstance(formatter, FixedFormatter):
                 ticks.append((formatter, formatter.seq))
                 formatter.seq = [names.lines(str(text)) for text in formatter.seq]
+            said = getattr(getattr(formatter, "func", None), "args", ())
+            # Labels that were given with their ticks are held by place.
+            if said and isinstance(said[0], dict):
+                held.append((said[0], dict(said[0])))
+                said[0].update({at: names.lines(str(text)) for at, text in said[0].items()})
     for text in texts_of(figure):
         old = text.get_text()
         new = names.lines(clean(old)) if old else old
@@ -282,5 +292,7 @@ def labelled(figure: Any, names: Names) -> Iterator[None]:
     finally:
         for formatter, seq in ticks:
             formatter.seq = seq
-        for text, old in before:
-            text.set_text(old)
+        for labels, old in held:
+            labels.update(old)
+        for text, was in before:
+            text.set_text(was)

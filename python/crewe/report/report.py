@@ -9,14 +9,14 @@ from pathlib import Path
 from typing import Any
 
 from crewe.exceptions import InputError, fault
-from crewe.files.writing import as_path, write
+from crewe.files.writing import as_path, encoded, write
 from crewe.frames.arguments import check_methods
 from crewe.plots import style
 from crewe.report import writers
 from crewe.report.blocks import Part
 from crewe.report.building import Builder, Entry
 from crewe.report.check import Checklist, check_items, checklist
-from crewe.report.document import Document
+from crewe.report.document import Document, strings
 from crewe.report.naming import Names
 from crewe.report.pictures import figure_picture, is_figure
 from crewe.report.writers.registry import WRITERS, by_ending
@@ -256,7 +256,11 @@ class Report:
             not installed.
         """
         format = by_ending(path) if as_path(path).suffix else WRITERS["html"]
-        return write(path, format.write(self._document()))
+        document = self._document()
+        # Half a character is refused in the same words whatever the format.
+        for text in strings(document):
+            encoded(text)
+        return write(path, format.write(document))
 
     def check(self, standard: str, *, clusters: bool | None = None) -> Checklist:
         """Say which items of a published list the report meets, and where; which are missing.

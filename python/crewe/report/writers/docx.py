@@ -21,7 +21,9 @@ from crewe.report.document import (
     Listing,
     Run,
     Runs,
+    Section,
     Subheading,
+    groups,
     room,
     shares,
 )
@@ -93,7 +95,7 @@ class _Word:
         self._page(self.file.sections[0])
         self._front()
         for number, section in self.document.numbered():
-            self._section(number, section.heading, section.slug, section.blocks)
+            self._section(number, section)
 
     # -- the whole document ----------------------------------------------------------------
 
@@ -227,19 +229,16 @@ class _Word:
 
     # -- sections --------------------------------------------------------------------------
 
-    def _section(self, number: str, heading: str, slug: str, blocks: list[Block]) -> None:
-        if heading:
-            line = self.file.add_paragraph(style="Heading 1")
-            self._marked(line, slug, f"{number} {heading}")
-        for wide, group in itertools.groupby(
-            blocks, lambda block: isinstance(block, Grid) and block.wide
-        ):
-            if wide:
+    def _section(self, number: str, section: Section) -> None:
+        for group in groups(section):
+            if group.wide:
                 self._turn(sideways=True)
-            held = list(group)
-            for block, following in itertools.zip_longest(held, held[1:]):
+            if group.heading and section.heading:
+                line = self.file.add_paragraph(style="Heading 1")
+                self._marked(line, section.slug, f"{number} {section.heading}")
+            for block, following in itertools.zip_longest(group.blocks, group.blocks[1:]):
                 self._block(block, isinstance(following, Grid | Drawing | Facts | Listing))
-            if wide:
+            if group.wide:
                 self._turn(sideways=False)
 
     def _turn(self, *, sideways: bool) -> None:

@@ -20,6 +20,7 @@ from crewe.report.document import (
     Runs,
     Section,
     Subheading,
+    groups,
 )
 from crewe.report.writers.registry import writer
 from crewe.tables.writers.html import paragraphs, table
@@ -135,15 +136,19 @@ def _lists(document: Document) -> str:
 
 
 def _section(number: str, section: Section) -> str:
-    body = "\n".join(map(_block, section.blocks))
+    body = ""
+    for group in groups(section):
+        parts = list(map(_block, group.blocks))
+        if group.heading and section.heading:
+            parts.insert(
+                0,
+                f'<h2 id="{section.slug}"><span class="no">{number}</span> {escape(section.heading)}</h2>',
+            )
+        held = "\n".join(parts)
+        body += f'<div class="sideways">{held}</div>\n' if group.wide else f"{held}\n"
     if not section.heading:
-        return (
-            f'<section id="{section.slug}" class="lead" aria-label="Summary">\n{body}\n</section>'
-        )
-    return (
-        f'<section aria-labelledby="{section.slug}">\n<h2 id="{section.slug}"><span class="no">{number}</span> '
-        f"{escape(section.heading)}</h2>\n{body}\n</section>"
-    )
+        return f'<section id="{section.slug}" class="lead" aria-label="Summary">\n{body}</section>'
+    return f'<section aria-labelledby="{section.slug}">\n{body}</section>'
 
 
 def _block(block: Block) -> str:
@@ -181,9 +186,8 @@ def _grid(block: Grid) -> str:
         f"{f' {escape(title)}' if title else ''}</span></caption>"
     )
     made = table(replace(block.sheet, notes=()), caption)
-    look = "table sideways" if block.wide else "table"
     return (
-        f'<div class="{look}"><div class="scroll" role="region" tabindex="0" '
+        f'<div class="table"><div class="scroll" role="region" tabindex="0" '
         f'aria-label="{escape(title or block.name)}"><div class="wide">{made}</div></div>'
         f"{paragraphs(block.sheet.notes)}</div>"
     )

@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Any
 
 from crewe.exceptions import CreweError, fault
-from crewe.files.writing import encoded
 from crewe.plots.style import WIDTH_MM
 from crewe.report.document import (
     BANNER,
@@ -29,6 +28,7 @@ from crewe.report.document import (
     Paragraph,
     Run,
     Runs,
+    groups,
     room,
     shares,
 )
@@ -41,7 +41,7 @@ _LETTER = 0.62
 """The width of a letter of the font by its size, on average."""
 _FULL, _TALLEST = 170.0, 210.0
 """The millimetres of a figure that fills the width of a page, and of the tallest that its caption goes with."""
-WHOLE = 18
+WHOLE = 10
 """The lines up to which a table is kept on one page."""
 _LARGEST = 7.9
 """The points of a table that has room."""
@@ -61,8 +61,6 @@ def pdf(document: Document) -> bytes:
     except ImportError as error:
         raise missing("PDF", "typst", "pdf", error) from None
     data = json.dumps(_data(document), ensure_ascii=False)
-    # Half a character is refused here, in words.
-    encoded(data)
     template = importlib.resources.files("crewe.report").joinpath("report.typ").read_bytes()
     moment = datetime(
         document.date.year, document.date.month, document.date.day, tzinfo=timezone.utc
@@ -176,10 +174,12 @@ def _data(document: Document) -> dict[str, Any]:
                 "heading": section.heading,
                 "slug": section.slug,
                 "groups": [
-                    {"wide": wide, "blocks": _group(list(blocks), anchors)}
-                    for wide, blocks in itertools.groupby(
-                        section.blocks, lambda block: isinstance(block, Grid) and block.wide
-                    )
+                    {
+                        "heading": group.heading,
+                        "wide": group.wide,
+                        "blocks": _group(group.blocks, anchors),
+                    }
+                    for group in groups(section)
                 ],
             }
             for section in document.sections

@@ -19,7 +19,7 @@ _STYLE = (
     "thead tr:first-child>*{border-top:2px solid}thead tr:last-child>*{border-bottom:1px solid}"
     "tbody.facts tr:first-child>*{border-top:1px solid}"
     "tbody:last-child tr:last-child>*{border-bottom:2px solid}"
-    ".models td,.models thead th:not(:first-child){padding-right:2rem}.stars{position:absolute}.se{color:#505050}"
+    ".starred td,.starred thead th:not(:first-child){padding-right:2rem}.stars{position:absolute}.se{color:#505050}"
     ".crewe-note{color:#505050;font-size:13px;margin:.5rem 0 0;max-width:60rem}"
 )
 
@@ -77,9 +77,11 @@ def table(sheet: Sheet, caption: str) -> str:
     heads = [_head(row, looks, first=i == 0) for i, row in enumerate(sheet.heads)]
     body = "".join(_row(row, looks) for row in sheet.rows)
     facts = "".join(_row(row, looks) for row in sheet.facts)
-    stacked = any(isinstance(cell, Stacked) for row in sheet.rows for cell in row)
+    stacked = [cell for row in sheet.rows for cell in row if isinstance(cell, Stacked)]
+    look = " models" if stacked else ""
+    look += " starred" if any(cell.top.endswith("*") for cell in stacked) else ""
     return (
-        f'<table class="crewe{" models" if stacked else ""}">{caption}'
+        f'<table class="crewe{look}">{caption}'
         + f"<thead>{''.join(heads)}</thead><tbody>{body}</tbody>"
         + (f'<tbody class="facts">{facts}</tbody>' if facts else "")
         + "</table>"
