@@ -11,10 +11,6 @@ from typing import Any
 
 from blocks import Block, Ran, blocks, run
 
-# The results of data that were made up say so wherever they are shown, also where they do not know it themselves.
-_DATA = re.compile(r"datasets\.(\w+)|(?:np|numpy)\.random\.(\w+)")
-_SYNTHETIC = ("project_crewe", "default_rng")
-
 
 def executed(source: str, text: str, folder: Path, name: str) -> str:
     """Run a page and give its Markdown with what came out; figures and saved pages go into a folder.
@@ -42,7 +38,6 @@ def executed(source: str, text: str, folder: Path, name: str) -> str:
         if block.language == "text" and block.follows and _rich(ran[k - 1]):
             continue
         parts += [before, text[slice(*block.span)]]
-        files.read(block.code)
         for item in one.shown:
             if not (said and isinstance(item, str) and not _rich(one)):
                 parts.append(_beneath(block, _item(item, files)))
@@ -59,13 +54,6 @@ class _Files:
     folder: Path
     name: str
     figures: int = 0
-    synthetic: bool = False
-
-    def read(self, code: str) -> None:
-        """Say whether results from here on rest on synthetic data, as the data set that was named last does."""
-        named = [one or other for one, other in _DATA.findall(code)]
-        if named:
-            self.synthetic = named[-1] in _SYNTHETIC
 
 
 def _rich(one: Ran) -> bool:
@@ -83,13 +71,14 @@ def _item(item: Any, files: _Files) -> str:
         return _figure(item, files)
     from crewe.tables import protocols
 
-    made_up = files.synthetic or protocols.synthetic(item)
-    label = '<p class="synthetic">Synthetic data</p>' if made_up else ""
     import pandas as pd
 
     with pd.option_context("display.precision", 4):
         # An empty line would end the block of HTML.
         body = re.sub(r"\n\s*\n", "\n", item._repr_html_().strip())
+    # Most results say so in their title.
+    made_up = protocols.synthetic(item) and "synthetic" not in body.lower()
+    label = '<p class="synthetic">Synthetic data</p>' if made_up else ""
     return f'<div class="shown">{label}{body}</div>'
 
 
@@ -98,15 +87,11 @@ def _figure(figure: Any, files: _Files) -> str:
 
     alt = style.alt_of(figure)
     assert alt, f"{files.name}: a figure without alternative text"
-    # The label is there only while the SVG is made: the figure stays as a later block expects it.
-    label = style.label_synthetic(figure) if files.synthetic else None
     if style.is_synthetic(figure):
         alt = f"Synthetic data. {alt}"
     files.figures += 1
     path = files.folder / f"{files.name}-{files.figures}.svg"
     path.write_text(style.to_svg(figure, desc=alt), "utf-8")
-    if label is not None:
-        label.remove()
     return f'<figure><img src="{path.name}" alt="{html.escape(alt)}"></figure>'
 
 

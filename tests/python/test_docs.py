@@ -198,7 +198,7 @@ def test_what_a_page_gives_stands_under_its_code(
     text = (
         "Words.\n\n```python\nimport crewe as cw\n\ntrial = cw.datasets.project_crewe(seed=2017)\n"
         "fit = cw.ols('closed ~ arm', trial.cases, cluster='family_id')\nprint(fit)\n```\n\n"
-        "```text\nOLS: closed ~ arm\n…\n```\n\nMore.\n\n"
+        "```text\nOLS: closed ~ arm (SYNTHETIC data)\n…\n```\n\nMore.\n\n"
         "1. a list\n\n    ```python\n    ax = fit.margins('arm').plot()\n    print('drawn')\n    ```\n\n"
         "```python\nawards = cw.datasets.achievement_awards()\nawards.head(2)\n```\n\n"
         "```python\nsaved = open('a.html', 'w').write('<p>x</p>')\nprint('one', 'two')\n```\n\n"
@@ -209,7 +209,7 @@ def test_what_a_page_gives_stands_under_its_code(
     monkeypatch.chdir(tmp_path)
     made = executed("page.md", text, folder, "page")
     table, figure, frame, page = made.split("```python")[1:]
-    assert "<table" in table and "Synthetic data" in table and "More." in table
+    assert "<table" in table and "SYNTHETIC data" in table and "More." in table
     assert "```text" not in table
     assert re.search(r'    <figure><img src="page-1.svg" alt="Synthetic data\. [^"]{40,}">', figure)
     assert "    ``` { .text .printed }\n    drawn\n" in figure
