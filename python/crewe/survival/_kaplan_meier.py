@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -15,17 +14,9 @@ from crewe.frames.arguments import checked
 from crewe.frames.source import build, numbers
 from crewe.models.linear import rows_of_the_data
 from crewe.models.request import each
+from crewe.survival import _at_risk as at_risk
 from crewe.survival._surv import grouped, need_text
-from crewe.tables.counts import (
-    DIFFERENCE,
-    Count,
-    Relation,
-    Told,
-    cell,
-    counted,
-    relations_of,
-    written,
-)
+from crewe.tables.counts import Relation, Told, cell, counted
 from crewe.tables.display import Table, number
 from crewe.tables.printable import Printable
 from crewe.tables.wording import carry, worded
@@ -117,11 +108,7 @@ class KaplanMeier(Printable):
         )
 
     def _at_risk(self, times: Sequence[float]) -> dict[str, Floats]:
-        wanted = numbers(times, "times")
-        return {
-            group: curve.at_risk_at(wanted)
-            for group, curve in zip(self.groups, self.curves, strict=True)
-        }
+        return at_risk.numbers_at(self, numbers(times, "times"))
 
     def risk_table(self, times: Sequence[float]) -> Table:
         """Give the table of the numbers at risk just before each of `times`, as a figure has it.
@@ -143,7 +130,7 @@ class KaplanMeier(Printable):
         [['no', '216', '187', '154'], ['yes', '216', '194', '168']]
         """
         wanted = numbers(times, "times")
-        counts, relations = self._risk_counts(wanted)
+        counts, relations = at_risk.counts_at(self, wanted)
         return Table(
             [self.by or "group", *(f"{time:g}" for time in wanted)],
             [[worded(group), *map(cell, counts[group])] for group in self.groups],
@@ -151,31 +138,8 @@ class KaplanMeier(Printable):
             relations=relations,
         )
 
-    def _risk_counts(self, times: Floats) -> tuple[dict[str, list[Count]], list[Relation]]:
-        """Type the numbers at risk: each is part of the one before."""
-        found: dict[str, list[Count]] = {}
-        relations: list[Relation] = []
-        for group, at_risk in self._at_risk(list(times)).items():
-            at = {self.by: group} if self.by else {}
-            whole = [round(float(n)) for n in at_risk]
-            # At the start all are at risk.
-            counts = [
-                counted(n, at if time <= 0 else {**at, self.time_name: f"at risk at {time:g}"})
-                for n, time in zip(whole, times, strict=True)
-            ]
-            ordered = [counts[k] for k in np.argsort(times, kind="stable")]
-            relations += [
-                relations_of(early, late, DIFFERENCE)
-                for early, late in itertools.pairwise(ordered)
-                if early != late
-            ]
-            found[group] = counts
-        return found, relations
-
     def _risk_written(self, times: Sequence[float]) -> dict[str, list[str]]:
-        counts, relations = self._risk_counts(numbers(times, "times"))
-        texts = iter(written([one for group in counts.values() for one in group], relations))
-        return {group: [next(texts) for _ in values] for group, values in counts.items()}
+        return at_risk.written_at(self, numbers(times, "times"))
 
     def survival_at(self, times: Sequence[float]) -> Any:
         """Give the curves at any times: `term, time, estimate, std_error, conf_low, conf_high`.

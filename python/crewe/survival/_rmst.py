@@ -10,10 +10,11 @@ from numpy.typing import NDArray
 
 from crewe import _core
 from crewe.frames.arguments import check_methods, checked
-from crewe.frames.source import build
+from crewe.frames.source import build, numbers
 from crewe.models.estimates import columns_of
 from crewe.models.linear import rows_of_the_data
 from crewe.models.request import each
+from crewe.survival import _at_risk as at_risk
 from crewe.survival._surv import grouped, need_text
 from crewe.tables.display import Table, number, p_value
 from crewe.tables.printable import Printable
@@ -199,13 +200,6 @@ class RestrictedMean(Printable):
         """
         from crewe.survival._figure import survival_figure
 
-        def at_risk(times: Any) -> dict[str, Floats]:
-            wanted = np.asarray(times, dtype=np.float64)
-            return {
-                group: curve.at_risk_at(wanted)
-                for group, curve in zip(self.groups, self.curves, strict=True)
-            }
-
         return survival_figure(
             [
                 {
@@ -218,7 +212,7 @@ class RestrictedMean(Printable):
                 }
                 for group, curve in zip(self.groups, self.curves, strict=True)
             ],
-            at_risk=at_risk,
+            at_risk=lambda times: at_risk.written_at(self, numbers(times, "times")),
             medians=None,
             means=(self.horizon, self._means["estimate"].tolist()),
             end=end,
