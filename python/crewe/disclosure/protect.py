@@ -55,6 +55,8 @@ class Protected(Printable):
         What became of each cell that holds counts.
     notes : list of str
         What was done, and what was taken for granted.
+    synthetic : bool
+        Whether any of the results rests on synthetic data.
     """
 
     rule: Rule
@@ -63,6 +65,7 @@ class Protected(Printable):
     notes: list[str]
     _of: list[int] = field(repr=False)
     _behind: Behind | None = field(repr=False)
+    synthetic: bool = False
 
     def __len__(self) -> int:
         return max(self._of, default=-1) + 1
@@ -162,7 +165,13 @@ def protect(rule: Rule, results: Sequence[Any], published: Sequence[Any] = ()) -
         *assumed,
     ]
     return Protected(
-        rule, made, done, notes, [k for k, _, _ in panels], Behind(pattern, tables, assumed)
+        rule,
+        made,
+        done,
+        notes,
+        [k for k, _, _ in panels],
+        Behind(pattern, tables, assumed),
+        any(protocols.synthetic(result) for _, result, _ in panels),
     )
 
 
