@@ -85,6 +85,9 @@ def _spaced(element: ET.Element) -> None:
 class _Formula(InlineProcessor):
     def handleMatch(self, m: Match[str], data: str) -> tuple[str, int, int]:  # type: ignore[override]
         made = mathml(m[2], block=m[1] == "$$")
+        if m[1] == "$$":
+            # What is wider than a phone scrolls.
+            made = f'<span class="formula">{made}</span>'
         return self.md.htmlStash.store(made), m.start(0), m.end(0)
 
 
