@@ -33,6 +33,8 @@ from crewe.tables.writers.docx import table
 
 UPRIGHT, SIDEWAYS = 9638, 14570
 """The twentieths of a point between the margins of A4, upright and on its side."""
+_SPACE = "w"
+"""What Word's own names begin with."""
 _LETTER = 0.56
 """The width of a letter of Arial by its size, on average, capitals and figures among them."""
 
@@ -297,7 +299,7 @@ class _Word:
         points = max(6.0, min(9.0, place / 20 / (_LETTER * max(room(sheet), 1.0))))
         widths = [int(place * one) for one in shares(sheet, place / 20 / (_LETTER * points))]
         text = table(sheet, widths, int(2 * points), whole=len(sheet.lines()) <= WHOLE)
-        made = parse_xml(text.replace("<w:tbl>", f"<w:tbl {nsdecls('w')}>", 1))
+        made = parse_xml(text.replace("<w:tbl>", f"<w:tbl {nsdecls(_SPACE)}>", 1))
         look = made.find(qn("w:tblPr"))
         margins = look.makeelement(qn("w:tblCellMar"))
         for side in ("left", "right"):
