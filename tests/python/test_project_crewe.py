@@ -6,6 +6,7 @@ import hashlib
 import json
 import pickle
 from datetime import date
+from pathlib import Path
 
 import crewe as cw
 import numpy as np
@@ -13,6 +14,8 @@ import pandas as pd
 import pytest
 from crewe.datasets._project_crewe.columns import FRAMES
 from synthetic_trials import SEEDS, made
+
+ROOT = Path(__file__).resolve().parents[2]
 
 START, END = date(2015, 8, 1), date(2016, 11, 1)
 RISKS = {
@@ -430,3 +433,53 @@ def test_working_days(trial):
     for column in ("start_date", "closure_date", "rereferral_date"):
         for text in trial.cases[column].dropna():
             assert day(text).weekday() < 5
+
+
+def test_6_what_the_chapter_says_of_the_trial_is_so() -> None:
+    """Each claim stands in the chapter's words, and is worked out here from the data."""
+    text = " ".join((ROOT / "examples" / "project_crewe.py").read_text("utf-8").split())
+    text = text.replace("# ", "").replace('" "', "")
+    trial = cw.datasets.project_crewe(seed=2017)
+    cases = trial.cases[trial.cases["analysed"] == 1]
+    curves = cw.kaplan_meier("Surv(days, event) ~ arm", cases)
+    left = curves.survival_at([100, 200, 300, 450]).set_index(["time", "term"])["estimate"]
+    behind = [left[day, "crewe"] - left[day, "control"] for day in (100, 200, 300, 450)]
+    events = cases.groupby("arm")["re_referred"].sum()
+    staff = trial.survey.groupby("arm")["named_workload"]
+    named = staff.apply(lambda answers: (int((answers == "yes").sum()), len(answers)))
+    people = trial.interviews[["participants", "interviews"]].sum()
+    power = cw.power.project_crewe(sizes=trial.families["n_children"].tolist())
+    claims = {
+        "families were randomised two to one": len(trial.families) == 132,
+        "places for 48 cases until a second pod opened": trial.capacity["places"].tolist()
+        == [48, 96],
+        "the arms part between days 100 and 300 and meet again": abs(behind[0]) < 0.07
+        and min(behind[1:3]) > 0.05
+        and behind[3] < 0,
+        "5 of Project Crewe's index children and 3 of the council's came back": (
+            events["crewe"],
+            events["control"],
+        )
+        == (5, 3),
+        "Workload was named by 8 of 9 council staff and 6 of 19 of Project Crewe's.": (
+            named["control"],
+            named["crewe"],
+        )
+        == ((8, 9), (6, 19)),
+        "Siblings came back together": trial.children.groupby("family_id")["re_referred"]
+        .nunique()
+        .mean()
+        < 1.2,
+        "8 re-referrals and 2 escalations": (
+            events.sum(),
+            cases.loc[cases["arm"] == "crewe", "escalated"].sum(),
+        )
+        == (8, 2),
+        "more than twice the 132 families that were recruited": 286 > 2 * 132,
+        "effects below 18 to 24 points would probably be missed": "18.0" in repr(power)
+        and "24.3" in repr(power),
+    }
+    assert people.tolist() == [33, 48]
+    for claim, holds in claims.items():
+        assert claim in text, claim
+        assert holds, claim

@@ -76,6 +76,9 @@ def test_restricted_means_run_as_the_printed_weeks_do(trial):
             for arm in ("crewe", "control")
         }
         assert weeks["crewe"] > weeks["control"] + 1.5
+        ours = cw.rmst("Surv(days, event) ~ arm", rows, horizon=end).tidy().set_index("term")
+        for arm, found in weeks.items():
+            assert ours.loc[arm, "estimate"] / 7 == pytest.approx(found)
         assert abs(weeks["crewe"] - 36.0) < 2.7 and abs(weeks["control"] - 32.56) < 4
     plain = rows.groupby("arm")["weeks_open"].mean()
     assert plain["crewe"].round(2) == 36.00 and plain["control"].round(2) == 32.56

@@ -84,6 +84,7 @@ def instruments() -> dict[str, Any]:
     items = {f"q{j:02d}": [0, 1] for j in range(1, 26)}
     answers = pd.DataFrame({"q": [1, 2, 3, 2], "r": [3, 2, 1, 2]})
     costs = cw.cost.project_crewe()
+    drawn = costs.psa(draws=1_000, seed=1)
     return {
         "dataset": trial,
         "columns": trial.describe("cases"),
@@ -94,6 +95,9 @@ def instruments() -> dict[str, Any]:
         "sdq": cw.sdq.score(pd.DataFrame(items), prefix="q"),
         "survey": cw.survey.score(answers, ["q", "r"], scale=(1, 3)),
         "costs": costs,
+        "sensitivity": drawn,
+        "decision": drawn.decision([0, 10_000]),
+        "tornado": drawn.tornado("tax_pc"),
         "trace": costs.trace("escalation_saving_per_case"),
     }
 
@@ -142,6 +146,7 @@ def results() -> dict[str, Any]:
         "zph": cox.zph(),
         "adjusted": cw.coxph("Surv(t, e) ~ arm", frame).adjusted_curves("arm"),
         "kaplan_meier": cw.kaplan_meier("Surv(t, e) ~ arm", frame),
+        "rmst": cw.rmst("Surv(t, e) ~ arm", frame),
         "logrank": cw.logrank("Surv(t, e) ~ arm", frame),
         "mann_whitney": cw.mann_whitney("t ~ arm", frame),
         "outcomes": cw.mann_whitney(["t ~ arm", "z ~ arm"], frame),

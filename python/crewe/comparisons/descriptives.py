@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crewe import _core
+from crewe.comparisons.counting import described, hidden
 from crewe.comparisons.samples import (
     Result,
     interval_heading,
@@ -23,10 +24,12 @@ from crewe.frames.arguments import checked
 from crewe.frames.source import label_of, numbers
 from crewe.models.groups import label_among
 from crewe.models.request import by_arm, each, numeric, read
-from crewe.tables.counts import Count, Relation, Share, Told, cell, counted, crossed
+from crewe.tables.counts import PROTECTOR, Count, Share, Told, cell, counted, crossed, shown
 from crewe.tables.display import Table, number
 from crewe.tables.labels import pretty
 from crewe.tables.wording import carry, worded
+
+_LEFT = " Bars are left out where a count is suppressed."
 
 
 @dataclass(repr=False)
@@ -75,40 +78,20 @@ class Description(Result):
 
     def table(self) -> Table:
         """Give the table that is printed."""
-        rows: list[list[Any]] = []
-        relations: list[Relation] = []
-        sizes: list[Count] = []
-        for group in self.groups:
-            at = dict(zip(self.by, group["levels"], strict=True))
-            n, gone = group["n"], group["missing"]
-            size = counted(n, at)
-            lost = counted(gone, {**at, self.outcome: "missing"}, harmless=gone == 0)
-            sizes.append(size)
-            relations.append(Relation(counted(n + gone, at), (size, lost)))
-            known = [size]
-            if n and _is_binary(group):
-                # The mean of noughts and ones is a count.
-                ones = round(n * group["mean"])
-                known += [
-                    counted(k, {**at, self.outcome: level})
-                    for level, k in (("1", ones), ("0", n - ones))
-                ]
-                relations.append(Relation(size, tuple(known[1:])))
-            told = tuple(known)
-            rows.append(
-                [
-                    ", ".join(map(worded, group["levels"])) or self.outcome,
-                    cell(size),
-                    cell(lost),
-                    cell(Told(number(group["mean"], 2), told)),
-                    cell(Told(number(group["sd"], 2), told)),
-                    cell(Told(number(group["median"], 2), told)),
-                    cell(Told(spread(group["min"], group["max"], 2), told, single=True)),
-                    cell(Told(spread(group["conf_low"], group["conf_high"], 2), told)),
-                ]
-            )
-        if len(self.by) > 0:
-            relations += crossed(sizes)
+        counts, relations = described(self.groups, self.by, self.outcome)
+        rows = [
+            [
+                ", ".join(map(worded, group["levels"])) or self.outcome,
+                cell(count.size),
+                cell(count.lost),
+                cell(Told(number(group["mean"], 2), count.known)),
+                cell(Told(number(group["sd"], 2), count.known)),
+                cell(Told(number(group["median"], 2), count.known)),
+                cell(Told(spread(group["min"], group["max"], 2), count.known, single=True)),
+                cell(Told(spread(group["conf_low"], group["conf_high"], 2), count.known)),
+            ]
+            for group, count in zip(self.groups, counts, strict=True)
+        ]
         header = ["", "n", "missing", "mean", "SD", "median", "range", interval_heading(self.level)]
         title = self.outcome + (f" by {', '.join(self.by)}" if self.by else "")
         notes = [*self.methods(), *self.notes]
@@ -151,7 +134,11 @@ class Description(Result):
         along = self.levels[1] if len(self.by) == 2 else [self.outcome]
         shape = (len(self.levels[0]), len(along))
         mean, low, high, sizes = (np.full(shape, np.nan) for _ in range(4))
-        for group in self.groups:
+        counts, relations = described(self.groups, self.by, self.outcome)
+        left = hidden(counts, relations)
+        for group, out in zip(self.groups, left, strict=True):
+            if out:
+                continue
             row = self.levels[0].index(group["levels"][0])
             column = along.index(group["levels"][1]) if len(self.by) == 2 else 0
             mean[row, column] = group["mean"]
@@ -169,22 +156,14 @@ class Description(Result):
             high=high,
             ylabel=ylabel or f"Mean {pretty(self.outcome)}",
             xlabel=along_axis if xlabel is None else xlabel,
-            caption=f"Lines: {100 * self.level:g}% confidence intervals of the mean.",
+            caption=f"Lines: {100 * self.level:g}% confidence intervals of the mean."
+            + (_LEFT if any(left) else ""),
             synthetic=self.synthetic,
             sizes=sizes,
             numbers=True,
             labels=named,
         )
         return grouped(bars, ax)
-
-
-def _is_binary(group: Mapping[str, Any]) -> bool:
-    """Whether all values are 0 or 1: then, and only then, the squares of values within 0 to 1 add up to their sum."""
-    n, mean, sd = group["n"], group["mean"], group["sd"]
-    if group["min"] < 0 or group["max"] > 1:
-        return False
-    squares = (n - 1) * (0.0 if sd != sd else sd) ** 2 + n * mean**2
-    return bool(abs(squares - n * mean) <= 1e-9 * n)
 
 
 @checked
@@ -353,10 +332,9 @@ class Crosstab(Result):
             for i, row in enumerate(self.rows)
         ]
 
-    def table(self) -> Table:
-        """Give the table that is printed: the count and its share of the column."""
+    def _typed(self) -> tuple[list[list[Count]], list[Count]]:
+        """Give the counts and the sizes of the columns with whose they are."""
         groups = [{self.by: column} if self.by else {} for column in self.columns]
-        totals = [counted(n, group) for n, group in zip(self.totals, groups, strict=True)]
         counts = [
             [
                 counted(n, {**group, self.outcome: row})
@@ -364,6 +342,25 @@ class Crosstab(Result):
             ]
             for row, line in zip(self.rows, self.counts, strict=True)
         ]
+        return counts, [counted(n, group) for n, group in zip(self.totals, groups, strict=True)]
+
+    def _shown(self) -> tuple[NDArray[np.float64], list[int | None]]:
+        """Give the shares and the sizes that a figure may show."""
+        counts, totals = self._typed()
+        flat = [count for line in counts for count in line]
+        if PROTECTOR.get() is None:
+            return self.shares, [int(n) for n in self.totals]
+        found = shown([*flat, *totals], crossed(flat))
+        sizes = found[len(flat) :]
+        shares = [
+            np.nan if few is None or not total else few / total
+            for few, total in zip(found[: len(flat)], sizes * len(counts), strict=True)
+        ]
+        return np.reshape(np.array(shares, dtype=np.float64), self.shares.shape), sizes
+
+    def table(self) -> Table:
+        """Give the table that is printed: the count and its share of the column."""
+        counts, totals = self._typed()
         body: list[list[Any]] = [
             [
                 row,
@@ -410,15 +407,17 @@ class Crosstab(Result):
         from crewe.plots.bars import Bars, grouped
 
         group = pretty(self.by)
+        shares, sizes = self._shown()
         bars = Bars(
             self.rows,
             self.columns,
-            self.shares.T,
+            shares.T,
             ylabel=ylabel or (f"Share within each {group}" if self.by else "Share"),
             xlabel=pretty(self.outcome).capitalize() if xlabel is None else xlabel,
             percent=True,
             synthetic=self.synthetic,
-            totals=[int(n) for n in self.totals],
+            totals=sizes,
+            caption=_LEFT.strip() if PROTECTOR.get() and np.isnan(shares).any() else "",
             labels=dict(labels or {}),
         )
         return grouped(bars, ax)

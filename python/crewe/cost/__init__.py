@@ -10,12 +10,13 @@ Fraction(34464, 1)
 
 from __future__ import annotations
 
-from crewe.cost._analysis import CostBenefit, Worked, project_crewe
+from crewe.cost._analysis import CostBenefit, project_crewe
 from crewe.cost._decision import Decision, Tornado
 from crewe.cost._declare import Input, Line
 from crewe.cost._prices import deflators, discount_factors, present_value, repriced
 from crewe.cost._psa import Sensitivity
 from crewe.cost._trace import Trace
+from crewe.cost._worked import Worked
 
 __all__ = [
     "CostBenefit",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from fractions import Fraction
 from importlib import resources
 from pathlib import Path
@@ -20,8 +20,10 @@ from crewe.cost._fits import Counted, Estimated, with_estimates
 from crewe.cost._prices import at_prices
 from crewe.cost._psa import Sensitivity, quantities, sensitivity
 from crewe.cost._trace import Trace, full, money
+from crewe.cost._worked import Worked
 from crewe.exceptions import InputError, did_you_mean, fault
 from crewe.files import toml
+from crewe.frames.arguments import check_methods
 from crewe.frames.source import build
 from crewe.tables.display import Table
 from crewe.tables.printable import Printable
@@ -30,41 +32,6 @@ from crewe.tables.printable import Printable
 _LONGEST_TRACE = 10_000
 # Decimals of a value that nothing was printed for: pence, and hundredths of a per cent.
 _PLACES = {"%": 4}
-
-
-@dataclass(frozen=True)
-class Worked:
-    """A line worked out.
-
-    Attributes
-    ----------
-    line : Line
-        As declared.
-    exact : Fraction
-        Its value, without any rounding.
-    shown : str
-        The value rounded to the decimals that are printed (to pence where nothing is), with its
-        unit.
-    printed : str
-        The figure printed, with its unit; empty if none.
-    agreement : str or None
-        How the printed figure agrees: "exact", "rounded", "cut off", "rounded or cut off alike" or
-        "differs".
-    uses : tuple of str
-        The inputs and lines of its formula.
-    """
-
-    line: Line
-    exact: Fraction
-    shown: str
-    printed: str
-    agreement: str | None
-    uses: tuple[str, ...]
-
-    @property
-    def value(self) -> float:
-        """The value as a double."""
-        return float(self.exact)
 
 
 class CostBenefit(Printable):
@@ -128,8 +95,10 @@ class CostBenefit(Printable):
         self.reference = reference
         given: list[Input] = declared(Input, inputs, "value")
         self._drawn: dict[str, Estimated | Counted] = {}
-        if fits:
-            given, self._drawn = with_estimates(given, fits, arms or {})
+        self.synthetic = False
+        if fits is not None:
+            given, self._drawn = with_estimates(given, fits, {} if arms is None else arms)
+            self.synthetic = any(getattr(fit, "synthetic", False) for fit in fits.values())
         if prices is not None:
             given = at_prices(given, prices)
         self.inputs: dict[str, Input] = {item.name: item for item in given}
@@ -252,6 +221,7 @@ class CostBenefit(Printable):
             reference=self.reference,
         )
         other._drawn = {name: found for name, found in self._drawn.items() if name not in values}
+        other.synthetic = self.synthetic
         return other
 
     def with_fits(
@@ -292,6 +262,7 @@ class CostBenefit(Printable):
             reference=self.reference,
         )
         other._drawn = {**self._drawn, **other._drawn}
+        other.synthetic = self.synthetic or other.synthetic
         return other
 
     def at_prices(self, year: str) -> CostBenefit:
@@ -317,6 +288,7 @@ class CostBenefit(Printable):
             reference=self.reference,
         )
         other._drawn = dict(self._drawn)
+        other.synthetic = self.synthetic
         return other
 
     def psa(
@@ -350,6 +322,11 @@ class CostBenefit(Printable):
         [31400.0, 37200.0]
         """
         return sensitivity(self, draws, seed, level)
+
+    @property
+    def caption(self) -> str:
+        """The title, with a word where fits of synthetic data are behind it."""
+        return self.title + (" (SYNTHETIC data)" if self.synthetic else "")
 
     @property
     def notes(self) -> list[str]:
@@ -390,7 +367,7 @@ class CostBenefit(Printable):
         for name in ("formula", "words", "source", "note"):
             columns[name] = [getattr(item.line, name) for item in worked]
         implementation, lazy = self._kind
-        return build(columns, implementation, lazy=lazy)
+        return build(columns, implementation, lazy=lazy, synthetic=self.synthetic)
 
     def _table(self) -> Table:
         rows = []
@@ -409,7 +386,7 @@ class CostBenefit(Printable):
         return Table(
             header=["Line", "Arm", "Worked out", "Printed", "Agreement", "Formula"],
             rows=rows,
-            title=self.title,
+            title=self.caption,
             notes=self.notes,
             align="llrrll",
         )
@@ -495,6 +472,9 @@ class CostBenefit(Printable):
             "source": line.source,
             "note": line.note,
         }
+
+
+check_methods(CostBenefit)
 
 
 def project_crewe() -> CostBenefit:

@@ -88,6 +88,7 @@ class Decision(Printable):
             },
             implementation,
             lazy=lazy,
+            synthetic=self.sensitivity.analysis.synthetic,
         )
 
     def tidy(self) -> Any:
@@ -117,6 +118,7 @@ class Decision(Printable):
             },
             implementation,
             lazy=lazy,
+            synthetic=self.sensitivity.analysis.synthetic,
         )
 
     def methods(self) -> list[str]:
@@ -143,7 +145,7 @@ class Decision(Printable):
     def _panels(self) -> list[Table]:
         found = self._found
         percent = f"{100 * self.level:g}%"
-        title = self.sensitivity.analysis.title
+        title = self.sensitivity.analysis.caption
         counted = (
             "with savings over a lifetime" if self.lifetime else "without savings over a lifetime"
         )
@@ -196,7 +198,7 @@ class Decision(Printable):
             table,
             title=f"{title}: net benefit, {counted}",
             notes=[*self.methods(), *self.sensitivity.notes],
-            align="r" * (3 + 3 * (len(self.arms) - 1)),
+            align="l" + "r" * (2 + 3 * (len(self.arms) - 1)),
         )
         return [first, second]
 
@@ -284,6 +286,7 @@ class Tornado(Printable):
             },
             implementation,
             lazy=lazy,
+            synthetic=self.sensitivity.analysis.synthetic,
         )
 
     def show(self, value: float) -> str:
@@ -322,7 +325,8 @@ class Tornado(Printable):
                     "at the high end",
                 ],
                 rows,
-                title=f"{self.result}: one input at a time",
+                title=f"{self.result}: one input at a time"
+                + (" (SYNTHETIC data)" if self.sensitivity.analysis.synthetic else ""),
                 notes=[f"At the estimates: {self.show(self.base)}."],
                 align="lrrr",
             )

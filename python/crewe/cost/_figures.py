@@ -13,7 +13,7 @@ from crewe.plots import style as _style
 if TYPE_CHECKING:
     from crewe.cost._decision import Decision, Tornado
 
-_POINTS = 2_000
+_POINTS = 1_000
 """The draws that are drawn: more would be a blot."""
 
 
@@ -58,6 +58,8 @@ def acceptability(found: Decision, labels: Mapping[str, str], ax: Any) -> Any:
     _style.alt_text(
         ax, f"Cost-effectiveness acceptability curves, {_title(found)}. {'. '.join(ends)}."
     )
+    if found.sensitivity.analysis.synthetic:
+        _style.label_synthetic(ax)
     return ax
 
 
@@ -78,7 +80,6 @@ def plane(found: Decision, willingness: float | None, labels: Mapping[str, str],
             markersize=2.5,
             alpha=0.35,
             color=style.colour,
-            rasterized=True,
         )
         mean = (
             float(found._found.effect_difference[j, 0]),
@@ -117,6 +118,8 @@ def plane(found: Decision, willingness: float | None, labels: Mapping[str, str],
         ax, f"{shown:,} of {found.sensitivity.draws:,} draws, {_title(found)}; cross: means{line}"
     )
     _style.alt_text(ax, f"Cost-effectiveness plane, {_title(found)}. {'. '.join(said)}.")
+    if found.sensitivity.analysis.synthetic:
+        _style.label_synthetic(ax)
     return ax
 
 
@@ -146,13 +149,8 @@ def bars(found: Tornado, ax: Any) -> Any:
     elif found.unit == "%":
         ax.xaxis.set_major_formatter(lambda value, _: f"{value:.1%}")
     ax.set_xlabel(textwrap.fill(found.result, 80))
-    styles = dict(
-        zip(
-            ("input at its low end", "input at its high end"),
-            _style.arm_styles(["low", "high"]).values(),
-            strict=True,
-        )
-    )
+    low, high = _style.arm_styles(["low", "high"]).values()
+    styles = {"input at its low end": low, "input at its high end": high}
     _style.legend(ax, styles, bars=True)
     _style.note(
         ax,
@@ -163,4 +161,6 @@ def bars(found: Tornado, ax: Any) -> Any:
         for i, name in enumerate(swings.names)
     ]
     _style.alt_text(ax, f"Tornado of {found.result}. {'. '.join(said)}.")
+    if found.sensitivity.analysis.synthetic:
+        _style.label_synthetic(ax)
     return ax

@@ -85,8 +85,15 @@ def with_estimates(
     list of Input, dict
         The inputs, and by name what those are drawn from that a fit estimated.
     """
+    for name, given in (("fits", fits), ("arms", arms)):
+        if not isinstance(given, Mapping):
+            raise fault(
+                InputError,
+                f"{name}= takes a mapping, and not a {type(given).__name__}",
+                remedy="Write fits={'closure': fit} and arms={'PC': 'crewe'}",
+            )
     known = {item.measure for item in inputs if item.measure}
-    unknown = [name for name in fits if name not in known]
+    unknown = [str(name) for name in fits if name not in known]
     if unknown:
         raise fault(
             InputError,

@@ -51,6 +51,12 @@ def deflators() -> pd.DataFrame:
 
 def _index(year: str) -> str:
     series = _series()
+    if not isinstance(year, str):
+        raise fault(
+            InputError,
+            f"a price year is text, and not a {type(year).__name__}",
+            remedy="Write a financial year such as '2024-25'",
+        )
     if year not in series:
         first, last = min(series), max(series)
         near = [known for known in series if known[:4] == year[:4]]
@@ -143,6 +149,7 @@ def present_value(amounts: Sequence[float], first: float = 0) -> float:
 
 def at_prices(inputs: Iterable[Input], year: str) -> list[Input]:
     """Bring every sum of money to the prices of one year."""
+    _index(year)
     given = list(inputs)
     money = [item for item in given if item.unit == MONEY and item.value]
     lacking = [item.name for item in money if not item.price_year]
@@ -165,7 +172,6 @@ def at_prices(inputs: Iterable[Input], year: str) -> list[Input]:
             source=f"{source}{item.value} at {item.price_year} prices, by the GDP deflator (HM Treasury, March 2026)",
         )
 
-    _index(year)
     return [at(item) for item in given]
 
 

@@ -169,6 +169,7 @@ class Sensitivity(Printable):
             },
             implementation,
             lazy=lazy,
+            synthetic=self.analysis.synthetic,
         )
 
     @property
@@ -235,7 +236,7 @@ class Sensitivity(Printable):
             Table(
                 header,
                 rows,
-                title=f"{self.analysis.title}: {name}" if name else self.analysis.title,
+                title=f"{self.analysis.caption}: {name}" if name else self.analysis.caption,
                 align="llrrrr",
             )
             for name, rows in parts.items()
@@ -310,17 +311,14 @@ class Sensitivity(Printable):
         """
         from crewe.cost._decision import decision
 
-        if willingness is None:
+        asked = list(willingness) if isinstance(willingness, range) else willingness
+        values = np.atleast_1d(numbers([] if asked is None else asked, "willingness"))
+        if values.ndim != 1 or not len(values):
             raise fault(
                 InputError,
                 "what is an effect worth?",
                 remedy="Give your range, such as decision(range(0, 30_001, 1_000))",
             )
-        values = np.atleast_1d(
-            numbers(
-                list(willingness) if isinstance(willingness, range) else willingness, "willingness"
-            )
-        )
         wanted = np.ascontiguousarray(values, dtype=np.float64)
         return decision(self, wanted, lifetime, self.level if level is None else level)
 

@@ -19,6 +19,7 @@ from crewe.exceptions import DesignError, fault
 from crewe.frames.columns import identifiers, labels
 from crewe.frames.ids import alike
 from crewe.frames.source import Source, build
+from crewe.tables.counts import Share, cell, counted, crossed
 from crewe.tables.display import Table
 from crewe.tables.printable import Printable
 from crewe.tables.wording import carry, worded
@@ -309,24 +310,41 @@ class Assignment(Printable):
     def table(self) -> Table:
         """Units by stratum and arm."""
         ratio = ":".join(str(share) for share in self.design.arms.values())
-        rows: list[list[Any]] = [
-            [name, *(int(count) for count in counts), int(counts.sum())]
-            for name, counts in zip(self.strata, self._table, strict=True)
+        column = " / ".join(self.design.strata) or "stratum"
+        counts = [
+            [
+                counted(n, {column: stratum, "arm": arm}, self.noun)
+                for arm, n in zip(self.arms, line, strict=True)
+            ]
+            for stratum, line in zip(self.strata, self._table, strict=True)
         ]
+        rows: list[list[Any]] = [
+            [
+                stratum,
+                *map(cell, line),
+                cell(counted(sum(n.value for n in line), {column: stratum}, self.noun)),
+            ]
+            for stratum, line in zip(self.strata, counts, strict=True)
+        ]
+        arms = [
+            counted(n, {"arm": arm}, self.noun)
+            for arm, n in zip(self.arms, self._counts, strict=True)
+        ]
+        # The title says how many there are.
+        whole = counted(sum(self._counts), {}, self.noun, harmless=True)
         if len(rows) > 1:
-            rows.append(["all strata", *self._counts, sum(self._counts)])
-        shares = [f"{100 * share / sum(self._counts):.1f}%" for share in self._counts]
-        rows.append([f"share of {self.noun}", *shares, ""])
-        name = " / ".join(self.design.strata) or "stratum"
+            rows.append(["all strata", *map(cell, arms), cell(whole)])
+        rows.append([f"share of {self.noun}", *(cell(Share(n, whole)) for n in arms), ""])
         how = "randomised" if self.commitment is not None else "observed"
         notes = list(self.notes)
         if self.commitment is not None:
             notes.append(f"commitment {self.commitment}")
         return Table(
-            [name, *map(worded, self.arms), "total"],
+            [column, *map(worded, self.arms), "total"],
             rows,
             title=f"{self.design.name}: {sum(self._counts)} {self.noun} {how} at {ratio}",
             notes=notes,
+            relations=crossed([n for line in counts for n in line]),
         )
 
     def methods(self) -> list[str]:

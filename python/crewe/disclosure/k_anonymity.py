@@ -64,6 +64,8 @@ class Anonymity(Printable):
         Rows that break l-diversity, those above among them where they do.
     combinations : list of Combination
         The columns alone and together, the fewest columns first.
+    synthetic : bool
+        Whether the data say that they are synthetic.
     """
 
     k: int
@@ -78,6 +80,7 @@ class Anonymity(Printable):
     combinations: list[Combination]
     notes: list[str] = field(default_factory=list)
     _kind: Any = field(default=(None, False), repr=False)
+    synthetic: bool = False
 
     @property
     def holds(self) -> bool:
@@ -95,6 +98,7 @@ class Anonymity(Printable):
             },
             self._kind[0],
             lazy=self._kind[1],
+            synthetic=self.synthetic,
         )
 
     def methods(self) -> list[str]:
@@ -238,6 +242,7 @@ def anonymity(
         combined,
         notes,
         (source._implementation, source._lazy),
+        source.synthetic,
     )
 
 

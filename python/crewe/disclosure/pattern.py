@@ -71,7 +71,8 @@ class Pattern:
             loose = ~self.exact
             shown = rounded(self.system.value, self.base)
             half = self.base // 2
-            low[loose] = np.maximum(shown - half, 0)[loose]
+            # What is published at all is not small.
+            low[loose] = np.maximum(shown - half, self.threshold)[loose]
             high[loose] = (shown + (self.base - 1 - half))[loose]
         low[self.hidden], high[self.hidden] = 0.0, np.inf
         return low, high
@@ -137,8 +138,8 @@ def protect(pattern: Pattern, cost: Floats) -> None:
 
 def _open(pattern: Pattern) -> Mask:
     """Give the counts that could still be left out."""
-    harmless = pattern.system.harmless & (pattern.system.value == 0)
-    return np.asarray(pattern.system.printed & ~pattern.hidden & ~pattern.fixed & ~harmless)
+    free = pattern.system.printed & ~pattern.system.harmless
+    return np.asarray(free & ~pattern.hidden & ~pattern.fixed)
 
 
 def _part(pattern: Pattern, target: int) -> tuple[Places, Mask]:

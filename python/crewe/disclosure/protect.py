@@ -55,6 +55,8 @@ class Protected(Printable):
         What became of each cell that holds counts.
     notes : list of str
         What was done, and what was taken for granted.
+    synthetic : bool
+        Whether any of the results rests on synthetic data.
     """
 
     rule: Rule
@@ -63,6 +65,7 @@ class Protected(Printable):
     notes: list[str]
     _of: list[int] = field(repr=False)
     _behind: Behind | None = field(repr=False)
+    synthetic: bool = False
 
     def __len__(self) -> int:
         return max(self._of, default=-1) + 1
@@ -77,6 +80,11 @@ class Protected(Printable):
             done=[row for row in self.done if row["table"] in kept],
             _of=[0] * len(kept),
         )
+
+    @property
+    def touched(self) -> bool:
+        """Whether anything was left out or rounded, so that the results' own numbers may not stand beside."""
+        return any(row["action"] != "shown" for row in self.done)
 
     @property
     def pattern(self) -> Pattern:
@@ -113,7 +121,8 @@ class Protected(Printable):
         `action`: shown, rounded, primary, secondary, or withheld for what would give a count away.
         """
         names = ("table", "title", "row", "column", "shown", "action")
-        return build({name: [row[name] for row in self.done] for name in names})
+        columns = {name: [row[name] for row in self.done] for name in names}
+        return build(columns, synthetic=self.synthetic)
 
     def methods(self) -> list[str]:
         """Say how the tables were protected."""
@@ -157,7 +166,13 @@ def protect(rule: Rule, results: Sequence[Any], published: Sequence[Any] = ()) -
         *assumed,
     ]
     return Protected(
-        rule, made, done, notes, [k for k, _, _ in panels], Behind(pattern, tables, assumed)
+        rule,
+        made,
+        done,
+        notes,
+        [k for k, _, _ in panels],
+        Behind(pattern, tables, assumed),
+        synthetic=any(protocols.synthetic(result) for _, result, _ in panels),
     )
 
 
@@ -193,21 +208,35 @@ def opened(one: Any) -> Iterator[tuple[Any, Table]]:
 
 def typed(table: Table, name: str) -> Table:
     """Take whole numbers in a table whose cells are not typed as counts that nothing ties to others."""
+    plain: dict[tuple[int, int], Count] = {
+        (i, j): Count(int(value), (("cell", f"{name}: {i}, {j}"), ("row", str(row[0]))), name)
+        for i, row in enumerate(table.rows)
+        for j, value in enumerate(row)
+        if j and isinstance(value, int | np.integer) and not isinstance(value, bool)
+    }
+    rows = [
+        [Counted("{}", (plain[i, j],)) if (i, j) in plain else value for j, value in enumerate(row)]
+        for i, row in enumerate(table.rows)
+    ]
+    return replace(table, rows=rows, relations=[*table.relations, *_sums(plain)])
 
-    def cell(value: Any, row: Sequence[Any], column: int) -> Any:
-        if isinstance(value, bool) or not isinstance(value, int | np.integer):
-            return value
-        at = (("column", str(column)), ("row", str(row[0])), ("table", name))
-        return Counted("{}", (Count(int(value), at, name),))
 
-    return replace(
-        table,
-        rows=[
-            [row[0], *(cell(value, row, j) for j, value in enumerate(row[1:], start=1))]
-            for row in table.rows
-            if len(row)
-        ],
-    )
+def _sums(cells: Mapping[tuple[int, int], Count]) -> list[Relation]:
+    """Find a last row or column that is the sum of those before it, throughout."""
+    found = []
+    for axis in (0, 1):
+        lines: dict[int, dict[int, Count]] = {}
+        for at, count in cells.items():
+            lines.setdefault(at[1 - axis], {})[at[axis]] = count
+        last = max((place for line in lines.values() for place in line), default=0)
+        sums = [
+            (line[last], tuple(count for place, count in line.items() if place != last))
+            for line in lines.values()
+            if last in line and len(line) > 2
+        ]
+        if sums and all(total.value == sum(p.value for p in parts) for total, parts in sums):
+            found += [Relation(total, parts) for total, parts in sums]
+    return found
 
 
 def pattern_of(rule: Rule, tables: Sequence[Table], before: Sequence[Table] = ()) -> Pattern:
@@ -237,7 +266,7 @@ def pattern_of(rule: Rule, tables: Sequence[Table], before: Sequence[Table] = ()
             for count in counts_in(part):
                 exact[system.place(count)] |= isinstance(part, Told)
                 withheld[system.place(count)] |= count.withheld
-    zeros = system.harmless & (system.value == 0)
+    told = system.harmless & system.printed
     primary = (system.value < rule.threshold) & system.printed & ~system.harmless & ~fixed
     return Pattern(
         system,
@@ -246,7 +275,7 @@ def pattern_of(rule: Rule, tables: Sequence[Table], before: Sequence[Table] = ()
         primary | withheld,
         np.zeros(n, dtype=np.bool_),
         fixed,
-        exact | fixed | zeros,
+        exact | fixed | told,
     )
 
 
@@ -404,5 +433,5 @@ class Writer:
                 f"Counts are rounded to {self.pattern.base}, totals by themselves, so that parts may not add up."
             )
         if gone:
-            said.append(f"{gone} note{'s' * (gone > 1)} that give numbers of rows left out.")
+            said.append(f"{many(gone, 'note')} with numbers of rows left out here.")
         return [*map(str, kept), *said]

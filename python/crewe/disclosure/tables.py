@@ -10,6 +10,7 @@ from crewe.frames.arguments import checked
 from crewe.frames.source import Source
 from crewe.tables.counts import Count, Counted, Relation, counted
 from crewe.tables.display import Table
+from crewe.tables.synthetic import titled
 
 Parts = Mapping[str, Mapping[str, Sequence[str]]]
 
@@ -100,7 +101,7 @@ def tabulated(
     return Table(
         [*names, count],
         shown,
-        title=title,
+        title=titled(title) if source.synthetic else title,
         align="l" * len(names) + "r",
         relations=relations,
     )

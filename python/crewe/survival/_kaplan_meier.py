@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -15,17 +14,9 @@ from crewe.frames.arguments import checked
 from crewe.frames.source import build, numbers
 from crewe.models.linear import rows_of_the_data
 from crewe.models.request import each
+from crewe.survival._risk_counts import risk_counts, risk_written
 from crewe.survival._surv import grouped, need_text
-from crewe.tables.counts import (
-    DIFFERENCE,
-    Count,
-    Relation,
-    Told,
-    cell,
-    counted,
-    relations_of,
-    written,
-)
+from crewe.tables.counts import Count, Relation, Told, cell, counted
 from crewe.tables.display import Table, number
 from crewe.tables.printable import Printable
 from crewe.tables.wording import carry, worded
@@ -152,30 +143,10 @@ class KaplanMeier(Printable):
         )
 
     def _risk_counts(self, times: Floats) -> tuple[dict[str, list[Count]], list[Relation]]:
-        """Type the numbers at risk: each is part of the one before."""
-        found: dict[str, list[Count]] = {}
-        relations: list[Relation] = []
-        for group, at_risk in self._at_risk(list(times)).items():
-            at = {self.by: group} if self.by else {}
-            whole = [round(float(n)) for n in at_risk]
-            # At the start all are at risk.
-            counts = [
-                counted(n, at if time <= 0 else {**at, self.time_name: f"at risk at {time:g}"})
-                for n, time in zip(whole, times, strict=True)
-            ]
-            ordered = [counts[k] for k in np.argsort(times, kind="stable")]
-            relations += [
-                relations_of(early, late, DIFFERENCE)
-                for early, late in itertools.pairwise(ordered)
-                if early != late
-            ]
-            found[group] = counts
-        return found, relations
+        return risk_counts(self.groups, self.curves, self.by, self.time_name, times)
 
     def _risk_written(self, times: Sequence[float]) -> dict[str, list[str]]:
-        counts, relations = self._risk_counts(numbers(times, "times"))
-        texts = iter(written([one for group in counts.values() for one in group], relations))
-        return {group: [next(texts) for _ in values] for group, values in counts.items()}
+        return risk_written(*self._risk_counts(numbers(times, "times")))
 
     def survival_at(self, times: Sequence[float]) -> Any:
         """Give the curves at any times: `term, time, estimate, std_error, conf_low, conf_high`.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,13 +11,16 @@ from numpy.typing import NDArray
 
 from crewe import _core
 from crewe.frames.arguments import check_methods, checked
-from crewe.frames.source import build
+from crewe.frames.source import build, numbers
 from crewe.models.estimates import columns_of
 from crewe.models.linear import rows_of_the_data
 from crewe.models.request import each
+from crewe.survival._risk_counts import risk_counts, risk_written
 from crewe.survival._surv import grouped, need_text
+from crewe.tables.counts import Count, Relation, Told, cell, counted
 from crewe.tables.display import Table, number, p_value
 from crewe.tables.printable import Printable
+from crewe.tables.wording import carry, worded
 
 Floats = NDArray[np.float64]
 
@@ -59,6 +63,7 @@ class RestrictedMean(Printable):
     cov: Floats = field(repr=False)
     notes: list[str]
     time_name: str
+    event_name: str
     synthetic: bool
     curves: list[_core.KaplanMeierCurve] = field(repr=False)
     implementation: Any = field(repr=False)
@@ -91,7 +96,7 @@ class RestrictedMean(Printable):
         their limits as they are; their `std_error`, `statistic` and `p_value` are of the logarithm. Means
         are not tested.
         """
-        return build(self._columns(), self.implementation)
+        return build(self._columns(), self.implementation, synthetic=self.synthetic)
 
     def glance(self) -> Any:
         """Give one row an arm: `term, n, events, last_time, horizon`, and `clusters` where there are any."""
@@ -106,28 +111,48 @@ class RestrictedMean(Printable):
                 "horizon": [self.horizon] * len(self.groups),
             },
             self.implementation,
+            synthetic=self.synthetic,
         )
 
     def summary(self) -> Table:
         """Give the printed table."""
-        columns = self._columns()
         percent = f"{100 * self.level:g}%"
-        rows = []
-        for i, measure in enumerate(columns["measure"]):
-            mean, ratio = measure == "mean", measure == "ratio"
-            places = 3 if ratio else 2
+        first, *others = (worded(group) for group in self.groups)
+        rows: list[list[Any]] = []
+        relations: list[Relation] = []
+        given: list[Count] = []
+
+        def figures(table: dict[str, Floats], i: int, places: int, of: list[Count]) -> list[Any]:
+            names = ("estimate", "std_error", "conf_low", "conf_high")
+            return [cell(Told(number(float(table[name][i]), places), tuple(of))) for name in names]
+
+        for i, group in enumerate(self.groups):
+            at = {self.by: group} if self.by else {}
+            events = float(self.events[i])
+            size = counted(self.n[i], at)
+            had = counted(round(events), {**at, self.event_name: f"1 by {self.horizon:g}"})
+            if had.value <= size.value:
+                rest = {**at, self.event_name: f"0 by {self.horizon:g}"}
+                relations.append(Relation(size, (had, counted(size.value - had.value, rest))))
+            # Weighted events are no count of people, and are printed as they are.
+            shown = cell(had) if events.is_integer() else cell(Told(f"{events:g}", (had,)))
+            given += [size, had]
             rows.append(
                 [
-                    columns["term"][i],
-                    f"{self.n[i]:,}" if mean else "",
-                    f"{self.events[i]:g}" if mean else "",
-                    number(columns["estimate"][i], places),
-                    number(columns["std_error"][i], places),
-                    number(columns["conf_low"][i], places),
-                    number(columns["conf_high"][i], places),
-                    "" if mean else p_value(float(columns["p_value"][i])),
+                    worded(group),
+                    cell(size),
+                    shown,
+                    *figures(self._means, i, 2, [size, had]),
+                    "",
                 ]
             )
+        for table, sign, places in ((self._differences, "−", 2), (self._ratios, "/", 3)):
+            for i, other in enumerate(others):
+                # With one arm known, what compares the two gives the other away.
+                p = cell(Told(p_value(float(table["p_value"][i])), tuple(given)))
+                rows.append(
+                    [f"{other} {sign} {first}", "", "", *figures(table, i, places, given), p]
+                )
         header = [
             self.by or "group",
             "rows",
@@ -144,6 +169,7 @@ class RestrictedMean(Printable):
             rows,
             title=title + (" (SYNTHETIC data)" if self.synthetic else ""),
             notes=[*self.methods(), *[f"Note: {note}." for note in self.notes]],
+            relations=relations,
         )
 
     def methods(self) -> list[str]:
@@ -199,12 +225,11 @@ class RestrictedMean(Printable):
         """
         from crewe.survival._figure import survival_figure
 
-        def at_risk(times: Any) -> dict[str, Floats]:
-            wanted = np.asarray(times, dtype=np.float64)
-            return {
-                group: curve.at_risk_at(wanted)
-                for group, curve in zip(self.groups, self.curves, strict=True)
-            }
+        def at_risk(times: Sequence[float]) -> dict[str, list[str]]:
+            wanted = numbers(times, "times")
+            return risk_written(
+                *risk_counts(self.groups, self.curves, self.by, self.time_name, wanted)
+            )
 
         return survival_figure(
             [
@@ -344,7 +369,7 @@ def rmst(
         found = _core.rmst(
             surv.core(read.weights), read.groups, read.labels, clusters, horizon, level
         )
-    return RestrictedMean(
+    made = RestrictedMean(
         groups=read.labels,
         by=read.by,
         horizon=found.horizon,
@@ -357,6 +382,7 @@ def rmst(
         cov=found.covariance,
         notes=[*read.notes, *found.notes],
         time_name=surv.time_name,
+        event_name=surv.event_name,
         synthetic=synthetic or read.synthetic,
         curves=found.curves,
         implementation=read.implementation,
@@ -368,6 +394,7 @@ def rmst(
         },
         mark=read.mark,
     )
+    return carry(made, read.words)
 
 
 check_methods(RestrictedMean)

@@ -26,7 +26,8 @@ class Count:
     of : str
         What is counted: rows, families, children.
     harmless : bool
-        Whether it needs no protection: it says nothing of anybody.
+        Whether it needs no protection: it says nothing of anybody, or is told elsewhere. Where it is
+        printed it is never left out.
     withheld : bool
         Whether somebody has already left it out, so that no reader sees it.
     """
@@ -240,6 +241,8 @@ def over_groups(counts: Sequence[Count], name: str) -> list[Relation]:
     return [
         Relation(Count(sum(part.value for part in parts), at, of), tuple(parts))
         for (at, of), parts in groups.items()
+        # Where a group has two counts of one kind, nobody can say which to add.
+        if len({part.at for part in parts}) == len(parts)
     ]
 
 
@@ -261,3 +264,9 @@ def written(counts: Sequence[Count], relations: Sequence[Relation] = ()) -> list
     """Write the counts of a figure: as they are, or as the rule has them that applies."""
     protector = PROTECTOR.get()
     return list(map(str, counts)) if protector is None else protector(counts, relations)
+
+
+def shown(counts: Sequence[Count], relations: Sequence[Relation] = ()) -> list[int | None]:
+    """Give the counts that a figure may show, rounded where the rule rounds; None for one that is left out."""
+    texts = [text.replace(",", "") for text in written(counts, relations)]
+    return [int(text) if text.isdigit() else None for text in texts]
