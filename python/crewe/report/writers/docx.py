@@ -10,7 +10,6 @@ import zipfile
 from datetime import datetime
 from typing import Any
 
-from crewe.plots.style import WIDTH_MM
 from crewe.report.document import (
     BANNER,
     Block,
@@ -323,13 +322,9 @@ class _Word:
         from docx.shared import Mm
 
         self._caption("Figure", block.number, block.anchor, block.caption)
-        width = width_mm(block) * 170.0 / WIDTH_MM
+        width = width_mm(block)
         image = io.BytesIO(picture(block.svg, width))
-        line = self.file.add_paragraph()
-        shape = line.add_run().add_picture(image, width=Mm(width))
-        tallest = Mm(215)
-        if shape.height > tallest:
-            shape.width, shape.height = int(shape.width * tallest / shape.height), tallest
+        shape = self.file.add_paragraph().add_run().add_picture(image, width=Mm(width))
         properties = shape._inline.docPr
         properties.set("descr", block.alt)
         properties.set("title", block.name)
