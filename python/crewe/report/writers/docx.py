@@ -32,8 +32,6 @@ from crewe.tables.writers.docx import table
 
 UPRIGHT, SIDEWAYS = 9638, 14570
 """The twentieths of a point between the margins of A4, upright and on its side."""
-_SPACE = "w"
-"""What Word's own names begin with."""
 _LETTER = 0.56
 """The width of a letter of Arial by its size, on average, capitals and figures among them."""
 
@@ -289,7 +287,7 @@ class _Word:
 
     def _grid(self, block: Grid) -> None:
         from docx.oxml import parse_xml
-        from docx.oxml.ns import nsdecls, qn
+        from docx.oxml.ns import qn
         from docx.shared import Pt
 
         self._caption("Table", block.number, block.anchor, block.sheet.title)
@@ -298,7 +296,8 @@ class _Word:
         points = max(6.0, min(9.0, place / 20 / (_LETTER * max(room(sheet), 1.0))))
         widths = [int(place * one) for one in shares(sheet, place / 20 / (_LETTER * points))]
         text = table(sheet, widths, int(2 * points), whole=len(sheet.lines()) <= WHOLE)
-        made = parse_xml(text.replace("<w:tbl>", f"<w:tbl {nsdecls(_SPACE)}>", 1))
+        names = f'xmlns:w="{qn("w:tbl")[1:-4]}"'
+        made = parse_xml(text.replace("<w:tbl>", f"<w:tbl {names}>", 1))
         look = made.find(qn("w:tblPr"))
         margins = look.makeelement(qn("w:tblCellMar"))
         for side in ("left", "right"):
