@@ -4,6 +4,7 @@
 #   make demo        the main job, from a bare machine to out/report.html, .pdf, .docx, out/results.json and the notebook
 #   make test        every check
 #   make quick       the loop while working: fmt, clippy, the tests of one Rust file (T=ols) and one Python room (P=test_ols.py)
+#   make docs        the documentation, with what its code gives, to site/index.html
 #   make rust        the tests of the core and of the evidence; needs no Python
 #   make bench       cargo bench
 #   make bench-frames what users wait for from a data frame, written to docs/benchmarks-frames.md
@@ -77,8 +78,8 @@ lint: $(VENV)/.tools
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --quiet -- -D warnings
 	cargo clippy --no-default-features --all-targets --quiet -- -D warnings
-	$(BIN)/ruff check -q python tests benches examples
-	$(BIN)/ruff format -q --check python tests benches examples
+	$(BIN)/ruff check -q python tests benches examples docs
+	$(BIN)/ruff format -q --check python tests benches examples docs
 	$(BIN)/python tests/house.py
 	@# The packed crate must hold what its tests read, and nothing of Python.
 	cargo package --list --allow-dirty --quiet > $(TARGET)/packed.txt 2>/dev/null
@@ -124,7 +125,10 @@ notebooks: setup
 
 docs: setup
 	RUSTDOCFLAGS="-D warnings" cargo doc --no-deps --quiet
-	$(BIN)/mkdocs build --strict --quiet
+	@# Every page is run, and what came out written beside its code; then the site, whose links must lead somewhere.
+	$(BIN)/python docs/make
+	PYTHONPATH=docs/make $(BIN)/zensical build --strict --clean
+	$(BIN)/python docs/make check
 
 bench:
 	cargo bench

@@ -23,7 +23,8 @@ from crewe.exceptions import (
 
 if TYPE_CHECKING:
     from crewe import cost, datasets, disclosure, exceptions, plots, power, report, results
-    from crewe.comparisons.descriptives import Crosstab, Description, crosstab, describe
+    from crewe.comparisons.crosstabs import Crosstab, crosstab
+    from crewe.comparisons.descriptives import Description, describe
     from crewe.comparisons.national import NationalComparison, compare_to_national
     from crewe.comparisons.permutation import PermutationTest, permutation_test
     from crewe.comparisons.ranks import MannWhitney, MannWhitneyFamily, mann_whitney
@@ -70,7 +71,8 @@ if TYPE_CHECKING:
 _HOMES = {
     "crewe": "comparisons cost datasets design disclosure exceptions files formula frames instruments ledger models plots power "
     "report resampling results survival tables",
-    "crewe.comparisons.descriptives": "Crosstab Description crosstab describe",
+    "crewe.comparisons.crosstabs": "Crosstab crosstab",
+    "crewe.comparisons.descriptives": "Description describe",
     "crewe.comparisons.national": "NationalComparison compare_to_national",
     "crewe.comparisons.permutation": "PermutationTest permutation_test",
     "crewe.comparisons.ranks": "MannWhitney MannWhitneyFamily mann_whitney",

@@ -9,7 +9,7 @@ from typing import Any
 import crewe as cw
 import pandas as pd
 import pytest
-from test_docs import PEERS, ROOT, blocks, run
+from blocks import PEERS, ROOT, blocks, run
 
 EXPECTED = ROOT / "tests" / "reference" / "expected"
 
@@ -31,7 +31,7 @@ def made() -> dict[str, dict[str, Any]]:
     for page in ("r", "python", "stata"):
         text = (ROOT / "docs" / "coming" / f"{page}.md").read_text("utf-8")
         # What the pages print is held by test_docs.
-        found[page] = run(f"docs/coming/{page}.md", _without_text(text), lambda: "")
+        found[page] = run(f"docs/coming/{page}.md", _without_text(text))[0]
     pupils = pd.read_csv(ROOT / "tests" / "reference" / "data" / "school23.csv")
     found["stata"]["pupils"] = cw.ols("math ~ homework", pupils, cluster="school")
     return found

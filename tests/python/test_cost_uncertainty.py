@@ -142,6 +142,19 @@ def test_weeks_and_rates_come_from_their_fits(costs, cases):
     assert pickle.loads(pickle.dumps(found)).column("tax_pc")[3] == found.column("tax_pc")[3]
 
 
+def test_what_rests_on_synthetic_data_says_so(costs, cases):
+    fit = cw.ols("closed ~ arm", cases, cluster="family_id", synthetic=True)
+    other = costs.with_fits({"closure": fit}, ARMS)
+    drawn = other.psa(1_000, seed=1)
+    choice = drawn.decision([0, 10_000])
+    for made in (other, other.with_inputs(cases_pc=84), drawn, choice, drawn.tornado("tax_pc")):
+        assert "SYNTHETIC" in made.text()
+    assert not costs.synthetic and "SYNTHETIC" not in costs.text()
+    for ax in (choice.plot(), choice.plane(), drawn.tornado("tax_pc").plot()):
+        assert any("synthetic" in text.get_text().lower() for text in ax.figure.findobj(plt.Text))
+    plt.close("all")
+
+
 def test_a_logit_and_its_margins_say_the_same(costs, cases):
     fit = cw.logit("closed ~ arm", cases, cluster="family_id")
     one, two = (
@@ -161,6 +174,9 @@ def test_fits_that_do_not_fit_are_refused(costs, cases):
         costs.with_fits({"closure": cw.ols("closed ~ history", cases)}, ARMS)
     with pytest.raises(cw.InputError, match="a int gives no closure by arm"):
         costs.with_fits({"closure": 7}, ARMS)
+    days = cw.rmst("Surv(days, event) ~ arm", cases, horizon=300)
+    with pytest.raises(cw.InputError, match="is in weeks, and the times of the fit are in days"):
+        costs.with_fits({"weeks open": days}, ARMS)
     ratios = fit.margins("arm", compare="ratio")
     with pytest.raises(cw.InputError, match="not two arms and their difference"):
         costs.with_fits({"closure": ratios}, ARMS)

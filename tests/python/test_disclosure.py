@@ -356,6 +356,8 @@ def test_a_share_goes_with_its_count_and_with_its_total() -> None:
     assert not any("3 (" in text for row in cells_of(made) for text in row)
     large = D.Rule().protect(cw.crosstab("fin ~ race", ROSSI), cw.crosstab("race ~ mar", FEW))
     assert [large[k].touched for k in (0, 1)] == [False, True]
+    assert not made.synthetic
+    assert D.Rule().protect(cw.crosstab("race ~ mar", FEW, synthetic=True)).synthetic
 
 
 def test_means_of_a_small_group_go_and_those_of_noughts_and_ones_are_counts() -> None:

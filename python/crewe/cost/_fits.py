@@ -140,6 +140,7 @@ def _of(fit: Any, item: Input, label: str, labels: list[str]) -> Estimated | Cou
         return Counted(int(fit.events[at]), int(fit.totals[at]))
     if isinstance(fit, RestrictedMean):
         _need_arm(label, fit.groups, item)
+        _need_unit(fit.time_name, item)
         return Estimated(
             item.measure,
             tuple(float(mean) for mean in fit._means["estimate"]),
@@ -165,6 +166,17 @@ def _need_arm(label: str, known: list[str], item: Input) -> None:
             f"the fit of '{item.measure}' has no arm '{label}'",
             values=known,
             remedy=f"Say which arm of the data is '{item.arm}', as arms={{'{item.arm}': '{known[0]}'}}",
+        )
+
+
+def _need_unit(time_name: str, item: Input) -> None:
+    """Refuse times whose column is called by another unit than the input's."""
+    units = ("days", "weeks", "months", "years")
+    if item.unit in units and time_name.lower() in units and time_name.lower() != item.unit:
+        raise fault(
+            InputError,
+            f"'{item.name}' is in {item.unit}, and the times of the fit are in {time_name}",
+            remedy="Take the times in that unit, such as Surv(days / 7, closed) for weeks",
         )
 
 

@@ -37,7 +37,9 @@ def quantities(
         if found is None and item.std_error:
             df = _number(item, "df") if item.df else np.inf
             square = np.array([[_number(item, "std_error") ** 2]])
-            found = Estimated(item.name, (_number(item, "value"),), square, (df,), (1.0,))
+            found = Estimated(
+                f"input {item.name}", (_number(item, "value"),), square, (df,), (1.0,)
+            )
         if isinstance(found, Estimated):
             at, _ = joints.setdefault(found.label, (len(joints), found))
             made.append(_core.CostQuantity.joint(item.name, at, found.weights))
