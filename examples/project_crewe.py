@@ -489,6 +489,7 @@ report.add(
     heading="Enrolment and concealment",
     text=f"Replayed from the referrals in a ledger whose every event is chained under a key. The commitment was lodged "
     f"before the first family: `{design.commitment().digest}`. The arms drawn here are not those analysed.",
+    synthetic=True,
 )
 report.add(
     flow,

@@ -330,7 +330,8 @@ def test_html(name: str) -> None:
     ]
     for table, sheet in zip(found.tables, want, strict=True):
         joined = [cell for row in table for text in row for cell in text.split("\n") if cell]
-        assert sorted(joined) == sorted(cell for row in sheet.lines() for cell in row if cell)
+        cells = [part for row in sheet.lines() for cell in row for part in cell.split("\n")]
+        assert sorted(joined) == sorted(filter(None, cells))
     assert found.captions == [sheet.title for sheet in want if sheet.title]
     assert found.notes == [note for sheet in want for note in sheet.notes]
 
