@@ -454,7 +454,7 @@ report.add(
         design="Randomised controlled trial, families two to one, all siblings to one arm; 132 families.",
         outcomes="Primary: the case is closed and not re-referred by 1 November 2016.",
         results=closure_words,
-        conclusions="The trial could not have found an effect below 18 points, and found none. It neither shows that "
+        conclusions="The trial would probably have missed an effect below 18 points, and found none. It neither shows that "
         "Project Crewe helps nor that it does not.",
     )
 )
