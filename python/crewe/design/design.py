@@ -585,7 +585,7 @@ class Design(Printable):
         ]
         if self.seed is not None:
             rows.append(["commitment", self.commitment().digest])
-        return Table(["design", self.name], rows)
+        return Table(["design", self.name], rows, align="ll")
 
     def _arm(self, name: str) -> str:
         label = self.labels.get(name)

@@ -9,7 +9,7 @@ from typing import Any
 
 from crewe.tables.counts import Counted, Relation, within
 from crewe.tables.printable import Printable
-from crewe.tables.sheet import Cell, Sheet, Stacked, clean
+from crewe.tables.sheet import Cell, Sheet, Stacked, clean, minus
 
 
 def number(value: Any, digits: int = 4) -> str:
@@ -109,18 +109,21 @@ class Table(Printable):
             title=clean(str(self.title)),
             notes=words(self.notes),
             heads=tuple(map(words, [self.header, *self.heads])),
-            rows=tuple(tuple(map(self._cell, row)) for row in self.rows),
+            rows=tuple(
+                tuple(self._cell(value, label=j == 0) for j, value in enumerate(row))
+                for row in self.rows
+            ),
             facts=tuple(map(words, self.facts)),
             align=self.align or "l" + "r" * (len(self.header) - 1),
             alone=alone,
         )
 
-    def _cell(self, value: Any) -> Cell:
+    def _cell(self, value: Any, *, label: bool) -> Cell:
         if isinstance(value, Stacked):
-            return Stacked(clean(value.top), clean(value.below))
-        if isinstance(value, Counted):
-            return clean(str(value))
-        return clean(number(value, self.digits))
+            return Stacked(minus(clean(value.top)), minus(clean(value.below)))
+        text = clean(str(value) if isinstance(value, Counted) else number(value, self.digits))
+        # The names of rows are the data's, whatever they look like.
+        return text if label else minus(text)
 
     def _panels(self) -> Sequence[Table]:
         return [self]
