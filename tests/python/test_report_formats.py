@@ -24,15 +24,17 @@ import matplotlib
 matplotlib.use("Agg")
 
 import crewe as cw
-import docx
-import jsonschema
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
-import pypdf
 import pytest
 from crewe.report.document import PORTRAIT, room
 from PIL import Image
+
+docx = pytest.importorskip("docx")
+jsonschema = pytest.importorskip("jsonschema")
+pypdf = pytest.importorskip("pypdf")
+pytest.importorskip("typst")
 
 ROOT = Path(__file__).resolve().parents[2]
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
@@ -218,7 +220,7 @@ def test_the_extras_hold_what_the_formats_need() -> None:
 # --------------------------------------------------------------------------- PDF
 
 
-def reader() -> pypdf.PdfReader:
+def reader() -> Any:
     return pypdf.PdfReader(io.BytesIO(files()["pdf"]))
 
 
