@@ -16,6 +16,7 @@ import xml.etree.ElementTree as ET
 import zipfile
 from functools import cache
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import matplotlib
@@ -23,15 +24,17 @@ import matplotlib
 matplotlib.use("Agg")
 
 import crewe as cw
-import docx
-import jsonschema
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
-import pypdf
 import pytest
 from crewe.report.document import PORTRAIT, room
 from PIL import Image
+
+docx = pytest.importorskip("docx")
+jsonschema = pytest.importorskip("jsonschema")
+pypdf = pytest.importorskip("pypdf")
+pytest.importorskip("typst")
 
 ROOT = Path(__file__).resolve().parents[2]
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
@@ -217,7 +220,7 @@ def test_the_extras_hold_what_the_formats_need() -> None:
 # --------------------------------------------------------------------------- PDF
 
 
-def reader() -> pypdf.PdfReader:
+def reader() -> Any:
     return pypdf.PdfReader(io.BytesIO(files()["pdf"]))
 
 
@@ -588,6 +591,20 @@ def test_5_4_figures_of_the_caller_are_labelled_and_stay_as_they_were() -> None:
     fig.draw_without_rendering()
     assert [t.get_text() for t in fig.findobj(matplotlib.text.Text)] == before
     plt.close("all")
+
+
+def test_5_4_levels_are_named_in_notes_and_numbers_are_no_levels() -> None:
+    frame = pd.DataFrame({"": ["a row"], "arm": ["crewe"], "n": [1]})
+    notes = SimpleNamespace(
+        tidy=lambda: frame,
+        notes=["rows left out by arm: control 0, crewe 1", "the reference (control) comes first"],
+        _panels=None,
+    )
+    made = cw.Report("t", labels={**LABELS, "1": "no number", "no": "no history"})
+    page = words(made.add(notes, caption="There is no effect").html)
+    assert "by arm: Council 0, Project Crewe 1" in page
+    assert "The reference (Council) comes first" in page
+    assert "no number" not in page and "There is no effect" in page
 
 
 def test_labels_are_words() -> None:
