@@ -94,9 +94,15 @@ mod tests {
         every::<survival::Interval>(&["log-log", "log", "plain"]);
         every::<resampling::Weights>(&["auto", "equal", "inverse_probability"]);
         every::<power::Distribution>(&["z", "t"]);
-        every::<power::Unknown>(&["effect", "clusters", "power", "icc", "cluster_size"]);
+        every::<power::Unknown>(&["effect", "clusters", "power", "icc", "cluster_size", "r2"]);
+        every::<power::Hypothesis>(&["two-sided", "one-sided", "non-inferiority", "equivalence"]);
+        every::<power::Level>(&["individual", "cluster"]);
+        every::<power::Adjustment>(&["ancova", "change"]);
+        every::<power::Scale>(&["difference", "ratio", "odds_ratio", "hazard_ratio"]);
+        every::<power::count::Method>(&["log", "unpooled"]);
+        every::<power::survival::Method>(&["schoenfeld", "freedman", "wald"]);
         every::<power::binary::Method>(&["arcsine", "pooled", "unpooled"]);
-        every::<power::binary::Direction>(&["rise", "fall"]);
+        every::<power::Direction>(&["rise", "fall"]);
         every::<design::Misfits>(&["strata", "leave_out", "global", "weighted_strata", "weighted_global"]);
         every::<design::Imbalance>(&["range", "variance"]);
         every::<instruments::risk::Kind>(&["risk", "protective", "engagement"]);
