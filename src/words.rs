@@ -97,6 +97,8 @@ mod tests {
         every::<power::Unknown>(&["effect", "clusters", "power", "icc", "cluster_size", "r2"]);
         every::<power::Hypothesis>(&["two-sided", "one-sided", "non-inferiority", "equivalence"]);
         every::<power::Level>(&["individual", "cluster"]);
+        every::<power::Weighting>(&["members", "precision"]);
+        every::<power::several::Procedure>(&["none", "bonferroni", "holm"]);
         every::<power::Adjustment>(&["ancova", "change"]);
         every::<power::Scale>(&["difference", "ratio", "odds_ratio", "hazard_ratio"]);
         every::<power::count::Method>(&["log", "unpooled"]);

@@ -3,13 +3,15 @@
 use crewe::power::binary::{self, Binary};
 use crewe::power::continuous::{self, Continuous};
 use crewe::power::count::{self, Count};
+use crewe::power::several::{Procedure, several};
 use crewe::power::survival::{self, Survival};
 use crewe::power::{
     Adjustment, Answer, Baseline, ClusterSize, Direction, Distribution, Hypothesis, Layout, Level, Periods,
-    Plan, Scale, Subgroup,
+    Plan, Scale, Subgroup, Weighting,
 };
 use pyo3::prelude::*;
 
+use crate::error::OrRaise;
 use crate::handle::Word;
 
 /// A mean size or a list of sizes.
@@ -84,15 +86,27 @@ impl PowerLayout {
     }
 
     #[staticmethod]
-    fn stepped_wedge(sequences: usize, autocorrelation: f64, decay: bool, cohort: f64) -> Self {
-        let periods = Periods::stepped_wedge(sequences).autocorrelation(autocorrelation);
-        Self { layout: Layout::Periods(periods.decay(decay).cohort(cohort)) }
+    fn stepped_wedge(
+        py: Python<'_>,
+        sequences: usize,
+        autocorrelation: f64,
+        decay: bool,
+        cohort: f64,
+    ) -> PyResult<Self> {
+        let periods = Periods::stepped_wedge(sequences).or_raise(py)?.autocorrelation(autocorrelation);
+        Ok(Self { layout: Layout::Periods(periods.decay(decay).cohort(cohort)) })
     }
 
     #[staticmethod]
-    fn crossover(periods: usize, autocorrelation: f64, decay: bool, cohort: f64) -> Self {
-        let periods = Periods::crossover(periods).autocorrelation(autocorrelation);
-        Self { layout: Layout::Periods(periods.decay(decay).cohort(cohort)) }
+    fn crossover(
+        py: Python<'_>,
+        periods: usize,
+        autocorrelation: f64,
+        decay: bool,
+        cohort: f64,
+    ) -> PyResult<Self> {
+        let periods = Periods::crossover(periods).or_raise(py)?.autocorrelation(autocorrelation);
+        Ok(Self { layout: Layout::Periods(periods.decay(decay).cohort(cohort)) })
     }
 }
 
@@ -132,6 +146,10 @@ impl PowerSetting {
     fn measured(&self, correlation: f64, cluster_correlation: f64, adjustment: Word<Adjustment>) -> Self {
         let baseline = Baseline::new(correlation, cluster_correlation, adjustment.0);
         Self { plan: self.plan.clone().baseline(baseline) }
+    }
+
+    fn weighted(&self, weighting: Word<Weighting>) -> Self {
+        Self { plan: self.plan.clone().weighting(weighting.0) }
     }
 
     fn lost(&self, attrition: f64, cluster_attrition: f64) -> Self {
@@ -324,6 +342,24 @@ fn power_survival(
     Ok(crate::pool::compute(py, |_| survival::power(&asked))?.into())
 }
 
+/// The levels at which a procedure tests outcomes, in the order of its steps.
+#[pyfunction]
+fn power_levels(procedure: Word<Procedure>, alpha: f64, outcomes: usize) -> Vec<f64> {
+    procedure.0.levels(alpha, outcomes)
+}
+
+/// Power of outcomes together: of each, and of at least 1, 2, ... of them.
+#[pyfunction]
+fn power_several(
+    py: Python<'_>,
+    powers: Vec<Vec<f64>>,
+    correlation: f64,
+    procedure: Word<Procedure>,
+) -> PyResult<(Vec<f64>, Vec<f64>)> {
+    let together = crate::pool::compute(py, |_| several(&powers, correlation, procedure.0))?;
+    Ok((together.each, together.at_least))
+}
+
 /// Adds this file's names to the module.
 pub fn register(m: &Bound<'_, PyModule>) -> PyResult<()> {
     m.add_class::<PowerQuantities>()?;
@@ -335,5 +371,7 @@ pub fn register(m: &Bound<'_, PyModule>) -> PyResult<()> {
     m.add_function(wrap_pyfunction!(power_binary, m)?)?;
     m.add_function(wrap_pyfunction!(power_continuous, m)?)?;
     m.add_function(wrap_pyfunction!(power_count, m)?)?;
-    m.add_function(wrap_pyfunction!(power_survival, m)?)
+    m.add_function(wrap_pyfunction!(power_survival, m)?)?;
+    m.add_function(wrap_pyfunction!(power_levels, m)?)?;
+    m.add_function(wrap_pyfunction!(power_several, m)?)
 }

@@ -98,6 +98,12 @@ pub(super) fn sizes(plan: &Plan) -> Result<Option<Sizes>> {
     if let Some(group) = plan.subgroup {
         inside("the share of the subgroup", group.share, "Give the share, for instance 0.27 for 27%")?;
     }
+    if plan.covariates > MANY {
+        return Err(Fault::new(format!("covariates are {MANY} at most"))
+            .values([plan.covariates.to_string()])
+            .remedy("Give the number of covariates of clusters, each of which costs a degree of freedom")
+            .input());
+    }
     baseline(plan)?;
     margin(plan)?;
     let sizes = plan.cluster_size.as_ref().map(|size| Sizes::new(size, plan.cv)).transpose()?;
@@ -117,6 +123,9 @@ pub(super) fn sizes(plan: &Plan) -> Result<Option<Sizes>> {
     }
     Ok(sizes)
 }
+
+/// The most covariates and blocks.
+const MANY: u64 = 1_000_000;
 
 fn baseline(plan: &Plan) -> Result<()> {
     let Some(baseline) = plan.baseline else { return Ok(()) };
@@ -171,10 +180,12 @@ fn margin(plan: &Plan) -> Result<()> {
 fn layout(plan: &Plan) -> Result<()> {
     match &plan.layout {
         Layout::Pairs { correlation } => pairs(*correlation, plan),
-        Layout::Blocks { number } if *number == 0 => Err(Fault::new("a blocked trial has at least 1 block")
-            .values([number.to_string()])
-            .remedy("Give the number of blocks, or leave them out")
-            .input()),
+        Layout::Blocks { number } if !(1..=MANY).contains(number) => {
+            Err(Fault::new(format!("a blocked trial has 1 to {MANY} blocks"))
+                .values([number.to_string()])
+                .remedy("Give the number of blocks, or leave them out")
+                .input())
+        }
         Layout::ThreeLevels { subclusters, icc } => three_levels(*subclusters, *icc, plan),
         Layout::Periods(periods) => over_time(periods, plan),
         _ => Ok(()),
@@ -208,6 +219,14 @@ fn three_levels(subclusters: f64, icc: f64, plan: &Plan) -> Result<()> {
         return Err(Fault::new("every cluster has at least 1 subcluster")
             .values([subclusters.to_string()])
             .remedy("Give the number of subclusters (classes) a cluster (school)")
+            .input());
+    }
+    if let Some(ClusterSize::Mean(mean)) = plan.cluster_size
+        && subclusters > mean
+    {
+        return Err(Fault::new("there are more subclusters than members")
+            .values([subclusters.to_string(), mean.to_string()])
+            .remedy("cluster_size counts the members of all subclusters of a cluster")
             .input());
     }
     let whole = icc + plan.icc.unwrap_or(0.0);

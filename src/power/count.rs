@@ -21,7 +21,7 @@ use serde::Serialize;
 use super::answer::{self, Answer, Direction, Scale, Written};
 use super::layout::Layout;
 use super::outcome::{Arms, Outcome};
-use super::plan::{Plan, Unknown};
+use super::plan::{Plan, Unknown, Weighting};
 use crate::setters::setters;
 use crate::words::words;
 use crate::{Fault, Result};
@@ -199,6 +199,11 @@ fn check_rate_cv(k: f64, plan: &Plan) -> Result<()> {
     }
     if matches!(plan.layout, Layout::Periods(_)) {
         return Err(Fault::new("over periods the likeness of a cluster's members is an ICC")
+            .remedy("Give icc in place of rate_cv")
+            .input());
+    }
+    if plan.weighting == Weighting::Precision {
+        return Err(Fault::new("weights by precision go with an ICC")
             .remedy("Give icc in place of rate_cv")
             .input());
     }

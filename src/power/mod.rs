@@ -39,6 +39,7 @@ mod outcome;
 mod periods;
 mod plan;
 mod search;
+pub mod several;
 mod solve;
 pub mod survival;
 pub mod tails;
@@ -49,6 +50,8 @@ pub use clustering::ClusterSize;
 pub use layout::Layout;
 pub use outcome::{Arms, Outcome};
 pub use periods::Periods;
-pub use plan::{Adjustment, Baseline, Distribution, FEW, Hypothesis, Level, Plan, Subgroup, Unknown};
+pub use plan::{
+    Adjustment, Baseline, Distribution, FEW, Hypothesis, Level, Plan, Subgroup, Unknown, Weighting,
+};
 pub use search::Ceiling;
 pub use solve::{Solution, solve};

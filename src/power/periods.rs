@@ -26,13 +26,16 @@
 use nalgebra::{DMatrix, DVector};
 use serde::Serialize;
 
+use crate::{Fault, Result};
+
 /// Which sequences of clusters are treated in which periods, and how a cluster's level lasts.
 ///
 /// ```
 /// use crewe::power::Periods;
-/// let wedge = Periods::stepped_wedge(4);
+/// let wedge = Periods::stepped_wedge(4)?;
 /// assert_eq!((wedge.pattern.len(), wedge.number()), (4, 5));
 /// assert_eq!(wedge.pattern[0], [false, true, true, true, true]);
+/// # Ok::<(), crewe::Error>(())
 /// ```
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[non_exhaustive]
@@ -55,15 +58,21 @@ impl Periods {
     }
 
     /// So many sequences, one of which crosses over to treatment after each period but the last.
-    #[must_use]
-    pub fn stepped_wedge(sequences: usize) -> Self {
-        Self::new((0..sequences).map(|q| (0..=sequences).map(|t| t > q).collect()).collect())
+    ///
+    /// # Errors
+    /// Fewer than 2 sequences or more than 200.
+    pub fn stepped_wedge(sequences: usize) -> Result<Self> {
+        bounded("a stepped wedge", "steps", sequences)?;
+        Ok(Self::new((0..sequences).map(|q| (0..=sequences).map(|t| t > q).collect()).collect()))
     }
 
     /// Two sequences that change places each period.
-    #[must_use]
-    pub fn crossover(periods: usize) -> Self {
-        Self::new((0..2).map(|q| (0..periods).map(|t| (t + q) % 2 == 0).collect()).collect())
+    ///
+    /// # Errors
+    /// Fewer than 2 periods or more than 200.
+    pub fn crossover(periods: usize) -> Result<Self> {
+        bounded("a crossover", "periods", periods)?;
+        Ok(Self::new((0..2).map(|q| (0..periods).map(|t| (t + q) % 2 == 0).collect()).collect()))
     }
 
     /// How many periods there are.
@@ -95,6 +104,17 @@ impl Periods {
     }
 }
 
+/// Refuses numbers that no trial has: the cost grows with their cube.
+fn bounded(what: &str, of: &str, number: usize) -> Result<()> {
+    if (2..=200).contains(&number) {
+        return Ok(());
+    }
+    Err(Fault::new(format!("{what} has 2 to 200 {of}"))
+        .values([number.to_string()])
+        .remedy(format!("Give a number of {of} from 2 to 200"))
+        .input())
+}
+
 crate::setters::setters!(Periods, autocorrelation: plain(f64), decay: plain(bool), cohort: plain(f64));
 
 #[cfg(test)]
@@ -105,7 +125,7 @@ mod tests {
     fn a_stepped_wedge_has_hussey_and_hughes_variance() {
         // Their closed form, with I clusters, T periods, U = sum x, V and W the sums of squares by cluster and by period.
         let (between, within) = (0.03, 0.2);
-        let wedge = Periods::stepped_wedge(4);
+        let wedge = Periods::stepped_wedge(4).unwrap();
         let x = &wedge.pattern;
         let (i, t) = (4.0, 5.0);
         let count = |rows: &mut dyn Iterator<Item = bool>| rows.filter(|&on| on).count() as f64;
@@ -119,7 +139,7 @@ mod tests {
 
     #[test]
     fn a_crossover_cancels_what_lasts() {
-        let lasting = Periods::crossover(2);
+        let lasting = Periods::crossover(2).unwrap();
         for between in [0.0, 0.5, 7.0] {
             // The difference of two means, halved: variance w/2 a cluster and treatment.
             assert!((lasting.information(between, 0.3) - 1.0 / (2.0 * 0.3)).abs() < 1e-12);

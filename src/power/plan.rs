@@ -176,6 +176,22 @@ impl Baseline {
     }
 }
 
+/// What each cluster counts for where sizes differ.
+///
+/// ```
+/// use crewe::power::Weighting;
+/// assert_eq!("precision".parse(), Ok(Weighting::Precision));
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Weighting {
+    /// Its members, each alike: a regression with clustered standard errors.
+    Members,
+    /// The inverse of its mean's variance: a mixed model.
+    Precision,
+}
+
+words!(Weighting, "weighting", Members => "members", Precision => "precision");
+
 /// A trial on paper: everything but the outcome. Exactly one of `effect`, `clusters`, `power`, `icc`, `cluster_size` and
 /// `r2` is `None`; a list of sizes gives its own number of clusters, and one unit a cluster needs no ICC.
 ///
@@ -206,6 +222,8 @@ pub struct Plan {
     pub covariates: u64,
     /// Coefficient of variation of the sizes (SD over n), with a mean size only.
     pub cv: f64,
+    /// What clusters of different sizes count for.
+    pub weighting: Weighting,
     /// The treated share of the clusters.
     pub allocation: f64,
     /// The level: two-sided where the hypothesis is, else that of one test.
@@ -241,6 +259,7 @@ impl Default for Plan {
             r2_cluster: None,
             covariates: 0,
             cv: 0.0,
+            weighting: Weighting::Members,
             allocation: 0.5,
             alpha: 0.05,
             distribution: None,
@@ -266,6 +285,7 @@ setters!(
     r2_cluster: some(f64),
     covariates: plain(u64),
     cv: plain(f64),
+    weighting: plain(Weighting),
     allocation: plain(f64),
     alpha: plain(f64),
     distribution: some(Distribution),

@@ -5,7 +5,7 @@ use serde::Serialize;
 use super::clustering::{self, Sizes};
 use super::layout::Layout;
 use super::outcome::Outcome;
-use super::plan::{Distribution, FEW, Hypothesis, Level, Plan, Unknown};
+use super::plan::{Distribution, FEW, Hypothesis, Level, Plan, Unknown, Weighting};
 use super::search::Ceiling;
 use super::worth::{self, Worth};
 use super::{checks, search, tails};
@@ -316,7 +316,10 @@ impl<O: Outcome> Checked<'_, O> {
             cluster_size: sizes.map(|s| s.mean),
             r2,
             cv: sizes.map_or(self.plan.cv, |s| s.cv),
-            design_effect: left.zip(icc).map(|(s, icc)| s.design_effect(icc)),
+            design_effect: left.zip(icc).map(|(s, icc)| match self.plan.weighting {
+                Weighting::Members => s.design_effect(icc),
+                Weighting::Precision => worth::member_variance(&self.plan, &s, icc, 1.0 - icc),
+            }),
             distribution: self.law(clusters.map_or(f64::INFINITY, |k| k as f64)),
             df: None,
             noncentrality: None,
@@ -331,7 +334,7 @@ impl<O: Outcome> Checked<'_, O> {
             any_icc: false,
         };
         if let Some(k) = clusters
-            && self.plan.layout != Layout::Nested
+            && !matches!(self.plan.layout, Layout::Nested | Layout::Periods(_))
         {
             let treated = (self.plan.allocation * k as f64 + 0.5 + 1e-9).floor() as u64;
             solution.clusters_treated = Some(treated);

@@ -23,17 +23,21 @@
 //! df; in a subgroup of members the clusters' own levels cancel, `v = (1 - rho) f_w`, with `s (1 - s)` of the members and
 //! as many df as there are members less `K + 2 + g`.
 //!
-//! Sources: N. Dong and R. Maynard, Journal of Research on Educational Effectiveness 6 (2013) 24-67,
+//! With weights by precision `v` is that of generalised least squares ([`Weighting::Precision`]); a cluster that loses
+//! members is then taken to keep its share of them.
+//!
+//! Sources: G. J. P. van Breukelen, M. J. J. M. Candel and M. P. F. Berger, Statistics in Medicine 26 (2007) 2589-2603,
+//! <https://doi.org/10.1002/sim.2740> (weights by precision); N. Dong and R. Maynard, Journal of Research on Educational Effectiveness 6 (2013) 24-67,
 //! <https://doi.org/10.1080/19345747.2012.673143> (R2, three levels, blocks); R. J. Hayes and L. H. Moulton, *Cluster
 //! Randomised Trials*, second edition, CRC, 2017, chapter 7 (pairs); S. Teerenstra et al., Statistics in Medicine 31 (2012)
 //! 2169-2178, <https://doi.org/10.1002/sim.5352> (baseline); J. Spybrook, B. Kelcey and N. Dong, Journal of Educational
 //! and Behavioral Statistics 41 (2016) 605-627, <https://doi.org/10.3102/1076998616655442> (subgroups); B. K. Moerbeek and
 //! W. K. Wong, Statistics in Medicine 27 (2008) 2850-2864, <https://doi.org/10.1002/sim.3115> (groups in one arm).
 
-use super::clustering::Sizes;
+use super::clustering::{ClusterSize, Sizes};
 use super::layout::Layout;
 use super::outcome::Arms;
-use super::plan::{Adjustment, Level, Plan};
+use super::plan::{Adjustment, Level, Plan, Weighting};
 
 /// What a number of clusters is worth.
 #[derive(Debug, Clone, Copy)]
@@ -61,6 +65,25 @@ pub(super) fn members_left(plan: &Plan) -> f64 {
         _ => 1.0,
     };
     part * (1.0 - plan.attrition)
+}
+
+/// The variance of a mean of all members, times their number, from the two parts of a member's: `v` above.
+///
+/// With weights by precision a cluster of `n` gives `n / (b n + w)`: exact for a list, and by the second-order expansion of
+/// van Breukelen, Candel and Berger for a mean and a variation.
+pub(super) fn member_variance(plan: &Plan, left: &Sizes, between: f64, within: f64) -> f64 {
+    if plan.weighting == Weighting::Members {
+        return between * left.seen + within;
+    }
+    if let Some(ClusterSize::List(sizes)) = &plan.cluster_size {
+        let kept = members_left(plan);
+        let given = |&n: &u64| kept * n as f64 / (between * kept * n as f64 + within);
+        return left.mean * sizes.len() as f64 / sizes.iter().map(given).sum::<f64>();
+    }
+    let equal = between * left.mean + within;
+    let likeness = between * left.mean / equal;
+    let cv2 = (left.seen / left.mean - 1.0).max(0.0);
+    equal / (1.0 - cv2 * likeness * (1.0 - likeness))
 }
 
 /// What so many randomised clusters of these sizes, as they are after losses, are worth.
@@ -120,7 +143,7 @@ pub(super) fn worth(plan: &Plan, clusters: f64, left: &Sizes, icc: f64, r2: f64)
         return Worth { arms, df, units: units * periods.number() as f64 };
     }
     let unit = within * (own + members);
-    let member = between * icc * seen + unit;
+    let member = if inside { unit } else { member_variance(plan, left, between * icc, unit) };
     let (treated, control) = (counted * plan.allocation, counted * (1.0 - plan.allocation));
     let arms = if plan.layout == Layout::Nested {
         // Treated individuals fill the groups; the others stand alone.

@@ -13,7 +13,10 @@
 source("tests/reference/lib/write.R")
 options(width = 120)
 root <- Sys.getenv("CREWE_POWER_PEERS")
-if (root == "") stop("CREWE_POWER_PEERS must name a folder with the sources of the packages")
+if (root == "") {
+  message("NOTE: power_peers.R was not run, for CREWE_POWER_PEERS names no folder with the sources of the packages.")
+  quit(status = 0)
+}
 
 read <- function(package, files = NULL) {
   if (requireNamespace(package, quietly = TRUE)) return(asNamespace(package))
@@ -114,6 +117,14 @@ for (q in c(0.27, 0.5)) {
       ask_up("power.mod221", es = 0.3, rho2 = 0.2, omegam2 = 0, r21 = 0.3, q = q, n = 12, J = 30)$power,
       icc = 0.2, cluster_size = 12, clusters = 30, effect = 0.3, r2 = 0.3, subgroup = q, interaction = TRUE, distribution = "t")
 }
+# A stepped wedge by clusterPower: it divides the variance by the number of steps once too often (the formula of Hooper and
+# others (2016) counts the members of one period). Kept as a fault.
+swn <- new.env(parent = globalenv())
+sys.source(file.path(root, "clusterPower", "R", "cpa.sw.normal.R"), swn)
+wedge <- swn$cpa.sw.normal(power = NA, nclusters = 12, nsubjects = 20, ntimes = 4, d = 0.15, ICC = 0.05, rho_c = 1, rho_s = 0, vart = 1)
+deff <- 1 + 19 * 0.05
+r <- 20 * 0.05 / deff
+hooper <- 4 / (12 * 20) * deff * 3 * 4 * (1 - r) * (1 + 4 * r) / ((4^2 - 1) * (2 + 4 * r))
 # Subgroups of clusters: it counts J - 5 clusters in the variance as well as in the degrees of freedom. Kept as a fault.
 wrong <- ask_up("power.mod222", es = 0.6, rho2 = 0.15, q = 0.5, n = 20, J = 24)$power
 # Its MDES adds two central quantiles: put back into its own power it misses what was asked for, which ours does not.
@@ -150,6 +161,15 @@ for (K in c(6, 25)) for (cv in c(0, 0.5)) {
   add("clusterPower", sprintf("cpa.normal(nclusters = %g, nsubjects = 20, CV = %g, d = .4, ICC = .1, vart = 1, method = 'weighted')", K, cv),
       "continuous", "power", power + far_t(ncp, 2 * (K - 1)), icc = 0.1, cluster_size = 20, cv = cv, clusters = 2 * K,
       effect = 0.4, distribution = "t", differs = "far tail")
+}
+for (cv in c(0.3, 0.7)) {
+  power <- cp$cpa.normal(power = NA, nclusters = 12, nsubjects = 20, CV = cv, d = 0.4, ICC = 0.1, vart = 1, method = "taylor")
+  deff <- 1 + 19 * 0.1
+  l <- 20 * 0.1 / deff
+  ncp <- sqrt(12 * 20 / (2 * deff / (1 - cv^2 * l * (1 - l)))) * 0.4
+  add("clusterPower", sprintf("cpa.normal(nclusters = 12, nsubjects = 20, CV = %g, d = .4, ICC = .1, vart = 1, method = 'taylor')", cv),
+      "continuous", "power", power + far_t(ncp, 22), icc = 0.1, cluster_size = 20, cv = cv, clusters = 24, effect = 0.4,
+      weighting = "precision", distribution = "t", differs = "far tail")
 }
 for (r in c(0.6, 0.05)) {
   power <- cp$cpa.did.normal(power = NA, nclusters = 10, nsubjects = 20, d = 0.3, ICC = 0.08, rho_c = r, rho_s = 0.5, vart = 1)
@@ -257,9 +277,25 @@ say("Schoenfeld's formula in gsDesign::nEvents(hr = .7): 246.8 events", "surviva
 say("Stata, sampsi 12 16, sd1(5) and sampclus, obsclus(10) rho(.3): 19 clusters", "continuous", "clusters", 19, 0, sd = 5, effect = 4,
     power = 0.8, icc = 0.3, cluster_size = 10, distribution = "z")
 
+# --- several outcomes: the multivariate normal ------------------------------------------------------------------------------
+# Three one-sided z tests: any and all of them, each at the whole level and at Bonferroni's third.
+library(mvtnorm)
+together <- list()
+for (r in c(0, 0.4, 0.8)) for (share in c(1, 3)) {
+  lambda <- c(2.2, 2.8, 3.1)
+  corr <- matrix(r, 3, 3)
+  diag(corr) <- 1
+  bound <- qnorm(0.05 / share, lower.tail = FALSE)
+  exact <- Miwa(steps = 4097)
+  none <- pmvnorm(upper = rep(bound, 3), mean = lambda, corr = corr, algorithm = exact)
+  all <- pmvnorm(lower = rep(bound, 3), upper = rep(Inf, 3), mean = lambda, corr = corr, algorithm = exact)
+  together[[length(together) + 1]] <- list(correlation = one(r), procedure = one(if (share == 1) "none" else "bonferroni"),
+                                           lambda = lambda, any = one(1 - as.numeric(none)), all = one(as.numeric(all)))
+}
+
 write_json_file(list(
-  versions = c(versions("pwr"), sapply(c("PowerUpR", "clusterPower", "CRTSize", "WebPower", "powerSurvEpi", "PowerTOST", "swCRTdesign"),
+  versions = c(versions("pwr", "mvtnorm"), sapply(c("PowerUpR", "clusterPower", "CRTSize", "WebPower", "powerSurvEpi", "PowerTOST", "swCRTdesign"),
                                         function(p) one(version_of(p)), simplify = FALSE)),
-  cases = cases, printed = printed, mod222 = one(wrong)
+  cases = cases, printed = printed, mod222 = one(wrong), wedge = list(clusterPower = one(unname(wedge)), hooper_variance = one(hooper)), together = together
 ), "tests/reference/expected/power_peers.json")
 cat(length(cases), "cases of", length(unique(sapply(cases, function(x) x$peer[[1]]))), "peers,", length(printed), "printed\n")

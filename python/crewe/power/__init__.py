@@ -21,6 +21,7 @@ from crewe.power._curve import Curve
 from crewe.power._layouts import Blocks, Crossover, Nested, Pairs, SteppedWedge, ThreeLevels
 from crewe.power._project_crewe import project_crewe
 from crewe.power._result import Power
+from crewe.power._several import Several, several
 from crewe.power._survival import survival
 
 __all__ = [
@@ -31,12 +32,14 @@ __all__ = [
     "Nested",
     "Pairs",
     "Power",
+    "Several",
     "SteppedWedge",
     "ThreeLevels",
     "binary",
     "continuous",
     "count",
     "project_crewe",
+    "several",
     "survival",
     "table",
 ]

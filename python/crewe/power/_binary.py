@@ -7,7 +7,7 @@ from typing import Literal
 
 from crewe.frames.arguments import checked
 from crewe.power._layouts import Layout
-from crewe.power._quantities import Direction, Distribution, Hypothesis, Level, Scale
+from crewe.power._quantities import Direction, Distribution, Hypothesis, Level, Scale, Weighting
 from crewe.power._result import Power
 from crewe.power._solve import solve
 
@@ -22,6 +22,7 @@ def binary(
     power: float | None = None,
     effect: float | None = None,
     cv: float = 0.0,
+    weighting: Weighting = "members",
     allocation: float = 0.5,
     alpha: float = 0.05,
     method: Literal["arcsine", "pooled", "unpooled"] = "arcsine",
@@ -66,6 +67,9 @@ def binary(
     cv : float
         The coefficient of variation of the cluster sizes, with a mean size: their standard
         deviation (divisor n) over their mean.
+    weighting : {"members", "precision"}
+        What clusters of different sizes count for: each member alike, as in a regression with
+        clustered standard errors, or each cluster by the precision of its mean, as in a mixed model.
     allocation : float
         The treated share of the clusters. It is not rounded in the formulas; the result shows the
         nearest whole split beside it.

@@ -7,7 +7,7 @@ from typing import Literal
 
 from crewe.frames.arguments import checked
 from crewe.power._layouts import Layout
-from crewe.power._quantities import Direction, Distribution, Hypothesis, Level
+from crewe.power._quantities import Direction, Distribution, Hypothesis, Level, Weighting
 from crewe.power._result import Power
 from crewe.power._solve import solve
 
@@ -22,6 +22,7 @@ def continuous(
     power: float | None = None,
     effect: float | None = None,
     cv: float = 0.0,
+    weighting: Weighting = "members",
     allocation: float = 0.5,
     alpha: float = 0.05,
     direction: Direction | None = None,

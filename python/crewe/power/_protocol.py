@@ -86,7 +86,10 @@ def _rows(answers: list[Power]) -> list[list[str]]:
         return answer.r2 if own is None else own
 
     def units(answer: Power, part: float) -> float | None:
-        return None if answer.units_analysed is None else answer.units_analysed * part
+        # Without a split of the clusters there are no arms side by side.
+        if answer.units_analysed is None or (part < 1 and answer.clusters_treated is None):
+            return None
+        return answer.units_analysed * part
 
     def size(answer: Power) -> float | None:
         if answer.units_analysed is None or not answer.clusters_analysed:
@@ -94,7 +97,7 @@ def _rows(answers: list[Power]) -> list[list[str]]:
         return answer.units_analysed / answer.clusters_analysed
 
     def clusters(answer: Power, part: float) -> float | None:
-        if answer.clusters_analysed is None:
+        if answer.clusters_analysed is None or (part < 1 and answer.clusters_treated is None):
             return None
         return answer.clusters_analysed * part
 

@@ -22,6 +22,7 @@ _AS_GIVEN = frozenset(
         "layout",
         "hypothesis",
         "adjustment",
+        "weighting",
     }
 )
 
@@ -77,6 +78,7 @@ def _setting(asked: dict[str, Any]) -> _core.PowerSetting:
     setting = (
         _core.PowerSetting(asked["cv"], asked["allocation"], asked["alpha"], asked["distribution"])
         .adjusted(asked["r2_cluster"], asked["covariates"])
+        .weighted(asked["weighting"])
         .lost(asked["attrition"], asked["cluster_attrition"])
         .tested(asked["hypothesis"], asked["margin"])
     )

@@ -31,6 +31,8 @@ def methods_of(answer: Power) -> list[str]:
         tests = "one test" if hypothesis == "non-inferiority" else "two one-sided tests"
         test = f"{hypothesis} by {tests} at {level}, margin {margin}"
     said = [f"Formula: {answer.formula}. {answer.source}.", f"{law}, {test}."]
+    if answer.asked["weighting"] == "precision":
+        said.append("Clusters count by the precision of their means, as in a mixed model.")
     layout = answer.asked["layout"]
     if layout is not None:
         said.append(f"Layout: {layout}.")
