@@ -174,6 +174,8 @@ fn what_no_trial_can_have_is_refused_in_plain_words() {
         "more subclusters than members",
         whole().layout(Layout::ThreeLevels { subclusters: 11.0, icc: 0.1 }),
     );
+    let part = Subgroup::new(0.3, Level::Individual).interaction(true);
+    refused("side by side", whole().subgroup(part).layout(Layout::Nested));
     refused("covariates", whole().covariates(u64::MAX));
     refused("needs a margin", whole().hypothesis(Hypothesis::Equivalence));
     refused("belongs to non-inferiority", whole().margin(0.2));

@@ -97,6 +97,12 @@ pub(super) fn sizes(plan: &Plan) -> Result<Option<Sizes>> {
     }
     if let Some(group) = plan.subgroup {
         inside("the share of the subgroup", group.share, "Give the share, for instance 0.27 for 27%")?;
+        if group.interaction && matches!(plan.layout, Layout::Nested | Layout::Periods(_)) {
+            return Err(Fault::new("interactions are worked out for two arms of clusters side by side")
+                .values([plan.layout.name()])
+                .remedy("Leave the layout out, or ask for the subgroup's own effect")
+                .input());
+        }
     }
     if plan.covariates > MANY {
         return Err(Fault::new(format!("covariates are {MANY} at most"))

@@ -13,7 +13,7 @@
 //! | pairs, correlation r of matched clusters | f_b (1 - r) | K/2 - 1 - g |
 //! | blocks | nothing: `r2_cluster` holds what they explain | K - B - 1 - g |
 //! | three levels, s subclusters with an ICC rho_2 of their own | + rho_2 f_w M/s; (1 - rho - rho_2) f_w | K - 2 - g |
-//! | groups in the treated arm alone | the control arm has v = f_w | groups - 1 - g |
+//! | groups in the treated arm alone | the control arm has v = f_w | Welch's, from groups - 1 and controls - 1, less g |
 //! | periods | [`super::periods`] | K - 2 - g |
 //!
 //! `g` counts covariates of clusters. A baseline measurement with correlations `r_c` of clusters and `r_s` of members
@@ -124,7 +124,6 @@ pub(super) fn worth(plan: &Plan, clusters: f64, left: &Sizes, icc: f64, r2: f64)
     let mut df = match plan.layout {
         Layout::Pairs { .. } => 0.5 * filled - 1.0 - g,
         Layout::Blocks { number } => filled - number as f64 - 1.0 - g,
-        Layout::Nested => filled - 1.0 - g,
         _ => filled - 2.0 - g,
     };
     let mut part = 1.0;
@@ -145,23 +144,25 @@ pub(super) fn worth(plan: &Plan, clusters: f64, left: &Sizes, icc: f64, r2: f64)
     let unit = within * (own + members);
     let member = if inside { unit } else { member_variance(plan, left, between * icc, unit) };
     let (treated, control) = (counted * plan.allocation, counted * (1.0 - plan.allocation));
-    let arms = if plan.layout == Layout::Nested {
+    if plan.layout == Layout::Nested {
         // Treated individuals fill the groups; the others stand alone.
         let control = counted * (1.0 - plan.allocation) / plan.allocation;
-        Arms {
-            treated: counted / member,
-            control: control / within,
+        let (own, other) = (member / counted, within / control);
+        let spread = own * own / (filled - 1.0) + other * other / (control - 1.0).max(1.0);
+        df = if filled > 1.0 { (own + other).powi(2) / spread - g } else { 0.0 };
+        let arms = Arms {
+            treated: 1.0 / own,
+            control: 1.0 / other,
             units: (counted / within, control / within),
             clusters: (counted / (seen * between), f64::INFINITY),
-        }
-    } else {
-        Arms {
-            treated: treated / member,
-            control: control / member,
-            units: (treated / unit, control / unit),
-            clusters: (treated / (seen * between), control / (seen * between)),
-        }
+        };
+        return Worth { arms, df, units: units / plan.allocation };
+    }
+    let arms = Arms {
+        treated: treated / member,
+        control: control / member,
+        units: (treated / unit, control / unit),
+        clusters: (treated / (seen * between), control / (seen * between)),
     };
-    let units = if plan.layout == Layout::Nested { units / plan.allocation } else { units };
     Worth { arms, df, units }
 }

@@ -314,6 +314,11 @@ def test_several_outcomes() -> None:
         ("continuous", {"hypothesis": "both"}, "hypothesis is not known"),
         ("continuous", {"margin": 0.1}, "a margin belongs"),
         ("continuous", {"layout": cw.power.SteppedWedge(10**9)}, "2 to 200 steps"),
+        (
+            "continuous",
+            {"layout": cw.power.Nested(), "subgroup": 0.3, "interaction": True},
+            "side by side",
+        ),
         ("continuous", {"layout": cw.power.Crossover(1)}, "2 to 200 periods"),
         ("continuous", {"layout": cw.power.Pairs("close")}, "correlation must be a number"),
         ("continuous", {"layout": cw.power.Blocks(10**12)}, "blocks"),
@@ -348,6 +353,9 @@ def test_out_of_reach_is_said_with_the_ceiling() -> None:
     r2 = cw.power.continuous(**TRIAL, clusters=6, effect=0.2, power=0.9, r2=None, r2_cluster=0.0)
     assert r2.r2 is None and "explain all they can" in repr(r2)
     fall = cw.power.survival(
-        baseline=0.05, cluster_size=1, clusters=60, power=0.9, direction="fall"
+        baseline=0.05, cluster_size=1, clusters=60, power=0.9, direction="fall", method="wald"
     )
     assert fall.effect is None and fall.ceiling < 0.9 and "hazard ratio" in repr(fall)
+    # Schoenfeld's variance is that near no effect, which the answer says where it is far from it.
+    far = cw.power.survival(baseline=0.05, cluster_size=1, clusters=60, power=0.9)
+    assert far.effect > 3 and "near a hazard ratio of 1" in repr(far)

@@ -104,7 +104,7 @@ class Nested:
     >>> plan = cw.power.continuous(icc=0.1, cluster_size=8, clusters=20, power=0.8,
     ...                            layout=cw.power.Nested())
     >>> round(plan.effect, 3), plan.units_analysed
-    (0.384, 320.0)
+    (0.372, 320.0)
     """
 
     def _core(self) -> _core.PowerLayout:

@@ -60,7 +60,7 @@ def several(
     >>> plans = {name: cw.power.continuous(**trial) for name in ("reading", "maths", "attendance")}
     >>> together = cw.power.several(plans, correlation=0.5)
     >>> round(together.any, 2), round(together.all, 2)
-    (0.92, 0.67)
+    (0.98, 0.86)
     """
     for name, plan in plans.items():
         if plan.power is None:

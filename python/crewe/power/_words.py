@@ -13,6 +13,9 @@ if TYPE_CHECKING:
 # Under so many clusters the law is t by default, and the normal flatters the power.
 FEW = 50
 
+# Beyond this hazard ratio, or below one over it, a formula that holds near 1 is not to be relied on.
+_FAR = 3.0
+
 
 def methods_of(answer: Power) -> list[str]:
     """Say which formula, which distribution and which test were used."""
@@ -57,7 +60,7 @@ def _freedom(answer: Power) -> str:
     words = {
         "Pairs": "pairs − 1",
         "Blocks": "clusters − blocks − 1",
-        "Nested": "groups − 1",
+        "Nested": "Welch's",
     }.get(layout, "clusters − 2")
     if answer.asked["interaction"]:
         inside = answer.asked["subgroup_level"] == "individual"
@@ -107,6 +110,15 @@ def notes_of(answer: Power) -> list[str]:
         notes.append(
             f"The list has {len(listed)} sizes: their mean and variation stand for all "
             f"{answer.clusters} clusters."
+        )
+    if (
+        answer.method == "schoenfeld"
+        and answer.effect is not None
+        and not 1 / _FAR <= answer.effect <= _FAR
+    ):
+        notes.append(
+            "Schoenfeld's formula holds near a hazard ratio of 1, which this is not: "
+            "see method='wald' or 'freedman'."
         )
     if answer.outcome != "continuous" and asked["interaction"]:
         notes.append(
