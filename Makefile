@@ -1,9 +1,10 @@
 # The commands of the project. Python's tools live in .venv, which the first command makes, and makes anew where PYTHON
 # is another version than the one in it.
 #
-#   make demo        the main job, from a bare machine to out/report.html and out/project_crewe.ipynb
+#   make demo        the main job, from a bare machine to out/report.html, .pdf, .docx, out/results.json and the notebook
 #   make test        every check
 #   make quick       the loop while working: fmt, clippy, the tests of one Rust file (T=ols) and one Python room (P=test_ols.py)
+#   make docs        the documentation, with what its code gives, to site/index.html
 #   make rust        the tests of the core and of the evidence; needs no Python
 #   make bench       cargo bench
 #   make bench-frames what users wait for from a data frame, written to docs/benchmarks-frames.md
@@ -51,11 +52,12 @@ $(VENV)/.tools: $(BIN)/python pyproject.toml
 	@touch $@
 
 demo: $(VENV)/.demo
-	$(BIN)/python -m pip install -q .
+	$(BIN)/python -m pip install -q '.[pdf,word]'
 	mkdir -p out
 	$(BIN)/python -m jupytext --to ipynb --execute --run-path . --output out/project_crewe.ipynb examples/project_crewe.py
-	@$(BIN)/python tests/count_figures.py out/project_crewe.ipynb 11
-	@echo "The report is out/report.html, the executed notebook out/project_crewe.ipynb."
+	@$(BIN)/python tests/count_figures.py out/project_crewe.ipynb 14
+	@echo "The report is out/report.html, out/report.pdf and out/report.docx, its numbers are out/results.json,"
+	@echo "and the executed notebook is out/project_crewe.ipynb."
 
 setup: $(VENV)/.tools
 	$(BIN)/maturin develop -q
@@ -76,8 +78,8 @@ lint: $(VENV)/.tools
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --quiet -- -D warnings
 	cargo clippy --no-default-features --all-targets --quiet -- -D warnings
-	$(BIN)/ruff check -q python tests benches examples
-	$(BIN)/ruff format -q --check python tests benches examples
+	$(BIN)/ruff check -q python tests benches examples docs
+	$(BIN)/ruff format -q --check python tests benches examples docs
 	$(BIN)/python tests/house.py
 	@# The packed crate must hold what its tests read, and nothing of Python.
 	cargo package --list --allow-dirty --quiet > $(TARGET)/packed.txt 2>/dev/null
@@ -119,11 +121,14 @@ notebooks: setup
 	for name in project_crewe enrol; do \
 		$(BIN)/python -m jupytext --to ipynb --execute --run-path . --output out/$$name.ipynb examples/$$name.py || exit 1; \
 	done
-	$(BIN)/python tests/count_figures.py out/project_crewe.ipynb 11
+	$(BIN)/python tests/count_figures.py out/project_crewe.ipynb 14
 
 docs: setup
 	RUSTDOCFLAGS="-D warnings" cargo doc --no-deps --quiet
-	$(BIN)/mkdocs build --strict --quiet
+	@# Every page is run, and what came out written beside its code; then the site, whose links must lead somewhere.
+	$(BIN)/python docs/make
+	PYTHONPATH=docs/make $(BIN)/zensical build --strict --clean
+	$(BIN)/python docs/make check
 
 bench:
 	cargo bench

@@ -46,7 +46,7 @@ ROOMS = [
     ["design"],
     ["ledger", "models"],
     ["comparisons", "survival"],
-    ["resampling", "power", "instruments", "cost"],
+    ["disclosure", "resampling", "power", "instruments", "cost", "results"],
     ["report", "datasets"],
 ]
 

@@ -5,8 +5,10 @@ mod common;
 use std::collections::HashMap;
 
 use common::{close, close_to, expected, number, numbers, read};
-use crewe::inference::{Clusters, Covariance, Vcov};
-use crewe::survival::{Cox, CoxFit, Interval, Options, Surv, Ties, Transform, kaplan_meier, logrank};
+use crewe::inference::{Clusters, Contrasts, Covariance, Vcov};
+use crewe::survival::{
+    Cox, CoxFit, Interval, Options, RmstOptions, Surv, Ties, Transform, kaplan_meier, logrank, rmst,
+};
 use crewe::{Error, Result};
 use ndarray::{Array2, ArrayView2, array};
 use proptest::prelude::*;
@@ -556,6 +558,67 @@ fn permuted(case: &Case, order: &[usize]) -> Case {
         terms: case.terms.clone(),
         strata: case.strata.as_deref().map(codes),
         clusters: case.clusters.as_ref().map(|c| Clusters::new(&codes(c.codes())).unwrap()),
+    }
+}
+
+/// Restricted means against survRM2 and against the influences by plain loops (tests/reference/rmst.R).
+#[test]
+fn restricted_means() {
+    let reference = expected("rmst.json");
+    let plain = reference["plain"].as_array().unwrap();
+    for case in plain.iter().chain(reference["clustered"].as_array().unwrap()) {
+        let csv = case["data"].as_str().unwrap();
+        let word = |key: &str| text(&case[key]).unwrap_or_default();
+        let mut used = vec![word("time"), word("event")];
+        used.extend(text(&case["cluster"]).filter(|name| name == "inst"));
+        let rows = frame(&format!("data/{csv}.csv"), &used);
+        let (time, event) = (numeric(&rows, &used[0]), numeric(&rows, &used[1]));
+        let treated = |row: usize| match csv {
+            "veteran" => rows["trt"][row] == "2",
+            "rossi" => rows["fin"][row] == "yes",
+            "lung" => rows["sex"][row] == "2",
+            _ => rows["rx"][row] == "1",
+        };
+        let arm: Vec<u32> = (0..time.len()).map(|row| u32::from(treated(row))).collect();
+        let weights = text(&case["weights"]).map(|name| numeric(&rows, &name));
+        let codes: Option<Vec<u32>> = text(&case["cluster"]).map(|name| match name.as_str() {
+            "row" => (0..time.len() as u32).collect(),
+            "three" => {
+                let mut seen = [0, 0];
+                let mut next = |arm: u32| {
+                    seen[arm as usize] += 1;
+                    1_000 * arm + (seen[arm as usize] - 1) / 3
+                };
+                arm.iter().map(|&arm| next(arm)).collect()
+            }
+            name => codes(&rows, name).0,
+        });
+        let clusters = codes.map(|codes| Clusters::new(&codes).unwrap());
+        let surv = Surv::new(&time, &event).weights(weights.as_deref());
+        let options = RmstOptions::default().horizon(number(&case["horizon"]));
+        let found = rmst(&surv, Some(&arm), &["0", "1"], clusters.as_ref(), options).unwrap();
+        let place = format!("{csv} {}", word("name"));
+        for (a, b) in found.means.estimate.iter().zip(numbers(&case["mean"])) {
+            close(*a, b, CURVES, &place);
+        }
+        for (a, b) in found.means.std_error.iter().zip(numbers(&case["se"])) {
+            close(*a, b, CURVES, &place);
+        }
+        let exp =
+            |table: &Contrasts| [table.estimate[0], table.conf_low[0], table.conf_high[0]].map(f64::exp);
+        let of = |table: &Contrasts| [table.estimate[0], table.conf_low[0], table.conf_high[0]];
+        for (ours, table, key) in [
+            (of(&found.differences), &found.differences, "difference"),
+            (exp(&found.ratios), &found.ratios, "ratio"),
+        ] {
+            let mut theirs = numbers(&case[key]);
+            if theirs.len() == 5 {
+                close(table.std_error[0], theirs.remove(1), COEFFICIENTS, &place);
+            }
+            for (a, b) in [ours[0], ours[1], ours[2], table.p_value[0]].iter().zip(theirs) {
+                close(*a, b, COEFFICIENTS, &place);
+            }
+        }
     }
 }
 

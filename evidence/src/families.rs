@@ -225,15 +225,19 @@ pub fn inverse_logit(eta: f64) -> f64 {
     1.0 / (1.0 + (-eta).exp())
 }
 
-/// The mean probability over history and age at an intercept, by the trapezoid rule (exact to rounding here).
+/// The mean probability over history and age at an intercept.
 fn average(intercept: f64) -> f64 {
+    over_covariates(|history, age| inverse_logit(intercept + 0.5 * history + 0.3 * age))
+}
+
+/// The mean of a function of history and age over children, by the trapezoid rule (exact to rounding here).
+pub fn over_covariates(f: impl Fn(f64, f64) -> f64) -> f64 {
     let step = 0.05;
     let mut sum = 0.0;
     for i in -200..=200 {
         let age = f64::from(i) * step;
         let mass = step * (-0.5 * age * age).exp() / std::f64::consts::TAU.sqrt();
-        let at = |history: f64| inverse_logit(intercept + 0.5 * history + 0.3 * age);
-        sum += mass * ((1.0 - HISTORY) * at(0.0) + HISTORY * at(1.0));
+        sum += mass * ((1.0 - HISTORY) * f(0.0, age) + HISTORY * f(1.0, age));
     }
     sum
 }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use crewe::inference::{Clusters, Vcov};
 use crewe::rng::Seed;
-use crewe::survival::{Cox, Surv};
+use crewe::survival::{Cox, RmstOptions, Surv, rmst};
 use crewe_evidence::grid::{FIRST, Rate, Tally};
 use crewe_evidence::page::{Measure, span};
 use crewe_evidence::{Results, Run, TOPICS, Topic};
@@ -127,6 +127,23 @@ fn the_note_on_few_clusters_quotes_what_was_found() {
     let fit = Cox::new(surv, x.view()).fit().unwrap();
     let note = fit.vcov(Vcov::Cr0, Some(&families)).unwrap().notes()[0].clone();
     assert!(note.contains(&sizes), "{note} does not say {sizes}");
+}
+
+/// So does that of restricted means.
+#[test]
+fn the_note_on_restricted_means_quotes_what_was_found() {
+    let results = committed(topic("survival"));
+    let size = |families: &str| {
+        let cells = results.select(&[("hazard ratio", "1"), ("families", families)]);
+        let found = span(&cells, "restricted means, clusters", Measure::Rejections);
+        format!("{:.0}% to {:.0}%", 100.0 * found.low, 100.0 * found.high)
+    };
+    let sizes = format!("{}, {} and {} of simulated trials", size("10"), size("20"), size("40"));
+    let surv = Surv::new(&[4., 3., 1., 1., 2.], &[1., 1., 1., 0., 1.]);
+    let families = Clusters::new(&[0, 1, 2, 3, 4]).unwrap();
+    let found =
+        rmst(&surv, Some(&[0, 0, 1, 1, 1]), &["a", "b"], Some(&families), RmstOptions::default()).unwrap();
+    assert!(found.notes.iter().any(|note| note.contains(&sizes)), "{:?} do not say {sizes}", found.notes);
 }
 
 #[test]

@@ -22,8 +22,9 @@ from crewe.exceptions import (
 )
 
 if TYPE_CHECKING:
-    from crewe import cost, datasets, exceptions, plots, power
-    from crewe.comparisons.descriptives import Crosstab, Description, crosstab, describe
+    from crewe import cost, datasets, disclosure, exceptions, plots, power, report, results
+    from crewe.comparisons.crosstabs import Crosstab, crosstab
+    from crewe.comparisons.descriptives import Description, describe
     from crewe.comparisons.national import NationalComparison, compare_to_national
     from crewe.comparisons.permutation import PermutationTest, permutation_test
     from crewe.comparisons.ranks import MannWhitney, MannWhitneyFamily, mann_whitney
@@ -46,20 +47,32 @@ if TYPE_CHECKING:
     from crewe.ledger import Ledger, Receipt, Verification
     from crewe.models import families
     from crewe.models.families import *  # noqa: F403
+    from crewe.models.outcomes import OutcomeTable, outcome_table
     from crewe.models.regression import OLS, ols
     from crewe.models.weights import Analytic
     from crewe.plots.coefplot import coefplot
     from crewe.report import Report
     from crewe.report.versions import show_versions, versions
     from crewe.resampling import RandomisationTest, randomisation_test
-    from crewe.survival import CoxPH, KaplanMeier, LogRank, Surv, coxph, kaplan_meier, logrank
+    from crewe.survival import (
+        CoxPH,
+        KaplanMeier,
+        LogRank,
+        RestrictedMean,
+        Surv,
+        coxph,
+        kaplan_meier,
+        logrank,
+        rmst,
+    )
     from crewe.tables.table import ModelTable, table
 
 # Where each name is found when it is first asked for, so that `import crewe` costs no more than a moment.
 _HOMES = {
-    "crewe": "comparisons cost datasets design exceptions files formula frames instruments ledger models plots power report "
-    "resampling survival tables",
-    "crewe.comparisons.descriptives": "Crosstab Description crosstab describe",
+    "crewe": "comparisons cost datasets design disclosure exceptions files formula frames instruments ledger models plots power "
+    "report resampling results survival tables",
+    "crewe.comparisons.crosstabs": "Crosstab crosstab",
+    "crewe.comparisons.descriptives": "Description describe",
     "crewe.comparisons.national": "NationalComparison compare_to_national",
     "crewe.comparisons.permutation": "PermutationTest permutation_test",
     "crewe.comparisons.ranks": "MannWhitney MannWhitneyFamily mann_whitney",
@@ -69,13 +82,14 @@ _HOMES = {
     "crewe.design.predictability": "Predictability PredictabilityComparison predictability",
     "crewe.instruments": "cases risk sdq survey",
     "crewe.ledger": "Ledger Receipt Verification",
+    "crewe.models.outcomes": "OutcomeTable outcome_table",
     "crewe.models.regression": "OLS ols",
     "crewe.models.weights": "Analytic",
     "crewe.plots.coefplot": "coefplot",
     "crewe.report": "Report",
     "crewe.report.versions": "show_versions versions",
     "crewe.resampling": "RandomisationTest randomisation_test",
-    "crewe.survival": "CoxPH KaplanMeier LogRank Surv coxph kaplan_meier logrank",
+    "crewe.survival": "CoxPH KaplanMeier LogRank RestrictedMean Surv coxph kaplan_meier logrank rmst",
     "crewe.tables.table": "ModelTable table",
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names.split()}
@@ -176,6 +190,7 @@ __all__: list[str] = [
     "MannWhitneyFamily",
     "ModelTable",
     "NationalComparison",
+    "OutcomeTable",
     "PermutationTest",
     "Predictability",
     "PredictabilityComparison",
@@ -184,6 +199,7 @@ __all__: list[str] = [
     "RateComparison",
     "Receipt",
     "Report",
+    "RestrictedMean",
     "SeparationError",
     "Surv",
     "Verification",
@@ -199,18 +215,23 @@ __all__: list[str] = [
     "crosstab",
     "datasets",
     "describe",
+    "disclosure",
     "exceptions",
     "kaplan_meier",
     "logrank",
     "mann_whitney",
     "new_key",
     "ols",
+    "outcome_table",
     "permutation_test",
     "plots",
     "power",
     "predictability",
     "randomisation_test",
+    "report",
+    "results",
     "risk",
+    "rmst",
     "sdq",
     "show_versions",
     "survey",

@@ -1,9 +1,10 @@
-//! Times to an event, Kaplan-Meier curves and the log-rank test.
+//! Times to an event, Kaplan-Meier curves, restricted means and the log-rank test.
 
 use crewe::survival::{self as core, Curve, Interval, Options, Tolerance};
 use numpy::{IntoPyArray, PyArray1, PyArray2, PyArrayMethods, PyReadonlyArray1};
 use pyo3::prelude::*;
 
+use crate::covariance::{Clusters, Contrasts};
 use crate::handle::{Floats, Level, Word, floats, slice};
 
 /// The scale and the level of intervals.
@@ -223,6 +224,51 @@ fn last_at<'py>(
     Ok(slice(&wanted)?.iter().map(at).collect::<Vec<i64>>().into_pyarray(py))
 }
 
+/// Restricted means by arm, and their comparisons with the first; ratios as logarithms.
+#[pyclass(module = "crewe._core", frozen, get_all)]
+struct Rmst {
+    horizon: f64,
+    means: Py<Contrasts>,
+    differences: Py<Contrasts>,
+    ratios: Py<Contrasts>,
+    covariance: Py<PyArray2<f64>>,
+    curves: Vec<Py<KaplanMeierCurve>>,
+    events: Floats,
+    clusters: Option<Vec<usize>>,
+    notes: Vec<String>,
+}
+
+/// Restricted mean survival times up to a horizon.
+#[pyfunction]
+#[pyo3(signature = (surv, groups, labels, clusters, horizon, level))]
+fn rmst(
+    py: Python<'_>,
+    surv: &Surv,
+    groups: Option<PyReadonlyArray1<'_, u32>>,
+    labels: Vec<String>,
+    clusters: Option<&Clusters>,
+    horizon: Option<f64>,
+    level: Level,
+) -> PyResult<Rmst> {
+    let groups = optional(groups.as_ref())?;
+    let clusters = clusters.map(|clusters| &clusters.inner);
+    let mut options = core::RmstOptions::default().level(level.0);
+    options.horizon = horizon;
+    let found = surv.ask(py, |surv| core::rmst(&surv, groups, &labels, clusters, options))?;
+    let curve = |inner| Py::new(py, KaplanMeierCurve { inner });
+    Ok(Rmst {
+        horizon: found.horizon,
+        means: Py::new(py, Contrasts::of(py, found.means))?,
+        differences: Py::new(py, Contrasts::of(py, found.differences))?,
+        ratios: Py::new(py, Contrasts::of(py, found.ratios))?,
+        covariance: found.covariance.into_pyarray(py).unbind(),
+        curves: found.curves.into_iter().map(curve).collect::<PyResult<_>>()?,
+        events: floats(py, found.events),
+        clusters: found.clusters,
+        notes: found.notes,
+    })
+}
+
 /// A log-rank test of k groups.
 #[pyclass(module = "crewe._core", frozen, get_all)]
 struct LogRank {
@@ -267,7 +313,9 @@ pub fn register(m: &Bound<'_, PyModule>) -> PyResult<()> {
     m.add_class::<Readings>()?;
     m.add_class::<KaplanMeierCurve>()?;
     m.add_class::<LogRank>()?;
+    m.add_class::<Rmst>()?;
     m.add_function(wrap_pyfunction!(kaplan_meier, m)?)?;
     m.add_function(wrap_pyfunction!(last_at, m)?)?;
+    m.add_function(wrap_pyfunction!(rmst, m)?)?;
     m.add_function(wrap_pyfunction!(logrank, m)?)
 }

@@ -2,6 +2,7 @@
 //!
 //! * [`data`]: times and events, checked and grouped by distinct time;
 //! * [`mod@kaplan_meier`]: survival curves, their intervals, quantiles and numbers at risk;
+//! * [`mod@rmst`]: the area under a curve up to a horizon, by arm, with clusters;
 //! * [`mod@logrank`]: the log-rank test of k groups, within strata;
 //! * [`cox`]: proportional hazards with Efron's or Breslow's ties, strata and clusters;
 //! * [`diagnostics`]: tests of proportional hazards;
@@ -18,6 +19,7 @@ mod likelihood;
 pub mod logrank;
 mod monotone;
 mod residuals;
+pub mod rmst;
 
 pub use cox::{Cox, CoxFit, Test};
 pub use curves::{AdjustedCurves, AdjustedRisks, Baseline, SurvivalCurve};
@@ -26,3 +28,4 @@ pub use diagnostics::{Transform, Zph};
 pub use kaplan_meier::{Curve, Interval, Options, Quantile, kaplan_meier};
 pub use likelihood::Ties;
 pub use logrank::{LogRank, logrank};
+pub use rmst::{Rmst, RmstOptions, rmst};

@@ -37,6 +37,13 @@ FIT = cw.ols("y ~ arm + x", DATA, cluster="family")
 COX = cw.coxph("Surv(time, event) ~ arm", DATA)
 CURVES = cw.kaplan_meier("Surv(time, event) ~ arm", DATA)
 SURV = "Surv(time, event) ~ arm"
+COSTS = cw.cost.project_crewe()
+RATES = cw.compare_rates(events=(3, 5), totals=(45, 83), arms=("control", "crewe"))
+PRICED = cw.cost.CostBenefit(
+    [{"name": "a", "value": "1", "unit": "GBP", "price_year": "2015-16"}], {"b": "a"}
+)
+DRAWS = COSTS.psa(draws=200, seed=1)
+DECISION = DRAWS.decision([0, 1e4])
 
 Call = tuple[Callable[..., Any], dict[str, Any]]
 
@@ -93,6 +100,20 @@ CALLS: dict[str, Call] = {
             "formula": SURV,
             "data": DATA,
             "conf_type": "log-log",
+            "level": 0.95,
+            "weights": None,
+            "design": None,
+            "cluster": None,
+            "by": None,
+            "missing": "drop",
+        },
+    ),
+    "rmst": (
+        cw.rmst,
+        {
+            "formula": SURV,
+            "data": DATA,
+            "horizon": 3.0,
             "level": 0.95,
             "weights": None,
             "design": None,
@@ -271,6 +292,37 @@ CALLS: dict[str, Call] = {
     "adjusted_curves": (COX.adjusted_curves, {"term": "arm", "times": None}),
     "plot of curves": (CURVES.plot, {"step": 10, "labels": None}),
     "Framework.from_toml": (cw.risk.Framework.from_toml, {"path": Path("no such file")}),
+    "CostBenefit": (
+        cw.cost.CostBenefit,
+        {
+            "inputs": {"a": 1},
+            "lines": {"b": "2 * a"},
+            "fits": None,
+            "arms": None,
+            "prices": None,
+        },
+    ),
+    "CostBenefit.with_fits": (
+        COSTS.with_fits,
+        {"fits": {"re-referral": RATES}, "arms": {"PC": "crewe", "CEC": "control"}},
+    ),
+    "CostBenefit.psa": (COSTS.psa, {"draws": 200, "seed": 1, "level": 0.9}),
+    "CostBenefit.at_prices": (PRICED.at_prices, {"year": "2024-25"}),
+    "Sensitivity.decision": (
+        DRAWS.decision,
+        {"willingness": [0, 1e4], "lifetime": False, "level": 0.9},
+    ),
+    "Sensitivity.column": (DRAWS.column, {"name": "tax_pc"}),
+    "Sensitivity.tornado": (DRAWS.tornado, {"line": "tax_pc", "lifetime": False, "level": 0.9}),
+    "tornado of net benefit": (DRAWS.tornado, {"willingness": 100.0}),
+    "Decision.plane": (DECISION.plane, {"willingness": 100.0, "labels": {"PC": "p"}}),
+    "Decision.plot": (DECISION.plot, {"labels": {"PC": "p"}}),
+    "repriced": (
+        cw.cost.repriced,
+        {"amount": "68.05", "from_year": "2015-16", "to_year": "2024-25"},
+    ),
+    "discount_factors": (cw.cost.discount_factors, {"years": [0, 1]}),
+    "present_value": (cw.cost.present_value, {"amounts": [1.0, 2.0], "first": 0}),
     "CostBenefit.from_toml": (cw.cost.CostBenefit.from_toml, {"path": Path("no such file")}),
 }
 

@@ -44,6 +44,7 @@ def calls():
     return {
         "kaplan_meier": (cw.kaplan_meier, "Surv(days, closed) ~ arm"),
         "logrank": (cw.logrank, "Surv(days, closed) ~ arm"),
+        "rmst": (cw.rmst, "Surv(days, closed) ~ arm"),
         "describe": (cw.describe, "score ~ arm"),
         "crosstab": (cw.crosstab, "closed ~ arm"),
         "compare_rates": (cw.compare_rates, "closed ~ arm"),
@@ -60,7 +61,7 @@ def order(result) -> list[str]:
     """The arms of a result, the reference first."""
     if hasattr(result, "arms"):
         return list(result.arms[::-1])
-    if isinstance(result, cw.survival.KaplanMeier | cw.survival.LogRank):
+    if isinstance(result, cw.KaplanMeier | cw.LogRank | cw.RestrictedMean):
         return result.groups
     return result.columns if hasattr(result, "columns") else result.levels[0]
 
@@ -156,7 +157,7 @@ OPEN = pd.DataFrame(
 )
 
 
-@pytest.mark.parametrize("call", [cw.kaplan_meier, cw.logrank, cw.coxph])
+@pytest.mark.parametrize("call", [cw.kaplan_meier, cw.logrank, cw.rmst, cw.coxph])
 @pytest.mark.parametrize(
     "left",
     [

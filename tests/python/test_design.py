@@ -456,7 +456,7 @@ def test_balance_is_pandas_arithmetic() -> None:
     assert "p-values" in repr(balance) and balance._repr_html_().count("<table") == 2
     assert pickle.loads(pickle.dumps(balance)).tidy().equals(balance.tidy())
     axes = balance.plot()
-    assert axes.get_xlabel() == "Standardised difference from control (standard deviations)"
+    assert axes.get_xlabel() == "Standardised difference from control\n(standard deviations)"
 
 
 def test_balance_refuses_what_it_cannot_compare() -> None:

@@ -6,9 +6,6 @@ import ast
 import inspect
 import re
 import sys
-import textwrap
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +18,9 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
-ROOT = Path(__file__).resolve().parents[2]
+from blocks import FENCE, PYTHON, ROOT, blocks, pages, run
+from links import faults
+from show import executed
 
 
 def _toml(name: str) -> dict[str, Any]:
@@ -67,6 +66,18 @@ def test_every_page_is_in_the_navigation() -> None:
         assert page.relative_to(ROOT / "docs").as_posix() in nav
 
 
+def test_the_readme_shows_the_code_of_the_first_page() -> None:
+    shown = [
+        [
+            block.code
+            for block in blocks((ROOT / page).read_text("utf-8"))
+            if block.language in PYTHON
+        ]
+        for page in ("README.md", "docs/index.md")
+    ]
+    assert len(shown[0]) == 1 and shown[0] == shown[1]
+
+
 def test_4_4_what_the_first_page_draws_under_a_design_takes_one() -> None:
     drawing = (ROOT / "docs" / "index.md").read_text("utf-8").partition("```text")[2]
     words = set(re.findall(r"\w+", re.sub(r"\([^)]*\)", "", drawing.partition("```")[0])))
@@ -90,107 +101,10 @@ def test_4_4_the_columns_that_tables_take() -> None:
 
 # --------------------------------------------------------------------------- blocks of code
 
-# What a block may be written in. Rust stands in the documentation of the crate, where rustdoc runs it, and shell is
-# not run here; a block of text straight after Python is what that Python prints.
-PYTHON = ("python", "py")
-OTHERS = ("text", "sh")
-
-_FENCE = re.compile(r"^( *)(```+|~~~+)([^\n`]*)\n(.*?)^\1\2[ \t]*$", flags=re.DOTALL | re.MULTILINE)
-_RAISES = re.compile(r"<!-- raises: (\w+) -->\s*\Z")
-
-
-@dataclass
-class Block:
-    """A fenced block of a page: where it stands, what it says, and what the page says of it."""
-
-    language: str
-    code: str
-    line: int
-    raises: str | None
-    follows: bool
-
-
-def pages() -> list[Path]:
-    return [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
-
-
-def blocks(text: str) -> list[Block]:
-    """Read the fenced blocks of a page in their order."""
-    found: list[Block] = []
-    end = 0
-    for fence in _FENCE.finditer(text):
-        before = text[end : fence.start()]
-        marked = _RAISES.search(before)
-        found.append(
-            Block(
-                language=fence[3].strip(),
-                code=textwrap.dedent(fence[4]),
-                line=text.count("\n", 0, fence.start()) + 1,
-                raises=marked[1] if marked else None,
-                follows=bool(found) and found[-1].language in PYTHON and not before.strip(),
-            )
-        )
-        end = fence.end()
-    return found
-
-
-def run(page: str, text: str, say: Callable[[], str]) -> dict[str, Any]:
-    """Run the Python of a page from top to bottom as if pasted, and hold it to what the page says of it.
-
-    What a notebook would show is worked out too. `say` gives what was printed since it was last asked. Returns what
-    the page has made.
-    """
-    names: dict[str, Any] = {"__name__": "page"}
-    printed = ""
-    for block in blocks(text):
-        place = f"{page}:{block.line}"
-        assert block.language in (*PYTHON, *OTHERS), (
-            f"{place}: {block.language!r} is run by nothing"
-        )
-        if block.language in PYTHON:
-            error = _execute(block, page, names)
-            raised = None if error is None else type(error).__name__
-            if error is not None and raised != block.raises:
-                raise error
-            assert raised == block.raises, f"{place}: the page says {block.raises}"
-            printed = say() + (f"{error}\n" if error else "")
-        elif block.language == "text" and block.follows:
-            assert _says(block.code, printed), f"{place}: the block before it printed\n{printed}"
-    return names
-
-
-def _execute(block: Block, page: str, names: dict[str, Any]) -> Exception | None:
-    # Line numbers of errors are those of the page.
-    tree = ast.parse("\n" * block.line + block.code, page)
-    try:
-        for statement in tree.body:
-            if isinstance(statement, ast.Expr):
-                _show(eval(compile(ast.Expression(statement.value), page, "eval"), names))
-            else:
-                exec(compile(ast.Module([statement], []), page, "exec"), names)
-    except Exception as error:
-        return error
-    return None
-
-
-def _show(value: Any) -> None:
-    repr(value)
-    html = getattr(value, "_repr_html_", None)
-    if callable(html):
-        html()
-
-
-def _says(shown: str, printed: str) -> bool:
-    """Say whether this is what was printed, line by line; a line with an ellipsis stands for any lines."""
-    parts = [re.escape(line.rstrip()) for line in shown.rstrip().splitlines()]
-    pattern = "".join("(?:.*\n)*" if part in ("…", r"\.\.\.") else f"{part}\n" for part in parts)
-    lines = "".join(f"{line.rstrip()}\n" for line in printed.rstrip().splitlines())
-    return re.fullmatch(pattern, lines) is not None
-
 
 @pytest.mark.parametrize("page", [str(page.relative_to(ROOT)) for page in pages()])
 def test_5_6_the_code_of_a_page_runs_as_pasted(
-    page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     import matplotlib.pyplot as plt
 
@@ -199,14 +113,19 @@ def test_5_6_the_code_of_a_page_runs_as_pasted(
     plt.switch_backend("agg")
     try:
         text = (ROOT / page).read_text("utf-8")
-        sentences(page, text, run(page, text, lambda: capsys.readouterr().out))
+        sentences(page, text, run(page, text)[0])
     finally:
         plt.close("all")
 
 
 @pytest.mark.parametrize(
     "page",
-    [str(p.relative_to(ROOT)) for f in ("methods", "tasks") for p in pages() if p.parent.name == f],
+    [
+        str(p.relative_to(ROOT))
+        for f in ("methods", "tasks", "coming")
+        for p in pages()
+        if p.parent.name == f
+    ],
 )
 def test_5_6_every_method_and_task_has_code(page: str) -> None:
     found = [b for b in blocks((ROOT / page).read_text("utf-8")) if b.language in PYTHON]
@@ -228,22 +147,24 @@ def test_5_6_every_method_and_task_has_code(page: str) -> None:
         ("1. a list\n\n    ```python\n    1 / 0\n    ```", "division by zero"),
         ("```rust\nfn main() {}\n```", "run by nothing"),
         ("```\nx\n```", "run by nothing"),
+        ("```r\nx\n```", "run by nothing"),
     ],
 )
 def test_5_6_a_page_that_is_wrong_fails(
-    text: str, message: str, capsys: pytest.CaptureFixture[str]
+    text: str, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.chdir(tmp_path)
     with pytest.raises((AssertionError, ArithmeticError, NameError), match=message):
-        run("page.md", text, lambda: capsys.readouterr().out)
+        run("page.md", text)
 
 
-def test_5_6_a_page_that_is_right_passes(capsys: pytest.CaptureFixture[str]) -> None:
+def test_5_6_a_page_that_is_right_passes() -> None:
     text = (
         "```python\nx = 3\nprint('a')\nprint('b')\nprint(x)\n```\n\n```text\na\n…\n3\n```\n\n"
         "<!-- raises: ZeroDivisionError -->\n```python\nx / 0\n```\n\n```text\ndivision by zero\n```\n\n"
         "```sh\nmake test\n```\n\nA formula:\n\n```text\na = b\n```\n"
     )
-    run("page.md", text, lambda: capsys.readouterr().out)
+    run("page.md", text)
 
 
 @pytest.mark.parametrize(
@@ -266,13 +187,91 @@ def test_code_in_sentences_that_is_right_passes() -> None:
     sentences("page.md", text, {"fit": ""})
 
 
+# --------------------------------------------------------------------------- the site
+
+
+def test_every_page_of_the_navigation_is_there() -> None:
+    listed = re.findall(r"[\w/-]+\.md", (ROOT / "mkdocs.yml").read_text("utf-8"))
+    assert [page for page in listed if not (ROOT / "docs" / page).exists()] == []
+    assert len(listed) == len(set(listed))
+
+
+def test_what_a_page_gives_stands_under_its_code(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = (
+        "Words.\n\n```python\nimport crewe as cw\n\ntrial = cw.datasets.project_crewe(seed=2017)\n"
+        "fit = cw.ols('closed ~ arm', trial.cases, cluster='family_id')\nprint(fit)\n```\n\n"
+        "```text\nOLS: closed ~ arm (SYNTHETIC data)\n…\n```\n\nMore.\n\n"
+        "1. a list\n\n    ```python\n    ax = fit.margins('arm').plot()\n    print('drawn')\n    ```\n\n"
+        "```python\nawards = cw.datasets.achievement_awards()\nawards.head(2)\n```\n\n"
+        "```python\nsaved = open('a.html', 'w').write('<p>x</p>')\nprint('one', 'two')\n```\n\n"
+        "```text\none two\n```\n"
+    )
+    folder = tmp_path / "to"
+    folder.mkdir()
+    monkeypatch.chdir(tmp_path)
+    made = executed("page.md", text, folder, "page")
+    table, figure, frame, page = made.split("```python")[1:]
+    assert "<table" in table and "SYNTHETIC data" in table and "More." in table
+    assert "```text" not in table
+    assert re.search(r'    <figure><img src="page-1.svg" alt="Synthetic data\. [^"]{40,}">', figure)
+    assert "    ``` { .text .printed }\n    drawn\n" in figure
+    assert "<svg" in (folder / "page-1.svg").read_text("utf-8")
+    assert "<table" in frame and "Synthetic" not in frame
+    assert 'src="page-a.html"' in page and page.count("one two") == 1
+    assert (folder / "page-a.html").read_text("utf-8") == "<p>x</p>"
+
+
+def test_links_that_lead_nowhere_are_found(tmp_path: Path) -> None:
+    (tmp_path / "a.html").write_text(
+        '<h1 id="top"></h1><a href="b.html#here"></a><a href="https://doi.org/1"></a><a href="#top"></a>'
+        '<a href="b.html#gone"></a><img src="c.svg"><script src="https://cdn.example/x.js"></script>'
+    )
+    (tmp_path / "b.html").write_text('<p id="here"></p><a href="../a.html"></a>')
+    assert faults(tmp_path) == [
+        "a.html: b.html#gone has no such place",
+        "a.html: c.svg is not there",
+        "a.html: fetches https://cdn.example/x.js",
+        "b.html: ../a.html is not there",
+    ]
+
+
+def _formulas(text: str) -> list[str]:
+    prose = re.sub(r"`[^`\n]*`", "", FENCE.sub("", text))
+    maths = pytest.importorskip("maths")
+    return [m[2] for pattern in (maths.BLOCK, maths.FORMULA) for m in re.finditer(pattern, prose)]
+
+
+def test_formulas_are_set() -> None:
+    pytest.importorskip("latex2mathml")
+    import maths
+
+    found = [one for page in pages() for one in _formulas(page.read_text("utf-8"))]
+    assert len(found) > 50
+    for one in found:
+        maths.mathml(one)
+    with pytest.raises(AssertionError, match="nonsense"):
+        maths.mathml(r"\nonsense{x}")
+
+
+def test_formulas_stand_between_dollars_and_money_does_not() -> None:
+    pytest.importorskip("latex2mathml")
+    markdown = pytest.importorskip("markdown")
+    text = "Costs $5 or $6, `$x$`, $a_i$ and $b_i$.\n\n$$\n\\sum_{i=1}^{n} *x_i*\n$$\n"
+    made = markdown.markdown(text, extensions=["maths"])
+    assert made.count("<math") == 3 and made.count('display="block"') == 1
+    assert "$5 or $6" in made and "<code>$x$</code>" in made and "<em>" not in made
+    assert "<munderover><mo>∑</mo>" in made
+
+
 def sentences(page: str, text: str, names: dict[str, Any]) -> None:
     """Hold the code inside sentences to the package, and to what the page has made by then.
 
     Expressions whose names are known are worked out; of other calls the name and the keywords are looked up.
     """
     names = {**names, "cw": cw}
-    for code in dict.fromkeys(re.findall(r"`([^`\n]+)`", _FENCE.sub("", text))):
+    for code in dict.fromkeys(re.findall(r"`([^`\n]+)`", FENCE.sub("", text))):
         try:
             tree = ast.parse(code.replace("…", "..."), mode="eval")
         except SyntaxError:

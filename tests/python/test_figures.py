@@ -27,8 +27,12 @@ def closed() -> Iterator[None]:
     plt.close("all")
 
 
-def risk() -> Any:
-    seen = TRIAL.risk.assign(seen=TRIAL.risk["value"].fillna(TRIAL.risk["present"]))
+def council_cases() -> set[str]:
+    return set(TRIAL.risk.loc[TRIAL.risk["arm"] == "control", "case_id"])
+
+
+def risk(coded: Any = TRIAL.risk) -> Any:
+    seen = coded.assign(seen=coded["value"].fillna(coded["present"]))
     return cw.risk.Framework.project_crewe().score(
         seen, case="case_id", time="time", code="code", value="seen", times=["referral", "latest"]
     )
@@ -65,11 +69,17 @@ def test_visits_carry_their_values_and_numbers() -> None:
         labels=NAMES, ylabel="Mean visits a month", xlabel="Wave"
     )
     assert len(ax.patches) == 4 and legend(ax) == ["Council", "Project Crewe"]
-    assert ticks(ax) == ["autumn\nn = 13, 42", "spring\nn = 37, 63"]
+    seen = TRIAL.visits.groupby(["wave", "arm"]).size()
+    assert ticks(ax) == [
+        f"{wave}\nn = {seen[wave, 'control']}, {seen[wave, 'crewe']}"
+        for wave in ("autumn", "spring")
+    ]
     assert {"3.7", "11.0", "3.0", "9.0"} <= {text.get_text() for text in ax.texts}
     assert (ax.get_xlabel(), ax.get_ylabel()) == ("Wave", "Mean visits a month")
     assert notes(ax) == ["Lines: 95% confidence intervals of the mean."]
-    assert "Project Crewe 11.0 (n = 42)" in style.alt_of(ax) and style.is_synthetic(ax)
+    assert f"Project Crewe 11.0 (n = {seen['autumn', 'crewe']})" in style.alt_of(
+        ax
+    ) and style.is_synthetic(ax)
     assert inside(ax)
 
 
@@ -98,7 +108,9 @@ def test_long_names_lie_beside_their_bars() -> None:
     # The first category stands at the top.
     assert ax.get_ylim()[0] > ax.get_ylim()[1]
     assert legend(ax) == ["England (illustrative)", "sample (n = 128)"]
-    assert "abuse or neglect: England (illustrative) 50.0%, sample 43.8%" in style.alt_of(ax)
+    share = (analysed["need"] == "N1").mean()
+    said = f"abuse or neglect: England (illustrative) 50.0%, sample {share:.1%}"
+    assert said in style.alt_of(ax)
     assert inside(ax)
     assert len(needs.plot().get_xticklabels()) == 10
 
@@ -128,9 +140,15 @@ def test_box_plots_stand_alone_on_one_scale() -> None:
     assert first.get_ylabel() == "Total score (higher is better)"
     assert "interquartile" in notes(first)[0].replace("\n", " ")
     assert "At latest information" not in style.alt_of(first)
-    assert "Council, At referral: median 0.0, middle half −2.5 to 0.0, 15 cases" in style.alt_of(
-        first
+    rows = scores.frame
+    council = rows.loc[
+        (rows["time"] == "referral") & rows["case_id"].isin(council_cases()), "total"
+    ]
+    low, middle, high = (
+        f"{value:.1f}".replace("-", "−") for value in council.quantile([0.25, 0.5, 0.75])
     )
+    said = f"Council, At referral: median {middle}, middle half {low} to {high}, 15 cases"
+    assert said in style.alt_of(first)
     assert inside(first)
     both = scores.plot(labels=NAMES)
     assert ticks(both) == ["At referral\nn = 15, 15", "At latest information\nn = 15, 15"]
@@ -139,14 +157,17 @@ def test_box_plots_stand_alone_on_one_scale() -> None:
 
 
 def test_equal_means_do_not_hide_each_other() -> None:
-    ax = risk().change(by="arm").plot("risk", labels=NAMES)
+    seen = TRIAL.risk[TRIAL.risk["arm"] == "crewe"]
+    twins = seen.assign(arm="control", case_id="T" + seen["case_id"])
+    ax = risk(pd.concat([twins, seen])).change(by="arm").plot("risk", labels=NAMES)
     control, crewe = (line for line in ax.lines if len(line.get_xdata()) == 2)
     assert list(control.get_ydata()) == pytest.approx(list(crewe.get_ydata()))
     assert (np.asarray(control.get_xdata()) < np.asarray(crewe.get_xdata())).all()
     # Equal values are written once.
-    assert sorted(text.get_text() for text in ax.texts) == ["−2.40", "−6.13"]
+    values = [text.get_text() for text in ax.texts if text.get_gid() is None]
+    assert sorted(values) == ["−2.87", "−6.60"]
     assert legend(ax) == ["Council (n = 15)", "Project Crewe (n = 15)"]
-    assert "from −6.13 (At referral) to −2.40 (At latest information)" in style.alt_of(ax)
+    assert "from −6.60 (At referral) to −2.87 (At latest information)" in style.alt_of(ax)
     assert inside(ax)
 
 

@@ -667,3 +667,22 @@ def test_stress_of_both_services(trial):
     assert (stress.frame["score_total"] == stress.frame["stress_score"]).all()
     summary = stress.summary(by="arm")
     assert dict(zip(summary["group"], summary["n"], strict=True)) == {"control": 9, "crewe": 19}
+
+
+def test_risk_scores_of_one_arm_stand_on_the_scale_of_both() -> None:
+    import matplotlib.pyplot as plt
+
+    trial = cw.datasets.project_crewe(seed=2017)
+    seen = trial.risk.assign(seen=trial.risk["value"].fillna(trial.risk["present"]))
+    scores = cw.risk.Framework.project_crewe().score(
+        seen, case="case_id", time="time", code="code", value="seen", times=["referral", "latest"]
+    )
+    alone = {arm: scores.plot(arm=arm) for arm in ("control", "crewe")}
+    both = scores.plot()
+    for arm, ax in alone.items():
+        assert ax.get_ylim() == both.get_ylim()
+        assert [text.get_text() for text in ax.get_legend().get_texts()] == [arm]
+        assert [tick.get_text().split("\n")[1] for tick in ax.get_xticklabels()] == ["n = 15"] * 2
+    with pytest.raises(cw.InputError, match="no arm 'council'"):
+        scores.plot(arm="council")
+    plt.close("all")

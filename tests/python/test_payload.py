@@ -8,7 +8,11 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+import io
+import json
 import re
+import xml.etree.ElementTree as ET
+import zipfile
 from collections.abc import Iterator, Mapping
 from datetime import datetime, timezone
 from functools import cache
@@ -23,6 +27,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from crewe.tables.display import Table
+from crewe.tables.sheet import clean
 
 # For the names of columns, which stand in formulas, and for all other words.
 COLUMN = "<img/src=x/onerror=alert(1)>"
@@ -54,6 +59,8 @@ PAGE = {
         "footer",
         "main",
         "nav",
+        "details",
+        "summary",
         "section",
         "figure",
         "figcaption",
@@ -380,9 +387,8 @@ def test_7_5_a_ledger_shows_what_was_written_as_text(tmp_path: Path) -> None:
     check(report_of(made.consort()), "the flow of a ledger")
 
 
-@pytest.mark.parametrize("attack", ATTACKS)
-def test_7_5_every_word_of_a_report_is_text(attack: str) -> None:
-    words = ATTACKS[attack]
+def attacked(words: str) -> cw.Report:
+    """Make a report in which every text that a caller or the data can bring is the attack."""
     frame = pd.DataFrame({words: [words, words], "arm": ["a", "b"], "p_value": [0.1, 0.2]})
     fit = cw.ols("y ~ x", pd.DataFrame({"y": [1.0, 3, 2, 5, 4], "x": [1.0, 2, 3, 4, 5]}))
     speaker = SimpleNamespace(
@@ -401,12 +407,19 @@ def test_7_5_every_word_of_a_report_is_text(attack: str) -> None:
     )
     drawing = SimpleNamespace(
         svg=f'<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"><text x="1">'
-        f"{words.replace('&', '&amp;').replace('<', '&lt;')}</text></svg>"
+        f"{words.replace('&', '&amp;').replace('<', '&lt;').replace('>', '&gt;')}</text></svg>"
     )
     _, ax = plt.subplots()
     ax.set_title("A title")
-    report = (
-        cw.Report(f"T {words}", subtitle=words, author=words, date="2016-11-01", synthetic=True)
+    return (
+        cw.Report(
+            f"T {words}",
+            subtitle=words,
+            author=words,
+            date="2016-11-01",
+            synthetic=True,
+            labels={"x": words, "a": words, words: words},
+        )
         .add_text(words)
         .add_text(
             f"# {words}\n\n- {words}\n- {words}\n\n1. {words}\n\n[{words}](https://ours.example/)"
@@ -419,11 +432,96 @@ def test_7_5_every_word_of_a_report_is_text(attack: str) -> None:
         .add(cw.table({words: fit, "b": fit}, title=words, notes=[words], labels={"x": words}))
         .add(fit.margins("x", values=[1, 2]), figure=True, figure_caption=words, alt=words)
         .add_figure(ax, caption=words, alt=words, heading=words, text=words)
+        .add(cw.report.Estimand(words, words, words, words, {words: words}, name=words))
+        .add(cw.report.Protocol(words, words, words, words, [words, words]), heading=words)
+        .add(cw.report.Abbreviations({words: words}))
     )
+
+
+@pytest.mark.parametrize("attack", ATTACKS)
+def test_7_5_every_word_of_a_report_is_text(attack: str) -> None:
+    words = ATTACKS[attack]
+    report = attacked(words)
     check(report.html, attack, links=True)
     # What stood unescaped: the names of models before their methods.
     assert f"<strong>Table 4, {words}" not in report.html
     repr(report)
+
+
+# What a typesetter, a spreadsheet or Word might obey.
+OTHERS = {
+    **ATTACKS,
+    "typst": '#panic("evil") #read("/etc/passwd") $x$ @table-1 <b> `c` // d /* e */ \\u{41} #let x = 1; ] } ) "q"',
+    "json": '\\u0041 "}], "format": "evil", \\n {',
+    "xml": "]]> <!-- --> &lt; <?php ?> <w:p/> &#x41; %PDF-1.4",
+    "fields": '=HYPERLINK("https://evil.example") { INCLUDETEXT "C:/x" } TOC',
+    "long": "evil" * 300,
+}
+
+
+def squeezed(text: str) -> str:
+    """Leave out what breaking lines adds."""
+    return re.sub(r"[\s\u200b\u00ad\u2010-]", "", text)
+
+
+@pytest.mark.parametrize("attack", OTHERS)
+def test_names_that_are_code_stay_names_in_pdf(attack: str, tmp_path: Path) -> None:
+    words = OTHERS[attack]
+    pypdf = pytest.importorskip("pypdf")
+    pytest.importorskip("typst")
+    data = attacked(words).save(tmp_path / "a.pdf").read_bytes()
+    for acting in (b"/JavaScript", b"/Launch", b"/OpenAction", b"/EmbeddedFile", b"/SubmitForm"):
+        assert acting not in data
+    found = pypdf.PdfReader(io.BytesIO(data))
+    text = squeezed("".join(page.extract_text() for page in found.pages))
+    assert squeezed("".join(words.split())[:60]) in text
+    assert "root:" not in text
+    for page in found.pages:
+        for note in page.get("/Annots", []):
+            action = note.get_object().get("/A", {})
+            assert action.get("/S", "/GoTo") in ("/GoTo", "/URI")
+            assert str(action.get("/URI", "https://ours.example/")) == "https://ours.example/"
+
+
+@pytest.mark.parametrize("attack", OTHERS)
+def test_names_that_are_code_stay_names_in_word(attack: str, tmp_path: Path) -> None:
+    words = OTHERS[attack]
+    pytest.importorskip("docx")
+    pytest.importorskip("typst")
+    plain = attacked("plain").save(tmp_path / "plain.docx")
+    path = attacked(words).save(tmp_path / "a.docx")
+    with zipfile.ZipFile(path) as archive, zipfile.ZipFile(plain) as other:
+        assert {n for n in archive.namelist() if "media" not in n} == {
+            n for n in other.namelist() if "media" not in n
+        }
+        known = {one.tag for one in ET.fromstring(other.read("word/document.xml")).iter()}
+        root = ET.fromstring(archive.read("word/document.xml"))
+        # Line breaks and the looks of a little Markdown are what words may bring.
+        brought = ("br", "tab", "i", "b", "rFonts", "sz")
+        looks = {f"{{{root.tag[1:].split('}')[0]}}}{name}" for name in brought}
+        assert {one.tag for one in root.iter()} <= known | looks
+        assert squeezed("".join(words.split())[:60]) in squeezed("".join(root.itertext()))
+        codes = [str(one.text) for one in root.iter() if one.tag.endswith("}instrText")]
+        assert all(
+            re.fullmatch(r' (TOC [\w\\" -]+|SEQ \w+ \\\* ARABIC|PAGE|NUMPAGES) ', c) for c in codes
+        )
+        outside = [
+            one.get("Target")
+            for one in ET.fromstring(archive.read("word/_rels/document.xml.rels"))
+            if one.get("TargetMode") == "External"
+        ]
+        assert set(outside) <= {"https://ours.example/"}
+
+
+@pytest.mark.parametrize("attack", OTHERS)
+def test_names_that_are_code_stay_names_in_json(attack: str, tmp_path: Path) -> None:
+    words = OTHERS[attack]
+    report = attacked(words)
+    content = json.loads(report.save(tmp_path / "a.json").read_text("utf-8"))
+    assert content["format"] == "crewe results"
+    assert content["report"]["title"] == clean(f"T {words}")
+    assert clean(words) in content["estimands"][0]["population"]
+    check(report.html, attack, links=True)
 
 
 @pytest.mark.parametrize("attack", ATTACKS)

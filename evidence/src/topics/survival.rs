@@ -1,12 +1,12 @@
-//! Times to closure with siblings: Cox models and the log-rank test.
+//! Times to closure with siblings: Cox models, the log-rank test and restricted means.
 
 use crewe::Result;
 use crewe::dist;
 use crewe::inference::Vcov;
-use crewe::survival::{Cox, Surv, logrank};
+use crewe::survival::{Cox, RmstOptions, Surv, logrank, rmst};
 use ndarray::s;
 
-use crate::families::{Allocation, Children, FAMILIES, ICC, Randomised, Sizes};
+use crate::families::{Allocation, Children, FAMILIES, ICC, Randomised, Sizes, over_covariates};
 use crate::figure::{Series, lines};
 use crate::grid::{Cell, CellResult, Results, Run, Topic, Verdict};
 use crate::page::{Figure, Measure, Page, Summary, quote, refusals, span, table};
@@ -17,10 +17,30 @@ const CR0: &str = "Cox, CR0, z";
 const MODEL: &str = "Cox, model-based, z";
 const ALONE: &str = "arm alone, CR0, z";
 const SCORE: &str = "arm alone, robust score";
-const PROCEDURES: [&str; 6] = [CR0, "Cox, CR0, t(G-1)", MODEL, ALONE, SCORE, "log-rank"];
+const MEANS: &str = "restricted means, clusters";
+const GREENWOOD: &str = "restricted means, Greenwood";
+const PROCEDURES: [&str; 8] = [CR0, "Cox, CR0, t(G-1)", MODEL, ALONE, SCORE, "log-rank", MEANS, GREENWOOD];
+/// Those with an interval of something whose truth is known.
+const INTERVALS: [&str; 5] = [CR0, "Cox, CR0, t(G-1)", MODEL, MEANS, GREENWOOD];
 
 /// Control children close at a rate at which 64% have closed after 330 days.
 const RATE: f64 = 0.003_1;
+
+/// The horizon of restricted means: every family is followed for longer.
+const HORIZON: u32 = 210;
+
+/// What a child's hazard is multiplied by.
+fn relative(log_ratio: f64, [arm, history, age]: [f64; 3]) -> f64 {
+    (log_ratio * arm - 0.3 * history + 0.15 * age).exp()
+}
+
+/// The mean of the first days without the event, over the covariates: times are rounded up to whole days.
+fn mean_days(log_ratio: f64) -> f64 {
+    over_covariates(|history, age| {
+        let rate = RATE * relative(log_ratio, [1.0, history, age]);
+        (0..HORIZON).map(|day| (-rate * f64::from(day)).exp()).sum()
+    })
+}
 
 fn run(run: &Run) -> Result<Vec<CellResult>> {
     let mut cells = Vec::new();
@@ -56,7 +76,8 @@ fn simulate(
     let share = if families > 150 { 2 } else { 1 };
     let sims = run.replicates(share);
     let arms = Randomised::new(run, TOPIC.name, &cell, sims, families, allocation.ratio(), None)?;
-    let truth: f64 = ratio.ln();
+    let log_ratio: f64 = ratio.ln();
+    let truth = Truth { log_ratio, days: mean_days(log_ratio) - mean_days(0.0) };
     Ok(run.simulate(TOPIC.name, &cell, &PROCEDURES, share, |stream, i| {
         let answer = Children::draw(stream, &arms.arms(i), Sizes::Crewe).map(|children| {
             let uniforms = children.copula_uniforms(stream, icc);
@@ -65,7 +86,7 @@ fn simulate(
             let (mut time, mut event) = (Vec::new(), Vec::new());
             for (row, uniform) in uniforms.iter().enumerate() {
                 let x = children.x.row(row);
-                let rate = RATE * (truth * x[0] - 0.3 * x[1] + 0.15 * x[2]).exp();
+                let rate = RATE * relative(log_ratio, [x[0], x[1], x[2]]);
                 let day = (-uniform.max(f64::MIN_POSITIVE).ln() / rate).ceil();
                 let end = follow[children.family[row] as usize];
                 time.push(day.min(end));
@@ -77,7 +98,14 @@ fn simulate(
     }))
 }
 
-fn analyse(children: &Children, time: &[f64], event: &[f64], truth: f64) -> Vec<Verdict> {
+/// The log hazard ratio of the arm, and the difference of the restricted means.
+#[derive(Clone, Copy)]
+struct Truth {
+    log_ratio: f64,
+    days: f64,
+}
+
+fn analyse(children: &Children, time: &[f64], event: &[f64], truth: Truth) -> Vec<Verdict> {
     let surv = Surv::new(time, event);
     let clusters = Some(&children.clusters);
     let mut verdicts = match Cox::new(surv.clone(), children.x.view()).fit() {
@@ -85,7 +113,7 @@ fn analyse(children: &Children, time: &[f64], event: &[f64], truth: f64) -> Vec<
             let df = children.families as f64 - 1.0;
             let under = |kind: Vcov, df: f64| {
                 Verdict::of(fit.vcov(kind, clusters).map(|cov| {
-                    Verdict::estimate(fit.coef[0], cov.matrix()[(0, 0)].max(0.0).sqrt(), df, truth)
+                    Verdict::estimate(fit.coef[0], cov.matrix()[(0, 0)].max(0.0).sqrt(), df, truth.log_ratio)
                 }))
             };
             vec![under(Vcov::Cr0, f64::INFINITY), under(Vcov::Cr0, df), under(Vcov::Iid, f64::INFINITY)]
@@ -106,9 +134,15 @@ fn analyse(children: &Children, time: &[f64], event: &[f64], truth: f64) -> Vec<
         Err(error) => verdicts.extend(vec![Verdict::error(&error); 2]),
     }
     let codes: Vec<u32> = children.x.column(0).iter().map(|&arm| arm as u32).collect();
-    verdicts.push(Verdict::of(
-        logrank(&surv, &codes, &["control", "treated"], None).map(|test| Verdict::test(test.p_value)),
-    ));
+    let names = ["control", "treated"];
+    verdicts.push(Verdict::of(logrank(&surv, &codes, &names, None).map(|test| Verdict::test(test.p_value))));
+    for clusters in [clusters, None] {
+        let options = RmstOptions::default().horizon(f64::from(HORIZON));
+        verdicts.push(Verdict::of(rmst(&surv, Some(&codes), &names, clusters, options).map(|found| {
+            let found = found.differences;
+            Verdict::estimate(found.estimate[0], found.std_error[0], found.df[0], truth.days)
+        })));
+    }
     verdicts
 }
 
@@ -135,11 +169,12 @@ fn page(results: &Results) -> Page {
     };
     let markdown = format!(
         "\
-`cw.coxph` and `cw.logrank` with families. Control children close at a constant rate, 64% within 330 days; hazards are
+`cw.coxph`, `cw.logrank` and `cw.rmst` with families. Control children close at a constant rate, 64% within 330 days; hazards are
 multiplied by exp(−.3 history + .15 age) and the hazard ratio of the arm. Families are followed for 215 to 457 days and
 times are whole days. Siblings' times follow a Gaussian copula whose correlation is the ICC column, so that
-hazards stay proportional and the true hazard ratio is known; at 1 siblings differ by their covariate only. With 200
-families half as many trials are run.
+hazards stay proportional and the true hazard ratio is known; at 1 siblings differ by their covariate only. Restricted means are
+compared at 210 days, when 48% of control children have closed; at a hazard ratio of 1.5 the treated mean is {days:.1} days
+shorter. With 200 families half as many trials are run.
 
 ## What holds
 
@@ -148,6 +183,9 @@ families half as many trials are run.
 * The robust score test of the arm alone (`fit.robust_score` of a model with the arm only) is better with few: {score_10} with
   10 families, {score_20} with 20, {score_40} with 40, {score_80} with 80.
 * Where siblings are independent given the covariates (ICC 0) model-based errors: {single}, 10 families included.
+* The difference of restricted means with `cluster=` (sums over families, G/(G − 1), t on G − 2): size {means_80} with 80
+  families, {means_132} with 132, {means_200} with 200; the true difference is covered in {mean_cover_80}, {mean_cover_132} and
+  {mean_cover_200} of trials.
 
 ## Where it fails
 
@@ -155,8 +193,11 @@ families half as many trials are run.
   families. At 2:1 and ICC .36: {one_10}, {one_20} and {one_40} with 10, 20 and 40. Without covariates: {alone_10}, {alone_20} and
   {alone_40}. The interval of a hazard ratio of 1.5 covers it in {cover_10}, {cover_20} and {cover_40}. A t with G − 1 degrees
   of freedom does not repair it: {t_10}, {t_20} and {t_40}. Compare with CR3, the jackknife and the robust score test.
-* Model-based errors and the log-rank test know no families, and more families do not help: with 132 families at 2:1 they
-  reject in {model_0} and {lr_0} of trials at ICC 0, {model_36} and {lr_36} at .36, {model_1} and {lr_1} at 1.
+* Restricted means with `cluster=` reject in {means_10} of trials with 10 families, {means_20} with 20 and {means_40} with 40; at 2:1
+  and ICC .36 in {mean_one_10}, {mean_one_20} and {mean_one_40}, since few control families say little of how families differ.
+* Model-based errors, the log-rank test and Greenwood's variance know no families, and more families do not help: with 132
+  families at 2:1 they reject in {model_0}, {lr_0} and {gw_0} of trials at ICC 0, {model_36}, {lr_36} and {gw_36} at .36, {model_1},
+  {lr_1} and {gw_1} at 1.
 
 ![Size of tests at 5% by number of families](survival.svg)
 
@@ -171,6 +212,22 @@ families half as many trials are run.
 `separated` is a monotone likelihood: no event in one arm, or at one value of the covariate.
 
 {refused}",
+        days = mean_days(0.0) - mean_days(1.5_f64.ln()),
+        means_10 = at("10", MEANS),
+        means_20 = at("20", MEANS),
+        means_40 = at("40", MEANS),
+        means_80 = at("80", MEANS),
+        means_132 = at("132", MEANS),
+        means_200 = at("200", MEANS),
+        mean_cover_80 = covered("80", MEANS),
+        mean_cover_132 = covered("132", MEANS),
+        mean_cover_200 = covered("200", MEANS),
+        mean_one_10 = one("0.36", "10", MEANS),
+        mean_one_20 = one("0.36", "20", MEANS),
+        mean_one_40 = one("0.36", "40", MEANS),
+        gw_0 = one("0", "132", GREENWOOD),
+        gw_36 = one("0.36", "132", GREENWOOD),
+        gw_1 = one("1", "132", GREENWOOD),
         cr0_80 = at("80", CR0),
         cr0_132 = at("132", CR0),
         cr0_200 = at("200", CR0),
@@ -203,27 +260,30 @@ families half as many trials are run.
         model_1 = one("1", "132", MODEL),
         lr_1 = one("1", "132", "log-rank"),
         null_table = table(&null, &FACTORS, &PROCEDURES, Measure::Rejections),
-        coverage_table = table(&effect, &FACTORS, &PROCEDURES[..3], Measure::Coverage),
+        coverage_table = table(&effect, &FACTORS, &INTERVALS, Measure::Coverage),
         refused = refusals(
             &results.cells.iter().collect::<Vec<_>>(),
             &PROCEDURES,
             &["hazard ratio", "allocation", "ICC", "families"]
         ),
     );
-    let series = PROCEDURES.map(|name| Series {
-        name: name.to_owned(),
-        values: FAMILIES
-            .map(|families| {
-                let cells = results.select(&[
-                    ("hazard ratio", "1"),
-                    ("allocation", "2:1"),
-                    ("ICC", "0.36"),
-                    ("families", &families.to_string()),
-                ]);
-                cells[0].procedure(name).map_or(f64::NAN, |tally| 100.0 * tally.rejections().value)
-            })
-            .to_vec(),
-    });
+    let drawn = PROCEDURES.iter().filter(|name| **name != GREENWOOD);
+    let series: Vec<Series> = drawn
+        .map(|name| Series {
+            name: (*name).to_owned(),
+            values: FAMILIES
+                .map(|families| {
+                    let cells = results.select(&[
+                        ("hazard ratio", "1"),
+                        ("allocation", "2:1"),
+                        ("ICC", "0.36"),
+                        ("families", &families.to_string()),
+                    ]);
+                    cells[0].procedure(name).map_or(f64::NAN, |tally| 100.0 * tally.rejections().value)
+                })
+                .to_vec(),
+        })
+        .collect();
     let svg = lines(
         "Rejections of no effect at 5%: times, 2:1, ICC .36",
         "families",
@@ -242,6 +302,22 @@ families half as many trials are run.
                 at("20", CR0),
                 at("40", CR0),
                 at("80", CR0)
+            ),
+        },
+        Summary {
+            procedure: "`rmst` with families: sums over families, t on G − 2",
+            holds: format!(
+                "80 families and more: {}, {} and {} with 80, 132 and 200",
+                at("80", MEANS),
+                at("132", MEANS),
+                at("200", MEANS)
+            ),
+            fails: format!(
+                "10, 20, 40 families: {}, {}, {}; without `cluster=` {} with 132 families at 2:1 and ICC 1",
+                at("10", MEANS),
+                at("20", MEANS),
+                at("40", MEANS),
+                one("1", "132", GREENWOOD)
             ),
         },
         Summary {

@@ -278,6 +278,7 @@ def compare_to_national(
         return _separate("Sample beside national", counts, totals, shares, None, [], options)
     if isinstance(observed, str):
         source = source_of(data)
+        options["synthetic"] = synthetic or source.synthetic
         if isinstance(national, Mapping):
             observed = unquoted(observed)
             column = source.column(observed)
@@ -297,7 +298,9 @@ def compare_to_national(
         return _columns(source, [observed], {observed: _share(national)}, options)
     if isinstance(observed, Sequence):
         names = [unquoted(str(name)) for name in observed]
-        return _columns(source_of(data), names, _shares(national, names), options)
+        source = source_of(data)
+        options["synthetic"] = synthetic or source.synthetic
+        return _columns(source, names, _shares(national, names), options)
     if isinstance(national, Mapping):
         raise fault(
             InputError,

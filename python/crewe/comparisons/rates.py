@@ -17,7 +17,6 @@ from crewe.comparisons.samples import (
     interval_heading,
     kind_of,
     need_two,
-    percent,
     percents,
     spread,
     tail_rule,
@@ -28,6 +27,7 @@ from crewe.formula import parse as parsing
 from crewe.frames.arguments import checked
 from crewe.frames.source import numbers
 from crewe.models.request import Request, each, need_formula, read
+from crewe.tables.counts import Count, Counted, Relation, Share, Told, cell, counted, crossed
 from crewe.tables.display import Table, number, p_value
 from crewe.tables.wording import carry, worded
 
@@ -43,8 +43,8 @@ class RateComparison(Result):
 
     Attributes
     ----------
-    outcome : str
-        The event.
+    outcome, by : str
+        The event, and what makes the arms.
     arms : tuple of str
         The arm that was compared, then the reference.
     events, totals, rates : tuple
@@ -60,9 +60,12 @@ class RateComparison(Result):
         The conditional estimate, its exact interval, and Fisher's exact p-value.
     mid_p_value, mid_p_interval : float, tuple
         The mid-p versions on the conditional odds ratio.
+    mark : str
+        The trial that `design=` joined, by name and hash; empty without one.
     """
 
     outcome: str = ""
+    by: str = "arm"
     arms: tuple[str, str] = ("first", "second")
     alternative: str = "two-sided"
     events: tuple[int, int] = (0, 0)
@@ -78,6 +81,7 @@ class RateComparison(Result):
     p_value: float = np.nan
     mid_p_value: float = np.nan
     mid_p_interval: tuple[float, float] = (np.nan, np.nan)
+    mark: str = ""
 
     @property
     def rule(self) -> str:
@@ -148,43 +152,57 @@ class RateComparison(Result):
 
     def table(self) -> Table:
         """Give the table that is printed."""
-        rows: list[list[Any]] = [
-            [
-                worded(arm),
-                f"{events}/{total} = {percent(rate)}",
-                percents(*interval),
-                "",
-            ]
-            for arm, events, total, rate, interval in zip(
-                self.arms, self.events, self.totals, self.rates, self.rate_intervals, strict=True
+        rows: list[list[Any]] = []
+        relations: list[Relation] = []
+        given: list[Count] = []
+        for arm, events, total, interval in zip(
+            self.arms, self.events, self.totals, self.rate_intervals, strict=True
+        ):
+            at = {self.by: arm}
+            few, all_ = counted(events, {**at, self.outcome: "1"}), counted(total, at)
+            others = counted(total - events, {**at, self.outcome: "0"})
+            relations.append(Relation(all_, (few, others)))
+            given += [few, all_, others]
+            rows.append(
+                [
+                    worded(arm),
+                    cell(few, all_, Share(few, all_), form="{}/{} = {}"),
+                    cell(Told(percents(*interval), (few, all_, others))),
+                    "",
+                ]
             )
-        ]
-        points = f"{100 * self.difference:+.1f} pp"
-        rows.append(["difference (Newcombe)", points, _points(self.newcombe), ""])
+        relations += crossed([part for relation in relations for part in relation.parts])
+
+        def told(text: str) -> Counted:
+            # With one arm known, what compares the two gives the other away.
+            return cell(Told(text, tuple(given)))
+
+        points = told(f"{100 * self.difference:+.1f} pp")
+        rows.append(["difference (Newcombe)", points, told(_points(self.newcombe)), ""])
         if self.chan_zhang is not None and self.chan_zhang_p is not None:
             rows.append(
                 [
                     "difference (exact)",
                     points,
-                    _points(self.chan_zhang),
-                    p_value(self.chan_zhang_p),
+                    told(_points(self.chan_zhang)),
+                    told(p_value(self.chan_zhang_p)),
                 ]
             )
-        ratio = number(self.odds_ratio, 2)
+        ratio = told(number(self.odds_ratio, 2))
         rows.append(
             [
                 "odds ratio (Fisher)",
                 ratio,
-                spread(*self.odds_interval, 2),
-                p_value(self.p_value),
+                told(spread(*self.odds_interval, 2)),
+                told(p_value(self.p_value)),
             ]
         )
         rows.append(
             [
                 "odds ratio (mid-p)",
                 ratio,
-                spread(*self.mid_p_interval, 2),
-                p_value(self.mid_p_value),
+                told(spread(*self.mid_p_interval, 2)),
+                told(p_value(self.mid_p_value)),
             ]
         )
         title = f"Rates: {self.outcome}, {worded(self.arms[0])} against {worded(self.arms[1])}"
@@ -193,6 +211,7 @@ class RateComparison(Result):
             rows,
             self._titled(title),
             [*self.methods(), *self.notes],
+            relations=relations,
         )
 
 
@@ -303,6 +322,7 @@ def compare_rates(
             )
         outcome, right = _one_arm(formula)
         asked = read(data, [right], design=design, cluster=cluster, missing=missing)
+        mark = asked.mark
         names, counted, cases, notes = _count_arms(asked, outcome, right, reference)
         implementation, synthetic = kind_of(asked.source), synthetic or asked.synthetic
     else:
@@ -310,7 +330,7 @@ def compare_rates(
         asked = None
         counted, cases = _pair(events, "events"), _pair(totals, "totals")
         names = ("second", "first") if arms is None else _names(arms)
-        outcome = "events"
+        outcome, right, mark = "events", "arm", ""
     if exact is None:
         exact = sum(cases) <= EXACT_CASES
         if not exact:
@@ -326,6 +346,7 @@ def compare_rates(
         synthetic,
         implementation,
         outcome=outcome,
+        by=right,
         arms=names,
         alternative=alternative,
         events=counted,
@@ -341,6 +362,7 @@ def compare_rates(
         p_value=got.p_value,
         mid_p_value=got.mid_p_value,
         mid_p_interval=got.mid_p_interval,
+        mark=mark,
     )
     return carry(made, {} if asked is None else asked.words)
 

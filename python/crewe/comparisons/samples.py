@@ -15,6 +15,7 @@ from crewe.formula import parse as parsing
 from crewe.formula.names import split, unquoted
 from crewe.frames import cells
 from crewe.frames.source import Source, build, numbers
+from crewe.frames.synthetic import marked
 from crewe.models.request import by_arm, need_formula, numeric, read
 from crewe.tables.display import Table, number
 from crewe.tables.printable import Printable
@@ -69,7 +70,7 @@ class Result(Printable):
             columns[name] = np.array([row.get(name, np.nan) for row in rows], dtype=np.float64)
         for name in extra:
             columns[name] = [row[name] for row in rows]
-        return build(columns, self.implementation)
+        return build(columns, self.implementation, synthetic=self.synthetic)
 
     def _titled(self, title: str) -> str:
         return title + (" (SYNTHETIC data)" if self.synthetic else "")
@@ -213,7 +214,8 @@ def two_arrays(x: Any, y: Any, design: Any = None, cluster: Any = None, by: Any 
         raise fault(InputError, "the second sample is missing", remedy="Pass both: x first, then y")
     need_formula(design, cluster, by)
     first, second = vector(x, "x"), vector(y, "y")
-    return Samples("score", ("y", "x"), second, first, [])
+    made_up = marked(x) or marked(y)
+    return Samples("score", ("y", "x"), second, first, [], synthetic=made_up)
 
 
 def source_of(data: Any) -> Source:

@@ -1,4 +1,4 @@
-"""Cost-benefit lines worked out exactly from named inputs, each traceable to its source.
+"""Cost-benefit lines worked out exactly from named inputs, and over draws of what is uncertain.
 
 >>> import crewe as cw
 >>> crewe = cw.cost.project_crewe()
@@ -10,8 +10,26 @@ Fraction(34464, 1)
 
 from __future__ import annotations
 
-from crewe.cost._analysis import CostBenefit, Worked, project_crewe
+from crewe.cost._analysis import CostBenefit, project_crewe
+from crewe.cost._decision import Decision, Tornado
 from crewe.cost._declare import Input, Line
+from crewe.cost._prices import deflators, discount_factors, present_value, repriced
+from crewe.cost._psa import Sensitivity
 from crewe.cost._trace import Trace
+from crewe.cost._worked import Worked
 
-__all__ = ["CostBenefit", "Input", "Line", "Trace", "Worked", "project_crewe"]
+__all__ = [
+    "CostBenefit",
+    "Decision",
+    "Input",
+    "Line",
+    "Sensitivity",
+    "Tornado",
+    "Trace",
+    "Worked",
+    "deflators",
+    "discount_factors",
+    "present_value",
+    "project_crewe",
+    "repriced",
+]

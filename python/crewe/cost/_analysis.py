@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from fractions import Fraction
 from importlib import resources
 from pathlib import Path
@@ -14,10 +14,16 @@ from typing import Any
 import pandas as pd
 
 from crewe import _core
-from crewe.cost._declare import Input, Line, declared, frame_kind, text_of
+from crewe.cost._checks import check
+from crewe.cost._declare import Input, Line, changed, declared, frame_kind
+from crewe.cost._fits import Counted, Estimated, with_estimates
+from crewe.cost._prices import at_prices
+from crewe.cost._psa import Sensitivity, quantities, sensitivity
 from crewe.cost._trace import Trace, full, money
+from crewe.cost._worked import Worked
 from crewe.exceptions import InputError, did_you_mean, fault
 from crewe.files import toml
+from crewe.frames.arguments import check_methods
 from crewe.frames.source import build
 from crewe.tables.display import Table
 from crewe.tables.printable import Printable
@@ -26,41 +32,6 @@ from crewe.tables.printable import Printable
 _LONGEST_TRACE = 10_000
 # Decimals of a value that nothing was printed for: pence, and hundredths of a per cent.
 _PLACES = {"%": 4}
-
-
-@dataclass(frozen=True)
-class Worked:
-    """A line worked out.
-
-    Attributes
-    ----------
-    line : Line
-        As declared.
-    exact : Fraction
-        Its value, without any rounding.
-    shown : str
-        The value rounded to the decimals that are printed (to pence where nothing is), with its
-        unit.
-    printed : str
-        The figure printed, with its unit; empty if none.
-    agreement : str or None
-        How the printed figure agrees: "exact", "rounded", "cut off", "rounded or cut off alike" or
-        "differs".
-    uses : tuple of str
-        The inputs and lines of its formula.
-    """
-
-    line: Line
-    exact: Fraction
-    shown: str
-    printed: str
-    agreement: str | None
-    uses: tuple[str, ...]
-
-    @property
-    def value(self) -> float:
-        """The value as a double."""
-        return float(self.exact)
 
 
 class CostBenefit(Printable):
@@ -76,12 +47,23 @@ class CostBenefit(Printable):
         `Line`.
     title, source : str
         The caption, and where the figures were printed.
+    fits : mapping of measure to fit, optional
+        What takes the place of the inputs of these measures; see :meth:`with_fits`.
+    arms : mapping of arm to arm, optional
+        Which arm of the fits is which arm of the inputs.
+    prices : str, optional
+        The financial year to whose prices every sum of money is brought, by the GDP deflator.
+    reference : str
+        The arm that the others are compared with; the first that has a role without it.
 
     Raises
     ------
     InputError
         For a number or formula that cannot be read, a name unknown or used twice, lines that refer
-        to each other in a circle, or division by nil; the message names the line.
+        to each other in a circle, or division by nil; the message names the line. For sums of money
+        below 0 or at the prices of different years, and rates over 1.
+    DesignError
+        For fits of different trials.
 
     Notes
     -----
@@ -97,13 +79,31 @@ class CostBenefit(Printable):
     """
 
     def __init__(
-        self, inputs: Any, lines: Any, *, title: str = "Costs and benefits", source: str = ""
+        self,
+        inputs: Any,
+        lines: Any,
+        *,
+        title: str = "Costs and benefits",
+        source: str = "",
+        fits: Mapping[str, Any] | None = None,
+        arms: Mapping[str, str] | None = None,
+        prices: str | None = None,
+        reference: str = "",
     ) -> None:
         self.title = title
         self.source = source
+        self.reference = reference
         given: list[Input] = declared(Input, inputs, "value")
+        self._drawn: dict[str, Estimated | Counted] = {}
+        self.synthetic = False
+        if fits is not None:
+            given, self._drawn = with_estimates(given, fits, {} if arms is None else arms)
+            self.synthetic = any(getattr(fit, "synthetic", False) for fit in fits.values())
+        if prices is not None:
+            given = at_prices(given, prices)
         self.inputs: dict[str, Input] = {item.name: item for item in given}
         lines_given = declared(Line, lines, "formula")
+        check(given, lines_given)
         self._kind = frame_kind(lines)
         answers = _core.cost_lines(
             [(item.name, item.value) for item in given],
@@ -112,6 +112,7 @@ class CostBenefit(Printable):
                 for line in lines_given
             ],
         )
+        quantities(given, self._drawn)  # refuses what cannot be drawn
         self.lines: dict[str, Worked] = {
             line.name: Worked(
                 line=line,
@@ -145,15 +146,15 @@ class CostBenefit(Printable):
         content = toml.read(
             text, f"the file '{path}'", "Mend it at the place named", parse_float=str
         )
-        unknown = set(content) - {"title", "source", "input", "line"}
+        unknown = set(content) - {"title", "source", "reference", "input", "line"}
         if unknown:
             raise fault(
                 InputError,
                 f"the file '{path}' has parts that a cost-benefit analysis does not know",
                 values=sorted(unknown),
-                remedy="Use title, source, [[input]] and [[line]]",
+                remedy="Use title, source, reference, [[input]] and [[line]]",
             )
-        for entry in ("title", "source"):
+        for entry in ("title", "source", "reference"):
             if not isinstance(content.get(entry, ""), str):
                 raise fault(
                     InputError,
@@ -165,6 +166,7 @@ class CostBenefit(Printable):
             content.get("line", []),
             title=content.get("title", "Costs and benefits"),
             source=content.get("source", ""),
+            reference=content.get("reference", ""),
         )
 
     def __getitem__(self, name: str) -> Worked:
@@ -189,7 +191,8 @@ class CostBenefit(Printable):
         Parameters
         ----------
         **values
-            New numbers by name of input.
+            New numbers by name of input; a mapping gives other fields too, such as
+            `{"value": "68.05", "cv": 0.2}`. What was said of how well the old number is known goes with it.
 
         Returns
         -------
@@ -205,16 +208,125 @@ class CostBenefit(Printable):
         for name in values:
             self._require(name, self.inputs)
         inputs = [
-            replace(item, value=text_of(values[name]), source="changed by the user", note="")
-            if name in values
-            else item
+            changed(item, values[name]) if name in values else item
             for name, item in self.inputs.items()
         ]
         lines = [replace(worked.line, printed="", note="") for worked in self.lines.values()]
-        changed = ", ".join(values)
-        return CostBenefit(
-            inputs, lines, title=f"{self.title}, with other {changed}", source=self.source
+        named = ", ".join(values)
+        other = CostBenefit(
+            inputs,
+            lines,
+            title=f"{self.title}, with other {named}",
+            source=self.source,
+            reference=self.reference,
         )
+        other._drawn = {name: found for name, found in self._drawn.items() if name not in values}
+        other.synthetic = self.synthetic
+        return other
+
+    def with_fits(
+        self, fits: Mapping[str, Any], arms: Mapping[str, str] | None = None
+    ) -> CostBenefit:
+        """Work the lines out with what fits say in the place of typed figures.
+
+        Parameters
+        ----------
+        fits : mapping of measure to fit
+            For each `measure` of the inputs a fit (OLS, logit, probit) or its margins by arm, a `cw.compare_rates` or a
+            `cw.rmst`, in the unit of the input: weeks open come from `Surv(days / 7, closed) ~ arm`.
+        arms : mapping of arm to arm, optional
+            Which arm of the fits is which arm of the inputs, as `{"PC": "crewe", "CEC": "control"}`.
+
+        Returns
+        -------
+        CostBenefit
+            With the printed figures beside the new ones.
+
+        Examples
+        --------
+        >>> import crewe as cw
+        >>> rates = cw.compare_rates(events=(29, 60), totals=(45, 83), arms=("control", "crewe"))
+        >>> costs = cw.cost.project_crewe()
+        >>> other = costs.with_fits({"closure": rates}, {"PC": "crewe", "CEC": "control"})
+        >>> other["earnings_pc"].shown, other["earnings_pc"].printed
+        ('£34,554', '£34,464')
+        """
+        lines = [worked.line for worked in self.lines.values()]
+        other = CostBenefit(
+            list(self.inputs.values()),
+            lines,
+            title=f"{self.title}, from fits",
+            source=self.source,
+            fits=fits,
+            arms=arms,
+            reference=self.reference,
+        )
+        other._drawn = {**self._drawn, **other._drawn}
+        other.synthetic = self.synthetic or other.synthetic
+        return other
+
+    def at_prices(self, year: str) -> CostBenefit:
+        """Work the lines out at the prices of another financial year.
+
+        Parameters
+        ----------
+        year : str
+            Such as `"2024-25"`; every sum of money needs its `price_year`.
+
+        Returns
+        -------
+        CostBenefit
+            Without the printed figures, which are at their own prices.
+        """
+        lines = [replace(worked.line, printed="", note="") for worked in self.lines.values()]
+        other = CostBenefit(
+            list(self.inputs.values()),
+            lines,
+            title=f"{self.title}, at {year} prices",
+            source=self.source,
+            prices=year,
+            reference=self.reference,
+        )
+        other._drawn = dict(self._drawn)
+        other.synthetic = self.synthetic
+        return other
+
+    def psa(
+        self, draws: int = 100_000, seed: int | None = None, level: float = 0.95
+    ) -> Sensitivity:
+        """Work the lines out over draws of what is uncertain: probabilistic sensitivity analysis.
+
+        Rates are Beta(r + 1/2, n − r + 1/2) from their counts, unit costs gamma with the coefficient of variation that is
+        stated (known where none is), estimates of fits t with their own degrees of freedom and drawn jointly where
+        they come from one fit. Rounding in formulas is left out.
+
+        Parameters
+        ----------
+        draws : int
+            How many.
+        seed : int, optional
+            What the draws start from; one from the operating system without it, which the result names.
+        level : float
+            Of the intervals, central ones of the draws.
+
+        Returns
+        -------
+        Sensitivity
+
+        Examples
+        --------
+        >>> import crewe as cw
+        >>> found = cw.cost.project_crewe().psa(draws=20_000, seed=2017)
+        >>> tidy = found.tidy().set_index("line")
+        >>> tidy.loc["earnings_pc", ["conf_low", "conf_high"]].astype(float).round(-2).tolist()
+        [31400.0, 37200.0]
+        """
+        return sensitivity(self, draws, seed, level)
+
+    @property
+    def caption(self) -> str:
+        """The title, with a word where fits of synthetic data are behind it."""
+        return self.title + (" (SYNTHETIC data)" if self.synthetic else "")
 
     @property
     def notes(self) -> list[str]:
@@ -255,7 +367,7 @@ class CostBenefit(Printable):
         for name in ("formula", "words", "source", "note"):
             columns[name] = [getattr(item.line, name) for item in worked]
         implementation, lazy = self._kind
-        return build(columns, implementation, lazy=lazy)
+        return build(columns, implementation, lazy=lazy, synthetic=self.synthetic)
 
     def _table(self) -> Table:
         rows = []
@@ -274,7 +386,7 @@ class CostBenefit(Printable):
         return Table(
             header=["Line", "Arm", "Worked out", "Printed", "Agreement", "Formula"],
             rows=rows,
-            title=self.title,
+            title=self.caption,
             notes=self.notes,
             align="llrrll",
         )
@@ -360,6 +472,9 @@ class CostBenefit(Printable):
             "source": line.source,
             "note": line.note,
         }
+
+
+check_methods(CostBenefit)
 
 
 def project_crewe() -> CostBenefit:

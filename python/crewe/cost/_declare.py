@@ -28,14 +28,42 @@ class Input:
     label, unit, source, note : str
         What it is, in what (``"GBP"``, ``"%"`` or other words), where it stands, what to know
         about it.
+    events, of : str
+        The counts behind a rate, which in a sensitivity analysis is Beta(events + 1/2, of − events + 1/2). `of` alone says
+        that the value itself is a count among so many.
+    cv : str
+        The coefficient of variation of an amount, which is then gamma: 0.2 is a standard deviation of a fifth.
+    std_error, df : str
+        The standard error of an estimate, which is then t on `df` degrees of freedom, normal without.
+    follows : str
+        A formula that the figure follows from, where it was typed as a report printed it: a sensitivity analysis takes the
+        formula.
+    price_year : str
+        The financial year of its prices, such as ``"2015-16"``.
+    measure, arm : str
+        What a fit may give in its place (see `CostBenefit.with_fits`), and of which arm.
     """
 
     name: str
-    value: str
+    value: str = ""
     label: str = ""
     unit: str = ""
     source: str = ""
     note: str = ""
+    events: str = ""
+    of: str = ""
+    cv: str = ""
+    std_error: str = ""
+    df: str = ""
+    follows: str = ""
+    price_year: str = ""
+    measure: str = ""
+    arm: str = ""
+
+    @property
+    def uncertain(self) -> bool:
+        """Whether something is stated of how well it is known."""
+        return bool(self.events or self.of or self.cv or self.std_error or self.follows)
 
 
 @dataclass(frozen=True)
@@ -54,6 +82,11 @@ class Line:
         to know.
     printed : str
         The figure printed, if any; its decimals are the precision of the comparison.
+    role : str
+        What it is to a comparison of arms: ``"cost"``, ``"saving"``, ``"lifetime"`` (a saving over a lifetime, counted only
+        where it is asked for) or ``"effect"``; lines of one role and arm are added.
+    table : str
+        The table of the report that it stands in.
     """
 
     name: str
@@ -65,6 +98,16 @@ class Line:
     source: str = ""
     printed: str = ""
     note: str = ""
+    role: str = ""
+    table: str = ""
+
+
+def stated(item: Input) -> Input:
+    """Leave out what is said of how well an input is known: it belongs to its old value."""
+    return replace(item, events="", of="", cv="", std_error="", df="", follows="")
+
+
+ROLES = ("cost", "saving", "lifetime", "effect")
 
 
 def declared(kind: Any, given: Any, second: str) -> list[Any]:
@@ -93,7 +136,10 @@ def declared(kind: Any, given: Any, second: str) -> list[Any]:
                 remedy=f"Give each its name and {second}",
             )
         unknown = sorted(set(row) - set(known))
-        absent = [name for name in ("name", second) if _is_absent(row.get(name))]
+        # A fit may give the number.
+        given_otherwise = kind is Input and row.get("measure")
+        needed = ("name",) if given_otherwise else ("name", second)
+        absent = [name for name in needed if _is_absent(row.get(name))]
         if unknown or absent:
             problem = (
                 f"has the unknown field {unknown[0]!r}"
@@ -139,6 +185,18 @@ def _frame_rows(frame: Any) -> list[dict[str, Any]]:
         {name: cell(name, value) for name, value in row.items() if not is_missing(value)}
         for row in native.rows(named=True)
     ]
+
+
+def changed(item: Input, value: Any) -> Input:
+    """Give an input another number, or other fields."""
+    plain = replace(stated(item), source="changed by the user", note="")
+    if isinstance(value, Input):
+        return replace(value, name=item.name)
+    if isinstance(value, Mapping):
+        fields = {**{name: getattr(plain, name) for name in plain.__dataclass_fields__}, **value}
+        made: list[Input] = declared(Input, [{**fields, "name": item.name}], "value")
+        return made[0]
+    return replace(plain, value=text_of(value))
 
 
 def frame_kind(given: Any) -> tuple[Any, bool]:

@@ -6,7 +6,8 @@ each function's documentation names the study, the way the data came here and ev
 
 from __future__ import annotations
 
+from crewe.datasets._mark import mark_synthetic
 from crewe.datasets._project_crewe import ProjectCrewe, project_crewe
 from crewe.datasets._real import achievement_awards, rossi
 
-__all__ = ["ProjectCrewe", "achievement_awards", "project_crewe", "rossi"]
+__all__ = ["ProjectCrewe", "achievement_awards", "mark_synthetic", "project_crewe", "rossi"]

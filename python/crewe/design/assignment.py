@@ -19,6 +19,7 @@ from crewe.exceptions import DesignError, fault
 from crewe.frames.columns import identifiers, labels
 from crewe.frames.ids import alike
 from crewe.frames.source import Source, build
+from crewe.tables.counts import Share, cell, counted, crossed
 from crewe.tables.display import Table
 from crewe.tables.printable import Printable
 from crewe.tables.wording import carry, worded
@@ -78,6 +79,8 @@ class Assignment(Printable):
         The hash of design and seed, for an assignment that was drawn here.
     notes : list of str
         What a reader should know.
+    synthetic : bool
+        Whether the data say that they are synthetic.
 
     Notes
     -----
@@ -100,6 +103,7 @@ class Assignment(Printable):
         self.notes: list[str] = drawn.notes
         self._take(drawn)
         self._source: Source | None = source
+        self.synthetic = source.synthetic
         self._arm_column = arm_column
         # Other identifiers under which rows may name a unit: families that split off or merged.
         self._aliases: dict[str, str] = {}
@@ -190,7 +194,7 @@ class Assignment(Printable):
             columns[name] = [self._strata[stratum][place] for stratum in self._stratum]
         columns |= self._added(np.arange(len(ids)))
         columns["rows"] = np.bincount(self._rows, minlength=len(ids))
-        return build(columns, self._kind[0], lazy=self._kind[1])
+        return build(columns, self._kind[0], lazy=self._kind[1], synthetic=self.synthetic)
 
     @property
     def frame(self) -> Any:
@@ -306,24 +310,41 @@ class Assignment(Printable):
     def table(self) -> Table:
         """Units by stratum and arm."""
         ratio = ":".join(str(share) for share in self.design.arms.values())
-        rows: list[list[Any]] = [
-            [name, *(int(count) for count in counts), int(counts.sum())]
-            for name, counts in zip(self.strata, self._table, strict=True)
+        column = " / ".join(self.design.strata) or "stratum"
+        counts = [
+            [
+                counted(n, {column: stratum, "arm": arm}, self.noun)
+                for arm, n in zip(self.arms, line, strict=True)
+            ]
+            for stratum, line in zip(self.strata, self._table, strict=True)
         ]
+        rows: list[list[Any]] = [
+            [
+                stratum,
+                *map(cell, line),
+                cell(counted(sum(n.value for n in line), {column: stratum}, self.noun)),
+            ]
+            for stratum, line in zip(self.strata, counts, strict=True)
+        ]
+        arms = [
+            counted(n, {"arm": arm}, self.noun)
+            for arm, n in zip(self.arms, self._counts, strict=True)
+        ]
+        # The title says how many there are.
+        whole = counted(sum(self._counts), {}, self.noun, harmless=True)
         if len(rows) > 1:
-            rows.append(["all strata", *self._counts, sum(self._counts)])
-        shares = [f"{100 * share / sum(self._counts):.1f}%" for share in self._counts]
-        rows.append([f"share of {self.noun}", *shares, ""])
-        name = " / ".join(self.design.strata) or "stratum"
+            rows.append(["all strata", *map(cell, arms), cell(whole)])
+        rows.append([f"share of {self.noun}", *(cell(Share(n, whole)) for n in arms), ""])
         how = "randomised" if self.commitment is not None else "observed"
         notes = list(self.notes)
         if self.commitment is not None:
             notes.append(f"commitment {self.commitment}")
         return Table(
-            [name, *map(worded, self.arms), "total"],
+            [column, *map(worded, self.arms), "total"],
             rows,
             title=f"{self.design.name}: {sum(self._counts)} {self.noun} {how} at {ratio}",
             notes=notes,
+            relations=crossed([n for line in counts for n in line]),
         )
 
     def methods(self) -> list[str]:

@@ -13,6 +13,7 @@ from crewe import _core
 from crewe.exceptions import InputError, fault
 from crewe.frames.source import Source, build
 from crewe.plots import style
+from crewe.tables.counts import Count, Relation, Told, cell, counted
 from crewe.tables.display import Table
 from crewe.tables.labels import signed, spaced
 from crewe.tables.printable import Printable
@@ -39,6 +40,8 @@ class Term:
         The column behind it, which its name alone does not tell: a column may be called ``item[1]``.
     text : str
         What a reader sees.
+    level : str
+        The level of a category; of a column of 0 and 1 the 1.
     mirrored : bool
         Whether it is the first of two levels, of which the second one says the same.
     """
@@ -46,6 +49,7 @@ class Term:
     name: str
     column: str
     text: str
+    level: str = "1"
     mirrored: bool = False
 
 
@@ -62,6 +66,8 @@ class Balance(Printable):
         How each term is printed.
     notes : list of str
         What a reader should know.
+    synthetic : bool
+        Whether the data say that they are synthetic.
 
     Notes
     -----
@@ -76,6 +82,7 @@ class Balance(Printable):
         arms: list[str],
         levels: dict[str, _core.BalanceLevel],
         kind: Any,
+        synthetic: bool = False,
     ) -> None:
         self.terms = [term.name for term in terms]
         self.arms = arms
@@ -83,6 +90,7 @@ class Balance(Printable):
         self._of = terms
         self._levels = levels
         self._kind = kind
+        self.synthetic = synthetic
         self.notes: list[str] = []
         for name, level in levels.items():
             gone = level.missing.sum(axis=1)
@@ -130,7 +138,8 @@ class Balance(Printable):
         levels = {unit: made.unit}
         if members is not None and len(np.unique(rows)) < len(rows):
             levels[members] = made.row
-        return cls(terms, arms, levels, (source._implementation, source._lazy))
+        kind = (source._implementation, source._lazy)
+        return cls(terms, arms, levels, kind, source.synthetic)
 
     def tidy(self) -> Any:
         """Give a row for each level, covariate and arm: n, missing, mean, sd, std_difference."""
@@ -150,7 +159,7 @@ class Balance(Printable):
             for j, arm in enumerate(self.arms)
         ]
         columns = {key: [row[key] for row in rows] for key in rows[0]}
-        return build(columns, self._kind[0], lazy=self._kind[1])
+        return build(columns, self._kind[0], lazy=self._kind[1], synthetic=self.synthetic)
 
     def tables(self) -> list[Table]:
         """Give the panels: by family and by child."""
@@ -166,10 +175,30 @@ class Balance(Printable):
         shares = list(self._levels.values())[-1].share
         for place, (name, level) in enumerate(self._levels.items()):
             rows = []
+            relations: list[Relation] = []
+            levels: dict[tuple[str, Count], list[Count]] = {}
             for k, term in enumerate(self._of):
                 row: list[Any] = [term.text]
-                for j in range(len(self.arms)):
+                given: list[Count] = []
+                for j, arm in enumerate(self.arms):
                     mean, sd = level.mean[k, j], level.sd[k, j]
+                    n, gone = int(level.n[k, j]), int(level.missing[k, j])
+                    size = counted(n, {"arm": arm}, name)
+                    lost = counted(
+                        gone, {"arm": arm, term.column: "missing"}, name, harmless=gone == 0
+                    )
+                    relations.append(Relation(counted(n + gone, {"arm": arm}, name), (size, lost)))
+                    known = [size]
+                    if level.share[k] and mean == mean:
+                        # A share gives the count away: of those with a level, and of those without.
+                        has = round(n * mean)
+                        known += [
+                            counted(has, {"arm": arm, term.column: term.level}, name),
+                            counted(n - has, {"arm": arm, term.column: f"not {term.level}"}, name),
+                        ]
+                        relations.append(Relation(size, (known[1], known[2])))
+                        levels.setdefault((term.column, size), []).append(known[1])
+                    given += known
                     if np.isnan(mean):
                         shown = "–"
                     elif level.share[k]:
@@ -178,9 +207,18 @@ class Balance(Printable):
                         shown = f"{100 * mean:.1f}% ({100 * sd:.1f})"
                     else:
                         shown = f"{mean:.2f} ({sd:.2f})"
-                    row += [shown, int(level.n[k, j]), int(level.missing[k, j])]
-                row += [f"{d:.3f}" if d == d else "–" for d in level.difference[k, 1:]]
+                    row += [cell(Told(shown, tuple(known))), cell(size), cell(lost)]
+                row += [
+                    cell(Told(f"{d:.3f}" if d == d else "–", tuple(given)))
+                    for d in level.difference[k, 1:]
+                ]
                 rows.append(row)
+            # The levels of a category make up all that have one.
+            relations += [
+                Relation(size, tuple(parts))
+                for (_, size), parts in levels.items()
+                if len(parts) > 1
+            ]
             last = place == len(self._levels) - 1
             panels.append(
                 Table(
@@ -188,6 +226,7 @@ class Balance(Printable):
                     rows,
                     title=f"Balance by {name}",
                     notes=[_NOTE.format(first=worded(self.arms[0])), *self.notes] if last else [],
+                    relations=relations,
                 )
             )
         return panels
@@ -240,8 +279,9 @@ class Balance(Printable):
             ax.set_ylim(-0.6, len(shown) - 0.4)
             terms = [self._of[k].text for k in shown]
             ax.set_yticks(place, terms)
+            # On two lines, for long names of covariates leave the plot narrow.
             ax.set_xlabel(
-                f"Standardised difference from {worded(self.arms[0])} (standard deviations)"
+                f"Standardised difference from {worded(self.arms[0])}\n(standard deviations)"
             )
             style.note(ax, f"Dotted: ±0.1. Left of 0: less than in {worded(self.arms[0])}.")
             ax.grid(axis="y", color="0.9")
@@ -252,6 +292,8 @@ class Balance(Printable):
             if len(series) > 1:
                 ax.legend(loc="lower left", bbox_to_anchor=(0, 1.0), ncols=2, frameon=False)
             style.alt_text(ax, self._describe(series, terms))
+            if self.synthetic:
+                style.label_synthetic(ax)
         return ax
 
     def _describe(self, series: list[tuple[str, NDArray[np.float64]]], terms: list[str]) -> str:
@@ -289,6 +331,7 @@ def _terms(source: Source, name: str) -> list[tuple[Term, NDArray[np.float64]]]:
                 f"{name}[{level}]",
                 name,
                 f"{spaced(name)}: {level}",
+                level,
                 mirrored=len(column.levels) == 2 and k == 0,
             ),
             np.where(column.missing, np.nan, (column.values == k).astype(np.float64)),

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from crewe import _core
 from crewe.design.assignment import Assignment
+from crewe.design.flow import UNEXPLAINED, ArmFlow, FlowCounts, Pair
 from crewe.design.nouns import Noun
 from crewe.design.select import Selector
 from crewe.exceptions import InputError, fault
@@ -27,9 +28,6 @@ from crewe.tables.wording import carry, worded
 if TYPE_CHECKING:
     from crewe.ledger.ledger import Ledger
 
-Count = tuple[int, int]
-"""A number of units (families) and of rows (children)."""
-
 
 @checked
 def consort(
@@ -37,8 +35,8 @@ def consort(
     *,
     excluded: Mapping[str, Any] | None = None,
     analysed: Any = None,
-    assessed: Count | None = None,
-    not_randomised: Mapping[str, Count] | None = None,
+    assessed: Pair | None = None,
+    not_randomised: Mapping[str, Pair] | None = None,
     member: str | None = None,
     members: str | None = None,
 ) -> Consort:
@@ -83,7 +81,7 @@ def consort(
     Campbell et al. (2012), BMJ 345, e5661, doi:10.1136/bmj.e5661.
     """
     excluded, not_randomised = dict(excluded or {}), dict(not_randomised or {})
-    received: list[dict[str, Count]] = []
+    received: list[dict[str, Pair]] = []
     told: list[str] = []
     if not isinstance(assignment, Assignment):
         register = assignment._register()
@@ -150,6 +148,7 @@ def consort(
             *_several_reasons(assignment, list(excluded), given, reason, kept, called),
         ],
         _kind=assignment._kind,
+        synthetic=assignment.synthetic,
     )
     return carry(made, assignment.design.labels)
 
@@ -190,31 +189,6 @@ def _several_reasons(
 
 
 @dataclass(frozen=True)
-class ArmFlow:
-    """The flow of one arm; every count is (units, rows)."""
-
-    arm: str
-    allocated: Count
-    excluded: dict[str, Count]
-    unexplained: Count
-    analysed: Count
-    received: dict[str, Count] = field(default_factory=dict)
-    """What else happened to those allocated: late children, overrides, withdrawals."""
-
-    @property
-    def happened(self) -> dict[str, Count]:
-        """What is not nothing of what was received."""
-        return {what: count for what, count in self.received.items() if any(count)}
-
-    @property
-    def lost(self) -> dict[str, Count]:
-        """What was not analysed, by reason (one given in advance that met nobody too), those without one last."""
-        return self.excluded | (
-            {"no reason given": self.unexplained} if any(self.unexplained) else {}
-        )
-
-
-@dataclass(frozen=True)
 class _Box:
     x: float
     y: float
@@ -245,17 +219,20 @@ class Consort(Printable):
         Units and rows; `assessed` is None where it was not given.
     notes : list of str
         What a reader should know.
+    synthetic : bool
+        Whether the data say that they are synthetic.
     """
 
     trial: str
     flow: list[ArmFlow]
-    randomised: Count
-    assessed: Count | None
-    not_randomised: dict[str, Count]
+    randomised: Pair
+    assessed: Pair | None
+    not_randomised: dict[str, Pair]
     unit: Noun
     members: Noun | None
     notes: list[str] = field(default_factory=list)
     _kind: Any = (None, False)
+    synthetic: bool = False
 
     def tidy(self) -> Any:
         """Give one row for each stage, reason and arm, with the columns units and rows."""
@@ -272,44 +249,47 @@ class Consort(Printable):
             rows.append(("analysed", "", arm.arm, *arm.analysed))
         names = ("stage", "reason", "arm", "units", "rows")
         columns = {name: [row[k] for row in rows] for k, name in enumerate(names)}
-        return build(columns, self._kind[0], lazy=self._kind[1])
+        return build(columns, self._kind[0], lazy=self._kind[1], synthetic=self.synthetic)
 
     def table(self) -> Table:
         """Give the counts by arm."""
-
-        def cell(count: Count) -> str:
-            return f"{count[0]:,}" + ("" if self.members is None else f" ({count[1]:,})")
-
+        counts = self._counts
         reasons = [why for why in self.flow[0].excluded]
-        rows = [["allocated", *(cell(arm.allocated) for arm in self.flow)]]
+        rows: list[list[Any]] = [
+            ["allocated", *(counts.cell(counts.allocated(arm)) for arm in self.flow)]
+        ]
         rows += [
-            [f"of these: {what}", *(cell(arm.received[what]) for arm in self.flow)]
+            [f"of these: {what}", *(counts.cell(counts.received(arm, what)) for arm in self.flow)]
             for what in self.flow[0].received
         ]
         rows += [
-            [f"not analysed: {why}", *(cell(arm.excluded[why]) for arm in self.flow)]
+            [f"not analysed: {why}", *(counts.cell(counts.lost(arm, why)) for arm in self.flow)]
             for why in reasons
         ]
         if any(any(arm.unexplained) for arm in self.flow):
             rows.append(
-                ["not analysed: no reason given", *(cell(arm.unexplained) for arm in self.flow)]
+                [f"not analysed: {UNEXPLAINED}"]
+                + [counts.cell(counts.lost(arm, UNEXPLAINED)) for arm in self.flow]
             )
-        rows.append(["analysed", *(cell(arm.analysed) for arm in self.flow)])
-        counted = self.unit if self.members is None else f"{self.unit} ({self.members})"
+        rows.append(["analysed", *(counts.cell(counts.analysed(arm)) for arm in self.flow)])
+        head = self.unit if self.members is None else f"{self.unit} ({self.members})"
         return Table(
-            [counted, *(worded(arm.arm) for arm in self.flow)],
+            [head, *(worded(arm.arm) for arm in self.flow)],
             rows,
             title=f"{self.trial}: flow of {self.unit} through the trial",
-            notes=[*self._before(), *self.notes],
+            notes=[*counts.before(), *self.notes],
+            relations=counts.relations,
         )
 
     def svg(self) -> str:
         """Draw the flow as SVG in black and white, with words for screen readers."""
         boxes, arrows, width, height = self._layout()
         name = "crewe-" + hashlib.sha256(repr((self.trial, boxes)).encode()).hexdigest()[:8]
+        # Room above the boxes, where the data are synthetic, for words that say so.
+        room = 18 if self.synthetic else 0
         parts = [
             '<svg xmlns="http://www.w3.org/2000/svg" role="img" '
-            f'viewBox="0 0 {width:g} {height:g}" '
+            f'viewBox="0 {-room:g} {width:g} {height + room:g}" '
             f'aria-labelledby="{name}-t {name}-d" '
             f'style="width:100%;max-width:{width * 1.35:g}px;height:auto;font-family:sans-serif">',
             f'<title id="{name}-t">{html.escape(self.trial)}: CONSORT flow diagram</title>',
@@ -317,8 +297,13 @@ class Consort(Printable):
             f'<defs><marker id="{name}-a" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="8" '
             'markerHeight="8" orient="auto">'
             '<path d="M0 0 L8 4 L0 8 z" fill="#000"/></marker></defs>',
-            f'<rect width="{width:g}" height="{height:g}" fill="#fff"/>',
+            f'<rect y="{-room:g}" width="{width:g}" height="{height + room:g}" fill="#fff"/>',
         ]
+        if self.synthetic:
+            parts.append(
+                f'<text x="{width - 8:g}" y="-4" text-anchor="end" font-size="10" font-weight="bold" '
+                f'fill="{style.WARNING}">{style.SYNTHETIC}</text>'
+            )
         for x1, y1, x2, y2 in arrows:
             parts.append(
                 f'<path d="M{x1:g} {y1:g} L{x2:g} {y2:g}" stroke="#000" stroke-width="1.2" '
@@ -343,9 +328,10 @@ class Consort(Printable):
         boxes, arrows, width, height = self._layout()
         with style.printed():
             if ax is None:
-                # 13 units of the layout are 9 points.
-                _, ax = style.figure(width * 0.2443, height * 0.2443)
-                ax.set_position((0, 0, 1, 1))
+                # 13 units of the layout are 9 points. Above it stands what is said of synthetic data.
+                room = 30 if self.synthetic else 0
+                _, ax = style.figure(width * 0.2443, (height + room) * 0.2443)
+                ax.set_position((0, 0, 1, height / (height + room)))
             ax.set_xlim(0, width)
             ax.set_ylim(height, 0)
             ax.set_aspect("equal")
@@ -375,6 +361,10 @@ class Consort(Printable):
                         color="black",
                     )
             style.alt_text(ax, self.describe())
+            label = style.label_synthetic(ax) if self.synthetic else None
+            if label is not None:
+                # The Axes reach to the edge of the page, and the frame of the words beyond them.
+                label.xyann = (-5, 5)
         return ax
 
     def methods(self) -> list[str]:
@@ -391,37 +381,46 @@ class Consort(Printable):
 
     def describe(self) -> str:
         """Say the flow in words."""
-        parts = self._before()
-        parts.append(f"Randomised: {self._count(self.randomised)}.")
+        counts = self._counts
+        parts = self._before(counts)
+        parts.append(f"Randomised: {counts.said(counts.randomised())}.")
         for arm in self.flow:
-            lost = "; ".join(f"{why}: {self._count(count)}" for why, count in arm.lost.items())
+            lost = "; ".join(f"{why}: {counts.said(counts.lost(arm, why))}" for why in arm.lost)
             parts.append(
-                f"{worded(arm.arm)}: allocated {self._count(arm.allocated)}; "
-                + "".join(f"{what}: {self._count(n)}; " for what, n in arm.happened.items())
+                f"{worded(arm.arm)}: allocated {counts.said(counts.allocated(arm))}; "
+                + "".join(
+                    f"{what}: {counts.said(counts.received(arm, what))}; " for what in arm.happened
+                )
                 + (f"not analysed, {lost}; " if lost else "")
-                + f"analysed {self._count(arm.analysed)}."
+                + f"analysed {counts.said(counts.analysed(arm))}."
             )
         return " ".join(parts)
 
-    def _before(self) -> list[str]:
+    def _before(self, counts: FlowCounts) -> list[str]:
         if self.assessed is None:
             return []
         lost = "; ".join(
-            f"{why}: {self._count(count)}" for why, count in self.not_randomised.items()
+            f"{why}: {counts.said(counts.refused(why))}" for why in self.not_randomised
         )
         return [
-            f"Assessed for eligibility: {self._count(self.assessed)}."
+            f"Assessed for eligibility: {counts.said(counts.assessed())}."
             + (f" Not randomised: {lost}." if lost else "")
         ]
 
-    def _count(self, count: Count) -> str:
-        units = self.unit.counted(count[0])
-        if self.members is None:
-            return units
-        return f"{units}, {self.members.counted(count[1])}"
+    @property
+    def _counts(self) -> FlowCounts:
+        return FlowCounts(
+            self.flow,
+            self.randomised,
+            self.assessed,
+            self.not_randomised,
+            self.unit,
+            self.members,
+        )
 
     def _layout(self) -> tuple[list[_Box], list[tuple[float, float, float, float]], float, float]:
         """Place the boxes and arrows: assessed, randomised, then one column an arm."""
+        counts = self._counts
         n = len(self.flow)
         inner = max(n, 2) * _COLUMN + (max(n, 2) - 1) * _GAP
         left = 8.0
@@ -431,12 +430,14 @@ class Consort(Printable):
         if self.assessed is not None:
             half = (inner - _GAP) / 2
             first = self._box(
-                left, y, half, "Assessed for eligibility", [self._count(self.assessed)]
+                left, y, half, "Assessed for eligibility", [counts.said(counts.assessed())]
             )
             boxes.append(first)
             bottom = first.y + first.height
             if self.not_randomised:
-                told = self._reasons(self.not_randomised)
+                told = self._reasons(
+                    {why: counts.said(counts.refused(why)) for why in self.not_randomised}
+                )
                 side = self._box(left + half + _GAP, y, half, "Not randomised", told)
                 boxes.append(side)
                 middle = y + min(first.height, side.height) / 2
@@ -444,7 +445,7 @@ class Consort(Printable):
                 bottom = max(bottom, side.y + side.height)
             y = bottom + 30
             arrows.append((left + half / 2, first.y + first.height, left + half / 2, y))
-        top = self._box(left, y, inner, "Randomised", [self._count(self.randomised)])
+        top = self._box(left, y, inner, "Randomised", [counts.said(counts.randomised())])
         boxes.append(top)
         y += top.height + 30
         width = _COLUMN if n > 1 else inner
@@ -453,12 +454,24 @@ class Consort(Printable):
             [
                 (
                     f"Allocated to {worded(arm.arm)}",
-                    [self._count(arm.allocated), *self._reasons(arm.happened)],
+                    [
+                        counts.said(counts.allocated(arm)),
+                        *self._reasons(
+                            {what: counts.said(counts.received(arm, what)) for what in arm.happened}
+                        ),
+                    ],
                 )
                 for arm in self.flow
             ],
-            [("Not analysed", self._reasons(arm.lost) or ["none"]) for arm in self.flow],
-            [("Analysed", [self._count(arm.analysed)]) for arm in self.flow],
+            [
+                (
+                    "Not analysed",
+                    self._reasons({why: counts.said(counts.lost(arm, why)) for why in arm.lost})
+                    or ["none"],
+                )
+                for arm in self.flow
+            ],
+            [("Analysed", [counts.said(counts.analysed(arm))]) for arm in self.flow],
         ]
         above = [top] * n
         for stage in stages:
@@ -471,10 +484,9 @@ class Consort(Printable):
             y += max(box.height for box in row) + 30
         return boxes, arrows, inner + 2 * left, y - 30 + 8
 
-    def _reasons(self, reasons: Mapping[str, Count]) -> list[str]:
-        return [
-            line for why, count in reasons.items() for line in (why, _DEEP + self._count(count))
-        ]
+    @staticmethod
+    def _reasons(reasons: Mapping[str, str]) -> list[str]:
+        return [line for why, said in reasons.items() for line in (why, _DEEP + said)]
 
     @staticmethod
     def _box(x: float, y: float, width: float, head: str, body: Sequence[str]) -> _Box:

@@ -86,8 +86,8 @@ class Design(Printable):
 
     >>> schools = cw.Design("Reading", arms=arms, cluster="school_id", seed=1,
     ...                     unit_noun="school", member_noun="pupil", labels={"control": "As usual"})
-    >>> print(schools.assign(pd.DataFrame({"school_id": range(6)})))
-    Reading: 6 schools randomised at 1:2
+    >>> schools.assign(pd.DataFrame({"school_id": range(6)})).table().title
+    'Reading: 6 schools randomised at 1:2'
     """
 
     name: str
@@ -585,7 +585,7 @@ class Design(Printable):
         ]
         if self.seed is not None:
             rows.append(["commitment", self.commitment().digest])
-        return Table(["design", self.name], rows)
+        return Table(["design", self.name], rows, align="ll")
 
     def _arm(self, name: str) -> str:
         label = self.labels.get(name)

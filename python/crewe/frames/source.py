@@ -26,6 +26,7 @@ from crewe.frames import cells as _cells
 from crewe.frames import ids as _ids
 from crewe.frames.cells import label_of
 from crewe.frames.column import Column, Columns
+from crewe.frames.synthetic import mark, marked
 
 __all__ = ["Source", "aligned", "build", "index_of", "label_of", "numbers", "refuse_text"]
 
@@ -39,6 +40,8 @@ class Source:
         The columns.
     n : int
         The number of rows.
+    synthetic : bool
+        Whether the frame says that its data are synthetic; what is made from it says so too.
     """
 
     def __init__(self, frame: Any) -> None:
@@ -53,6 +56,7 @@ class Source:
                 f"{type(frame).__name__} is not a data frame that crewe can read",
                 remedy="Pass a pandas, polars, pyarrow or DuckDB table",
             ) from error
+        self.synthetic: bool = marked(frame)
         wrapped = _native_bytes(wrapped)
         self._lazy = isinstance(wrapped, nw.LazyFrame)
         self._implementation = wrapped.implementation
@@ -180,7 +184,7 @@ class Source:
 
     def like(self, columns: Mapping[str, Any]) -> Any:
         """Build a frame of the user's own kind from columns."""
-        return build(columns, self._implementation, lazy=self._lazy)
+        return build(columns, self._implementation, lazy=self._lazy, synthetic=self.synthetic)
 
     def take(self, rows: Sequence[int]) -> Source:
         """Give the same frame with only these rows, in this order."""
@@ -196,7 +200,13 @@ class Source:
         series = [
             nw.new_series(name, _plain(values), backend=backend) for name, values in columns.items()
         ]
-        return _native(self._frame.with_columns(*series), self._implementation, self._lazy)
+        made = _native(self._frame.with_columns(*series), self._implementation, self._lazy)
+        return mark(made) if self.synthetic else made
+
+    def native(self) -> Any:
+        """Give the frame as the kind of frame that it was read as, lazy ones collected."""
+        made = self._frame.to_native()
+        return mark(made) if self.synthetic else made
 
 
 def index_of(*values: Any) -> pd.Index[Any] | None:
@@ -256,13 +266,21 @@ def _native_bytes(wrapped: Any) -> Any:
     return nw.from_native(frame.astype(foreign)) if foreign else wrapped
 
 
-def build(columns: Mapping[str, Any], implementation: Any = None, *, lazy: bool = False) -> Any:
-    """Build a frame from columns: of the implementation named, else pandas."""
+def build(
+    columns: Mapping[str, Any],
+    implementation: Any = None,
+    *,
+    lazy: bool = False,
+    synthetic: bool = False,
+) -> Any:
+    """Build a frame from columns: of the implementation named, else pandas; marked where its data are synthetic."""
     plain = {name: _plain(values) for name, values in columns.items()}
     if implementation is None or implementation.is_pandas_like():
-        return pd.DataFrame(plain)
-    backend: Any = "polars" if implementation.is_polars() else "pyarrow"
-    return _native(nw.from_dict(plain, backend=backend), implementation, lazy)
+        made: Any = pd.DataFrame(plain)
+    else:
+        backend: Any = "polars" if implementation.is_polars() else "pyarrow"
+        made = _native(nw.from_dict(plain, backend=backend), implementation, lazy)
+    return mark(made) if synthetic else made
 
 
 def _native(frame: nw.DataFrame[Any], implementation: Any, lazy: bool) -> Any:

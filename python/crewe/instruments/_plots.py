@@ -26,35 +26,38 @@ def boxes(
     ax: Any,
     labels: Mapping[str, str],
     only: int | None = None,
+    alone: int | None = None,
+    synthetic: bool = False,
 ) -> Any:
     """Draw box plots, whiskers at 1.5 interquartile ranges: `values[group][time]`.
 
-    With `only` one time is drawn, a place on the axis for each group, on the scale of all times.
+    With `only` one time is drawn, a place on the axis for each group; with `alone` one group. The scale is that of all.
     """
     shown = range(len(times)) if only is None else [only]
+    drawn = [g for g in range(len(groups)) if alone in (None, g)]
     with _style.printed():
         if ax is None:
             _, ax = _style.figure(_style.WIDTH_MM if only is None else 110, 82)
         styles = _style.arm_styles(groups)
-        width = 0.7 / len(groups)
-        for g, name in enumerate(groups):
-            shift = (g - (len(groups) - 1) / 2) * width
-            at = [i + shift for i in range(len(shown))] if only is None else [g]
-            _box(ax, [values[g][t] for t in shown], at, 0.8 * width, styles[name])
-        sizes = [[len(values[g][t]) for g in range(len(groups))] for t in shown]
+        width = 0.7 / max(len(drawn), 2)
+        for place, g in enumerate(drawn):
+            shift = (place - (len(drawn) - 1) / 2) * width
+            at = [i + shift for i in range(len(shown))] if only is None else [place]
+            _box(ax, [values[g][t] for t in shown], at, 0.8 * width, styles[groups[g]])
+        sizes = [[len(values[g][t]) for g in drawn] for t in shown]
         if only is None:
             ticks = [
                 f"{labels.get(times[t], times[t])}\nn = {', '.join(map(str, n))}"
                 for t, n in zip(shown, sizes, strict=True)
             ]
-            _style.legend(ax, styles, labels, bars=True)
+            _style.legend(ax, {groups[g]: styles[groups[g]] for g in drawn}, labels, bars=True)
         else:
             ticks = [
                 f"{labels.get(name, worded(name))}\nn = {n}"
-                for name, n in zip(groups, sizes[0], strict=True)
+                for name, n in zip([groups[g] for g in drawn], sizes[0], strict=True)
             ]
             ax.set_xlabel(labels.get(times[only], times[only]))
-            ax.set_xlim(-0.6, len(groups) - 0.4)
+            ax.set_xlim(-0.6, len(drawn) - 0.4)
         ax.set_xticks(range(len(ticks)), ticks)
         ax.tick_params(axis="x", length=0)
         ax.set_ylabel(label)
@@ -69,8 +72,18 @@ def boxes(
             "Line: median. Box: middle half. Whiskers: to 1.5 interquartile ranges. Markers: beyond.",
         )
         _style.alt_text(
-            ax, _boxes_in_words([times[t] for t in shown], groups, values, label, labels, shown)
+            ax,
+            _boxes_in_words(
+                [times[t] for t in shown],
+                [groups[g] for g in drawn],
+                [values[g] for g in drawn],
+                label,
+                labels,
+                shown,
+            ),
         )
+        if synthetic:
+            _style.label_synthetic(ax)
     return ax
 
 
@@ -126,6 +139,7 @@ def lines(
     label: str,
     ax: Any,
     labels: Mapping[str, str],
+    synthetic: bool = False,
 ) -> Any:
     """Draw the means at each time, a line a group: `means[group][time]`."""
     with _style.printed():
@@ -164,6 +178,8 @@ def lines(
             for g, name in enumerate(groups)
         ]
         _style.alt_text(ax, f"Lines. {label}: {'; '.join(parts)}.")
+        if synthetic:
+            _style.label_synthetic(ax)
     return ax
 
 
@@ -202,7 +218,11 @@ def _values_beside(ax: Any, values: Sequence[float], place: int, side: int) -> N
 
 
 def distribution(
-    groups: Sequence[str], values: Sequence[NDArray[np.float64]], label: str, ax: Any
+    groups: Sequence[str],
+    values: Sequence[NDArray[np.float64]],
+    label: str,
+    ax: Any,
+    synthetic: bool = False,
 ) -> Any:
     """Draw how many people have each score, groups side by side as shares of their own number."""
     with _style.printed():
@@ -237,4 +257,6 @@ def distribution(
         ax.set_xticks(range(len(labels)), labels, rotation=0 if step == 1 else 30)
         _style.legend(ax, styles, bars=True)
         _style.alt_text(ax, f"Columns of the {label}: {'; '.join(parts)}.")
+        if synthetic:
+            _style.label_synthetic(ax)
     return ax

@@ -43,6 +43,8 @@ class Scores(Printable):
         The times that a case lacks, by its id.
     notes : list of str
         What a reader should know.
+    synthetic : bool
+        Whether the data say that they are synthetic.
     """
 
     framework: Framework
@@ -58,6 +60,7 @@ class Scores(Printable):
     _attributes: dict[str, Any]
     _values: _FLOATS
     _names: tuple[str, str]
+    synthetic: bool = False
 
     def bounds(self) -> Any:
         """Give the range of each total over the uncertain weights: case, time, low, total, high."""
@@ -182,6 +185,7 @@ class Scores(Printable):
             _arms=labels,
             _times=(self._times[t0], self._times[t1]),
             _by=by,
+            synthetic=self.synthetic,
         )
 
     def plot(
@@ -191,6 +195,7 @@ class Scores(Printable):
         ax: Any = None,
         *,
         at: Any = None,
+        arm: str | None = None,
         labels: Mapping[str, str] | None = None,
     ) -> Any:
         """Draw box plots of a measure at each time by arm, whiskers at 1.5 interquartile ranges.
@@ -205,6 +210,8 @@ class Scores(Printable):
             Where to draw; a figure of its own otherwise.
         at : optional
             One of the times, to draw it alone; the scale stays that of all times.
+        arm : str, optional
+            One of the arms, to draw it alone, likewise.
         labels : mapping, optional
             What to print in place of arms and times.
 
@@ -220,8 +227,19 @@ class Scores(Printable):
             for g in range(len(groups))
         ]
         only = None if at is None else self._at(at)
+        if arm is not None and arm not in groups:
+            raise fault(
+                InputError,
+                f"there is no arm '{arm}'",
+                column=by,
+                values=groups,
+                remedy="Name one of these",
+            )
+        alone = None if arm is None else groups.index(arm)
         words = f"{measure.capitalize()} score (higher is better)"
-        return _plots.boxes(self._times, groups, values, words, ax, labels or {}, only)
+        return _plots.boxes(
+            self._times, groups, values, words, ax, labels or {}, only, alone, self.synthetic
+        )
 
     def _arms(self, by: str) -> tuple[NDArray[Any], list[str]]:
         if by not in self._attributes:
@@ -291,6 +309,8 @@ class Change(Printable):
         ``_change``: what a permutation test of the changes takes.
     notes : list of str
         What a reader should know.
+    synthetic : bool
+        Whether the data say that they are synthetic.
     """
 
     frame: Any
@@ -300,6 +320,7 @@ class Change(Printable):
     _arms: list[str]
     _times: tuple[str, str]
     _by: str
+    synthetic: bool = False
 
     @property
     def did(self) -> dict[str, float]:
@@ -380,7 +401,9 @@ class Change(Printable):
         ]
         sizes = found.before.n
         words = f"Mean {measure} score (higher is better)"
-        return _plots.lines(self._times, self._arms, means, sizes, words, ax, labels or {})
+        return _plots.lines(
+            self._times, self._arms, means, sizes, words, ax, labels or {}, self.synthetic
+        )
 
     def _table(self) -> Table:
         rows = [
@@ -473,6 +496,7 @@ def build(framework: Framework, source: Source, read: Assessments) -> Scores:
         _attributes=_risk_reading.attributes(source, read.row_case, len(case_labels), read.used),
         _values=np.column_stack(list(scores.values())),
         _names=(case, time),
+        synthetic=source.synthetic,
     )
 
 

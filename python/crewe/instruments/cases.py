@@ -61,6 +61,8 @@ class Cases(Printable):
         reasons stands under the first, which a note says.
     notes : list of str
         What a reader should know.
+    synthetic : bool
+        Whether the data say that they are synthetic.
     """
 
     frame: Any
@@ -68,6 +70,7 @@ class Cases(Printable):
     excluded: dict[str, list[str]]
     notes: list[str]
     _summary: dict[str, Any]
+    synthetic: bool = False
 
     def tidy(self) -> Any:
         """Give the log of recodes."""
@@ -254,6 +257,7 @@ def prepare(
             ],
             "log": [(recode.rule, recode.action, len(recode.rows)) for recode in log],
         },
+        synthetic=source.synthetic,
     )
 
 

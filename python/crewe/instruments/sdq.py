@@ -59,11 +59,14 @@ class Scores(Printable):
         no bands are known), ``sdq_answered`` (items of 25) and ``sdq_prorated`` (scales of 5).
     notes : list of str
         What a reader should know.
+    synthetic : bool
+        Whether the data say that they are synthetic.
     """
 
     frame: Any
     notes: list[str]
     _summary: list[list[Any]]
+    synthetic: bool = False
 
     def tidy(self) -> Any:
         """Give the mean of each scale: ``term, n, missing, estimate, sd, min, median, max``."""
@@ -164,6 +167,7 @@ def score(
         frame=source.with_columns(columns),
         notes=_notes(out, [who for who in informants if known[who] is None], version),
         _summary=_describe(out),
+        synthetic=source.synthetic,
     )
 
 

@@ -50,6 +50,8 @@ class Scores(Printable):
         The columns scored.
     notes : list of str
         The rule for missing answers and what else a reader should know.
+    synthetic : bool
+        Whether the data say that they are synthetic.
     """
 
     frame: Any
@@ -59,6 +61,7 @@ class Scores(Printable):
     notes: list[str]
     _name: str
     _range: tuple[float, float]
+    synthetic: bool = False
 
     def summary(self, by: str | None = None, of: str = "total") -> Any:
         """Describe the scores, by group if one is named.
@@ -104,7 +107,7 @@ class Scores(Printable):
         matplotlib.axes.Axes
         """
         labels, _, values = self._by(by, of)
-        return _plots.distribution(labels, values, f"{of} score", ax)
+        return _plots.distribution(labels, values, f"{of} score", ax, self.synthetic)
 
     def _by(
         self, by: str | None, of: str
@@ -254,6 +257,7 @@ def score(
         notes=notes,
         _name=name,
         _range=low_high,
+        synthetic=source.synthetic,
     )
 
 

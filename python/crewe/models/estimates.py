@@ -41,6 +41,7 @@ class Estimates:
     terms: list[str]
     level: float
     implementation: Any
+    synthetic: bool
     _cov: Floats
     _tables: dict[float, _core.Contrasts]
 
@@ -62,7 +63,7 @@ class Estimates:
         return pd.Series(values, index=self.terms, name=key)
 
     def _build(self, columns: Mapping[str, Any]) -> Any:
-        return build(columns, self.implementation)
+        return build(columns, self.implementation, synthetic=self.synthetic)
 
     @property
     def coef(self) -> pd.Series[Any]:

@@ -14,6 +14,7 @@ from crewe.exceptions import InputError, fault
 from crewe.frames.cells import label_of
 from crewe.frames.source import Source, build
 from crewe.models.estimates import columns_of
+from crewe.tables.counts import counts_in, over_groups, parts_of
 from crewe.tables.display import Table
 from crewe.tables.printable import Printable
 
@@ -93,14 +94,22 @@ class Results(Printable, Mapping[str, Result]):
             columns[self.by] += [group] * len(part)
         n = len(columns[self.by])
         padded = {k: [*v, *[None] * (n - len(v))] for k, v in columns.items()}
-        return build(padded, self._first.implementation)
+        return build(padded, self._first.implementation, synthetic=self.synthetic)
 
     def _panels(self) -> Sequence[Table]:
-        return [
-            replace(panel, title=". ".join(filter(None, [f"{self.by}: {group}", panel.title])))
+        panels = [
+            replace(
+                panel.within((self.by, group)),
+                title=". ".join(filter(None, [f"{self.by}: {group}", panel.title])),
+            )
             for group, one in self._items()
             for panel in one._panels()
         ]
+        counts = [
+            count for panel in panels for part in parts_of(panel.rows) for count in counts_in(part)
+        ]
+        first = replace(panels[0], relations=[*panels[0].relations, *over_groups(counts, self.by)])
+        return [first, *panels[1:]]
 
 
 class FitGroup(Results[Model]):
@@ -125,7 +134,8 @@ class FitGroup(Results[Model]):
             parts.append(table)
         stacked = pd.concat(parts, ignore_index=True)
         kind = self._first.implementation
-        return build({name: stacked[name].to_numpy() for name in stacked}, kind)
+        columns = {name: stacked[name].to_numpy() for name in stacked}
+        return build(columns, kind, synthetic=self.synthetic)
 
     @property
     def strata_terms(self) -> list[str]:
@@ -188,7 +198,7 @@ class FitFamily(FitGroup[Model]):
         adjusted = _core.adjust(np.array(numbers["p_value"]), method)
         kind = self._first.implementation
         arrays = {key: np.array(values) for key, values in numbers.items()}
-        return build({**rows, **arrays, "p_adjusted": adjusted}, kind)
+        return build({**rows, **arrays, "p_adjusted": adjusted}, kind, synthetic=self.synthetic)
 
 
 def several_formulas(formula: Any) -> bool:

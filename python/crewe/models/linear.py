@@ -87,6 +87,8 @@ class Linear(Estimates, Printable):
         The columns of the design that stand for strata and sets; notes on degrees of freedom pass them over.
     strata_terms : list of str
         The coefficients of the trial's strata or sets, which tables print as one line and figures leave out.
+    mark : str
+        The trial that `design=` joined, by name and hash; empty without one.
     """
 
     model: str
@@ -109,6 +111,7 @@ class Linear(Estimates, Printable):
     aside: list[int] = field(default_factory=list)
     weighted: str = ""
     strata_terms: list[str] = field(default_factory=list)
+    mark: str = ""
     _cov: Floats = field(default_factory=lambda: np.empty((0, 0)), repr=False)
     _vcov: _core.Covariance | None = field(default=None, repr=False)
     _vcov_notes: list[str] = field(default_factory=list, repr=False)

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from crewe.exceptions import InputError, fault, shown_labels
 from crewe.frames.column import Columns
+from crewe.frames.fingerprint import fingerprint
 from crewe.frames.source import Source, build, label_of, numbers
 from crewe.models.estimates import columns_of
 from crewe.tables.display import Table, number, p_value, stars
@@ -60,17 +61,18 @@ class Margins(Printable):
     counts: list[int] = field(default_factory=list, repr=False)
     compare: str = "difference"
     described: str = ""
+    fingerprint: dict[str, Any] | None = field(default=None, repr=False)
 
     def tidy(self) -> Any:
         """Give the levels: `level, by, estimate, std_error, statistic, df, p_value, conf_low, conf_high`."""
-        return build(self._levels, self.implementation)
+        return build(self._levels, self.implementation, synthetic=self.synthetic)
 
     def contrasts(self) -> Any:
         """Give the comparisons with the first level, with the same columns and `contrast` for `level`.
 
         Ratios stand with their limits as they are; their `std_error`, `statistic` and `p_value` are of the logarithm.
         """
-        return build(self._contrasts, self.implementation)
+        return build(self._contrasts, self.implementation, synthetic=self.synthetic)
 
     def methods(self) -> list[str]:
         """Say in plain sentences what was done."""
@@ -204,6 +206,11 @@ def margins(
         _methods=[*fit._margin_methods(at), *fit.methods()],
         counts=[_count(design.columns, setting) for setting in settings],
         compare=compare,
+        fingerprint={
+            "fingerprint": fingerprint(design.columns),
+            "rows": design.columns.n,
+            "columns": sorted(design.columns),
+        },
     )
     return carry(made, words_of(fit))
 
@@ -252,7 +259,7 @@ def predict(fit: Linear, data: Any, kind: str, level: float | None) -> Any:
     if kind not in ("response", "link"):
         raise fault(InputError, f"kind={kind!r} is unknown", remedy="Use 'response' or 'link'")
     held = fit._needs_data()
-    implementation = fit.implementation
+    implementation, synthetic = fit.implementation, fit.synthetic
     if data is None:
         rows = held.x
         whole: NDArray[np.bool_] = np.ones(len(rows), dtype=np.bool_)
@@ -261,7 +268,8 @@ def predict(fit: Linear, data: Any, kind: str, level: float | None) -> Any:
         whole = np.asarray(np.isfinite(rows).all(axis=1))
     else:
         rows, whole = held.design.rows_of(data)
-        implementation = Source(data)._implementation
+        source = Source(data)
+        implementation, synthetic = source._implementation, synthetic or source.synthetic
     if level is None:
         table = {"estimate": held.core.predict(np.ascontiguousarray(rows[whole]), kind == "link")}
     else:
@@ -275,7 +283,7 @@ def predict(fit: Linear, data: Any, kind: str, level: float | None) -> Any:
     for key, found_values in table.items():
         spread[key] = np.full(len(rows), np.nan)
         spread[key][whole] = found_values
-    return build(spread, implementation)
+    return build(spread, implementation, synthetic=synthetic)
 
 
 def _settings(

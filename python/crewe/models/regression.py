@@ -18,6 +18,7 @@ from crewe.formula.design import Design
 from crewe.formula.names import unquoted
 from crewe.frames.arguments import checked
 from crewe.frames.source import Source, aligned, index_of, numbers
+from crewe.frames.synthetic import marked
 from crewe.models.groups import FitFamily, FitGroup, fit_family, several_formulas
 from crewe.models.linear import (
     Data,
@@ -350,6 +351,7 @@ def _from_formula(kind: type[Fitted], formula: str, data: Any, options: _Options
         if weights is None
         else f"{weights.kind.capitalize()} weights: {weights.column}",
         strata_terms=made.strata_terms,
+        mark=asked.mark,
     )
     with rows_of_the_data(built.rows):
         fitted: Fitted = fit.vcov(_kind(options.vcov, groups), options.df)
@@ -413,7 +415,7 @@ def _from_arrays(kind: type[Fitted], y: Any, x: Any, options: _Options) -> Fitte
         df_residual=core.df_residual,
         statistics=statistics,
         base_notes=notes,
-        synthetic=options.synthetic,
+        synthetic=options.synthetic or marked(y) or marked(x),
         keep_data=options.keep_data,
         implementation=None,
         data=Data(columns, outcome, core, groups, None, ids, weighted),

@@ -22,6 +22,7 @@ from crewe.formula.names import quoted, unquoted
 from crewe.frames import cells
 from crewe.frames.column import Column
 from crewe.frames.source import Source, refuse_text
+from crewe.frames.synthetic import mark, marked
 from crewe.models.groups import Results, label_among
 from crewe.models.linear import array_clusters, rows_of_the_data
 from crewe.models.trial import Trial, join, refuse_too_few, without_left_out
@@ -126,6 +127,11 @@ class Request:
     def words(self) -> Mapping[str, str]:
         """What the trial prints in place of the names of its arms."""
         return {} if self.trial is None else self.trial.words
+
+    @property
+    def mark(self) -> str:
+        """What tells the trial from others; empty without one."""
+        return "" if self.trial is None else self.trial.mark
 
     def arms(self, name: str, reference: Any = None) -> tuple[list[str], Codes]:
         """Give the levels of a column, the reference first, and each row's level (-1 is missing).
@@ -415,7 +421,6 @@ def read(
     if data is None:
         raise fault(InputError, "a formula needs data", remedy="Pass the data frame second")
     check_missing(missing, rules)
-    synthetic = bool(getattr(data, "attrs", {}).get("synthetic", False))
     source = source_of(data)
     rows = np.arange(source.n)
     if not isinstance(right, str):
@@ -429,7 +434,7 @@ def read(
         missing,
         rows,
         [],
-        synthetic,
+        source.synthetic,
         right,
         Weights.of(weights),
     )
@@ -514,7 +519,8 @@ def source_of(data: Any) -> Source:
     if not isinstance(data, dict):
         return Source(data)
     try:
-        return Source(pd.DataFrame(data))
+        made = pd.DataFrame(data)
+        return Source(mark(made) if marked(data) else made)
     except ValueError as error:
         raise fault(
             InputError,
@@ -554,7 +560,6 @@ def in_groups(
     levels, codes = cells.levels(column)
     whole = Request(source, None, None, missing, np.arange(source.n), [], False)
     kept, _ = whole.kept({by: codes < 0})
-    synthetic = bool(getattr(data, "attrs", {}).get("synthetic", False))
     given = None
     if cluster is not None and not isinstance(cluster, str):
         given = array_clusters(cluster, source.n, source.index)[0]
@@ -562,11 +567,11 @@ def in_groups(
     for i, level in enumerate(levels):
         rows = np.flatnonzero(codes == i)
         with rows_of_the_data(rows):
-            part = source.take([int(row) for row in rows])._frame.to_native()
+            part = source.take([int(row) for row in rows]).native()
             one = answer(part, cluster if given is None else given[rows])
         if not kept.all():
             said = f"{int((~kept).sum())} rows without {by} are in no group"
             (one.base_notes if hasattr(one, "base_notes") else one.notes).append(said)
-        one.synthetic = one.synthetic or synthetic
+        one.synthetic = one.synthetic or source.synthetic
         results[level] = one
     return results

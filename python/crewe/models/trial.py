@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -55,6 +56,8 @@ class Trial:
         The columns of strata, sets and what else the design balanced: nobody asks after their terms.
     sets : Sets or None
         Strata or sets of few units that have terms of their own.
+    mark : str
+        The name of the trial, and what tells it from others: two results belong together where it is the same.
     """
 
     source: Source
@@ -70,6 +73,7 @@ class Trial:
     asked: str
     apart: frozenset[str]
     sets: Sets | None
+    mark: str
     _unit: NDArray[np.uint32]
     _arm: NDArray[np.uint8]
     _arms: list[str]
@@ -345,12 +349,21 @@ def join(
         asked=asked,
         apart=frozenset({*strata, "stratum", *balanced.columns}),
         sets=sets,
+        mark=_mark(assignment),
         _unit=joined.unit,
         _arm=joined.arm,
         _arms=list(joined.arms),
         _noun=assignment.noun,
         words=assignment.design.labels,
     )
+
+
+def _mark(assignment: Any) -> str:
+    """Give the name of a trial, and a hash over its units and their arms."""
+    drawn = hashlib.sha256()
+    drawn.update("\x1f".join([*assignment._labels, *assignment.design.arms, ""]).encode())
+    drawn.update(np.asarray(assignment._arm).tobytes())
+    return f"{assignment.design.name} ({drawn.hexdigest()[:8]})"
 
 
 @dataclass

@@ -30,6 +30,8 @@ INK = "#1a1a1a"
 QUIET = "#595959"
 RULE = "#dcdcdc"
 WARNING = "#8a2b00"
+SYNTHETIC = "SYNTHETIC DATA"
+"""What every figure of synthetic data says."""
 
 RC: dict[str, Any] = {
     "font.family": "sans-serif",
@@ -351,7 +353,7 @@ def label_synthetic(ax: Axes) -> Any:
     if not hasattr(ax, "text") or hasattr(ax, "savefig") or hasattr(ax, "flat"):
         ax = made.axes[-1] if made.axes else made.add_subplot()
     label = ax.annotate(
-        "SYNTHETIC DATA",
+        SYNTHETIC,
         xy=(1.0, 1.0),
         xytext=(0, 5),
         xycoords="axes fraction",
@@ -518,7 +520,7 @@ def _parsed(text: str) -> ET.Element:
 def _label_svg(root: ET.Element) -> None:
     """Make room above a drawing and write there that its data are synthetic."""
     box = [float(part) for part in re.split(r"[\s,]+", (root.get("viewBox") or "").strip()) if part]
-    if len(box) != 4:
+    if len(box) != 4 or any(element.text == SYNTHETIC for element in root.iter("text")):
         return
     x, y, width, height = box
     size = width / 60
@@ -536,7 +538,7 @@ def _label_svg(root: ET.Element) -> None:
             "fill": WARNING,
         },
     )
-    label.text = "SYNTHETIC DATA"
+    label.text = SYNTHETIC
 
 
 def _millimetres(length: str | None) -> float:

@@ -1,48 +1,37 @@
-"""The report: sections in the order in which they were added, and what every report needs."""
+"""The report: what is added to it in order, and the formats that it is saved in."""
 
 from __future__ import annotations
 
 import datetime
-import html
-import re
-import unicodedata
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+import os
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from crewe.disclosure import Rule
 from crewe.exceptions import InputError, fault
-from crewe.files.writing import as_path, write
+from crewe.files.writing import as_path, encoded, write
 from crewe.frames.arguments import check_methods
 from crewe.plots import style
-from crewe.report import markup
-from crewe.report.page import Page, assemble
-from crewe.report.versions import versions
-from crewe.tables import protocols
-from crewe.tables.display import Table, number, p_value
-from crewe.tables.labels import pretty, sentence
-from crewe.tables.printable import Printable
-from crewe.tables.table import ModelTable
-from crewe.tables.writers.html import paragraphs
+from crewe.report import writers
+from crewe.report.blocks import Part
+from crewe.report.building import Builder, Entry
+from crewe.report.check import Checklist, check_items, checklist
+from crewe.report.document import Document, printed, strings
+from crewe.report.naming import Names
+from crewe.report.pictures import figure_picture, is_figure
+from crewe.report.protection import Ruled
+from crewe.report.writers.registry import WRITERS, by_ending
 
-
-@dataclass
-class _Section:
-    heading: str
-    slug: str
-    parts: list[str] = field(default_factory=list)
-    methods: list[tuple[str, list[str]]] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
-    warned: list[str] = field(default_factory=list)
+__all__ = ["Report", "writers"]
 
 
 class Report:
-    """One self-contained HTML file made from results, in the order in which they are added.
+    """A report made from results, in the order in which they are added: HTML, PDF, Word and `results.json`.
 
-    The contents list, the methods with their definitions, where the warnings of results stand, the
-    software and its versions, and a banner where data are synthetic are put in by the report itself. The
-    file loads nothing from anywhere, prints on A4 and can be read by screen readers. The same input
-    gives the same bytes.
+    The contents, the lists of tables and figures, the methods with their definitions, where the warnings of results
+    stand, the software and its versions, and a banner where data are synthetic are put in by the report itself. The
+    HTML file loads nothing from anywhere. The same input gives the same bytes.
 
     Parameters
     ----------
@@ -55,11 +44,20 @@ class Report:
     synthetic : bool
         Whether the whole report rests on synthetic data: a banner then heads the page and every
         figure says so. Results whose own `synthetic` is true bring the banner by themselves.
+    labels : mapping of str to str, optional
+        What columns, outcomes, arms, levels and terms are called, in every table, figure and sentence of the report:
+        `{"arm": "Service", "crewe": "Project Crewe", "days_absent": "days absent"}`. Terms that are made of them follow:
+        `arm[T.crewe]` is printed as "Service: Project Crewe", `np.log1p(days_absent)` as "logarithm of 1 + days
+        absent". Words that the caller writes stay as they are.
+    disclosure : Rule, optional
+        The rule of disclosure under which the report goes out: `cw.disclosure.DFE`. All tables are protected together,
+        figures beside them, and the report says what was done. Without one, a report that shows small counts of real
+        data says on its first page and at the foot of every page that it is not for publication.
 
     Raises
     ------
     InputError
-        Where there is no title.
+        Where there is no title, and for labels that are no text.
 
     Examples
     --------
@@ -79,20 +77,27 @@ class Report:
         author: str = "",
         date: datetime.date | str | None = None,
         synthetic: bool = False,
+        labels: Mapping[str, str] | None = None,
+        disclosure: Rule | None = None,
     ) -> None:
         if not str(title).strip():
             raise fault(
                 InputError, "a report needs a title", remedy="Write Report('What it is about')"
             )
         self.title = str(title)
-        self.subtitle = subtitle
-        self.author = author
+        self.subtitle = str(subtitle)
+        self.author = str(author)
         self.date = _date(date)
-        self.synthetic = bool(synthetic)
-        self._sections: list[_Section] = []
-        self._slugs: set[str] = {"main", "contents", "notes", "methods", "software"}
-        self._figures = 0
-        self._tables = 0
+        self._rule = _rule(disclosure)
+        self._given = bool(synthetic)
+        self._built = Builder(Names(_labels(labels)), bool(synthetic))
+        # What was added, to be read again under a rule of disclosure.
+        self._entries: list[Entry] | None = []
+
+    @property
+    def synthetic(self) -> bool:
+        """Whether anything in the report rests on synthetic data."""
+        return self._built.synthetic
 
     def add(
         self,
@@ -105,15 +110,18 @@ class Report:
         figure_caption: str = "",
         alt: str = "",
         synthetic: bool | None = None,
+        estimand: str = "",
+        items: Mapping[str, Sequence[str]] | None = None,
+        ids: Sequence[str] = (),
     ) -> Report:
-        """Add a result: its words, its table and its figure.
+        """Add a result: its words, its table and its figure; or a part in words, such as `cw.report.Estimand`.
 
         Parameters
         ----------
-        result : any result, table, data frame, or matplotlib figure or Axes
+        result : any result, table, data frame, matplotlib figure or Axes, or part in words
             What to show.
         heading : str
-            Begins a new section; without one the result joins the section before.
+            Begins a new section; without one the result joins the section before. Parts in words have a heading of their own.
         text : str
             What to say before the table, in a little Markdown.
         caption : str
@@ -125,6 +133,13 @@ class Report:
             The title of the figure and its alternative text, where `plot()` attaches none.
         synthetic : bool, optional
             Whether it rests on synthetic data; as the result or the report says otherwise.
+        estimand : str
+            The name or the outcome of the `Estimand`, added before, that its numbers estimate; that of its own outcome otherwise.
+        items : mapping of str to sequence of str, optional
+            Items of checklists that it answers, where that cannot be seen from what it is:
+            `{"CONSORT 2025": ["11", "12a"]}`. See `check`.
+        ids : sequence of str
+            Columns of a data frame that hold identifiers of people or units, and are to be printed all the same.
 
         Returns
         -------
@@ -134,53 +149,40 @@ class Report:
         Raises
         ------
         InputError
-            Where the object is nothing that can be shown.
+            Where the object is nothing that can be shown, for a data frame of real data that holds identifiers which
+            `ids=` does not name, and for an unknown estimand or item.
         """
-        if _is_figure(result):
+        if is_figure(result):
             return self.add_figure(
-                result, caption=caption, alt=alt, heading=heading, text=text, synthetic=synthetic
+                result,
+                caption=caption,
+                alt=alt,
+                heading=heading,
+                text=text,
+                synthetic=synthetic,
+                items=items,
             )
-        made_up = self._made_up(result, synthetic)
-        shown = _table_html(result)
-        drawn = not protocols.is_frame(result) and (
-            isinstance(result, protocols.Plotted) or _svg_of(result) is not None
-        )
-        if shown is None and not drawn:
+        if isinstance(result, type) and issubclass(result, Part):
             raise fault(
                 InputError,
-                f"{type(result).__name__} has nothing to show",
-                remedy="Give a result with tidy(), a table, a data frame or a figure",
+                f"{result.__name__} is the kind of a part, and not one",
+                remedy=f"Fill it in: {result.__name__}(...)",
             )
-        section = self._section(heading)
-        if text:
-            section.parts.append(markup.markdown(text))
-        if protocols.attribute(result, "design") is not None:
-            section.parts.append(_design_card(result))
-        labels: list[str] = []
-        notes = protocols.notes(result)
-        if shown is not None:
-            before = self._tables
-            shown = markup.clean(shown, self._caption, caption, section.heading)
-            labels += [f"Table {i + 1}" for i in range(before, self._tables)]
-            shown += paragraphs([sentence(note) for note in _unsaid(notes, shown, result)])
-            section.parts.append(f'<div class="table">{shown}</div>')
-        if drawn if figure is None and not protocols.formula(result) else figure:
-            self._draw(section, result, figure_caption or caption, alt, made_up, labels)
-            labels.append(f"Figure {self._figures}")
-        place = ", ".join(labels)
-        if isinstance(result, ModelTable):
-            for name, source in zip(result.names, result.sources, strict=True):
-                section.methods.append((f"{place}, {name}", protocols.methods(source)))
-        else:
-            section.methods.append((place, protocols.methods(result)))
-        # What stands under a table is only pointed to.
-        if shown is not None and notes:
-            section.warned += [label for label in labels if label.startswith("Table")]
-        else:
-            section.notes += [
-                f"{place}: {sentence(note)}" if place else sentence(note) for note in notes
-            ]
-        return self
+        return self._add(
+            Entry(
+                result,
+                heading=heading,
+                text=text,
+                caption=caption,
+                figure=figure,
+                figure_caption=figure_caption,
+                alt=alt,
+                synthetic=synthetic,
+                estimand=estimand,
+                items=_items(items),
+                ids=[ids] if isinstance(ids, str) else list(ids),
+            )
+        )
 
     def add_figure(
         self,
@@ -191,8 +193,9 @@ class Report:
         heading: str = "",
         text: str = "",
         synthetic: bool | None = None,
+        items: Mapping[str, Sequence[str]] | None = None,
     ) -> Report:
-        """Add a matplotlib figure as inline SVG.
+        """Add a matplotlib figure, as it is now.
 
         Parameters
         ----------
@@ -206,6 +209,8 @@ class Report:
             As in `add`.
         synthetic : bool, optional
             Whether to label it as synthetic; as the report says otherwise.
+        items : mapping of str to sequence of str, optional
+            As in `add`.
 
         Returns
         -------
@@ -218,317 +223,155 @@ class Report:
             Where there is neither a caption nor an alternative text.
         """
         made = style.figure_of(ax)
-        section = self._section(heading)
-        if text:
-            section.parts.append(markup.markdown(text))
-        made_up = self._made_up(ax, synthetic)
-        self._figure(section, _svg_maker(made, made_up), caption, alt or style.alt_of(made))
+        drawn = figure_picture(made, self._built.made_up(ax, synthetic), self._built.names)
+        entry = Entry(
+            drawn, heading=heading, text=text, caption=caption, alt=alt, items=_items(items)
+        )
+        return self._add(entry)
+
+    def add_text(
+        self,
+        text: str,
+        *,
+        heading: str = "",
+        items: Mapping[str, Sequence[str]] | None = None,
+    ) -> Report:
+        """Add words in a little Markdown: paragraphs, lists, `###` headings, bold, code, links."""
+        return self._add(Entry(None, heading=heading, text=text, items=_items(items)))
+
+    def _add(self, entry: Entry) -> Report:
+        self._built.add(entry)
+        if self._entries is not None:
+            self._entries.append(entry)
         return self
 
-    def add_text(self, text: str, *, heading: str = "") -> Report:
-        """Add words in a little Markdown: paragraphs, lists, `###` headings, bold, code, links."""
-        self._section(heading).parts.append(markup.markdown(text))
-        return self
+    def __getstate__(self) -> dict[str, Any]:
+        # What is printed goes along; results, with the data that they may hold, do not.
+        return {**self.__dict__, "_entries": None}
 
     @property
     def html(self) -> str:
         """The whole page."""
-        return assemble(
-            Page(
-                title=self.title,
-                subtitle=self.subtitle,
-                author=self.author,
-                date=_printed(self.date),
-                iso_date=self.date.isoformat(),
-                synthetic=self.synthetic,
-                sections=[(s.heading, s.slug, "\n".join(s.parts)) for s in self._sections],
-                methods=self._methods(),
-                notes=[
-                    (s.heading, s.slug, s.warned, s.notes)
-                    for s in self._sections
-                    if s.warned or s.notes
-                ],
-                software=versions(),
-            )
-        )
+        return str(WRITERS["html"].write(self._document()))
 
-    def save(self, path: str | Path) -> Path:
-        """Write the page and give its path; folders on the way are made.
+    def save(self, path: str | os.PathLike[str], *, disclosure: Rule | None = None) -> Path:
+        """Write the report in the format that the ending names, and give its path; folders on the way are made.
 
-        The file is written whole or not at all: where that fails, the one that was there before is untouched.
+        The endings are `.html` or `.htm` (also where there is none), `.pdf`, `.docx`, and `.json` for the numbers
+        (`crewe.results.load` reads them back). The file is written whole or not at all: where that fails, the one that
+        was there before is untouched.
+
+        Parameters
+        ----------
+        path : str or path
+            Where to.
+        disclosure : Rule, optional
+            The rule of disclosure for this file, in place of the report's own.
 
         Raises
         ------
         InputError
-            For an ending other than .html and .htm, text that is no Unicode, and a path that is a folder.
+            For another ending, text that is no Unicode, and a path that is a folder; under a rule for a report out of a
+            pickle, which holds no results, and where the rule refuses.
         CreweError
-            Where the system does not write: no room, no right, no such disk.
+            Where the system does not write: no room, no right, no such disk; and where a format needs a package that is
+            not installed.
         """
-        ending = as_path(path).suffix.lower()
-        if ending and ending not in {".html", ".htm"}:
+        format = by_ending(path) if as_path(path).suffix else WRITERS["html"]
+        document = self._document(_rule(disclosure))
+        # Half a character is refused in the same words whatever the format.
+        for text in strings(document):
+            encoded(text)
+        return write(path, format.write(document))
+
+    def check(self, standard: str, *, clusters: bool | None = None) -> Checklist:
+        """Say which items of a published list the report meets, and where; which are missing.
+
+        Parameters
+        ----------
+        standard : str
+            `"CONSORT 2025"`, `"CONSORT 2010 clusters"` (the extension of 2012) or `"EEF report"`.
+        clusters : bool, optional
+            Whether to add what a list asks of trials of clusters; where a result has clusters otherwise.
+
+        Returns
+        -------
+        Checklist
+            Prints as a table; `tidy()` has one row an item.
+
+        Raises
+        ------
+        InputError
+            For an unknown list.
+
+        Examples
+        --------
+        >>> import crewe as cw
+        >>> report = cw.Report("A randomised trial").add(cw.report.Limitations(["One site."]))
+        >>> report.check("CONSORT 2025").met
+        ['1a', '30']
+        """
+        return checklist(standard, self._built.held, self.title, clusters)
+
+    def _document(self, rule: Rule | None = None) -> Document:
+        """Give the report as every writer takes it, under a rule where there is one."""
+        front = (self.title, self.subtitle, self.author, self.date)
+        rule = rule or self._rule
+        if rule is None:
+            return self._built.document(*front)
+        if self._entries is None:
             raise fault(
                 InputError,
-                "a report is not written in the format that this ending names",
-                values=[ending],
-                remedy="Use an ending that reports are written in: '.html' or '.htm'; a browser prints the page as PDF",
+                "this report came out of a pickle, which holds no results to protect",
+                remedy="Make the report again where its results are",
             )
-        return write(path, self.html)
+        guard = Ruled(rule, [entry.source for entry in self._entries])
+        built = Builder(self._built.names, self._given, guard)
+        with guard.building():
+            for entry in self._entries:
+                built.add(entry)
+        return built.document(*front)
 
     def __repr__(self) -> str:
-        headings = [section.heading for section in self._sections if section.heading]
+        built = self._built
+        headings = [section.heading for section in built.sections if section.heading]
+        date = printed(self.date)
         return (
-            f"Report: {self.title} ({_printed(self.date)})\n"
-            f"{len(headings)} sections, {self._tables} tables, {self._figures} figures\n"
+            f"Report: {self.title} ({date})\n"
+            f"{len(headings)} sections, {built.tables} tables, {built.figures} figures\n"
             + "".join(f"  {i + 1}. {heading}\n" for i, heading in enumerate(headings))
         ).rstrip()
-
-    def _section(self, heading: str) -> _Section:
-        if heading or not self._sections:
-            self._sections.append(_Section(heading, self._slug(heading or "summary")))
-        return self._sections[-1]
-
-    def _slug(self, heading: str) -> str:
-        plain = unicodedata.normalize("NFKD", heading).encode("ascii", "ignore").decode()
-        base = re.sub(r"[^a-z0-9]+", "-", plain.lower()).strip("-") or "section"
-        if re.match(r"(table|figure|fig)-?\d", base):
-            base = f"section-{base}"
-        slug, again = base, 2
-        while slug in self._slugs:
-            slug, again = f"{base}-{again}", again + 1
-        self._slugs.add(slug)
-        return slug
-
-    def _caption(self, title: str) -> str:
-        self._tables += 1
-        words = f" {html.escape(title)}" if title else ""
-        return (
-            f'<caption id="table-{self._tables}"><span class="said">'
-            f'<span class="no">Table {self._tables}.</span>{words}</span></caption>'
-        )
-
-    def _made_up(self, result: Any, synthetic: bool | None) -> bool:
-        """Say whether this result is synthetic; the banner follows from any that is."""
-        if synthetic is None:
-            synthetic = self.synthetic or protocols.synthetic(result) or _labelled(result)
-        self.synthetic = self.synthetic or synthetic
-        return synthetic
-
-    def _draw(
-        self,
-        section: _Section,
-        result: Any,
-        caption: str,
-        alt: str,
-        made_up: bool,
-        tables: Sequence[str],
-    ) -> None:
-        caption = caption or section.heading
-        alt = alt or protocols.description(result)
-        ready = _svg_of(result)
-        if ready is not None:
-            self._figure(section, _svg_embedder(ready, made_up), caption, alt)
-            return
-        import matplotlib.pyplot as plt
-
-        made = style.figure_of(result.plot())
-        try:
-            alt = alt or style.alt_of(made)
-            if not alt and tables:
-                alt = f"{caption}. The numbers are in {' and '.join(tables)}."
-            self._figure(section, _svg_maker(made, made_up), caption, alt)
-        finally:
-            # A notebook shows every figure that is left open.
-            plt.close(made)
-
-    def _figure(
-        self, section: _Section, maker: Callable[[str, str, str], str], caption: str, alt: str
-    ) -> None:
-        if not (caption or alt):
-            raise fault(
-                InputError,
-                "a figure needs words for readers who cannot see it",
-                remedy="Pass caption= and alt=, the text to be read out in place of the figure",
-            )
-        self._figures += 1
-        n = self._figures
-        svg = maker(f"Figure {n}. {caption}".rstrip(), alt or caption, f"fig{n}")
-        words = f" {html.escape(caption)}" if caption else ""
-        section.parts.append(
-            f'<figure id="figure-{n}"><figcaption><span class="no">Figure {n}.</span>{words}'
-            f"</figcaption>{svg}</figure>"
-        )
-
-    def _methods(self) -> list[tuple[str, str, list[tuple[str, list[str]]]]]:
-        """Group the sentences by section; a result that says nothing new is left out.
-
-        Of one that differs from an earlier one in a sentence or two only these are said.
-        """
-        said: list[tuple[str, list[str]]] = []
-        groups = []
-        for section in self._sections:
-            fresh = []
-            for place, sentences in section.methods:
-                own = list(dict.fromkeys(sentences))
-                new = [one for one in own if not any(one in others for _, others in said)]
-                if not new:
-                    continue
-                like, theirs = max(
-                    said, key=lambda other: len(set(own) & set(other[1])), default=("", [])
-                )
-                shared = [one for one in own if one in theirs]
-                short = len(shared) > 1 and len(new) + len(shared) == len(own)
-                fresh.append((place, [*new, f"Otherwise as {like}."] if short else own))
-                said.append((place, own))
-            if fresh:
-                groups.append((section.heading, section.slug, fresh))
-        return groups
 
 
 check_methods(Report)
 
 
-def _svg_maker(made: Any, made_up: bool) -> Callable[[str, str, str], str]:
-    def make(title: str, desc: str, prefix: str) -> str:
-        # The label is there only while the SVG is made: the user's figure stays as it was.
-        label = style.label_synthetic(made) if made_up else None
-        labelled = made_up or style.is_synthetic(made)
-        try:
-            words = f"Synthetic data. {desc}" if labelled else desc
-            return style.to_svg(made, title, words, prefix)
-        finally:
-            if label is not None:
-                label.remove()
-
-    return make
-
-
-def _svg_embedder(ready: str, made_up: bool) -> Callable[[str, str, str], str]:
-    def make(title: str, desc: str, prefix: str) -> str:
-        words = f"Synthetic data. {desc}" if made_up else desc
-        return style.embed_svg(ready, title, words, prefix, synthetic=made_up)
-
-    return make
+def _labels(labels: Mapping[str, str] | None) -> dict[str, str]:
+    if labels is None:
+        return {}
+    if not isinstance(labels, Mapping) or not all(
+        isinstance(text, str) for pair in labels.items() for text in pair
+    ):
+        raise fault(
+            InputError,
+            "labels= takes what each name is called, as text",
+            remedy="Write labels={'days_absent': 'days absent', 'crewe': 'Project Crewe'}",
+        )
+    return dict(labels)
 
 
-def _is_figure(result: Any) -> bool:
-    return any(protocols.attribute(result, name) is not None for name in ("savefig", "transAxes"))
+def _rule(rule: Rule | None) -> Rule | None:
+    if rule is not None and not isinstance(rule, Rule):
+        raise fault(
+            InputError,
+            f"disclosure= takes a rule, not a {type(rule).__name__}",
+            remedy="Pass cw.disclosure.DFE, or a cw.disclosure.Rule of your own",
+        )
+    return rule
 
 
-def _labelled(result: Any) -> bool:
-    return _is_figure(result) and style.is_synthetic(result)
-
-
-def _svg_of(result: Any) -> str | None:
-    svg = protocols.attribute(result, "svg")
-    svg = svg() if callable(svg) else svg
-    return svg if isinstance(svg, str) else None
-
-
-def _unsaid(notes: list[str], shown: str, result: Any) -> list[str]:
-    """Give the notes that do not stand under the tables yet; those of groups stand there with or without the group."""
-    said = " ".join(html.unescape(re.sub(r"<[^>]*>", " ", shown)).split()).lower()
-
-    def there(note: str) -> bool:
-        return " ".join(note.split()).rstrip(".").lower() in said
-
-    grouped = isinstance(result, Mapping)
-    return [
-        note
-        for note in dict.fromkeys(notes)
-        if not there(note) and not (grouped and there(note.partition(": ")[2] or note))
-    ]
-
-
-_HEADS = {
-    "term": "Term",
-    "level": "Level",
-    "by": "By",
-    "estimate": "Estimate",
-    "std_error": "Standard error",
-    "statistic": "Statistic",
-    "df": "df",
-    "p_value": "p",
-    "conf_low": "95% CI, low",
-    "conf_high": "95% CI, high",
-}
-
-
-def _table_html(result: Any) -> str | None:
-    """Give a result's own HTML, or a frame or tidy result as a table, or None."""
-    if isinstance(result, Printable):
-        return result.html()
-    own = getattr(result, "_repr_html_", None)
-    columns = isinstance(result, Mapping) and not callable(own)
-    if protocols.is_frame(result) or columns:
-        return _frame_table(protocols.rows(result))
-    if callable(own):
-        return str(own())
-    if isinstance(result, protocols.Tidy):
-        return _frame_table(protocols.tidy(result))
-    return None
-
-
-def _frame_table(rows: list[dict[str, Any]]) -> str:
-    names = list(rows[0]) if rows else []
-    cells = [
-        [
-            pretty(str(row[name]))
-            if name == "term"
-            else p_value(row[name])
-            if name == "p_value" and isinstance(row[name], float)
-            else _plain_number(row[name])
-            for name in names
-        ]
-        for row in rows
-    ]
-    return Table([_HEADS.get(name, name.replace("_", " ")) for name in names], cells).html()
-
-
-def _plain_number(value: Any) -> str:
-    if hasattr(value, "item"):
-        value = value.item()
-    if isinstance(value, datetime.date):
-        return value.isoformat()
-    return number(value, 3)
-
-
-def _design_card(result: Any) -> str:
-    """Show the design that was committed to, before any of its numbers."""
-    design = result.design
-    facts: list[tuple[str, str]] = []
-
-    def fact(label: str, value: Any) -> None:
-        if value is None or value == "" or value == [] or value == {}:
-            return
-        if isinstance(value, Mapping):
-            value = ", ".join(f"{name} ({share})" for name, share in value.items())
-        elif isinstance(value, list | tuple):
-            value = ", ".join(str(item) for item in value)
-        facts.append((label, html.escape(str(value))))
-
-    fact("Trial", getattr(design, "name", None))
-    fact("Arms (ratio)", getattr(design, "arms", None))
-    unit = getattr(design, "cluster", None) or getattr(design, "unit", None)
-    fact("Unit randomised", unit)
-    fact("Strata", getattr(design, "strata", None))
-    method = getattr(design, "method", None)
-    fact("Procedure", getattr(method, "name", method))
-    made = _commitment(result)
-    if made is not None:
-        code = str(getattr(made, "digest", made))
-        label = str(getattr(made, "label", "") or "")
-        words = f"<code>{html.escape(code)}</code>"
-        facts.append(("Commitment", words + (f"<br>{html.escape(label)}" if label else "")))
-    pairs = "".join(f"<div><dt>{label}</dt><dd>{value}</dd></div>" for label, value in facts)
-    return f'<dl class="card">{pairs}</dl>'
-
-
-def _commitment(result: Any) -> Any:
-    """Give the commitment that was drawn with, or that of the design; None for observed trials."""
-    if hasattr(result, "commitment"):
-        return result.commitment
-    commit = getattr(result.design, "commitment", None)
-    return commit() if callable(commit) else commit
+def _items(items: Mapping[str, Sequence[str]] | None) -> dict[str, tuple[str, ...]]:
+    return {} if items is None else check_items(items)
 
 
 def _date(date: datetime.date | str | None) -> datetime.date:
@@ -553,14 +396,3 @@ def _date(date: datetime.date | str | None) -> datetime.date:
             f"'{date}' is not a date",
             remedy="Write it as 2016-11-01, or pass a datetime.date",
         ) from error
-
-
-_MONTHS = (
-    *("January", "February", "March", "April", "May", "June"),
-    *("July", "August", "September", "October", "November", "December"),
-)
-
-
-def _printed(date: datetime.date) -> str:
-    """Write the date as the British do, whatever the machine's locale."""
-    return f"{date.day} {_MONTHS[date.month - 1]} {date.year}"

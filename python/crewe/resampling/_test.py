@@ -155,7 +155,7 @@ def randomisation_test(
     _core.check_word("weights", str(weights))
     draws = count(draws, "draws")
     source = Source(data)
-    synthetic = synthetic or bool(getattr(data, "attrs", {}).get("synthetic", False))
+    synthetic = synthetic or source.synthetic
     options = _core.RandomisationOptions(draws, seed, alternative, level, interval, weights)
     if callable(statistic) and not isinstance(statistic, str):
         if studentised or compared is not None:

@@ -1,4 +1,4 @@
-"""Times to an event: Kaplan-Meier curves, the log-rank test and Cox's model."""
+"""Times to an event: Kaplan-Meier curves, restricted means, the log-rank test and Cox's model."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from crewe.survival._adjusted import AdjustedCurves
 from crewe.survival._cox import CoxPH, coxph
 from crewe.survival._kaplan_meier import KaplanMeier, kaplan_meier
 from crewe.survival._logrank import LogRank, logrank
+from crewe.survival._rmst import RestrictedMean, rmst
 from crewe.survival._surv import Surv
 from crewe.survival._zph import ProportionalHazards
 
@@ -15,8 +16,10 @@ __all__ = [
     "KaplanMeier",
     "LogRank",
     "ProportionalHazards",
+    "RestrictedMean",
     "Surv",
     "coxph",
     "kaplan_meier",
     "logrank",
+    "rmst",
 ]

@@ -63,6 +63,7 @@ class AdjustedCurves(Printable):
                 "conf_high": np.concatenate([curve.conf_high for curve in curves]),
             },
             self.implementation,
+            synthetic=self.synthetic,
         )
 
     def summary(self) -> Table:

@@ -9,6 +9,7 @@ from crewe import _core
 from crewe.exceptions import InputError, fault
 from crewe.frames.arguments import checked
 from crewe.frames.source import aligned, index_of, numbers
+from crewe.frames.synthetic import marked
 from crewe.models.linear import (
     array_clusters,
     design_needs_a_formula,
@@ -106,6 +107,7 @@ def coxph(
         if design is not None:
             raise design_needs_a_formula()
         rows, terms, shown = _from_arrays(formula, data, cluster, strata, weights, names)
+        synthetic = synthetic or formula.synthetic or marked(data)
         notes: list[str] = []
         words: Mapping[str, str] = {}
         implementation, cluster_name, labels = None, None if cluster is None else "cluster", []

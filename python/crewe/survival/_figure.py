@@ -20,7 +20,7 @@ _NICE = (1, 2, 2.5, 5, 10)
 def survival_figure(
     curves: Sequence[Mapping[str, Any]],
     *,
-    at_risk: Callable[[Sequence[float]], Mapping[str, Any]] | None,
+    at_risk: Callable[[Sequence[float]], Mapping[str, Sequence[str]]] | None,
     medians: Sequence[float] | None,
     end: float | None,
     step: float | None,
@@ -31,8 +31,9 @@ def survival_figure(
     kind: str,
     synthetic: bool,
     ax: Any,
+    means: tuple[float, Sequence[float]] | None = None,
 ) -> Any:
-    """Draw the curves; see :meth:`crewe.survival.KaplanMeier.plot`."""
+    """Draw the curves, and the areas under them up to a horizon where there are `means`; see :meth:`crewe.survival.KaplanMeier.plot`."""
     names = [str(curve["label"]) for curve in curves]
     styles = _style.arm_styles(names)
     last = max(float(curve["time"][-1]) for curve in curves)
@@ -46,6 +47,8 @@ def survival_figure(
         style = styles[name]
         time, survival = _steps(curve["time"], curve["survival"], 1.0, end)
         ax.step(time, survival, where="post", color=style.colour, linestyle=style.line, zorder=3)
+        if means is not None:
+            _fill_under(ax, time, survival, min(means[0], end), style.colour)
         if interval:
             for side in ("low", "high"):
                 values = np.where(np.isnan(curve[side]), curve["survival"], curve[side])
@@ -72,6 +75,8 @@ def survival_figure(
                 color=style.colour,
                 zorder=3,
             )
+    if means is not None and means[0] <= end:
+        ax.axvline(means[0], color=_style.QUIET, linewidth=0.8, linestyle=(0, (1, 1.5)), zorder=2)
     ax.set_xlim(0, end)
     ax.set_ylim(0, 1.02)
     ax.set_xticks(ticks)
@@ -85,7 +90,9 @@ def survival_figure(
     if at_risk is not None:
         counts = at_risk(ticks.tolist())
         _table_below(ax, ticks, names, counts, labels, styles)
-    _style.alt_text(ax, _alt(curves, names, labels, kind, xlabel, ylabel, end, medians, counts))
+    _style.alt_text(
+        ax, _alt(curves, names, labels, kind, xlabel, ylabel, end, medians, counts, means)
+    )
     if synthetic:
         _style.label_synthetic(ax)
     return ax
@@ -147,11 +154,19 @@ def _steps(time: Any, value: Any, start: float, end: float) -> tuple[Any, Any]:
     return time, value
 
 
+def _fill_under(ax: Any, time: Any, survival: Any, until: float, colour: str) -> None:
+    """Shade the area between a curve and the axis up to a time."""
+    inside = time <= until
+    time = np.append(time[inside], until)
+    survival = np.append(survival[inside], survival[inside][-1])
+    ax.fill_between(time, survival, step="post", color=colour, alpha=0.13, linewidth=0, zorder=1)
+
+
 def _table_below(
     ax: Any,
     ticks: Any,
     names: Sequence[str],
-    counts: Mapping[str, Any],
+    counts: Mapping[str, Sequence[str]],
     labels: Mapping[str, str],
     styles: Mapping[str, _style.ArmStyle],
 ) -> None:
@@ -175,7 +190,7 @@ def _table_below(
     put("Number at risk", 0, 0, anchor="left", transform="axes fraction", fontweight="bold")
     long = _long(names, labels)
     # 7.5-point digits are 4.8 points wide; the first count stands half to the left of nought.
-    widest = max((len(f"{counts[name][0]:,.0f}") for name in names), default=1)
+    widest = max((len(counts[name][0]) for name in names), default=1)
     beside = -max(14.0, 2.4 * widest + 6.0)
     for place, name in enumerate(names, start=1):
         # A long name has a line of its own above its numbers.
@@ -195,7 +210,7 @@ def _table_below(
             annotation_clip=False,
         )
         for x, count in zip(ticks, counts[name], strict=True):
-            put(f"{count:,.0f}", float(x), line, anchor="center", transform=axis)
+            put(count, float(x), line, anchor="center", transform=axis)
 
 
 def _alt(
@@ -207,7 +222,8 @@ def _alt(
     ylabel: str,
     end: float,
     medians: Sequence[float] | None,
-    counts: Mapping[str, Any] | None,
+    counts: Mapping[str, Sequence[str]] | None,
+    means: tuple[float, Sequence[float]] | None,
 ) -> str:
     parts = [f"{kind} curves. {ylabel} against {xlabel}, 0 to {end:g}."]
     for i, (curve, name) in enumerate(zip(curves, names, strict=True)):
@@ -217,7 +233,9 @@ def _alt(
         sentence = f"{labels.get(name, worded(name))}: {shown} at the end"
         if medians is not None and np.isfinite(medians[i]):
             sentence += f", median {medians[i]:g}"
+        if means is not None:
+            sentence += f", mean {means[1][i]:g} up to {means[0]:g}"
         if counts is not None:
-            sentence += f", {counts[name][0]:,.0f} at risk at the start"
+            sentence += f", {counts[name][0]} at risk at the start"
         parts.append(sentence + ".")
     return " ".join(parts)

@@ -14,7 +14,9 @@ from crewe.frames.arguments import checked
 from crewe.frames.source import build, numbers
 from crewe.models.linear import rows_of_the_data
 from crewe.models.request import each
+from crewe.survival._risk_counts import risk_counts, risk_written
 from crewe.survival._surv import grouped, need_text
+from crewe.tables.counts import Count, Relation, Told, cell, counted
 from crewe.tables.display import Table, number
 from crewe.tables.printable import Printable
 from crewe.tables.wording import carry, worded
@@ -42,6 +44,7 @@ class KaplanMeier(Printable):
     level: float
     notes: list[str]
     time_name: str
+    event_name: str
     synthetic: bool
     curves: list[_core.KaplanMeierCurve] = field(repr=False)
     implementation: Any = field(repr=False)
@@ -70,6 +73,7 @@ class KaplanMeier(Printable):
                 "conf_high": np.concatenate([curve.conf_high for curve in curves]),
             },
             self.implementation,
+            synthetic=self.synthetic,
         )
 
     def _medians(self) -> list[_core.Quantile]:
@@ -88,6 +92,7 @@ class KaplanMeier(Printable):
                 "conf_high": [median.conf_high for median in medians],
             },
             self.implementation,
+            synthetic=self.synthetic,
         )
 
     def medians(self) -> Any:
@@ -96,7 +101,11 @@ class KaplanMeier(Printable):
 
     def at_risk(self, times: Sequence[float]) -> Any:
         """Give the numbers at risk just before each of `times`, a column a group."""
-        return build({"time": list(times), **self._at_risk(times)}, self.implementation)
+        return build(
+            {"time": list(times), **self._at_risk(times)},
+            self.implementation,
+            synthetic=self.synthetic,
+        )
 
     def _at_risk(self, times: Sequence[float]) -> dict[str, Floats]:
         wanted = numbers(times, "times")
@@ -104,6 +113,40 @@ class KaplanMeier(Printable):
             group: curve.at_risk_at(wanted)
             for group, curve in zip(self.groups, self.curves, strict=True)
         }
+
+    def risk_table(self, times: Sequence[float]) -> Table:
+        """Give the table of the numbers at risk just before each of `times`, as a figure has it.
+
+        Parameters
+        ----------
+        times : sequence of float
+            When.
+
+        Returns
+        -------
+        Table
+
+        Examples
+        --------
+        >>> import crewe as cw
+        >>> curves = cw.kaplan_meier("Surv(week, arrest) ~ fin", cw.datasets.rossi())
+        >>> curves.risk_table([0, 26, 52]).cells()
+        [['no', '216', '187', '154'], ['yes', '216', '194', '168']]
+        """
+        wanted = numbers(times, "times")
+        counts, relations = self._risk_counts(wanted)
+        return Table(
+            [self.by or "group", *(f"{time:g}" for time in wanted)],
+            [[worded(group), *map(cell, counts[group])] for group in self.groups],
+            title=f"Numbers at risk, by {self.time_name}",
+            relations=relations,
+        )
+
+    def _risk_counts(self, times: Floats) -> tuple[dict[str, list[Count]], list[Relation]]:
+        return risk_counts(self.groups, self.curves, self.by, self.time_name, times)
+
+    def _risk_written(self, times: Sequence[float]) -> dict[str, list[str]]:
+        return risk_written(*self._risk_counts(numbers(times, "times")))
 
     def survival_at(self, times: Sequence[float]) -> Any:
         """Give the curves at any times: `term, time, estimate, std_error, conf_low, conf_high`.
@@ -124,22 +167,32 @@ class KaplanMeier(Printable):
                 "conf_high": np.concatenate([curve.conf_high for curve in read]),
             },
             self.implementation,
+            synthetic=self.synthetic,
         )
 
     def summary(self) -> Table:
         """Give the printed table."""
         percent = f"{100 * self.level:g}%"
-        rows = [
-            [
-                worded(group),
-                f"{curve.n:,}",
-                f"{curve.events.sum():g}",
-                number(median.estimate, 1),
-                number(median.conf_low, 1),
-                number(median.conf_high, 1),
-            ]
-            for group, curve, median in zip(self.groups, self.curves, self._medians(), strict=True)
-        ]
+        rows: list[list[Any]] = []
+        relations: list[Relation] = []
+        for group, curve, median in zip(self.groups, self.curves, self._medians(), strict=True):
+            at = {self.by: group} if self.by else {}
+            n, events = curve.n, float(curve.events.sum())
+            size, had = counted(n, at), counted(round(events), {**at, self.event_name: "1"})
+            if had.value <= n:
+                others = counted(n - had.value, {**at, self.event_name: "0"})
+                relations.append(Relation(size, (had, others)))
+            # Weighted events are no count of people, and are printed as they are.
+            printed = cell(had) if events.is_integer() else cell(Told(f"{events:g}", (had,)))
+            times = (median.estimate, median.conf_low, median.conf_high)
+            rows.append(
+                [
+                    worded(group),
+                    cell(size),
+                    printed,
+                    *(cell(Told(number(time, 1), (size, had))) for time in times),
+                ]
+            )
         header = [
             self.by or "group",
             "rows",
@@ -151,7 +204,11 @@ class KaplanMeier(Printable):
         title = "Kaplan-Meier" + (" (SYNTHETIC data)" if self.synthetic else "")
         notes = [f"Intervals on the {self.conf_type} scale, Greenwood's variance."]
         return Table(
-            header, rows, title=title, notes=[*notes, *[f"Note: {n}." for n in self.notes]]
+            header,
+            rows,
+            title=title,
+            notes=[*notes, *[f"Note: {n}." for n in self.notes]],
+            relations=relations,
         )
 
     def methods(self) -> list[str]:
@@ -209,7 +266,7 @@ class KaplanMeier(Printable):
                 }
                 for group, curve in zip(self.groups, self.curves, strict=True)
             ],
-            at_risk=self._at_risk,
+            at_risk=self._risk_written,
             medians=[median.estimate for median in self._medians()],
             end=end,
             step=step,
@@ -314,6 +371,7 @@ def kaplan_meier(
         level=level,
         notes=[*read.notes, *quiet],
         time_name=surv.time_name,
+        event_name=surv.event_name,
         synthetic=synthetic or read.synthetic,
         curves=curves,
         implementation=read.implementation,

@@ -66,6 +66,7 @@ class LogRank(Printable):
                 "p_value": [self.p_value] * k,
             },
             self.implementation,
+            synthetic=self.synthetic,
         )
 
     def summary(self) -> Table:

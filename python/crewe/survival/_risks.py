@@ -115,7 +115,7 @@ def predict(
         )
     core, covariance = fit._needs_core(), fit._covariance()
     held = fit.rows
-    implementation = fit.implementation
+    implementation, synthetic = fit.implementation, fit.synthetic
     if held is None:
         raise fault(
             InputError, "this fit was loaded without its data", remedy="Fit the model again"
@@ -128,7 +128,8 @@ def predict(
         whole = np.asarray(np.isfinite(rows).all(axis=1))
     else:
         rows, whole = held.design.rows_of(data)
-        implementation = Source(data)._implementation
+        source = Source(data)
+        implementation, synthetic = source._implementation, synthetic or source.synthetic
     kept = np.ascontiguousarray(rows[whole])
     confidence = fit._level(level)
     if kind in ("hazard_ratio", "link"):
@@ -165,7 +166,7 @@ def predict(
     for key in keys:
         table[key] = np.full(len(rows), np.nan)
         table[key][whole] = found[key]
-    return build(table, implementation)
+    return build(table, implementation, synthetic=synthetic)
 
 
 def _stratum(fit: CoxPH, stratum: str | None) -> int:

@@ -20,6 +20,7 @@ from crewe.formula.names import split, unquoted
 from crewe.frames import cells as _cells
 from crewe.frames.column import Columns
 from crewe.frames.source import Source, aligned, index_of, numbers
+from crewe.frames.synthetic import marked
 from crewe.models.request import need_formula, numeric, read, refuse_empty
 from crewe.tables.display import p_value
 
@@ -58,6 +59,7 @@ class Surv:
         )
         self.time_name = "time"
         self.event_name = "event"
+        self.synthetic = marked(time) or marked(event)
         if len(self.time) != len(self.event):
             raise fault(
                 InputError,
@@ -311,6 +313,9 @@ class Grouped:
     synthetic: bool
     rows: NDArray[np.int64] | None = None
     words: Mapping[str, str] = field(default_factory=dict)
+    clusters: Codes | None = None
+    cluster_name: str = ""
+    mark: str = ""
 
 
 def grouped(
@@ -324,10 +329,12 @@ def grouped(
     missing: str = "drop",
     narrow: str = "the intervals are too narrow",
     compared: bool = False,
+    clustered: bool = False,
 ) -> Grouped:
     """Read `Surv(...) ~ group` over a frame, or a `Surv` and an array of groups.
 
-    Where the groups are `compared` by a test, clusters or units of an arm that are too few are refused.
+    Where the groups are `compared` by a test, clusters or units of an arm that are too few are refused. A method that
+    is `clustered` gets the cluster of each row; to others a note says what counting rows as independent makes too narrow.
     """
     if not isinstance(formula, str):
         if not isinstance(formula, Surv):
@@ -352,7 +359,17 @@ def grouped(
         weight = (
             None if weights is None else _numbers(aligned(weights, index, "weights"), "weights")
         )
-        return Grouped(formula, groups, labels, "group", layers, weight, [], None, False)
+        return Grouped(
+            formula,
+            groups,
+            labels,
+            "group",
+            layers,
+            weight,
+            [],
+            None,
+            formula.synthetic or marked(data),
+        )
     parts = sides(formula)
     by = [] if parts.right == "1" else [unquoted(name) for name in split(parts.right, "+")]
     asked = read(data, by, design=design, cluster=cluster, missing=missing)
@@ -389,7 +406,9 @@ def grouped(
         asked.refuse_few(kept)
     rows = np.flatnonzero(kept)
     groups, labels = _combined(arms, rows)
-    notes = [*asked.notes, *([dropped] if dropped else []), *asked.independence(kept, narrow)]
+    clusters = asked.clusters(kept) if clustered else None
+    alone = [] if clustered else asked.independence(kept, narrow)
+    notes = [*asked.notes, *([dropped] if dropped else []), *alone]
     surv.time = np.ascontiguousarray(surv.time[rows])
     surv.event = np.ascontiguousarray(surv.event[rows])
     layers = None
@@ -407,6 +426,9 @@ def grouped(
         asked.synthetic,
         asked.rows[rows],
         asked.words,
+        None if clusters is None else np.ascontiguousarray(clusters.codes[rows], dtype=np.uint32),
+        "" if clusters is None else clusters.name,
+        asked.mark,
     )
 
 

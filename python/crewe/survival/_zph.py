@@ -78,6 +78,7 @@ class ProportionalHazards(Printable):
                 "p_value": self.p_value,
             },
             self.implementation,
+            synthetic=self.synthetic,
         )
 
     def summary(self) -> Table:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
+from crewe.tables.counts import Counted, Relation, within
 from crewe.tables.printable import Printable
-from crewe.tables.sheet import Cell, Sheet, Stacked, clean
+from crewe.tables.sheet import Cell, Sheet, Stacked, clean, minus
 
 
 def number(value: Any, digits: int = 4) -> str:
@@ -54,10 +55,10 @@ class Table(Printable):
     header : sequence of str
         The column headings; the first column is a row label.
     rows : sequence of sequences
-        The cells: text, numbers, or an estimate with its bracket.
+        The cells: text, numbers, counts that know whose they are, or an estimate with its bracket.
     title : str
         The caption.
-    notes : sequence of str
+    notes : sequence of str, or cells of counts
         What stands under it.
     digits : int
         Decimals for numbers that are not text already.
@@ -67,16 +68,32 @@ class Table(Printable):
         Further heading rows.
     facts : sequence of sequences of str
         The lines at the foot, parted by a rule.
+    relations : sequence of Relation
+        Which counts add up to which, beyond those that the cells hold.
     """
 
     header: Sequence[str]
     rows: Sequence[Sequence[Any]]
     title: str = ""
-    notes: Sequence[str] = field(default_factory=list)
+    notes: Sequence[Any] = field(default_factory=list)
     digits: int = 4
     align: str = ""
     heads: Sequence[Sequence[str]] = ()
     facts: Sequence[Sequence[str]] = ()
+    relations: Sequence[Relation] = field(default=(), repr=False)
+
+    def within(self, place: tuple[str, str]) -> Table:
+        """Give the table as that of one group: its counts are of that group."""
+
+        def placed(values: Sequence[Any]) -> list[Any]:
+            return [within(value, place) for value in values]
+
+        return replace(
+            self,
+            rows=[placed(row) for row in self.rows],
+            notes=placed(self.notes),
+            relations=placed(self.relations),
+        )
 
     def cells(self) -> list[list[str]]:
         """Give the rows as text."""
@@ -85,23 +102,28 @@ class Table(Printable):
     def sheet(self, alone: bool = True) -> Sheet:
         """Give the table as the writers of formats take it."""
 
-        def words(row: Sequence[str]) -> tuple[str, ...]:
+        def words(row: Sequence[Any]) -> tuple[str, ...]:
             return tuple(clean(str(cell)) for cell in row)
 
         return Sheet(
             title=clean(str(self.title)),
             notes=words(self.notes),
             heads=tuple(map(words, [self.header, *self.heads])),
-            rows=tuple(tuple(map(self._cell, row)) for row in self.rows),
+            rows=tuple(
+                tuple(self._cell(value, label=j == 0) for j, value in enumerate(row))
+                for row in self.rows
+            ),
             facts=tuple(map(words, self.facts)),
             align=self.align or "l" + "r" * (len(self.header) - 1),
             alone=alone,
         )
 
-    def _cell(self, value: Any) -> Cell:
+    def _cell(self, value: Any, *, label: bool) -> Cell:
         if isinstance(value, Stacked):
-            return Stacked(clean(value.top), clean(value.below))
-        return clean(number(value, self.digits))
+            return Stacked(minus(clean(value.top)), minus(clean(value.below)))
+        text = clean(str(value) if isinstance(value, Counted) else number(value, self.digits))
+        # The names of rows are the data's, whatever they look like.
+        return text if label else minus(text)
 
     def _panels(self) -> Sequence[Table]:
         return [self]

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, overload
 # The folder registers its formats when it is imported.
 from crewe.frames.arguments import check_methods
 from crewe.tables import writers
+from crewe.tables.synthetic import print_as_synthetic
 from crewe.tables.wording import print_in_own_words
 from crewe.tables.writers.registry import WRITERS, Written, by_ending
 
@@ -27,6 +28,7 @@ class Printable(Written):
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
+        print_as_synthetic(cls)
         print_in_own_words(cls)
         check_methods(cls)
 

@@ -15,6 +15,7 @@ import narwhals as nw
 from crewe import _core
 from crewe.exceptions import InputError, fault
 from crewe.frames.cells import is_missing
+from crewe.frames.synthetic import marked
 
 
 @runtime_checkable
@@ -139,10 +140,8 @@ def level_of(result: Any, level: float | None = None) -> float:
 
 
 def synthetic(result: Any) -> bool:
-    """Say whether a result rests on synthetic data, as it or the attributes of a frame say."""
-    attributes = getattr(result, "attrs", None)
-    marked = isinstance(attributes, Mapping) and bool(attributes.get("synthetic"))
-    return marked or attribute(result, "synthetic") is True
+    """Say whether a result rests on synthetic data, as it or the frame itself says."""
+    return marked(result) or attribute(result, "synthetic") is True
 
 
 def tidy(result: Any, level: float | None = None) -> list[dict[str, Any]]:

@@ -81,6 +81,27 @@ def clean(text: str) -> str:
     return _CONTROL.sub("", _BREAK.sub("\n", text))
 
 
+_HYPHEN = re.compile(r"(?<![\w.\u2010-\u2015-])-(?=[£$€]?[\d.])")
+_NUMERIC = re.compile("[(\\[]?[\N{MINUS SIGN}+£$€]*[\\d.]")
+_MINUS = re.compile("\N{MINUS SIGN}(?=[\\d.])")
+
+
+def minus(text: str) -> str:
+    r"""Write the sign of negative numbers as a minus, which is as wide as a plus.
+
+    Examples
+    --------
+    >>> minus("-0.16 (-1.2 to 3)"), minus("2016-11-01"), minus("1.5e-05")
+    ('−0.16 (−1.2 to 3)', '2016-11-01', '1.5e-05')
+    """
+    return _HYPHEN.sub("\N{MINUS SIGN}", text)
+
+
+def hyphen(text: str) -> str:
+    """Write the sign of negative numbers as programs read it; words stay as they are."""
+    return _MINUS.sub("-", text) if _NUMERIC.match(text) else text
+
+
 def one_line(text: str) -> str:
     r"""Write line breaks and tabs as spaces, where either would end a row or a column.
 

@@ -27,6 +27,7 @@ PRINTS = (
     "describe",
     "methods",
     "plot",
+    "risk_table",
     "summary",
     "svg",
     "table",

@@ -5,17 +5,19 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from crewe.tables.sheet import Sheet
+from crewe.tables.sheet import Sheet, hyphen
 from crewe.tables.writers.registry import writer
 
 
 @writer("csv", ".csv")
 def csv(sheet: Sheet) -> str:
-    """Give headings and rows as comma-separated values, each cell as it is printed.
+    """Give headings and rows as comma-separated values, each cell as it is printed but for the sign of negative numbers.
 
     Title and notes are no cells and are left out. The digits behind the cells are in `tidy()`.
     """
-    lines = [_line(row) for row in sheet.lines()]
+    # A spreadsheet reads -1 as a number and no other sign.
+    body = [[row[0], *map(hyphen, row[1:])] for row in [*sheet.body(), *map(list, sheet.facts)]]
+    lines = [_line(row) for row in [*map(list, sheet.heads), *body]]
     # Of several tables each says which it is.
     return "\n".join(lines if sheet.alone or not sheet.title else [_line([sheet.title]), *lines])
 

@@ -60,23 +60,43 @@ def document(text: str, title: str) -> bytes:
 @writer("docx", ".docx", between="<w:p/>", file=document, binary=True)
 def docx(sheet: Sheet) -> str:
     """Write the table as a Word document and give its path."""
-    heads, lines = len(sheet.heads), sheet.lines()
-    widths = _widths(lines)
-    ruled = {heads - 1, len(lines) - len(sheet.facts) - 1 if sheet.facts else heads - 1}
     return "".join(
         [
             _paragraph(sheet.title, bold=True, keep=True) if sheet.title else "",
-            f"<w:tbl><w:tblPr><w:tblW w:w='{_WIDTH}' w:type='dxa'/><w:tblBorders>"
+            table(sheet, _widths(sheet.lines())),
+            *(_paragraph(note, size=16) for note in sheet.notes),
+        ]
+    )
+
+
+def table(sheet: Sheet, widths: Sequence[int], size: int = 18, *, whole: bool = False) -> str:
+    """Give the table alone.
+
+    The widths of its columns are twentieths of a point, the size of its letters halves of one; one that is `whole` is not
+    parted by the end of a page.
+    """
+    heads, lines = len(sheet.heads), sheet.lines()
+    ruled = {heads - 1, len(lines) - len(sheet.facts) - 1 if sheet.facts else heads - 1}
+    return "".join(
+        [
+            f"<w:tbl><w:tblPr><w:tblW w:w='{sum(widths)}' w:type='dxa'/><w:tblBorders>"
             "<w:top w:val='single' w:sz='8'/><w:bottom w:val='single' w:sz='8'/>"
             "</w:tblBorders><w:tblLayout w:type='fixed'/></w:tblPr><w:tblGrid>",
             *(f"<w:gridCol w:w='{width}'/>" for width in widths),
             "</w:tblGrid>",
             *(
-                _row(line, widths, sheet.align, head=i < heads, rule=i in ruled)
+                _row(
+                    line,
+                    widths,
+                    sheet.align,
+                    size,
+                    head=i < heads,
+                    rule=i in ruled,
+                    keep=i < heads or (whole and i < len(lines) - 1),
+                )
                 for i, line in enumerate(lines)
             ),
             "</w:tbl>",
-            *(_paragraph(note, size=16) for note in sheet.notes),
         ]
     )
 
@@ -112,11 +132,20 @@ def _paragraph(
     return f"<w:p><w:pPr>{place}</w:pPr><w:r><w:rPr>{look}</w:rPr>{_words(text)}</w:r></w:p>"
 
 
-def _row(row: Sequence[str], widths: Sequence[int], align: str, *, head: bool, rule: bool) -> str:
+def _row(
+    row: Sequence[str],
+    widths: Sequence[int],
+    align: str,
+    size: int,
+    *,
+    head: bool,
+    rule: bool,
+    keep: bool,
+) -> str:
     line = "<w:tcBorders><w:bottom w:val='single' w:sz='4'/></w:tcBorders>" if rule else ""
     cells = "".join(
         f"<w:tc><w:tcPr><w:tcW w:w='{width}' w:type='dxa'/>{line}</w:tcPr>"
-        + _paragraph(text, bold=head, size=18, right=place == "r")
+        + _paragraph(text, bold=head, size=size, right=place == "r", keep=keep)
         + "</w:tc>"
         for text, width, place in zip(row, widths, align, strict=True)
     )

@@ -19,7 +19,7 @@ _STYLE = (
     "thead tr:first-child>*{border-top:2px solid}thead tr:last-child>*{border-bottom:1px solid}"
     "tbody.facts tr:first-child>*{border-top:1px solid}"
     "tbody:last-child tr:last-child>*{border-bottom:2px solid}"
-    ".models td,.models thead th:not(:first-child){padding-right:2rem}.stars{position:absolute}.se{color:#505050}"
+    ".starred td,.starred thead th:not(:first-child){padding-right:2rem}.lines{white-space:pre-line}.stars{position:absolute}.se{color:#505050}"
     ".crewe-note{color:#505050;font-size:13px;margin:.5rem 0 0;max-width:60rem}"
 )
 
@@ -65,21 +65,27 @@ def page(text: str, title: str) -> str:
 @writer("html", ".html", ".htm", between="", file=page)
 def html(sheet: Sheet) -> str:
     """Give the table as HTML: a caption, column and row headings in `th` with a scope."""
+    caption = f"<caption>{escape(sheet.title)}</caption>" if sheet.title else ""
+    return scrolled(table(sheet, caption)) + paragraphs(sheet.notes)
+
+
+def table(sheet: Sheet, caption: str) -> str:
+    """Give the table alone, under a caption that is HTML already."""
     looks = [
         "" if j == 0 or place == "r" else ' class="left"' for j, place in enumerate(sheet.align)
     ]
     heads = [_head(row, looks, first=i == 0) for i, row in enumerate(sheet.heads)]
     body = "".join(_row(row, looks) for row in sheet.rows)
     facts = "".join(_row(row, looks) for row in sheet.facts)
-    stacked = any(isinstance(cell, Stacked) for row in sheet.rows for cell in row)
-    table = (
-        f'<table class="crewe{" models" if stacked else ""}">'
-        + (f"<caption>{escape(sheet.title)}</caption>" if sheet.title else "")
+    stacked = [cell for row in sheet.rows for cell in row if isinstance(cell, Stacked)]
+    look = " models" if stacked else ""
+    look += " starred" if any(cell.top.endswith("*") for cell in stacked) else ""
+    return (
+        f'<table class="crewe{look}">{caption}'
         + f"<thead>{''.join(heads)}</thead><tbody>{body}</tbody>"
         + (f'<tbody class="facts">{facts}</tbody>' if facts else "")
         + "</table>"
     )
-    return scrolled(table) + paragraphs(sheet.notes)
 
 
 def _head(row: Sequence[str], looks: Sequence[str], *, first: bool) -> str:
@@ -102,7 +108,8 @@ def _row(row: Sequence[Cell], looks: Sequence[str]) -> str:
 
 def _cell(cell: Cell) -> str:
     if isinstance(cell, str):
-        return escape(cell)
+        # An estimate with its interval under it.
+        return f'<span class="lines">{escape(cell)}</span>' if "\n" in cell else escape(cell)
     # The stars hang, so that the numbers stand under each other.
     plain = cell.top.rstrip("*")
     marks = cell.top[len(plain) :]
