@@ -33,9 +33,9 @@ grid = _grid()
 CASES = grid.cases()
 
 
-@pytest.mark.parametrize("index", range(len(CASES)), ids=[case.name for case in CASES])
-def test_closed_forms_are_what_trials_do(index) -> None:
-    found = grid.run(CASES[index], 1500, index)
+@pytest.mark.parametrize("case", CASES, ids=[case.name for case in CASES])
+def test_closed_forms_are_what_trials_do(case) -> None:
+    found = grid.run(case, 1500)
     assert found.within, f"{found.closed:.3f} against {found.simulated:.3f} ({found.error:.3f})"
 
 

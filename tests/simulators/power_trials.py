@@ -185,6 +185,27 @@ def sizes_robust(
     return share(found)
 
 
+def sizes_weighted(
+    rng: Rng, reps: int, *, sizes: list[int], treated: int, icc: float, effect: float
+) -> float:
+    """Clusters of these sizes, shuffled between arms; means weighted by their true precision, z test."""
+    sizes_ = np.asarray(sizes, dtype=float)
+    z = np.repeat([1.0, 0.0], [treated, len(sizes) - treated])
+    found = []
+    for n in chunks(reps, 4 * len(sizes)):
+        order = rng.permuted(np.tile(sizes_, (n, 1)), axis=1)
+        variance = icc + (1 - icc) / order
+        y = np.sqrt(variance) * rng.standard_normal(order.shape) + effect * z
+        w = 1 / variance
+        estimate, spread = 0.0, 0.0
+        for sign, arm in ((1, z == 1), (-1, z == 0)):
+            total = w[:, arm].sum(axis=1)
+            estimate = estimate + sign * (w[:, arm] * y[:, arm]).sum(axis=1) / total
+            spread = spread + 1 / total
+        found.append(np.abs(estimate) / np.sqrt(spread) > critical(0.05, np.inf))
+    return share(found)
+
+
 def interaction(
     rng: Rng, reps: int, *, arm: int, m: int, inside: int, icc: float, effect: float
 ) -> float:
