@@ -175,11 +175,12 @@ floors: setup
 reference:
 	for script in tests/reference/*.R; do Rscript $$script || exit 1; done
 
-evidence:
+evidence: setup
 	cargo run --release --quiet -p crewe-evidence -- --out docs/evidence
 	CREWE_LEDGER_FULL=1 cargo test --release --quiet -p crewe --test ledger_torture > $(TARGET)/ledger.txt
 	mv $(TARGET)/ledger.txt docs/evidence/ledger.txt
 	cargo run --release --quiet -p crewe-evidence -- --out docs/evidence --pages
+	PYTHONPATH=python $(BIN)/python tests/evidence_power.py
 
 clean:
 	rm -rf $(VENV) $(BENCH_VENV) out site

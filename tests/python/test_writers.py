@@ -159,6 +159,7 @@ def results() -> dict[str, Any]:
         "randomisation": cw.randomisation_test("t ~ arm", frame, seen, draws=99, seed=1),
         "power": plan,
         "powers": cw.power.table(**known, icc=[0.36, 1]),
+        "together": cw.power.several({"a": plan, "b": plan}, correlation=0.3),
         "curve": plan.curve(values=[132, 286]),
         "models": cw.table({"All": fit, "Logit": logit}, title="Two models", notes=["A note."]),
         "intervals": cw.table([fit], show="conf_int", star=False),
