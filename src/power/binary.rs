@@ -18,7 +18,8 @@
 
 use serde::Serialize;
 
-use super::answer::{self, Answer, Direction, Scale, Written};
+pub use super::answer::Direction;
+use super::answer::{self, Answer, Scale, Written};
 use super::outcome::{Arms, Outcome};
 use super::plan::Plan;
 use crate::setters::setters;

@@ -44,7 +44,7 @@ pub fn sf(t: f64, df: f64, noncentrality: f64) -> f64 {
 /// there, by Gauss's nodes on pieces as narrow as the density.
 pub(super) fn between(low: f64, high: f64, c: f64, df: f64) -> f64 {
     let end = (low - high) / (2.0 * c);
-    if !(end > 0.0) {
+    if end.is_nan() || end <= 0.0 {
         return 0.0;
     }
     // Density of S: that of `cdf` over `u = ln S`, its constant from the same sum over the whole line.
