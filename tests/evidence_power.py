@@ -375,11 +375,10 @@ def page(found: list[Found], reps: int) -> str:
             if one.case.outcome != outcome:
                 continue
             kind = "exact" if one.case.off == 0 else "approximate"
+            gap = round(100 * one.gap, 1) + 0.0  # never -0.0
             lines.append(
                 f"| {one.case.name} | {100 * one.closed:.1f} | {100 * one.simulated:.1f} | "
-                f"{100 * one.gap:+.1f} | {100 * one.error:.2f} | {kind} |".replace(
-                    "+0.0 |", "0.0 |"
-                )
+                f"{gap:+.1f} | {100 * one.error:.2f} | {kind} |".replace("| -", "| −")
             )
         reasons = dict.fromkeys(
             one.case.why for one in found if one.case.outcome == outcome and one.case.why

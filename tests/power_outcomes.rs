@@ -187,7 +187,7 @@ fn what_no_trial_can_have_is_refused_in_plain_words() {
     refused("nothing is left to solve for", whole().power(0.8));
     let mut open = whole();
     (open.r2, open.effect) = (None, None);
-    refused("2 quantities are left out", open);
+    refused("3 quantities are left out", open);
     let times = |plan: Plan| {
         survival::power(&survival::Survival::new(0.5, survival::Method::Wald, plan)).unwrap_err()
     };
