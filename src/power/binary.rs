@@ -109,7 +109,7 @@ setters!(Binary, direction: some(Direction), scale: plain(Scale));
 ///
 /// # Errors
 /// A rate outside 0 to 1, an effect of nil or one that leaves 0 to 1, a direction that contradicts the effect's
-/// sign, and whatever [`solve`] refuses. A power out of reach is a result, with its ceiling.
+/// sign, and whatever [`crate::power::solve`] refuses. A power out of reach is a result, with its ceiling.
 ///
 /// ```
 /// use crewe::power::{ClusterSize, Plan, binary::{Binary, Method, power}};

@@ -14,7 +14,7 @@
 //! | blocks | nothing: `r2_cluster` holds what they explain | K - B - 1 - g |
 //! | three levels, s subclusters with an ICC rho_2 of their own | + rho_2 f_w M/s; (1 - rho - rho_2) f_w | K - 2 - g |
 //! | groups in the treated arm alone | the control arm has v = f_w | Welch's, from groups - 1 and controls - 1, less g |
-//! | periods | [`super::periods`] | K - 2 - g |
+//! | periods | [`super::Periods`] | K - 2 - g |
 //!
 //! `g` counts covariates of clusters. A baseline measurement with correlations `r_c` of clusters and `r_s` of members
 //! multiplies `v` by `1 - r^2` (a covariate) or `2 (1 - r)` (a change), `r` their mean weighted by the two parts of `v`
