@@ -18,8 +18,10 @@ mod newton;
 pub mod ols;
 mod pass;
 mod rows;
+mod saturated;
 mod separation;
 pub mod weights;
+mod whitened;
 
 pub use accumulate::{Accumulated, AccumulatedFit};
 pub use estimates::{Estimates, Refit};
