@@ -449,6 +449,12 @@ class Design(Printable):
         ids = identifiers(source, self.id_column) if whole is None else (self.id_column, whole)
         return _core.Units(self._core_unit(), ids, strata, arrival, factors, covariates)
 
+    def _with_seed(self, seed: int) -> Design:
+        """Give the same design under another seed."""
+        made = object.__new__(Design)
+        made.__dict__.update({**self.__dict__, "seed": seed})
+        return made
+
     def _need_order(self, order: str | None) -> None:
         # The core refuses too, but does not know what the argument is called here.
         if order is None and self.method.needs_order:

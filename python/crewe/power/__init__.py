@@ -16,5 +16,25 @@ from __future__ import annotations
 from crewe.power._binary import BinaryPower, binary
 from crewe.power._compare import Comparison, project_crewe, table
 from crewe.power._curve import Curve
+from crewe.power._outcomes import BinaryOutcome, ContinuousOutcome
+from crewe.power._simulate import mdes, simulate
+from crewe.power._simulated import Measure, SimulatedEffect, SimulatedPower
+from crewe.power._trial import ClusterSizes, LinearModel
 
-__all__ = ["BinaryPower", "Comparison", "Curve", "binary", "project_crewe", "table"]
+__all__ = [
+    "BinaryOutcome",
+    "BinaryPower",
+    "ClusterSizes",
+    "Comparison",
+    "ContinuousOutcome",
+    "Curve",
+    "LinearModel",
+    "Measure",
+    "SimulatedEffect",
+    "SimulatedPower",
+    "binary",
+    "mdes",
+    "project_crewe",
+    "simulate",
+    "table",
+]
