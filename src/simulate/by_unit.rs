@@ -108,7 +108,6 @@ impl Basis {
 pub(super) struct Buffers {
     a: Vec<f64>,
     c: Vec<f64>,
-    left: Vec<f64>,
     outer: Vec<f64>,
 }
 
@@ -134,7 +133,7 @@ impl Basis {
     /// Fits the model to the sums of the units' outcomes; nothing where the arm has no coefficient, or it no variance.
     pub fn fit(&self, treated: &[f64], totals: &[f64], kind: Vcov, buffers: &mut Buffers) -> Option<Coefficient> {
         let (columns, units) = (self.columns, self.rows.len());
-        let Buffers { a, c, left, outer } = buffers;
+        let Buffers { a, c, outer } = buffers;
         a.clear();
         a.resize(columns, 0.0);
         c.clear();
@@ -168,7 +167,6 @@ impl Basis {
             outer.clear();
             outer.resize(width * width, 0.0);
         }
-        left.clear();
         let (mut sum, mut residuals, mut own, mut pairs) = (0.0, 0.0, 0.0, 0.0);
         let root = s.sqrt();
         for unit in 0..units {

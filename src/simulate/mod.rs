@@ -46,7 +46,7 @@ mod trial;
 pub use diagnosands::{Diagnosands, Measure, diagnose};
 pub use mdes::{Detectable, Search};
 pub use members::{Members, Rows};
-pub use outcomes::{Binary, Continuous, Outcome, Sharing};
+pub use outcomes::{Binary, Continuous, Count, Outcome, Sharing};
 pub use replicates::{Replicates, Status};
 pub use sizes::Sizes;
 pub use trial::{Analysis, Trial};

@@ -16,7 +16,7 @@ from __future__ import annotations
 from crewe.power._binary import BinaryPower, binary
 from crewe.power._compare import Comparison, project_crewe, table
 from crewe.power._curve import Curve
-from crewe.power._outcomes import BinaryOutcome, ContinuousOutcome
+from crewe.power._outcomes import BinaryOutcome, ContinuousOutcome, CountOutcome
 from crewe.power._simulate import mdes, simulate
 from crewe.power._simulated import Measure, SimulatedEffect, SimulatedPower
 from crewe.power._trial import ClusterSizes, LinearModel
@@ -27,6 +27,7 @@ __all__ = [
     "ClusterSizes",
     "Comparison",
     "ContinuousOutcome",
+    "CountOutcome",
     "Curve",
     "LinearModel",
     "Measure",

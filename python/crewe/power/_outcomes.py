@@ -15,11 +15,10 @@ Sharing: TypeAlias = Literal["beta_binomial", "latent_normal", "shared_draw"]
 
 @dataclass(frozen=True)
 class _Outcome:
-    """What all outcomes have: a baseline that may be a column, an effect, a correlation."""
+    """What all outcomes have: a baseline that may be a column, and an effect."""
 
     baseline: float | str
     effect: float
-    icc: float
 
     @property
     def column(self) -> str | None:
@@ -78,6 +77,7 @@ class BinaryOutcome(_Outcome):
     'beta_binomial'
     """
 
+    icc: float
     sharing: Sharing
 
     @checked
@@ -124,6 +124,7 @@ class ContinuousOutcome(_Outcome):
     1.0
     """
 
+    icc: float
     sd: float
 
     @checked
@@ -139,3 +140,53 @@ class ContinuousOutcome(_Outcome):
     @property
     def _name(self) -> str:
         return "continuous"
+
+
+@dataclass(frozen=True, init=False)
+class CountOutcome(_Outcome):
+    """A count whose rate members of a cluster share in part.
+
+    Parameters
+    ----------
+    baseline : float or str
+        The mean count of a member of the control arm (at most 500), or the column of the units'
+        frame that holds each row's own.
+    effect : float
+        The mean count of the treated less that of the control arm.
+    cv : float
+        The coefficient of variation of the clusters' rates: their standard deviation over their
+        mean (Hayes and Bennett's k).
+
+    Notes
+    -----
+    Counts are Poisson given the cluster's factor, which is gamma with mean 1 and variance cv².
+    Hayes and Bennett (1999, doi:10.1093/ije/28.2.319).
+
+    Examples
+    --------
+    >>> import crewe as cw
+    >>> days = cw.power.CountOutcome(baseline=4, effect=-1, cv=0.5)
+    >>> days.icc
+    0.5
+    """
+
+    cv: float
+
+    @checked
+    def __init__(self, *, baseline: float | str, effect: float, cv: float) -> None:
+        put = object.__setattr__
+        put(self, "baseline", baseline if isinstance(baseline, str) else real("baseline", baseline))
+        put(self, "effect", real("effect", effect))
+        put(self, "cv", real("cv", cv))
+
+    @property
+    def icc(self) -> float | None:
+        """The intra-cluster correlation of the control arm's counts; None where each row has its own mean."""
+        if isinstance(self.baseline, str):
+            return None
+        between = self.baseline * self.cv**2
+        return between / (1 + between)
+
+    @property
+    def _name(self) -> str:
+        return "count"

@@ -77,7 +77,7 @@ def simulate(
     units : data frame or ClusterSizes
         The units to be randomised, a row a member (a child of a family), with the columns that
         strata, procedure and analysis name; or sizes alone (:class:`ClusterSizes`).
-    outcome : BinaryOutcome or ContinuousOutcome
+    outcome : BinaryOutcome, ContinuousOutcome or CountOutcome
         How outcomes come about.
     analysis : str or LinearModel
         The planned analysis: the coefficient of the arm in a linear model, with terms for the

@@ -81,9 +81,10 @@ class _Simulated(Printable):
         return len(self.trial.units)
 
     @property
-    def icc(self) -> float:
-        """The intra-cluster correlation."""
-        return self.outcome.icc
+    def icc(self) -> float | None:
+        """The intra-cluster correlation, where there is one."""
+        found: float | None = getattr(self.outcome, "icc", None)
+        return found
 
     @property
     def alpha(self) -> float:
@@ -123,7 +124,7 @@ class SimulatedPower(_Simulated):
         estimates), mean_std_error, coverage, type_s, type_m, convergence.
     effect : float
         The effect that was simulated.
-    outcome : BinaryOutcome or ContinuousOutcome
+    outcome : BinaryOutcome, ContinuousOutcome or CountOutcome
         How outcomes came about.
     sims, seed : int
         The number of replicates, and what their random numbers follow from.

@@ -239,7 +239,7 @@ def read_trial(
         raise fault(
             InputError,
             f"a {type(outcome).__name__} does not say how outcomes come about",
-            remedy="Give cw.power.BinaryOutcome(...) or cw.power.ContinuousOutcome(...)",
+            remedy="Give cw.power.BinaryOutcome, ContinuousOutcome or CountOutcome",
         )
     model = LinearModel(analysis) if isinstance(analysis, str) else analysis
     if not isinstance(model, LinearModel):

@@ -5,12 +5,14 @@
 
 mod binary;
 mod continuous;
+mod count;
 mod generator;
 
 use serde::{Deserialize, Serialize};
 
 pub use binary::{Binary, Sharing};
 pub use continuous::Continuous;
+pub use count::Count;
 pub(super) use generator::{Baseline, Generator, Groups};
 
 use self::generator::Entry;
@@ -60,6 +62,8 @@ registry! {
     Binary in binary,
     /// Normal.
     Continuous in continuous,
+    /// A count.
+    Count in count,
 }
 
 impl Outcome {
