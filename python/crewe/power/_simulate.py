@@ -13,9 +13,9 @@ from crewe.exceptions import InputError, fault
 from crewe.frames.arguments import checked
 from crewe.parallel import parts, spread
 from crewe.power._outcomes import _Outcome
-from crewe.power._quantities import Direction, real, whole
+from crewe.power._quantities import Direction, real
 from crewe.power._simulated import Measure, SimulatedEffect, SimulatedPower
-from crewe.power._trial import ClusterSizes, LinearModel, Trial, read_trial
+from crewe.power._trial import ClusterSizes, LinearModel, Trial, read_trial, whole
 
 _LEAST = 250
 """The fewest replicates that are worth sending to a worker."""
@@ -28,7 +28,7 @@ def _run(work: tuple[Trial, int, int, float]) -> _core.Replicates:
 
 
 def _sims(sims: Any) -> int:
-    n = whole("sims", sims)
+    n = whole("sims", sims, "Give for instance sims=2_000")
     if not 1 <= n <= 10**9:
         raise fault(
             InputError,

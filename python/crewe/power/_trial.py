@@ -20,12 +20,27 @@ from crewe.formula.names import quoted
 from crewe.frames.arguments import checked
 from crewe.frames.source import Source
 from crewe.models.arm import beside_arm
+from crewe.models.linear import rows_of_the_data
 from crewe.models.request import read
 from crewe.power._outcomes import _Outcome
-from crewe.power._quantities import real, whole
+from crewe.power._quantities import real
 
 _ADDED = ("arm", "stratum", "probability")
 """The columns that a draw of the arms adds."""
+
+
+def whole(name: str, value: Any, remedy: str) -> int:
+    """Read a whole number from 0 on."""
+    number = real(name, value)
+    if not (math.isfinite(number) and number == math.floor(number) and number >= 0):
+        raise fault(
+            InputError, f"{name} must be a whole number", values=[f"{number:g}"], remedy=remedy
+        )
+    return int(number)
+
+
+def _size(value: Any) -> int:
+    return whole("a cluster's size", value, "Give the number of members of a cluster")
 
 
 @dataclass(frozen=True, init=False)
@@ -114,7 +129,7 @@ class ClusterSizes:
     ) -> None:
         put = object.__setattr__
         if isinstance(sizes, Mapping):
-            weights = {whole("sizes", size): real("weight", w) for size, w in sizes.items()}
+            weights = {_size(size): real("weight", w) for size, w in sizes.items()}
             wrong = [size for size, w in weights.items() if not (w >= 0 and math.isfinite(w))]
             if wrong:
                 raise fault(
@@ -125,11 +140,10 @@ class ClusterSizes:
                 )
         elif isinstance(sizes, Sequence | np.ndarray) and not isinstance(sizes, str):
             weights = {
-                size: float(n)
-                for size, n in sorted(Counter(whole("sizes", s) for s in sizes).items())
+                size: float(n) for size, n in sorted(Counter(_size(s) for s in sizes).items())
             }
         else:
-            weights = {whole("sizes", sizes): 1.0}
+            weights = {_size(sizes): 1.0}
         listed = isinstance(sizes, Sequence | np.ndarray) and clusters is None
         if clusters is None and not listed:
             raise fault(
@@ -137,8 +151,12 @@ class ClusterSizes:
                 "how many clusters there are is missing",
                 remedy="Give clusters=, both arms together, or the list of all sizes",
             )
-        fixed = tuple(whole("sizes", s) for s in sizes) if listed else None  # type: ignore[union-attr]
-        many = len(fixed) if fixed is not None else whole("clusters", clusters)
+        fixed = tuple(_size(s) for s in sizes) if listed else None  # type: ignore[union-attr]
+        many = (
+            len(fixed)
+            if fixed is not None
+            else whole("clusters", clusters, "Give the number in both arms together")
+        )
         if not 1 <= many <= 10_000_000 or not all(1 <= size <= 1_000_000 for size in weights):
             raise fault(
                 InputError,
@@ -187,6 +205,8 @@ class Trial:
         by.
     model : str
         The right-hand side of the analysis.
+    rows : array, or None
+        The places of the rows in the frame.
     notes : list of str
         What a reader must know.
     synthetic : bool
@@ -205,11 +225,16 @@ class Trial:
     covariates: NDArray[np.float64] | None
     clusters: NDArray[np.uint32] | None
     model: str
+    rows: NDArray[np.int64] | None = None
     notes: list[str] = field(default_factory=list)
     synthetic: bool = False
 
     def ready(self) -> _core.SimulatedTrial:
         """Make it ready in this process."""
+        with rows_of_the_data(self.rows):
+            return self._ready()
+
+    def _ready(self) -> _core.SimulatedTrial:
         members = (
             _core.SimulatedMembers.rows(self.unit, self.baseline, self.covariates, self.clusters)
             if self.sizes is None
@@ -376,6 +401,7 @@ def _of_frame(
         covariates=np.ascontiguousarray(rest) if rest.shape[1] else None,
         clusters=None if built.codes is None else np.ascontiguousarray(built.codes, np.uint32),
         model=asked.right,
+        rows=columns.rows,
         notes=[columns.dropped.note()] if columns.dropped.n else [],
         synthetic=asked.synthetic,
     )
