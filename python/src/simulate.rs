@@ -155,7 +155,8 @@ impl Replicates {
             ("type_m", found.type_m),
             ("convergence", found.convergence),
         ];
-        let measures = measures.map(|(name, measure)| Ok((name, Py::new(py, SimulatedMeasure::from(measure))?)));
+        let measures =
+            measures.map(|(name, measure)| Ok((name, Py::new(py, SimulatedMeasure::from(measure))?)));
         Ok(SimulatedDiagnosands {
             measures: measures.into_iter().collect::<PyResult<_>>()?,
             unanswered: found.unanswered,

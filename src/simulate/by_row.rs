@@ -11,8 +11,7 @@ use crate::{Fault, Result};
 
 /// Fits the model of the columns and, last, the arm to the rows of units that were not left out.
 pub(super) fn fit(rows: &Sorted, arm: &[u8], y: &[f64], kind: Vcov) -> Result<Option<Coefficient>> {
-    let kept: Vec<usize> =
-        (0..y.len()).filter(|&row| arm[rows.unit[row] as usize] != LEFT_OUT).collect();
+    let kept: Vec<usize> = (0..y.len()).filter(|&row| arm[rows.unit[row] as usize] != LEFT_OUT).collect();
     let width = rows.covariates.ncols();
     let mut x = Array2::zeros((kept.len(), width + 1));
     for (place, &row) in kept.iter().enumerate() {
@@ -22,8 +21,10 @@ pub(super) fn fit(rows: &Sorted, arm: &[u8], y: &[f64], kind: Vcov) -> Result<Op
         x[(place, width)] = f64::from(arm[rows.unit[row] as usize]);
     }
     let outcomes: Array1<f64> = kept.iter().map(|&row| y[row]).collect();
-    let codes: Vec<u32> =
-        kept.iter().map(|&row| rows.clusters.as_ref().map_or(rows.unit[row], |clusters| clusters[row])).collect();
+    let codes: Vec<u32> = kept
+        .iter()
+        .map(|&row| rows.clusters.as_ref().map_or(rows.unit[row], |clusters| clusters[row]))
+        .collect();
     let clusters = Clusters::new(&codes)?;
     let fit = Ols::new(outcomes.view(), x.view()).fit()?;
     let covariance = fit.vcov(kind, kind.is_clustered().then_some(&clusters))?;

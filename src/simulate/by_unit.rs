@@ -131,7 +131,13 @@ pub(super) fn has(kind: Vcov, single: bool) -> bool {
 
 impl Basis {
     /// Fits the model to the sums of the units' outcomes; nothing where the arm has no coefficient, or it no variance.
-    pub fn fit(&self, treated: &[f64], totals: &[f64], kind: Vcov, buffers: &mut Buffers) -> Option<Coefficient> {
+    pub fn fit(
+        &self,
+        treated: &[f64],
+        totals: &[f64],
+        kind: Vcov,
+        buffers: &mut Buffers,
+    ) -> Option<Coefficient> {
         let (columns, units) = (self.columns, self.rows.len());
         let Buffers { a, c, outer } = buffers;
         a.clear();

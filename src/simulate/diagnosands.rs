@@ -72,7 +72,12 @@ impl Measure {
     }
 
     fn over(self, by: f64) -> Self {
-        Self { value: self.value / by, std_error: self.std_error / by, low: self.low / by, high: self.high / by }
+        Self {
+            value: self.value / by,
+            std_error: self.std_error / by,
+            low: self.low / by,
+            high: self.high / by,
+        }
     }
 }
 

@@ -85,10 +85,12 @@ impl Trial {
         let error = (search.power * (1.0 - search.power) / n).sqrt() * -normal_quantile(0.025);
         let aims = [search.power, search.power - error, search.power + error];
         if search.sims < 100 {
-            return Err(Fault::new("a search for the smallest detectable effect needs at least 100 simulations")
-                .values([search.sims.to_string()])
-                .remedy("Give sims=2_000 or more")
-                .input());
+            return Err(Fault::new(
+                "a search for the smallest detectable effect needs at least 100 simulations",
+            )
+            .values([search.sims.to_string()])
+            .remedy("Give sims=2_000 or more")
+            .input());
         }
         let mut known = Known { trial: self, search, tried: Vec::new(), monitor };
         let (low, high) = self.bounds();
@@ -210,7 +212,8 @@ impl Known<'_> {
 
     fn unattainable(self, sign: f64, end: f64) -> Detectable {
         let effect = sign * end;
-        let power = self.tried.iter().find(|(tried, _)| *tried == effect).map_or(f64::NAN, |(_, power)| *power);
+        let power =
+            self.tried.iter().find(|(tried, _)| *tried == effect).map_or(f64::NAN, |(_, power)| *power);
         let sims = self.search.sims;
         let power = Measure::share((power * sims as f64).round() as u64, sims);
         let mut tried = self.tried;

@@ -109,10 +109,12 @@ impl Sorted {
             rows.clusters.as_ref().map_or(n, Vec::len),
         ];
         if n == 0 || lengths.iter().any(|&length| length != n) {
-            return Err(Fault::new("the rows of a simulated trial need a unit each, and columns of their length")
-                .values(lengths.map(|length| format!("{length} of {n}")))
-                .remedy("Pass columns of one data frame with at least one row")
-                .input());
+            return Err(Fault::new(
+                "the rows of a simulated trial need a unit each, and columns of their length",
+            )
+            .values(lengths.map(|length| format!("{length} of {n}")))
+            .remedy("Pass columns of one data frame with at least one row")
+            .input());
         }
         crate::codes::check(&rows.unit, n, units, "units")?;
         let mut order: Vec<u32> = (0..n as u32).collect();
@@ -129,8 +131,10 @@ impl Sorted {
             Some(given) => Array2::from_shape_fn((n, given.ncols()), |(i, j)| given[(order[i] as usize, j)]),
             None => Array2::zeros((n, 0)),
         };
-        let wrong: Vec<usize> =
-            (0..n).filter(|&i| covariates.row(i).iter().any(|x| !x.is_finite())).map(|i| order[i] as usize).collect();
+        let wrong: Vec<usize> = (0..n)
+            .filter(|&i| covariates.row(i).iter().any(|x| !x.is_finite()))
+            .map(|i| order[i] as usize)
+            .collect();
         if !wrong.is_empty() {
             return Err(Fault::new("covariates are missing or infinite")
                 .rows(wrong)

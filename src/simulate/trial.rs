@@ -177,10 +177,12 @@ impl Trial {
             }
         }
         let names = design.arm_names();
-        Err(Fault::new(format!("an arm has fewer than {LEAST} units with rows, which no analysis can compare"))
-            .values(names.iter().zip(counts).map(|(name, count)| format!("{name}: {count}")))
-            .remedy("Plan more units, or another ratio")
-            .design())
+        Err(Fault::new(format!(
+            "an arm has fewer than {LEAST} units with rows, which no analysis can compare"
+        ))
+        .values(names.iter().zip(counts).map(|(name, count)| format!("{name}: {count}")))
+        .remedy("Plan more units, or another ratio")
+        .design())
     }
 
     /// The units with rows in each arm.
@@ -277,7 +279,12 @@ impl Trial {
     }
 
     /// Runs a few replicates one after the other; with the first refusal of the model.
-    fn task(&self, numbers: Range<u64>, effect: f64, stop: &dyn Monitor) -> Result<(Replicates, Option<Error>)> {
+    fn task(
+        &self,
+        numbers: Range<u64>,
+        effect: f64,
+        stop: &dyn Monitor,
+    ) -> Result<(Replicates, Option<Error>)> {
         let mut found = Replicates::default();
         let mut refusal = None;
         let mut scratch = Scratch::new(stop);
@@ -424,7 +431,8 @@ mod tests {
         let (family, covariates, strata) = rows();
         let design = Design::new("t").arm("a", 1).arm("b", 2).cluster("family").strata(["s"]).method(method);
         let ids = Column::from_values("family", family.iter().map(|g| format!("{g:03}")));
-        let units = Units::from_rows(design.unit().unwrap(), &ids, &[Column::from_values("s", &strata)]).unwrap();
+        let units =
+            Units::from_rows(design.unit().unwrap(), &ids, &[Column::from_values("s", &strata)]).unwrap();
         let members = Rows::new(units.rows().to_vec()).covariates(covariates).into();
         let analysis = Analysis::new(vcov, 0.05);
         Trial::new(&design, &units, members, outcome.into(), analysis, &Seed::Integer(4), &NoMonitor).unwrap()
@@ -481,7 +489,11 @@ mod tests {
     /// Without an effect the diagnosands are those of a valid test; with one the estimates are unbiased.
     #[test]
     fn size_coverage_and_bias() {
-        let made = trial(Continuous { effect: 0.6, icc: 0.3, ..Continuous::default() }, Vcov::Cr2, Complete::default());
+        let made = trial(
+            Continuous { effect: 0.6, icc: 0.3, ..Continuous::default() },
+            Vcov::Cr2,
+            Complete::default(),
+        );
         let null = diagnose(&made.replicates(0..4_000, Some(0.0), &NoMonitor).unwrap(), 0.0, 0.05).unwrap();
         assert!(null.power.low < 0.05 && 0.05 < null.power.high, "{:?}", null.power);
         assert!(null.type_s.value.is_nan());

@@ -255,9 +255,18 @@ impl Generator for Binary {
         self.each(groups, treated, effect, stream, |_, row, drawn| y[row] = f64::from(u8::from(drawn)));
     }
 
-    fn totals(&self, groups: &Groups<'_>, treated: &[f64], effect: f64, stream: &mut Stream, totals: &mut [f64]) {
+    fn totals(
+        &self,
+        groups: &Groups<'_>,
+        treated: &[f64],
+        effect: f64,
+        stream: &mut Stream,
+        totals: &mut [f64],
+    ) {
         totals.fill(0.0);
-        self.each(groups, treated, effect, stream, |unit, _, drawn| totals[unit] += f64::from(u8::from(drawn)));
+        self.each(groups, treated, effect, stream, |unit, _, drawn| {
+            totals[unit] += f64::from(u8::from(drawn))
+        });
     }
 }
 
@@ -310,7 +319,10 @@ mod tests {
                 }
                 let p = 0.226;
                 let found = (together - p * p) / (p * (1.0 - p));
-                assert!((rate - p).abs() < 0.009 && (found - icc).abs() < 0.03, "{sharing} {icc}: {rate} {found}");
+                assert!(
+                    (rate - p).abs() < 0.009 && (found - icc).abs() < 0.03,
+                    "{sharing} {icc}: {rate} {found}"
+                );
             }
         }
     }
@@ -341,6 +353,9 @@ mod tests {
             rate += y[2] / 40_000.0;
             together += y[0] * y[2] / 40_000.0;
         }
-        assert!((rate - 0.2).abs() < 0.009 && ((together - 0.04) / 0.16 - least).abs() < 0.03, "{rate} {together}");
+        assert!(
+            (rate - 0.2).abs() < 0.009 && ((together - 0.04) / 0.16 - least).abs() < 0.03,
+            "{rate} {together}"
+        );
     }
 }

@@ -54,7 +54,10 @@ impl Generator for Continuous {
     }
 
     fn text(&self) -> String {
-        format!("normal outcomes with standard deviation {} and correlation {} within clusters", self.sd, self.icc)
+        format!(
+            "normal outcomes with standard deviation {} and correlation {} within clusters",
+            self.sd, self.icc
+        )
     }
 
     fn baseline(&self) -> f64 {
@@ -83,10 +86,12 @@ impl Generator for Continuous {
                 .input());
         }
         if !(effect.is_finite() && self.sd.is_finite() && self.sd > 0.0) {
-            return Err(Fault::new("the effect must be a finite number, and the standard deviation one above 0")
-                .values([format!("effect: {effect}"), format!("sd: {}", self.sd)])
-                .remedy("Give both in the units of the outcome")
-                .input());
+            return Err(Fault::new(
+                "the effect must be a finite number, and the standard deviation one above 0",
+            )
+            .values([format!("effect: {effect}"), format!("sd: {}", self.sd)])
+            .remedy("Give both in the units of the outcome")
+            .input());
         }
         let largest = groups.largest();
         let least = if largest > 1 { -1.0 / (largest as f64 - 1.0) } else { -1.0 };
@@ -125,7 +130,14 @@ impl Generator for Continuous {
         }
     }
 
-    fn totals(&self, groups: &Groups<'_>, treated: &[f64], effect: f64, stream: &mut Stream, totals: &mut [f64]) {
+    fn totals(
+        &self,
+        groups: &Groups<'_>,
+        treated: &[f64],
+        effect: f64,
+        stream: &mut Stream,
+        totals: &mut [f64],
+    ) {
         for (unit, total) in totals.iter_mut().enumerate() {
             let rows = groups.rows(unit);
             let m = rows.len();
@@ -174,7 +186,10 @@ mod tests {
                 square += y[0] * y[0] / 40_000.0;
                 together += y[1] * y[2] / 40_000.0;
             }
-            assert!((square - 1.0).abs() < 0.03 && (together - icc).abs() < 0.03, "{icc}: {square} {together}");
+            assert!(
+                (square - 1.0).abs() < 0.03 && (together - icc).abs() < 0.03,
+                "{icc}: {square} {together}"
+            );
         }
         let below = Continuous { icc: -0.51, ..Continuous::default() };
         assert!(below.check(&groups, 0.0, &[]).is_err());

@@ -101,7 +101,10 @@ impl Generator for Count {
         if self.cv == 0.0 {
             "Poisson counts".to_owned()
         } else {
-            format!("Poisson counts whose rates vary by a gamma factor between clusters, coefficient of variation {}", self.cv)
+            format!(
+                "Poisson counts whose rates vary by a gamma factor between clusters, coefficient of variation {}",
+                self.cv
+            )
         }
     }
 
@@ -144,10 +147,12 @@ impl Generator for Count {
                 .input());
         }
         if !(self.cv >= 0.0 && self.cv <= 10.0) {
-            return Err(Fault::new("the coefficient of variation of the clusters' rates must lie between 0 and 10")
-                .values([self.cv.to_string()])
-                .remedy("Give the standard deviation of the rates over their mean, such as 0.25")
-                .input());
+            return Err(Fault::new(
+                "the coefficient of variation of the clusters' rates must lie between 0 and 10",
+            )
+            .values([self.cv.to_string()])
+            .remedy("Give the standard deviation of the rates over their mean, such as 0.25")
+            .input());
         }
         Ok(())
     }
@@ -156,7 +161,14 @@ impl Generator for Count {
         self.each(groups, treated, effect, stream, |_, row, drawn| y[row] = drawn);
     }
 
-    fn totals(&self, groups: &Groups<'_>, treated: &[f64], effect: f64, stream: &mut Stream, totals: &mut [f64]) {
+    fn totals(
+        &self,
+        groups: &Groups<'_>,
+        treated: &[f64],
+        effect: f64,
+        stream: &mut Stream,
+        totals: &mut [f64],
+    ) {
         totals.fill(0.0);
         self.each(groups, treated, effect, stream, |unit, _, drawn| totals[unit] += drawn);
     }
@@ -186,7 +198,10 @@ mod tests {
             }
             let between = (cv * 4.0).powi(2);
             assert!((mean - 4.0).abs() < 0.06, "{cv}: {mean}");
-            assert!((square - 4.0 - between).abs() < 0.35 && (together - between).abs() < 0.3, "{cv}: {square} {together}");
+            assert!(
+                (square - 4.0 - between).abs() < 0.35 && (together - between).abs() < 0.3,
+                "{cv}: {square} {together}"
+            );
         }
     }
 }

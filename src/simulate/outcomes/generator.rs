@@ -1,7 +1,7 @@
 //! What every outcome offers to a simulation.
 
-use crate::rng::Stream;
 use crate::Result;
+use crate::rng::Stream;
 
 /// How an outcome stands in the registry.
 pub struct Entry {
@@ -93,5 +93,12 @@ pub trait Generator: Send + Sync {
     fn rows(&self, groups: &Groups<'_>, treated: &[f64], effect: f64, stream: &mut Stream, y: &mut [f64]);
 
     /// Draws the sum of each unit's outcomes, of the very rows that [`Generator::rows`] draws from this stream.
-    fn totals(&self, groups: &Groups<'_>, treated: &[f64], effect: f64, stream: &mut Stream, totals: &mut [f64]);
+    fn totals(
+        &self,
+        groups: &Groups<'_>,
+        treated: &[f64],
+        effect: f64,
+        stream: &mut Stream,
+        totals: &mut [f64],
+    );
 }
