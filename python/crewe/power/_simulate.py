@@ -13,9 +13,9 @@ from crewe.exceptions import InputError, fault
 from crewe.frames.arguments import checked
 from crewe.parallel import parts, spread
 from crewe.power._outcomes import _Outcome
-from crewe.power._quantities import Direction, real
+from crewe.power._quantities import Direction, real, whole
 from crewe.power._simulated import Measure, SimulatedEffect, SimulatedPower
-from crewe.power._trial import ClusterSizes, LinearModel, Trial, read_trial, whole
+from crewe.power._trial import ClusterSizes, LinearModel, Trial, read_trial
 
 _LEAST = 250
 """The fewest replicates that are worth sending to a worker."""

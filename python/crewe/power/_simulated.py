@@ -12,9 +12,10 @@ import pandas as pd
 from crewe import _core
 from crewe.plots import style as _style
 from crewe.power._outcomes import BinaryOutcome, _Outcome
-from crewe.power._quantities import Direction, percent
+from crewe.power._quantities import Direction, percent, points
 from crewe.power._trial import Trial
 from crewe.tables.display import Table, number
+from crewe.tables.labels import fixed
 from crewe.tables.printable import Printable
 
 if TYPE_CHECKING:
@@ -55,8 +56,7 @@ def _effect(outcome: _Outcome, value: float | None, signed: bool = True) -> str:
     if value is None:
         return "unattainable"
     if isinstance(outcome, BinaryOutcome):
-        text = f"{100 * value:+.1f} pp" if signed else f"{100 * value:.2f} pp"
-        return text.replace("-", "−")
+        return points(value) if signed else f"{fixed(100 * value, 2)} pp"
     return number(value)
 
 

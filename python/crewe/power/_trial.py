@@ -23,20 +23,10 @@ from crewe.models.arm import beside_arm
 from crewe.models.linear import rows_of_the_data
 from crewe.models.request import read
 from crewe.power._outcomes import _Outcome
-from crewe.power._quantities import real
+from crewe.power._quantities import real, whole
 
 _ADDED = ("arm", "stratum", "probability")
 """The columns that a draw of the arms adds."""
-
-
-def whole(name: str, value: Any, remedy: str) -> int:
-    """Read a whole number from 0 on."""
-    number = real(name, value)
-    if not (math.isfinite(number) and number == math.floor(number) and number >= 0):
-        raise fault(
-            InputError, f"{name} must be a whole number", values=[f"{number:g}"], remedy=remedy
-        )
-    return int(number)
 
 
 def _size(value: Any) -> int:

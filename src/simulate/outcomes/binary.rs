@@ -145,7 +145,8 @@ impl Binary {
 
     /// The least correlation that the outcome can have in clusters of `largest` under this probability.
     fn least(&self, p: f64, largest: usize) -> f64 {
-        let rare = p.min(1.0 - p);
+        // Rates that are differences of others may be off by a rounding.
+        let rare = p.min(1.0 - p).max(0.0);
         let others = largest as f64 - 1.0;
         match self.sharing {
             Sharing::BetaBinomial if others > rare => -rare / (others - rare),
@@ -334,6 +335,16 @@ mod tests {
         let r = latent_correlation(0.5, 0.36);
         assert!((r - (0.36 * std::f64::consts::FRAC_PI_2).sin()).abs() < 1e-9, "{r}");
         assert_eq!([latent_correlation(0.3, 0.0), latent_correlation(0.3, 1.0)], [0.0, 1.0]);
+    }
+
+    /// Alone in its cluster a member may have any correlation, and a rate that rounding takes below 0.
+    #[test]
+    fn clusters_of_one_at_a_rate_of_nought() {
+        let starts = [0, 1];
+        let groups = Groups { starts: &starts, baseline: Baseline::One(0.1), prepared: 0.0 };
+        let rare = Binary { baseline: 0.1, ..Binary::default() };
+        assert_eq!(rare.least(-2.8e-17, 1), -1.0);
+        assert!(rare.check(&groups, -0.1, &[]).is_ok());
     }
 
     /// The extended beta-binomial: just above its bound the urn gives probabilities, below it is refused.
