@@ -142,6 +142,11 @@ impl Replicates {
         self.inner.len()
     }
 
+    /// How many reject no effect at this level.
+    fn rejections(&self, alpha: f64) -> u64 {
+        self.inner.rejections(alpha)
+    }
+
     /// How the analysis fared under this effect.
     fn diagnose(&self, py: Python<'_>, effect: f64, alpha: f64) -> PyResult<SimulatedDiagnosands> {
         let found = core::diagnose(&self.inner, effect, alpha).or_raise(py)?;
@@ -211,10 +216,35 @@ impl SimulatedTrial {
         Ok(Replicates { inner })
     }
 
-    /// The smallest effect that is found with this power.
-    fn mdes(&self, py: Python<'_>, power: f64, sims: u64, fall: bool) -> PyResult<SimulatedDetectable> {
+    /// The smallest effect that is found with this power; `rejections` gives the number of rejections under an effect, where
+    /// others run the replicates.
+    #[pyo3(signature = (power, sims, fall, rejections))]
+    fn mdes(
+        &self,
+        py: Python<'_>,
+        power: f64,
+        sims: u64,
+        fall: bool,
+        rejections: Option<Py<PyAny>>,
+    ) -> PyResult<SimulatedDetectable> {
         let search = core::Search::new(power, sims).fall(fall);
-        let found = crate::pool::compute(py, |signals| self.inner.mdes(search, signals))?;
+        let found = if let Some(ask) = rejections {
+            let mut raised = None;
+            let found = self.inner.mdes_by(search, &mut |effect| {
+                let found = ask.call1(py, (effect,)).and_then(|found| found.extract(py));
+                // What was raised is what the call raises.
+                found.map_err(|error| {
+                    raised = Some(error);
+                    crewe::Error::Interrupted
+                })
+            });
+            if let Some(error) = raised {
+                return Err(error);
+            }
+            found.or_raise(py)?
+        } else {
+            crate::pool::compute(py, |signals| self.inner.mdes(search, signals))?
+        };
         let (effects, powers): (Vec<f64>, Vec<f64>) = found.tried.into_iter().unzip();
         Ok(SimulatedDetectable {
             effect: found.effect,

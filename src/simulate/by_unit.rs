@@ -158,7 +158,7 @@ impl Basis {
         }
         let s = rows - a.iter().map(|a| a * a).sum::<f64>();
         // An arm that the other columns imply has no coefficient; neither has one without rows.
-        if !(s > LEFT * rows) {
+        if s.is_nan() || s <= LEFT * rows {
             return None;
         }
         let estimate = (of_y - a.iter().zip(c.iter()).map(|(a, c)| a * c).sum::<f64>()) / s;
@@ -222,7 +222,7 @@ impl Basis {
             _ => 1.0,
         };
         let variance = factor * sum;
-        if residuals <= ROUNDING * squares || !(variance > 0.0) {
+        if residuals <= ROUNDING * squares || variance.is_nan() || variance <= 0.0 {
             return None;
         }
         let df = if satterthwaite {

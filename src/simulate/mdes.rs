@@ -75,6 +75,25 @@ impl Trial {
     /// # Errors
     /// [`crate::Error::Input`] for a power not between alpha and 1 and too few replicates; as [`Trial::replicates`].
     pub fn mdes(&self, search: Search, monitor: &dyn Monitor) -> Result<Detectable> {
+        let (alpha, mut tried) = (self.analysis.alpha, 0);
+        self.mdes_by(search, &mut |effect| {
+            check(monitor, tried, 0)?;
+            tried += 1;
+            let found = self.replicates(0..search.sims, Some(effect), &Part(monitor))?;
+            Ok(found.rejections(alpha))
+        })
+    }
+
+    /// The same where others run the replicates: `rejections` says how many of the replicates 0 to `search.sims` under an
+    /// effect reject no effect.
+    ///
+    /// # Errors
+    /// As [`Trial::mdes`]; whatever `rejections` refuses.
+    pub fn mdes_by(
+        &self,
+        search: Search,
+        rejections: &mut dyn FnMut(f64) -> Result<u64>,
+    ) -> Result<Detectable> {
         if !(search.power > self.analysis.alpha && search.power < 1.0) {
             return Err(Fault::new("the power must lie between the level of the test and 1")
                 .values([search.power.to_string()])
@@ -92,7 +111,7 @@ impl Trial {
             .remedy("Give sims=2_000 or more")
             .input());
         }
-        let mut known = Known { trial: self, search, tried: Vec::new(), monitor };
+        let mut known = Known { unit: self.unit(), search, tried: Vec::new(), rejections };
         let (low, high) = self.bounds();
         let (sign, end) = if search.fall { (-1.0, -low) } else { (1.0, high) };
         known.at(0.0)?;
@@ -119,10 +138,11 @@ impl Trial {
 
 /// The powers of effects that were tried.
 struct Known<'a> {
-    trial: &'a Trial,
+    /// A first guess at the size of an effect that has no bound.
+    unit: f64,
     search: Search,
     tried: Vec<(f64, f64)>,
-    monitor: &'a dyn Monitor,
+    rejections: &'a mut dyn FnMut(f64) -> Result<u64>,
 }
 
 impl Known<'_> {
@@ -131,11 +151,7 @@ impl Known<'_> {
         if let Some((_, power)) = self.tried.iter().find(|(tried, _)| *tried == effect) {
             return Ok(*power);
         }
-        check(self.monitor, self.tried.len() as u64, 0)?;
-        let found = self.trial.replicates(0..self.search.sims, Some(effect), &Part(self.monitor))?;
-        let alpha = self.trial.analysis.alpha;
-        let rejected = found.p_value.iter().filter(|&&p| p <= alpha).count();
-        let power = rejected as f64 / self.search.sims as f64;
+        let power = (self.rejections)(effect)? as f64 / self.search.sims as f64;
         self.tried.push((effect, power));
         Ok(power)
     }
@@ -148,7 +164,7 @@ impl Known<'_> {
 
     /// An effect of this sign under which the power is at least `aim`; the largest tried where there is none.
     fn reach(&mut self, sign: f64, aim: f64) -> Result<Option<f64>> {
-        let mut end = self.trial.unit();
+        let mut end = self.unit;
         for _ in 0..DOUBLINGS {
             if self.at(sign * end)? >= aim {
                 break;

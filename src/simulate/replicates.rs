@@ -72,6 +72,11 @@ impl Replicates {
         self.status.extend_from_slice(&later.status);
     }
 
+    /// How many reject no effect at this level; those without an answer do not.
+    pub fn rejections(&self, alpha: f64) -> u64 {
+        self.p_value.iter().filter(|&&p| p <= alpha).count() as u64
+    }
+
     /// How many have this state.
     pub fn count(&self, status: Status) -> usize {
         self.status.iter().filter(|&&found| found == status).count()

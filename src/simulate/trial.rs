@@ -217,9 +217,10 @@ impl Trial {
                 for unit in 0..self.units {
                     let (first, end) = (rows.starts[unit] as usize, rows.starts[unit + 1] as usize);
                     values.push(1.0);
-                    match first < end {
-                        true => values.extend(rows.covariates.row(first)),
-                        false => values.resize((unit + 1) * width, 0.0),
+                    if first < end {
+                        values.extend(rows.covariates.row(first));
+                    } else {
+                        values.resize((unit + 1) * width, 0.0);
                     }
                     sizes.push((end - first) as f64);
                 }
@@ -461,11 +462,11 @@ mod tests {
         ];
         let left_out = Complete::default().misfits(Misfits::LeaveOut);
         for outcome in outcomes {
-            for method in [Complete::default(), left_out.clone()] {
+            for method in [Complete::default(), left_out] {
                 for vcov in [Vcov::Cr0, Vcov::Cr1, Vcov::Cr1s, Vcov::Cr2, Vcov::Cr3] {
-                    let fast = trial(outcome.clone(), vcov, method.clone());
+                    let fast = trial(outcome.clone(), vcov, method);
                     assert!(fast.by_unit.is_some());
-                    let mut slow = trial(outcome.clone(), vcov, method.clone());
+                    let mut slow = trial(outcome.clone(), vcov, method);
                     slow.by_unit = None;
                     let [a, b] = [fast, slow].map(|t| t.replicates(0..40, None, &NoMonitor).unwrap());
                     assert!(a.count(Status::Answered) > 38);

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import pickle
-from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 
 import crewe as cw
 import numpy as np
@@ -68,19 +67,6 @@ def test_normal_outcomes_have_the_exact_power():
     assert near(found.measures["type_m"], np.abs(estimate[kept]).mean() / effect, 0.002)
 
 
-def test_binary_outcomes_as_an_independent_simulation_had_them():
-    """Against .7966 (standard error .003) of another program: 286 families of 3, CR1, 22.6% to 33.8%."""
-    found = cw.power.simulate(
-        trial(1),
-        cw.power.ClusterSizes(3, clusters=286),
-        CLOSED,
-        cw.power.LinearModel(vcov="CR1"),
-        sims=20_000,
-        seed=1,
-    )
-    assert near(found.measures["power"], 0.7966, 0.003)
-
-
 @pytest.mark.parametrize("sharing", ["beta_binomial", "latent_normal", "shared_draw"])
 def test_every_replicate_is_the_fit_that_a_user_would_make(sharing):
     """Estimates have the mean and spread of trials simulated here in numpy and fitted by cw.ols."""
@@ -119,43 +105,16 @@ def test_a_replicate_is_that_of_cw_ols():
         )
 
 
-def test_the_same_bits_whoever_does_the_work():
+def test_replicates_are_found_by_their_number():
     data = families()
     design = trial(strata=["history"])
     alone = cw.power.simulate(design, data, CLOSED, sims=1_100, seed=3)
-    with ThreadPoolExecutor(3) as threads:
-        shared = cw.power.simulate(design, data, CLOSED, sims=1_100, seed=3, executor=threads)
-    pd.testing.assert_frame_equal(alone.replicates, shared.replicates, check_exact=True)
-    assert alone.measures == shared.measures
     shorter = cw.power.simulate(design, data, CLOSED, sims=500, seed=3, size=False)
     pd.testing.assert_frame_equal(alone.replicates[:500], shorter.replicates, check_exact=True)
     # Neither the order of the rows nor the seed of the design enters.
     mixed = data.sample(frac=1, random_state=8)
     other = cw.power.simulate(design._with_seed(123), mixed, CLOSED, sims=500, seed=3, size=False)
     pd.testing.assert_frame_equal(other.replicates, shorter.replicates, check_exact=True)
-
-
-def test_processes_share_the_work():
-    import multiprocessing
-
-    design = trial(strata=["history"])
-    data = families()
-    alone = cw.power.simulate(design, data, CLOSED, sims=600, seed=3, size=False)
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(1, mp_context=context) as processes:
-        shared = cw.power.simulate(
-            design, data, CLOSED, sims=600, seed=3, size=False, executor=processes
-        )
-    pd.testing.assert_frame_equal(alone.replicates, shared.replicates, check_exact=True)
-
-
-def test_executors_that_do_no_work_are_refused():
-    closed = ThreadPoolExecutor(1)
-    closed.shutdown()
-    with pytest.raises(cw.CreweError, match="did not do its work"):
-        cw.power.simulate(trial(), families(), CLOSED, sims=10, seed=1, executor=closed)
-    with pytest.raises(cw.InputError, match="executor"):
-        cw.power.simulate(trial(), families(), CLOSED, sims=10, seed=1, executor=4)  # type: ignore[arg-type]
 
 
 def test_every_row_may_have_its_own_baseline():

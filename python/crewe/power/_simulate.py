@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import Executor
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ import pandas as pd
 from crewe import _core
 from crewe.exceptions import InputError, fault
 from crewe.frames.arguments import checked
-from crewe.parallel import parts, spread
+from crewe.parallel import spread
 from crewe.power._outcomes import _Outcome
 from crewe.power._quantities import Direction, real, whole
 from crewe.power._simulated import Measure, SimulatedEffect, SimulatedPower
@@ -20,11 +21,18 @@ from crewe.power._trial import ClusterSizes, LinearModel, Trial, read_trial
 _LEAST = 250
 """The fewest replicates that are worth sending to a worker."""
 
+_MANY = 8192
+"""So many that the threads of one process share them without waiting for each other."""
 
-def _run(work: tuple[Trial, int, int, float]) -> _core.Replicates:
+
+def _run(trial: Trial, effect: float, first: int, end: int) -> _core.Replicates:
     """Run a part of the replicates, in whatever process this is."""
-    trial, first, end, effect = work
     return trial.ready().replicates(first, end, effect)
+
+
+def _rejections(trial: Trial, effect: float, first: int, end: int) -> int:
+    """Count those of a part that reject no effect."""
+    return _run(trial, effect, first, end).rejections(trial.alpha)
 
 
 def _sims(sims: Any) -> int:
@@ -104,6 +112,8 @@ def simulate(
         sizes cannot have, unknown columns.
     DesignError
         Fewer than two units an arm, other than two arms, a design that the units cannot meet.
+    CreweError
+        An executor whose workers died; it names the replicates that were done.
 
     Notes
     -----
@@ -130,9 +140,10 @@ def simulate(
 
     def run(effect: float) -> _core.Replicates:
         if executor is None:
-            return ready.replicates(0, n, effect)
-        work = [(trial, first, end, effect) for first, end in parts(n, _LEAST)]
-        return _core.Replicates.joined(spread(executor, _run, work))
+            found = spread(None, lambda first, end: ready.replicates(first, end, effect), n, _MANY)
+        else:
+            found = spread(executor, partial(_run, trial, effect), n, _LEAST)
+        return _core.Replicates.joined(found)
 
     replicates = run(known.effect)
     diagnosed = replicates.diagnose(known.effect, trial.alpha)
@@ -171,6 +182,7 @@ def mdes(
     power: float = 0.8,
     sims: int = 2_000,
     seed: int | None = None,
+    executor: Executor | None = None,
     *,
     direction: Direction = "rise",
     order: str | None = None,
@@ -182,7 +194,7 @@ def mdes(
 
     Parameters
     ----------
-    design, units, outcome, analysis, seed, order : Any
+    design, units, outcome, analysis, seed, executor, order : Any
         As for :func:`simulate`; the effect of `outcome` is not used.
     power : float
         The power asked for.
@@ -221,7 +233,13 @@ def mdes(
             remedy='Give direction="rise" or "fall"',
         )
     trial = read_trial(design, units, outcome, analysis, seed, order)
-    found = trial.ready().mdes(real("power", power), n, direction == "fall")
+    ready = trial.ready()
+
+    def rejections(effect: float) -> int:
+        return sum(spread(executor, partial(_rejections, trial, effect), n, _LEAST))
+
+    ask = None if executor is None else rejections
+    found = ready.mdes(real("power", power), n, direction == "fall", ask)
     attainable = not np.isnan(found.effect)
     return SimulatedEffect(
         effect=found.effect if attainable else None,

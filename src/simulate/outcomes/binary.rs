@@ -266,7 +266,7 @@ impl Generator for Binary {
     ) {
         totals.fill(0.0);
         self.each(groups, treated, effect, stream, |unit, _, drawn| {
-            totals[unit] += f64::from(u8::from(drawn))
+            totals[unit] += f64::from(u8::from(drawn));
         });
     }
 }
