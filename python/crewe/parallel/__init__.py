@@ -94,8 +94,8 @@ def spread(
     """
     if executor is None:
         return [function(*given(*ends)) for ends in bar(parts(n, least), unit="part")]
-    submit: Any = getattr(executor, "submit", None)
-    if not callable(submit):
+    submit: Callable[..., Future[Made]] | None = getattr(executor, "submit", None)
+    if submit is None:
         raise fault(
             InputError,
             f"a {type(executor).__name__} is no executor",
