@@ -220,7 +220,9 @@ class Units:
     def __new__(
         cls,
         unit: Unit,
-        ids: _Labels | tuple[str, NDArray[np.int64]],
+        ids: _Labels
+        | tuple[str, NDArray[np.int64]]
+        | tuple[str, NDArray[np.uint32], str, NDArray[np.int64]],
         strata: Sequence[_Labels],
         order: tuple[str, NDArray[np.int64]] | None,
         factors: Sequence[_Labels],

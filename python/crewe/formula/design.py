@@ -159,8 +159,7 @@ class Design:
         """Give the design of the same rows with some variables set, without the intercept."""
         n = self.columns.n
         changed = {name: self.columns[name].filled(value, n) for name, value in setting.items()}
-        at = self.columns_at(self.columns.changed(changed))
-        return np.ascontiguousarray(at[:, int(self.intercept) :])
+        return self.plan.evaluate(self.columns.changed(changed), self.state, constant=False)
 
     def rows_at_means(
         self, fixed: Sequence[dict[str, Any]], observed: Floats | None = None
@@ -260,7 +259,7 @@ def design(
         )
     kept = columns.take(rows)
     notes += cells.check_levels({name: kept[name] for name in needed}, rows)
-    matrix, plan, state = engine.materialise(right, kept)
+    x, plan, state = engine.materialise(right, kept)
     if not plan.names:
         raise fault(
             InputError,
@@ -275,9 +274,8 @@ def design(
                 column=term.name,
                 remedy="Leave it out of the model: there is nothing to compare",
             )
-    first_column = int(plan.intercept)
-    x = np.ascontiguousarray(matrix[:, first_column:])
-    return Design(x, list(plan.names[first_column:]), kept, rows, plan, state, dropped, notes)
+    names = list(plan.names[int(plan.intercept) :])
+    return Design(x, names, kept, rows, plan, state, dropped, notes)
 
 
 def terms(expression: str) -> list[str]:
@@ -294,6 +292,8 @@ def _whole_rows(
     lost = np.zeros(columns.n, dtype=np.bool_)
     by_column = {}
     for name, column in columns.items():
+        if column.is_complete:
+            continue
         gone = column.missing if out is None else column.missing & ~out
         if gone.any():
             by_column[name] = int(gone.sum())
