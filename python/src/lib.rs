@@ -20,6 +20,7 @@ mod power;
 mod random;
 mod regression;
 mod resampling;
+mod simulate;
 mod survival;
 mod units;
 mod words;
@@ -36,6 +37,7 @@ fn _core(m: &Bound<'_, PyModule>) -> PyResult<()> {
     random::register(m)?;
     regression::register(m)?;
     resampling::register(m)?;
+    simulate::register(m)?;
     design::register(m)?;
     units::register(m)?;
     assignment::register(m)?;

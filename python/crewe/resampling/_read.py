@@ -15,6 +15,7 @@ from crewe.formula import design as designs
 from crewe.formula import parse as parsing
 from crewe.formula.design import Design
 from crewe.frames.source import Source
+from crewe.models.arm import beside_arm
 from crewe.models.request import read
 from crewe.resampling._result import Floats
 
@@ -131,25 +132,7 @@ def _adjusted(
         )
     joined = assignment.check(source)
     treated = joined.arm[built.rows] == 1
-    same = [j for j in range(built.x.shape[1]) if np.array_equal(built.x[:, j] == 1, treated)]
-    same = [j for j in same if set(np.unique(built.x[:, j])) <= {0.0, 1.0}]
-    if len(same) != 1:
-        raise fault(
-            InputError,
-            "the model has no one term that is the arm",
-            values=built.names,
-            remedy="Put the arm into it once, as drawn, and fit it to the same data",
-        )
-    term = built.names[same[0]]
-    moving = [n for n in built.names if ":" in n and term in n.split(":")]
-    if moving:
-        raise fault(
-            InputError,
-            "terms that hold the arm would change with every draw",
-            values=moving,
-            remedy="Leave out interactions with the arm, or give a function of (frame, arm)",
-        )
-    rest = np.delete(built.x, same[0], axis=1)
+    rest = beside_arm(built, treated)
     if built.intercept:
         rest = np.column_stack([np.ones(len(rest)), rest])
     values = np.full(source.n, np.nan)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import Executor
 from typing import Any
 
 import numpy as np
@@ -42,6 +43,7 @@ def randomisation_test(
     compared: Sequence[bool] | None = None,
     strata_terms: bool = True,
     progress: bool | None = None,
+    executor: Executor | None = None,
     synthetic: bool = False,
 ) -> RandomisationTest:
     r"""Test whether the trial had an effect by drawing its randomisation again.
@@ -96,6 +98,10 @@ def randomisation_test(
         Whether a formula with covariates gets terms for the strata.
     progress : bool, optional
         Whether a function's progress is shown; by default where it takes over two seconds.
+    executor : concurrent.futures.Executor, optional
+        What shares a function's calls among processes or machines, with the same result. The
+        statistics that crewe computes take this process's threads: they are made faster than their
+        draws could be sent, and an executor is refused.
     synthetic : bool
         Marks every table and figure as made from synthetic data.
 
@@ -168,9 +174,16 @@ def randomisation_test(
         joined = design.check(source)
         _refuse_few(design, joined.unit)
         called = str(getattr(statistic, "__name__", "statistic"))
-        test = by_function(statistic, data, source, design, options, progress)
+        test = by_function(statistic, data, source, design, options, progress, executor)
         test.outcome, test.statistic_name = outcome or called, called
     else:
+        if executor is not None:
+            raise fault(
+                InputError,
+                "executor= is for a function of your own",
+                remedy="Leave it out: what crewe computes is done by this process's threads, faster than the "
+                "draws could be sent",
+            )
         rows = rows_of(statistic, source, design, outcome, strata_terms)
         if studentised and rows.covariates is not None:
             raise fault(
