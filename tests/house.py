@@ -28,7 +28,8 @@ FLOORS = [
     ["design"],
     ["inference", "ledger"],
     ["nonparametric", "power", "instruments", "regression"],
-    ["resampling", "survival"],
+    ["survival"],
+    ["resampling"],
 ]
 
 # The same for the rooms within a folder.

@@ -2,19 +2,20 @@
 
 use crewe::instruments::cases::Origin;
 use crewe::nonparametric::Alternative;
-use crewe::resampling::{Statistic, Weights};
+use crewe::resampling::{Residuals, Statistic, Weights};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 
 use crate::error::OrRaise;
 use crate::handle::Level;
 
-/// Refuses a word that is no alternative, weighting or origin.
+/// Refuses a word that is no alternative, weighting, choice of residuals or origin.
 #[pyfunction]
 fn check_word(py: Python<'_>, kind: &str, word: &str) -> PyResult<()> {
     match kind {
         "alternative" => word.parse::<Alternative>().map(drop),
         "weights" => word.parse::<Weights>().map(drop),
+        "residuals" => word.parse::<Residuals>().map(drop),
         "origin" => word.parse::<Origin>().map(drop),
         _ => return Err(PyValueError::new_err(format!("no words of kind {kind}"))),
     }

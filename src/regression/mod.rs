@@ -14,6 +14,7 @@ pub mod estimates;
 pub mod family;
 pub mod fit;
 pub mod glm;
+pub(crate) mod offset;
 pub mod ols;
 mod pass;
 mod rows;
