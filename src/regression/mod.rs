@@ -15,6 +15,7 @@ pub mod family;
 pub mod fit;
 pub mod glm;
 mod newton;
+pub(crate) mod offset;
 pub mod ols;
 mod pass;
 mod rows;

@@ -222,7 +222,19 @@ class Request:
             self._cluster(made, inside)
             if trial is not None:
                 trial.refuse_too_few(inside)
+        built.owner = self._owner(inside)
         return made
+
+    def _owner(self, inside: NDArray[np.int64]) -> designs.Owner | None:
+        """Say whom these rows belong to."""
+        if self.trial is not None:
+            codes = np.ascontiguousarray(self.trial._unit[inside], dtype=np.uint32)
+            return designs.Owner(codes, trial=self.trial.mark)
+        if not isinstance(self.cluster, str):
+            return None
+        name = unquoted(self.cluster)
+        codes, labels = self.source.ids(name)
+        return designs.Owner(codes[inside], column=name, labels=labels)
 
     def _cluster(self, made: ModelRows, inside: NDArray[np.int64]) -> None:
         """Say what the rows of a model are clustered by."""
