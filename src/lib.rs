@@ -33,6 +33,7 @@
 //! | [`inference`] | what every fit shares: covariances, degrees of freedom, contrasts, joint tests |
 //! | [`survival`] | times to an event |
 //! | [`nonparametric`] | ranks, permutations, small counts, multiplicity |
+//! | [`icc`] | the intracluster correlation |
 //! | [`resampling`] | randomisation tests, and their intervals by inversion |
 //! | [`instruments`] | evaluators' instruments: case rules, risk, SDQ, scales, costs |
 //! | [`rng`], [`dist`], [`linalg`] | what the others stand on |
@@ -46,6 +47,7 @@ mod codes;
 pub mod design;
 pub mod dist;
 mod error;
+pub mod icc;
 pub mod inference;
 pub mod instruments;
 mod json;

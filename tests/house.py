@@ -28,7 +28,7 @@ FLOORS = [
     ["design"],
     ["inference", "ledger"],
     ["nonparametric", "power", "instruments", "regression"],
-    ["resampling", "survival"],
+    ["icc", "resampling", "survival"],
 ]
 
 # The same for the rooms within a folder.
