@@ -89,11 +89,14 @@ mod tests {
 
     #[test]
     fn row_8_6_every_enumeration_is_read_as_it_is_written() {
-        use crate::{design, instruments, nonparametric, power, resampling, survival};
+        use crate::{design, icc, instruments, nonparametric, power, resampling, survival};
         every::<nonparametric::Alternative>(&["two-sided", "less", "greater"]);
         every::<survival::Interval>(&["log-log", "log", "plain"]);
         every::<resampling::Weights>(&["auto", "equal", "inverse_probability"]);
         every::<power::Distribution>(&["z", "t"]);
+        every::<icc::Method>(&["anova", "reml", "fleiss_cuzick", "latent"]);
+        every::<icc::Scale>(&["observed", "latent"]);
+        every::<icc::Doubt>(&["not_binary", "few_clusters", "large_clusters", "level"]);
         every::<power::Unknown>(&["effect", "clusters", "power", "icc", "cluster_size"]);
         every::<power::binary::Method>(&["arcsine", "pooled", "unpooled"]);
         every::<power::binary::Direction>(&["rise", "fall"]);

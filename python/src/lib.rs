@@ -10,6 +10,7 @@ mod cox;
 mod design;
 mod error;
 mod handle;
+mod icc;
 mod instruments;
 mod key;
 mod ledger;
@@ -31,6 +32,7 @@ fn _core(m: &Bound<'_, PyModule>) -> PyResult<()> {
     power::register(m)?;
     cost::register(m)?;
     covariance::register(m)?;
+    icc::register(m)?;
     instruments::register(m)?;
     nonparametric::register(m)?;
     random::register(m)?;

@@ -7,6 +7,7 @@
 //! 2 G / (2 + kurtosis). How much of both is used below and above was chosen on the grid of `docs/evidence/icc.md`.
 
 use super::moments::Ratio;
+use super::root::falling_root;
 use crate::dist::t_quantile;
 use crate::nonparametric::Interval;
 
@@ -20,9 +21,8 @@ const BELOW: Side = Side { skewness: 0.85, kurtosis: 1.0 };
 const ABOVE: Side = Side { skewness: 0.5, kurtosis: 3.0 };
 /// The fewest degrees of freedom.
 const FEWEST: f64 = 3.0;
-/// Steps of the search outwards from the estimate, and bisections of the step in which the limit lies.
-const STEPS: u32 = 32;
-const HALVINGS: u32 = 44;
+/// Steps of the search outwards from the estimate.
+const STEPS: u32 = 20;
 
 /// The interval, within 0 to 1; `None` where the pseudo-values do not vary.
 pub(super) fn invert(pseudo: &[Ratio], level: f64) -> Option<Interval> {
@@ -54,12 +54,11 @@ fn outwards(outside: impl Fn(f64) -> Option<f64>, start: f64, end: f64) -> Optio
         // At 1 itself the variance may vanish; just before it, it does not.
         let at = if point >= 1.0 { 1.0 - 1e-9 } else { point };
         if outside(at)? > 0.0 {
-            let mut beyond = at;
-            for _ in 0..HALVINGS {
-                let middle = 0.5 * (inside + beyond);
-                if outside(middle)? > 0.0 { beyond = middle } else { inside = middle }
-            }
-            return Some(0.5 * (inside + beyond));
+            // A variance that vanishes was seen by the search already; within a step it is as at the ends.
+            return Some(falling_root(inside.min(at), inside.max(at), |icc| {
+                let value = outside(icc).unwrap_or(0.0);
+                if at < inside { value } else { -value }
+            }));
         }
         inside = at;
     }

@@ -6,6 +6,7 @@
 use std::f64::consts::PI;
 
 use super::binary::Tallies;
+use super::root::falling_root;
 use crate::words::words;
 use crate::{Fault, Result};
 
@@ -96,9 +97,11 @@ pub(super) fn estimate(tallies: &Tallies) -> Result<(f64, bool)> {
     let (mut low, mut high) = (start, 0.5);
     while slope(high) > 0.0 {
         if high >= LARGEST {
-            return Err(Fault::new("the latent ICC has no estimate below 1: its likelihood still rises there")
-                .remedy("Use method 'anova'; so few clusters have both outcomes that they cannot tell")
-                .convergence());
+            return Err(Fault::new(
+                "the latent ICC has no estimate below 1: its likelihood still rises there",
+            )
+            .remedy("Use method 'anova'; so few clusters have both outcomes that they cannot tell")
+            .convergence());
         }
         low = high;
         high *= 2.0;
@@ -181,33 +184,4 @@ fn inverse_logit(eta: f64) -> f64 {
 /// ln(1 + e^x).
 fn softplus(x: f64) -> f64 {
     if x > 0.0 { x + (-x).exp().ln_1p() } else { x.exp().ln_1p() }
-}
-
-/// The root of a falling function, by the Illinois rule within the bracket.
-fn falling_root(mut low: f64, mut high: f64, f: impl Fn(f64) -> f64) -> f64 {
-    let (mut at_low, mut at_high) = (f(low), f(high));
-    for _ in 0..200 {
-        if at_low <= 0.0 {
-            return low;
-        }
-        if at_high >= 0.0 {
-            return high;
-        }
-        let mut next = (low * at_high - high * at_low) / (at_high - at_low);
-        if !(next > low && next < high) {
-            next = 0.5 * (low + high);
-        }
-        let value = f(next);
-        if value == 0.0 || (high - low) <= 1e-13 * next.abs().max(1e-3) {
-            return next;
-        }
-        if value > 0.0 {
-            (low, at_low) = (next, value);
-            at_high *= 0.5;
-        } else {
-            (high, at_high) = (next, value);
-            at_low *= 0.5;
-        }
-    }
-    0.5 * (low + high)
 }

@@ -14,6 +14,7 @@ mod interval;
 mod latent;
 mod moments;
 mod reml;
+mod root;
 
 pub use latent::{Scale, convert};
 
