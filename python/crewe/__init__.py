@@ -182,6 +182,7 @@ __all__: list[str] = [
     "Design",
     "DesignError",
     "InputError",
+    "IntraclusterCorrelation",
     "Joined",
     "KaplanMeier",
     "Key",
