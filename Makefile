@@ -55,7 +55,7 @@ demo: $(VENV)/.demo
 	$(BIN)/python -m pip install -q '.[pdf,word]'
 	mkdir -p out
 	$(BIN)/python -m jupytext --to ipynb --execute --run-path . --output out/project_crewe.ipynb examples/project_crewe.py
-	@$(BIN)/python tests/count_figures.py out/project_crewe.ipynb 11
+	@$(BIN)/python tests/count_figures.py out/project_crewe.ipynb 14
 	@echo "The report is out/report.html, out/report.pdf and out/report.docx, its numbers are out/results.json,"
 	@echo "and the executed notebook is out/project_crewe.ipynb."
 
@@ -121,7 +121,7 @@ notebooks: setup
 	for name in project_crewe enrol; do \
 		$(BIN)/python -m jupytext --to ipynb --execute --run-path . --output out/$$name.ipynb examples/$$name.py || exit 1; \
 	done
-	$(BIN)/python tests/count_figures.py out/project_crewe.ipynb 11
+	$(BIN)/python tests/count_figures.py out/project_crewe.ipynb 14
 
 docs: setup
 	RUSTDOCFLAGS="-D warnings" cargo doc --no-deps --quiet
@@ -175,11 +175,12 @@ floors: setup
 reference:
 	for script in tests/reference/*.R; do Rscript $$script || exit 1; done
 
-evidence:
+evidence: setup
 	cargo run --release --quiet -p crewe-evidence -- --out docs/evidence
 	CREWE_LEDGER_FULL=1 cargo test --release --quiet -p crewe --test ledger_torture > $(TARGET)/ledger.txt
 	mv $(TARGET)/ledger.txt docs/evidence/ledger.txt
 	cargo run --release --quiet -p crewe-evidence -- --out docs/evidence --pages
+	PYTHONPATH=python $(BIN)/python tests/evidence_power.py
 
 clean:
 	rm -rf $(VENV) $(BENCH_VENV) out site

@@ -1,7 +1,7 @@
 //! What a trial of families can detect: `cargo run --example power`.
 
-use crewe::power::binary::{Binary, Direction, Method, power};
-use crewe::power::{ClusterSize, Plan};
+use crewe::power::binary::{Binary, Method, power};
+use crewe::power::{ClusterSize, Direction, Plan};
 
 fn main() -> crewe::Result<()> {
     println!("132 families of 3 at 2:1, baseline 22.6%, ICC .36, power 80%:");

@@ -1,7 +1,7 @@
 //! Power against R: the closed forms, `pwr`, `power.prop.test` and the noncentral t.
 
-use crewe::power::binary::{Binary, BinaryPower, Direction, Method, power};
-use crewe::power::{ClusterSize, Distribution, Plan, Unknown, noncentral};
+use crewe::power::binary::{Binary, Method, power};
+use crewe::power::{Answer, ClusterSize, Direction, Distribution, Plan, Unknown, noncentral};
 use proptest::prelude::*;
 use serde_json::Value;
 
@@ -36,7 +36,7 @@ fn distribution(row: &Value) -> Distribution {
 }
 
 /// The trial that was planned: a baseline of 22.6%, families of three, an ICC of .36.
-fn families(change: impl FnOnce(&mut Binary)) -> crewe::Result<BinaryPower> {
+fn families(change: impl FnOnce(&mut Binary)) -> crewe::Result<Answer> {
     let mut asked = Binary::new(
         0.226,
         Method::Arcsine,
@@ -69,8 +69,8 @@ fn power_is_rs() {
             plan.effect = Some(number(row, "effect"));
             plan.clusters = Some(number(row, "clusters") as u64);
             plan.allocation = number(row, "allocation");
-            plan.distribution = distribution(row);
-            plan.r2 = 0.1;
+            plan.distribution = Some(distribution(row));
+            plan.r2 = Some(0.1);
             match row["shape"].as_str().unwrap() {
                 "cv" => plan.cv = 0.55,
                 "list" => plan.cluster_size = Some(ClusterSize::List(sizes.clone())),
@@ -94,7 +94,7 @@ fn detectable_effects_are_rs() {
             plan.cluster_size = Some(ClusterSize::Mean(number(row, "m")));
             plan.clusters = Some(number(row, "clusters") as u64);
             plan.allocation = number(row, "allocation");
-            plan.distribution = distribution(row);
+            plan.distribution = Some(distribution(row));
         })
         .unwrap();
         if row["effect"].is_null() {
@@ -116,7 +116,7 @@ fn the_number_of_clusters_is_the_first_that_is_enough() {
             plan.clusters = None;
             plan.effect = Some(number(row, "effect"));
             plan.allocation = number(row, "allocation");
-            plan.distribution = distribution(row);
+            plan.distribution = Some(distribution(row));
         })
         .unwrap()
         .solution;
@@ -221,7 +221,7 @@ fn an_effect_too_small_for_any_trial_is_said_to_be() {
         let answer = families(|asked| {
             asked.plan.effect = Some(1e-6);
             asked.plan.clusters = None;
-            asked.plan.distribution = distribution;
+            asked.plan.distribution = Some(distribution);
         })
         .unwrap()
         .solution;
@@ -297,7 +297,7 @@ fn bad_plans_are_refused_in_plain_words() {
     refused("allocation", &|a| a.plan.allocation = 2.0);
     refused("not above the level", &|a| a.plan.power = Some(0.05));
     refused("power", &|a| a.plan.power = Some(1.0));
-    refused("r2", &|a| a.plan.r2 = 1.0);
+    refused("r2", &|a| a.plan.r2 = Some(1.0));
     refused("at least 2 clusters", &|a| (a.plan.clusters, a.plan.allocation) = (Some(5), 2.0 / 3.0));
     let effect = |effect: f64| move |a: &mut Binary| (a.plan.effect, a.plan.power) = (Some(effect), None);
     refused("out of 0 to 1", &effect(11.2));

@@ -564,7 +564,7 @@ fn permuted(case: &Case, order: &[usize]) -> Case {
 /// Restricted means against survRM2 and against the influences by plain loops (tests/reference/rmst.R).
 #[test]
 fn restricted_means() {
-    let reference = expected("rmst.json");
+    let reference = expected("rmst");
     let plain = reference["plain"].as_array().unwrap();
     for case in plain.iter().chain(reference["clustered"].as_array().unwrap()) {
         let csv = case["data"].as_str().unwrap();

@@ -112,6 +112,10 @@ fn write_pages(out: &Path) -> Result<(), Failure> {
         std::fs::write(out.join("ledger.md"), ledger(&counts))?;
         index.push_str(LEDGER_LINE);
     }
+    // Its page is written by tests/evidence_power.py.
+    if out.join("power.md").exists() {
+        index.push_str(POWER_LINE);
+    }
     index.push_str(CLOSING);
     std::fs::write(out.join("index.md"), index)?;
     Ok(())
@@ -140,6 +144,11 @@ cells with 10,000 trials and a true rate of 5%, one in a hundred comes out below
 
 | procedure | where it holds, with the rates found | where it fails, with the rates found |
 |---|---|---|
+";
+
+const POWER_LINE: &str = "| [Closed forms of power](power.md) | means with equal clusters, pairs, blocks, three levels, periods, \
+baseline changes, interactions: within 4 Monte Carlo standard errors of 20,000 trials a design | approximate where sizes vary, \
+rates differ or hazards do: the page has each distance |
 ";
 
 const LEDGER_LINE: &str = "| [`Ledger`: many processes, SIGKILL, damage, forgery](ledger.md) | nothing acknowledged \

@@ -18,7 +18,10 @@
 
 use serde::Serialize;
 
-use super::{Arms, Outcome, Plan, Solution, Standardised, Unknown, solve};
+pub use super::answer::Direction;
+use super::answer::{self, Answer, Scale, Written};
+use super::outcome::{Arms, Outcome};
+use super::plan::Plan;
 use crate::setters::setters;
 use crate::words::words;
 use crate::{Fault, Result};
@@ -69,27 +72,11 @@ impl Method {
     }
 }
 
-/// Whether the treated arm's rate is higher or lower; there is no third.
-///
-/// ```
-/// use crewe::power::binary::Direction;
-/// assert_eq!("fall".parse(), Ok(Direction::Fall));
-/// ```
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Direction {
-    /// Higher: a positive effect.
-    Rise,
-    /// Lower: a negative effect.
-    Fall,
-}
-
-words!(Direction, "direction", Rise => "rise", Fall => "fall");
-
 /// What is asked.
 ///
 /// ```
-/// use crewe::power::Plan;
-/// use crewe::power::binary::{Binary, Direction, Method};
+/// use crewe::power::{Direction, Plan};
+/// use crewe::power::binary::{Binary, Method};
 /// let asked = Binary::new(0.226, Method::Unpooled, Plan::default()).direction(Direction::Fall);
 /// assert_eq!(asked.direction, Some(Direction::Fall));
 /// ```
@@ -102,7 +89,9 @@ pub struct Binary {
     pub method: Method,
     /// The direction sought; where the effect is given its sign decides, and a direction must agree.
     pub direction: Option<Direction>,
-    /// The trial; its effect is a signed difference of proportions.
+    /// How the effect is written.
+    pub scale: Scale,
+    /// The trial; its effect is a signed difference of proportions, or a ratio where the scale is one.
     pub plan: Plan,
 }
 
@@ -110,42 +99,17 @@ impl Binary {
     /// A control arm's rate, a formula and the trial.
     #[must_use]
     pub fn new(baseline: f64, method: Method, plan: Plan) -> Self {
-        Self { baseline, method, direction: None, plan }
+        Self { baseline, method, direction: None, scale: Scale::Difference, plan }
     }
 }
 
-setters!(Binary, direction: some(Direction));
-
-/// The answer.
-///
-/// ```
-/// use crewe::power::{ClusterSize, Plan, binary::{Binary, Method, power}};
-/// let plan = Plan::default().effect(0.112).clusters(286).icc(0.36).cluster_size(ClusterSize::Mean(3.0));
-/// let answer = power(&Binary::new(0.226, Method::Arcsine, plan))?;
-/// assert_eq!(answer.treated, Some(0.226 + 0.112));
-/// assert_eq!(answer.direction.name(), "rise");
-/// # Ok::<(), crewe::Error>(())
-/// ```
-#[derive(Debug, Clone, Serialize)]
-#[non_exhaustive]
-pub struct BinaryPower {
-    /// The control arm's rate.
-    pub baseline: f64,
-    /// The treated arm's rate; `None` where the effect is unattainable.
-    pub treated: Option<f64>,
-    /// The formula.
-    pub method: Method,
-    /// The direction.
-    pub direction: Direction,
-    /// The solved plan.
-    pub solution: Solution,
-}
+setters!(Binary, direction: some(Direction), scale: plain(Scale));
 
 /// Power, smallest detectable effect, clusters, ICC or cluster size: whichever the plan leaves out.
 ///
 /// # Errors
 /// A rate outside 0 to 1, an effect of nil or one that leaves 0 to 1, a direction that contradicts the effect's
-/// sign, and whatever [`solve`] refuses. A power out of reach is a result, with its ceiling.
+/// sign, and whatever [`crate::power::solve`] refuses. A power out of reach is a result, with its ceiling.
 ///
 /// ```
 /// use crewe::power::{ClusterSize, Plan, binary::{Binary, Method, power}};
@@ -155,52 +119,66 @@ pub struct BinaryPower {
 /// assert!((answer.solution.effect.unwrap() - 0.1124).abs() < 5e-5);
 /// # Ok::<(), crewe::Error>(())
 /// ```
-pub fn power(asked: &Binary) -> Result<BinaryPower> {
+pub fn power(asked: &Binary) -> Result<Answer> {
     let baseline = asked.baseline;
-    if !(baseline > 0.0 && baseline < 1.0) {
-        return Err(Fault::new("baseline, the control arm's rate, must lie between 0 and 1")
-            .values([baseline.to_string()])
-            .remedy("Give it as a share, for instance 0.226 for 22.6%")
+    answer::check_rate(baseline, "the control arm's rate")?;
+    if asked.scale == Scale::HazardRatio {
+        return Err(Fault::new("a hazard ratio belongs to times to an event")
+            .remedy("Write the effect as difference, ratio or odds_ratio, or ask for survival")
             .input());
     }
-    let direction = direction(asked)?;
+    let treated = |effect: f64| match asked.scale {
+        Scale::Ratio => baseline * effect,
+        Scale::OddsRatio => {
+            let odds = effect * baseline / (1.0 - baseline);
+            odds / (1.0 + odds)
+        }
+        _ => baseline + effect,
+    };
+    let inside = |effect: f64| {
+        let rate = treated(effect);
+        if rate > 0.0 && rate < 1.0 {
+            return Ok(if asked.scale == Scale::Difference { effect } else { rate - baseline });
+        }
+        Err(Fault::new("the effect takes the treated arm's rate out of 0 to 1")
+            .values([match asked.scale {
+                Scale::Difference => {
+                    format!("{baseline} {} {} = {rate}", if effect < 0.0 { "-" } else { "+" }, effect.abs())
+                }
+                _ => format!("{baseline} times {effect} = {rate}"),
+            }])
+            .remedy("Give a smaller effect: 0.112, not 11.2, for 11.2 points, or a ratio such as 1.5")
+            .input())
+    };
+    let written = |difference: f64| {
+        let rate = (baseline + difference).clamp(0.0, 1.0);
+        match asked.scale {
+            Scale::Ratio => rate / baseline,
+            Scale::OddsRatio => rate / (1.0 - rate) / (baseline / (1.0 - baseline)),
+            _ => difference,
+        }
+    };
+    let written = Written {
+        scale: asked.scale,
+        inside: &inside,
+        written: &written,
+        example: "Give the signed difference of proportions, for instance 0.112 for a rise of 11.2 points, or a ratio such as 1.5",
+    };
+    let direction = answer::direction(&asked.plan, asked.direction, &written)?;
     let rates = Rates { baseline, method: asked.method, direction };
-    let mut solution = solve(&rates, &asked.plan)?;
-    if solution.solved == Unknown::Effect && solution.unattainable.is_some() {
-        solution.effect = None;
-    }
-    let treated = solution.effect.map(|effect| baseline + effect);
-    Ok(BinaryPower { baseline, treated, method: asked.method, direction, solution })
-}
-
-fn direction(asked: &Binary) -> Result<Direction> {
-    let Some(effect) = asked.plan.effect else { return Ok(asked.direction.unwrap_or(Direction::Rise)) };
-    if effect == 0.0 || !effect.is_finite() {
-        return Err(Fault::new("the effect must be a number other than 0")
-            .values([effect.to_string()])
-            .remedy("Give the signed difference of proportions, for instance 0.112 for a rise of 11.2 points")
-            .input());
-    }
-    let treated = asked.baseline + effect;
-    if !(treated > 0.0 && treated < 1.0) {
-        return Err(Fault::new("the effect takes the treated arm's rate out of 0 to 1")
-            .values([format!(
-                "{} {} {} = {treated}",
-                asked.baseline,
-                if effect < 0.0 { "-" } else { "+" },
-                effect.abs()
-            )])
-            .remedy("Give a smaller effect, as a difference of proportions: 0.112, not 11.2, for 11.2 points")
-            .input());
-    }
-    let direction = if effect > 0.0 { Direction::Rise } else { Direction::Fall };
-    if asked.direction.is_some_and(|wanted| wanted != direction) {
-        return Err(Fault::new("the effect's sign contradicts the direction")
-            .values([effect.to_string()])
-            .remedy("A rise is a positive effect and a fall a negative one: leave the direction out or change the sign")
-            .input());
-    }
-    Ok(direction)
+    let solution = answer::solved(&rates, &asked.plan, &written)?;
+    let treated = solution.effect.map(treated);
+    Ok(Answer {
+        baseline: Some(baseline),
+        treated,
+        method: asked.method.name(),
+        formula: asked.method.formula(),
+        source: asked.method.source(),
+        scale: asked.scale,
+        direction,
+        events: None,
+        solution,
+    })
 }
 
 /// Two rates compared by one of the formulas.
@@ -211,21 +189,27 @@ struct Rates {
 }
 
 impl Outcome for Rates {
-    fn standardise(&self, effect: f64, arms: Arms) -> Standardised {
+    fn contrast(&self, effect: f64) -> f64 {
+        if self.method == Method::Arcsine {
+            let rate = (self.baseline + effect).clamp(0.0, 1.0);
+            return 2.0 * (rate.sqrt().asin() - self.baseline.sqrt().asin());
+        }
+        effect
+    }
+
+    fn errors(&self, effect: f64, arms: Arms) -> (f64, f64) {
         let (p0, p1) = (self.baseline, (self.baseline + effect).clamp(0.0, 1.0));
         let inverse = 1.0 / arms.treated + 1.0 / arms.control;
         if self.method == Method::Arcsine {
-            let h = 2.0 * (p1.sqrt().asin() - p0.sqrt().asin()).abs();
-            return Standardised { noncentrality: h / inverse.sqrt(), null_scale: 1.0 };
+            let error = inverse.sqrt();
+            return (error, error);
         }
         let own = (p1 * (1.0 - p1) / arms.treated + p0 * (1.0 - p0) / arms.control).sqrt();
-        let null_scale = if self.method == Method::Pooled {
-            let pooled = (arms.treated * p1 + arms.control * p0) / (arms.treated + arms.control);
-            (pooled * (1.0 - pooled) * inverse).sqrt() / own
-        } else {
-            1.0
-        };
-        Standardised { noncentrality: effect.abs() / own, null_scale }
+        if self.method == Method::Unpooled {
+            return (own, own);
+        }
+        let pooled = (arms.treated * p1 + arms.control * p0) / (arms.treated + arms.control);
+        (own, (pooled * (1.0 - pooled) * inverse).sqrt())
     }
 
     fn limit(&self) -> f64 {

@@ -38,9 +38,11 @@ pub(super) struct Sizes {
     /// SD (divisor n) over the mean.
     pub cv: f64,
     /// `sum n^2 / sum n`: the mean size that a unit lives with.
-    seen: f64,
+    pub seen: f64,
     /// The size that bounds a negative ICC.
     largest: f64,
+    /// The share of the clusters in which somebody is left.
+    pub filled: f64,
 }
 
 impl Sizes {
@@ -82,7 +84,7 @@ impl Sizes {
                 let mean = total / sizes.len() as f64;
                 let seen = squares / total;
                 let largest = sizes.iter().copied().max().unwrap_or(1) as f64;
-                Ok(Self { mean, cv: (seen / mean - 1.0).max(0.0).sqrt(), seen, largest })
+                Ok(Self { mean, cv: (seen / mean - 1.0).max(0.0).sqrt(), seen, largest, filled: 1.0 })
             }
         }
     }
@@ -90,17 +92,26 @@ impl Sizes {
     /// The moments of a mean and a variation that are known to be right.
     pub fn of_mean(mean: f64, cv: f64) -> Self {
         let seen = (1.0 + cv * cv) * mean;
-        Self { mean, cv, seen, largest: seen }
+        Self { mean, cv, seen, largest: seen, filled: 1.0 }
+    }
+
+    /// What is left of clusters of a size where each member stays with probability `share`, independently of the others.
+    ///
+    /// With `n'` members left of `n`, `E n' = share n` and `E n'^2 = share^2 n^2 + share (1 - share) n`, so that
+    /// `sum n'^2 / sum n' - 1` shrinks to its `share`: exact for the ratio of expectations, whatever the sizes.
+    pub fn thinned(&self, share: f64, size: Option<&ClusterSize>) -> Self {
+        let empty = match size {
+            Some(ClusterSize::List(sizes)) => {
+                sizes.iter().map(|&n| (1.0 - share).powf(n as f64)).sum::<f64>() / sizes.len() as f64
+            }
+            _ => (1.0 - share).powf(self.mean),
+        };
+        Self { mean: share * self.mean, seen: 1.0 + share * (self.seen - 1.0), filled: 1.0 - empty, ..*self }
     }
 
     /// The design effect.
     pub fn design_effect(&self, icc: f64) -> f64 {
         1.0 + (self.seen - 1.0) * icc
-    }
-
-    /// The independent units that one cluster is worth.
-    pub fn worth(&self, icc: f64) -> f64 {
-        self.mean / self.design_effect(icc)
     }
 
     /// The bound that every ICC must exceed; `None` where all clusters are single units.
@@ -157,6 +168,17 @@ mod tests {
         assert!((list.design_effect(0.36) - mean.design_effect(0.36)).abs() < 1e-14);
         assert!((list.design_effect(0.36) - (1.0 + 0.36 * (50.0 / 12.0 - 1.0))).abs() < 1e-14);
         assert_eq!(Sizes::new(&ClusterSize::Mean(3.0), 0.0).unwrap().design_effect(1.0), 3.0);
+    }
+
+    #[test]
+    fn loss_shrinks_the_excess_of_the_design_effect() {
+        let list = ClusterSize::List(vec![1, 2, 3, 6]);
+        let sizes = Sizes::new(&list, 0.0).unwrap();
+        let left = sizes.thinned(0.7, Some(&list));
+        assert!((left.design_effect(0.36) - 1.0 - 0.7 * (sizes.design_effect(0.36) - 1.0)).abs() < 1e-14);
+        assert!((left.mean - 2.1).abs() < 1e-14);
+        let empty = (0.3 + 0.3_f64.powi(2) + 0.3_f64.powi(3) + 0.3_f64.powi(6)) / 4.0;
+        assert!((left.filled - 1.0 + empty).abs() < 1e-14);
     }
 
     #[test]

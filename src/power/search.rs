@@ -1,10 +1,31 @@
 //! The searches that power calculations share.
 
-use super::Ceiling;
+use serde::Serialize;
+
+/// The best that can be had where the power asked for is out of reach.
+///
+/// ```
+/// use crewe::power::{ClusterSize, Plan, binary::{Binary, Method, power}};
+/// // Six families of any size cannot show a rise of ten points when siblings are alike.
+/// let plan = Plan::default().effect(0.1).clusters(6).power(0.8).icc(0.9);
+/// let solved = power(&Binary::new(0.2, Method::Unpooled, plan))?.solution;
+/// let ceiling = solved.unattainable.expect("out of reach");
+/// assert!(ceiling.power < 0.8 && ceiling.at.is_infinite());
+/// # Ok::<(), crewe::Error>(())
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct Ceiling {
+    /// The highest power within reach.
+    pub power: f64,
+    /// The value of the unknown at which it is reached; infinite where it is only approached.
+    pub at: f64,
+}
 
 /// The point between `yes`, where `holds` is true, and `no`, where it is not, at which it stops to hold.
 pub(super) fn bisect(holds: impl Fn(f64) -> bool, mut yes: f64, mut no: f64) -> f64 {
-    for _ in 0..200 {
+    // Halving reaches neighbouring numbers from any distance, however near 0 they are.
+    for _ in 0..2200 {
         let middle = 0.5 * (yes + no);
         if middle == yes || middle == no {
             break;
@@ -15,10 +36,22 @@ pub(super) fn bisect(holds: impl Fn(f64) -> bool, mut yes: f64, mut no: f64) -> 
 }
 
 /// How finely the way from no effect to the largest is looked at.
-const STEPS: usize = 128;
+const STEPS: usize = 512;
 
 /// The value nearest to 0, towards `limit`, at which `power` reaches the target; else the highest power on the way.
+///
+/// An infinite limit stands for effects without bound, whose power rises all the way.
 pub(super) fn first_root(power: impl Fn(f64) -> f64, limit: f64, target: f64) -> Result<f64, Ceiling> {
+    if limit.is_infinite() {
+        let mut far = limit.signum();
+        while power(far) < target {
+            far *= 2.0;
+            if far.abs() > 1e300 {
+                return Err(Ceiling { power: power(far), at: far });
+            }
+        }
+        return Ok(bisect(|x| power(x) >= target, far, 0.0));
+    }
     let mut before = 0.0;
     let mut ceiling = Ceiling { power: f64::NEG_INFINITY, at: 0.0 };
     for step in 1..=STEPS {

@@ -192,11 +192,11 @@ def test_a_fit_of_another_trial_is_refused(costs):
         design = cw.Design("T", arms={"control": 1, "crewe": 1}, cluster="family", seed=seed)
         trial = design.assign(rows)
         data = trial.frame[["family", "arm"]].assign(
-            closed=rng.integers(0, 2, 40), days=rng.integers(5, 50, 40), event=1
+            closed=rng.integers(0, 2, 40), weeks=rng.integers(5, 50, 40), event=1
         )
         if kind == "closure":
             return cw.ols("closed ~ arm", data, design=trial)
-        return cw.rmst("Surv(days / 7, event) ~ arm", data, design=trial, horizon=3)
+        return cw.rmst("Surv(weeks, event) ~ arm", data, design=trial, horizon=20)
 
     same = {"closure": fitted(1, "closure"), "weeks open": fitted(1, "weeks")}
     assert costs.with_fits(same, ARMS).psa(1_000, seed=1).draws == 1_000

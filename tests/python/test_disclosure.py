@@ -721,3 +721,26 @@ def test_no_reader_of_crosstabs_means_and_rates_has_a_suppressed_count(seed: int
             # Sums that no table prints may be large, and then need no protection.
             if [name for name, _ in where] not in ([], ["closed"]):
                 assert values(bounds) >= 5, (where, bounds, printed)
+
+
+def test_a_key_that_cannot_be_written_leaves_nothing_and_shows_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import os
+    import traceback
+
+    key = cw.disclosure.StudyKey.draw("Crewe")
+    digits = key._key.reveal()
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "replace", full)
+    with pytest.raises(cw.CreweError) as refused:
+        key.write(tmp_path / "crewe.key")
+    assert os.listdir(tmp_path) == []
+    # Our own frame is the first; those below it are what a tracker would show with their variables.
+    shown = traceback.TracebackException.from_exception(refused.value, capture_locals=True)
+    below = [frame for frame in shown.stack if "python/crewe/" in frame.filename]
+    assert below and not any(digits in str(frame.locals) for frame in below)
+    assert shown.__cause__ is None and shown.__context__ is None

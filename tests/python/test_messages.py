@@ -68,7 +68,7 @@ def sdq(column: str, value: Any) -> Any:
         ),
         (
             lambda: cw.power.binary(baseline=0.226, effect=11.2, **POWER),
-            r"0.112, not 11.2, for 11.2 points\.$",
+            r"0.112, not 11.2, for 11.2 points, or a ratio such as 1.5\.$",
         ),
         (
             lambda: cw.compare_to_national({"a": 3, "b": 4}, n=9, national={"a": 49.6, "b": 0.2}),

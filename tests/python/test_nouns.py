@@ -170,6 +170,8 @@ WRONG = [
     {"labels": {"other": "Other"}},
     {"labels": {"ctl": "trt"}},
     {"labels": {"ctl": ""}},
+    {"labels": {"ctl": 3}},
+    {"labels": {"ctl": None}},
     {"labels": ["ctl"]},
 ]
 

@@ -468,6 +468,7 @@ def squeezed(text: str) -> str:
 def test_names_that_are_code_stay_names_in_pdf(attack: str, tmp_path: Path) -> None:
     words = OTHERS[attack]
     pypdf = pytest.importorskip("pypdf")
+    pytest.importorskip("typst")
     data = attacked(words).save(tmp_path / "a.pdf").read_bytes()
     for acting in (b"/JavaScript", b"/Launch", b"/OpenAction", b"/EmbeddedFile", b"/SubmitForm"):
         assert acting not in data
@@ -486,6 +487,7 @@ def test_names_that_are_code_stay_names_in_pdf(attack: str, tmp_path: Path) -> N
 def test_names_that_are_code_stay_names_in_word(attack: str, tmp_path: Path) -> None:
     words = OTHERS[attack]
     pytest.importorskip("docx")
+    pytest.importorskip("typst")
     plain = attacked("plain").save(tmp_path / "plain.docx")
     path = attacked(words).save(tmp_path / "a.docx")
     with zipfile.ZipFile(path) as archive, zipfile.ZipFile(plain) as other:

@@ -16,6 +16,7 @@ import xml.etree.ElementTree as ET
 import zipfile
 from functools import cache
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import matplotlib
@@ -23,15 +24,17 @@ import matplotlib
 matplotlib.use("Agg")
 
 import crewe as cw
-import docx
-import jsonschema
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
-import pypdf
 import pytest
 from crewe.report.document import PORTRAIT, room
 from PIL import Image
+
+docx = pytest.importorskip("docx")
+jsonschema = pytest.importorskip("jsonschema")
+pypdf = pytest.importorskip("pypdf")
+pytest.importorskip("typst")
 
 ROOT = Path(__file__).resolve().parents[2]
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
@@ -217,7 +220,7 @@ def test_the_extras_hold_what_the_formats_need() -> None:
 # --------------------------------------------------------------------------- PDF
 
 
-def reader() -> pypdf.PdfReader:
+def reader() -> Any:
     return pypdf.PdfReader(io.BytesIO(files()["pdf"]))
 
 
@@ -590,6 +593,20 @@ def test_5_4_figures_of_the_caller_are_labelled_and_stay_as_they_were() -> None:
     plt.close("all")
 
 
+def test_5_4_levels_are_named_in_notes_and_numbers_are_no_levels() -> None:
+    frame = pd.DataFrame({"": ["a row"], "arm": ["crewe"], "n": [1]})
+    notes = SimpleNamespace(
+        tidy=lambda: frame,
+        notes=["rows left out by arm: control 0, crewe 1", "the reference (control) comes first"],
+        _panels=None,
+    )
+    made = cw.Report("t", labels={**LABELS, "1": "no number", "no": "no history"})
+    page = words(made.add(notes, caption="There is no effect").html)
+    assert "by arm: Council 0, Project Crewe 1" in page
+    assert "The reference (Council) comes first" in page
+    assert "no number" not in page and "There is no effect" in page
+
+
 def test_labels_are_words() -> None:
     for labels in ({"a": 1}, {1: "a"}, ["a"], "a"):
         with pytest.raises(cw.InputError, match="labels="):
@@ -743,6 +760,126 @@ def test_outcomes_are_refused_in_plain_words() -> None:
         cw.outcome_table(fits()["closed"], cases.drop(columns="closed"))
     with pytest.raises(cw.InputError, match="arm"):
         cw.outcome_table(fits()["closed"], cases.drop(columns="arm"))
+
+
+# --------------------------------------------------------------------------- disclosure
+
+
+def real() -> cw.Report:
+    """Make a report of real data with small counts in tables, a figure and a frame."""
+    few = cw.datasets.rossi().head(60)
+    made = cw.Report("A real report", date="2016-11-01")
+    made.add(cw.crosstab("arrest ~ fin", few), heading="Counts", figure=False)
+    made.add(cw.kaplan_meier("Surv(week, arrest) ~ fin", few), heading="Curves")
+    made.add(pd.DataFrame({"arm": ["a", "b"], "cases": [3, 50]}), heading="Frame")
+    made.add(cw.ols("arrest ~ fin + age", few), heading="Model")
+    plt.close("all")
+    return made
+
+
+def test_small_counts_of_real_data_are_said_on_every_page(tmp_path: Path) -> None:
+    few = cw.datasets.rossi().head(20)
+    results = [cw.crosstab("arrest ~ fin", few), cw.kaplan_meier("Surv(week, arrest) ~ fin", few)]
+    small = sum(cw.disclosure.check(results).small)
+    assert small > 3
+    made = cw.Report("A real report", date="2016-11-01")
+    for one in (*results, pd.DataFrame({"arm": ["a", "b"], "cases": [3, 50]})):
+        made.add(one, heading="Counts")
+    said = made._document().statement
+    assert said.startswith("NOT FOR PUBLICATION") and f"{small + 1} counts under 5" in said
+    pages = [page.extract_text() for page in pypdf.PdfReader(made.save(tmp_path / "a.pdf")).pages]
+    assert all("NOT FOR PUBLICATION" in page for page in pages)
+    assert pages[0].count("NOT FOR PUBLICATION") == 2, "on the first page and at its foot"
+    page = made.html
+    assert 'role="note">NOT FOR PUBLICATION' in page
+    assert re.search(r"@bottom-left\{content:\"[^\"]*NOT FOR PUBLICATION", page)
+    word = docx.Document(made.save(tmp_path / "a.docx"))
+    assert "NOT FOR PUBLICATION" in word.sections[0].footer.paragraphs[0].text
+    assert any(p.text.startswith("NOT FOR PUBLICATION") for p in word.paragraphs)
+    assert (
+        json.loads(made.save(tmp_path / "a.json").read_text("utf-8"))["report"]["disclosure"]
+        == said
+    )
+    # Made-up people need no protection, and large counts none either.
+    assert report()._document().statement == ""
+    large = cw.Report("t").add(cw.crosstab("arrest ~ fin", cw.datasets.rossi()), figure=False)
+    assert large._document().statement == ""
+
+
+@pytest.mark.parametrize("ending", ["html", "pdf", "docx", "json"])
+def test_a_rule_reaches_every_format(ending: str, tmp_path: Path) -> None:
+    pytest.importorskip("scipy")
+    rule = cw.disclosure.DFE
+    under = real()._document(rule)
+    few = cw.datasets.rossi().head(60)
+    want = rule.protect(
+        cw.crosstab("arrest ~ fin", few),
+        cw.kaplan_meier("Surv(week, arrest) ~ fin", few),
+        cw.tables.display.Table(["arm", "cases"], [["a", 3], ["b", 50]], digits=3),
+        cw.ols("arrest ~ fin + age", few),
+    )
+    assert [g.sheet.body() for g in under.tables[:3]] == [t.sheet().body() for t in want.tables[:3]]
+    assert any("[c]" in cell for g in under.tables for row in g.sheet.body() for cell in row)
+    path = real().save(tmp_path / f"a.{ending}", disclosure=rule)
+    own = cw.Report("A real report", date="2016-11-01", disclosure=rule)
+    for entry in real()._entries or []:
+        own._add(entry)
+    assert own.save(tmp_path / f"b.{ending}").read_bytes() == path.read_bytes()
+    if ending == "json":
+        content = json.loads(path.read_text("utf-8"))
+        numbers = {one["kind"]: one["numbers"] for one in content["results"]}
+        assert numbers["Crosstab"] == [] and numbers["DataFrame"] == [] and numbers["OLS"]
+        assert "[c]" in path.read_text("utf-8")
+        return
+    text = {
+        "html": lambda: words(path.read_text("utf-8")),
+        "pdf": lambda: " ".join(p.extract_text() for p in pypdf.PdfReader(path).pages),
+        "docx": lambda: " ".join(p.text for p in docx.Document(path).paragraphs),
+    }[ending]()
+    text = " ".join(text.split())
+    assert "Disclosure control: counts under 6 are suppressed." in text
+    assert "What was done" in text and "NOT FOR PUBLICATION" not in text
+
+
+def test_numbers_at_risk_are_protected_in_figures() -> None:
+    pytest.importorskip("scipy")
+    few = cw.datasets.rossi().head(60)
+    made = cw.Report("t", date="2016-11-01").add(cw.kaplan_meier("Surv(week, arrest) ~ fin", few))
+    plain, under = made._document(), made._document(cw.disclosure.SRS)
+    assert plain.figures[0].svg != under.figures[0].svg
+    plt.close("all")
+
+
+def test_people_row_by_row_are_refused_unless_asked_for() -> None:
+    people = cw.datasets.rossi().head(12).assign(person_id=range(12))
+    with pytest.raises(cw.InputError, match="row by row") as caught:
+        cw.Report("t").add(people)
+    assert caught.value.values == ["person_id"]
+    assert "Table 1" in cw.Report("t").add(people, ids=["person_id"]).html
+    assert "Table 1" in cw.Report("t").add(people, synthetic=True).html
+
+
+def test_a_rule_is_a_rule() -> None:
+    for make in (
+        lambda: cw.Report("t", disclosure="DFE"),  # type: ignore[arg-type]
+        lambda: cw.Report("t").save("a.html", disclosure=5),  # type: ignore[arg-type]
+    ):
+        with pytest.raises(cw.InputError, match="disclosure="):
+            make()
+    loaded = pickle.loads(pickle.dumps(real()))
+    with pytest.raises(cw.InputError, match="out of a pickle"):
+        loaded._document(cw.disclosure.DFE)
+
+
+def test_figures_of_the_caller_are_said_to_be_unchecked() -> None:
+    pytest.importorskip("scipy")
+    _, ax = plt.subplots()
+    made = real().add_figure(ax, caption="c", alt="a")
+    page = words(
+        "".join(str(b) for s in made._document(cw.disclosure.DFE).sections for b in s.blocks)
+    )
+    assert "1 figure was drawn before the rule applied" in page
+    plt.close("all")
 
 
 # --------------------------------------------------------------------------- looked at

@@ -159,6 +159,7 @@ def results() -> dict[str, Any]:
         "randomisation": cw.randomisation_test("t ~ arm", frame, seen, draws=99, seed=1),
         "power": plan,
         "powers": cw.power.table(**known, icc=[0.36, 1]),
+        "together": cw.power.several({"a": plan, "b": plan}, correlation=0.3),
         "curve": plan.curve(values=[132, 286]),
         "models": cw.table({"All": fit, "Logit": logit}, title="Two models", notes=["A note."]),
         "intervals": cw.table([fit], show="conf_int", star=False),
@@ -330,7 +331,8 @@ def test_html(name: str) -> None:
     ]
     for table, sheet in zip(found.tables, want, strict=True):
         joined = [cell for row in table for text in row for cell in text.split("\n") if cell]
-        assert sorted(joined) == sorted(cell for row in sheet.lines() for cell in row if cell)
+        cells = [part for row in sheet.lines() for cell in row for part in cell.split("\n")]
+        assert sorted(joined) == sorted(filter(None, cells))
     assert found.captions == [sheet.title for sheet in want if sheet.title]
     assert found.notes == [note for sheet in want for note in sheet.notes]
 

@@ -319,7 +319,7 @@ class CostBenefit(Printable):
         >>> found = cw.cost.project_crewe().psa(draws=20_000, seed=2017)
         >>> tidy = found.tidy().set_index("line")
         >>> tidy.loc["earnings_pc", ["conf_low", "conf_high"]].astype(float).round(-2).tolist()
-        [31400.0, 37200.0]
+        [31400.0, 37300.0]
         """
         return sensitivity(self, draws, seed, level)
 

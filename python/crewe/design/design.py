@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import operator
 import os
 from collections.abc import Mapping, Sequence
@@ -17,11 +16,11 @@ from crewe._core import Unit, Units, read_seed
 from crewe.design.assignment import ADDED, Assignment
 from crewe.design.constrained import Acceptance
 from crewe.design.keys import Commitment, Key
-from crewe.design.methods import Complete, Method, from_table
+from crewe.design.methods import Complete, Method
 from crewe.design.nouns import Noun
 from crewe.design.predictability import Predictability, measure
+from crewe.design.written import read_toml, toml_of
 from crewe.exceptions import DesignError, fault
-from crewe.files import toml
 from crewe.files.writing import write
 from crewe.frames.arguments import checked
 from crewe.frames.columns import arrivals, identifiers, labels
@@ -29,8 +28,6 @@ from crewe.frames.ids import refuse_hidden
 from crewe.frames.source import Source
 from crewe.tables.display import Table
 from crewe.tables.printable import Printable
-
-ALGORITHM = "crewe/1"
 
 
 @dataclass(frozen=True, init=False, repr=False)
@@ -153,7 +150,7 @@ class Design(Printable):
         put(self, "seed", _core.system_seed() if seed is None else seed)
         for name, noun in (("unit_noun", unit_noun), ("member_noun", member_noun)):
             put(self, f"_{name}", None if noun is None else Noun.read(noun, name))
-        put(self, "_labels", tuple((str(arm), str(said)) for arm, said in (labels or {}).items()))
+        put(self, "_labels", tuple(_label(arm, said) for arm, said in (labels or {}).items()))
         self._core()
 
     def _core(self) -> _core.Design:
@@ -469,28 +466,7 @@ class Design(Printable):
 
     def to_toml(self, path: str | os.PathLike[str] | None = None) -> str:
         """Write the design as TOML, to `path` too where it is given, never with the seed."""
-
-        def text(value: Any) -> str:
-            # JSON's escapes are TOML's; only DEL must be escaped in TOML alone.
-            return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
-
-        lines = [f'algorithm = "{ALGORITHM}"', f"name = {text(self.name)}"]
-        if self.cluster is not None:
-            lines.append(f"cluster = {text(self.cluster)}")
-        if self.unit is not None:
-            lines.append(f"unit = {text(self.unit)}")
-        lines.append(f"strata = [{', '.join(text(name) for name in self.strata)}]")
-        for name, noun in (("unit_noun", self._unit_noun), ("member_noun", self._member_noun)):
-            if noun is not None:
-                lines.append(f"{name} = [{text(noun.one)}, {text(str(noun))}]")
-        lines += ["", "[method]", f"name = {text(self.method.name)}"]
-        # Lists of numbers and text are written alike in JSON and TOML.
-        lines += [f"{key} = {text(value)}" for key, value in self.method.options().items()]
-        for arm, ratio in self._arms:
-            lines += ["", "[[arms]]", f"name = {text(arm)}", f"ratio = {ratio}"]
-            if arm in self.labels:
-                lines.append(f"label = {text(self.labels[arm])}")
-        written = "\n".join(lines) + "\n"
+        written = toml_of(self)
         if path is not None:
             write(path, written)
         return written
@@ -510,61 +486,7 @@ class Design(Printable):
             # It may be a secret: no traceback shows it.
             del seed
             raise
-        content = source if isinstance(source, str) else toml.text_of(source, DesignError)
-        table = toml.read(
-            content,
-            "this",
-            "Pass the text that to_toml() wrote, or a pathlib.Path to its file",
-            kind=DesignError,
-        )
-        known = {"algorithm", "name", "cluster", "unit", "strata", "method", "arms"}
-        known |= {"unit_noun", "member_noun"}
-        wrong = sorted(set(table) - known) + sorted({"algorithm", "name", "arms"} - set(table))
-        if wrong:
-            raise fault(
-                DesignError,
-                "entries of the file are unknown or missing",
-                values=wrong,
-                remedy=f"A design has the entries {', '.join(sorted(known))}; the seed is passed as seed=",
-            )
-        if table["algorithm"] != ALGORITHM:
-            raise fault(
-                DesignError,
-                "the design was written for another algorithm of randomisation",
-                values=[str(table["algorithm"])],
-                remedy=f"This version draws {ALGORITHM}; use the version of crewe that wrote the file",
-            )
-        method = from_table(table.get("method", {"name": "complete"}))
-        arms = table["arms"]
-        if not isinstance(arms, list) or any(
-            not isinstance(arm, dict) or set(arm) - {"label"} != {"name", "ratio"} for arm in arms
-        ):
-            raise fault(
-                DesignError,
-                "every arm needs a name and a ratio, may have a label, and nothing else",
-                values=[str(arms)],
-                remedy="Write [[arms]] with name and ratio for each arm",
-            )
-        names = [arm["name"] for arm in arms]
-        if len(set(names)) < len(names):
-            raise fault(
-                DesignError,
-                "two arms have the same name",
-                values=names,
-                remedy="Rename one of them",
-            )
-        return cls(
-            table["name"],
-            arms={arm["name"]: arm["ratio"] for arm in arms},
-            cluster=table.get("cluster"),
-            unit=table.get("unit"),
-            strata=table.get("strata", ()),
-            method=method,
-            seed=seed,
-            unit_noun=table.get("unit_noun"),
-            member_noun=table.get("member_noun"),
-            labels={arm["name"]: arm["label"] for arm in arms if "label" in arm},
-        )
+        return cls(**read_toml(source), seed=seed)
 
     def _table(self) -> Table:
         ratio = " : ".join(str(share) for _, share in self._arms)
@@ -620,4 +542,15 @@ def _share(arm: object, ratio: object) -> int:
         "an arm's share of the ratio must be a whole number of at least 1",
         values=[f"{arm}: {ratio!r}"],
         remedy='Write it in whole numbers, for instance {"control": 3, "crewe": 7} for 30% and 70%',
+    )
+
+
+def _label(arm: object, said: object) -> tuple[str, str]:
+    if isinstance(said, str):
+        return str(arm), said
+    raise fault(
+        DesignError,
+        "the label of an arm is text",
+        values=[f"{arm}: {said!r}"],
+        remedy='Write for instance labels={"control": "As usual"}',
     )

@@ -15,7 +15,7 @@ from typing import Any, NoReturn
 from crewe.design.keys import Key, new_key
 from crewe.exceptions import CreweError, InputError, fault
 from crewe.files import toml
-from crewe.files.writing import as_path
+from crewe.files.writing import as_path, write
 from crewe.frames.arguments import check_methods, checked
 from crewe.frames.columns import text
 from crewe.frames.source import Source
@@ -125,12 +125,25 @@ class StudyKey:
                 f"'{path}' could not be written: {error.strerror}",
                 remedy="Write to a folder with room and the right to write",
             ) from error
-        with open(handle, "w", encoding="utf-8") as file:
-            file.write("# Makes the pseudonyms of one study. Keep it apart from the data.\n")
-            file.write(f"study = {json.dumps(self.study)}\n")
-            file.write(f'fingerprint = "{self.fingerprint}"\n')
-            file.write(f'key = "{self._key.reveal()}"\n')
-        return path
+        os.close(handle)
+        refused: BaseException | None = None
+        try:
+            # The file that holds the place has the rights that stay.
+            return write(path, self._written())
+        except BaseException as error:
+            refused = error
+        path.unlink(missing_ok=True)
+        # Outside the handler, and without what led to it: frames that wrote the key would show it.
+        refused.__cause__ = refused.__context__ = None
+        raise refused.with_traceback(None)
+
+    def _written(self) -> str:
+        return (
+            "# Makes the pseudonyms of one study. Keep it apart from the data.\n"
+            f"study = {json.dumps(self.study)}\n"
+            f'fingerprint = "{self.fingerprint}"\n'
+            f'key = "{self._key.reveal()}"\n'
+        )
 
     def pseudonym(self, value: str | int) -> str:
         """Give the pseudonym of one identifier, as :func:`pseudonymise` gives those of a column."""

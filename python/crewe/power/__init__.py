@@ -7,14 +7,39 @@ Every function takes a trial on paper with exactly one quantity left out, and so
 >>> round(100 * plan.effect, 1)
 11.2
 
-Effects are signed differences (0.112 is a rise of 11.2 percentage points), `clusters` counts both
-arms together, and `allocation` is the treated share of the clusters (2:1 is 2/3).
+Effects are signed differences (0.112 is a rise of 11.2 percentage points) or ratios, `clusters`
+counts both arms together, and `allocation` is the treated share of the clusters (2:1 is 2/3).
 """
 
 from __future__ import annotations
 
-from crewe.power._binary import BinaryPower, binary
-from crewe.power._compare import Comparison, project_crewe, table
+from crewe.power._binary import binary
+from crewe.power._compare import Comparison, table
+from crewe.power._continuous import continuous
+from crewe.power._count import count
 from crewe.power._curve import Curve
+from crewe.power._layouts import Blocks, Crossover, Nested, Pairs, SteppedWedge, ThreeLevels
+from crewe.power._project_crewe import project_crewe
+from crewe.power._result import Power
+from crewe.power._several import Several, several
+from crewe.power._survival import survival
 
-__all__ = ["BinaryPower", "Comparison", "Curve", "binary", "project_crewe", "table"]
+__all__ = [
+    "Blocks",
+    "Comparison",
+    "Crossover",
+    "Curve",
+    "Nested",
+    "Pairs",
+    "Power",
+    "Several",
+    "SteppedWedge",
+    "ThreeLevels",
+    "binary",
+    "continuous",
+    "count",
+    "project_crewe",
+    "several",
+    "survival",
+    "table",
+]

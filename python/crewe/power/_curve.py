@@ -13,16 +13,19 @@ import pandas as pd
 
 from crewe.exceptions import InputError, fault
 from crewe.plots import style as _style
-from crewe.power._binary import BinaryPower, binary
+from crewe.power._again import again, known
 from crewe.power._quantities import (
     LABELS,
     QUANTITIES,
     Quantity,
+    effect_scale,
+    effect_text,
+    label_of,
     named,
     percent,
-    points,
     short,
 )
+from crewe.power._result import Power
 from crewe.tables.display import Table
 from crewe.tables.printable import Printable
 
@@ -31,7 +34,7 @@ if TYPE_CHECKING:
 
 
 def follow(
-    answer: BinaryPower,
+    answer: Power,
     over: Quantity,
     of: Quantity | None,
     values: Iterable[float] | None,
@@ -60,15 +63,16 @@ def follow(
             values=list(lines),
             remedy=f"Give one of {', '.join(n for n in answer.asked if n not in (over, of))} with its values",
         )
-    base: dict[str, Any] = dict(answer.asked)
-    base.update((name, _given(answer, name)) for name in QUANTITIES)
-    if of != "power":
-        base["power"] = answer.target if answer.target is not None else answer.power
+    base = known(answer, of)
     if "cluster_size" in (over, of):
         base["cv"] = answer.cv  # a list of sizes is given up for its mean and variation
-    base[of] = None
     base[over] = None
-    missing = [q for q in QUANTITIES if q not in (over, of) and q not in lines and base[q] is None]
+    replaced = {"icc"} if base.get("rate_cv") is not None else set()
+    missing = [
+        q
+        for q in QUANTITIES
+        if q not in (over, of) and q not in lines and q not in replaced and base[q] is None
+    ]
     if missing:
         raise fault(
             InputError,
@@ -82,9 +86,7 @@ def follow(
         asked = {**base, over: point}
         if line is not None:
             asked[line] = option
-        if asked["effect"] is not None:
-            asked["direction"] = None
-        found = binary(**asked)
+        found = again(answer, asked)
         if line is not None:
             columns[line].append(named(option))
         columns[over].append(point)
@@ -94,17 +96,13 @@ def follow(
     return Curve(frame=frame, over=over, of=of, line=line, answer=answer)
 
 
-def _given(answer: BinaryPower, name: Quantity) -> Any:
-    """Give the value of a quantity as it was given or found."""
-    return answer.asked[name] if answer.asked[name] is not None else getattr(answer, name)
-
-
-def _range(answer: BinaryPower, over: Quantity) -> list[float]:
+def _range(answer: Power, over: Quantity) -> list[float]:
     """Give points around this answer."""
     if over == "power":
         return [round(0.5 + 0.01 * i, 2) for i in range(46)]
-    if over == "icc":
-        return [round(0.02 * i, 2) for i in range(51)]
+    if over in ("icc", "r2"):
+        top = 51 if over == "icc" else 49
+        return [round(0.02 * i, 2) for i in range(top)]
     if over == "cluster_size":
         top = max(8, math.ceil(2 * (answer.cluster_size or 4)))
         first = 1.0 if answer.cv == 0 else 1.25
@@ -114,10 +112,25 @@ def _range(answer: BinaryPower, over: Quantity) -> list[float]:
         least = math.ceil(2 / min(answer.allocation, 1 - answer.allocation) - 1e-9)
         low, high = max(least, middle // 4), max(2 * middle, least + 20)
         return sorted({int(x) for x in np.linspace(low, high, 61)})
-    room = 1 - answer.baseline if answer.direction == "rise" else answer.baseline
+    return _effects(answer)
+
+
+def _effects(answer: Power) -> list[float]:
+    """Give effects from none to twice this answer's, on its own scale."""
     sign = 1 if answer.direction == "rise" else -1
-    reach = min(2 * abs(answer.effect), 0.999 * room) if answer.effect is not None else 0.999 * room
-    return [float(sign * x) for x in np.linspace(reach / 60, reach, 60)]
+    steps = np.linspace(1 / 60, 1, 60)
+    if answer.scale != "difference":
+        reach = 2 * abs(math.log(answer.effect)) if answer.effect else math.log(3)
+        if answer.outcome == "binary" and answer.baseline is not None and sign > 0:
+            top = 1 / answer.baseline if answer.scale == "ratio" else math.inf
+            reach = min(reach, math.log(top) * 0.999)
+        return [float(math.exp(sign * reach * x)) for x in steps]
+    reach = 2 * abs(answer.effect) if answer.effect else 1.0
+    if answer.baseline is not None:
+        room = answer.baseline if sign < 0 else 1 - answer.baseline
+        if answer.outcome == "binary" or sign < 0:
+            reach = min(reach, 0.999 * room)
+    return [float(sign * reach * x) for x in steps]
 
 
 @dataclass(frozen=True, repr=False)
@@ -133,7 +146,7 @@ class Curve(Printable):
         The two quantities.
     line : str or None
         The argument that tells the lines apart.
-    answer : BinaryPower
+    answer : Power
         The calculation that the curve belongs to.
     """
 
@@ -141,7 +154,7 @@ class Curve(Printable):
     over: Quantity
     of: Quantity
     line: str | None
-    answer: BinaryPower
+    answer: Power
 
     def tidy(self) -> pd.DataFrame:
         """Give the frame."""
@@ -157,19 +170,28 @@ class Curve(Printable):
         step = max(1, len(self.frame) // 20)
         shown = self.frame.iloc[::step]
         return Table(
-            header=[LABELS.get(str(name), str(name)) for name in shown.columns],
+            header=[label_of(self.answer, str(name)) for name in shown.columns],
             rows=[[self._cell(n, v) for n, v in row.items()] for _, row in shown.iterrows()],
-            title=f"{LABELS[self.of]} over {LABELS[self.over].lower()}",
+            title=f"{self._label(self.of)} over {self._lower(self.over)}",
             notes=self.methods(),
         )
 
-    @staticmethod
-    def _cell(name: Any, value: Any) -> str:
+    def _label(self, name: str) -> str:
+        return label_of(self.answer, name)
+
+    def _lower(self, name: str) -> str:
+        label = self._label(name)
+        return label[0].lower() + label[1:]
+
+    def _cell(self, name: Any, value: Any) -> str:
         if isinstance(value, str):
             return value
         if value is None or value != value:
             return "unattainable"
-        return f"{100 * value:+.2f}" if name == "effect" else f"{value:.4g}"
+        if name == "effect" and self.answer.scale == "difference":
+            scale = effect_scale(self.answer)
+            return f"{scale * value:+.2f}" if scale != 1 else f"{value:+.4g}"
+        return f"{value:.4g}"
 
     def _panels(self) -> list[Table]:
         return [self._table()]
@@ -195,7 +217,8 @@ class Curve(Printable):
 
         drawn: Axes = _style.figure()[1] if ax is None else ax
         scale: dict[str, float] = {
-            name: 100.0 if name == "effect" else 1.0 for name in (self.over, self.of)
+            name: effect_scale(self.answer) if name == "effect" else 1.0
+            for name in (self.over, self.of)
         }
         parts = {"": self.frame}
         if self.line is not None:
@@ -226,8 +249,8 @@ class Curve(Printable):
                     linestyle=(0, (1, 2)),
                     zorder=0,
                 )
-        drawn.set_xlabel(LABELS[self.over])
-        drawn.set_ylabel(LABELS[self.of])
+        drawn.set_xlabel(self._label(self.over))
+        drawn.set_ylabel(self._label(self.of))
         handles = [
             Line2D([], [], color=style.colour, linestyle=style.line, label=label)
             for label, style in styles.items()
@@ -237,7 +260,7 @@ class Curve(Printable):
             drawn.legend(handles=handles, handlelength=3.2)
         lines = f" One line for each of {', '.join(parts)}." if self.line is not None else ""
         _style.alt_text(
-            drawn, f"{LABELS[self.of]} against {LABELS[self.over].lower()}.{lines} {said}"
+            drawn, f"{self._label(self.of)} against {self._lower(self.over)}.{lines} {said}"
         )
         return drawn
 
@@ -256,11 +279,12 @@ class Curve(Printable):
             zorder=3,
         )
         shown = {
-            "effect": points(self.answer.effect),
+            "effect": effect_text(self.answer, self.answer.effect),
             "power": percent(self.answer.power),
             "clusters": f"{self.answer.clusters} clusters",
             "icc": f"ICC {self.answer.icc}",
             "cluster_size": f"mean size {self.answer.cluster_size}",
+            "r2": f"R² {self.answer.r2}",
         }
         return f"A circle marks {shown[self.over]} with {shown[self.of]}."
 

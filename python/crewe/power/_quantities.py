@@ -3,34 +3,86 @@
 from __future__ import annotations
 
 import math
-from typing import Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
 
 from crewe.exceptions import InputError, fault
 
-Method: TypeAlias = Literal["arcsine", "pooled", "unpooled"]
+if TYPE_CHECKING:
+    from crewe.power._result import Power
+
 Direction: TypeAlias = Literal["rise", "fall"]
 Distribution: TypeAlias = Literal["z", "t"]
-Quantity: TypeAlias = Literal["effect", "clusters", "power", "icc", "cluster_size"]
+Hypothesis: TypeAlias = Literal["two-sided", "one-sided", "non-inferiority", "equivalence"]
+Level: TypeAlias = Literal["individual", "cluster"]
+Weighting: TypeAlias = Literal["members", "precision"]
+Outcome: TypeAlias = Literal["binary", "continuous", "count", "survival"]
+Quantity: TypeAlias = Literal["effect", "clusters", "power", "icc", "cluster_size", "r2"]
+Scale: TypeAlias = Literal["difference", "ratio", "odds_ratio", "hazard_ratio"]
 
-QUANTITIES: tuple[Quantity, ...] = ("effect", "clusters", "power", "icc", "cluster_size")
+QUANTITIES: tuple[Quantity, ...] = ("effect", "clusters", "power", "icc", "cluster_size", "r2")
 
 LABELS = {
-    "effect": "Effect, percentage points",
+    "effect": "Effect",
     "clusters": "Clusters, both arms",
     "power": "Power",
     "icc": "Intra-cluster correlation",
     "cluster_size": "Mean cluster size",
+    "r2": "R² of covariates",
+    "r2_cluster": "R² between clusters",
     "method": "formula",
     "baseline": "baseline",
     "allocation": "treated share",
     "cv": "CV of sizes",
-    "r2": "R²",
     "alpha": "level",
     "distribution": "distribution",
     "direction": "direction",
+    "attrition": "members lost",
+    "cluster_attrition": "clusters lost",
+    "subgroup": "share of the subgroup",
+    "rate_cv": "CV of the clusters' rates",
 }
+
+_RATIOS = {"ratio": "ratio", "odds_ratio": "odds ratio", "hazard_ratio": "hazard ratio"}
+
+
+def label_of(answer: Power, name: str) -> str:
+    """Name a quantity as this answer writes it, with its unit."""
+    if name != "effect":
+        return LABELS.get(name, name)
+    if answer.scale in _RATIOS:
+        kind = _RATIOS[answer.scale]
+        if answer.scale == "ratio":
+            kind = "risk ratio" if answer.outcome == "binary" else "rate ratio"
+        return f"Effect, {kind}"
+    if answer.outcome == "binary":
+        return "Effect, percentage points"
+    if answer.outcome == "count":
+        return "Effect, difference of rates"
+    return "Effect, standard deviations" if answer.asked["sd"] == 1 else "Effect, units"
+
+
+def effect_scale(answer: Power) -> float:
+    """Give what an effect is multiplied by where it is drawn or listed."""
+    return 100.0 if answer.outcome == "binary" and answer.scale == "difference" else 1.0
+
+
+def effect_text(answer: Power, effect: float | None) -> str:
+    """Write an effect in this answer's way."""
+    if effect is None:
+        return "unattainable"
+    if answer.scale in _RATIOS:
+        return f"{label_of(answer, 'effect').removeprefix('Effect, ')} {effect:.3g}"
+    if answer.outcome == "binary":
+        return points(effect)
+    if answer.outcome == "count":
+        return signed(effect)
+    return signed(effect) + (" SD" if answer.asked["sd"] == 1 else "")
+
+
+def signed(value: float) -> str:
+    return f"{value:+.3g}".replace("-", "−")
 
 
 def real(name: str, value: Any) -> float:
@@ -44,14 +96,13 @@ def real(name: str, value: Any) -> float:
         ) from error
 
 
-def whole(name: str, value: Any) -> int:
+def whole(
+    name: str, value: Any, remedy: str = "Give the number of clusters in both arms together"
+) -> int:
     number = real(name, value)
     if not (math.isfinite(number) and number == int(number) and 0 <= number < 2**53):
         raise fault(
-            InputError,
-            f"{name} must be a whole number",
-            values=[f"{number:g}"],
-            remedy="Give the number of clusters in both arms together",
+            InputError, f"{name} must be a whole number", values=[f"{number:g}"], remedy=remedy
         )
     return int(number)
 
@@ -85,7 +136,7 @@ def percent(value: float | None, digits: int = 1) -> str:
 
 def named(option: Any) -> Any:
     """Give a value as it can stand in a frame: a list of sizes by its length and mean."""
-    if isinstance(option, str) or np.ndim(option) == 0:
+    if option is None or isinstance(option, str) or np.ndim(option) == 0:
         return option
     return f"{len(option)} sizes, mean {np.mean(option):.2f}"
 

@@ -148,7 +148,11 @@ class Names:
 
         def row(cells: tuple[Cell, ...]) -> tuple[Cell, ...]:
             return tuple(
-                one(cell) if word else cell for cell, word in zip(cells, words, strict=True)
+                # A column of numbers may hold the name of an arm; a number is never a name there.
+                one(cell)
+                if word or (cell in self.labels and not re.match(r"[−+-]?[\d.]", str(cell)))
+                else cell
+                for cell, word in zip(cells, words, strict=True)
             )
 
         return replace(
@@ -177,10 +181,18 @@ class Names:
             return f"{model[1]}: {self.formula(model[2])}{model[3]}"
         longest = sorted(known, key=len, reverse=True)
         named = "|".join(map(re.escape, longest)) or "(?!)"
+        # A word may be anything; before a count in a list, or alone in brackets, it is a level of the data.
+        plain = sorted((name for name in self.labels if name not in known), key=len, reverse=True)
+        level = "|".join(map(re.escape, plain)) or "(?!)"
         # In one pass: what is put in is not read again.
         return re.sub(
-            rf"(?<![\w.\[])(?:(?P<name>{named})(?![\w\[(])|{_CODE})",
-            lambda found: known[found[0]] if found["name"] is not None else self.of(found[0]),
+            rf"(?<![\w.\[])(?:(?P<name>{named})(?![\w\[(])|{_CODE}"
+            rf"|(?<=[:,] )(?P<counted>{level})(?= \d)|(?<=\()(?P<alone>{level})(?=\)))",
+            lambda found: (
+                known[found[0]]
+                if found["name"] is not None
+                else self.labels.get(found[0]) or self.of(found[0])
+            ),
             text,
         )
 

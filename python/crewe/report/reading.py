@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -12,9 +11,9 @@ from crewe.report import foreign
 from crewe.report.document import Block, texts
 from crewe.tables import protocols
 from crewe.tables.display import Table, number, p_value
-from crewe.tables.labels import MINUS, pretty
+from crewe.tables.labels import pretty
 from crewe.tables.printable import Printable
-from crewe.tables.sheet import Cell, Sheet, Stacked
+from crewe.tables.sheet import Cell, Sheet, Stacked, minus
 
 _HEADS = {
     "term": "Term",
@@ -75,21 +74,18 @@ def _plain_number(value: Any) -> Any:
 
 
 def with_minus(sheet: Sheet) -> Sheet:
-    """Write the hyphen before a number as a minus."""
-
-    def one(text: str) -> str:
-        return re.sub(r"^(\s*[(\[]?)-(?=[\d.])", rf"\1{MINUS}", text)
+    """Write the hyphen before a number as a minus, also where a frame or a page of others gave the table."""
 
     def cell(given: Cell) -> Cell:
         if isinstance(given, Stacked):
-            return Stacked(one(given.top), one(given.below))
-        return one(given)
+            return Stacked(minus(given.top), minus(given.below))
+        return minus(given)
 
     return replace(
         sheet,
-        heads=tuple(tuple(map(one, head)) for head in sheet.heads),
+        heads=tuple(tuple(map(minus, head)) for head in sheet.heads),
         rows=tuple(tuple(map(cell, row)) for row in sheet.rows),
-        facts=tuple(tuple(map(one, fact)) for fact in sheet.facts),
+        facts=tuple(tuple(map(minus, fact)) for fact in sheet.facts),
     )
 
 

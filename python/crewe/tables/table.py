@@ -11,9 +11,9 @@ from crewe.exceptions import InputError, fault
 from crewe.frames.arguments import checked
 from crewe.tables import protocols
 from crewe.tables.display import Table, number, stars
-from crewe.tables.labels import MINUS, model_names, of_strata, outcome, pretty, sentence, strata_of
+from crewe.tables.labels import model_names, of_strata, outcome, pretty, sentence, strata_of
 from crewe.tables.printable import Printable, Words
-from crewe.tables.sheet import Stacked
+from crewe.tables.sheet import Stacked, minus
 from crewe.tables.wording import in_words
 
 _SHOWN = {
@@ -248,10 +248,6 @@ class ModelTable(Printable):
         return made
 
 
-def _sign(text: str) -> str:
-    return MINUS + text[1:] if text.startswith("-") else text
-
-
 def _known(value: Any) -> bool:
     return value is not None and not (isinstance(value, float) and math.isnan(value))
 
@@ -261,7 +257,7 @@ def _estimate(row: Mapping[str, Any] | None, star: bool, digits: int) -> str:
         return ""
     p = row.get("p_value")
     marks = stars(float(p)) if star and p is not None and _known(p) else ""
-    return _sign(number(float(row["estimate"]), digits)) + marks
+    return minus(number(float(row["estimate"]), digits)) + marks
 
 
 def _bracket(row: Mapping[str, Any] | None, show: str, digits: int) -> str:
@@ -271,13 +267,13 @@ def _bracket(row: Mapping[str, Any] | None, show: str, digits: int) -> str:
         low, high = row.get("conf_low"), row.get("conf_high")
         if not (_known(low) and _known(high)):
             return ""
-        return f"[{_sign(number(float(low), digits))}, {_sign(number(float(high), digits))}]"  # type: ignore[arg-type]
+        return minus(f"[{number(float(low), digits)}, {number(float(high), digits)}]")  # type: ignore[arg-type]
     value = row.get(show)
     if not _known(value):
         return ""
     if show == "p_value" and float(value) < 10**-digits:  # type: ignore[arg-type]
         return f"(<{10**-digits:g})"
-    return f"({_sign(number(float(value), digits))})"  # type: ignore[arg-type]
+    return minus(f"({number(float(value), digits)})")  # type: ignore[arg-type]
 
 
 def _strata(strata: list[list[str]], shown: Sequence[str]) -> list[tuple[str, list[str]]]:

@@ -303,7 +303,7 @@ mod tests {
             (
                 r#"{"name":"biased_coin","p":1.5}"#,
                 "the coin's probability is out of range (seen: 3/2). Give a probability from 0 to 1, in at most 12 \
-                 digits or as a fraction.",
+                 digits or as a fraction such as \"2/3\".",
             ),
             (
                 r#"{"name":"biased_coin","p":[4,5,6]}"#,

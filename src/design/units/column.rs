@@ -113,16 +113,13 @@ impl Column {
             }
             *code
         };
-        let codes = match span.filter(|span| *span < 8 * values.len() + 1_024) {
-            // Numbers that lie close together, as those of a register do, are looked up by their place.
-            Some(span) => {
-                let mut seen = vec![MISSING; span + 1];
-                values.iter().map(|&value| coded(value, &mut seen[(value - least) as usize])).collect()
-            }
-            None => {
-                let mut seen: HashMap<i64, u32> = HashMap::new();
-                values.iter().map(|&value| coded(value, seen.entry(value).or_insert(MISSING))).collect()
-            }
+        // Numbers that lie close together, as those of a register do, are looked up by their place.
+        let codes = if let Some(span) = span.filter(|span| *span < 8 * values.len() + 1_024) {
+            let mut seen = vec![MISSING; span + 1];
+            values.iter().map(|&value| coded(value, &mut seen[(value - least) as usize])).collect()
+        } else {
+            let mut seen: HashMap<i64, u32> = HashMap::new();
+            values.iter().map(|&value| coded(value, seen.entry(value).or_insert(MISSING))).collect()
         };
         Self { name: nfc(name), codes, labels }
     }

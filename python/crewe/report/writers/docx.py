@@ -10,7 +10,6 @@ import zipfile
 from datetime import datetime
 from typing import Any
 
-from crewe.plots.style import WIDTH_MM
 from crewe.report.document import (
     BANNER,
     Block,
@@ -288,7 +287,7 @@ class _Word:
 
     def _grid(self, block: Grid) -> None:
         from docx.oxml import parse_xml
-        from docx.oxml.ns import nsdecls, qn
+        from docx.oxml.ns import qn
         from docx.shared import Pt
 
         self._caption("Table", block.number, block.anchor, block.sheet.title)
@@ -297,7 +296,8 @@ class _Word:
         points = max(6.0, min(9.0, place / 20 / (_LETTER * max(room(sheet), 1.0))))
         widths = [int(place * one) for one in shares(sheet, place / 20 / (_LETTER * points))]
         text = table(sheet, widths, int(2 * points), whole=len(sheet.lines()) <= WHOLE)
-        made = parse_xml(text.replace("<w:tbl>", f"<w:tbl {nsdecls('w')}>", 1))
+        names = f'xmlns:w="{qn("w:tbl")[1:-4]}"'
+        made = parse_xml(text.replace("<w:tbl>", f"<w:tbl {names}>", 1))
         look = made.find(qn("w:tblPr"))
         margins = look.makeelement(qn("w:tblCellMar"))
         for side in ("left", "right"):
@@ -321,13 +321,9 @@ class _Word:
         from docx.shared import Mm
 
         self._caption("Figure", block.number, block.anchor, block.caption)
-        width = width_mm(block) * 170.0 / WIDTH_MM
+        width = width_mm(block)
         image = io.BytesIO(picture(block.svg, width))
-        line = self.file.add_paragraph()
-        shape = line.add_run().add_picture(image, width=Mm(width))
-        tallest = Mm(215)
-        if shape.height > tallest:
-            shape.width, shape.height = int(shape.width * tallest / shape.height), tallest
+        shape = self.file.add_paragraph().add_run().add_picture(image, width=Mm(width))
         properties = shape._inline.docPr
         properties.set("descr", block.alt)
         properties.set("title", block.name)

@@ -39,8 +39,14 @@ UPRIGHT, SIDEWAYS = 482.0, 728.0
 """The points between the margins of A4, upright and on its side."""
 _LETTER = 0.62
 """The width of a letter of the font by its size, on average."""
-_FULL, _TALLEST = 170.0, 210.0
-"""The millimetres of a figure that fills the width of a page, and of the tallest that its caption goes with."""
+_FULL, _SMALL, _TALLEST = 170.0, 145.0, 210.0
+"""The millimetres of a figure that fills the width of a page, of one that is made to be small, and of the tallest."""
+_PAGE, _CAPTION = 250.0, 15.0
+"""The millimetres of a page for words and figures, and those that a caption takes with its gaps."""
+_LARGE = 1.15
+"""How much larger than it was made a figure of several under each other may be."""
+_LEAST = 0.85
+"""How much smaller than it was made a figure may be, so that a page is filled: its letters stay above 7 points."""
 WHOLE = 10
 """The lines up to which a table is kept on one page."""
 _LARGEST = 7.9
@@ -98,23 +104,41 @@ def picture(svg: str, width_mm: float, dots: int = 220) -> bytes:
     compiler = typst.Compiler(
         template.encode(),
         font_paths=_fonts(_foreign(svg)),
-        sys_inputs={"svg": svg, "width": f"{width_mm:.2f}"},
+        sys_inputs={"svg": _bare(svg), "width": f"{width_mm:.2f}"},
     )
     made = compiler.compile(format="png", ppi=dots)
     assert isinstance(made, bytes), "one page is one picture"
     return made
 
 
-def width_mm(drawing: Drawing) -> float:
-    """Give the width of a drawing on paper, in millimetres."""
+def _bare(svg: str) -> str:
+    """Leave the width out: a width without a height would be taken for another shape than that of the drawing."""
+    head, tag, rest = svg.partition(">")
+    return re.sub(r'\swidth="[\d.]+mm"', "", head) + tag + rest
+
+
+def natural_mm(drawing: Drawing) -> float:
+    """Give the width that a drawing was made for, in millimetres."""
     found = re.search(r'\swidth="([\d.]+)mm"', drawing.svg.partition(">")[0])
     return min(float(found[1]), WIDTH_MM) if found else WIDTH_MM
 
 
-def _height(drawing: Drawing) -> float:
+def width_mm(drawing: Drawing) -> float:
+    """Give the width of a drawing on paper, in millimetres: that of the page, but for those made to be small.
+
+    A figure and its caption stay within a page.
+    """
+    natural = natural_mm(drawing)
+    width = _FULL if natural >= _SMALL else natural * _FULL / WIDTH_MM
+    height = _ratio(drawing) * width
+    return width * min(1.0, _TALLEST / height) if height else width
+
+
+def _ratio(drawing: Drawing) -> float:
+    """Give the height of a drawing by its width."""
     box = re.search(r'viewBox="([^"]*)"', drawing.svg.partition(">")[0])
     sides = [float(part) for part in re.split(r"[\s,]+", box[1].strip())] if box else []
-    return width_mm(drawing) * sides[3] / sides[2] if len(sides) == 4 and sides[2] else 0.0
+    return sides[3] / sides[2] if len(sides) == 4 and sides[2] else 0.0
 
 
 # -- fonts ------------------------------------------------------------------------------------
@@ -192,26 +216,38 @@ def _group(blocks: list[Block], anchors: set[str]) -> list[dict[str, Any]]:
     for one, following in itertools.pairwise(made):
         if one["kind"] == "paragraph":
             one["leads"] = following["kind"] in ("grid", "facts", "points")
+    for drawn, run in itertools.groupby(
+        zip(blocks, made, strict=True), lambda pair: isinstance(pair[0], Drawing)
+    ):
+        if drawn:
+            _fill([(block, one) for block, one in run if isinstance(block, Drawing)])
     return made
+
+
+def _fill(run: list[tuple[Drawing, dict[str, Any]]]) -> None:
+    """Let figures that follow each other fill their pages: as many under each other as are large enough to be read."""
+    for block, one in run if len(run) > 2 else []:
+        natural, ratio = natural_mm(block), _ratio(block)
+        for many in (2, 3, 4):
+            width = min(_FULL, (_PAGE / many - _CAPTION) / ratio) if ratio else _FULL
+            if _LEAST * natural <= width <= _LARGE * natural:
+                one.update(width=width / _FULL, least=min(1.0, _LEAST * natural / width))
+                break
 
 
 def _block(block: Block, anchors: set[str]) -> dict[str, Any]:
     if isinstance(block, Grid):
         return _grid(block)
     if isinstance(block, Drawing):
-        width = width_mm(block) * _FULL / WIDTH_MM
-        height = _height(block) * _FULL / WIDTH_MM
-        # A figure and its caption stay within a page.
-        smaller = min(1.0, _TALLEST / height) if height else 1.0
         return {
             "kind": "drawing",
             "anchor": block.anchor,
             "number": block.number,
             "caption": block.caption,
             "alt": block.alt,
-            "svg": block.svg,
-            "width": smaller * width / _FULL,
-            "height": smaller * height,
+            "svg": _bare(block.svg),
+            "width": width_mm(block) / _FULL,
+            "least": min(1.0, _LEAST * natural_mm(block) / width_mm(block)),
         }
     if isinstance(block, Listing):
         return {

@@ -1,0 +1,108 @@
+"""From the arguments of a calculation to the core and back, the same for every outcome."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from crewe import _core
+from crewe.exceptions import InputError, fault
+from crewe.power._layouts import Layout
+from crewe.power._quantities import Outcome, real, sizes_of, whole
+from crewe.power._result import Power
+
+# Arguments that are words, yes or no, or objects; all others are numbers.
+_AS_GIVEN = frozenset(
+    {
+        "method",
+        "scale",
+        "direction",
+        "distribution",
+        "subgroup_level",
+        "interaction",
+        "layout",
+        "hypothesis",
+        "adjustment",
+        "weighting",
+    }
+)
+
+
+def solve(outcome: Outcome, arguments: dict[str, Any]) -> Power:
+    """Solve a calculation for what is None among its quantities."""
+    asked = {name: _read(name, value) for name, value in arguments.items()}
+    setting = _setting(asked)
+    quantities = _core.PowerQuantities(
+        asked["effect"],
+        asked["clusters"],
+        asked["power"],
+        asked["icc"],
+        asked["cluster_size"],
+        asked["r2"],
+    )
+    sought = _core.PowerEffect(asked["direction"], asked.get("scale", "hazard_ratio"))
+    if outcome == "binary":
+        answer = _core.power_binary(asked["baseline"], asked["method"], sought, quantities, setting)
+    elif outcome == "continuous":
+        answer = _core.power_continuous(asked["sd"], sought, quantities, setting)
+    elif outcome == "count":
+        rates = _core.PowerRates(
+            asked["baseline"], asked["exposure"], asked["dispersion"], asked["rate_cv"]
+        )
+        answer = _core.power_count(rates, asked["method"], sought, quantities, setting)
+    else:
+        answer = _core.power_survival(
+            asked["baseline"], asked["method"], sought, quantities, setting
+        )
+    return Power(
+        outcome=outcome,
+        allocation=asked["allocation"],
+        alpha=asked["alpha"],
+        asked=asked,
+        **{name: getattr(answer, name) for name in Power._from_core()},
+    )
+
+
+def _read(name: str, value: Any) -> Any:
+    if value is None or name in _AS_GIVEN:
+        return value
+    if name == "cluster_size":
+        return sizes_of(value)
+    if name == "clusters":
+        return whole(name, value)
+    if name == "covariates":
+        return whole(name, value, "Give the number of covariates of clusters in the analysis")
+    return real(name, value)
+
+
+def _setting(asked: dict[str, Any]) -> _core.PowerSetting:
+    setting = (
+        _core.PowerSetting(asked["cv"], asked["allocation"], asked["alpha"], asked["distribution"])
+        .adjusted(asked["r2_cluster"], asked["covariates"])
+        .weighted(asked["weighting"])
+        .lost(asked["attrition"], asked["cluster_attrition"])
+        .tested(asked["hypothesis"], asked["margin"])
+    )
+    if asked["subgroup"] is not None:
+        setting = setting.within(asked["subgroup"], asked["subgroup_level"], asked["interaction"])
+    elif asked["interaction"]:
+        raise fault(
+            InputError,
+            "an interaction is the difference between a subgroup's effect and that of the rest",
+            remedy="Give the subgroup's share as subgroup=, or leave interaction out",
+        )
+    correlations = asked.get("correlation"), asked.get("cluster_correlation")
+    if correlations != (None, None):
+        own, cluster = correlations
+        own = 0.0 if own is None else own
+        setting = setting.measured(own, own if cluster is None else cluster, asked["adjustment"])
+    layout = asked["layout"]
+    if layout is None:
+        return setting
+    if not isinstance(layout, Layout):
+        raise fault(
+            InputError,
+            "layout= takes one of the layouts of crewe.power",
+            values=[type(layout).__name__],
+            remedy="Give Pairs, Blocks, ThreeLevels, Nested, SteppedWedge or Crossover, or leave it out",
+        )
+    return setting.laid_out(layout._core())
