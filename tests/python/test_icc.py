@@ -118,13 +118,14 @@ def test_arrays_are_the_column() -> None:
     assert pickle.loads(pickle.dumps(one)).estimate == one.estimate
 
 
-def test_rows_without_outcome_or_cluster_are_counted() -> None:
+def test_rows_without_outcome_are_counted_and_without_cluster_refused() -> None:
     frame = FRAME.astype(float)
-    frame.loc[0, "binary"] = np.nan
-    frame.loc[5, "family"] = np.nan
+    frame.loc[[0, 7], "binary"] = np.nan
     found = cw.icc("binary", frame, cluster="family")
     assert found.n == len(frame) - 2
     assert any("2 of" in note and "dropped" in note for note in found.notes)
+    with pytest.raises(InputError, match="identifiers are missing in 1 of 156 rows.*row 5"):
+        cw.icc("binary", frame.assign(family=frame["family"].where(frame.index != 5)), cluster="family")
     with pytest.raises(InputError, match="have no value of 'binary'"):
         cw.icc("binary", frame, cluster="family", missing="refuse")
 

@@ -263,11 +263,7 @@ def icc(
         outcome, data = "outcome", {"outcome": vector(formula, "the outcome")}
     asked = read(data, design=design, cluster=cluster, missing=missing)
     values = numeric(asked.source, outcome)
-    gone = {outcome: np.isnan(values)}
-    if isinstance(asked.cluster, str):
-        name = asked.cluster
-        gone[name] = asked.source.column(name).missing
-    kept, dropped = asked.kept(gone)
+    kept, dropped = asked.kept({outcome: np.isnan(values)})
     clusters = asked.clusters(kept)
     if clusters is None:
         raise fault(
