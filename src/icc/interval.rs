@@ -4,7 +4,11 @@
 //! Fieller's theorem. Their studentised mean is skewed and has heavier tails than Student's t where the outcome is rare,
 //! so it goes through P. Hall's cubic transformation (1992, doi:10.1111/j.2517-6161.1992.tb01876.x) at a share of the
 //! skewness seen, and is held against t with the degrees of freedom of a variance whose values have the kurtosis seen,
-//! 2 G / (2 + kurtosis). How much of both is used below and above was chosen on the grid of `docs/evidence/icc.md`.
+//! 2 G / (2 + kurtosis). A sample of few clusters may hold none of those in which every member has the rarer outcome, which
+//! a high ICC makes and whose pseudo-values are the largest: it then errs low and takes its error for small. The upper end
+//! therefore counts one more such cluster, of the mean size, with a weight that grows with the ICC that is tried, as one
+//! adds successes and failures to a proportion (A. Agresti and B. A. Coull 1998, doi:10.1080/00031305.1998.10480550). How
+//! much of each is used was chosen on the grid of `docs/evidence/icc.md`.
 
 use super::moments::Ratio;
 use super::root::falling_root;
@@ -18,14 +22,16 @@ struct Side {
 }
 
 const BELOW: Side = Side { skewness: 0.85, kurtosis: 1.0 };
-const ABOVE: Side = Side { skewness: 0.5, kurtosis: 3.0 };
+const ABOVE: Side = Side { skewness: 0.5, kurtosis: 2.0 };
+/// The weight of the cluster that is added for the upper end, a unit of ICC.
+const ADDED: f64 = 0.3;
 /// The fewest degrees of freedom.
 const FEWEST: f64 = 3.0;
 /// Steps of the search outwards from the estimate.
 const STEPS: u32 = 20;
 
-/// The interval, within 0 to 1; `None` where the pseudo-values do not vary.
-pub(super) fn invert(pseudo: &[Ratio], level: f64) -> Option<Interval> {
+/// The interval, within 0 to 1; `None` where the pseudo-values do not vary. `more` has those with a cluster added, the last.
+pub(super) fn invert(pseudo: &[Ratio], more: Option<&[Ratio]>, level: f64) -> Option<Interval> {
     let count = pseudo.len() as f64;
     if pseudo.is_empty() {
         return None;
@@ -35,8 +41,13 @@ pub(super) fn invert(pseudo: &[Ratio], level: f64) -> Option<Interval> {
     let estimate = (above / below).min(1.0);
     let p = 0.5 + 0.5 * level;
     // How far the statistic lies beyond its quantile: positive outside the interval.
-    let lower = |icc: f64| studentised(pseudo, icc).map(|s| s.transformed(&BELOW) - s.quantile(&BELOW, p));
-    let upper = |icc: f64| studentised(pseudo, icc).map(|s| -s.transformed(&ABOVE) - s.quantile(&ABOVE, p));
+    let lower =
+        |icc: f64| studentised(pseudo, icc, 1.0).map(|s| s.transformed(&BELOW) - s.quantile(&BELOW, p));
+    let upper = |icc: f64| {
+        let weight = if more.is_some() { ADDED * icc.max(0.0) } else { 1.0 };
+        studentised(more.unwrap_or(pseudo), icc, weight)
+            .map(|s| -s.transformed(&ABOVE) - s.quantile(&ABOVE, p))
+    };
     // Where nobody differs within a cluster the statistic has no variance.
     if !estimate.is_finite() || estimate >= 1.0 - 1e-12 {
         return None;
@@ -72,18 +83,21 @@ struct Studentised {
     kurtosis: f64,
 }
 
-fn studentised(pseudo: &[Ratio], icc: f64) -> Option<Studentised> {
-    let count = pseudo.len() as f64;
+/// The statistic of one ICC, with this weight of the last pseudo-value.
+fn studentised(pseudo: &[Ratio], icc: f64, weight: f64) -> Option<Studentised> {
+    let (last, others) = pseudo.split_last()?;
     let value = |p: &Ratio| p.above - icc * p.below;
-    let mean = pseudo.iter().map(value).sum::<f64>() / count;
-    let (mut second, mut third, mut fourth) = (0.0, 0.0, 0.0);
-    for p in pseudo {
+    let count = others.len() as f64 + weight;
+    let mean = (others.iter().map(value).sum::<f64>() + weight * value(last)) / count;
+    let powers = |p: &Ratio| {
         let d = value(p) - mean;
-        let square = d * d;
-        second += square;
-        third += square * d;
-        fourth += square * square;
+        [d * d, d * d * d, d * d * d * d]
+    };
+    let mut sums = powers(last).map(|power| weight * power);
+    for p in others {
+        sums.iter_mut().zip(powers(p)).for_each(|(sum, power)| *sum += power);
     }
+    let [second, third, fourth] = sums;
     let variance = second / (count - 1.0);
     if variance.is_nan() || variance <= 0.0 {
         return None;

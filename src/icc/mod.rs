@@ -79,8 +79,8 @@ words!(
     Level => "level",
 );
 
-/// The largest cluster, and the largest mean size, of the grid.
-const LARGEST: (usize, f64) = (9, 3.0);
+/// The largest cluster, and the largest mean size, of the grid; sizes that are uniform from 1 to 9 have mean 5 but for chance.
+const LARGEST: (usize, f64) = (9, 5.5);
 
 /// What is asked.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -153,10 +153,12 @@ pub fn icc(outcome: &[f64], clusters: &Clusters, options: Options) -> Result<Icc
         Method::Reml => reml::estimate(&sums),
         Method::Latent => latent::estimate(&binary::Tallies::of(&sums))?,
     };
-    let observed = match options.method {
-        Method::FleissCuzick => interval::invert(&sums.jackknife(Sums::fleiss_cuzick), options.level),
-        _ => interval::invert(&sums.jackknife(Sums::anova), options.level),
+    let ratio = match options.method {
+        Method::FleissCuzick => Sums::fleiss_cuzick,
+        _ => Sums::anova,
     };
+    let more = rate.map(|_| sums.with_unanimous().jackknife(ratio));
+    let observed = interval::invert(&sums.jackknife(ratio), more.as_deref(), options.level);
     let interval = match (options.method, observed, rate) {
         (Method::Latent, Some(ends), Some(rate)) => Some(Interval {
             low: convert(ends.low, rate, Scale::Latent)?,

@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from crewe.exceptions import InputError
+from scipy import stats
 
 KNOWN: dict[str, Any] = json.loads(
     (Path(__file__).parents[1] / "reference" / "expected" / "icc.json").read_text("utf-8")
@@ -50,41 +51,39 @@ def test_the_interval_rejects_no_icc_inside_it() -> None:
     """The ends solve the definition, worked out here with numpy alone."""
     found = cw.icc("binary", FRAME, cluster="family")
     y, g = FRAME["binary"].to_numpy(), FRAME["family"].to_numpy()
+    _, g = np.unique(g, return_inverse=True)
+    sizes, events = np.bincount(g).astype(float), np.bincount(g, y)
 
-    def parts(keep: Any) -> Any:
-        v, c = y[keep], g[keep]
-        _, c = np.unique(c, return_inverse=True)
-        m, s = np.bincount(c), np.bincount(c, v)
-        n, k = len(v), len(m)
-        msb = (m * (s / m - v.mean()) ** 2).sum() / (k - 1)
-        msw = ((v - (s / m)[c]) ** 2).sum() / (n - k)
+    def parts(m: Any, s: Any) -> Any:
+        n, k = m.sum(), len(m)
+        msb = (m * (s / m - s.sum() / n) ** 2).sum() / (k - 1)
+        msw = (s * (m - s) / m).sum() / (n - k)
         m0 = (n - (m**2).sum() / n) / (k - 1)
         return np.array([msb - msw, msb + (m0 - 1) * msw])
 
-    families = np.unique(g)
-    k = len(families)
-    whole = parts(np.ones(len(y), bool))
-    pseudo = np.array([k * whole - (k - 1) * parts(g != family) for family in families])
+    def pseudo(m: Any, s: Any) -> Any:
+        k, whole = len(m), parts(m, s)
+        one_less = [parts(np.delete(m, i), np.delete(s, i)) for i in range(k)]
+        return np.array([k * whole - (k - 1) * rest for rest in one_less])
 
-    def statistic(icc: float, share: float) -> float:
-        u = pseudo[:, 0] - icc * pseudo[:, 1]
-        d = u - u.mean()
-        v = (d**2).sum() / (k - 1)
-        skew = share * (d**3).mean() / v**1.5
-        x = u.mean() / np.sqrt(v)
-        return float(np.sqrt(k) * (x + skew * x**2 / 3 + skew**2 * x**3 / 27 + skew / (6 * k)))
-
-    def df(icc: float, factor: float) -> float:
-        u = pseudo[:, 0] - icc * pseudo[:, 1]
-        d = u - u.mean()
-        v = (d**2).sum() / (k - 1)
-        return float(2 * k / (2 + factor * max((d**4).mean() / v**2 - 3, 0)))
-
-    from scipy import stats
+    def excess(values: Any, weights: Any, icc: float, skewness: float, kurtosis: float) -> float:
+        u, k = values[:, 0] - icc * values[:, 1], weights.sum()
+        mean = (weights * u).sum() / k
+        d = u - mean
+        v = (weights * d**2).sum() / (k - 1)
+        skew = skewness * (weights * d**3).sum() / k / v**1.5
+        x = mean / np.sqrt(v)
+        found = np.sqrt(k) * (x + skew * x**2 / 3 + skew**2 * x**3 / 27 + skew / (6 * k))
+        tails = max((weights * d**4).sum() / k / v**2 - 3, 0)
+        return float(abs(found) - stats.t.ppf(0.975, 2 * k / (2 + kurtosis * tails)))
 
     low, high = found.interval
-    assert statistic(low, 0.85) == pytest.approx(stats.t.ppf(0.975, df(low, 1)), abs=1e-6)
-    assert -statistic(high, 0.5) == pytest.approx(stats.t.ppf(0.975, df(high, 3)), abs=1e-6)
+    ones = np.ones(len(sizes))
+    assert excess(pseudo(sizes, events), ones, low, 0.85, 1) == pytest.approx(0, abs=1e-6)
+    # One more family of the mean size, in which everybody has the rarer outcome.
+    assert y.mean() <= 0.5
+    more = pseudo(np.append(sizes, sizes.mean()), np.append(events, sizes.mean()))
+    assert excess(more, np.append(ones, 0.3 * high), high, 0.5, 2) == pytest.approx(0, abs=1e-6)
 
 
 def test_a_truncated_estimate_is_said() -> None:
@@ -124,8 +123,10 @@ def test_rows_without_outcome_are_counted_and_without_cluster_refused() -> None:
     found = cw.icc("binary", frame, cluster="family")
     assert found.n == len(frame) - 2
     assert any("2 of" in note and "dropped" in note for note in found.notes)
-    with pytest.raises(InputError, match="identifiers are missing in 1 of 156 rows.*row 5"):
-        cw.icc("binary", frame.assign(family=frame["family"].where(frame.index != 5)), cluster="family")
+    with pytest.raises(InputError, match=r"missing in 1 of 156 rows .*row 5"):
+        cw.icc(
+            "binary", frame.assign(family=frame["family"].where(frame.index != 5)), cluster="family"
+        )
     with pytest.raises(InputError, match="have no value of 'binary'"):
         cw.icc("binary", frame, cluster="family", missing="refuse")
 

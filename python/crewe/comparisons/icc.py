@@ -33,7 +33,7 @@ _NAMES = {
 _DOUBTS = {
     "not_binary": "the outcome is not binary",
     "few_clusters": "there are too few clusters for so rare an outcome (40 for rates of .2 to .8, 130 from .05)",
-    "large_clusters": "clusters are larger than families (up to 9, 3 on average)",
+    "large_clusters": "clusters are larger than families (up to 9, 5.5 on average)",
     "level": "the level is not 95%",
 }
 
