@@ -104,6 +104,7 @@ mod tests {
         every::<power::several::Procedure>(&["none", "bonferroni", "holm"]);
         every::<power::Adjustment>(&["ancova", "change"]);
         every::<power::Scale>(&["difference", "ratio", "odds_ratio", "hazard_ratio"]);
+        every::<power::assurance::Uncertain>(&["effect", "baseline", "icc", "sd", "r2", "attrition"]);
         every::<power::count::Method>(&["log", "unpooled"]);
         every::<power::survival::Method>(&["schoenfeld", "freedman", "wald"]);
         every::<power::binary::Method>(&["arcsine", "pooled", "unpooled"]);

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from crewe.comparisons.crosstabs import Crosstab, crosstab
     from crewe.comparisons.descriptives import Description, describe
     from crewe.comparisons.icc import IntraclusterCorrelation, icc, icc_convert
+    from crewe.comparisons.icc_planning import PlanningValues, icc_planning
     from crewe.comparisons.national import NationalComparison, compare_to_national
     from crewe.comparisons.permutation import PermutationTest, permutation_test
     from crewe.comparisons.ranks import MannWhitney, MannWhitneyFamily, mann_whitney
@@ -75,6 +76,7 @@ _HOMES = {
     "crewe.comparisons.crosstabs": "Crosstab crosstab",
     "crewe.comparisons.descriptives": "Description describe",
     "crewe.comparisons.icc": "IntraclusterCorrelation icc icc_convert",
+    "crewe.comparisons.icc_planning": "PlanningValues icc_planning",
     "crewe.comparisons.national": "NationalComparison compare_to_national",
     "crewe.comparisons.permutation": "PermutationTest permutation_test",
     "crewe.comparisons.ranks": "MannWhitney MannWhitneyFamily mann_whitney",
@@ -195,6 +197,7 @@ __all__: list[str] = [
     "NationalComparison",
     "OutcomeTable",
     "PermutationTest",
+    "PlanningValues",
     "Predictability",
     "PredictabilityComparison",
     "RandomisationTest",
@@ -222,6 +225,7 @@ __all__: list[str] = [
     "exceptions",
     "icc",
     "icc_convert",
+    "icc_planning",
     "kaplan_meier",
     "logrank",
     "mann_whitney",

@@ -21,6 +21,8 @@ struct Icc {
     mean_size: f64,
     adjusted_size: f64,
     rate: Option<f64>,
+    mean: f64,
+    sd: f64,
 }
 
 /// The intracluster correlation of an outcome.
@@ -46,6 +48,8 @@ fn icc(
         mean_size: found.mean_size,
         adjusted_size: found.adjusted_size,
         rate: found.rate,
+        mean: found.mean,
+        sd: found.sd,
     })
 }
 

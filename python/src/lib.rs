@@ -18,6 +18,7 @@ mod method;
 mod nonparametric;
 mod pool;
 mod power;
+mod power_trial;
 mod random;
 mod regression;
 mod resampling;
@@ -30,6 +31,7 @@ mod words;
 fn _core(m: &Bound<'_, PyModule>) -> PyResult<()> {
     m.add("__version__", env!("CARGO_PKG_VERSION"))?;
     power::register(m)?;
+    power_trial::register(m)?;
     cost::register(m)?;
     covariance::register(m)?;
     icc::register(m)?;

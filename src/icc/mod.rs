@@ -126,6 +126,10 @@ pub struct Icc {
     pub adjusted_size: f64,
     /// The rate, of a binary outcome.
     pub rate: Option<f64>,
+    /// The mean of the outcome.
+    pub mean: f64,
+    /// The standard deviation of the outcome, over all rows.
+    pub sd: f64,
 }
 
 /// The ICC of an outcome.
@@ -178,6 +182,8 @@ pub fn icc(outcome: &[f64], clusters: &Clusters, options: Options) -> Result<Icc
         mean_size: sums.n / sums.count,
         adjusted_size: sums.adjusted_size(),
         rate,
+        mean: sums.centre,
+        sd: sums.variance().sqrt(),
     })
 }
 

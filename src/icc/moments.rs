@@ -94,6 +94,11 @@ impl Sums {
         self.clusters.iter().map(|cluster| cluster.size).fold(0.0, f64::max)
     }
 
+    /// The variance over all rows.
+    pub fn variance(&self) -> f64 {
+        (self.between + self.within - self.sum * self.sum / self.n) / (self.n - 1.0)
+    }
+
     /// (n - sum of squared sizes / n) / (clusters - 1).
     pub fn adjusted_size(&self) -> f64 {
         (self.n - self.sizes_squared / self.n) / (self.count - 1.0)
