@@ -665,9 +665,7 @@ class PowerArrivals:
 
 @final
 class PowerBlinded:
-    def __new__(
-        cls, mean: float, variance: float, icc: float, clustered: bool
-    ) -> PowerBlinded: ...
+    def __new__(cls, mean: float, variance: float, icc: float, clustered: bool) -> PowerBlinded: ...
     def less(self, effect: float, treated: float) -> tuple[float, float, float]: ...
 
 @final

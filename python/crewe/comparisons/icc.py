@@ -68,6 +68,8 @@ class IntraclusterCorrelation(Result):
         Rows a cluster, and the size that the analysis of variance works with.
     rate : float or None
         The rate of a binary outcome.
+    mean, sd : float
+        The mean of the outcome and its standard deviation over all rows.
     mark : str
         The trial that `design=` joined, by name and hash; empty without one.
     """
@@ -85,6 +87,8 @@ class IntraclusterCorrelation(Result):
     mean_size: float = np.nan
     adjusted_size: float = np.nan
     rate: float | None = None
+    mean: float = np.nan
+    sd: float = np.nan
     mark: str = ""
 
     @property
@@ -296,6 +300,8 @@ def icc(
         mean_size=found.mean_size,
         adjusted_size=found.adjusted_size,
         rate=found.rate,
+        mean=found.mean,
+        sd=found.sd,
         mark=asked.mark,
     )
     return carry(made, asked.words)

@@ -8,9 +8,9 @@ from functools import cache
 from typing import Any
 
 import pandas as pd
-import tomllib
 
 from crewe.exceptions import InputError, fault
+from crewe.files import toml
 from crewe.frames.arguments import checked
 from crewe.tables.display import Table, number
 from crewe.tables.printable import Printable
@@ -36,7 +36,7 @@ _COLUMNS = (
 @cache
 def _known() -> tuple[dict[str, Any], ...]:
     file = importlib.resources.files("crewe.comparisons") / "data" / "icc_planning.toml"
-    read = tomllib.loads(file.read_text("utf-8"))
+    read = toml.read(file.read_text("utf-8"), file.name, "Install crewe again")
     sources = {source["key"]: source for source in read["source"]}
     return tuple({**value, **sources[value["source"]]} for value in read["value"])
 
