@@ -28,7 +28,7 @@ FLOORS = [
     ["design"],
     ["inference", "ledger"],
     ["nonparametric", "power", "instruments", "regression"],
-    ["survival"],
+    ["icc", "survival"],
     ["resampling"],
     ["simulate"],
 ]
