@@ -264,7 +264,12 @@ def crosstab(
         gone[right[0]] = column_codes < 0
     kept, _ = asked.kept(gone)
     if not kept.any():
-        raise fault(InputError, "there are no rows to count", column=outcome)
+        raise fault(
+            InputError,
+            "there are no rows to count",
+            column=outcome,
+            remedy="Check the filter that came before, and how the columns were read",
+        )
     notes = list(asked.notes)
     if not kept.all():
         names = " or ".join([outcome, *right])

@@ -282,7 +282,12 @@ def describe(
         if summary.n + summary.missing > 0
     ]
     if not groups:
-        raise fault(InputError, "there are no rows to describe", column=outcome)
+        raise fault(
+            InputError,
+            "there are no rows to describe",
+            column=outcome,
+            remedy="Check the filter that came before, and how the columns were read",
+        )
     made = Description(
         level,
         notes,

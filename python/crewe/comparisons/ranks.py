@@ -170,7 +170,10 @@ class MannWhitneyFamily(Result):
             if test.outcome == key:
                 return test
         raise fault(
-            InputError, f"'{key}' was not tested", values=[test.outcome for test in self.tests]
+            InputError,
+            f"'{key}' was not tested",
+            values=[test.outcome for test in self.tests],
+            remedy="Name one of the outcomes",
         )
 
     def __len__(self) -> int:

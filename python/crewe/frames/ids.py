@@ -93,6 +93,29 @@ def skeleton(text: str) -> str:
 
 def alike(ids: Iterable[str], noun: str) -> list[str]:
     """Note identifiers that look like each other."""
+    return [
+        f"{noun} whose identifiers look alike are counted apart: {pairs}; "
+        "make sure that none was entered twice"
+        for pairs in _lookalikes(ids)
+    ]
+
+
+def alike_levels(levels: Iterable[str], name: str) -> list[str]:
+    """Note levels of a category that look like each other.
+
+    Examples
+    --------
+    >>> alike_levels(["control", "crewe", "crewe "], "arm")
+    ["levels of 'arm' look alike and are counted apart: 'crewe' and 'crewe '"]
+    """
+    return [
+        f"levels of '{name}' look alike and are counted apart: {pairs}"
+        for pairs in _lookalikes(levels)
+    ]
+
+
+def _lookalikes(ids: Iterable[str]) -> list[str]:
+    """Write the pairs that look alike into one text, where there are any."""
     ids = list(ids)
     joined = "".join(ids)
     if joined.isascii() and joined.isprintable() and " " not in joined:
@@ -107,10 +130,7 @@ def alike(ids: Iterable[str], noun: str) -> list[str]:
     if not found:
         return []
     more = f" and {len(found) - 5} more" if len(found) > 5 else ""
-    return [
-        f"{noun} whose identifiers look alike are counted apart: {'; '.join(found[:5])}{more}; "
-        "make sure that none was entered twice"
-    ]
+    return [f"{'; '.join(found[:5])}{more}"]
 
 
 def _shown(text: str) -> str:

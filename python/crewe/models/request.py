@@ -21,6 +21,7 @@ from crewe.formula.design import Design
 from crewe.formula.names import quoted, unquoted
 from crewe.frames import cells
 from crewe.frames.column import Column
+from crewe.frames.ids import alike, alike_levels
 from crewe.frames.source import Source, refuse_text
 from crewe.frames.synthetic import mark, marked
 from crewe.models.groups import Results, label_among
@@ -146,6 +147,7 @@ class Request:
             column = self.source.column(name)
             refuse_empty(column, name)
             levels, codes = cells.levels(column)
+            self.notes += alike_levels(levels, name)
         return with_reference(levels, codes, reference, name)
 
     def kept(
@@ -208,6 +210,9 @@ class Request:
         inside = built.rows
         built.rows = self.rows[inside]
         notes = [*self.notes, *built.notes]
+        for name, column in built.columns.items():
+            if column.levels is not None:
+                notes += alike_levels(column.levels, name)
         weighted = None
         if weights is not None and zero is not None:
             notes += left_out_note(zero, weight[0])
@@ -281,11 +286,12 @@ class Request:
             within = np.flatnonzero(kept & np.isin(clusters.codes, clusters.several))
             raise fault(
                 DesignError,
-                f"{len(clusters.several)} of {clusters.count} clusters have several rows, and {tests} "
-                "take rows as independent: siblings would count as if each had been randomised",
+                f"{len(clusters.several):,} of {clusters.count:,} clusters have several rows, and "
+                f"{tests} take rows as independent: rows of one {clusters.one} would count as if each "
+                "had been randomised",
                 column=clusters.name,
                 rows=[int(row) for row in self.rows[within]],
-                remedy="Keep one row a cluster, or compare the statistic with its values over "
+                remedy=f"Keep one row a {clusters.one}, or compare the statistic with its values over "
                 "design.draws(frame, n), which re-draw whole clusters",
             )
         return self._single(clusters)
@@ -299,7 +305,7 @@ class Request:
             return self._single(clusters)
         return [
             f"{len(clusters.several):,} of {clusters.count:,} {clusters.noun} have several rows, and "
-            f"rows of one {clusters.name} are counted as independent: {narrow}"
+            f"rows of one {clusters.one} are counted as independent: {narrow}"
         ]
 
     def _single(self, clusters: Clusters) -> list[str]:
@@ -374,6 +380,11 @@ class Clusters:
     name: str
     noun: str
 
+    @property
+    def one(self) -> str:
+        """What one of them is called: by the trial's noun, else by the name of the column."""
+        return str(getattr(self.noun, "one", self.name))
+
     @classmethod
     def of(cls, codes: NDArray[Any], rows: NDArray[np.int64], name: str, noun: str) -> Clusters:
         """Count the clusters of the rows used by number."""
@@ -427,13 +438,16 @@ def read(
         right = " + ".join(quoted(name) for name in right) or "1"
     if cluster is not None and not isinstance(cluster, str):
         cluster = array_clusters(cluster, source.n, source.index)[0]
+    named = unquoted(cluster) if isinstance(cluster, str) else None
     asked = Request(
         source,
         None,
         cluster,
         missing,
         rows,
-        [],
+        []
+        if named is None or design is not None
+        else alike(source.ids(named)[1], f"clusters of '{named}'"),
         source.synthetic,
         right,
         Weights.of(weights),

@@ -255,6 +255,7 @@ class RandomisationTest(Result):
                     InputError,
                     f"there is no comparison of '{arm}'",
                     values=[comparison.arm for comparison in self.comparisons],
+                    remedy="Name an arm that is compared",
                 )
             shown = found[0]
         if not 1 <= bins <= 10_000:

@@ -279,7 +279,12 @@ def array_codes(values: Any, n: int, name: str) -> tuple[Codes, list[str]]:
     """Code groups that come as an array."""
     columns = Source(pd.DataFrame({name: np.asarray(values)})).columns([name])
     if columns.n != n:
-        raise fault(InputError, f"{columns.n} values of {name} for {n} rows", column=name)
+        raise fault(
+            InputError,
+            f"{columns.n} values of {name} for {n} rows",
+            column=name,
+            remedy="Pass one for each row",
+        )
     gone = np.flatnonzero(columns[name].missing)
     if len(gone):
         raise fault(
