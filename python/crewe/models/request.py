@@ -188,14 +188,14 @@ class Request:
             with rows_of_the_data(self.rows):
                 self.trial.clustering(self.cluster, rows)
         if isinstance(self.cluster, str):
-            name = unquoted(self.cluster)
+            name = unquoted(self.cluster, self.source.names)
             return Clusters.of(self.source.ids(name)[0], rows, name, "clusters")
         return Clusters.of(self.cluster, rows, "cluster", "clusters")
 
     def model(self, also: Sequence[str]) -> ModelRows:
         """Compile the right-hand side over the rows that have every value, those of the columns `also` included."""
         trial, weights = self.trial, self.weights
-        weight = [weights.column] if weights is not None and weights.column else []
+        weight = [weights.column] if weights is not None and weights.column is not None else []
         with rows_of_the_data(self.rows):
             zero = None if weights is None else weights.without(self.source)
             built = designs.design(
@@ -242,7 +242,7 @@ class Request:
             return
         # A trial knows which families are one cluster, whatever they are called now.
         if isinstance(cluster, str):
-            name = made.cluster_name = unquoted(cluster)
+            name = made.cluster_name = unquoted(cluster, self.source.names)
             codes, labels = self.source.ids(name)
             made.labels = pd.Series(np.asarray(labels, dtype=object)[codes[inside]])
         else:
@@ -438,7 +438,7 @@ def read(
         right = " + ".join(quoted(name) for name in right) or "1"
     if cluster is not None and not isinstance(cluster, str):
         cluster = array_clusters(cluster, source.n, source.index)[0]
-    named = unquoted(cluster) if isinstance(cluster, str) else None
+    named = unquoted(cluster, source.names) if isinstance(cluster, str) else None
     asked = Request(
         source,
         None,
@@ -568,7 +568,7 @@ def in_groups(
             "there are no rows to analyse",
             remedy="Check the filter that came before",
         )
-    by = unquoted(by)
+    by = unquoted(by, source.names)
     column = source.column(by)
     refuse_empty(column, by)
     levels, codes = cells.levels(column)
