@@ -110,7 +110,7 @@ class Crosstab(Result):
             ["", *map(worded, self.columns)],
             body,
             self._titled(title),
-            self.notes,
+            [f"Note: {note}." for note in self.notes],
             relations=crossed([count for line in counts for count in line]),
         )
 

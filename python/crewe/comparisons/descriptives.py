@@ -95,7 +95,7 @@ class Description(Result):
         ]
         header = ["", "n", "missing", "mean", "SD", "median", "range", interval_heading(self.level)]
         title = self.outcome + (f" by {', '.join(self.by)}" if self.by else "")
-        notes = [*self.methods(), *self.notes]
+        notes = [*self.methods(), *(f"Note: {note}." for note in self.notes)]
         return Table(header, rows, self._titled(title), notes, relations=relations)
 
     def plot(

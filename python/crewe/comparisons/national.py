@@ -150,7 +150,7 @@ class NationalComparison(Result):
             ["", "cases", "sample", interval_heading(self.level), "national", "p"],
             rows,
             self._titled(self.title),
-            [*self.methods(), *self.notes],
+            [*self.methods(), *(f"Note: {note}." for note in self.notes)],
         )
 
     def plot(

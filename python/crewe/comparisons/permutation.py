@@ -99,7 +99,12 @@ class PermutationTest(Result):
             rows.append(["labellings ≥ difference", f"{self.count_upper:,}", ""])
             rows.append(["labellings", f"{self.labellings:,}", ""])
         title = self._titled(f"Exact permutation test: {self.outcome}, {treated} − {reference}")
-        return Table(["", "value", ""], rows, title, [*self.methods(), *self.notes])
+        return Table(
+            ["", "value", ""],
+            rows,
+            title,
+            [*self.methods(), *(f"Note: {note}." for note in self.notes)],
+        )
 
 
 @checked

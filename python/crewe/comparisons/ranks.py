@@ -144,7 +144,7 @@ class MannWhitney(Result):
             ["", "estimate", interval_heading(self.level)],
             rows,
             self._titled(title),
-            [*self.methods(), *self.notes],
+            [*self.methods(), *(f"Note: {note}." for note in self.notes)],
         )
 
 
@@ -215,7 +215,9 @@ class MannWhitneyFamily(Result):
             f"p ({self.adjustment})",
         ]
         title = self._titled(f"Mann-Whitney U: {treated} against {reference}")
-        return Table(header, rows, title, [*self.methods(), *self.notes])
+        return Table(
+            header, rows, title, [*self.methods(), *(f"Note: {note}." for note in self.notes)]
+        )
 
 
 @checked

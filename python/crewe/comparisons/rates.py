@@ -210,7 +210,7 @@ class RateComparison(Result):
             ["", "estimate", interval_heading(self.level), "p"],
             rows,
             self._titled(title),
-            [*self.methods(), *self.notes],
+            [*self.methods(), *(f"Note: {note}." for note in self.notes)],
             relations=relations,
         )
 

@@ -229,7 +229,9 @@ class RandomisationTest(Result):
             "p",
         ]
         title = self._titled(f"Randomisation test: {self.outcome or 'statistic'}, {self._what}")
-        return Table(header, rows, title, [*self.methods(), *self.notes])
+        return Table(
+            header, rows, title, [*self.methods(), *(f"Note: {note}." for note in self.notes)]
+        )
 
     def plot(self, arm: str | None = None, *, bins: int = 41, ax: Any = None) -> Any:
         """Draw the null distribution with the observed statistic.
