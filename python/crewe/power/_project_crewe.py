@@ -88,7 +88,7 @@ def project_crewe(sizes: Sequence[int] | None = None) -> Comparison:
                 values=[f"{given:g}"],
                 remedy="Leave it out for the mean sizes",
             )
-        choices[f"{len(given)} sizes given, mean {sum(given) / max(len(given), 1):.2f}"] = given
+        choices[f"sizes given, mean {sum(given) / max(len(given), 1):.2f}"] = given
     trial = []
     for label, size in choices.items():
         families = len(size) if isinstance(size, list) else _FAMILIES

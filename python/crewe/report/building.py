@@ -293,8 +293,12 @@ class Builder:
             # What the methods say is not said again under every table.
             own = [note for note in one.notes if bare(note) not in methods]
             own += others if i == last else []
+            written = one.title
             one = self.names.sheet(replace(one, notes=tuple(map(clean, own))), names)
-            shown = clean(title) or one.title or section.heading
+            # The words of whoever gave a table its title are nobody's names.
+            theirs = result.title if isinstance(result, ModelTable) else ""
+            of_its_own = written if theirs and written.startswith(theirs) else one.title
+            shown = clean(title) or of_its_own[:1].upper() + of_its_own[1:] or section.heading
             title = ""
             self.tables += 1
             section.blocks.append(Grid(self.tables, with_minus(replace(one, title=shown))))
