@@ -890,3 +890,34 @@ def test_9_6_ticks_of_shares_have_the_decimals_of_their_step(ticks, words) -> No
     ax.figure.canvas.draw()
     assert [label.get_text() for label in ax.get_yticklabels()] == words
     plt.close(ax.figure)
+
+
+def test_what_is_no_result_is_refused(tmp_path) -> None:
+    fit, data = closed()[0], cases()
+    refused: list[tuple[Any, str]] = [
+        (lambda: cw.Report(None), "needs a title"),  # type: ignore[arg-type]
+        (lambda: cw.Report("T").add(None), "nothing to add"),
+        (lambda: cw.Report("T").add({"a": fit}), "a mapping of results is no table"),
+        (lambda: cw.table(fit, digits=-1), "digits must not be negative"),
+        (lambda: cw.outcome_table([fit], data), "names of their outcomes"),  # type: ignore[arg-type]
+        (lambda: cw.outcome_table(fit, data.iloc[:20]), "fewer rows of"),
+        (
+            lambda: cw.outcome_table(cw.ols("closed ~ arm", data, by="history"), data),
+            "of one outcome in several groups",
+        ),
+    ]
+    for call, says in refused:
+        with pytest.raises(cw.InputError, match=says):
+            call()
+    odd = pd.DataFrame({"when": [pd.Timestamp("2016-11-01"), pd.NaT], "what": [(1, 2), {"a": 1}]})
+    page = words_of(cw.Report("T").add(odd).save(tmp_path / "o.html").read_text())
+    assert "2016-11-01" in page and "(1, 2)" in page
+
+
+def test_one_name_is_a_list_of_one() -> None:
+    fit = closed()[0]
+    whole = repr(cw.table(fit, terms=["arm[T.crewe]"], notes=["Noted."]))
+    assert repr(cw.table(fit, terms="arm[T.crewe]", notes="Noted.")) == whole
+    assert "arm: crewe" not in repr(cw.table(fit, drop="arm[T.crewe]"))
+    assert len(cw.coefplot(fit, terms="arm[T.crewe]").get_yticklabels()) == 1
+    plt.close("all")
