@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from crewe.exceptions import InputError, fault
+from crewe.exceptions import InputError, fault, shown_labels
 from crewe.frames import cells as _cells
 
 _LOOK = str.maketrans(
@@ -93,10 +93,29 @@ def skeleton(text: str) -> str:
 
 def alike(ids: Iterable[str], noun: str) -> list[str]:
     """Note identifiers that look like each other."""
+    found = [" and ".join(map(_shown, same)) for same in _lookalikes(ids)]
+    if not found:
+        return []
+    more = f" and {len(found) - 5} more" if len(found) > 5 else ""
     return [
-        f"{noun} whose identifiers look alike are counted apart: {pairs}; "
+        f"{noun} whose identifiers look alike are counted apart: {'; '.join(found[:5])}{more}; "
         "make sure that none was entered twice"
-        for pairs in _lookalikes(ids)
+    ]
+
+
+def alike_clusters(ids: Iterable[str], name: str) -> list[str]:
+    """Note clusters whose identifiers look like each other, without them: what is noted is published.
+
+    Examples
+    --------
+    >>> alike_clusters(["F1", "f1", "F2"], "family")
+    ["2 identifiers in 'family' look like one another (case, blanks, doubles of letters) and count as clusters of their own"]
+    """
+    count = sum(map(len, _lookalikes(ids)))
+    return [
+        f"{count} identifiers in '{name}' look like one another (case, blanks, doubles of letters) and "
+        "count as clusters of their own"
+        for _ in range(count > 0)
     ]
 
 
@@ -108,14 +127,16 @@ def alike_levels(levels: Iterable[str], name: str) -> list[str]:
     >>> alike_levels(["control", "crewe", "crewe "], "arm")
     ["levels of 'arm' look alike and are counted apart: 'crewe' and 'crewe '"]
     """
-    return [
-        f"levels of '{name}' look alike and are counted apart: {pairs}"
-        for pairs in _lookalikes(levels)
-    ]
+    levels = list(levels)
+    found = [" and ".join(map(_shown, same)) for same in _lookalikes(levels)]
+    if not found:
+        return []
+    said = "; ".join(found) if shown_labels(levels) else f"{len(found)} of them"
+    return [f"levels of '{name}' look alike and are counted apart: {said}"]
 
 
-def _lookalikes(ids: Iterable[str]) -> list[str]:
-    """Write the pairs that look alike into one text, where there are any."""
+def _lookalikes(ids: Iterable[str]) -> list[list[str]]:
+    """Give the groups of texts that look alike."""
     ids = list(ids)
     joined = "".join(ids)
     if joined.isascii() and joined.isprintable() and " " not in joined:
@@ -126,11 +147,7 @@ def _lookalikes(ids: Iterable[str]) -> list[str]:
     groups: dict[str, list[str]] = {}
     for text in ids:
         groups.setdefault(skeleton(text), []).append(text)
-    found = [" and ".join(map(_shown, same)) for same in groups.values() if len(same) > 1]
-    if not found:
-        return []
-    more = f" and {len(found) - 5} more" if len(found) > 5 else ""
-    return [f"{'; '.join(found[:5])}{more}"]
+    return [same for same in groups.values() if len(same) > 1]
 
 
 def _shown(text: str) -> str:

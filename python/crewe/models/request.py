@@ -21,7 +21,7 @@ from crewe.formula.design import Design
 from crewe.formula.names import quoted, unquoted
 from crewe.frames import cells
 from crewe.frames.column import Column
-from crewe.frames.ids import alike, alike_levels
+from crewe.frames.ids import alike_clusters, alike_levels
 from crewe.frames.source import Source, refuse_text
 from crewe.frames.synthetic import mark, marked
 from crewe.models.groups import Results, label_among
@@ -445,9 +445,7 @@ def read(
         cluster,
         missing,
         rows,
-        []
-        if named is None or design is not None
-        else alike(source.ids(named)[1], f"clusters of '{named}'"),
+        [] if named is None or design is not None else alike_clusters(source.ids(named)[1], named),
         source.synthetic,
         right,
         Weights.of(weights),
