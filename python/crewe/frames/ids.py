@@ -26,6 +26,9 @@ _LOOK = str.maketrans(
 _BLANK = "\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0"
 """Characters that count as letters or marks and show nothing."""
 
+_ALIKE = "look alike are counted apart"
+_TWICE = "make sure that none was entered twice"
+
 _HALF_DATE = re.compile(
     r"^\s*\d{1,2}[./\- ]\d{1,2}[./\- ]\d{2,4}|[A-Za-z]{3}.*\d{4}|\d\s*[ap]\.?m\.?\b", re.I
 )
@@ -97,10 +100,18 @@ def alike(ids: Iterable[str], noun: str) -> list[str]:
     if not found:
         return []
     more = f" and {len(found) - 5} more" if len(found) > 5 else ""
-    return [
-        f"{noun} whose identifiers look alike are counted apart: {'; '.join(found[:5])}{more}; "
-        "make sure that none was entered twice"
-    ]
+    return [f"{noun} whose identifiers {_ALIKE}: {'; '.join(found[:5])}{more}; {_TWICE}"]
+
+
+def unnamed(note: str) -> str:
+    """Give a note of identifiers that look alike without them, as it may be published.
+
+    Examples
+    --------
+    >>> unnamed(alike(["F1", "f1"], "families")[0])
+    'families whose identifiers look alike are counted apart; make sure that none was entered twice'
+    """
+    return re.sub(rf"(?<={_ALIKE}): .*(?=; {_TWICE})", "", note, flags=re.DOTALL)
 
 
 def alike_clusters(ids: Iterable[str], name: str) -> list[str]:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from crewe.exceptions import InputError, fault
+from crewe.frames.ids import unnamed
 from crewe.plots import style
 from crewe.report import record
 from crewe.report.blocks import Estimand, Part
@@ -225,7 +226,7 @@ class Builder:
         if found is not None and notes:
             section.warned += [label for label in labels if label.startswith("Table")]
         else:
-            said = [sentence(self.names.said(note, names)) for note in notes]
+            said = [sentence(self.names.said(unnamed(note), names)) for note in notes]
             section.notes += [f"{place}: {note}" if place else note for note in said]
         self._record(entry, result, section, labels, made_up)
         self._hold(entry, section, kinds_of(result), place)
@@ -282,7 +283,7 @@ class Builder:
         notes: Sequence[str],
         names: Mapping[str, str],
     ) -> list[str]:
-        others = [sentence(note) for note in unsaid(notes, found, result)]
+        others = [sentence(unnamed(note)) for note in unsaid(notes, found, result)]
         methods = {bare(one) for one in protocols.methods(result)}
         title, labels = entry.caption, []
         last = max((i for i, one in enumerate(found) if isinstance(one, Sheet)), default=-1)
@@ -292,7 +293,7 @@ class Builder:
                 continue
             # What the methods say is not said again under every table.
             own = [note for note in one.notes if bare(note) not in methods]
-            own += others if i == last else []
+            own = [*map(unnamed, own), *(others if i == last else [])]
             written = one.title
             one = self.names.sheet(replace(one, notes=tuple(map(clean, own))), names)
             # The words of whoever gave a table its title are nobody's names.
