@@ -111,7 +111,7 @@ class Crosstab(Result):
             ["", *map(worded, self.columns)],
             body,
             self._titled(title),
-            self.notes,
+            [f"Note: {note}." for note in self.notes],
             relations=crossed([count for line in counts for count in line]),
         )
 
@@ -265,7 +265,12 @@ def crosstab(
         gone[right[0]] = column_codes < 0
     kept, _ = asked.kept(gone)
     if not kept.any():
-        raise fault(InputError, "there are no rows to count", column=outcome)
+        raise fault(
+            InputError,
+            "there are no rows to count",
+            column=outcome,
+            remedy="Check the filter that came before, and how the columns were read",
+        )
     notes = list(asked.notes)
     if not kept.all():
         names = " or ".join([outcome, *right])

@@ -96,7 +96,7 @@ class Description(Result):
         ]
         header = ["", "n", "missing", "mean", "SD", "median", "range", interval_heading(self.level)]
         title = self.outcome + (f" by {', '.join(self.by)}" if self.by else "")
-        notes = [*self.methods(), *self.notes]
+        notes = [*self.methods(), *(f"Note: {note}." for note in self.notes)]
         return Table(header, rows, self._titled(title), notes, relations=relations)
 
     def plot(
@@ -283,7 +283,12 @@ def describe(
         if summary.n + summary.missing > 0
     ]
     if not groups:
-        raise fault(InputError, "there are no rows to describe", column=outcome)
+        raise fault(
+            InputError,
+            "there are no rows to describe",
+            column=outcome,
+            remedy="Check the filter that came before, and how the columns were read",
+        )
     made = Description(
         level,
         notes,

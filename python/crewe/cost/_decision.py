@@ -351,7 +351,8 @@ class Tornado(Printable):
 
 def pounds(value: float) -> str:
     """Print whole pounds; pence below ten."""
-    return money(f"{value:.2f}" if abs(value) < 9.995 else f"{value:.0f}", MONEY)
+    whole = abs(value) >= 9.995 or value == 0
+    return money(f"{value:.0f}" if whole else f"{value:.2f}", MONEY)
 
 
 def decision(found: Sensitivity, willingness: Floats, lifetime: bool, level: float) -> Decision:

@@ -40,7 +40,7 @@ def in_groups(
             "there are no rows to analyse",
             remedy="Check the filter that came before",
         )
-    by = unquoted(by)
+    by = unquoted(by, source.names)
     column = source.column(by)
     refuse_empty(column, by)
     levels, codes = cells.levels(column)

@@ -20,6 +20,7 @@ from crewe.formula import design as designs
 from crewe.formula.names import quoted, unquoted
 from crewe.frames import cells
 from crewe.frames.column import Column
+from crewe.frames.ids import alike_clusters, alike_levels
 from crewe.frames.source import Source, refuse_text
 from crewe.frames.synthetic import mark, marked
 from crewe.models.groups import label_among
@@ -146,6 +147,7 @@ class Request:
             column = self.source.column(name)
             refuse_empty(column, name)
             levels, codes = cells.levels(column)
+            self.notes += alike_levels(levels, name)
         return with_reference(levels, codes, reference, name)
 
     def kept(
@@ -186,14 +188,14 @@ class Request:
             with rows_of_the_data(self.rows):
                 self.trial.clustering(self.cluster, rows)
         if isinstance(self.cluster, str):
-            name = unquoted(self.cluster)
+            name = unquoted(self.cluster, self.source.names)
             return Clusters.of(self.source.ids(name)[0], rows, name, "clusters")
         return Clusters.of(self.cluster, rows, "cluster", "clusters")
 
     def model(self, also: Sequence[str]) -> ModelRows:
         """Compile the right-hand side over the rows that have every value, those of the columns `also` included."""
         trial, weights = self.trial, self.weights
-        weight = [weights.column] if weights is not None and weights.column else []
+        weight = [weights.column] if weights is not None and weights.column is not None else []
         with rows_of_the_data(self.rows):
             zero = None if weights is None else weights.without(self.source)
             built = designs.design(
@@ -208,6 +210,9 @@ class Request:
         inside = built.rows
         built.rows = self.rows[inside]
         notes = [*self.notes, *built.notes]
+        for name, column in built.columns.items():
+            if column.levels is not None:
+                notes += alike_levels(column.levels, name)
         weighted = None
         if weights is not None and zero is not None:
             notes += left_out_note(zero, weight[0])
@@ -232,7 +237,7 @@ class Request:
             return designs.Owner(codes, trial=self.trial.mark)
         if not isinstance(self.cluster, str):
             return None
-        name = unquoted(self.cluster)
+        name = unquoted(self.cluster, self.source.names)
         codes, labels = self.source.ids(name)
         return designs.Owner(codes[inside], column=name, labels=labels)
 
@@ -249,7 +254,7 @@ class Request:
             return
         # A trial knows which families are one cluster, whatever they are called now.
         if isinstance(cluster, str):
-            name = made.cluster_name = unquoted(cluster)
+            name = made.cluster_name = unquoted(cluster, self.source.names)
             codes, labels = self.source.ids(name)
             made.labels = pd.Series(np.asarray(labels, dtype=object)[codes[inside]])
         else:
@@ -293,11 +298,12 @@ class Request:
             within = np.flatnonzero(kept & np.isin(clusters.codes, clusters.several))
             raise fault(
                 DesignError,
-                f"{len(clusters.several)} of {clusters.count} clusters have several rows, and {tests} "
-                "take rows as independent: siblings would count as if each had been randomised",
+                f"{len(clusters.several):,} of {clusters.count:,} clusters have several rows, and "
+                f"{tests} take rows as independent: rows of one {clusters.one} would count as if each "
+                "had been randomised",
                 column=clusters.name,
                 rows=[int(row) for row in self.rows[within]],
-                remedy="Keep one row a cluster, or compare the statistic with its values over "
+                remedy=f"Keep one row a {clusters.one}, or compare the statistic with its values over "
                 "design.draws(frame, n), which re-draw whole clusters",
             )
         return self._single(clusters)
@@ -311,7 +317,7 @@ class Request:
             return self._single(clusters)
         return [
             f"{len(clusters.several):,} of {clusters.count:,} {clusters.noun} have several rows, and "
-            f"rows of one {clusters.name} are counted as independent: {narrow}"
+            f"rows of one {clusters.one} are counted as independent: {narrow}"
         ]
 
     def _single(self, clusters: Clusters) -> list[str]:
@@ -365,13 +371,14 @@ def read(
         right = " + ".join(quoted(name) for name in right) or "1"
     if cluster is not None and not isinstance(cluster, str):
         cluster = array_clusters(cluster, source.n, source.index)[0]
+    named = unquoted(cluster, source.names) if isinstance(cluster, str) else None
     asked = Request(
         source,
         None,
         cluster,
         missing,
         rows,
-        [],
+        [] if named is None or design is not None else alike_clusters(source.ids(named)[1], named),
         source.synthetic,
         right,
         Weights.of(weights),

@@ -79,6 +79,11 @@ class Clusters:
     name: str
     noun: str
 
+    @property
+    def one(self) -> str:
+        """What one of them is called: by the trial's noun, else by the name of the column."""
+        return str(getattr(self.noun, "one", self.name))
+
     @classmethod
     def of(cls, codes: NDArray[Any], rows: NDArray[np.int64], name: str, noun: str) -> Clusters:
         """Count the clusters of the rows used by number."""

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from crewe.exceptions import InputError, fault
+from crewe.frames.ids import unnamed
 from crewe.plots import style
 from crewe.report import gathering, record
 from crewe.report.blocks import Estimand, Part
@@ -206,7 +207,7 @@ class Builder:
         if found is not None and notes:
             section.warned += [label for label in labels if label.startswith("Table")]
         else:
-            said = [sentence(self.names.said(note, names)) for note in notes]
+            said = [sentence(self.names.said(unnamed(note), names)) for note in notes]
             section.notes += [f"{place}: {note}" if place else note for note in said]
         self._record(entry, result, section, labels, made_up)
         self._hold(entry, section, kinds_of(result), place)
@@ -263,7 +264,7 @@ class Builder:
         notes: Sequence[str],
         names: Mapping[str, str],
     ) -> list[str]:
-        others = [sentence(note) for note in unsaid(notes, found, result)]
+        others = [sentence(unnamed(note)) for note in unsaid(notes, found, result)]
         methods = {bare(one) for one in protocols.methods(result)}
         title, labels = entry.caption, []
         last = max((i for i, one in enumerate(found) if isinstance(one, Sheet)), default=-1)
@@ -273,9 +274,13 @@ class Builder:
                 continue
             # What the methods say is not said again under every table.
             own = [note for note in one.notes if bare(note) not in methods]
-            own += others if i == last else []
+            own = [*map(unnamed, own), *(others if i == last else [])]
+            written = one.title
             one = self.names.sheet(replace(one, notes=tuple(map(clean, own))), names)
-            shown = clean(title) or one.title or section.heading
+            # The words of whoever gave a table its title are nobody's names.
+            theirs = result.title if isinstance(result, ModelTable) else ""
+            of_its_own = written if theirs and written.startswith(theirs) else one.title
+            shown = clean(title) or of_its_own[:1].upper() + of_its_own[1:] or section.heading
             title = ""
             self.tables += 1
             section.blocks.append(Grid(self.tables, with_minus(replace(one, title=shown))))

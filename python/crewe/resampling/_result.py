@@ -258,7 +258,9 @@ class RandomisationTest(Result):
             header.append("adjusted p")
             rows = [[*row, ""][: len(header)] for row in rows]
         title = self._titled(f"Randomisation test: {self.outcome or 'statistic'}, {self._what}")
-        return Table(header, rows, title, [*self.methods(), *self.notes])
+        return Table(
+            header, rows, title, [*self.methods(), *(f"Note: {note}." for note in self.notes)]
+        )
 
     def plot(self, arm: str | None = None, *, bins: int = 41, ax: Any = None) -> Any:
         """Draw the null distribution with the observed statistic.
@@ -284,6 +286,7 @@ class RandomisationTest(Result):
                     InputError,
                     f"there is no comparison of '{arm}'",
                     values=[comparison.arm for comparison in self.comparisons],
+                    remedy="Name an arm that is compared",
                 )
             shown = found[0]
         if not 1 <= bins <= 10_000:
