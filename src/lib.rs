@@ -35,6 +35,7 @@
 //! | [`nonparametric`] | ranks, permutations, small counts, multiplicity |
 //! | [`icc`] | the intracluster correlation |
 //! | [`resampling`] | randomisation tests, and their intervals by inversion |
+//! | [`simulate`] | power by replaying the trial: procedure, outcomes, planned analysis |
 //! | [`instruments`] | evaluators' instruments: case rules, risk, SDQ, scales, costs |
 //! | [`rng`], [`dist`], [`linalg`] | what the others stand on |
 //!
@@ -62,6 +63,7 @@ pub mod regression;
 pub mod resampling;
 pub mod rng;
 mod setters;
+pub mod simulate;
 pub mod survival;
 mod ties;
 mod words;

@@ -1,6 +1,6 @@
 """The compiled core: numbers in, numbers out. The package wraps all of it."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from os import PathLike
 from typing import Literal, NoReturn, TypeVar, final
 
@@ -220,7 +220,9 @@ class Units:
     def __new__(
         cls,
         unit: Unit,
-        ids: _Labels | tuple[str, NDArray[np.int64]],
+        ids: _Labels
+        | tuple[str, NDArray[np.int64]]
+        | tuple[str, NDArray[np.uint32], str, NDArray[np.int64]],
         strata: Sequence[_Labels],
         order: tuple[str, NDArray[np.int64]] | None,
         factors: Sequence[_Labels],
@@ -1276,8 +1278,23 @@ class Outcomes:
     ) -> Outcomes: ...
 
 @final
+class ArmModel:
+    @staticmethod
+    def linear(covariates: _Floats, weights: _Floats | None) -> ArmModel: ...
+    @staticmethod
+    def binary(family: str, covariates: _Floats, weights: _Floats | None) -> ArmModel: ...
+    @staticmethod
+    def cox(
+        covariates: _Floats, event: _Floats, strata: NDArray[np.uint32] | None, ties: str
+    ) -> ArmModel: ...
+
+@final
 class Statistic:
     def __new__(cls, name: str, studentised: bool, covariates: _Floats | None) -> Statistic: ...
+    @staticmethod
+    def of_model(model: ArmModel, studentised: bool, residuals: str) -> Statistic: ...
+    @property
+    def name(self) -> str | None: ...
 
 @final
 class RandomisationOptions:
@@ -1305,6 +1322,8 @@ class Comparison:
     def statistic(self) -> float: ...
     @property
     def p_value(self) -> float: ...
+    @property
+    def p_adjusted(self) -> float | None: ...
     @property
     def p_lower(self) -> float: ...
     @property
@@ -1400,6 +1419,93 @@ def randomisation_tails(
 def randomisation_size(
     design: Design, units: Units, outcomes: Outcomes, statistic: Statistic, options: SizeOptions
 ) -> Size: ...
+
+# -- simulation ------------------------------------------------------------------------------
+
+@final
+class SimulatedMembers:
+    @staticmethod
+    def rows(
+        unit: NDArray[np.uint32],
+        baseline: _Floats | None,
+        covariates: _Floats | None,
+        clusters: NDArray[np.uint32] | None,
+    ) -> SimulatedMembers: ...
+    @staticmethod
+    def drawn(sizes: Sequence[tuple[int, int]]) -> SimulatedMembers: ...
+
+@final
+class SimulatedMeasure:
+    @property
+    def value(self) -> float: ...
+    @property
+    def std_error(self) -> float: ...
+    @property
+    def low(self) -> float: ...
+    @property
+    def high(self) -> float: ...
+
+@final
+class SimulatedDiagnosands:
+    @property
+    def measures(self) -> list[tuple[str, SimulatedMeasure]]: ...
+    @property
+    def unanswered(self) -> list[tuple[str, int]]: ...
+
+@final
+class Replicates:
+    @staticmethod
+    def joined(parts: Sequence[Replicates]) -> Replicates: ...
+    @staticmethod
+    def restore(columns: Sequence[_Floats], status: Sequence[str]) -> Replicates: ...
+    @property
+    def estimate(self) -> _Floats: ...
+    @property
+    def std_error(self) -> _Floats: ...
+    @property
+    def df(self) -> _Floats: ...
+    @property
+    def p_value(self) -> _Floats: ...
+    @property
+    def status(self) -> list[str]: ...
+    def __len__(self) -> int: ...
+    def rejections(self, alpha: float) -> int: ...
+    def diagnose(self, effect: float, alpha: float) -> SimulatedDiagnosands: ...
+
+@final
+class SimulatedDetectable:
+    @property
+    def effect(self) -> float: ...
+    @property
+    def low(self) -> float: ...
+    @property
+    def high(self) -> float: ...
+    @property
+    def power(self) -> SimulatedMeasure: ...
+    @property
+    def ceiling_at(self) -> float | None: ...
+    @property
+    def tried_effect(self) -> _Floats: ...
+    @property
+    def tried_power(self) -> _Floats: ...
+
+@final
+class SimulatedTrial:
+    def __new__(
+        cls,
+        design: Design,
+        units: Units,
+        members: SimulatedMembers,
+        outcome: str,
+        analysis: tuple[str, float],
+        seed: int,
+    ) -> SimulatedTrial: ...
+    def replicates(self, first: int, end: int, effect: float | None) -> Replicates: ...
+    def mdes(
+        self, power: float, sims: int, fall: bool, rejections: Callable[[float], int] | None
+    ) -> SimulatedDetectable: ...
+
+def outcome_text(outcome: str) -> str: ...
 
 # -- survival --------------------------------------------------------------------------------
 

@@ -22,6 +22,7 @@ mod power_trial;
 mod random;
 mod regression;
 mod resampling;
+mod simulate;
 mod survival;
 mod units;
 mod words;
@@ -40,6 +41,7 @@ fn _core(m: &Bound<'_, PyModule>) -> PyResult<()> {
     random::register(m)?;
     regression::register(m)?;
     resampling::register(m)?;
+    simulate::register(m)?;
     design::register(m)?;
     units::register(m)?;
     assignment::register(m)?;

@@ -3,6 +3,7 @@
 use crewe::design::{self as core, Column};
 use numpy::{IntoPyArray, PyArray1, PyReadonlyArray1};
 use pyo3::prelude::*;
+use pyo3::pybacked::PyBackedStr;
 
 use crate::error::OrRaise;
 use crate::handle::{Floats, floats, slice};
@@ -18,10 +19,11 @@ pub fn codes(py: Python<'_>, codes: &[u32]) -> Codes {
 /// A column as the package passes it: name, codes (2^32 - 1 is missing), labels.
 pub type Labels<'py> = (String, PyReadonlyArray1<'py, u32>, Vec<String>);
 
-/// Identifiers: whole numbers as they are, others as labels.
+/// Identifiers: whole numbers as they are, long text joined with the end of each, others as labels.
 #[derive(FromPyObject)]
 enum Ids<'py> {
     Whole(String, PyReadonlyArray1<'py, i64>),
+    Joined(String, PyReadonlyArray1<'py, u32>, PyBackedStr, PyReadonlyArray1<'py, i64>),
     Labels(String, PyReadonlyArray1<'py, u32>, Vec<String>),
 }
 
@@ -29,6 +31,10 @@ impl Ids<'_> {
     fn column(self, py: Python<'_>) -> PyResult<Column> {
         match self {
             Self::Whole(name, values) => Ok(Column::from_whole(&name, slice(&values)?)),
+            Self::Joined(name, codes, text, ends) => {
+                let ends = slice(&ends)?.iter().map(|&end| end as usize);
+                Column::from_joined(&name, slice(&codes)?, &text, ends).or_raise(py)
+            }
             Self::Labels(name, codes, labels) => column(py, (name, codes, labels)),
         }
     }

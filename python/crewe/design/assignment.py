@@ -109,7 +109,8 @@ class Assignment(Printable):
         self._aliases: dict[str, str] = {}
         self._kind = (source._implementation, source._lazy)
         self._integers = _whole(source, design.id_column)
-        if not self._integers:
+        plain = source.plain_ids(design.id_column)
+        if not self._integers and not (plain is not None and plain.one_case):
             self.notes += alike(self._labels, self.noun)
         self._keep_data = keep_data
 

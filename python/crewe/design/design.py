@@ -256,7 +256,7 @@ class Design(Printable):
             )
         units = self._units(source, order)
         self._need_order(order)
-        if source.whole(self.id_column) is None:
+        if source.plain_ids(self.id_column) is None:
             refuse_hidden(source.ids(self.id_column)[1], self.id_column)
         return Assignment(self, source, self._core().assign(units), keep_data=keep_data)
 
@@ -442,9 +442,15 @@ class Design(Printable):
             else:
                 covariates.append((name, np.ascontiguousarray(column.values, dtype=np.float64)))
         arrival = None if order is None or not some else (order, arrivals(source, order))
-        whole = source.whole(self.id_column)
-        ids = identifiers(source, self.id_column) if whole is None else (self.id_column, whole)
+        plain, name = source.plain_ids(self.id_column), self.id_column
+        ids = identifiers(source, name) if plain is None else plain.named(name)
         return _core.Units(self._core_unit(), ids, strata, arrival, factors, covariates)
+
+    def _with_seed(self, seed: int) -> Design:
+        """Give the same design under another seed."""
+        made = object.__new__(Design)
+        made.__dict__.update({**self.__dict__, "seed": seed})
+        return made
 
     def _need_order(self, order: str | None) -> None:
         # The core refuses too, but does not know what the argument is called here.

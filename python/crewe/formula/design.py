@@ -51,6 +51,26 @@ class Dropped:
         return f"{self.n:,} of {self.total:,} rows dropped for missing values ({columns})"
 
 
+@dataclass(frozen=True)
+class Owner:
+    """Whom the rows of a model belong to: what a test of its randomisation matches them by.
+
+    Attributes
+    ----------
+    codes : array
+        Of each kept row: a unit of the trial, by number, or an index into `labels`.
+    trial : str
+        The trial that `design=` joined, by name and hash; empty without one.
+    column, labels : str and list of str
+        The column that `cluster=` named and its identifiers, where no trial was joined.
+    """
+
+    codes: NDArray[np.uint32]
+    trial: str = ""
+    column: str = ""
+    labels: list[str] = field(default_factory=list)
+
+
 @dataclass
 class Design:
     """The design matrix of the right-hand side of a formula.
@@ -71,6 +91,8 @@ class Design:
         What the functions of the formula remember of these rows: knots, means.
     dropped : Dropped
         The rows left out.
+    owner : Owner or None
+        Whom the rows belong to, where a trial or a column of clusters says so.
     """
 
     x: Floats
@@ -81,6 +103,7 @@ class Design:
     state: State
     dropped: Dropped
     notes: list[str] = field(default_factory=list)
+    owner: Owner | None = None
 
     @property
     def intercept(self) -> bool:
@@ -159,8 +182,7 @@ class Design:
         """Give the design of the same rows with some variables set, without the intercept."""
         n = self.columns.n
         changed = {name: self.columns[name].filled(value, n) for name, value in setting.items()}
-        at = self.columns_at(self.columns.changed(changed))
-        return np.ascontiguousarray(at[:, int(self.intercept) :])
+        return self.plan.evaluate(self.columns.changed(changed), self.state, constant=False)
 
     def rows_at_means(
         self, fixed: Sequence[dict[str, Any]], observed: Floats | None = None
@@ -260,7 +282,7 @@ def design(
         )
     kept = columns.take(rows)
     notes += cells.check_levels({name: kept[name] for name in needed}, rows)
-    matrix, plan, state = engine.materialise(right, kept)
+    x, plan, state = engine.materialise(right, kept)
     if not plan.names:
         raise fault(
             InputError,
@@ -275,9 +297,8 @@ def design(
                 column=term.name,
                 remedy="Leave it out of the model: there is nothing to compare",
             )
-    first_column = int(plan.intercept)
-    x = np.ascontiguousarray(matrix[:, first_column:])
-    return Design(x, list(plan.names[first_column:]), kept, rows, plan, state, dropped, notes)
+    names = list(plan.names[int(plan.intercept) :])
+    return Design(x, names, kept, rows, plan, state, dropped, notes)
 
 
 def terms(expression: str) -> list[str]:
@@ -294,6 +315,8 @@ def _whole_rows(
     lost = np.zeros(columns.n, dtype=np.bool_)
     by_column = {}
     for name, column in columns.items():
+        if column.is_complete:
+            continue
         gone = column.missing if out is None else column.missing & ~out
         if gone.any():
             by_column[name] = int(gone.sum())

@@ -65,13 +65,16 @@ _plans: dict[Any, Plan] = {}
 
 
 def materialise(expression: str, columns: Columns) -> tuple[Floats, Plan, State]:
-    """Evaluate a right-hand side over rows: its columns, the plan, and what the functions remember of these rows."""
+    """Evaluate a right-hand side over rows: its columns without the intercept's, the plan, and the state of functions.
+
+    The state is what functions remember of these rows: means, knots.
+    """
     key = _key(expression, columns)
     plan = _plans.get(key)
     if plan is not None:
         state: State = {}
         try:
-            return plan.evaluate(columns, state), plan, state
+            return plan.evaluate(columns, state, constant=False), plan, state
         except Changed:
             _plans.pop(key, None)
     matrix, spec = evaluated(expression, columns)
@@ -83,7 +86,8 @@ def materialise(expression: str, columns: Columns) -> tuple[Floats, Plan, State]
         if len(_plans) >= _MOST_PLANS:
             _plans.clear()
         _plans[key] = plan
-    return matrix, plan, dict(spec.transform_state)
+    own = np.ascontiguousarray(matrix[:, int(plan.intercept) :])
+    return own, plan, dict(spec.transform_state)
 
 
 def _agrees(plan: Plan, columns: Columns, spec: Any, matrix: Floats) -> bool:

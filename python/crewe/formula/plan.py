@@ -68,6 +68,9 @@ class Part:
         """Give the columns of these levels."""
         if self.coding is not None:
             return np.concatenate([self.coding, np.zeros((1, self.width))])[codes]
+        if self.width == 1:
+            own: Floats = np.equal(codes, self.first or 0).astype(np.float64)
+            return own[:, None]
         out = np.zeros((len(codes), self.width))
         place = codes - (self.first or 0)
         rows = np.flatnonzero(place >= 0)
@@ -145,45 +148,53 @@ class Plan:
         """The columns of the data, in order of appearance."""
         return list(dict.fromkeys(name for term in self.terms for name in term.variables))
 
-    def evaluate(self, columns: Columns, state: State) -> Floats:
-        """Give the columns of the design, the intercept's included, (n, k); `state` is filled in at the first time."""
+    def evaluate(self, columns: Columns, state: State, *, constant: bool = True) -> Floats:
+        """Give the columns of the design, (n, k), by rows; `state` is filled in at the first time.
+
+        With ``constant=False`` the intercept's column is left out, which spares large data a second copy.
+        """
+        left_out = 0 if constant else int(self.intercept)
         if self.spec is not None:
             from crewe.formula.functions import by_formulaic
 
-            return by_formulaic(self.spec, columns, "the model at other values")[0]
-        out = np.empty((columns.n, len(self.names)))
+            whole = by_formulaic(self.spec, columns, "the model at other values")[0]
+            return whole if constant else np.ascontiguousarray(whole[:, left_out:])
         known: dict[tuple[str, int | None], Floats] = {}
-        for term in self.terms:
-            self._fill(out, term, columns, state, known)
-        return out
+        products = [
+            (block.where, self._product(block, columns, state, known))
+            for term in self.terms
+            for block in term.blocks
+            if block.where.stop > left_out
+        ]
+        return _by_rows(products, columns.n, len(self.names), left_out)
 
     def term_at(self, term: Term, columns: Columns, state: State) -> Floats:
         """Give the columns of one term."""
         if self.spec is not None:
             return self.evaluate(columns, state)[:, term.where]
-        out = np.empty((columns.n, len(self.names)))
-        self._fill(out, term, columns, state, {})
-        return out[:, term.where]
+        known: dict[tuple[str, int | None], Floats] = {}
+        products = [
+            (block.where, self._product(block, columns, state, known)) for block in term.blocks
+        ]
+        return _by_rows(products, columns.n, term.where.stop, term.where.start)
 
-    def _fill(
+    def _product(
         self,
-        out: Floats,
-        term: Term,
+        block: Block,
         columns: Columns,
         state: State,
         known: dict[tuple[str, int | None], Floats],
-    ) -> None:
-        for block in term.blocks:
-            made = []
-            for part in block.parts:
-                key = (part.expression, part.first)
-                if key not in known:
-                    known[key] = self.part(part, columns, state)
-                made.append(known[key])
-            product = block.product(made, columns.n)
-            if product.shape[1] != block.where.stop - block.where.start:
-                raise Changed
-            out[:, block.where] = product
+    ) -> Floats:
+        made = []
+        for part in block.parts:
+            key = (part.expression, part.first)
+            if key not in known:
+                known[key] = self.part(part, columns, state)
+            made.append(known[key])
+        product = block.product(made, columns.n)
+        if product.shape[1] != block.where.stop - block.where.start:
+            raise Changed
+        return product
 
     def part(self, part: Part, columns: Columns, state: State) -> Floats:
         """Give the columns of one factor."""
@@ -195,6 +206,20 @@ class Plan:
         if part.is_category:
             return part.coded(part.codes(column))
         return column.values.astype(np.float64, copy=False)[:, None]
+
+
+_ROWS = 16_384
+"""So many rows of a design stay in the cache of a processor while its columns are written one after the other."""
+
+
+def _by_rows(products: Sequence[tuple[slice, Floats]], n: int, stop: int, start: int) -> Floats:
+    """Write blocks of columns, each with its place, side by side; the places from `start` to `stop` are kept."""
+    out = np.empty((n, stop - start))
+    for first in range(0, n, _ROWS):
+        rows = slice(first, first + _ROWS)
+        for where, values in products:
+            out[rows, where.start - start : where.stop - start] = values[rows]
+    return out
 
 
 class Changed(Exception):

@@ -51,6 +51,14 @@ class Column:
             return np.isnan(self.values)
         return np.zeros(len(self.values), dtype=np.bool_)
 
+    @property
+    def is_complete(self) -> bool:
+        """Whether every row has a value, which a sum finds faster than :attr:`missing` where nothing is missing."""
+        with np.errstate(over="ignore", invalid="ignore"):
+            sums = self.levels is None and self.values.dtype.kind == "f"
+            complete = sums and not np.isnan(self.values.sum())
+        return bool(complete or not self.missing.any())
+
     def take(self, rows: Array) -> Column:
         """Give some rows."""
         return Column(self.values[rows], self.levels)

@@ -24,8 +24,10 @@ from numpy.typing import NDArray
 from crewe.exceptions import InputError, did_you_mean, fault
 from crewe.frames import cells as _cells
 from crewe.frames import ids as _ids
+from crewe.frames import long_text as _long_text
 from crewe.frames.cells import label_of
 from crewe.frames.column import Column, Columns
+from crewe.frames.long_text import Plain
 from crewe.frames.synthetic import mark, marked
 
 __all__ = ["Source", "aligned", "build", "index_of", "label_of", "numbers", "refuse_text"]
@@ -69,6 +71,7 @@ class Source:
         self.n: int = len(wrapped)
         self._cache: dict[str, Column] = {}
         self._ids: dict[str, tuple[NDArray[np.uint32], list[str]]] = {}
+        self._plain: dict[str, Plain | None] = {}
 
     @property
     def index(self) -> pd.Index[Any] | None:
@@ -121,16 +124,12 @@ class Source:
         codes, labels = self._ids[name]
         return codes, list(labels)
 
-    def whole(self, name: str) -> NDArray[np.int64] | None:
-        """Give a column that holds whole numbers and no gap as it is; None where it is another."""
-        self.require(name)
-        series = self._frame[name]
-        if not series.dtype.is_integer() or bool(series.is_null().any()):
-            return None
-        values = series.to_numpy()
-        if values.dtype.kind not in "iu" or values.dtype == np.uint64:
-            return None
-        return np.ascontiguousarray(values, dtype=np.int64)
+    def plain_ids(self, name: str) -> Plain | None:
+        """Give identifiers that are canonical as they stand, for the core to read; None where :meth:`ids` must."""
+        if name not in self._plain:
+            self.require(name)
+            self._plain[name] = _long_text.plain(self._frame[name])
+        return self._plain[name]
 
     def _read_ids(self, name: str) -> tuple[NDArray[np.uint32], list[str]]:
         self.require(name)
@@ -154,7 +153,7 @@ class Source:
             if unique.dtype.kind in "iu":
                 return codes.astype(np.uint32), list(map(str, unique.tolist()))
             return codes.astype(np.uint32), [str(int(value)) for value in unique]
-        encoded = _encoded(series)
+        encoded = _long_text.encoded(series)
         if encoded is not None:
             places, distinct = encoded
             names = self._id_names(distinct, name)
@@ -191,7 +190,7 @@ class Source:
         part = Source(self)
         part._frame = self._frame[list(rows)]
         part.n = len(part._frame)
-        part._cache, part._ids = {}, {}
+        part._cache, part._ids, part._plain = {}, {}, {}
         return part
 
     def with_columns(self, columns: Mapping[str, Any]) -> Any:
@@ -363,7 +362,7 @@ def _dates_refused(name: str) -> Exception:
 
 def _text(series: nw.Series[Any], name: str) -> Column | None:
     """Read a column of nothing but text; None where anything else stands in it."""
-    encoded = _encoded(series)
+    encoded = _long_text.encoded(series)
     if encoded is not None:
         places, distinct_text = encoded
         levels = sorted(distinct_text)
@@ -386,26 +385,6 @@ def _text(series: nw.Series[Any], name: str) -> Column | None:
     else:
         codes = [place.get(cell, -1) for cell in cells]
     return Column(np.array(codes, dtype=np.intp), tuple(levels))
-
-
-_MANY = 10_000
-"""From so many rows Arrow tells text apart faster than Python."""
-
-
-def _encoded(series: nw.Series[Any]) -> tuple[NDArray[np.intp], list[str]] | None:
-    """Give a long column of text as places in a list of the texts that differ, -1 where none stands.
-
-    None for columns that are short, that hold anything else, or that Arrow cannot hold.
-    """
-    if len(series) < _MANY or series.dtype != nw.String:
-        return None
-    try:
-        found = series.to_arrow().dictionary_encode()
-        found = found.combine_chunks() if hasattr(found, "combine_chunks") else found
-        places = found.indices.fill_null(-1).to_numpy(zero_copy_only=False)
-        return places.astype(np.intp), found.dictionary.to_pylist()
-    except (ImportError, ValueError, TypeError, UnicodeError):
-        return None
 
 
 def refuse_text(column: Column, name: str, remedy: str = "") -> None:

@@ -124,6 +124,42 @@ impl Column {
         Self { name: nfc(name), codes, labels }
     }
 
+    /// A column of text whose labels are joined to one, as Arrow holds them: `ends` says where each label stops.
+    ///
+    /// # Errors
+    /// [`crate::Error::Input`] for a code that has no label, and for ends that do not part the text in order.
+    ///
+    /// ```
+    /// use crewe::design::Column;
+    /// let family = Column::from_joined("family", &[1, 0, 1], "F1F20", [2, 5])?;
+    /// assert_eq!((family.label(0), family.label(1)), (Some("F20"), Some("F1")));
+    /// assert!(Column::from_joined("family", &[0], "F1", [3]).is_err());
+    /// # Ok::<(), crewe::Error>(())
+    /// ```
+    pub fn from_joined(
+        name: &str,
+        codes: &[u32],
+        text: &str,
+        ends: impl IntoIterator<Item = usize>,
+    ) -> Result<Self> {
+        let mut start = 0;
+        let labels: Option<Vec<String>> = ends
+            .into_iter()
+            .map(|end| {
+                let label = text.get(start..end)?;
+                start = end;
+                Some(label.to_owned())
+            })
+            .collect();
+        let labels = labels.ok_or_else(|| {
+            Fault::new("the labels do not stand in the text where they are said to")
+                .column(name)
+                .remedy("Give the end of each label in bytes, in the order of the text")
+                .input()
+        })?;
+        Self::new(name, codes.iter().map(|&code| (code != MISSING).then_some(code)), labels)
+    }
+
     /// The column's name in the user's data, for errors.
     pub fn name(&self) -> &str {
         &self.name
