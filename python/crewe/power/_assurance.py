@@ -218,7 +218,7 @@ class Assurance(Printable):
             rows.append([f"Chance of a power of {percent(share, 0)} or more", percent(above)])
         tornado = [
             [
-                NAMES.get(str(row["quantity"]), str(row["quantity"])),
+                NAMES[str(row["quantity"])],
                 f"{row['low']:.4g} to {row['high']:.4g}".replace("-", "−"),
                 _share(float(row["at_low"])),
                 _share(float(row["at_high"])),

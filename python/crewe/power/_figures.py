@@ -59,7 +59,7 @@ def recruitment(found: Update, ax: Any) -> Any:
 def tornado(found: Assurance, ax: Any) -> Any:
     """Draw the bars; see :meth:`crewe.power.Assurance.plot`."""
     swings = found.swings
-    names = [textwrap.fill(NAMES.get(name, name), 34) for name in swings["quantity"]]
+    names = [textwrap.fill(NAMES[str(name)], 34) for name in swings["quantity"]]
     if ax is None:
         _, ax = _style.figure(150, 34 + 9 * max(len(names), 2))
     places = np.arange(len(names))
@@ -88,7 +88,7 @@ def tornado(found: Assurance, ax: Any) -> Any:
         f"ends of {100 * found.level:g}% intervals",
     )
     said = [
-        f"{NAMES.get(row['quantity'], row['quantity'])}: {row['at_low']:.0%} to {row['at_high']:.0%}"
+        f"{NAMES[str(row['quantity'])]}: {row['at_low']:.0%} to {row['at_high']:.0%}"
         for row in swings.to_dict("records")
     ]
     _style.alt_text(ax, f"Tornado of the power. {'. '.join(said)}.")
