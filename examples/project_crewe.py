@@ -292,6 +292,10 @@ rereferred
 siblings = cw.ols("re_referred ~ arm", children, design=run)
 siblings.margins("arm")
 
+# %%
+alike = cw.icc("re_referred", children, design=run)
+alike
+
 # %% [markdown]
 # ## Attendance
 #
@@ -591,6 +595,7 @@ report.add(
     text="5 of Project Crewe's index children and 3 of the council's came back: so few that a large difference either way is possible.",
 )
 report.add(siblings.margins("arm"), text="All children, the family being the unit:", figure=False)
+report.add(alike, text="How alike siblings are in it:")
 report.add(absence_table, heading="Attendance")
 report.add_figure(figure_3, caption="Predicted days absent, with 95% confidence intervals")
 report.add(logged.margins("arm"), text="On the logarithm of 1 + days:", figure=False)
