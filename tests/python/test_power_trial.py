@@ -207,6 +207,20 @@ def test_outcomes_that_are_not_known_are_counted_and_later_arrivals_left_out() -
     assert earlier.seen is not None and earlier.seen.clusters == earlier.clusters
 
 
+def test_clusters_that_the_procedure_left_out_are_not_counted() -> None:
+    design = cw.Design(
+        "Rolling",
+        arms={"control": 1, "treated": 2},
+        cluster="family",
+        method=cw.Complete(misfits="leave_out"),
+        seed=5,
+    )
+    trial = design.assign(CAME.head(59))
+    found = cw.power.update(PLAN, trial, arrived="day")
+    assert found.clusters == 57
+    assert "2 clusters were left out of the randomisation." in found.notes
+
+
 def test_a_recent_pace_counts_only_recent_arrivals() -> None:
     late = CAME["day"].max() - pd.Timedelta(days=30)
     found = look(recent=30)

@@ -17,6 +17,9 @@ from crewe.frames.dates import days
 from crewe.ledger import Ledger
 from crewe.models.request import numeric, read
 
+# The day of those who do not come.
+NEVER = np.iinfo(np.int64).max
+
 
 @dataclass
 class Came:
@@ -73,10 +76,16 @@ def arrivals(enrolled: Ledger | Assignment, arrived: str | None) -> Came:
             rows=empty,
             remedy="Fill them in",
         )
-    first_day = np.full(len(labels), np.iinfo(np.int64).max, dtype=np.int64)
+    first_day = np.full(len(labels), NEVER, dtype=np.int64)
     np.minimum.at(first_day, enrolled._rows, np.array(found, dtype=np.int64))
     own = {label: label for label in labels}
-    return Came({**enrolled._aliases, **own}, list(labels), first_day, [])
+    notes = []
+    if enrolled._left_out:
+        # Who was left out by the procedure has no arm and never comes.
+        randomised = set(enrolled.clusters)
+        first_day[[label not in randomised for label in labels]] = NEVER
+        notes.append(f"{enrolled._left_out:,} clusters were left out of the randomisation.")
+    return Came({**enrolled._aliases, **own}, list(labels), first_day, notes)
 
 
 def _need_some(found: Iterable[Any]) -> None:

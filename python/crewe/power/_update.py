@@ -19,7 +19,7 @@ from crewe.frames.arguments import checked
 from crewe.frames.dates import window_day
 from crewe.ledger import Ledger
 from crewe.power._again import again, known
-from crewe.power._enrolled import arrivals, outcomes
+from crewe.power._enrolled import NEVER, arrivals, outcomes
 from crewe.power._quantities import Quantity, effect_text, percent
 from crewe.power._result import Power
 from crewe.tables.display import Table, number
@@ -113,8 +113,8 @@ def update(
         )
     level = _core.check_level(level)
     came = arrivals(enrolled, arrived)
-    start = min(came.days)
-    look = max(came.days) if at is None else window_day(at, "at")
+    start = int(came.days.min())
+    look = int(came.days[came.days != NEVER].max()) if at is None else window_day(at, "at")
     here = came.days <= look
     if not here.any():
         raise fault(
@@ -124,7 +124,7 @@ def update(
             remedy="Give a later day as at=",
         )
     notes = list(came.notes)
-    later = int((~here).sum())
+    later = int((~here & (came.days != NEVER)).sum())
     if later:
         notes.append(f"{later:,} clusters that came after the look are left out.")
     clusters = int(here.sum())
