@@ -28,19 +28,21 @@ FLOORS = [
     ["design"],
     ["inference", "ledger"],
     ["nonparametric", "power", "instruments", "regression"],
-    ["resampling", "survival"],
+    ["icc", "survival"],
+    ["resampling"],
+    ["simulate"],
 ]
 
 # The same for the rooms within a folder.
 INNER = {"design": [["units"], ["engine", "wording"], ["procedures"], ["drawn"]]}
 
 # Folders whose front is a registry: it knows the files behind it, and they know nothing of it.
-REGISTRIES = ["design::procedures", "resampling::statistics"]
+REGISTRIES = ["design::procedures", "resampling::statistics", "simulate::outcomes"]
 
 # The same for the folders of the package; `__init__`, which shows them all, stands above.
 ROOMS = [
     ["_core", "exceptions"],
-    ["files", "frames"],
+    ["files", "frames", "parallel"],
     ["formula", "tables"],
     ["plots"],
     ["design"],

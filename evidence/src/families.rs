@@ -1,11 +1,14 @@
 //! Families of one to nine children, randomised by crewe's own design, and outcomes that siblings share.
 
+use std::sync::LazyLock;
+
 use crewe::Result;
 use crewe::design::{Column, Design, Units};
-use crewe::dist::normal_cdf;
 use crewe::inference::Clusters;
 use crewe::progress::NoMonitor;
 use crewe::rng::{Seed, Stream};
+use crewe::simulate::Sizes as Weighted;
+use crewe::simulate::sharing::{copula_uniforms, shared_uniforms};
 use ndarray::{Array1, Array2};
 
 use crate::{Cell, Run};
@@ -56,6 +59,8 @@ impl Allocation {
 pub enum Sizes {
     /// One to nine with mean 2.47, as 326 siblings of 132 families.
     Crewe,
+    /// One to nine, each as often as the others.
+    Uniform,
     /// The same for all.
     Equal(usize),
 }
@@ -63,21 +68,17 @@ pub enum Sizes {
 /// Thousandths of families with 1 to 9 children; the mean is 2.470.
 const THOUSANDTHS: [u64; 9] = [336, 281, 181, 91, 51, 30, 15, 10, 5];
 
+/// Families with these sizes.
+static CREWE: LazyLock<Weighted> =
+    LazyLock::new(|| Weighted::new((1..).zip(THOUSANDTHS)).expect("sizes from 1 on, with weights"));
+
 impl Sizes {
     /// The number of children of one family.
     pub fn draw(self, stream: &mut Stream) -> usize {
         match self {
             Self::Equal(size) => size,
-            Self::Crewe => {
-                let mut place = stream.below(1000);
-                for (children, &share) in (1..).zip(&THOUSANDTHS) {
-                    if place < share {
-                        return children;
-                    }
-                    place -= share;
-                }
-                9
-            }
+            Self::Uniform => 1 + stream.below(9) as usize,
+            Self::Crewe => CREWE.draw(stream) as usize,
         }
     }
 }
@@ -166,23 +167,12 @@ impl Children {
     /// outcomes that are this number below a probability have exactly that probability, and correlation `icc` between
     /// siblings of equal probability. A. D. Lunn and S. J. Davies (1998), doi:10.1093/biomet/85.2.487.
     pub fn shared_uniforms(&self, stream: &mut Stream, icc: f64) -> Vec<f64> {
-        let of_family: Vec<f64> = (0..self.families).map(|_| stream.unit()).collect();
-        self.family
-            .iter()
-            .map(|&g| {
-                let (own, share) = (stream.unit(), stream.unit());
-                if share < icc.sqrt() { of_family[g as usize] } else { own }
-            })
-            .collect()
+        shared_uniforms(stream, &self.family, self.families, icc)
     }
 
     /// A uniform number for each child whose normal score has correlation `icc` between siblings (Gaussian copula).
     pub fn copula_uniforms(&self, stream: &mut Stream, icc: f64) -> Vec<f64> {
-        let of_family: Vec<f64> = (0..self.families).map(|_| stream.normal()).collect();
-        self.family
-            .iter()
-            .map(|&g| normal_cdf(icc.sqrt() * of_family[g as usize] + (1.0 - icc).sqrt() * stream.normal()))
-            .collect()
+        copula_uniforms(stream, &self.family, self.families, icc)
     }
 }
 

@@ -18,8 +18,9 @@ from crewe.comparisons.samples import (
 from crewe.exceptions import InputError, fault, shown_labels
 from crewe.frames.arguments import checked
 from crewe.frames.source import label_of, numbers
+from crewe.models.grouped import each
 from crewe.models.groups import label_among
-from crewe.models.request import by_arm, each, numeric, read
+from crewe.models.request import by_arm, numeric, read
 from crewe.tables.counts import PROTECTOR, Count, Share, cell, counted, crossed, shown
 from crewe.tables.display import Table
 from crewe.tables.labels import pretty

@@ -21,7 +21,8 @@ from crewe.comparisons.samples import (
 )
 from crewe.exceptions import InputError, fault
 from crewe.frames.arguments import checked
-from crewe.models.request import each, numeric, read
+from crewe.models.grouped import each
+from crewe.models.request import numeric, read
 from crewe.tables.counts import Told, cell
 from crewe.tables.display import Table, number
 from crewe.tables.labels import pretty

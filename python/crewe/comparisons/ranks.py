@@ -25,7 +25,7 @@ from crewe.comparisons.samples import (
 )
 from crewe.exceptions import InputError, fault
 from crewe.frames.arguments import checked
-from crewe.models.request import each
+from crewe.models.grouped import each
 from crewe.tables.counts import Count, Counted, Told, cell, counted
 from crewe.tables.display import Table, number, p_value
 from crewe.tables.wording import carry, worded, words_of

@@ -26,7 +26,8 @@ from crewe.exceptions import InputError, fault
 from crewe.formula import parse as parsing
 from crewe.frames.arguments import checked
 from crewe.frames.source import numbers
-from crewe.models.request import Request, each, need_formula, read
+from crewe.models.grouped import each
+from crewe.models.request import Request, need_formula, read
 from crewe.tables.counts import Count, Counted, Relation, Share, Told, cell, counted, crossed
 from crewe.tables.display import Table, number, p_value
 from crewe.tables.labels import signed

@@ -446,6 +446,12 @@ class Design(Printable):
         ids = identifiers(source, name) if plain is None else plain.named(name)
         return _core.Units(self._core_unit(), ids, strata, arrival, factors, covariates)
 
+    def _with_seed(self, seed: int) -> Design:
+        """Give the same design under another seed."""
+        made = object.__new__(Design)
+        made.__dict__.update({**self.__dict__, "seed": seed})
+        return made
+
     def _need_order(self, order: str | None) -> None:
         # The core refuses too, but does not know what the argument is called here.
         if order is None and self.method.needs_order:

@@ -31,24 +31,14 @@ def solve(outcome: Outcome, arguments: dict[str, Any]) -> Power:
     """Solve a calculation for what is None among its quantities."""
     asked = {name: _read(name, value) for name, value in arguments.items()}
     setting = _setting(asked)
-    quantities = _core.PowerQuantities(
-        asked["effect"],
-        asked["clusters"],
-        asked["power"],
-        asked["icc"],
-        asked["cluster_size"],
-        asked["r2"],
-    )
+    quantities = _quantities(asked)
     sought = _core.PowerEffect(asked["direction"], asked.get("scale", "hazard_ratio"))
     if outcome == "binary":
         answer = _core.power_binary(asked["baseline"], asked["method"], sought, quantities, setting)
     elif outcome == "continuous":
         answer = _core.power_continuous(asked["sd"], sought, quantities, setting)
     elif outcome == "count":
-        rates = _core.PowerRates(
-            asked["baseline"], asked["exposure"], asked["dispersion"], asked["rate_cv"]
-        )
-        answer = _core.power_count(rates, asked["method"], sought, quantities, setting)
+        answer = _core.power_count(_rates(asked), asked["method"], sought, quantities, setting)
     else:
         answer = _core.power_survival(
             asked["baseline"], asked["method"], sought, quantities, setting
@@ -60,6 +50,41 @@ def solve(outcome: Outcome, arguments: dict[str, Any]) -> Power:
         alpha=asked["alpha"],
         asked=asked,
         **{name: getattr(answer, name) for name in Power._from_core()},
+    )
+
+
+def calculation(outcome: Outcome, arguments: dict[str, Any]) -> _core.PowerCalculation:
+    """Give a calculation, which lacks its power alone, to the core as a whole."""
+    asked = {name: _read(name, value) for name, value in arguments.items()}
+    setting, quantities = _setting(asked), _quantities(asked)
+    sought = _core.PowerEffect(None, asked.get("scale", "hazard_ratio"))
+    if outcome == "binary":
+        return _core.PowerCalculation.binary(
+            asked["baseline"], asked["method"], sought, quantities, setting
+        )
+    if outcome == "continuous":
+        return _core.PowerCalculation.continuous(asked["sd"], quantities, setting)
+    if outcome == "count":
+        return _core.PowerCalculation.count(
+            _rates(asked), asked["method"], sought, quantities, setting
+        )
+    return _core.PowerCalculation.survival(asked["baseline"], asked["method"], quantities, setting)
+
+
+def _rates(asked: dict[str, Any]) -> _core.PowerRates:
+    return _core.PowerRates(
+        asked["baseline"], asked["exposure"], asked["dispersion"], asked["rate_cv"]
+    )
+
+
+def _quantities(asked: dict[str, Any]) -> _core.PowerQuantities:
+    return _core.PowerQuantities(
+        asked["effect"],
+        asked["clusters"],
+        asked["power"],
+        asked["icc"],
+        asked["cluster_size"],
+        asked["r2"],
     )
 
 

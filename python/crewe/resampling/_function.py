@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
+from concurrent.futures import Executor
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -14,9 +15,11 @@ from crewe.comparisons.samples import kind_of
 from crewe.design.assignment import Assignment
 from crewe.exceptions import CreweError, InputError, fault, from_signal
 from crewe.frames.source import Source
+from crewe.parallel import bar, spread
 from crewe.resampling._result import Comparison, RandomisationTest
 
-_SILENT_SECONDS = 2.0
+_LEAST = 16
+"""The fewest draws that are worth sending to a worker."""
 
 
 def by_function(
@@ -26,15 +29,11 @@ def by_function(
     assignment: Assignment,
     options: _core.RandomisationOptions,
     progress: bool | None,
+    executor: Executor | None,
 ) -> RandomisationTest:
     """Call the user's function on every assignment."""
-    unit = assignment.check(source).unit
-    names = np.array([*assignment.arms, None], dtype=object)
-
-    def arms(drawn: NDArray[np.uint8]) -> Any:
-        return names[np.minimum(drawn, len(names) - 1)[unit]]
-
-    observed = _value(function(data, arms(assignment._arm)))
+    trial = _Trial(function, data, assignment.check(source).unit, (*assignment.arms, None))
+    observed = _value(function(data, trial.arms(assignment._arm)))
     if not np.isfinite(observed):
         raise fault(
             InputError,
@@ -44,18 +43,20 @@ def by_function(
         )
     again = _core.randomisation_redrawn(assignment.design._core(), assignment._core, options)
     drawn, weight = again.arm, again.weight
-    values = np.empty(len(drawn))
-    failed: list[int] = []
-    reason = ""
-    for i, row in enumerate(_bar(drawn, progress)):
-        try:
-            values[i] = _value(function(data, arms(row)))
-        except (ArithmeticError, ValueError, CreweError) as error:
-            if (raised := from_signal(error)) is not None:
-                raise raised from None
-            values[i], reason = np.nan, reason or f"{type(error).__name__}: {error}"
-        if not np.isfinite(values[i]):
-            failed.append(i)
+    if executor is None:
+        made = [trial.values(drawn, progress)]
+    else:
+        made = spread(
+            executor,
+            trial.values,
+            len(drawn),
+            _LEAST,
+            "draws",
+            given=lambda first, end: (drawn[first:end], False),
+        )
+    values = np.concatenate([part for part, _ in made])
+    reason = next((said for _, said in made if said), "")
+    failed = np.flatnonzero(~np.isfinite(values)).tolist()
     if failed:
         raise fault(
             InputError,
@@ -90,6 +91,35 @@ def by_function(
     )
 
 
+@dataclass(frozen=True)
+class _Trial:
+    """The user's function with what it is called on, as it travels to those who call it."""
+
+    function: Callable[..., Any]
+    data: Any
+    unit: NDArray[Any]
+    names: tuple[str | None, ...]
+
+    def arms(self, drawn: NDArray[np.uint8]) -> Any:
+        """Name the arm of every row; None for units that were left out."""
+        names = np.array(self.names, dtype=object)
+        return names[np.minimum(drawn, len(names) - 1)[self.unit]]
+
+    def values(
+        self, drawn: NDArray[np.uint8], progress: bool | None
+    ) -> tuple[NDArray[np.float64], str]:
+        """Call the function on these assignments; with the first reason why it gave none."""
+        values, reason = np.empty(len(drawn)), ""
+        for i, row in enumerate(bar(drawn, unit="draw", shown=progress)):
+            try:
+                values[i] = _value(self.function(self.data, self.arms(row)))
+            except (ArithmeticError, ValueError, CreweError) as error:
+                if (raised := from_signal(error)) is not None:
+                    raise raised from None
+                values[i], reason = np.nan, reason or f"{type(error).__name__}: {error}"
+        return values, reason
+
+
 def _value(returned: Any) -> float:
     try:
         return float(returned)
@@ -99,24 +129,3 @@ def _value(returned: Any) -> float:
             f"the statistic returned a {type(returned).__name__}, not a number",
             remedy="Let the function of (frame, arm) return one number",
         ) from error
-
-
-def _bar(rows: Any, progress: bool | None) -> Any:
-    """Show a bar once the calls have taken two seconds, or from the start, or never."""
-    if progress is False:
-        yield from rows
-        return
-    from tqdm.auto import tqdm
-
-    began = time.monotonic()
-    bar = tqdm(total=len(rows), unit="draw") if progress else None
-    try:
-        for i, row in enumerate(rows):
-            yield row
-            if bar is None and time.monotonic() - began > _SILENT_SECONDS:
-                bar = tqdm(total=len(rows), initial=i, unit="draw")
-            if bar is not None:
-                bar.update()
-    finally:
-        if bar is not None:
-            bar.close()

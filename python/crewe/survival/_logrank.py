@@ -12,8 +12,8 @@ from crewe import _core
 from crewe.exceptions import InputError, fault
 from crewe.frames.arguments import checked
 from crewe.frames.source import build
+from crewe.models.grouped import each
 from crewe.models.linear import rows_of_the_data
-from crewe.models.request import each
 from crewe.survival._surv import equals, grouped, need_text
 from crewe.tables.counts import Relation, Told, cell, counted
 from crewe.tables.display import Table, number

@@ -1,0 +1,261 @@
+"""Power and smallest detectable effects by replaying the trial."""
+
+from __future__ import annotations
+
+from concurrent.futures import Executor
+from functools import partial
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from crewe import _core
+from crewe.exceptions import InputError, fault
+from crewe.frames.arguments import checked
+from crewe.parallel import spread
+from crewe.power._outcomes import _Outcome
+from crewe.power._quantities import Direction, real, whole
+from crewe.power._simulated import Measure, SimulatedEffect, SimulatedPower
+from crewe.power._trial import ClusterSizes, LinearModel, Trial, read_trial
+
+_LEAST = 250
+"""The fewest replicates that are worth sending to a worker."""
+
+_MANY = 8192
+"""So many that the threads of one process share them without waiting for each other."""
+
+
+def _run(trial: Trial, effect: float, first: int, end: int) -> _core.Replicates:
+    """Run a part of the replicates, in whatever process this is."""
+    return trial.ready().replicates(first, end, effect)
+
+
+def _rejections(trial: Trial, effect: float, first: int, end: int) -> int:
+    """Count those of a part that reject no effect."""
+    return _run(trial, effect, first, end).rejections(trial.alpha)
+
+
+def _sims(sims: Any) -> int:
+    n = whole("sims", sims, "Give for instance sims=2_000")
+    if not 1 <= n <= 10**9:
+        raise fault(
+            InputError,
+            "the number of simulations must be at least 1 and at most a billion",
+            values=[str(n)],
+            remedy="Give for instance sims=2_000",
+        )
+    return n
+
+
+def _seed(seed: int | None) -> int:
+    found = _core.system_seed() if seed is None else _core.read_seed(seed)
+    if not isinstance(found, int):
+        raise fault(
+            InputError,
+            "the seed of a simulation is a whole number: there is nothing to conceal",
+            remedy="Give for instance seed=1",
+        )
+    return found
+
+
+@checked
+def simulate(
+    design: Any,
+    units: Any,
+    outcome: Any,
+    analysis: str | LinearModel = "~ arm",
+    sims: int = 2_000,
+    seed: int | None = None,
+    executor: Executor | None = None,
+    *,
+    order: str | None = None,
+    size: bool = True,
+) -> SimulatedPower:
+    r"""Find the power of a trial by replaying it.
+
+    In every replicate the declared procedure is drawn anew on the real units, within its strata and
+    whole clusters at a time; outcomes come about as `outcome` says; and the planned analysis is
+    made. Replicate i depends on the seed and on i only, so results are the same to the bit on any
+    number of threads, and with any executor.
+
+    Parameters
+    ----------
+    design : Design
+        The trial. Its seed is not used.
+    units : data frame or ClusterSizes
+        The units to be randomised, a row a member (a child of a family), with the columns that
+        strata, procedure and analysis name; or sizes alone (:class:`ClusterSizes`).
+    outcome : BinaryOutcome, ContinuousOutcome or CountOutcome
+        How outcomes come about.
+    analysis : str or LinearModel
+        The planned analysis: the coefficient of the arm in a linear model, with terms for the
+        strata. A formula stands for ``LinearModel(formula)``.
+    sims : int
+        The number of replicates.
+    seed : int, optional
+        Of all random numbers; by default one from the operating system, which the result reports.
+    executor : concurrent.futures.Executor, optional
+        What shares the replicates among processes or machines. By default this process's threads.
+    order : str, optional
+        The column with the order of arrival, for sequential procedures.
+    size : bool
+        Whether the same replicates are also run without an effect, for the size of the test.
+
+    Returns
+    -------
+    SimulatedPower
+
+    Raises
+    ------
+    InputError
+        Rates outside 0 to 1, an effect that leaves the range, a correlation that clusters of these
+        sizes cannot have, unknown columns.
+    DesignError
+        Fewer than two units an arm, other than two arms, a design that the units cannot meet.
+    CreweError
+        An executor whose workers died; it names the replicates that were done.
+
+    Notes
+    -----
+    Replicates without an answer (an arm with fewer than two units, nobody with the outcome) count as
+    not rejecting. Shares have Wilson's 95% interval for the error of the simulation, means the
+    normal one. Type S is the share of significant estimates with the wrong sign, type M the mean of
+    their size over that of the effect (Gelman and Carlin 2014, doi:10.1177/1745691614551642).
+
+    Examples
+    --------
+    >>> import crewe as cw
+    >>> design = cw.Design("Trial", arms={"control": 1, "crewe": 2}, cluster="family_id")
+    >>> families = cw.power.ClusterSizes({1: 0.34, 2: 0.28, 3: 0.18, 4: 0.2}, clusters=132)
+    >>> closed = cw.power.BinaryOutcome(baseline=0.226, effect=0.2, icc=0.36)
+    >>> found = cw.power.simulate(design, families, closed, sims=500, seed=1)
+    >>> 0.5 < found.power < 0.95, found.coverage > 0.9
+    (True, True)
+    """
+    n, seed = _sims(sims), _seed(seed)
+    trial = read_trial(design, units, outcome, analysis, seed, order)
+    known: _Outcome = outcome
+    # Whatever is wrong is said here and not by a worker.
+    ready = trial.ready()
+
+    def run(effect: float) -> _core.Replicates:
+        if executor is None:
+            found = spread(None, lambda first, end: ready.replicates(first, end, effect), n, _MANY)
+        else:
+            found = spread(executor, partial(_run, trial, effect), n, _LEAST)
+        return _core.Replicates.joined(found)
+
+    replicates = run(known.effect)
+    diagnosed = replicates.diagnose(known.effect, trial.alpha)
+    measures = {name: Measure.of(measure) for name, measure in diagnosed.measures}
+    if known.effect == 0:
+        measures["size"] = measures["power"]
+    elif size:
+        null = run(0.0).diagnose(0.0, trial.alpha)
+        measures["size"] = Measure.of(dict(null.measures)["power"])
+    return SimulatedPower(
+        measures=measures,
+        effect=known.effect,
+        outcome=known,
+        trial=trial,
+        sims=n,
+        seed=seed,
+        replicates=pd.DataFrame(
+            {
+                "estimate": replicates.estimate,
+                "std_error": replicates.std_error,
+                "df": replicates.df,
+                "p_value": replicates.p_value,
+                "status": pd.Categorical(replicates.status),
+            }
+        ),
+        unanswered=dict(diagnosed.unanswered),
+    )
+
+
+@checked
+def mdes(
+    design: Any,
+    units: Any,
+    outcome: Any,
+    analysis: str | LinearModel = "~ arm",
+    power: float = 0.8,
+    sims: int = 2_000,
+    seed: int | None = None,
+    executor: Executor | None = None,
+    *,
+    direction: Direction = "rise",
+    order: str | None = None,
+) -> SimulatedEffect:
+    """Find the smallest effect that a trial detects with a given power, by replaying it.
+
+    Every effect that is tried meets the same draws of the arms and the same random numbers, so that
+    the noise of the simulation does not enter the search.
+
+    Parameters
+    ----------
+    design, units, outcome, analysis, seed, executor, order : Any
+        As for :func:`simulate`; the effect of `outcome` is not used.
+    power : float
+        The power asked for.
+    sims : int
+        The number of replicates under each effect.
+    direction : {"rise", "fall"}
+        Where the effect is sought.
+
+    Returns
+    -------
+    SimulatedEffect
+        The effect, with the interval that the error of the simulation gives it; None where the
+        power is unattainable.
+
+    Raises
+    ------
+    InputError, DesignError
+        As :func:`simulate`; for a power that is not between the level and 1.
+
+    Examples
+    --------
+    >>> import crewe as cw
+    >>> design = cw.Design("Trial", arms={"control": 1, "crewe": 1}, cluster="family_id")
+    >>> families = cw.power.ClusterSizes(3, clusters=286)
+    >>> closed = cw.power.BinaryOutcome(baseline=0.226, effect=0.1, icc=0.36)
+    >>> found = cw.power.mdes(design, families, closed, sims=1_000, seed=1)
+    >>> 0.10 < found.effect < 0.125
+    True
+    """
+    n, seed = _sims(sims), _seed(seed)
+    if direction not in ("rise", "fall"):
+        raise fault(
+            InputError,
+            "the direction of an effect is a rise or a fall",
+            values=[str(direction)],
+            remedy='Give direction="rise" or "fall"',
+        )
+    trial = read_trial(design, units, outcome, analysis, seed, order)
+    ready = trial.ready()
+
+    def rejections(effect: float) -> int:
+        return sum(spread(executor, partial(_rejections, trial, effect), n, _LEAST))
+
+    ask = None if executor is None else rejections
+    found = ready.mdes(real("power", power), n, direction == "fall", ask)
+    attainable = not np.isnan(found.effect)
+    return SimulatedEffect(
+        effect=found.effect if attainable else None,
+        conf_low=None if np.isnan(found.low) else found.low,
+        conf_high=None if np.isnan(found.high) else found.high,
+        achieved=Measure.of(found.power),
+        target=real("power", power),
+        ceiling=None if attainable else found.power.value,
+        ceiling_at=found.ceiling_at,
+        direction=direction,
+        outcome=outcome,
+        trial=trial,
+        sims=n,
+        seed=seed,
+        tried=pd.DataFrame({"effect": found.tried_effect, "power": found.tried_power}),
+    )
+
+
+__all__ = ["ClusterSizes", "LinearModel", "mdes", "simulate"]

@@ -1,0 +1,401 @@
+"""What a simulated trial found, and how it prints."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from crewe import _core
+from crewe.plots import style as _style
+from crewe.power._outcomes import BinaryOutcome, _Outcome
+from crewe.power._quantities import Direction, percent, points
+from crewe.power._trial import Trial
+from crewe.tables.display import Table, number
+from crewe.tables.labels import fixed
+from crewe.tables.printable import Printable
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+_SHARES = ("power", "size", "coverage", "type_s", "convergence")
+
+_LABELS = {
+    "power": "Power",
+    "size": "Size of the test without an effect",
+    "coverage": "Coverage of the interval",
+    "bias": "Bias",
+    "sd": "SD of the estimates",
+    "mean_std_error": "Mean standard error",
+    "type_s": "Type S: wrong sign, if significant",
+    "type_m": "Type M: exaggeration, if significant",
+    "convergence": "Replicates with an answer",
+}
+
+
+@dataclass(frozen=True)
+class Measure:
+    """A simulated quantity: its value, Monte Carlo standard error and 95% interval; NaN where undefined."""
+
+    value: float
+    std_error: float
+    conf_low: float
+    conf_high: float
+
+    @classmethod
+    def of(cls, found: _core.SimulatedMeasure) -> Measure:
+        """Take what the core found."""
+        return cls(found.value, found.std_error, found.low, found.high)
+
+
+def _effect(outcome: _Outcome, value: float | None, signed: bool = True) -> str:
+    """Print an effect: points of a rate, or the outcome's own units."""
+    if value is None:
+        return "unattainable"
+    if isinstance(outcome, BinaryOutcome):
+        return points(value) if signed else f"{fixed(100 * value, 2)} pp"
+    return number(value)
+
+
+class _Simulated(Printable):
+    """What results of simulated trials share."""
+
+    outcome: _Outcome
+    trial: Trial
+    sims: int
+    seed: int
+
+    method = "simulation"
+
+    @property
+    def synthetic(self) -> bool:
+        """Whether the frame of the units says that its data are synthetic."""
+        return self.trial.synthetic
+
+    @property
+    def clusters(self) -> int:
+        """The number of units that are randomised, both arms together."""
+        return len(self.trial.units)
+
+    @property
+    def icc(self) -> float | None:
+        """The intra-cluster correlation, where there is one."""
+        found: float | None = getattr(self.outcome, "icc", None)
+        return found
+
+    @property
+    def alpha(self) -> float:
+        """The two-sided level of the test."""
+        return self.trial.alpha
+
+    def _treated(self, effect: float | None) -> float | None:
+        baseline = self.outcome.baseline
+        if effect is None or isinstance(baseline, str):
+            return None
+        return baseline + effect
+
+    def methods(self) -> list[str]:
+        """Say in plain sentences what was simulated."""
+        design = self.trial.design
+        strata = f" within strata of {', '.join(design.strata)}" if design.strata else ""
+        sizes = ""
+        if self.trial.sizes is not None:
+            sizes = ", whose sizes are drawn anew every time"
+        return [
+            f"{self.sims:,} replicates under seed {self.seed}: {self.clusters:,} {design.unit_noun}{sizes}, "
+            f"randomised by {design.method}{strata}.",
+            f"Outcomes: {self.outcome.describe()}.",
+            f"Analysis: linear model on {self.trial.model} with {self.trial.vcov}, two-sided "
+            f"{percent(self.alpha, 0)} level.",
+        ]
+
+
+@dataclass(frozen=True, repr=False)
+class SimulatedPower(_Simulated):
+    """The power of a trial, by replaying it.
+
+    Attributes
+    ----------
+    measures : dict of str to Measure
+        Every diagnosand by its name, with the error of the simulation: power, size, bias, sd (of the
+        estimates), mean_std_error, coverage, type_s, type_m, convergence.
+    effect : float
+        The effect that was simulated.
+    outcome : BinaryOutcome, ContinuousOutcome or CountOutcome
+        How outcomes came about.
+    sims, seed : int
+        The number of replicates, and what their random numbers follow from.
+    replicates : pandas.DataFrame
+        A row a replicate: estimate, std_error, df, p_value, status.
+    unanswered : dict of str to int
+        Replicates without an answer, by the reason.
+    clusters, icc, alpha : int, float, float
+        The units that are randomised, their correlation, the level of the test.
+    """
+
+    measures: Mapping[str, Measure]
+    effect: float
+    outcome: _Outcome
+    trial: Trial
+    sims: int
+    seed: int
+    replicates: pd.DataFrame
+    unanswered: Mapping[str, int]
+
+    def _value(self, name: str) -> float:
+        return self.measures[name].value if name in self.measures else float("nan")
+
+    @property
+    def power(self) -> float:
+        """The share of replicates that reject no effect."""
+        return self._value("power")
+
+    @property
+    def size(self) -> float:
+        """The same without an effect; NaN where that was not asked for."""
+        return self._value("size")
+
+    @property
+    def bias(self) -> float:
+        """The mean estimate less the effect."""
+        return self._value("bias")
+
+    @property
+    def coverage(self) -> float:
+        """The share of intervals that hold the effect."""
+        return self._value("coverage")
+
+    @property
+    def type_s(self) -> float:
+        """Among significant estimates, the share with the wrong sign."""
+        return self._value("type_s")
+
+    @property
+    def type_m(self) -> float:
+        """The mean size of significant estimates over that of the effect."""
+        return self._value("type_m")
+
+    @property
+    def convergence(self) -> float:
+        """The share of replicates with an answer."""
+        return self._value("convergence")
+
+    @property
+    def treated(self) -> float | None:
+        """The treated arm's rate or mean, where the baseline is one number."""
+        return self._treated(self.effect)
+
+    @property
+    def notes(self) -> list[str]:
+        """What to know about this answer, in plain words."""
+        notes = list(self.trial.notes)
+        for reason, count in self.unanswered.items():
+            notes.append(
+                f"{count:,} of {self.sims:,} replicates have no answer ({reason}) and count as not "
+                "rejecting."
+            )
+        size = self.measures.get("size")
+        if size is not None and not size.conf_low <= self.alpha <= size.conf_high:
+            more = "more" if size.value > self.alpha else "less"
+            notes.append(
+                f"Without an effect the test rejects {more} often than its level says "
+                f"({percent(size.value)}): its power is not that of a test of level "
+                f"{percent(self.alpha, 0)}."
+            )
+        return notes
+
+    def tidy(self) -> pd.DataFrame:
+        """Give the diagnosands as a frame, a row each, with the error of the simulation."""
+        names = [name for name in _LABELS if name in self.measures]
+        found = [self.measures[name] for name in names]
+        return pd.DataFrame(
+            {
+                "diagnosand": names,
+                "estimate": [m.value for m in found],
+                "std_error": [m.std_error for m in found],
+                "conf_low": [m.conf_low for m in found],
+                "conf_high": [m.conf_high for m in found],
+            }
+        )
+
+    def _cells(self, name: str) -> list[str]:
+        m = self.measures[name]
+
+        def show(value: float) -> str:
+            if np.isnan(value):
+                return "–"
+            if name in _SHARES:
+                return percent(value)
+            if name == "type_m":
+                return f"{value:.2f}"
+            return _effect(self.outcome, value, signed=False)
+
+        between = "" if np.isnan(m.conf_low) else f"{show(m.conf_low)} to {show(m.conf_high)}"
+        return [_LABELS[name], show(m.value), between]
+
+    def _table(self) -> Table:
+        rows = [["Effect", _effect(self.outcome, self.effect), ""]]
+        rows += [self._cells(name) for name in _LABELS if name in self.measures]
+        return Table(
+            header=["Quantity", "Value", "95% Monte Carlo interval"],
+            rows=rows,
+            title="Power by simulation of the trial",
+            notes=[*self.methods(), *self.notes],
+        )
+
+    def _panels(self) -> list[Table]:
+        return [self._table()]
+
+    def plot(self, ax: Axes | None = None) -> Axes:
+        """Draw the estimates of all replicates, those that reject no effect apart.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, optional
+            Where to draw; a new figure by default.
+
+        Returns
+        -------
+        matplotlib Axes
+        """
+        with _style.printed():
+            return self._drawn(ax)
+
+    def _drawn(self, ax: Axes | None) -> Axes:
+        drawn: Axes = _style.figure()[1] if ax is None else ax
+        scale = 100.0 if isinstance(self.outcome, BinaryOutcome) else 1.0
+        answered = self.replicates.dropna(subset=["estimate"])
+        values = scale * answered["estimate"].to_numpy()
+        rejects = answered["p_value"].to_numpy() <= self.alpha
+        styles = _style.arm_styles(["not significant", "significant"])
+        if len(values):
+            bins = np.histogram_bin_edges(values, bins=40)
+            drawn.hist(
+                [values[rejects], values[~rejects]],
+                bins=bins.tolist(),
+                stacked=True,
+                color=[styles["significant"].colour, "#ffffff"],
+                edgecolor=_style.INK,
+                linewidth=0.4,
+                label=["significant", "not significant"],
+            )
+            drawn.legend()
+        drawn.axvline(scale * self.effect, color=_style.INK, linewidth=0.8, linestyle=(0, (1, 2)))
+        unit = "Estimate, percentage points" if scale == 100.0 else "Estimate"
+        drawn.set_xlabel(unit)
+        drawn.set_ylabel("Replicates")
+        _style.alt_text(
+            drawn,
+            f"Histogram of the estimates of {len(values)} simulated trials; {percent(self.power)} are "
+            f"significant. A dotted line marks the effect, {_effect(self.outcome, self.effect)}.",
+        )
+        return drawn
+
+
+@dataclass(frozen=True, repr=False)
+class SimulatedEffect(_Simulated):
+    """The smallest effect that a trial detects with a given power, by replaying it.
+
+    Attributes
+    ----------
+    effect : float or None
+        The effect, signed; None where the power is unattainable.
+    conf_low, conf_high : float or None
+        The 95% interval that the error of the simulation gives the effect, the end nearer to no
+        effect first; None where the power does not reach so far.
+    achieved : Measure
+        The simulated power under the effect.
+    target : float
+        The power asked for.
+    ceiling, ceiling_at : float or None
+        Where the power is unattainable: that under the largest effect within reach, and this effect.
+    tried : pandas.DataFrame
+        The effects that were tried, with their powers: a curve under one set of random numbers.
+    """
+
+    effect: float | None
+    conf_low: float | None
+    conf_high: float | None
+    achieved: Measure
+    target: float
+    ceiling: float | None
+    ceiling_at: float | None
+    direction: Direction
+    outcome: _Outcome
+    trial: Trial
+    sims: int
+    seed: int
+    tried: pd.DataFrame
+
+    @property
+    def power(self) -> float:
+        """The simulated power under the effect."""
+        return self.achieved.value
+
+    @property
+    def attainable(self) -> bool:
+        """Whether the power asked for is within reach."""
+        return self.effect is not None
+
+    @property
+    def treated(self) -> float | None:
+        """The treated arm's rate or mean, where the baseline is one number."""
+        return self._treated(self.effect)
+
+    @property
+    def notes(self) -> list[str]:
+        """What to know about this answer, in plain words."""
+        if self.attainable:
+            return list(self.trial.notes)
+        return [
+            *self.trial.notes,
+            f"Unattainable: even an effect of {_effect(self.outcome, self.ceiling_at)} is found with "
+            f"power {percent(self.ceiling)}, not {percent(self.target)}. More clusters are needed.",
+        ]
+
+    def tidy(self) -> pd.DataFrame:
+        """Give the answer as a frame of one row."""
+        return pd.DataFrame(
+            {
+                "effect": [self.effect],
+                "conf_low": [self.conf_low],
+                "conf_high": [self.conf_high],
+                "power": [self.power],
+                "target": [self.target],
+                "sims": [self.sims],
+            }
+        )
+
+    def _table(self) -> Table:
+        ends = [self.conf_low, self.conf_high]
+        between = " to ".join(
+            "beyond reach" if end is None else _effect(self.outcome, end) for end in ends
+        )
+        power = self.achieved
+        return Table(
+            header=["Quantity", "Value", "95% Monte Carlo interval"],
+            rows=[
+                [
+                    "Smallest detectable effect",
+                    _effect(self.outcome, self.effect),
+                    between if self.attainable else "",
+                ],
+                ["Power asked for", percent(self.target), ""],
+                [
+                    "Power under it" if self.attainable else "Power under the largest effect",
+                    percent(power.value),
+                    f"{percent(power.conf_low)} to {percent(power.conf_high)}",
+                ],
+            ],
+            title="Smallest detectable effect by simulation of the trial",
+            notes=[*self.methods(), *self.notes],
+        )
+
+    def _panels(self) -> list[Table]:
+        return [self._table()]
+
+
+__all__ = ["Measure", "SimulatedEffect", "SimulatedPower"]

@@ -1,0 +1,397 @@
+"""Reading a trial that is to be simulated: its units, their members, the planned analysis."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from crewe import _core
+from crewe.design.design import Design
+from crewe.exceptions import DesignError, InputError, fault
+from crewe.formula import design as designs
+from crewe.formula import parse as parsing
+from crewe.formula.names import quoted
+from crewe.frames.arguments import checked
+from crewe.frames.source import Source
+from crewe.models.arm import beside_arm
+from crewe.models.linear import rows_of_the_data
+from crewe.models.request import read
+from crewe.power._outcomes import _Outcome
+from crewe.power._quantities import real, whole
+
+_ADDED = ("arm", "stratum", "probability")
+"""The columns that a draw of the arms adds."""
+
+
+def _size(value: Any) -> int:
+    return whole("a cluster's size", value, "Give the number of members of a cluster")
+
+
+@dataclass(frozen=True, init=False)
+class LinearModel:
+    """The planned analysis: the coefficient of the arm in a linear model.
+
+    Parameters
+    ----------
+    formula : str
+        The model, such as ``"~ arm"`` or ``"closed ~ arm + history"``: what stands on the left is
+        only a name. The columns on the right are those of the units' frame. Terms for the design's
+        strata are added, as in :func:`crewe.ols`.
+    vcov : str, optional
+        The kind of variance, as in :func:`crewe.ols`; by default CR2 where clusters are randomised,
+        HC2 where individuals are.
+    alpha : float
+        The two-sided level of the test.
+    strata_terms : bool
+        Whether terms for the strata are added.
+
+    Examples
+    --------
+    >>> import crewe as cw
+    >>> cw.power.LinearModel("~ arm", vcov="CR1").alpha
+    0.05
+    """
+
+    formula: str
+    vcov: str | None
+    alpha: float
+    strata_terms: bool
+
+    @checked
+    def __init__(
+        self,
+        formula: str = "~ arm",
+        *,
+        vcov: str | None = None,
+        alpha: float = 0.05,
+        strata_terms: bool = True,
+    ) -> None:
+        parsing.need_text(formula)
+        if vcov is not None:
+            _core.check_word("vcov", str(vcov))
+        put = object.__setattr__
+        put(self, "formula", formula)
+        put(self, "vcov", vcov)
+        put(self, "alpha", real("alpha", alpha))
+        put(self, "strata_terms", bool(strata_terms))
+
+    @property
+    def right(self) -> str:
+        """What stands on the right of the formula."""
+        text = self.formula.strip()
+        return parsing.parse(f"outcome {text}" if text.startswith("~") else text)[1]
+
+
+@dataclass(frozen=True, init=False)
+class ClusterSizes:
+    """Clusters of which only the sizes are known, in place of a frame.
+
+    Parameters
+    ----------
+    sizes : int, sequence of int or mapping
+        One size for all; the sizes of these very clusters, or, where `clusters` is given too, sizes
+        from which every simulated cluster draws its own; or a mapping of sizes to weights, from
+        which they draw.
+    clusters : int, optional
+        The number of clusters in both arms together.
+
+    Examples
+    --------
+    >>> import crewe as cw
+    >>> families = cw.power.ClusterSizes({1: 0.34, 2: 0.28, 3: 0.38}, clusters=132)
+    >>> families.clusters, round(families.mean, 2)
+    (132, 2.04)
+    """
+
+    clusters: int
+    weights: tuple[tuple[int, int], ...]
+    fixed: tuple[int, ...] | None
+
+    @checked
+    def __init__(
+        self, sizes: int | Sequence[int] | Mapping[int, float], *, clusters: int | None = None
+    ) -> None:
+        put = object.__setattr__
+        if isinstance(sizes, Mapping):
+            weights = {_size(size): real("weight", w) for size, w in sizes.items()}
+            wrong = [size for size, w in weights.items() if not (w >= 0 and math.isfinite(w))]
+            if wrong:
+                raise fault(
+                    InputError,
+                    "the weights of sizes must be numbers of at least 0",
+                    values=[str(size) for size in wrong],
+                    remedy="Give shares or counts, such as {1: 0.34, 2: 0.28, 3: 0.38}",
+                )
+        elif isinstance(sizes, Sequence | np.ndarray) and not isinstance(sizes, str):
+            weights = {
+                size: float(n) for size, n in sorted(Counter(_size(s) for s in sizes).items())
+            }
+        else:
+            weights = {_size(sizes): 1.0}
+        listed = isinstance(sizes, Sequence | np.ndarray) and clusters is None
+        if clusters is None and not listed:
+            raise fault(
+                InputError,
+                "how many clusters there are is missing",
+                remedy="Give clusters=, both arms together, or the list of all sizes",
+            )
+        fixed = tuple(_size(s) for s in sizes) if listed else None  # type: ignore[union-attr]
+        many = (
+            len(fixed)
+            if fixed is not None
+            else whole("clusters", clusters, "Give the number in both arms together")
+        )
+        if not 1 <= many <= 10_000_000 or not all(1 <= size <= 1_000_000 for size in weights):
+            raise fault(
+                InputError,
+                "a trial has at least one cluster, and a cluster at least one member",
+                values=[f"{many} clusters", *(str(size) for size in weights if size < 1)],
+                remedy="Give whole numbers above 0 (at most a million members)",
+            )
+        if all(w == int(w) for w in weights.values()):
+            counted = {size: int(w) for size, w in weights.items()}
+        else:
+            total = sum(weights.values())
+            counted = {size: round(1e9 * w / total) for size, w in weights.items()}
+        put(self, "clusters", many)
+        put(self, "weights", tuple(counted.items()))
+        put(self, "fixed", (next(iter(counted)),) * many if len(counted) == 1 else fixed)
+
+    @property
+    def mean(self) -> float:
+        """The mean size."""
+        total = sum(weight for _, weight in self.weights)
+        return sum(size * weight for size, weight in self.weights) / total
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A trial that was read, as it travels to those who simulate it.
+
+    Attributes
+    ----------
+    design : Design
+        The design, under the seed of the simulation.
+    units : the core's Units
+        Its units.
+    outcome : str
+        The outcome as the core reads it.
+    vcov : str
+        The kind of variance.
+    alpha : float
+        The level.
+    seed : int
+        Of all random numbers.
+    sizes : tuple, or None
+        Sizes with weights where they are drawn; else the rows follow.
+    unit, baseline, covariates, clusters : arrays, or None
+        By row: its unit, its own baseline, the columns beside the arm, what the analysis clusters
+        by.
+    model : str
+        The right-hand side of the analysis.
+    rows : array, or None
+        The places of the rows in the frame.
+    notes : list of str
+        What a reader must know.
+    synthetic : bool
+        Whether the frame says that its data are synthetic.
+    """
+
+    design: Design
+    units: _core.Units
+    outcome: str
+    vcov: str
+    alpha: float
+    seed: int
+    sizes: tuple[tuple[int, int], ...] | None
+    unit: NDArray[np.uint32]
+    baseline: NDArray[np.float64] | None
+    covariates: NDArray[np.float64] | None
+    clusters: NDArray[np.uint32] | None
+    model: str
+    rows: NDArray[np.int64] | None = None
+    notes: list[str] = field(default_factory=list)
+    synthetic: bool = False
+
+    def ready(self) -> _core.SimulatedTrial:
+        """Make it ready in this process."""
+        with rows_of_the_data(self.rows):
+            return self._ready()
+
+    def _ready(self) -> _core.SimulatedTrial:
+        members = (
+            _core.SimulatedMembers.rows(self.unit, self.baseline, self.covariates, self.clusters)
+            if self.sizes is None
+            else _core.SimulatedMembers.drawn(list(self.sizes))
+        )
+        return _core.SimulatedTrial(
+            self.design._core(),
+            self.units,
+            members,
+            self.outcome,
+            (self.vcov, self.alpha),
+            self.seed,
+        )
+
+
+def read_trial(
+    design: Any, units: Any, outcome: Any, analysis: Any, seed: int, order: str | None
+) -> Trial:
+    """Read a trial that is to be simulated."""
+    if not isinstance(design, Design):
+        raise fault(
+            DesignError,
+            f"the first argument must be a design, not a {type(design).__name__}",
+            remedy="Declare it with crewe.Design(...)",
+        )
+    if not isinstance(outcome, _Outcome):
+        raise fault(
+            InputError,
+            f"a {type(outcome).__name__} does not say how outcomes come about",
+            remedy="Give cw.power.BinaryOutcome, ContinuousOutcome or CountOutcome",
+        )
+    model = LinearModel(analysis) if isinstance(analysis, str) else analysis
+    if not isinstance(model, LinearModel):
+        raise fault(
+            InputError,
+            f"a {type(analysis).__name__} is no analysis to simulate",
+            remedy='Give a formula such as "~ arm + history", or cw.power.LinearModel(...)',
+        )
+    if len(design.arms) != 2:
+        raise fault(
+            DesignError,
+            "a simulated trial compares two arms",
+            values=list(design.arms),
+            remedy="Declare the design of the two arms that are compared",
+        )
+    seeded = design._with_seed(seed)
+    vcov = model.vcov or ("CR2" if design.cluster is not None else "HC2")
+    if isinstance(units, ClusterSizes):
+        return _of_sizes(seeded, units, outcome, model, vcov)
+    return _of_frame(seeded, units, outcome, model, vcov, order)
+
+
+def _of_sizes(
+    design: Design, sizes: ClusterSizes, outcome: _Outcome, model: LinearModel, vcov: str
+) -> Trial:
+    named = [
+        *design.strata,
+        *design.method.factor_columns,
+        *design.method.covariate_columns,
+        *([outcome.column] if outcome.column else []),
+        *(name for name in parsing.variables(model.right) if name != "arm"),
+    ]
+    if named:
+        raise fault(
+            DesignError,
+            "sizes alone say nothing of the columns that the trial needs",
+            values=list(dict.fromkeys(named)),
+            remedy="Pass a frame with a row a member and these columns",
+        )
+    if "arm" not in parsing.variables(model.right):
+        raise _no_arm(model)
+    n = sizes.clusters
+    # Padded, so that the order of the identifiers is that of the clusters.
+    ids = [f"{i:08d}" for i in range(n)]
+    codes = np.arange(n, dtype=np.uint32)
+    arrival = ("place", np.arange(n, dtype=np.int64)) if design.method.needs_order else None
+    units = _core.Units(design._core_unit(), (design.id_column, codes, ids), [], arrival, [], [])
+    fixed = sizes.fixed
+    if design.cluster is None and (fixed is None or set(fixed) != {1}):
+        raise fault(
+            DesignError,
+            "individuals are randomised, so no unit has several members",
+            remedy="Give ClusterSizes(1, clusters=...), the number of individuals",
+        )
+    return Trial(
+        design=design,
+        units=units,
+        outcome=outcome._json(),
+        vcov=vcov,
+        alpha=model.alpha,
+        seed=int(design.seed),  # type: ignore[arg-type]
+        sizes=sizes.weights if fixed is None else None,
+        unit=np.repeat(codes, 1 if fixed is None else fixed),
+        baseline=None,
+        covariates=None,
+        clusters=None,
+        model=model.right,
+    )
+
+
+def _no_arm(model: LinearModel) -> Exception:
+    return fault(
+        InputError,
+        "the formula does not name the arm",
+        values=[model.formula],
+        remedy='Write it as one of the terms: "~ arm"',
+    )
+
+
+def _of_frame(
+    design: Design,
+    frame: Any,
+    outcome: _Outcome,
+    model: LinearModel,
+    vcov: str,
+    order: str | None,
+) -> Trial:
+    source = Source(frame)
+    taken = [name for name in _ADDED if name in source.names and name not in design.strata]
+    if taken:
+        raise fault(
+            DesignError,
+            "the units already have columns that every simulated draw of the arms adds",
+            values=taken,
+            remedy="Drop or rename them: a simulation draws its own arms",
+        )
+    if "arm" not in parsing.variables(model.right):
+        raise _no_arm(model)
+    design._need_order(order)
+    # Any one draw: only the columns beside the arm are taken from it.
+    assignment = design.assign(frame, order=order)
+    if assignment._left_out:
+        # The rows of units that this draw left out are analysed under others.
+        units = np.asarray(assignment.check(source).unit)
+        some = source.with_columns({"arm": [list(design.arms)[unit % 2] for unit in units]})
+        assignment = design.observe(some, arm="arm", order=order)
+        source = Source(some)
+    asked = read(source, model.right, design=assignment, strata_terms=model.strata_terms)
+    built = asked.model([] if outcome.column is None else [outcome.column])
+    columns = built.design
+    if not columns.intercept:
+        raise fault(
+            InputError,
+            "a simulated model has an intercept",
+            values=[model.formula],
+            remedy="Leave out - 1 and + 0",
+        )
+    joined = assignment.check(source)
+    rest = beside_arm(columns, joined.arm[columns.rows] == 1)
+    baseline = None
+    if outcome.column is not None:
+        values = designs.column_values(quoted(outcome.column), columns.columns)
+        baseline = np.ascontiguousarray(values, dtype=np.float64)
+    return Trial(
+        design=design,
+        units=assignment._units(),
+        outcome=outcome._json(),
+        vcov=vcov,
+        alpha=model.alpha,
+        seed=int(design.seed),  # type: ignore[arg-type]
+        sizes=None,
+        unit=np.ascontiguousarray(joined.unit[columns.rows], dtype=np.uint32),
+        baseline=baseline,
+        covariates=np.ascontiguousarray(rest) if rest.shape[1] else None,
+        clusters=None if built.codes is None else np.ascontiguousarray(built.codes, np.uint32),
+        model=asked.right,
+        rows=columns.rows,
+        notes=[columns.dropped.note()] if columns.dropped.n else [],
+        synthetic=asked.synthetic,
+    )

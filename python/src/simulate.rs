@@ -1,0 +1,276 @@
+//! Power by replaying the trial.
+
+use crewe::inference::Vcov;
+use crewe::rng::Seed;
+use crewe::simulate as core;
+use numpy::{IntoPyArray, PyArray1, PyArrayMethods, PyReadonlyArray1, PyReadonlyArray2};
+use pyo3::prelude::*;
+
+use crate::design::Design;
+use crate::error::OrRaise;
+use crate::handle::{Floats, SeedLike, Word, floats, slice};
+use crate::units::Units;
+
+/// The members of the units: rows, or sizes with whole-number weights.
+#[pyclass(module = "crewe._core", frozen)]
+struct SimulatedMembers {
+    inner: core::Members,
+}
+
+#[pymethods]
+impl SimulatedMembers {
+    /// Rows of units, with what each has in place of the outcome's baseline, columns of the model, and clusters.
+    #[staticmethod]
+    #[pyo3(signature = (unit, baseline, covariates, clusters))]
+    fn rows(
+        unit: PyReadonlyArray1<'_, u32>,
+        baseline: Option<PyReadonlyArray1<'_, f64>>,
+        covariates: Option<PyReadonlyArray2<'_, f64>>,
+        clusters: Option<PyReadonlyArray1<'_, u32>>,
+    ) -> PyResult<Self> {
+        let mut rows = core::Rows::new(slice(&unit)?.to_vec());
+        if let Some(baseline) = &baseline {
+            rows = rows.baselines(slice(baseline)?.to_vec());
+        }
+        if let Some(covariates) = &covariates {
+            rows = rows.covariates(covariates.as_array().to_owned());
+        }
+        if let Some(clusters) = &clusters {
+            rows = rows.clusters(slice(clusters)?.to_vec());
+        }
+        Ok(Self { inner: rows.into() })
+    }
+
+    /// As many members as each unit draws.
+    #[staticmethod]
+    fn drawn(py: Python<'_>, sizes: Vec<(u32, u64)>) -> PyResult<Self> {
+        Ok(Self { inner: core::Sizes::new(sizes).or_raise(py)?.into() })
+    }
+}
+
+/// A simulated quantity with its Monte Carlo standard error and interval.
+#[pyclass(module = "crewe._core", frozen, get_all)]
+struct SimulatedMeasure {
+    value: f64,
+    std_error: f64,
+    low: f64,
+    high: f64,
+}
+
+impl From<core::Measure> for SimulatedMeasure {
+    fn from(m: core::Measure) -> Self {
+        Self { value: m.value, std_error: m.std_error, low: m.low, high: m.high }
+    }
+}
+
+/// How an analysis fares: measures by their names, and replicates without an answer by the reason.
+#[pyclass(module = "crewe._core", frozen, get_all)]
+struct SimulatedDiagnosands {
+    measures: Vec<(&'static str, Py<SimulatedMeasure>)>,
+    unanswered: Vec<(&'static str, u64)>,
+}
+
+/// What the analysis said in every replicate.
+#[pyclass(module = "crewe._core", frozen)]
+struct Replicates {
+    inner: core::Replicates,
+}
+
+#[pymethods]
+impl Replicates {
+    /// The replicates of several parts, one after the other.
+    #[staticmethod]
+    fn joined(parts: Vec<Py<Self>>) -> Self {
+        let mut inner = core::Replicates::default();
+        for part in &parts {
+            inner.extend(&part.get().inner);
+        }
+        Self { inner }
+    }
+
+    /// The replicates again, from what a pickle holds.
+    #[staticmethod]
+    fn restore(py: Python<'_>, columns: [Floats; 4], status: Vec<String>) -> PyResult<Self> {
+        let mut inner = core::Replicates::default();
+        let [estimate, std_error, df, p_value] = &columns;
+        let read = |column: &Floats| column.bind(py).readonly().as_slice().map(<[f64]>::to_vec);
+        inner.estimate = read(estimate)?;
+        inner.std_error = read(std_error)?;
+        inner.df = read(df)?;
+        inner.p_value = read(p_value)?;
+        let read = status.iter().map(|word| word.parse().or_raise(py));
+        inner.status = read.collect::<PyResult<_>>()?;
+        Ok(Self { inner })
+    }
+
+    fn __reduce__<'py>(&self, py: Python<'py>) -> PyResult<(Bound<'py, PyAny>, (Vec<Floats>, Vec<String>))> {
+        let columns = vec![self.estimate(py), self.std_error(py), self.df(py), self.p_value(py)];
+        Ok((py.get_type::<Self>().getattr("restore")?, (columns, self.status())))
+    }
+
+    /// The coefficient of the arm.
+    #[getter]
+    fn estimate(&self, py: Python<'_>) -> Floats {
+        floats(py, self.inner.estimate.clone())
+    }
+
+    /// Its standard error.
+    #[getter]
+    fn std_error(&self, py: Python<'_>) -> Floats {
+        floats(py, self.inner.std_error.clone())
+    }
+
+    /// Its degrees of freedom.
+    #[getter]
+    fn df(&self, py: Python<'_>) -> Floats {
+        floats(py, self.inner.df.clone())
+    }
+
+    /// The p-value of no effect.
+    #[getter]
+    fn p_value(&self, py: Python<'_>) -> Floats {
+        floats(py, self.inner.p_value.clone())
+    }
+
+    /// Whether there is an answer, or why not.
+    #[getter]
+    fn status(&self) -> Vec<String> {
+        self.inner.status.iter().map(ToString::to_string).collect()
+    }
+
+    fn __len__(&self) -> usize {
+        self.inner.len()
+    }
+
+    /// How many reject no effect at this level.
+    fn rejections(&self, alpha: f64) -> u64 {
+        self.inner.rejections(alpha)
+    }
+
+    /// How the analysis fared under this effect.
+    fn diagnose(&self, py: Python<'_>, effect: f64, alpha: f64) -> PyResult<SimulatedDiagnosands> {
+        let found = core::diagnose(&self.inner, effect, alpha).or_raise(py)?;
+        let measures = [
+            ("power", found.power),
+            ("bias", found.bias),
+            ("sd", found.sd),
+            ("mean_std_error", found.mean_std_error),
+            ("coverage", found.coverage),
+            ("type_s", found.type_s),
+            ("type_m", found.type_m),
+            ("convergence", found.convergence),
+        ];
+        let measures =
+            measures.map(|(name, measure)| Ok((name, Py::new(py, SimulatedMeasure::from(measure))?)));
+        Ok(SimulatedDiagnosands {
+            measures: measures.into_iter().collect::<PyResult<_>>()?,
+            unanswered: found.unanswered,
+        })
+    }
+}
+
+/// The smallest detectable effect.
+#[pyclass(module = "crewe._core", frozen, get_all)]
+struct SimulatedDetectable {
+    effect: f64,
+    low: f64,
+    high: f64,
+    power: Py<SimulatedMeasure>,
+    ceiling_at: Option<f64>,
+    tried_effect: Py<PyArray1<f64>>,
+    tried_power: Py<PyArray1<f64>>,
+}
+
+/// A trial made ready to be replayed.
+#[pyclass(module = "crewe._core", frozen)]
+struct SimulatedTrial {
+    inner: core::Trial,
+}
+
+#[pymethods]
+impl SimulatedTrial {
+    /// `analysis` is the kind of variance and the level of the test.
+    #[new]
+    fn new(
+        py: Python<'_>,
+        design: &Design,
+        units: &Units,
+        members: &SimulatedMembers,
+        outcome: &str,
+        analysis: (Word<Vcov>, f64),
+        seed: SeedLike,
+    ) -> PyResult<Self> {
+        let outcome = core::Outcome::from_json(outcome).or_raise(py)?;
+        let analysis = core::Analysis::new(analysis.0.0, analysis.1);
+        let (members, seed) = (members.inner.clone(), Seed::from(seed));
+        let inner = crate::pool::compute(py, |signals| {
+            core::Trial::new(&design.inner, &units.inner, members, outcome, analysis, &seed, signals)
+        })?;
+        Ok(Self { inner })
+    }
+
+    /// Runs the replicates of these numbers.
+    #[pyo3(signature = (first, end, effect))]
+    fn replicates(&self, py: Python<'_>, first: u64, end: u64, effect: Option<f64>) -> PyResult<Replicates> {
+        let inner = crate::pool::compute(py, |signals| self.inner.replicates(first..end, effect, signals))?;
+        Ok(Replicates { inner })
+    }
+
+    /// The smallest effect that is found with this power; `rejections` gives the number of rejections under an effect, where
+    /// others run the replicates.
+    #[pyo3(signature = (power, sims, fall, rejections))]
+    fn mdes(
+        &self,
+        py: Python<'_>,
+        power: f64,
+        sims: u64,
+        fall: bool,
+        rejections: Option<Py<PyAny>>,
+    ) -> PyResult<SimulatedDetectable> {
+        let search = core::Search::new(power, sims).fall(fall);
+        let found = if let Some(ask) = rejections {
+            let mut raised = None;
+            let found = self.inner.mdes_by(search, &mut |effect| {
+                let found = ask.call1(py, (effect,)).and_then(|found| found.extract(py));
+                // What was raised is what the call raises.
+                found.map_err(|error| {
+                    raised = Some(error);
+                    crewe::Error::Interrupted
+                })
+            });
+            if let Some(error) = raised {
+                return Err(error);
+            }
+            found.or_raise(py)?
+        } else {
+            crate::pool::compute(py, |signals| self.inner.mdes(search, signals))?
+        };
+        let (effects, powers): (Vec<f64>, Vec<f64>) = found.tried.into_iter().unzip();
+        Ok(SimulatedDetectable {
+            effect: found.effect,
+            low: found.interval[0],
+            high: found.interval[1],
+            power: Py::new(py, SimulatedMeasure::from(found.power))?,
+            ceiling_at: found.ceiling_at,
+            tried_effect: effects.into_pyarray(py).unbind(),
+            tried_power: powers.into_pyarray(py).unbind(),
+        })
+    }
+}
+
+/// What an outcome is in words.
+#[pyfunction]
+fn outcome_text(py: Python<'_>, outcome: &str) -> PyResult<String> {
+    Ok(core::Outcome::from_json(outcome).or_raise(py)?.text())
+}
+
+/// Adds this file's names to the module.
+pub fn register(m: &Bound<'_, PyModule>) -> PyResult<()> {
+    m.add_class::<SimulatedMembers>()?;
+    m.add_class::<SimulatedMeasure>()?;
+    m.add_class::<SimulatedDiagnosands>()?;
+    m.add_class::<Replicates>()?;
+    m.add_class::<SimulatedDetectable>()?;
+    m.add_class::<SimulatedTrial>()?;
+    m.add_function(wrap_pyfunction!(outcome_text, m)?)
+}

@@ -1,0 +1,104 @@
+//! What every outcome offers to a simulation.
+
+use crate::Result;
+use crate::rng::Stream;
+
+/// How an outcome stands in the registry.
+pub struct Entry {
+    /// Its name in files and errors.
+    pub name: &'static str,
+}
+
+/// What rows have without any treatment: the same for all, or each row its own.
+#[derive(Debug, Clone, Copy)]
+pub enum Baseline<'a> {
+    /// The same.
+    One(f64),
+    /// Each row its own, rows in the order of their units.
+    Each(&'a [f64]),
+}
+
+impl Baseline<'_> {
+    /// That of a row.
+    #[inline]
+    pub fn of(&self, row: usize) -> f64 {
+        match self {
+            Self::One(value) => *value,
+            Self::Each(values) => values[row],
+        }
+    }
+}
+
+/// The units and their rows, in order.
+#[derive(Debug, Clone, Copy)]
+pub struct Groups<'a> {
+    /// Where each unit's rows start, and the end.
+    pub starts: &'a [u32],
+    /// What rows have without any treatment.
+    pub baseline: Baseline<'a>,
+    /// What the generator found once for all replicates ([`Generator::prepared`]).
+    pub prepared: f64,
+}
+
+impl Groups<'_> {
+    /// The number of units.
+    pub fn units(&self) -> usize {
+        self.starts.len() - 1
+    }
+
+    /// The rows of a unit.
+    #[inline]
+    pub fn rows(&self, unit: usize) -> std::ops::Range<usize> {
+        self.starts[unit] as usize..self.starts[unit + 1] as usize
+    }
+
+    /// The size of the largest unit.
+    pub fn largest(&self) -> usize {
+        (0..self.units()).map(|unit| self.rows(unit).len()).max().unwrap_or(0)
+    }
+}
+
+/// Draws the outcomes of a replicate.
+pub trait Generator: Send + Sync {
+    /// How it stands in the registry.
+    fn entry(&self) -> Entry;
+
+    /// In words, as a sentence without its full stop.
+    fn text(&self) -> String;
+
+    /// What all rows have without any treatment, where they have no baseline of their own.
+    fn baseline(&self) -> f64;
+
+    /// The effect, treated less control.
+    fn effect(&self) -> f64;
+
+    /// The least and the largest effect that these rows can have; infinite where there is no bound.
+    fn bounds(&self, groups: &Groups<'_>) -> (f64, f64);
+
+    /// A first guess at the size of an effect that has no bound.
+    fn unit(&self) -> f64 {
+        1.0
+    }
+
+    /// Refuses options that nobody could carry out on these rows under an effect; `order` gives the place of each row in
+    /// the data as given, and is empty where there are none.
+    fn check(&self, groups: &Groups<'_>, effect: f64, order: &[u32]) -> Result<()>;
+
+    /// A number that all replicates need, found once; 0 where there is none.
+    fn prepared(&self, _groups: &Groups<'_>) -> f64 {
+        0.0
+    }
+
+    /// Draws the outcome of every row; `treated` has an entry a unit, 0 or 1.
+    fn rows(&self, groups: &Groups<'_>, treated: &[f64], effect: f64, stream: &mut Stream, y: &mut [f64]);
+
+    /// Draws the sum of each unit's outcomes, of the very rows that [`Generator::rows`] draws from this stream.
+    fn totals(
+        &self,
+        groups: &Groups<'_>,
+        treated: &[f64],
+        effect: f64,
+        stream: &mut Stream,
+        totals: &mut [f64],
+    );
+}

@@ -1,0 +1,257 @@
+"""Work over executors: the same bits however it is cut, and what is said when workers die."""
+
+from __future__ import annotations
+
+import functools
+import itertools
+import math
+import multiprocessing
+import os
+import signal
+import threading
+import time
+from concurrent.futures import BrokenExecutor, Executor, ProcessPoolExecutor, ThreadPoolExecutor
+from pathlib import Path
+
+import crewe as cw
+import numpy as np
+import pandas as pd
+import pytest
+from crewe import parallel
+
+CLOSED = cw.power.BinaryOutcome(baseline=0.226, effect=0.15, icc=0.36)
+
+
+def trial(**options) -> cw.Design:
+    return cw.Design(
+        "Trial", arms={"control": 1, "crewe": 2}, cluster="family", strata=["history"], **options
+    )
+
+
+def families(n: int = 132) -> pd.DataFrame:
+    sizes = np.arange(n) % 5 + 1
+    return pd.DataFrame(
+        {
+            "family": np.repeat([f"f{i:04d}" for i in range(n)], sizes),
+            "history": np.repeat(np.arange(n) % 2, sizes),
+        }
+    )
+
+
+def powers(executor: Executor | None, sims: int = 2_100) -> cw.power.SimulatedPower:
+    return cw.power.simulate(
+        trial(), families(), CLOSED, sims=sims, seed=3, executor=executor, size=False
+    )
+
+
+def smallest(executor: Executor | None) -> cw.power.SimulatedEffect:
+    return cw.power.mdes(trial(), families(), CLOSED, sims=1_100, seed=3, executor=executor)
+
+
+@pytest.fixture(scope="module")
+def alone() -> tuple[cw.power.SimulatedPower, cw.power.SimulatedEffect]:
+    return powers(None), smallest(None)
+
+
+def same(alone, shared: cw.power.SimulatedPower) -> None:
+    pd.testing.assert_frame_equal(alone[0].replicates, shared.replicates, check_exact=True)
+    assert alone[0].measures == shared.measures
+
+
+def the_same_effect(alone, shared: cw.power.SimulatedEffect) -> None:
+    pd.testing.assert_frame_equal(alone[1].tried, shared.tried, check_exact=True)
+    assert (shared.effect, shared.conf_low, shared.conf_high) == (
+        alone[1].effect,
+        alone[1].conf_low,
+        alone[1].conf_high,
+    )
+
+
+def spawned(workers: int) -> ProcessPoolExecutor:
+    return ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn"))
+
+
+@pytest.mark.parametrize("count", [1, 2, 7, 100, 2_100])
+def test_the_same_bits_however_the_work_is_cut(alone, monkeypatch, count):
+    def cut(n: int, least: int, workers: int | None = None) -> list[tuple[int, int]]:
+        ends = sorted({n * i // count for i in range(count + 1)})
+        return list(itertools.pairwise(ends))
+
+    monkeypatch.setattr(parallel, "parts", cut)
+    with ThreadPoolExecutor(3) as threads:
+        same(alone, powers(threads))
+        if count in (2, 7):
+            the_same_effect(alone, smallest(threads))
+    same(alone, powers(None))
+
+
+def test_processes_share_the_work(alone):
+    with spawned(2) as processes:
+        same(alone, powers(processes))
+        the_same_effect(alone, smallest(processes))
+
+
+@pytest.mark.parametrize(("n", "least"), [(1, 250), (249, 250), (501, 250), (10**6, 250), (70, 1)])
+def test_parts_make_up_the_whole(n, least):
+    cut = parallel.parts(n, least)
+    assert cut[0][0] == 0 and cut[-1][1] == n
+    assert all(a[1] == b[0] for a, b in itertools.pairwise(cut))
+    assert all(end - first >= min(n, least) for first, end in cut)
+    assert len(parallel.parts(10**6, 1, workers=500)) == 2_000
+
+
+def die_at(mark: str, first: int, end: int) -> list[int]:
+    """End this process without a word at the third part, once the first two are known to be done."""
+    if first == 20:
+        while not Path(mark).exists():
+            time.sleep(0.01)
+        os._exit(1)
+    return list(range(first, end))
+
+
+def test_a_pool_that_breaks_names_what_was_done(tmp_path, monkeypatch):
+    """One process of the pool dies at the third of five parts: the error says which were done."""
+    monkeypatch.setattr(parallel, "_PARTS", 5)
+    mark = tmp_path / "done"
+    threading.Timer(1.5, mark.touch).start()
+    with spawned(1) as processes, pytest.raises(cw.CreweError) as raised:
+        parallel.spread(processes, functools.partial(die_at, str(mark)), 50, 10)
+    assert isinstance(raised.value.__cause__, BrokenExecutor)
+    assert raised.value.values == ["replicates 0 to 19"]
+    assert "20 of 50 replicates were done" in str(raised.value)
+    assert "BrokenProcessPool" in str(raised.value)
+
+
+def test_a_simulation_whose_workers_die_is_refused_in_words():
+    context = multiprocessing.get_context("spawn")
+    dying = ProcessPoolExecutor(1, mp_context=context, initializer=os._exit, initargs=(1,))
+    with dying, pytest.raises(cw.CreweError, match="0 of 600 replicates were done") as raised:
+        powers(dying, sims=600)
+    assert "enough memory" in raised.value.remedy
+
+
+def test_executors_that_do_no_work_are_refused():
+    closed = ThreadPoolExecutor(1)
+    closed.shutdown()
+    with pytest.raises(cw.CreweError, match="0 of 10 replicates were done"):
+        powers(closed, sims=10)
+    with pytest.raises(cw.InputError, match="executor"):
+        powers(4, sims=10)  # type: ignore[arg-type]
+    with ThreadPoolExecutor(1) as threads, pytest.raises(cw.CreweError, match="ZeroDivisionError"):
+        parallel.spread(threads, lambda first, end: first // 0, 10, 1)
+
+
+def test_what_the_work_itself_refuses_comes_back_as_it_is():
+    """An effect that takes rates outside 0 to 1 is the same error from a worker."""
+
+    def refuse(first: int, end: int) -> None:
+        raise cw.InputError("the work has no rows", rows=[4])
+
+    with ThreadPoolExecutor(1) as threads, pytest.raises(cw.InputError, match="no rows") as raised:
+        parallel.spread(threads, refuse, 10, 1)
+    assert raised.value.rows == [4]
+
+
+def test_the_keyboard_stops_what_waits_for_workers():
+    """Ctrl-C is heard at once, and what has not begun is never done."""
+    begun: list[int] = []
+
+    def slow(first: int, end: int) -> None:
+        begun.append(first)
+        time.sleep(0.5)
+
+    with ThreadPoolExecutor(1) as threads:
+        # To the main thread, as a terminal does it.
+        strike = (threading.main_thread().ident, signal.SIGINT)
+        threading.Timer(0.2, signal.pthread_kill, strike).start()
+        start = time.monotonic()
+        with pytest.raises(KeyboardInterrupt):
+            parallel.spread(threads, slow, 40, 1)
+        assert time.monotonic() - start < 0.4
+    assert len(begun) <= 2
+
+
+def test_a_bar_past_two_seconds(capsys, monkeypatch):
+    monkeypatch.setattr(parallel, "_SILENT_SECONDS", 0.05)
+    list(parallel.bar([time.sleep(0.04) for _ in range(3)], unit="part"))
+    assert capsys.readouterr().err == ""
+    for _ in parallel.bar(range(4), unit="part"):
+        time.sleep(0.04)
+    assert "part" in capsys.readouterr().err
+
+
+def mean_of_the_treated(frame: pd.DataFrame, arm: np.ndarray) -> float:
+    """A statistic of one's own."""
+    scores = frame["score"].to_numpy()
+    return float(scores[arm == "crewe"].mean() - scores[arm == "control"].mean())
+
+
+def once():
+    """A statistic that has a value the first time only."""
+    called: list[int] = []
+
+    def statistic(frame: pd.DataFrame, arm: np.ndarray) -> float:
+        called.append(1)
+        return 1.0 if len(called) == 1 else math.nan
+
+    return statistic
+
+
+def test_a_statistic_of_one_s_own_is_shared_out():
+    data = families().assign(score=lambda d: np.arange(len(d)) % 7.0)
+    drawn = trial(seed=4).assign(data)
+    options = {"draws": 199, "seed": 6}
+    alone = cw.randomisation_test(mean_of_the_treated, data, drawn, **options)
+    with spawned(2) as processes:
+        shared = cw.randomisation_test(
+            mean_of_the_treated, data, drawn, executor=processes, **options
+        )
+    assert np.array_equal(alone.comparisons[0].distribution, shared.comparisons[0].distribution)
+    assert alone.p_value == shared.p_value
+    with ThreadPoolExecutor(2) as threads:
+        with pytest.raises(cw.InputError, match="199 of 199 assignments"):
+            cw.randomisation_test(once(), data, drawn, executor=threads, **options)
+        with pytest.raises(cw.InputError, match="function of your own"):
+            cw.randomisation_test("score ~ arm", data, drawn, executor=threads, **options)
+
+
+@pytest.fixture(scope="module")
+def cluster():
+    distributed = pytest.importorskip("distributed")
+    with (
+        distributed.LocalCluster(
+            n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None
+        ) as made,
+        distributed.Client(made) as client,
+    ):
+        yield client
+
+
+def test_a_dask_cluster_of_two_workers(alone, cluster):
+    executor = cluster.get_executor()
+    same(alone, powers(executor))
+    the_same_effect(alone, smallest(executor))
+
+
+def test_a_dask_worker_killed_half_way(alone, cluster):
+    """Its parts are done again elsewhere, and no bit changes."""
+    pids = list(cluster.run(os.getpid).values())
+    assert len(pids) == 2
+    begun = time.monotonic()
+    whole = powers(cluster.get_executor(), sims=40_000)
+    took = time.monotonic() - begun
+    killed: list[float] = []
+
+    def kill() -> None:
+        os.kill(pids[0], signal.SIGKILL)
+        killed.append(time.monotonic())
+
+    timer = threading.Timer(took / 3, kill)
+    timer.start()
+    again = powers(cluster.get_executor(), sims=40_000)
+    ended = time.monotonic()
+    timer.join()
+    assert killed[0] < ended, "the worker was killed after the work was done"
+    pd.testing.assert_frame_equal(whole.replicates, again.replicates, check_exact=True)
+    assert math.isfinite(again.power)
+    assert pids[0] not in cluster.run(os.getpid).values()
