@@ -214,7 +214,8 @@ def fault(
         facts.append(f"rows {listed(rows)}")
     if values:
         facts.append(f"seen: {listed(values)}")
-    message = problem + (f" ({'; '.join(facts)})" if facts else "") + "."
+    message = problem + (f" ({'; '.join(facts)})" if facts else "")
+    message += "" if message.endswith("?") else "."
     if remedy:
         message += f" {remedy}" + ("" if remedy.endswith("?") else ".")
     return kind(message, problem=problem, column=column, rows=rows, values=values, remedy=remedy)
