@@ -127,15 +127,21 @@ impl Statistic {
             }
             Compared::Model(model, residuals) => {
                 let model = model.get();
-                let (covariates, weights) =
-                    (model.covariates.bind(py).readonly(), model.weights.as_ref().map(|w| w.bind(py).readonly()));
+                let (covariates, weights) = (
+                    model.covariates.bind(py).readonly(),
+                    model.weights.as_ref().map(|w| w.bind(py).readonly()),
+                );
                 let weights = weights.as_ref().map(slice).transpose()?;
                 let columns = covariates.as_array();
                 match &model.kind {
-                    Kind::Linear => self.compared(core::ArmModel::linear(columns).weights(weights), *residuals, work),
-                    Kind::Binary(family) => {
-                        self.compared(core::ArmModel::binary(*family, columns).weights(weights), *residuals, work)
+                    Kind::Linear => {
+                        self.compared(core::ArmModel::linear(columns).weights(weights), *residuals, work)
                     }
+                    Kind::Binary(family) => self.compared(
+                        core::ArmModel::binary(*family, columns).weights(weights),
+                        *residuals,
+                        work,
+                    ),
                     Kind::Cox { event, strata, ties } => {
                         let event = event.bind(py).readonly();
                         let strata = strata.as_ref().map(|codes| codes.bind(py).readonly());

@@ -58,7 +58,8 @@ pub(crate) fn with_offset(
         let far = moved.iter().fold(0.0_f64, |far, step| far.max(step.abs()));
         let mut share = f64::min(1.0, FURTHEST / far);
         loop {
-            let there: Vec<f64> = predictor.iter().zip(&moved).map(|(eta, step)| eta + share * step).collect();
+            let there: Vec<f64> =
+                predictor.iter().zip(&moved).map(|(eta, step)| eta + share * step).collect();
             let next = log_likelihood(family, y, prior, &there);
             // Close to the maximum only rounding is left of the difference.
             if next >= likelihood - 1e-13 * likelihood.abs() || share < 1e-9 {
@@ -86,7 +87,8 @@ fn newton_step(
         here.weight.clone()
     } else {
         let apart: Vec<f64> = predictor.iter().map(|eta| APART * eta.abs().max(1.0)).collect();
-        let moved = |sign: f64| predictor.iter().zip(&apart).map(|(eta, h)| eta + sign * h).collect::<Vec<_>>();
+        let moved =
+            |sign: f64| predictor.iter().zip(&apart).map(|(eta, h)| eta + sign * h).collect::<Vec<_>>();
         let (above, below) = (at(family, y, prior, &moved(1.0))?, at(family, y, prior, &moved(-1.0))?);
         let slope = |i: usize| (below.residual[i] - above.residual[i]) / (2.0 * apart[i]);
         (0..predictor.len()).map(|i| slope(i).max(0.0)).collect()

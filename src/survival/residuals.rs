@@ -32,7 +32,13 @@ pub(super) struct Increments {
 }
 
 impl Increments {
-    pub(super) fn new(data: &Prepared, beta: &[f64], ties: Ties, means: bool, monitor: &dyn Monitor) -> Result<Self> {
+    pub(super) fn new(
+        data: &Prepared,
+        beta: &[f64],
+        ties: Ties,
+        means: bool,
+        monitor: &dyn Monitor,
+    ) -> Result<Self> {
         let count = data.timeline.ties.len();
         let p = if means { data.p } else { 0 };
         let mut out = Self {

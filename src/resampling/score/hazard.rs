@@ -85,7 +85,13 @@ fn gapless(codes: impl Iterator<Item = u32>) -> Vec<u32> {
 
 impl Hazard {
     /// One walk for the indicator of arm j + 1: score, parts by unit, and `S`, `E` of every time of the stratum.
-    fn walk(&self, times: &[Moment], z: &dyn Fn(usize) -> bool, sums: &mut [(f64, f64)], mut add: impl FnMut(usize, f64)) {
+    fn walk(
+        &self,
+        times: &[Moment],
+        z: &dyn Fn(usize) -> bool,
+        sums: &mut [(f64, f64)],
+        mut add: impl FnMut(usize, f64),
+    ) {
         let mut risk = 0.0;
         for (moment, sum) in times.iter().zip(sums.iter_mut()).rev() {
             let over = |from: usize, to: usize| -> f64 {
@@ -137,7 +143,8 @@ impl Parts for Hazard {
                     for l in 0..m {
                         let (other, dying) = sums[l][t];
                         let (by_s, cross, by_e) = moment.pair;
-                        pairs[j * m + l] += by_s * s * other - cross * (s * dying + e * other) + by_e * e * dying;
+                        pairs[j * m + l] +=
+                            by_s * s * other - cross * (s * dying + e * other) + by_e * e * dying;
                     }
                 }
             }

@@ -182,7 +182,13 @@ impl<'a> ArmModel<'a> {
     }
 
     /// The score made ready for the hypothesis that the arm of the treated rows has this effect.
-    pub(super) fn at(&self, outcomes: &Outcomes, effect: f64, treated: &[bool], arms: usize) -> Result<Score> {
+    pub(super) fn at(
+        &self,
+        outcomes: &Outcomes,
+        effect: f64,
+        treated: &[bool],
+        arms: usize,
+    ) -> Result<Score> {
         match self.kind {
             Kind::Linear | Kind::Binary(_) => rows::score(self, outcomes, effect, treated, arms),
             Kind::Cox { event, strata, ties } => {

@@ -128,7 +128,9 @@ impl ByUnit {
         for (arm, g) in arm.iter().zip(&self.place) {
             let Some(g) = g.map(|g| g as usize) else { continue };
             let mut square = 0.0;
-            for (j, row) in self.squares[g * self.k * self.k..][..self.k * self.k].chunks_exact(self.k).enumerate() {
+            for (j, row) in
+                self.squares[g * self.k * self.k..][..self.k * self.k].chunks_exact(self.k).enumerate()
+            {
                 square += within[j] * dot(row, within);
             }
             if *arm == 1 {

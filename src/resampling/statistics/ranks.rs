@@ -40,7 +40,10 @@ impl Compare for Ranks {
         let model = ArmModel::linear(constants.view()).studentised(self.studentised);
         let score = |effect: f64| -> Result<Score> {
             let values = trial.outcomes.without_effect(effect, &trial.treated);
-            let ranks = Outcomes { values: ranked(&values, &stratum, strata, self.stratified), ..trial.outcomes.clone() };
+            let ranks = Outcomes {
+                values: ranked(&values, &stratum, strata, self.stratified),
+                ..trial.outcomes.clone()
+            };
             let mut score = model.at(&ranks, 0.0, &trial.treated, arms)?;
             score.scale = trial.outcomes.spread();
             Ok(score)
