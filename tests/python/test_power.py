@@ -353,3 +353,11 @@ def test_stages_groups_and_lines_are_lists_and_names_of_their_own() -> None:
     rates = cw.power.count(baseline=3, rate_cv=0.25, cluster_size=3, clusters=99, power=0.8)
     with pytest.raises(cw.exceptions.InputError, match="rate_cv"):
         rates.curve(over="icc")
+
+
+def test_axes_of_many_clusters_part_thousands() -> None:
+    plan = cw.power.binary(**PLAN, effect=0.01, power=0.8)
+    ax = plan.curve(over="clusters", of="power", values=[10_000, 20_000, 40_000]).plot()
+    ax.figure.canvas.draw()
+    assert "20,000" in [label.get_text() for label in ax.get_xticklabels()]
+    matplotlib.pyplot.close("all")

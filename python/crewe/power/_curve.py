@@ -233,7 +233,7 @@ class Curve(Printable):
 
     def _drawn(self, ax: Axes | None) -> Axes:
         from matplotlib.lines import Line2D
-        from matplotlib.ticker import PercentFormatter
+        from matplotlib.ticker import PercentFormatter, StrMethodFormatter
 
         drawn: Axes = _style.figure()[1] if ax is None else ax
         scale: dict[str, float] = {
@@ -259,6 +259,8 @@ class Curve(Printable):
         for name, axis in ((self.over, drawn.xaxis), (self.of, drawn.yaxis)):
             if name == "power":
                 axis.set_major_formatter(PercentFormatter(1.0, decimals=0))
+            if name == "clusters":
+                axis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
         if self.of == "power":
             drawn.set_ylim(0, 1.02)
             if self.answer.target is not None:
