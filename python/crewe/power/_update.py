@@ -288,11 +288,12 @@ class Update(Printable):
             )
             for end in seen.interval
         ]
-        if ends[0] is not None and ends[1] is not None:
-            texts = [effect_text(plan, found.effect) for found in ends if found is not None]
+        found = [end.effect for end in ends if end is not None and end.attainable]
+        if len(found) == 2:
+            low, high = (effect_text(plan, effect) for effect in found)
             self.notes.append(
                 f"At the ends of the ICC's interval, {number(seen.interval[0], 3)} and "
-                f"{number(seen.interval[1], 3)}, the clusters of today detect {texts[0]} and {texts[1]}."
+                f"{number(seen.interval[1], 3)}, the clusters of today detect {low} and {high}."
             )
 
     def _room(self) -> bool:
@@ -334,6 +335,16 @@ class Update(Printable):
             arguments["power"] = self.target
         elif arguments["effect"] is None:
             return None
+        elif self.plan.outcome == "binary" and "baseline" in changed:
+            rate = changed["baseline"]
+            if not 0 < rate + self._difference() < 1:
+                said = (
+                    f"From a control rate of {percent(rate)} the planned effect of "
+                    f"{effect_text(self.plan, self.plan.effect)} would leave 0 to 100%, so it has no power."
+                )
+                if said not in self.notes:
+                    self.notes.append(said)
+                return None
         try:
             return again(self.plan, arguments)
         except InputError as error:
@@ -420,85 +431,9 @@ class Update(Printable):
         return lines
 
     def _panels(self) -> list[Table]:
-        plan = self.plan
-        recruited: list[list[Any]] = [
-            ["Clusters by the look", f"{self.clusters:,}"],
-            ["A week", number(self.per_week, 2)],
-        ]
-        if self.at_close is not None:
-            expected, low, high = self.at_close
-            recruited.append(
-                [f"At the close, {self.closes}", f"{expected:,.0f} ({low:,.0f} to {high:,.0f})"]
-            )
-        if self.days_to_target is not None:
-            dates = [self._date(ahead) for ahead in self.days_to_target]
-            recruited.append(
-                [f"{plan.clusters:,} reached", f"{dates[0]} ({dates[1]} to {dates[2]})"]
-            )
-        seen = self.seen
-        if seen is not None:
-            outcomes = f"{seen.n:,} outcomes in {seen.clusters:,} clusters"
-            if plan.outcome == "binary":
-                recruited.append(["Rate, both arms", f"{percent(seen.mean)} of {outcomes}"])
-            else:
-                recruited.append(["Mean, both arms", f"{number(seen.mean, 3)}, {outcomes}"])
-                recruited.append(["Standard deviation, both arms", number(seen.sd, 3)])
-            ends = (
-                ""
-                if math.isnan(seen.interval[0])
-                else f" ({number(seen.interval[0], 3)} to {number(seen.interval[1], 3)})"
-            )
-            recruited.append(["ICC, both arms", f"{number(seen.estimate, 3)}{ends}"])
-        title = f"Recruitment by {self.at}" + (
-            " (SYNTHETIC data)" if seen is not None and seen.synthetic else ""
-        )
-        rows = []
-        for stage in self.stages:
-            known_rate = stage.sd if plan.outcome == "continuous" else stage.baseline
-            rows.append(
-                [
-                    stage.stage + (", less the planned effect" if stage.effect_removed else ""),
-                    f"{stage.clusters:,}",
-                    "–"
-                    if known_rate is None
-                    else (
-                        percent(known_rate) if plan.outcome == "binary" else number(known_rate, 3)
-                    ),
-                    "–" if stage.icc is None else number(stage.icc, 3),
-                    "–" if stage.effect is None else effect_text(plan, stage.effect),
-                    "–" if stage.power is None else percent(stage.power),
-                ]
-            )
-        rate = "baseline" if plan.outcome == "binary" else "SD"
-        untrusted = (
-            [line for line in seen.methods() if "not to be trusted" in line]
-            if seen is not None
-            else []
-        )
-        return [
-            Table(["Recruitment", ""], recruited, title=title, notes=[*self.methods(), *untrusted]),
-            Table(
-                [
-                    "Stage",
-                    "clusters",
-                    rate,
-                    "ICC",
-                    f"detects with power {percent(self.target, 0)}",
-                    "power for the planned effect",
-                ],
-                rows,
-                title="What the trial detects",
-                notes=self.notes,
-                align="lrrrrr",
-            ),
-        ]
+        from crewe.power._update_tables import tables
 
-    def _date(self, ahead: float) -> str:
-        """Give the date so many days after the look; "never" beyond the calendar."""
-        try:
-            return str(self.at + dt.timedelta(days=math.ceil(ahead)))
-        except OverflowError:
-            return "never"
+        return tables(self)
 
     def plot(self, *, ax: Any = None) -> Any:
         """Draw how many came, the forecast with its interval, and the planned number.
