@@ -13,20 +13,26 @@ counts both arms together, and `allocation` is the treated share of the clusters
 
 from __future__ import annotations
 
+from crewe.power._analyses import CoxModel, LinearModel, LogitModel, LogRank
 from crewe.power._binary import binary
 from crewe.power._compare import Comparison, table
 from crewe.power._continuous import continuous
 from crewe.power._count import count
 from crewe.power._curve import Curve
 from crewe.power._layouts import Blocks, Crossover, Nested, Pairs, SteppedWedge, ThreeLevels
-from crewe.power._outcomes import BinaryOutcome, ContinuousOutcome, CountOutcome
+from crewe.power._outcomes import (
+    BinaryOutcome,
+    ContinuousOutcome,
+    CountOutcome,
+    SurvivalOutcome,
+)
 from crewe.power._project_crewe import project_crewe
 from crewe.power._result import Power
 from crewe.power._several import Several, several
 from crewe.power._simulate import mdes, simulate
 from crewe.power._simulated import Measure, SimulatedEffect, SimulatedPower
 from crewe.power._survival import survival
-from crewe.power._trial import ClusterSizes, LinearModel
+from crewe.power._trial import ClusterSizes
 
 __all__ = [
     "BinaryOutcome",
@@ -35,9 +41,12 @@ __all__ = [
     "Comparison",
     "ContinuousOutcome",
     "CountOutcome",
+    "CoxModel",
     "Crossover",
     "Curve",
     "LinearModel",
+    "LogRank",
+    "LogitModel",
     "Measure",
     "Nested",
     "Pairs",
@@ -46,6 +55,7 @@ __all__ = [
     "SimulatedEffect",
     "SimulatedPower",
     "SteppedWedge",
+    "SurvivalOutcome",
     "ThreeLevels",
     "binary",
     "continuous",
