@@ -1,8 +1,9 @@
-//! Randomisation tests of 132 families at 2:1 in 4 strata, 326 children.
+//! Randomisation tests of 10,000 draws: 132 families at 2:1 in 4 strata, 326 children, and a thousand larger clusters.
 
 use crewe::design::{Assignment, Column, Design, Units};
 use crewe::progress::NoMonitor;
-use crewe::resampling::{Outcomes, RandomisationOptions, Statistic, randomisation_test};
+use crewe::regression::Family;
+use crewe::resampling::{ArmModel, Outcomes, RandomisationOptions, Statistic, randomisation_test};
 use ndarray::Array2;
 
 fn main() {
@@ -30,11 +31,18 @@ fn trial() -> Trial {
     Trial { design, assignment, outcomes }
 }
 
+fn columns(rows: usize) -> Array2<f64> {
+    Array2::from_shape_fn((rows, 4), |(i, j)| if j == 0 { 1.0 } else { ((i * (j + 3)) % 11) as f64 })
+}
+
 fn bench(bencher: divan::Bencher<'_, '_>, statistic: Statistic<'_>, interval: bool) {
-    let trial = trial();
+    of(bencher, &trial(), statistic, interval);
+}
+
+fn of(bencher: divan::Bencher<'_, '_>, trial: &Trial, statistic: Statistic<'_>, interval: bool) {
     let options = RandomisationOptions::default().draws(10_000).interval(interval);
     bencher.bench(|| {
-        let Trial { design, assignment, outcomes } = &trial;
+        let Trial { design, assignment, outcomes } = trial;
         randomisation_test(design, assignment, outcomes, statistic, &options, &NoMonitor).unwrap()
     });
 }
@@ -51,8 +59,44 @@ fn studentised(bencher: divan::Bencher<'_, '_>, interval: bool) {
 
 #[divan::bench(args = [false, true], sample_count = 10)]
 fn adjusted_for_four_columns(bencher: divan::Bencher<'_, '_>, interval: bool) {
-    let x = Array2::from_shape_fn((326, 4), |(i, j)| if j == 0 { 1.0 } else { ((i * (j + 3)) % 11) as f64 });
+    let x = columns(326);
     bench(bencher, Statistic::Adjusted(x.view()), interval);
+}
+
+#[divan::bench(args = [false, true], sample_count = 10)]
+fn studentised_least_squares_with_four_columns(bencher: divan::Bencher<'_, '_>, interval: bool) {
+    let x = columns(326);
+    bench(bencher, Statistic::Model(ArmModel::linear(x.view())), interval);
+}
+
+#[divan::bench(args = [false, true], sample_count = 10)]
+fn score_of_a_logit_with_four_columns(bencher: divan::Bencher<'_, '_>, interval: bool) {
+    let mut trial = trial();
+    let closed: Vec<f64> = (0..326).map(|child| f64::from(u8::from((child * 7919) % 101 > 60))).collect();
+    let units = trial.outcomes.units();
+    trial.outcomes = Outcomes::new("closed", &closed, trial.assignment.units.rows(), units).unwrap();
+    let x = columns(326);
+    of(bencher, &trial, Statistic::Model(ArmModel::binary(Family::LOGIT, x.view())), interval);
+}
+
+#[divan::bench(args = [false, true], sample_count = 5)]
+fn score_of_a_cox_model_with_three_columns(bencher: divan::Bencher<'_, '_>, interval: bool) {
+    let event: Vec<f64> = (0..326).map(|child| f64::from(u8::from(child % 5 != 0))).collect();
+    let x = Array2::from_shape_fn((326, 3), |(i, j)| ((i * (j + 3)) % 11) as f64);
+    bench(bencher, Statistic::Model(ArmModel::cox(&event, x.view())), interval);
+}
+
+/// 10,000 draws of 1,000 clusters of 20.
+#[divan::bench(sample_count = 5)]
+fn a_thousand_clusters(bencher: divan::Bencher<'_, '_>) {
+    let design = Design::new("bench").arm("control", 1).arm("crewe", 1).cluster("school").seed(2017);
+    let ids = Column::from_values("school", (0..20_000).map(|pupil| format!("S{:04}", pupil / 20)));
+    let units = Units::from_rows(design.unit().unwrap(), &ids, &[]).unwrap();
+    let assignment = design.assign(&units).unwrap();
+    let y: Vec<f64> = (0..20_000).map(|pupil| ((pupil * 7919) % 10_007) as f64).collect();
+    let outcomes = Outcomes::new("score", &y, units.rows(), units.len()).unwrap();
+    let x = columns(20_000);
+    of(bencher, &Trial { design, assignment, outcomes }, Statistic::Model(ArmModel::linear(x.view())), false);
 }
 
 #[divan::bench]

@@ -33,6 +33,7 @@
 //! | [`inference`] | what every fit shares: covariances, degrees of freedom, contrasts, joint tests |
 //! | [`survival`] | times to an event |
 //! | [`nonparametric`] | ranks, permutations, small counts, multiplicity |
+//! | [`icc`] | the intracluster correlation |
 //! | [`resampling`] | randomisation tests, and their intervals by inversion |
 //! | [`simulate`] | power by replaying the trial: procedure, outcomes, planned analysis |
 //! | [`instruments`] | evaluators' instruments: case rules, risk, SDQ, scales, costs |
@@ -47,6 +48,7 @@ mod codes;
 pub mod design;
 pub mod dist;
 mod error;
+pub mod icc;
 pub mod inference;
 pub mod instruments;
 mod json;

@@ -89,11 +89,14 @@ mod tests {
 
     #[test]
     fn row_8_6_every_enumeration_is_read_as_it_is_written() {
-        use crate::{design, instruments, nonparametric, power, resampling, survival};
+        use crate::{design, icc, instruments, nonparametric, power, resampling, survival};
         every::<nonparametric::Alternative>(&["two-sided", "less", "greater"]);
         every::<survival::Interval>(&["log-log", "log", "plain"]);
         every::<resampling::Weights>(&["auto", "equal", "inverse_probability"]);
         every::<power::Distribution>(&["z", "t"]);
+        every::<icc::Method>(&["anova", "reml", "fleiss_cuzick", "latent"]);
+        every::<icc::Scale>(&["observed", "latent"]);
+        every::<icc::Doubt>(&["not_binary", "few_clusters", "large_clusters", "level"]);
         every::<power::Unknown>(&["effect", "clusters", "power", "icc", "cluster_size", "r2"]);
         every::<power::Hypothesis>(&["two-sided", "one-sided", "non-inferiority", "equivalence"]);
         every::<power::Level>(&["individual", "cluster"]);
@@ -101,6 +104,7 @@ mod tests {
         every::<power::several::Procedure>(&["none", "bonferroni", "holm"]);
         every::<power::Adjustment>(&["ancova", "change"]);
         every::<power::Scale>(&["difference", "ratio", "odds_ratio", "hazard_ratio"]);
+        every::<power::assurance::Uncertain>(&["effect", "baseline", "icc", "sd", "r2", "attrition"]);
         every::<power::count::Method>(&["log", "unpooled"]);
         every::<power::survival::Method>(&["schoenfeld", "freedman", "wald"]);
         every::<power::binary::Method>(&["arcsine", "pooled", "unpooled"]);

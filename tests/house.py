@@ -28,7 +28,8 @@ FLOORS = [
     ["design"],
     ["inference", "ledger"],
     ["nonparametric", "power", "instruments", "regression"],
-    ["resampling", "survival"],
+    ["icc", "survival"],
+    ["resampling"],
     ["simulate"],
 ]
 

@@ -59,6 +59,8 @@ impl Allocation {
 pub enum Sizes {
     /// One to nine with mean 2.47, as 326 siblings of 132 families.
     Crewe,
+    /// One to nine, each as often as the others.
+    Uniform,
     /// The same for all.
     Equal(usize),
 }
@@ -75,6 +77,7 @@ impl Sizes {
     pub fn draw(self, stream: &mut Stream) -> usize {
         match self {
             Self::Equal(size) => size,
+            Self::Uniform => 1 + stream.below(9) as usize,
             Self::Crewe => CREWE.draw(stream) as usize,
         }
     }

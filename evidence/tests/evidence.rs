@@ -93,6 +93,7 @@ topics!(
     survival,
     ranks,
     rates,
+    icc,
     randomisation,
     rerandomisation,
     minimisation,

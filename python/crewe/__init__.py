@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from crewe import cost, datasets, disclosure, exceptions, plots, power, report, results
     from crewe.comparisons.crosstabs import Crosstab, crosstab
     from crewe.comparisons.descriptives import Description, describe
+    from crewe.comparisons.icc import IntraclusterCorrelation, icc, icc_convert
+    from crewe.comparisons.icc_planning import PlanningValues, icc_planning
     from crewe.comparisons.national import NationalComparison, compare_to_national
     from crewe.comparisons.permutation import PermutationTest, permutation_test
     from crewe.comparisons.ranks import MannWhitney, MannWhitneyFamily, mann_whitney
@@ -73,6 +75,8 @@ _HOMES = {
     "report resampling results survival tables",
     "crewe.comparisons.crosstabs": "Crosstab crosstab",
     "crewe.comparisons.descriptives": "Description describe",
+    "crewe.comparisons.icc": "IntraclusterCorrelation icc icc_convert",
+    "crewe.comparisons.icc_planning": "PlanningValues icc_planning",
     "crewe.comparisons.national": "NationalComparison compare_to_national",
     "crewe.comparisons.permutation": "PermutationTest permutation_test",
     "crewe.comparisons.ranks": "MannWhitney MannWhitneyFamily mann_whitney",
@@ -180,6 +184,7 @@ __all__: list[str] = [
     "Design",
     "DesignError",
     "InputError",
+    "IntraclusterCorrelation",
     "Joined",
     "KaplanMeier",
     "Key",
@@ -192,6 +197,7 @@ __all__: list[str] = [
     "NationalComparison",
     "OutcomeTable",
     "PermutationTest",
+    "PlanningValues",
     "Predictability",
     "PredictabilityComparison",
     "RandomisationTest",
@@ -217,6 +223,9 @@ __all__: list[str] = [
     "describe",
     "disclosure",
     "exceptions",
+    "icc",
+    "icc_convert",
+    "icc_planning",
     "kaplan_meier",
     "logrank",
     "mann_whitney",

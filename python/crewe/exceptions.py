@@ -175,6 +175,12 @@ def shown_labels(labels: Sequence[str]) -> list[str]:
     return [] if len(labels) > _LABELS or any(map(data, labels)) else list(labels)
 
 
+def _visible(item: object) -> str:
+    """Write a value so that blanks at its ends and what shows nothing are seen."""
+    text = str(item)
+    return text if text == text.strip() and text.isprintable() else ascii(text)
+
+
 def fault(
     kind: type[CreweError],
     problem: str,
@@ -194,7 +200,7 @@ def fault(
     """
 
     def listed(items: Sequence[object]) -> str:
-        shown = ", ".join(str(item) for item in items[:_SHOWN])
+        shown = ", ".join(map(_visible, items[:_SHOWN]))
         return shown + (f" and {len(items) - _SHOWN} more" if len(items) > _SHOWN else "")
 
     problem, remedy = cut(problem, _SENTENCE), cut(remedy, _SENTENCE)
@@ -208,7 +214,8 @@ def fault(
         facts.append(f"rows {listed(rows)}")
     if values:
         facts.append(f"seen: {listed(values)}")
-    message = problem + (f" ({'; '.join(facts)})" if facts else "") + "."
+    message = problem + (f" ({'; '.join(facts)})" if facts else "")
+    message += "" if message.endswith("?") else "."
     if remedy:
         message += f" {remedy}" + ("" if remedy.endswith("?") else ".")
     return kind(message, problem=problem, column=column, rows=rows, values=values, remedy=remedy)

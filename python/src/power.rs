@@ -1,5 +1,6 @@
 //! Power calculations.
 
+use crewe::power::assurance::Calculation;
 use crewe::power::binary::{self, Binary};
 use crewe::power::continuous::{self, Continuous};
 use crewe::power::count::{self, Count};
@@ -342,6 +343,56 @@ fn power_survival(
     Ok(crate::pool::compute(py, |_| survival::power(&asked))?.into())
 }
 
+/// A calculation that holds every quantity but the power, whatever the outcome.
+#[pyclass(module = "crewe._core", frozen)]
+pub(crate) struct PowerCalculation {
+    pub(crate) inner: Calculation,
+}
+
+#[pymethods]
+impl PowerCalculation {
+    #[staticmethod]
+    fn binary(
+        baseline: f64,
+        method: Word<binary::Method>,
+        sought: &PowerEffect,
+        quantities: &PowerQuantities,
+        setting: &PowerSetting,
+    ) -> Self {
+        let asked = Binary::new(baseline, method.0, setting.plan(quantities)).scale(sought.scale);
+        Self { inner: Calculation::Binary(asked) }
+    }
+
+    #[staticmethod]
+    fn continuous(sd: f64, quantities: &PowerQuantities, setting: &PowerSetting) -> Self {
+        Self { inner: Calculation::Continuous(Continuous::new(setting.plan(quantities)).sd(sd)) }
+    }
+
+    #[staticmethod]
+    fn count(
+        rates: &PowerRates,
+        method: Word<count::Method>,
+        sought: &PowerEffect,
+        quantities: &PowerQuantities,
+        setting: &PowerSetting,
+    ) -> Self {
+        let mut asked = Count::new(rates.baseline, method.0, setting.plan(quantities)).scale(sought.scale);
+        asked = asked.exposure(rates.exposure).dispersion(rates.dispersion);
+        asked.rate_cv = rates.rate_cv;
+        Self { inner: Calculation::Count(asked) }
+    }
+
+    #[staticmethod]
+    fn survival(
+        baseline: f64,
+        method: Word<survival::Method>,
+        quantities: &PowerQuantities,
+        setting: &PowerSetting,
+    ) -> Self {
+        Self { inner: Calculation::Survival(Survival::new(baseline, method.0, setting.plan(quantities))) }
+    }
+}
+
 /// The levels at which a procedure tests outcomes, in the order of its steps.
 #[pyfunction]
 fn power_levels(procedure: Word<Procedure>, alpha: f64, outcomes: usize) -> Vec<f64> {
@@ -368,6 +419,7 @@ pub fn register(m: &Bound<'_, PyModule>) -> PyResult<()> {
     m.add_class::<PowerRates>()?;
     m.add_class::<PowerEffect>()?;
     m.add_class::<PowerAnswer>()?;
+    m.add_class::<PowerCalculation>()?;
     m.add_function(wrap_pyfunction!(power_binary, m)?)?;
     m.add_function(wrap_pyfunction!(power_continuous, m)?)?;
     m.add_function(wrap_pyfunction!(power_count, m)?)?;

@@ -1,8 +1,10 @@
 //! Randomisation tests.
 
 use crewe::nonparametric::Alternative;
+use crewe::regression::Family;
 use crewe::resampling as core;
 use crewe::rng::Seed;
+use crewe::survival::Ties;
 use numpy::{IntoPyArray, PyArray2, PyArrayMethods, PyReadonlyArray1};
 use pyo3::prelude::*;
 
@@ -10,7 +12,7 @@ use crate::assignment::Assignment;
 use crate::design::Design;
 use crate::error::OrRaise;
 use crate::handle::{Floats, Level, SeedLike, Word, floats, slice};
-use crate::units::Units;
+use crate::units::{Codes, Units};
 
 /// The outcomes of rows, each of a unit of a trial; with `compared`, only some units take part.
 #[pyclass(module = "crewe._core", frozen)]
@@ -39,12 +41,55 @@ impl Outcomes {
     }
 }
 
-/// What is compared: a statistic by its name, or with covariates (rows x k) the adjusted difference.
+/// A model in which the arm stands beside covariates (rows x k), which hold the constant of a model that has one.
+#[pyclass(module = "crewe._core", frozen)]
+struct ArmModel {
+    kind: Kind,
+    covariates: Py<PyArray2<f64>>,
+    weights: Option<Floats>,
+}
+
+/// What kind of model it is.
+enum Kind {
+    Linear,
+    Binary(Family),
+    Cox { event: Floats, strata: Option<Codes>, ties: Ties },
+}
+
+#[pymethods]
+impl ArmModel {
+    /// Least squares.
+    #[staticmethod]
+    #[pyo3(signature = (covariates, weights))]
+    fn linear(covariates: Py<PyArray2<f64>>, weights: Option<Floats>) -> Self {
+        Self { kind: Kind::Linear, covariates, weights }
+    }
+
+    /// A yes-or-no outcome.
+    #[staticmethod]
+    #[pyo3(signature = (family, covariates, weights))]
+    fn binary(family: Word<Family>, covariates: Py<PyArray2<f64>>, weights: Option<Floats>) -> Self {
+        Self { kind: Kind::Binary(family.0), covariates, weights }
+    }
+
+    /// Cox's model of times; the outcomes are the times, 1 stands for an event.
+    #[staticmethod]
+    #[pyo3(signature = (covariates, event, strata, ties))]
+    fn cox(covariates: Py<PyArray2<f64>>, event: Floats, strata: Option<Codes>, ties: Word<Ties>) -> Self {
+        Self { kind: Kind::Cox { event, strata, ties: ties.0 }, covariates, weights: None }
+    }
+}
+
+/// What is compared: a statistic by its name, with covariates (rows x k) the adjusted difference, or the arm in a model.
 #[pyclass(module = "crewe._core", frozen)]
 struct Statistic {
-    name: String,
+    of: Compared,
     studentised: bool,
-    covariates: Option<Py<PyArray2<f64>>>,
+}
+
+enum Compared {
+    Named(String, Option<Py<PyArray2<f64>>>),
+    Model(Py<ArmModel>, core::Residuals),
 }
 
 #[pymethods]
@@ -52,7 +97,70 @@ impl Statistic {
     #[new]
     #[pyo3(signature = (name, studentised, covariates))]
     fn new(name: String, studentised: bool, covariates: Option<Py<PyArray2<f64>>>) -> Self {
-        Self { name, studentised, covariates }
+        Self { of: Compared::Named(name, covariates), studentised }
+    }
+
+    /// The score of the arm in a model.
+    #[staticmethod]
+    fn of_model(model: Py<ArmModel>, studentised: bool, residuals: Word<core::Residuals>) -> Self {
+        Self { of: Compared::Model(model, residuals.0), studentised }
+    }
+
+    /// The name, where it has one.
+    #[getter]
+    fn name(&self) -> Option<&str> {
+        match &self.of {
+            Compared::Named(name, _) => Some(name),
+            Compared::Model(..) => None,
+        }
+    }
+}
+
+impl Statistic {
+    /// Hands the core's statistic, which borrows the arrays, to `work`.
+    fn with<T>(&self, py: Python<'_>, work: impl FnOnce(core::Statistic<'_>) -> PyResult<T>) -> PyResult<T> {
+        match &self.of {
+            Compared::Named(name, covariates) => {
+                let covariates = covariates.as_ref().map(|x| x.bind(py).readonly());
+                let columns = covariates.as_ref().map(|x| x.as_array());
+                work(core::Statistic::named(name, self.studentised, columns).or_raise(py)?)
+            }
+            Compared::Model(model, residuals) => {
+                let model = model.get();
+                let (covariates, weights) = (
+                    model.covariates.bind(py).readonly(),
+                    model.weights.as_ref().map(|w| w.bind(py).readonly()),
+                );
+                let weights = weights.as_ref().map(slice).transpose()?;
+                let columns = covariates.as_array();
+                match &model.kind {
+                    Kind::Linear => {
+                        self.compared(core::ArmModel::linear(columns).weights(weights), *residuals, work)
+                    }
+                    Kind::Binary(family) => self.compared(
+                        core::ArmModel::binary(*family, columns).weights(weights),
+                        *residuals,
+                        work,
+                    ),
+                    Kind::Cox { event, strata, ties } => {
+                        let event = event.bind(py).readonly();
+                        let strata = strata.as_ref().map(|codes| codes.bind(py).readonly());
+                        let strata = strata.as_ref().map(slice).transpose()?;
+                        let model = core::ArmModel::cox(slice(&event)?, columns).strata(strata, *ties);
+                        self.compared(model, *residuals, work)
+                    }
+                }
+            }
+        }
+    }
+
+    fn compared<T>(
+        &self,
+        model: core::ArmModel<'_>,
+        residuals: core::Residuals,
+        work: impl FnOnce(core::Statistic<'_>) -> PyResult<T>,
+    ) -> PyResult<T> {
+        work(core::Statistic::Model(model.studentised(self.studentised).residuals(residuals)))
     }
 }
 
@@ -104,6 +212,7 @@ struct Comparison {
     estimate: f64,
     statistic: f64,
     p_value: f64,
+    p_adjusted: Option<f64>,
     p_lower: f64,
     p_upper: f64,
     interval: Option<(f64, f64)>,
@@ -137,18 +246,11 @@ fn randomisation_test(
     statistic: &Statistic,
     options: &RandomisationOptions,
 ) -> PyResult<RandomisationTest> {
-    let covariates = statistic.covariates.as_ref().map(|x| x.bind(py).readonly());
-    let columns = covariates.as_ref().map(|x| x.as_array());
-    let statistic = core::Statistic::named(&statistic.name, statistic.studentised, columns).or_raise(py)?;
-    let test = crate::pool::compute(py, |signals| {
-        core::randomisation_test(
-            &design.inner,
-            &assignment.inner,
-            &outcomes.inner,
-            statistic,
-            &options.inner,
-            signals,
-        )
+    let (design, assignment, outcomes) = (&design.inner, &assignment.inner, &outcomes.inner);
+    let test = statistic.with(py, |statistic| {
+        crate::pool::compute(py, |signals| {
+            core::randomisation_test(design, assignment, outcomes, statistic, &options.inner, signals)
+        })
     })?;
     let comparison = |found: core::Comparison| {
         let comparison = Comparison {
@@ -156,6 +258,7 @@ fn randomisation_test(
             estimate: found.estimate,
             statistic: found.statistic,
             p_value: found.p_value,
+            p_adjusted: found.p_adjusted,
             p_lower: found.p_lower,
             p_upper: found.p_upper,
             interval: found.interval.map(|interval| (interval.low, interval.high)),
@@ -276,9 +379,11 @@ fn randomisation_size(
     statistic: &Statistic,
     options: &SizeOptions,
 ) -> PyResult<Size> {
-    let statistic = core::Statistic::named(&statistic.name, statistic.studentised, None).or_raise(py)?;
-    let found = crate::pool::compute(py, |signals| {
-        core::size(&design.inner, &units.inner, &outcomes.inner, statistic, &options.inner, signals)
+    let (design, units, outcomes) = (&design.inner, &units.inner, &outcomes.inner);
+    let found = statistic.with(py, |statistic| {
+        crate::pool::compute(py, |signals| {
+            core::size(design, units, outcomes, statistic, &options.inner, signals)
+        })
     })?;
     Ok(Size {
         rejected: found.rejected,
@@ -292,6 +397,7 @@ fn randomisation_size(
 /// Adds this file's names to the module.
 pub fn register(m: &Bound<'_, PyModule>) -> PyResult<()> {
     m.add_class::<Outcomes>()?;
+    m.add_class::<ArmModel>()?;
     m.add_class::<Statistic>()?;
     m.add_class::<RandomisationOptions>()?;
     m.add_class::<Comparison>()?;

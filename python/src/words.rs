@@ -3,7 +3,7 @@
 use crewe::inference::Vcov;
 use crewe::instruments::cases::Origin;
 use crewe::nonparametric::Alternative;
-use crewe::resampling::{Statistic, Weights};
+use crewe::resampling::{Residuals, Statistic, Weights};
 use crewe::simulate::Sharing;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
@@ -11,12 +11,13 @@ use pyo3::prelude::*;
 use crate::error::OrRaise;
 use crate::handle::Level;
 
-/// Refuses a word that is no alternative, weighting, origin, way of sharing or kind of variance.
+/// Refuses a word that is no alternative, weighting, choice of residuals, origin, way of sharing or kind of variance.
 #[pyfunction]
 fn check_word(py: Python<'_>, kind: &str, word: &str) -> PyResult<()> {
     match kind {
         "alternative" => word.parse::<Alternative>().map(drop),
         "weights" => word.parse::<Weights>().map(drop),
+        "residuals" => word.parse::<Residuals>().map(drop),
         "origin" => word.parse::<Origin>().map(drop),
         "sharing" => word.parse::<Sharing>().map(drop),
         "vcov" => word.parse::<Vcov>().map(drop),

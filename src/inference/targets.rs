@@ -3,7 +3,7 @@
 //! *Generalised linear models.* The residuals of a cluster have the working covariance `V = diag(v)` (v / w with prior
 //! weights w), and the symmetric adjustment that restores it is `A = V^{1/2} (V (I - Z Z') V)^{-1/2} V^{1/2}`, equation 11
 //! of Pustejovsky and Tipton, clubSandwich's for `glm`. Where v is the same in all rows of a cluster it is that of
-//! adjusted.rs. Otherwise it has no k x k form: the root is that of an n_g x n_g matrix, by its eigenvectors in small
+//! `adjusted`. Otherwise it has no k x k form: the root is that of an n_g x n_g matrix, by its eigenvectors in small
 //! clusters. But `V (I - Z Z') V` is a diagonal less a matrix of rank k, and only the product of its root with the k
 //! columns of Z is needed; in large clusters that comes from sums of resolvents (inverse_root.rs) in time n_g k^2.
 //!

@@ -1,14 +1,11 @@
-//! The events of the file, read in their order along the chain.
+//! The events of the log, read in their order along the chain.
 
 use std::time::{Duration, Instant};
 
-use rusqlite::Connection;
-use rusqlite::types::ValueRef;
-
 use super::chain::{Chain, START};
 use super::event::{Event, Record};
-use super::schema::{self, sql};
-use super::state::{State, at_event};
+use super::log::{Log, Stored, at_event, damaged};
+use super::state::State;
 use crate::design::Design;
 use crate::progress::{Monitor, go_on};
 use crate::rng::Seed;
@@ -17,30 +14,12 @@ use crate::{Fault, Result};
 /// How long a ledger is read before whoever watches is asked whether to go on.
 const LOOK: Duration = Duration::from_millis(10);
 
-/// Refuses rows before the first event. SQLite numbers them from any whole number, so they would stand in the table and
-/// in the view, and yet outside what is read from 0 on.
-fn check_start(connection: &Connection) -> Result<()> {
-    let lowest: Option<i64> = connection
-        .query_row("SELECT min(sequence) FROM event", [], |row| row.get(0))
-        .map_err(|error| at_event(0, None, sql(&error)))?;
-    match lowest {
-        Some(0) => Ok(()),
-        Some(number) if number < 0 => {
-            Err(Fault::new("the file holds a row before its first event, which the ledger did not write")
-                .values([format!("sequence {number}")])
-                .remedy("Keep the file for inspection, and restore it and its -wal from a copy that verifies")
-                .ledger())
-        }
-        _ => Err(damaged(0, "it is missing from the file")),
-    }
-}
-
-/// Follows the chain through the rows of the file.
+/// Follows the chain through the events of the log.
 pub(super) struct Reader<'a> {
     chain: &'a Chain,
     key: &'a Seed,
     state: Option<State>,
-    /// The number that the next row must have.
+    /// The number that the next event must have.
     next: u64,
     /// The number of the event that the state already holds, where there is one.
     known: u64,
@@ -54,43 +33,33 @@ impl<'a> Reader<'a> {
         Self { chain, key, state, next: from, known: from }
     }
 
-    /// Reads the events that came since, or all of them, inside a transaction.
-    pub fn run(mut self, connection: &Connection, monitor: &dyn Monitor) -> Result<State> {
+    /// Reads the events that came since, or all of them, in a turn.
+    pub fn run(mut self, log: &dyn Log, monitor: &dyn Monitor) -> Result<State> {
         if self.state.is_none() {
-            schema::check(connection)?;
+            log.check()?;
         }
-        check_start(connection)?;
         let from = self.known;
-        let mut statement = connection
-            .prepare_cached("SELECT sequence, body, code FROM event WHERE sequence >= ?1 ORDER BY sequence")
-            .map_err(|error| sql(&error))?;
-        let mut rows = statement.query([from as i64]).map_err(|error| sql(&error))?;
         let mut asked = Instant::now();
-        loop {
+        log.since(from, &mut |stored| {
+            self.take(stored)?;
             if asked.elapsed() > LOOK {
                 go_on(monitor)?;
                 asked = Instant::now();
             }
-            let row = rows.next().map_err(|error| at_event(self.next, None, sql(&error)))?;
-            let Some(row) = row else { break };
-            let number = row.get_ref(0).ok().and_then(|value| value.as_i64().ok());
-            match (row.get_ref(1), row.get_ref(2)) {
-                (Ok(ValueRef::Text(body)), Ok(ValueRef::Blob(code))) => self.take(number, body, code)?,
-                _ => return Err(damaged(self.next, "its text or its code has another type")),
-            }
-        }
+            Ok(())
+        })?;
         match self.state {
             Some(state) if self.next > from => Ok(state),
             _ => Err(damaged(from, "it is missing from the file, and so is all that came after it")),
         }
     }
 
-    fn take(&mut self, number: Option<i64>, body: &[u8], code: &[u8]) -> Result<()> {
-        let expected = self.next;
-        if number != i64::try_from(expected).ok() {
+    fn take(&mut self, stored: &Stored<'_>) -> Result<()> {
+        let (expected, code) = (self.next, stored.code);
+        if stored.number != Some(expected) {
             return Err(damaged(expected, "it is missing from the file"));
         }
-        let Ok(body) = std::str::from_utf8(body) else {
+        let Ok(body) = std::str::from_utf8(stored.body) else {
             return Err(damaged(expected, "its text is not UTF-8"));
         };
         self.next += 1;
@@ -146,14 +115,4 @@ impl<'a> Reader<'a> {
             .and_then(|design| design.seed(self.key.clone()).commitment())
             .is_ok_and(|made| made.digest == *commitment)
     }
-}
-
-fn damaged(number: u64, what: &str) -> crate::Error {
-    at_event(
-        number,
-        None,
-        Fault::new(what)
-            .remedy("Keep the file for inspection, and restore it and its -wal from a copy that verifies")
-            .ledger(),
-    )
 }

@@ -12,7 +12,7 @@ use super::rules::{check_reason, refuse};
 use super::time::Time;
 use crate::design::{Arrival, Block, Design, Drawn, Nouns, Sequence, Unit};
 use crate::rng::Seed;
-use crate::{Error, Fault, Result};
+use crate::{Fault, Result};
 
 /// A child of a family.
 #[derive(Clone)]
@@ -99,8 +99,8 @@ impl State {
     /// The state after the first event.
     ///
     /// # Errors
-    /// [`Error::Ledger`] for an event that does not create a ledger, or for another design or key;
-    /// [`Error::Design`] for a procedure that needs the whole list of units.
+    /// [`crate::Error::Ledger`] for an event that does not create a ledger, or for another design or key;
+    /// [`crate::Error::Design`] for a procedure that needs the whole list of units.
     pub fn new(record: &Record, key: &Seed) -> Result<Self> {
         let Event::Created { commitment, design, format, rules, wording, .. } = &record.event else {
             return refuse("it does not create a ledger", &[], "Restore the file from a copy");
@@ -234,7 +234,7 @@ impl State {
     /// `drawn` is the arm that was just drawn; for an event that is read back it is drawn again here.
     ///
     /// # Errors
-    /// [`Error::Ledger`] for what the rules of the trial do not allow.
+    /// [`crate::Error::Ledger`] for what the rules of the trial do not allow.
     pub fn apply(&mut self, record: &Record, drawn: Option<Drawn>) -> Result<()> {
         self.check_order(record)?;
         let at = record.at;
@@ -500,13 +500,4 @@ impl State {
 struct Slot<'a> {
     withdrawn: &'a mut Option<bool>,
     excluded: &'a mut Option<String>,
-}
-
-/// Says at which event something was found.
-pub(super) fn at_event(number: u64, name: Option<&str>, error: Error) -> Error {
-    let Some(fault) = error.fault() else { return error };
-    let what = name.map_or_else(String::new, |name| format!(" ({name})"));
-    let mut fault = fault.clone();
-    fault.problem = format!("event {number}{what}: {}", fault.problem);
-    fault.ledger()
 }

@@ -1,30 +1,23 @@
-//! The ledger on the disk: created, opened, read and written under a lock.
+//! The handle of a ledger: created, opened, read and written under a lock, by turns of its log.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use rusqlite::Connection;
-
-use super::chain::{Chain, Code, Head, START};
+use super::chain::{Chain, Head, START};
 use super::event::{Event, FORMAT, Record, Rules};
 use super::limits;
-use super::opening::{self, Access, Opened, Rest};
-use super::place::{Identity, Place};
+use super::log::{self, Access, Log, Turn, Wait};
 use super::reading::Reader;
-use super::schema::{self, is_busy, sql};
-use super::state::{State, at_event};
+use super::state::State;
 use super::time::{Time, When};
 use crate::design::{Commitment, Design, Drawn, Sequence, nfc};
-use crate::progress::{Monitor, check, watcher};
+use crate::progress::{Monitor, watcher};
 use crate::rng::Seed;
 use crate::{Fault, Result};
 
 /// How long a call waits for other processes unless [`Ledger::waiting`] says otherwise.
 const PATIENCE: Duration = Duration::from_secs(60);
-
-/// What follows where a file is found to be gone before the commit.
-const NOTHING: &str = "nothing was recorded";
 
 /// An open ledger. It may be shared between threads; other processes may have the same file open.
 pub struct Ledger {
@@ -34,22 +27,15 @@ pub struct Ledger {
     chain: Chain,
     pub(super) inner: Mutex<Inner>,
     pub(super) process: u32,
-    /// Whether it was opened to be read only.
-    reads: bool,
     patience: Duration,
     monitor: Box<dyn Monitor + Send>,
     notes: Vec<String>,
 }
 
 pub(super) struct Inner {
-    /// Nothing once the handle is being dropped.
-    pub connection: Option<Connection>,
+    pub log: Box<dyn Log>,
     /// What the events say up to the last one that this handle has seen.
     state: Option<State>,
-    /// Where the files were when they were opened.
-    place: Place,
-    /// What the file was when it was opened, where it is read as one that does not change.
-    rest: Option<Rest>,
 }
 
 impl std::fmt::Debug for Ledger {
@@ -64,9 +50,8 @@ impl std::fmt::Debug for Ledger {
 impl Drop for Ledger {
     fn drop(&mut self) {
         if std::process::id() != self.process {
-            // A forked child must not touch the parent's connection, not even to close it.
-            let inner = self.inner.get_mut().unwrap_or_else(PoisonError::into_inner);
-            std::mem::forget(inner.connection.take());
+            // A forked child must not touch what the parent has open, not even to close it.
+            self.inner.get_mut().unwrap_or_else(PoisonError::into_inner).log.abandon();
         }
     }
 }
@@ -123,14 +108,8 @@ impl Ledger {
         limits::check(&record, &record.body(), &design.nouns(), |_| false)?;
         // Checks the levels against the design before anything is written.
         State::new(&record, &key)?;
-        let path = path.as_ref();
-        let ledger = Self::handle(path, design.clone(), key, chain, Access::Create)?;
+        let ledger = Self::handle(path.as_ref(), design.clone(), key, chain, Access::Create)?;
         ledger.write_first(&record)?;
-        if let Some(folder) = path.parent() {
-            // The entry in the folder must reach the disk too; where a folder cannot be opened, nothing can be done.
-            let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
-            drop(std::fs::File::open(folder).and_then(|folder| folder.sync_all()));
-        }
         Ok(ledger)
     }
 
@@ -162,7 +141,7 @@ impl Ledger {
         let verified = ledger.verify(head)?;
         ledger.design = ledger.read(|state, _| Ok(state.design.clone()))?;
         ledger.notes = verified.notes;
-        ledger.see_to_log()?;
+        ledger.settle()?;
         Ok(ledger)
     }
 
@@ -205,101 +184,54 @@ impl Ledger {
     }
 
     fn handle(path: &Path, design: Design, key: Seed, chain: Chain, access: Access) -> Result<Self> {
-        let before = Identity::of(path);
-        let Opened { connection, reads, rest } = opening::open(path, access)?;
-        let place = Place::new(path, before)?;
+        let log = log::open(path, access)?;
         Ok(Self {
             path: path.to_owned(),
             design,
             key,
             chain,
-            inner: Mutex::new(Inner { connection: Some(connection), state: None, place, rest }),
+            inner: Mutex::new(Inner { log, state: None }),
             process: std::process::id(),
-            reads,
             patience: PATIENCE,
             monitor: Box::new(watcher()),
             notes: Vec::new(),
         })
     }
 
-    /// Puts the write-ahead log back where it was switched off, once the file is known to be a ledger.
-    fn see_to_log(&mut self) -> Result<()> {
-        if self.reads {
+    /// Sees to how the log is kept, once it is known to be a ledger.
+    fn settle(&mut self) -> Result<()> {
+        let log = &mut self.inner.get_mut().unwrap_or_else(PoisonError::into_inner).log;
+        if log.reads() {
             self.notes.push("opened to be read only: nothing can be recorded".to_owned());
-            if !opening::has_log(&self.path) {
-                self.notes.push(
-                    "the write-ahead log has been switched off by another program; who opens the ledger to write \
-                     switches it on again"
-                        .to_owned(),
-                );
-            }
-            return Ok(());
         }
-        let inner = self.inner.get_mut().unwrap_or_else(PoisonError::into_inner);
-        if opening::restore_log(connected(inner.connection.as_ref())?)? {
-            self.notes.push(
-                "the write-ahead log had been switched off by another program; it is on again".to_owned(),
-            );
-        }
+        self.notes.extend(log.settle()?);
         Ok(())
     }
 
     fn write_first(&self, record: &Record) -> Result<()> {
-        let mut guard = self.lock()?;
-        let Inner { connection, place, .. } = &mut *guard;
-        let connection = connected(connection.as_ref())?;
-        schema::check_empty(connection)?;
-        if !self.patiently(|| opening::switch_on_log(connection))? {
-            return Err(Fault::new("this disk takes no write-ahead log, so no ledger can be kept on it")
-                .remedy("Use a disk of this machine")
-                .ledger());
-        }
-        self.begin(connection, "BEGIN IMMEDIATE")?;
         let body = record.body();
         let code = self.chain.code(&START, 0, &body);
-        let made = schema::check_empty(connection).and_then(|()| {
-            schema::make(connection)
-                .and_then(|()| insert(connection, 0, &body, &code))
-                .map_err(|error| sql(&error))
-                .and_then(|()| commit(connection, place))
-        });
-        if !connection.is_autocommit() {
-            roll_back(connection);
-        }
-        made
+        self.lock()?.log.make(&body, &code, &self.wait())
     }
 
-    /// Reads the state as of now, in one view of the file.
-    pub(super) fn read<T>(&self, work: impl FnOnce(&State, &Connection) -> Result<T>) -> Result<T> {
+    /// Reads the state as of now, in one view of the log.
+    pub(super) fn read<T>(&self, work: impl FnOnce(&State, &dyn Log) -> Result<T>) -> Result<T> {
         let mut guard = self.lock()?;
-        if self.reads {
-            open_anew(&mut guard)?;
+        let Inner { log, state } = &mut *guard;
+        if log.renew()? {
+            *state = None;
         }
-        let Inner { connection: open, state, place, rest } = &mut *guard;
-        let connection = connected(open.as_ref())?;
-        self.begin(connection, "BEGIN")?;
-        let beside = if self.reads { None } else { connection.path() };
-        let done = place
-            .check(beside, "what is in it is not what stands at the path")
-            .and_then(|()| self.catch_up(connection, state.take()))
-            .and_then(|now| Ok((work(&now, connection)?, now)));
-        roll_back(connection);
-        match rest {
-            // Another file in its place is no write to it, and was found above.
-            Some(before) if before.is(place.path()) && Rest::of(place.path()) != Some(*before) => {
-                return Err(opening::changed());
-            }
-            // Whoever looks on beside a writer must not keep it from putting its log away.
-            None if self.reads => *open = None,
-            _ => {}
-        }
+        log.begin(Turn::Read, &self.wait())?;
+        let done =
+            self.catch_up(log.as_ref(), state.take()).and_then(|now| Ok((work(&now, log.as_ref())?, now)));
+        log.leave()?;
         let (value, now) = done?;
         *state = Some(now);
         Ok(value)
     }
 
     /// Reads every event anew, trusting nothing that this handle has seen before.
-    pub(super) fn read_anew<T>(&self, work: impl FnOnce(&State, &Connection) -> Result<T>) -> Result<T> {
+    pub(super) fn read_anew<T>(&self, work: impl FnOnce(&State, &dyn Log) -> Result<T>) -> Result<T> {
         self.lock()?.state = None;
         self.read(work)
     }
@@ -307,32 +239,28 @@ impl Ledger {
     /// Adds events: all that `work` writes, or nothing.
     pub(super) fn write<T>(&self, work: impl FnOnce(&mut Writer<'_>) -> Result<T>) -> Result<T> {
         let mut guard = self.lock()?;
-        if self.reads {
+        if guard.log.reads() {
             return Err(Fault::new("the ledger was opened to be read only; nothing was recorded")
                 .remedy("Open it without read_only, as a user who may write to the file and its folder")
                 .ledger());
         }
-        let Inner { connection, state: kept, place, .. } = &mut *guard;
-        let connection = connected(connection.as_ref())?;
-        self.begin(connection, "BEGIN IMMEDIATE")?;
+        let Inner { log, state: kept } = &mut *guard;
+        log.begin(Turn::Write, &self.wait())?;
         // The state is taken out, so that whatever goes wrong the next call reads the file anew.
-        let here = place.check(connection.path(), NOTHING);
-        let mut writer = match here.and_then(|()| self.catch_up(connection, kept.take())) {
-            Ok(state) => Writer { chain: &self.chain, connection, state, written: false },
+        let mut writer = match self.catch_up(log.as_ref(), kept.take()) {
+            Ok(state) => Writer { chain: &self.chain, log: log.as_ref(), state, written: false },
             Err(error) => {
-                roll_back(connection);
+                log.roll_back();
                 return Err(error);
             }
         };
         let done = work(&mut writer);
         let Writer { state, written, .. } = writer;
         let committed = match (&done, written) {
-            (Ok(_), true) => commit(connection, place),
+            (Ok(_), true) => log.commit(),
             _ => Ok(()),
         };
-        if !connection.is_autocommit() {
-            roll_back(connection);
-        }
+        log.roll_back();
         // The state goes with it: whatever was wrong, the next call reads the file anew.
         committed?;
         if done.is_ok() || !written {
@@ -354,55 +282,27 @@ impl Ledger {
             self.inner.clear_poison();
             poisoned.into_inner()
         });
-        if let Some(connection) = &guard.connection
-            && !connection.is_autocommit()
-        {
+        if guard.log.roll_back() {
             // A call was cut off in the middle.
-            roll_back(connection);
             guard.state = None;
         }
         Ok(guard)
     }
 
-    fn begin(&self, connection: &Connection, how: &str) -> Result<()> {
-        self.patiently(|| {
-            connection.execute_batch(how)?;
-            // Fixes the view of the file, which BEGIN alone does not.
-            let looked =
-                connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get::<_, i64>(0));
-            if looked.is_err() {
-                roll_back(connection);
-            }
-            looked
-        })
-        .map(|_| ())
+    fn wait(&self) -> Wait<'_> {
+        Wait { patience: self.patience, monitor: self.monitor.as_ref() }
     }
 
-    /// Does something again while another process holds the lock, until the patience runs out.
-    fn patiently<T>(&self, mut work: impl FnMut() -> rusqlite::Result<T>) -> Result<T> {
-        let start = Instant::now();
-        loop {
-            match work() {
-                Err(error) if is_busy(&error) && start.elapsed() < self.patience => {
-                    let waited = start.elapsed().as_millis() as u64;
-                    check(self.monitor.as_ref(), waited, self.patience.as_millis() as u64)?;
-                    std::thread::sleep(Duration::from_millis(1));
-                }
-                done => return done.map_err(|error| sql(&error)),
-            }
-        }
-    }
-
-    /// Reads the events that came since `state`, or all of them, inside a transaction.
-    fn catch_up(&self, connection: &Connection, state: Option<State>) -> Result<State> {
-        Reader::new(&self.chain, &self.key, state).run(connection, self.monitor.as_ref())
+    /// Reads the events that came since `state`, or all of them, in a turn.
+    fn catch_up(&self, log: &dyn Log, state: Option<State>) -> Result<State> {
+        Reader::new(&self.chain, &self.key, state).run(log, self.monitor.as_ref())
     }
 }
 
-/// Adds events inside a transaction.
+/// Adds events in a turn of writing.
 pub(super) struct Writer<'a> {
     chain: &'a Chain,
-    connection: &'a Connection,
+    log: &'a dyn Log,
     pub state: State,
     written: bool,
 }
@@ -417,56 +317,14 @@ impl Writer<'_> {
         self.written = true;
         let code = self.chain.code(&self.state.code, number, &body);
         self.state.code = code;
-        insert(self.connection, number, &body, &code).map_err(|error| sql(&error))?;
+        self.log.append(number, &body, &code)?;
         Ok(Head { sequence: number, code })
     }
 
-    /// The head as it was after an event that is in the file.
+    /// The head as it was after an event that is in the log.
     pub fn head_at(&self, number: u64) -> Result<Head> {
-        head_at(self.connection, number)
+        self.log.head_at(number)
     }
-}
-
-/// The code of an event that the chain was followed through.
-pub(super) fn head_at(connection: &Connection, number: u64) -> Result<Head> {
-    let read = || -> rusqlite::Result<Code> {
-        let mut statement = connection.prepare_cached("SELECT code FROM event WHERE sequence = ?1")?;
-        statement.query_row([number as i64], |row| row.get(0))
-    };
-    Ok(Head { sequence: number, code: read().map_err(|error| at_event(number, None, sql(&error)))? })
-}
-
-fn insert(connection: &Connection, number: u64, body: &str, code: &Code) -> rusqlite::Result<()> {
-    let mut statement =
-        connection.prepare_cached("INSERT INTO event (sequence, body, code) VALUES (?1, ?2, ?3)")?;
-    statement.execute(rusqlite::params![number as i64, body, code]).map(|_| ())
-}
-
-/// Commits, and answers for it only where the file is still the one at its path before and after.
-fn commit(connection: &Connection, place: &mut Place) -> Result<()> {
-    place.check(connection.path(), NOTHING)?;
-    connection.execute_batch("COMMIT").map_err(|error| sql(&error))?;
-    place.check(connection.path(), "the last entry is in the file that was there before, and in no other")
-}
-
-/// Opens a file that is only read again, where it changed or was let go of.
-fn open_anew(inner: &mut Inner) -> Result<()> {
-    let path = inner.place.path();
-    let changed = inner.rest.is_some_and(|before| Rest::of(path) != Some(before) && before.is(path));
-    if changed || inner.connection.is_none() {
-        let Opened { connection, rest, .. } = opening::open(path, Access::Read)?;
-        (inner.connection, inner.state, inner.rest) = (Some(connection), None, rest);
-    }
-    Ok(())
-}
-
-fn roll_back(connection: &Connection) {
-    // Where it fails there is no transaction left, which is what was wanted.
-    drop(connection.execute_batch("ROLLBACK"));
-}
-
-fn connected(connection: Option<&Connection>) -> Result<&Connection> {
-    connection.ok_or_else(|| Fault::new("the ledger is closed").remedy("Open it again").ledger())
 }
 
 /// The time of an event: as given, or what the clock says now.

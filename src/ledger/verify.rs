@@ -3,8 +3,8 @@
 use serde::Serialize;
 
 use super::chain::Head;
-use super::state::at_event;
-use super::store::{Ledger, head_at};
+use super::log::at_event;
+use super::store::Ledger;
 use crate::{Fault, Result};
 
 /// What a ledger was found to be. Whoever gets this has a ledger whose events are as they were written.
@@ -41,7 +41,7 @@ impl Ledger {
     /// # Errors
     /// [`crate::Error::Ledger`] that names the first event which is wrong, and what is wrong with it.
     pub fn verify(&self, head: Option<&Head>) -> Result<Verified> {
-        self.read_anew(|state, connection| {
+        self.read_anew(|state, log| {
             let last = state.next - 1;
             let mut notes = Vec::new();
             match head {
@@ -65,7 +65,7 @@ impl Ledger {
                         .ledger(),
                     ));
                 }
-                Some(head) if head_at(connection, head.sequence)? != *head => {
+                Some(head) if log.head_at(head.sequence)? != *head => {
                     return Err(at_event(
                         head.sequence,
                         None,

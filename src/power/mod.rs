@@ -28,7 +28,9 @@
 //! [`survival`].
 
 mod answer;
+pub mod assurance;
 pub mod binary;
+pub mod blinded;
 mod checks;
 pub mod clustering;
 pub mod continuous;
@@ -38,6 +40,7 @@ pub mod noncentral;
 mod outcome;
 mod periods;
 mod plan;
+pub mod recruitment;
 mod search;
 pub mod several;
 mod solve;

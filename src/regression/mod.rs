@@ -14,11 +14,15 @@ pub mod estimates;
 pub mod family;
 pub mod fit;
 pub mod glm;
+mod newton;
+pub(crate) mod offset;
 pub mod ols;
 mod pass;
 mod rows;
+mod saturated;
 mod separation;
 pub mod weights;
+mod whitened;
 
 pub use accumulate::{Accumulated, AccumulatedFit};
 pub use estimates::{Estimates, Refit};

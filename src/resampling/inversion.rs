@@ -18,7 +18,7 @@ const SAME: f64 = 1e-12;
 /// Room for rounding in the comparison of a p-value with an error probability.
 const SLACK: f64 = 1.0 + 1e-12;
 /// An effect of so many standard deviations that is not rejected counts as an infinite one.
-const FAR: f64 = 1_048_576.0;
+pub(super) const FAR: f64 = 1_048_576.0;
 /// Bisection stops at this share of a standard deviation.
 const NEAR: f64 = 1e-11;
 
@@ -107,6 +107,8 @@ pub(super) struct Search {
     pub scale: f64,
     /// The error probability on this side.
     pub alpha: f64,
+    /// So many of these from the start, an effect that is not rejected counts as an infinite one.
+    pub far: f64,
 }
 
 impl Search {
@@ -123,7 +125,7 @@ impl Search {
             if !accepted(next)? {
                 break next;
             }
-            if step >= FAR * self.scale {
+            if step >= self.far * self.scale {
                 return Ok(Some(sign * f64::INFINITY));
             }
             inside = next;
@@ -142,4 +144,38 @@ impl Search {
         }
         Ok(Some(inside))
     }
+}
+
+/// Where a statistic that falls with the effect is 0: the effect that fits best; infinite where it is 0 nowhere within
+/// `far` steps of `scale`.
+pub(super) fn root(scale: f64, far: f64, statistic: impl Fn(f64) -> Result<f64>) -> Result<f64> {
+    let none = statistic(0.0)?;
+    if none == 0.0 {
+        return Ok(0.0);
+    }
+    let sign = none.signum();
+    let (mut inside, mut step) = (0.0, scale);
+    let mut outside = loop {
+        let next = statistic(sign * step)? * sign;
+        if next <= 0.0 {
+            break sign * step;
+        }
+        if next.is_nan() || step >= far * scale {
+            return Ok(sign * f64::INFINITY);
+        }
+        inside = sign * step;
+        step *= 2.0;
+    };
+    while (outside - inside).abs() > NEAR * scale {
+        let middle = 0.5 * (inside + outside);
+        if middle == inside || middle == outside {
+            break;
+        }
+        if statistic(middle)? * sign > 0.0 {
+            inside = middle;
+        } else {
+            outside = middle;
+        }
+    }
+    Ok(0.5 * (inside + outside))
 }

@@ -14,6 +14,7 @@ mod randomisation_test;
 mod redrawn;
 mod replay;
 mod result;
+mod score;
 mod size;
 mod statistics;
 mod sums;
@@ -23,6 +24,7 @@ pub use outcomes::Outcomes;
 pub use randomisation_test::randomisation_test;
 pub use redrawn::{Redrawn, redraw_seed, redrawn};
 pub use result::{Comparison, Omnibus, RandomisationOptions, RandomisationTest};
+pub use score::{ArmModel, Residuals};
 pub use size::{Size, SizeOptions, size};
 pub use statistics::{Statistic, UserStatistic};
 

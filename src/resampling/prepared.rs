@@ -4,7 +4,7 @@
 use rayon::prelude::*;
 
 use super::chances::chances;
-use super::inversion::{Lines, Search};
+use super::inversion::{FAR, Lines, Search};
 use super::means::Means;
 use super::null::{tails_of, tolerance, weights};
 use super::outcomes::{Outcomes, each_arm_has_outcomes};
@@ -12,7 +12,7 @@ use super::redrawn::replay_of;
 use super::replay::{Evaluate, Replay, Room};
 use super::result::{Comparison, Omnibus, RandomisationOptions, RandomisationTest};
 use crate::design::{Assignment, Design};
-use crate::nonparametric::{Interval, check_level};
+use crate::nonparametric::{Alternative, Interval, check_level};
 use crate::progress::Monitor;
 use crate::rng::Seed;
 use crate::{Fault, Result};
@@ -27,6 +27,17 @@ pub(super) struct Prepared<'a> {
     /// Whether each unit was in the second arm.
     pub treated: Vec<bool>,
     notes: Vec<String>,
+}
+
+/// Where the limits of an interval are looked for.
+#[derive(Clone, Copy)]
+pub(super) struct Bracket {
+    /// An effect that the test should not reject.
+    pub start: f64,
+    /// The first step from it.
+    pub scale: f64,
+    /// How many steps count as infinitely many.
+    pub far: f64,
 }
 
 /// A statistic that a trial can be tested by.
@@ -104,6 +115,7 @@ impl<'a> Prepared<'a> {
             estimate: observed,
             statistic: observed,
             p_value: found.p_value(options.alternative),
+            p_adjusted: None,
             p_lower: found.lower,
             p_upper: found.upper,
             interval,
@@ -119,7 +131,7 @@ impl<'a> Prepared<'a> {
         &self,
         at: &dyn Fn(f64) -> Result<Box<dyn Evaluate + 'e>>,
         options: &RandomisationOptions,
-        interval: bool,
+        interval: Option<Bracket>,
         must_be_defined: bool,
         monitor: &dyn Monitor,
     ) -> Result<RandomisationTest> {
@@ -144,6 +156,7 @@ impl<'a> Prepared<'a> {
                 estimate: observed[k],
                 statistic: observed[k],
                 p_value: found.p_value(options.alternative),
+                p_adjusted: None,
                 p_lower: found.lower,
                 p_upper: found.upper,
                 interval: None,
@@ -153,6 +166,7 @@ impl<'a> Prepared<'a> {
             });
         }
         if !two_arms {
+            adjust(&mut test, options.alternative);
             if width > 1 {
                 let found = tails_of(&column(width - 1), test.weight.as_deref(), observed[width - 1]);
                 test.omnibus = Some(Omnibus { statistic: observed[width - 1], p_value: found.upper });
@@ -162,8 +176,8 @@ impl<'a> Prepared<'a> {
                  looks from its side; there are no intervals, since the effect of one arm says nothing of the others'"
                     .into(),
             );
-        } else if interval {
-            let found = self.bisected(at, options, must_be_defined, monitor)?;
+        } else if let Some(bracket) = interval {
+            let found = self.bisected(at, bracket, options, must_be_defined, monitor)?;
             test.comparisons[0].interval = found;
             if found.is_none() {
                 test.notes.push("there is no interval: the test rejects even the observed difference".into());
@@ -173,20 +187,27 @@ impl<'a> Prepared<'a> {
         Ok(test)
     }
 
+    /// About the difference in means, if an interval is asked for.
+    pub fn about_means(&self, interval: bool) -> Option<Bracket> {
+        let values = self.outcomes.without_effect(0.0, &self.treated);
+        let by_arm = self.means(&values, false, false).means(&self.assignment.arm);
+        interval.then(|| Bracket { start: by_arm[1] - by_arm[0], scale: self.outcomes.spread(), far: FAR })
+    }
+
     fn bisected<'e>(
         &self,
         at: &dyn Fn(f64) -> Result<Box<dyn Evaluate + 'e>>,
+        Bracket { start, scale, far }: Bracket,
         options: &RandomisationOptions,
         must_be_defined: bool,
         monitor: &dyn Monitor,
     ) -> Result<Option<Interval>> {
-        let values = self.outcomes.without_effect(0.0, &self.treated);
-        let by_arm = self.means(&values, false, false).means(&self.assignment.arm);
-        let start = by_arm[1] - by_arm[0];
+        let held = self.replay.held(monitor)?;
+        let replay = held.as_ref().unwrap_or(&self.replay);
         let tail = |effect: f64, upper: bool| -> Result<f64> {
             let evaluate = at(effect)?;
             let observed = self.observed(&*evaluate)?[0];
-            let values = self.replay.run(&*evaluate, monitor)?;
+            let values = replay.run(&*evaluate, monitor)?;
             if must_be_defined {
                 refuse_undefined(&values)?;
             }
@@ -196,21 +217,20 @@ impl<'a> Prepared<'a> {
             let found = tails_of(&values, weight.as_deref(), observed);
             Ok(if upper { found.upper } else { found.lower })
         };
-        let scale = self.outcomes.spread();
         let error = options.alternative.tails(options.level);
         let low = match error.below {
-            Some(alpha) => Search { start, scale, alpha }.limit(-1.0, |effect| tail(effect, true))?,
+            Some(alpha) => Search { start, scale, alpha, far }.limit(-1.0, |effect| tail(effect, true))?,
             None => Some(f64::NEG_INFINITY),
         };
         let high = match error.above {
-            Some(alpha) => Search { start, scale, alpha }.limit(1.0, |effect| tail(effect, false))?,
+            Some(alpha) => Search { start, scale, alpha, far }.limit(1.0, |effect| tail(effect, false))?,
             None => Some(f64::INFINITY),
         };
         Ok(low.zip(high).map(|(low, high)| Interval { low, high }))
     }
 
     /// The statistic of the trial itself.
-    fn observed(&self, evaluate: &dyn Evaluate) -> Result<Vec<f64>> {
+    pub fn observed(&self, evaluate: &dyn Evaluate) -> Result<Vec<f64>> {
         let mut values = vec![0.0; evaluate.width()];
         evaluate.evaluate(&self.assignment.arm, &mut Room::default(), &mut values);
         if values.iter().any(|value| value.is_nan()) {
@@ -268,6 +288,32 @@ impl<'a> Prepared<'a> {
         if interval.low == f64::NEG_INFINITY && interval.high == f64::INFINITY {
             notes.push("too few assignments differ for any effect to be rejected at this level".into());
         }
+    }
+}
+
+/// Gives every comparison its p-value among the largest of all.
+fn adjust(test: &mut RandomisationTest, alternative: Alternative) {
+    if test.comparisons.len() < 2 {
+        return;
+    }
+    let towards = |value: f64, sd: f64| {
+        let standardised = value / sd;
+        match alternative {
+            Alternative::TwoSided => standardised.abs(),
+            Alternative::Less => -standardised,
+            Alternative::Greater => standardised,
+        }
+    };
+    let largest: Vec<f64> = (0..test.assignments)
+        .map(|draw| {
+            let of = |c: &Comparison| towards(c.distribution[draw], c.null_sd);
+            test.comparisons.iter().map(of).fold(f64::NEG_INFINITY, f64::max)
+        })
+        .collect();
+    for at in 0..test.comparisons.len() {
+        let observed = towards(test.comparisons[at].statistic, test.comparisons[at].null_sd);
+        let found = (!observed.is_nan()).then(|| tails_of(&largest, test.weight.as_deref(), observed).upper);
+        test.comparisons[at].p_adjusted = found;
     }
 }
 

@@ -69,8 +69,8 @@ pub fn redrawn(
             let weight = weights(&support.probability, &vec![true; support.probability.len()]);
             Ok(Redrawn { arm: support.arm, weight: Some(weight), seed: None, notes: vec![] })
         }
-        Replay::Draws { n, .. } => Ok(Redrawn {
-            arm: design.draws(&assignment.units, n, Some(&used), monitor)?,
+        drawn => Ok(Redrawn {
+            arm: design.draws(&assignment.units, drawn.len(), Some(&used), monitor)?,
             weight: None,
             seed: shown(&used),
             notes: new_seed(design, seed, &used).into_iter().collect(),

@@ -1,8 +1,9 @@
 //! Every assignment that a test looks at: all that the procedure can give, or draws of it.
 
+use ndarray::Array2;
 use rayon::prelude::*;
 
-use super::sums::ArmSums;
+use super::sums::{ArmSums, Written};
 use crate::Result;
 use crate::design::{Redraws, Scratch, Support};
 use crate::progress::{Monitor, Part, check, go_on, unwatched};
@@ -19,6 +20,8 @@ pub(super) struct Room {
     pub sums: Vec<ArmSums>,
     /// Numbers.
     pub numbers: Vec<f64>,
+    /// The parts of a score.
+    pub written: Written,
 }
 
 /// Gives values to an assignment.
@@ -36,7 +39,12 @@ pub(super) enum Replay {
     All(Support),
     /// Replicates 0 to n - 1.
     Draws { redraws: Box<Redraws>, n: usize, units: usize },
+    /// The same, drawn once and kept, n x units.
+    Held(Array2<u8>),
 }
+
+/// The most bytes of draws that are kept.
+const KEPT: usize = 1 << 28;
 
 impl Replay {
     /// All assignments where there are at most n, else n draws.
@@ -51,14 +59,38 @@ impl Replay {
         match self {
             Self::All(support) => support.probability.len(),
             Self::Draws { n, .. } => *n,
+            Self::Held(arm) => arm.nrows(),
         }
+    }
+
+    /// The draws themselves, for whoever looks at them again and again; nothing where all assignments are listed, or where
+    /// there are too many.
+    pub fn held(&self, monitor: &dyn Monitor) -> Result<Option<Self>> {
+        let Self::Draws { redraws, n, units } = self else { return Ok(None) };
+        if n.saturating_mul(*units) > KEPT || *units == 0 {
+            return Ok(None);
+        }
+        let mut arms = vec![0_u8; n * units];
+        let stop = &Part(monitor);
+        let fill = |(task, rows): (usize, &mut [u8])| {
+            let mut scratch = Scratch::new(stop);
+            for (place, row) in rows.chunks_exact_mut(*units).enumerate() {
+                go_on(stop)?;
+                redraws.draw((task * TASK + place) as u64, &mut scratch, row)?;
+            }
+            Ok(())
+        };
+        let tasks = arms.par_chunks_mut(TASK * units).enumerate();
+        tasks.try_for_each(|task| unwatched(|| fill(task)))?;
+        // One row of units for each draw.
+        Ok(Array2::from_shape_vec((*n, *units), arms).ok().map(Self::Held))
     }
 
     /// The probabilities of all assignments; nothing for draws.
     pub fn probability(&self) -> Option<&[f64]> {
         match self {
             Self::All(support) => Some(&support.probability),
-            Self::Draws { .. } => None,
+            Self::Draws { .. } | Self::Held(_) => None,
         }
     }
 
@@ -67,7 +99,7 @@ impl Replay {
         let (n, width) = (self.len(), evaluate.width());
         let mut values = vec![0.0; n * width];
         let size = match self {
-            Self::All(_) => CHUNK,
+            Self::All(_) | Self::Held(_) => CHUNK,
             Self::Draws { redraws, .. } => CHUNK.min(redraws.chunk()),
         };
         let stop = &Part(monitor);
@@ -83,6 +115,14 @@ impl Replay {
                             go_on(stop)?;
                             let row = support.arm.row(first + place);
                             // A support is built in standard layout, so its rows are contiguous.
+                            evaluate.evaluate(row.as_slice().unwrap_or(&[]), &mut room, into);
+                        }
+                    }
+                    Self::Held(arm) => {
+                        for (place, into) in part.chunks_mut(width).enumerate() {
+                            go_on(stop)?;
+                            // As the support, it is in standard layout.
+                            let row = arm.row(first + place);
                             evaluate.evaluate(row.as_slice().unwrap_or(&[]), &mut room, into);
                         }
                     }

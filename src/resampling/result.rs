@@ -93,6 +93,9 @@ pub struct Comparison {
     pub statistic: f64,
     /// The p-value of the alternative.
     pub p_value: f64,
+    /// The same for the largest statistic of all arms, where there are several comparisons (single-step max T of P. H.
+    /// Westfall and S. S. Young 1993, Resampling-based Multiple Testing, statistics over their standard deviations).
+    pub p_adjusted: Option<f64>,
     /// The probability of a statistic at most as large.
     pub p_lower: f64,
     /// The probability of a statistic at least as large.

@@ -27,3 +27,23 @@ impl ArmSums {
         self.units / (self.units - 1.0) * squares / (self.rows * self.rows)
     }
 }
+
+/// The parts of the score of one assignment: of m indicators `U` (m), `A` (m x m) and `u_g` (units x m), by rows.
+#[derive(Debug, Default)]
+pub(super) struct Written {
+    pub score: Vec<f64>,
+    pub information: Vec<f64>,
+    pub by_unit: Vec<f64>,
+}
+
+impl Written {
+    /// Empty parts of m indicators and as many units.
+    pub fn reset(&mut self, m: usize, units: usize) {
+        for (values, length) in
+            [(&mut self.score, m), (&mut self.information, m * m), (&mut self.by_unit, units * m)]
+        {
+            values.clear();
+            values.resize(length, 0.0);
+        }
+    }
+}

@@ -18,6 +18,7 @@ pub mod kaplan_meier;
 mod likelihood;
 pub mod logrank;
 mod monotone;
+pub(crate) mod null;
 mod residuals;
 pub mod rmst;
 

@@ -17,7 +17,7 @@ use crate::progress::{Monitor, Pace};
 const STEP: usize = 32;
 
 /// What a time adds to the hazard of a row: for those who survive it and for those who die then.
-struct Increments {
+pub(super) struct Increments {
     p: usize,
     /// `sum m / D_f` for every tie; 0 where nobody dies.
     survive: Vec<f64>,
@@ -32,7 +32,13 @@ struct Increments {
 }
 
 impl Increments {
-    fn new(data: &Prepared, beta: &[f64], ties: Ties, means: bool, monitor: &dyn Monitor) -> Result<Self> {
+    pub(super) fn new(
+        data: &Prepared,
+        beta: &[f64],
+        ties: Ties,
+        means: bool,
+        monitor: &dyn Monitor,
+    ) -> Result<Self> {
         let count = data.timeline.ties.len();
         let p = if means { data.p } else { 0 };
         let mut out = Self {
@@ -59,7 +65,7 @@ impl Increments {
     }
 
     /// Calls `visit(position, dies, cumulated hazard, cumulated mean, mean at the time)` for every row.
-    fn each_row(
+    pub(super) fn each_row(
         &self,
         data: &Prepared,
         monitor: &dyn Monitor,

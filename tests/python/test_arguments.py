@@ -165,6 +165,19 @@ CALLS: dict[str, Call] = {
         cw.compare_rates,
         {"events": [3, 5], "totals": [10, 12], "arms": ["a", "b"], "level": 0.95},
     ),
+    "icc": (
+        cw.icc,
+        {
+            "formula": "event",
+            "data": DATA,
+            "cluster": "family",
+            "method": "anova",
+            "by": None,
+            "missing": "drop",
+            "level": 0.95,
+        },
+    ),
+    "icc_convert": (cw.icc_convert, {"icc": 0.1, "rate": 0.2, "to": "observed"}),
     "describe": (
         cw.describe,
         {"formula": "y ~ arm", "data": DATA, "by": None, "level": 0.95, "reference": None},

@@ -347,3 +347,10 @@ def test_clusters_as_an_array_follow_the_rows_of_a_trial_that_left_units_out() -
     test = cw.randomisation_test("y ~ arm", holes, trial, draws=99, seed=1)
     again = cw.randomisation_test("y ~ arm", d, trial, draws=99, seed=1)
     assert test.p_value == again.p_value and test.estimate == again.estimate
+
+
+@pytest.mark.parametrize("name", NOTED)
+def test_notes_print_as_those_of_models_do(name, children):
+    call, formula = calls()[name]
+    printed = repr(call(formula, children, cluster="family"))
+    assert "Note: 20 of 20" in printed and ".." not in printed

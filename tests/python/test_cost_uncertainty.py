@@ -397,3 +397,15 @@ def test_discounting():
         cw.cost.discount_factors([-1])
     with pytest.raises(cw.InputError, match="missing or infinite"):
         cw.cost.present_value([1, np.nan])
+
+
+def test_what_an_effect_is_worth_is_bounded() -> None:
+    found = cw.cost.project_crewe().psa(draws=200, seed=1)
+    with pytest.raises(cw.InputError, match="more than can be compared"):
+        found.decision(range(10**8))
+    with pytest.raises(cw.InputError, match=r"worth\? Give"):
+        found.decision([])
+    choice = found.decision([0, 1000])
+    for wrong in (-1.0, float("nan"), float("inf")):
+        with pytest.raises(cw.InputError, match="willingness to pay is 0 or more"):
+            choice.plane(willingness=wrong)

@@ -744,3 +744,36 @@ def test_a_key_that_cannot_be_written_leaves_nothing_and_shows_nothing(
     below = [frame for frame in shown.stack if "python/crewe/" in frame.filename]
     assert below and not any(digits in str(frame.locals) for frame in below)
     assert shown.__cause__ is None and shown.__context__ is None
+
+
+def test_tests_of_two_samples_and_of_curves_give_no_small_count_away() -> None:
+    rng = np.random.default_rng(5)
+    frame = pd.DataFrame({"arm": ["a"] * 40 + ["b"] * 43, "y": rng.normal(size=83)})
+    frame["rare"] = np.where(np.arange(83) < 3, "yes", "no")
+    frame["days"], frame["event"] = rng.integers(1, 99, 83), (np.arange(83) % 40 == 4) * 1
+    frame["b"] = (np.arange(83) % 40 == 1) * 1
+    curves = cw.logrank("Surv(days, event) ~ arm", frame)
+    assert curves.observed.max() < 5
+    for result in (
+        curves,
+        cw.mann_whitney("y ~ rare", frame),
+        cw.permutation_test("b ~ arm", frame),
+        cw.permutation_test("b ~ rare", frame),
+    ):
+        printed = repr(cw.disclosure.DFE.protect(result))
+        assert "[c]" in printed, printed
+        assert not re.search(r"(?<![\d.,−(])[1-5](?![\d.,%)])(?! df)", printed.split("\n\n")[1]), (
+            printed
+        )
+        assert "p = 0" not in printed
+        # Without a rule nothing is left out.
+        assert "[c]" not in repr(result)
+
+
+def test_identifiers_that_look_alike_are_in_no_report(tmp_path) -> None:
+    families = pd.DataFrame({"family": ["F1", "f1", "F2", "F3"], "arm": ["a", "a", "b", "b"]})
+    design = cw.Design("T", arms={"a": 1, "b": 1}, cluster="family", seed=1)
+    trial = design.observe(families, arm="arm")
+    assert any("'F1' and 'f1'" in note for note in trial.notes)
+    page = cw.Report("T").add(trial).save(tmp_path / "t.html").read_text()
+    assert "look alike are counted apart" in page and "F1" not in page and "f1" not in page

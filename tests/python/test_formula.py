@@ -358,3 +358,19 @@ def test_1_12_a_factor_as_a_whole(awards: pd.DataFrame) -> None:
 )
 def test_1_12_what_is_refused_in_words(d: pd.DataFrame, call: Any, words: str) -> None:
     assert words in str(refused(lambda: call(d)))
+
+
+def test_names_with_blanks_at_their_ends_are_columns_of_their_own():
+    rng = np.random.default_rng(11)
+    data = pd.DataFrame({"y": rng.normal(size=60), "x": rng.normal(size=60), "a": [0, 1] * 30})
+    data[" x"] = np.where(data["x"] > 0, "p", "n")
+    data["x\n"] = np.arange(60) // 3
+    data["(x)"] = data[" x"]
+    data["days"], data["closed"] = np.arange(1.0, 61.0), 1
+    assert list(cw.ols("y ~ a", data, by=" x")) == ["n", "p"]
+    assert cw.ols("y ~ a", data, cluster="x\n").clusters == 20
+    assert cw.compare_to_national(" x", data, national={"n": 0.5, "p": 0.5}).totals
+    layered = cw.logrank("Surv(days, closed) ~ a + strata(`(x)`)", data)
+    assert layered.statistic == cw.logrank("Surv(days, closed) ~ a", data, strata="(x)").statistic
+    with pytest.raises(cw.InputError, match="no column ''"):
+        cw.ols("y ~ a", data, weights="")

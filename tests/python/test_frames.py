@@ -8,6 +8,7 @@ import pickle
 import crewe as cw
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 from crewe.frames.source import aligned, label_of
 from hypothesis import given, settings
@@ -395,3 +396,53 @@ def test_2_11_notes_of_the_trial_reach_every_model():
         notes = " ".join(fit.notes)
         assert "rows dropped by arm: a " in notes
         assert "1 of 8 clusters lost all their rows" in notes
+
+
+def test_1_12_columns_of_one_name_are_refused_by_name():
+    pandas = pd.DataFrame([[1.0, 2.0, 3.0], [2.0, 4.0, 3.5], [3.0, 5.0, 4.5]])
+    pandas.columns = pd.Index(["y", "x", "x"])
+    numbered = pandas.set_axis(["y", 1, "1"], axis=1)
+    arrow = pa.table([pa.array([1.0, 2.0, 3.0])] * 3, names=["y", "x", "x"])
+    for frame, name in ((pandas, "x"), (numbered, "1"), (arrow, "x")):
+        with pytest.raises(cw.InputError, match=f"several columns called '{name}'"):
+            cw.describe("y ~ 1", frame)
+
+
+def test_2_14_levels_and_clusters_that_look_alike_are_noted():
+    rng = np.random.default_rng(3)
+    frame = pd.DataFrame(
+        {
+            "y": rng.normal(size=40),
+            "arm": ["a"] * 20 + ["b"] * 18 + ["b "] * 2,
+            "family": [f"F{row // 2}" for row in range(39)] + ["f19"],
+        }
+    )
+    said = "levels of 'arm' look alike and are counted apart: 'b' and 'b '"
+    for result in (
+        cw.ols("y ~ arm", frame, cluster="family"),
+        cw.describe("y ~ arm", frame, cluster="family"),
+    ):
+        assert said in result.notes
+        assert any("2 identifiers in 'family' look like one another" in n for n in result.notes)
+        # Notes are published, and identifiers are not.
+        assert "F19" not in " ".join(result.notes)
+    # A blank at the end of a label is seen in what is refused.
+    with pytest.raises(cw.InputError, match="seen: a, b, 'b '"):
+        cw.permutation_test("y ~ arm", frame)
+    assert not any("alike" in note for note in cw.ols("y ~ arm", frame[:38]).notes)
+
+
+def test_2_9_the_trials_own_nouns_say_whose_rows_are_refused():
+    frame = pd.DataFrame({"school": np.repeat([f"S{i}" for i in range(8)], 3)})
+    frame["arm"] = np.where(frame.index < 12, "control", "lessons")
+    frame["score"] = np.arange(24.0)
+    design = cw.Design(
+        "t", arms={"control": 1, "lessons": 1}, cluster="school", unit_noun="school", seed=1
+    )
+    trial = design.observe(frame.drop_duplicates("school")[["school", "arm"]], arm="arm")
+    with pytest.raises(cw.DesignError, match="rows of one school would count") as error:
+        cw.mann_whitney("score ~ arm", frame, design=trial)
+    assert "sibling" not in str(error.value) and "Keep one row a school" in str(error.value)
+    assert any(
+        "rows of one school are" in n for n in cw.describe("score ~ arm", frame, design=trial).notes
+    )

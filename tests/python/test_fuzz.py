@@ -142,6 +142,7 @@ CALLS: dict[str, Callable[[Any], Any]] = {
     "mann_whitney arrays": lambda d: cw.mann_whitney(d["y"], d["x"]).tidy(),
     "permutation_test": lambda d: cw.permutation_test("y ~ arm", d).tidy(),
     "compare_rates": lambda d: cw.compare_rates("event ~ arm", d).tidy(),
+    "icc": lambda d: cw.icc("y", d, cluster="family", by="h").tidy(),
     "describe": lambda d: cw.describe("y ~ arm", d, by="h").tidy(),
     "crosstab": lambda d: cw.crosstab("h ~ arm", d).tidy(),
     "compare_to_national": lambda d: cw.compare_to_national(

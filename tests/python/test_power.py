@@ -257,3 +257,107 @@ def test_the_code_of_the_methods_page_runs(capsys) -> None:
     exec(compile("\n".join(blocks), str(page), "exec"), {})
     out = capsys.readouterr().out
     assert "+18.0 pp" in out and "Clusters, both arms" in out
+
+
+def test_numbers_print_whole_and_never_as_nought_or_certainty() -> None:
+    many = cw.power.binary(**PLAN, effect=0.01, power=0.8)
+    assert many.clusters == 31972
+    for text in (
+        repr(cw.power.table(**PLAN, effect=[0.01, 0.02], power=0.8)),
+        repr(many.curve(over="effect", values=[0.01, 0.012])),
+    ):
+        assert "31,972" in text and "e+" not in text
+    assert "34.7%" in repr(many.curve(over="clusters", of="power", values=[10_000]))
+    tiny = repr(cw.power.binary(baseline=0.001, icc=0, cluster_size=1, effect=-0.0003, power=0.8))
+    assert "−0.030 pp (0.100% → 0.070%, −30% of the baseline)" in tiny
+    # One cluster of tens of thousands moves the power by less than a hundredth of a point.
+    said = re.search(r"The power is (\S+)%; with one cluster fewer it is (\S+)%", tiny)
+    assert said is not None and float(said[1]) >= 80 > float(said[2])
+    sure = repr(cw.power.binary(**PLAN, effect=0.3, clusters=1000))
+    assert ">99.9%" in sure and "100.0%" not in sure
+    costs = repr(cw.power.continuous(sd=5000, icc=0.1, cluster_size=20, clusters=40, power=0.8))
+    assert "+1,731" in costs and "e+" not in costs
+    nothing = cw.power.continuous(cluster_size=20, clusters=400, power=0.99, effect=0.1719)
+    assert "e-" not in repr(nothing)
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"icc": True}, "icc must be a number"),
+        ({"cluster_size": np.bool_(True)}, "cluster_size must be a number"),
+        ({"cluster_size": [True, 2]}, "cluster_size must be a number"),
+        ({"covariates": False}, "covariates must be a number"),
+        ({"subgroup_level": "family"}, "not known"),
+        ({"interaction": []}, "interaction must be True or False"),
+        ({"subgroup": 0.3, "interaction": True, "icc": 1}, "below 1"),
+        ({"cv": 1e300}, "no number for an answer"),
+    ],
+)
+def test_what_is_no_number_or_no_word_is_refused(change, says) -> None:
+    plan = {"icc": 0.1, "cluster_size": 20, "clusters": 40, "power": 0.8}
+    with pytest.raises(cw.exceptions.InputError, match=says):
+        cw.power.continuous(**{**plan, **change})
+    with pytest.raises(cw.exceptions.InputError, match="not known"):
+        cw.power.continuous(**plan, adjustment="none")
+
+
+@pytest.mark.parametrize(
+    "layout",
+    [
+        cw.power.SteppedWedge(4, decay="no"),  # type: ignore[arg-type]
+        cw.power.Crossover(2, decay=1),  # type: ignore[arg-type]
+        cw.power.Pairs(True),
+        cw.power.Blocks(True),
+    ],
+)
+def test_yes_and_no_are_no_words_and_no_numbers(layout) -> None:
+    with pytest.raises(cw.exceptions.InputError, match="must be"):
+        cw.power.continuous(icc=0.1, cluster_size=20, clusters=24, power=0.8, layout=layout)
+
+
+@pytest.mark.parametrize(
+    ("layout", "over"),
+    [
+        (cw.power.Pairs(0.3), "clusters"),
+        (cw.power.ThreeLevels(2, 0.1), "icc"),
+        (cw.power.ThreeLevels(2, 0.1), "cluster_size"),
+        (cw.power.Blocks(6), "clusters"),
+    ],
+)
+def test_a_range_of_its_own_stays_within_the_layout(layout, over) -> None:
+    plan = cw.power.continuous(icc=0.1, cluster_size=20, clusters=24, power=0.8, layout=layout)
+    curve = plan.curve(over=over)
+    assert len(curve.frame) > 5 and curve.frame["effect"].notna().all()
+
+
+def test_stages_groups_and_lines_are_lists_and_names_of_their_own() -> None:
+    plan = cw.power.binary(**PLAN, clusters=132, power=0.8)
+    refused: list[tuple[Any, str]] = [
+        (lambda: plan.table(subgroups={"all": 0.3}), "'all' is taken"),
+        (lambda: plan.table(protocol={"clusters": 98}), "'protocol' is taken"),
+        (lambda: plan.table(randomisation=98), "randomisation= takes a mapping"),
+        (lambda: plan.curve(values=[]), "values= takes a list of at least one value"),
+        (lambda: plan.curve(icc=[]), "icc= takes a list of at least one value"),
+        (lambda: plan.curve(icc="0.36"), "icc= takes a list of at least one value"),
+        (lambda: plan.curve(icc=0.36), "icc= takes a list of values, not 0.36"),
+        (lambda: cw.power.several({"a": 1, "b": 2}, correlation=0), "of texts to a Power"),
+    ]
+    for call, says in refused:
+        with pytest.raises(cw.exceptions.InputError, match=re.escape(says)):
+            call()
+    laid_out = repr(plan.curve(values=[132], layout=[None, cw.power.Pairs(0.3)]))
+    assert "Pairs(correlation=0.3)" in laid_out
+    for several in (np.array([132, 286]), pd.Series([132, 286]), range(132, 134)):
+        assert len(cw.power.table(**PLAN, clusters=several, power=0.8).frame) == 2
+    rates = cw.power.count(baseline=3, rate_cv=0.25, cluster_size=3, clusters=99, power=0.8)
+    with pytest.raises(cw.exceptions.InputError, match="rate_cv"):
+        rates.curve(over="icc")
+
+
+def test_axes_of_many_clusters_part_thousands() -> None:
+    plan = cw.power.binary(**PLAN, effect=0.01, power=0.8)
+    ax = plan.curve(over="clusters", of="power", values=[10_000, 20_000, 40_000]).plot()
+    ax.figure.canvas.draw()
+    assert "20,000" in [label.get_text() for label in ax.get_xticklabels()]
+    matplotlib.pyplot.close("all")

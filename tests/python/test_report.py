@@ -849,3 +849,75 @@ class TestWideTables:
         assert parted >= 2
         full = [sum(bool(line.strip()) for line in sheet.splitlines()) for sheet in sheets[1:-1]]
         assert min(full) > 0.6 * max(full)
+
+
+def test_titles_are_said_as_they_were_given_and_begin_with_a_capital(tmp_path) -> None:
+    fits = closed()
+    report = cw.Report("T", labels={"closed": "case closed", "arm": "service"})
+    report.add(cw.table(list(fits), title="Cases closed: two models"))
+    report.add(cw.crosstab("history ~ arm", cases()), figure=False)
+    report.add(cw.ols("closed ~ arm * history", cases()).margins("arm", by="history"), figure=False)
+    words = words_of(report.save(tmp_path / "t.html").read_text())
+    assert "Cases closed: two models" in words and "Cases case closed" not in words
+    assert "History by service" in words
+    assert "Predicted case closed by service and history" in words
+
+
+def test_small_numbers_are_written_out(tmp_path) -> None:
+    few = cw.compare_rates(events=[8, 6], totals=[9, 19], arms=["Council", "Crewe"])
+    assert "0.0012 to 0.65" in repr(few) and "e-0" not in repr(few)
+    from crewe.tables.display import number
+
+    assert [number(x, 2) for x in (0.0089, -0.00028, 3e-9)] == ["0.0089", "-0.00028", "3.0e-09"]
+    same = cw.compare_rates(events=[1000, 1001], totals=[3_000_000, 3_000_000], arms=["a", "b"])
+    assert "−0.0 pp" not in repr(same) and "+0.0 pp" not in repr(same)
+
+
+@pytest.mark.parametrize(
+    ("ticks", "words"),
+    [
+        ([0, 0.1, 0.2], ["0%", "10%", "20%"]),
+        ([0, 0.005, 0.01], ["0.0%", "0.5%", "1.0%"]),
+        ([-0.025, 0, 0.025], ["−2.5%", "0.0%", "2.5%"]),
+    ],
+)
+def test_9_6_ticks_of_shares_have_the_decimals_of_their_step(ticks, words) -> None:
+    from crewe.plots.shares import in_percent
+
+    _, ax = plt.subplots()
+    ax.set_yticks(ticks)
+    in_percent(ax.yaxis)
+    ax.figure.canvas.draw()
+    assert [label.get_text() for label in ax.get_yticklabels()] == words
+    plt.close(ax.figure)
+
+
+def test_what_is_no_result_is_refused(tmp_path) -> None:
+    fit, data = closed()[0], cases()
+    refused: list[tuple[Any, str]] = [
+        (lambda: cw.Report(None), "needs a title"),  # type: ignore[arg-type]
+        (lambda: cw.Report("T").add(None), "nothing to add"),
+        (lambda: cw.Report("T").add({"a": fit}), "a mapping of results is no table"),
+        (lambda: cw.table(fit, digits=-1), "digits must not be negative"),
+        (lambda: cw.outcome_table([fit], data), "names of their outcomes"),  # type: ignore[arg-type]
+        (lambda: cw.outcome_table(fit, data.iloc[:20]), "fewer rows of"),
+        (
+            lambda: cw.outcome_table(cw.ols("closed ~ arm", data, by="history"), data),
+            "of one outcome in several groups",
+        ),
+    ]
+    for call, says in refused:
+        with pytest.raises(cw.InputError, match=says):
+            call()
+    odd = pd.DataFrame({"when": [pd.Timestamp("2016-11-01"), pd.NaT], "what": [(1, 2), {"a": 1}]})
+    page = words_of(cw.Report("T").add(odd).save(tmp_path / "o.html").read_text())
+    assert "2016-11-01" in page and "(1, 2)" in page
+
+
+def test_one_name_is_a_list_of_one() -> None:
+    fit = closed()[0]
+    whole = repr(cw.table(fit, terms=["arm[T.crewe]"], notes=["Noted."]))
+    assert repr(cw.table(fit, terms="arm[T.crewe]", notes="Noted.")) == whole
+    assert "arm: crewe" not in repr(cw.table(fit, drop="arm[T.crewe]"))
+    assert len(cw.coefplot(fit, terms="arm[T.crewe]").get_yticklabels()) == 1
+    plt.close("all")

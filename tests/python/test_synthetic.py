@@ -52,6 +52,7 @@ def results(trial: Any, wrap: Callable[[Any], Any]) -> dict[str, Any]:
         "mann_whitney": cw.mann_whitney("closed ~ arm", cases),
         "permutation": cw.permutation_test("closed ~ arm", cases),
         "rates": cw.compare_rates("closed ~ arm", cases),
+        "icc": cw.icc("days_absent", absences, cluster="family_id"),
         "describe": cw.describe("days_absent ~ arm", absences),
         "crosstab": cw.crosstab("phase ~ arm", absences),
         "national": cw.compare_to_national(

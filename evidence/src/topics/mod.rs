@@ -1,5 +1,6 @@
 //! The topics, one file each.
 
+mod icc;
 mod individuals;
 mod linear;
 mod logit;
@@ -23,6 +24,7 @@ pub const TOPICS: &[Topic] = &[
     survival::TOPIC,
     ranks::TOPIC,
     rates::TOPIC,
+    icc::TOPIC,
     randomisation::TOPIC,
     rerandomisation::TOPIC,
     minimisation::TOPIC,

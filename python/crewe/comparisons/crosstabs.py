@@ -18,8 +18,9 @@ from crewe.comparisons.samples import (
 from crewe.exceptions import InputError, fault, shown_labels
 from crewe.frames.arguments import checked
 from crewe.frames.source import label_of, numbers
+from crewe.models.grouped import each
 from crewe.models.groups import label_among
-from crewe.models.request import by_arm, each, numeric, read
+from crewe.models.request import by_arm, numeric, read
 from crewe.tables.counts import PROTECTOR, Count, Share, cell, counted, crossed, shown
 from crewe.tables.display import Table
 from crewe.tables.labels import pretty
@@ -110,7 +111,7 @@ class Crosstab(Result):
             ["", *map(worded, self.columns)],
             body,
             self._titled(title),
-            self.notes,
+            [f"Note: {note}." for note in self.notes],
             relations=crossed([count for line in counts for count in line]),
         )
 
@@ -264,7 +265,12 @@ def crosstab(
         gone[right[0]] = column_codes < 0
     kept, _ = asked.kept(gone)
     if not kept.any():
-        raise fault(InputError, "there are no rows to count", column=outcome)
+        raise fault(
+            InputError,
+            "there are no rows to count",
+            column=outcome,
+            remedy="Check the filter that came before, and how the columns were read",
+        )
     notes = list(asked.notes)
     if not kept.all():
         names = " or ".join([outcome, *right])

@@ -21,7 +21,8 @@ from crewe.comparisons.samples import (
 )
 from crewe.exceptions import InputError, fault
 from crewe.frames.arguments import checked
-from crewe.models.request import each, numeric, read
+from crewe.models.grouped import each
+from crewe.models.request import numeric, read
 from crewe.tables.counts import Told, cell
 from crewe.tables.display import Table, number
 from crewe.tables.labels import pretty
@@ -95,7 +96,7 @@ class Description(Result):
         ]
         header = ["", "n", "missing", "mean", "SD", "median", "range", interval_heading(self.level)]
         title = self.outcome + (f" by {', '.join(self.by)}" if self.by else "")
-        notes = [*self.methods(), *self.notes]
+        notes = [*self.methods(), *(f"Note: {note}." for note in self.notes)]
         return Table(header, rows, self._titled(title), notes, relations=relations)
 
     def plot(
@@ -282,7 +283,12 @@ def describe(
         if summary.n + summary.missing > 0
     ]
     if not groups:
-        raise fault(InputError, "there are no rows to describe", column=outcome)
+        raise fault(
+            InputError,
+            "there are no rows to describe",
+            column=outcome,
+            remedy="Check the filter that came before, and how the columns were read",
+        )
     made = Description(
         level,
         notes,

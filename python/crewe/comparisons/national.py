@@ -150,7 +150,7 @@ class NationalComparison(Result):
             ["", "cases", "sample", interval_heading(self.level), "national", "p"],
             rows,
             self._titled(self.title),
-            [*self.methods(), *self.notes],
+            [*self.methods(), *(f"Note: {note}." for note in self.notes)],
         )
 
     def plot(
@@ -280,7 +280,7 @@ def compare_to_national(
         source = source_of(data)
         options["synthetic"] = synthetic or source.synthetic
         if isinstance(national, Mapping):
-            observed = unquoted(observed)
+            observed = unquoted(observed, source.names)
             column = source.column(observed)
             refuse_empty(column, observed)
             levels, codes = cells.levels(column)
@@ -294,11 +294,11 @@ def compare_to_national(
             return _composition(
                 observed, counts, shares, source, notes, draws, enumerate_up_to, seed, options
             )
-        observed = unquoted(observed)
+        observed = unquoted(observed, source.names)
         return _columns(source, [observed], {observed: _share(national)}, options)
     if isinstance(observed, Sequence):
-        names = [unquoted(str(name)) for name in observed]
         source = source_of(data)
+        names = [unquoted(str(name), source.names) for name in observed]
         options["synthetic"] = synthetic or source.synthetic
         return _columns(source, names, _shares(national, names), options)
     if isinstance(national, Mapping):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -16,7 +16,8 @@ from crewe.comparisons.samples import (
     two_arrays,
 )
 from crewe.frames.arguments import checked
-from crewe.models.request import each
+from crewe.models.grouped import each
+from crewe.tables.counts import Counted, Told, cell, counted
 from crewe.tables.display import Table, number, p_value
 from crewe.tables.wording import carry, worded
 
@@ -55,6 +56,7 @@ class PermutationTest(Result):
     count_lower: int | None = None
     count_upper: int | None = None
     labellings: int | None = None
+    by: str = field(default="arm", repr=False)
 
     @property
     def rule(self) -> str:
@@ -88,18 +90,38 @@ class PermutationTest(Result):
     def table(self) -> Table:
         """Give the table that is printed."""
         treated, reference = map(worded, self.arms)
-        rows: list[list[Any]] = [
-            [f"mean of {treated}", number(self.means[0], 3), f"n = {self.n[0]}"],
-            [f"mean of {reference}", number(self.means[1], 3), f"n = {self.n[1]}"],
-            ["difference", number(self.difference, 3), ""],
-            ["p", p_value(self.p_value), ""],
+        sizes = [
+            counted(n, {self.by: arm, f"{self.outcome}: observed": "yes"})
+            for n, arm in zip(self.n, self.arms, strict=True)
         ]
+        # A mean that is a share of the arm may be a count of noughts and ones.
+        had = [
+            counted(round(mean * n), {self.by: arm, self.outcome: "1"})
+            for mean, n, arm in zip(self.means, self.n, self.arms, strict=True)
+            if 0 <= mean <= 1 and abs(mean * n - round(mean * n)) < 1e-9
+        ]
+
+        def told(text: str) -> Counted:
+            return cell(Told(text, (*sizes, *had)))
+
+        rows: list[list[Any]] = [
+            [f"mean of {name}", told(number(mean, 3)), cell(size, form="n = {}")]
+            for name, mean, size in zip((treated, reference), self.means, sizes, strict=True)
+        ]
+        rows.append(["difference", told(number(self.difference, 3)), ""])
+        rows.append(["p", told(p_value(self.p_value)), ""])
         if self.labellings is not None:
-            rows.append(["labellings ≤ difference", f"{self.count_lower:,}", ""])
-            rows.append(["labellings ≥ difference", f"{self.count_upper:,}", ""])
-            rows.append(["labellings", f"{self.labellings:,}", ""])
+            # Their number is a binomial coefficient of the sizes.
+            rows.append(["labellings ≤ difference", told(f"{self.count_lower:,}"), ""])
+            rows.append(["labellings ≥ difference", told(f"{self.count_upper:,}"), ""])
+            rows.append(["labellings", told(f"{self.labellings:,}"), ""])
         title = self._titled(f"Exact permutation test: {self.outcome}, {treated} − {reference}")
-        return Table(["", "value", ""], rows, title, [*self.methods(), *self.notes])
+        return Table(
+            ["", "value", ""],
+            rows,
+            title,
+            [*self.methods(), *(f"Note: {note}." for note in self.notes)],
+        )
 
 
 @checked
@@ -202,6 +224,7 @@ def permutation_test(
         samples.implementation,
         outcome=samples.outcome,
         arms=(samples.arms[1], samples.arms[0]),
+        by=samples.by,
         alternative=alternative,
         n=got.n,
         means=got.mean,

@@ -25,7 +25,8 @@ from crewe.comparisons.samples import (
 )
 from crewe.exceptions import InputError, fault
 from crewe.frames.arguments import checked
-from crewe.models.request import each
+from crewe.models.grouped import each
+from crewe.tables.counts import Count, Counted, Told, cell, counted
 from crewe.tables.display import Table, number, p_value
 from crewe.tables.wording import carry, worded, words_of
 
@@ -72,6 +73,7 @@ class MannWhitney(Result):
     attained: float = np.nan
     correct: bool = True
     p_adjusted: float | None = None
+    by: str = field(default="arm", repr=False)
     adjustment: str | None = None
 
     @property
@@ -123,28 +125,46 @@ class MannWhitney(Result):
             f"Hodges-Lehmann shift, the median of all differences; interval {shift}.",
         ]
 
+    def _sizes(self) -> tuple[Count, Count]:
+        """Give the numbers of observed values as counts."""
+        first, second = (
+            counted(n, {self.by: arm, f"{self.outcome}: observed": "yes"})
+            for n, arm in zip(self.n, self.arms, strict=True)
+        )
+        return first, second
+
     def table(self) -> Table:
         """Give the table that is printed."""
         treated, reference = map(worded, self.arms)
+        sizes = self._sizes()
+
+        def told(text: str) -> Counted:
+            return cell(Told(text, sizes))
+
         rows: list[list[Any]] = [
+            [f"n of {treated}", cell(sizes[0]), ""],
+            [f"n of {reference}", cell(sizes[1]), ""],
             [
                 f"P({treated} > {reference}) + ½P(=)",
-                number(self.superiority, 3),
-                spread(*self.superiority_interval),
+                told(number(self.superiority, 3)),
+                told(spread(*self.superiority_interval)),
             ],
-            ["shift (Hodges-Lehmann)", number(self.shift, 3), spread(*self.shift_interval)],
-            ["U", number(self.u, 1), ""],
-            ["p", p_value(self.p_value), ""],
+            [
+                "shift (Hodges-Lehmann)",
+                told(number(self.shift, 3)),
+                told(spread(*self.shift_interval)),
+            ],
+            ["U", told(number(self.u, 1)), ""],
+            ["p", told(p_value(self.p_value)), ""],
         ]
         if self.p_adjusted is not None:
-            rows.append([f"p ({self.adjustment})", p_value(self.p_adjusted), ""])
-        title = f"Mann-Whitney U: {self.outcome}, {treated} (n = {self.n[0]}) against "
-        title += f"{reference} (n = {self.n[1]})"
+            rows.append([f"p ({self.adjustment})", told(p_value(self.p_adjusted)), ""])
+        title = f"Mann-Whitney U: {self.outcome}, {treated} against {reference}"
         return Table(
             ["", "estimate", interval_heading(self.level)],
             rows,
             self._titled(title),
-            [*self.methods(), *self.notes],
+            [*self.methods(), *(f"Note: {note}." for note in self.notes)],
         )
 
 
@@ -170,7 +190,10 @@ class MannWhitneyFamily(Result):
             if test.outcome == key:
                 return test
         raise fault(
-            InputError, f"'{key}' was not tested", values=[test.outcome for test in self.tests]
+            InputError,
+            f"'{key}' was not tested",
+            values=[test.outcome for test in self.tests],
+            remedy="Name one of the outcomes",
         )
 
     def __len__(self) -> int:
@@ -195,13 +218,19 @@ class MannWhitneyFamily(Result):
         rows = [
             [
                 test.outcome,
-                f"{test.n[0]} and {test.n[1]}",
-                number(test.superiority, 3),
-                spread(*test.superiority_interval),
-                p_value(test.p_value),
-                p_value(np.nan if test.p_adjusted is None else test.p_adjusted),
+                cell(*sizes, form="{} and {}"),
+                *(
+                    cell(Told(text, sizes))
+                    for text in (
+                        number(test.superiority, 3),
+                        spread(*test.superiority_interval),
+                        p_value(test.p_value),
+                        p_value(np.nan if test.p_adjusted is None else test.p_adjusted),
+                    )
+                ),
             ]
             for test in self.tests
+            for sizes in [test._sizes()]
         ]
         header = [
             "outcome",
@@ -212,7 +241,9 @@ class MannWhitneyFamily(Result):
             f"p ({self.adjustment})",
         ]
         title = self._titled(f"Mann-Whitney U: {treated} against {reference}")
-        return Table(header, rows, title, [*self.methods(), *self.notes])
+        return Table(
+            header, rows, title, [*self.methods(), *(f"Note: {note}." for note in self.notes)]
+        )
 
 
 @checked
@@ -360,6 +391,7 @@ def _mann_whitney(
         samples.implementation,
         outcome=samples.outcome,
         arms=(samples.arms[1], samples.arms[0]),
+        by=samples.by,
         alternative=options.alternative,
         n=got.n,
         u=got.u,

@@ -26,9 +26,11 @@ from crewe.exceptions import InputError, fault
 from crewe.formula import parse as parsing
 from crewe.frames.arguments import checked
 from crewe.frames.source import numbers
-from crewe.models.request import Request, each, need_formula, read
+from crewe.models.grouped import each
+from crewe.models.request import Request, need_formula, read
 from crewe.tables.counts import Count, Counted, Relation, Share, Told, cell, counted, crossed
 from crewe.tables.display import Table, number, p_value
+from crewe.tables.labels import signed
 from crewe.tables.wording import carry, worded
 
 EXACT_CASES = 1_000
@@ -177,7 +179,7 @@ class RateComparison(Result):
             # With one arm known, what compares the two gives the other away.
             return cell(Told(text, tuple(given)))
 
-        points = told(f"{100 * self.difference:+.1f} pp")
+        points = told(f"{signed(100 * self.difference)} pp")
         rows.append(["difference (Newcombe)", points, told(_points(self.newcombe)), ""])
         if self.chan_zhang is not None and self.chan_zhang_p is not None:
             rows.append(
@@ -210,13 +212,13 @@ class RateComparison(Result):
             ["", "estimate", interval_heading(self.level), "p"],
             rows,
             self._titled(title),
-            [*self.methods(), *self.notes],
+            [*self.methods(), *(f"Note: {note}." for note in self.notes)],
             relations=relations,
         )
 
 
 def _points(limits: tuple[float, float]) -> str:
-    return f"{100 * limits[0]:+.1f} to {100 * limits[1]:+.1f} pp"
+    return f"{signed(100 * limits[0])} to {signed(100 * limits[1])} pp"
 
 
 @checked

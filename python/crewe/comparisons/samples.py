@@ -111,6 +111,7 @@ class Samples:
     implementation: Any = None
     synthetic: bool = False
     words: Mapping[str, str] = field(default_factory=dict)
+    by: str = "arm"
 
 
 def vector(values: Any, name: str) -> Floats:
@@ -182,6 +183,7 @@ def samples_of(
         kind_of(asked.source),
         asked.synthetic,
         asked.words,
+        arm,
     )
 
 

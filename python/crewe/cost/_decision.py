@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from crewe import _core
 from crewe.cost._prices import MONEY
 from crewe.cost._trace import money
+from crewe.exceptions import InputError, fault
 from crewe.frames.arguments import check_methods
 from crewe.frames.source import build
 from crewe.tables.display import Table
@@ -244,6 +245,13 @@ class Decision(Printable):
         """
         from crewe.cost._figures import plane
 
+        if willingness is not None and not 0 <= float(willingness) < float("inf"):
+            raise fault(
+                InputError,
+                "a willingness to pay is 0 or more",
+                values=[f"{willingness:g}"],
+                remedy="Give what one more effect is worth, in the money of the costs",
+            )
         return plane(self, willingness, labels or {}, ax)
 
 
@@ -351,7 +359,8 @@ class Tornado(Printable):
 
 def pounds(value: float) -> str:
     """Print whole pounds; pence below ten."""
-    return money(f"{value:.2f}" if abs(value) < 9.995 else f"{value:.0f}", MONEY)
+    whole = abs(value) >= 9.995 or value == 0
+    return money(f"{value:.0f}" if whole else f"{value:.2f}", MONEY)
 
 
 def decision(found: Sensitivity, willingness: Floats, lifetime: bool, level: float) -> Decision:

@@ -106,6 +106,10 @@ def sensitivity(analysis: CostBenefit, draws: int, seed: int | None, level: floa
     return Sensitivity(analysis, int(draws), start, level, core, core.summaries(level))
 
 
+_MOST = 10_000
+"""The most amounts of an effect's worth that are compared at a time."""
+
+
 @dataclass(repr=False)
 class Sensitivity(Printable):
     """The lines of a cost-benefit analysis over draws; made by :meth:`CostBenefit.psa`.
@@ -313,6 +317,13 @@ class Sensitivity(Printable):
         """
         from crewe.cost._decision import decision
 
+        given = len(willingness) if hasattr(willingness, "__len__") else 1
+        if given > _MOST:
+            raise fault(
+                InputError,
+                f"{given:,} amounts that an effect may be worth are more than can be compared",
+                remedy=f"Give at most {_MOST:,}, such as range(0, 30_001, 100)",
+            )
         asked = list(willingness) if isinstance(willingness, range) else willingness
         values = np.atleast_1d(numbers([] if asked is None else asked, "willingness"))
         if values.ndim != 1 or not len(values):

@@ -22,6 +22,7 @@ from crewe.frames.arguments import checked
 from crewe.frames.source import build
 from crewe.plots import style
 from crewe.tables.display import Table
+from crewe.tables.labels import sentence
 from crewe.tables.printable import Printable
 from crewe.tables.wording import carry, worded
 
@@ -277,7 +278,7 @@ class Consort(Printable):
             [head, *(worded(arm.arm) for arm in self.flow)],
             rows,
             title=f"{self.trial}: flow of {self.unit} through the trial",
-            notes=[*counts.before(), *self.notes],
+            notes=[*counts.before(), *map(sentence, self.notes)],
             relations=counts.relations,
         )
 

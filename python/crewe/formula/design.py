@@ -51,6 +51,26 @@ class Dropped:
         return f"{self.n:,} of {self.total:,} rows dropped for missing values ({columns})"
 
 
+@dataclass(frozen=True)
+class Owner:
+    """Whom the rows of a model belong to: what a test of its randomisation matches them by.
+
+    Attributes
+    ----------
+    codes : array
+        Of each kept row: a unit of the trial, by number, or an index into `labels`.
+    trial : str
+        The trial that `design=` joined, by name and hash; empty without one.
+    column, labels : str and list of str
+        The column that `cluster=` named and its identifiers, where no trial was joined.
+    """
+
+    codes: NDArray[np.uint32]
+    trial: str = ""
+    column: str = ""
+    labels: list[str] = field(default_factory=list)
+
+
 @dataclass
 class Design:
     """The design matrix of the right-hand side of a formula.
@@ -71,6 +91,8 @@ class Design:
         What the functions of the formula remember of these rows: knots, means.
     dropped : Dropped
         The rows left out.
+    owner : Owner or None
+        Whom the rows belong to, where a trial or a column of clusters says so.
     """
 
     x: Floats
@@ -81,6 +103,7 @@ class Design:
     state: State
     dropped: Dropped
     notes: list[str] = field(default_factory=list)
+    owner: Owner | None = None
 
     @property
     def intercept(self) -> bool:

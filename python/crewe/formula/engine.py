@@ -49,7 +49,7 @@ def terms_of(expression: str) -> Any:
             raise raised from None
         raise fault(
             InputError,
-            f"the formula '{cut(expression)}' cannot be read: {reason(error)}",
+            f"the formula '{cut(expression)}' cannot be read: {reason(error).rstrip('.').replace('insuffient', 'insufficient')}",
             remedy="Write it as 'outcome ~ arm + covariate', with names that hold other signs in backticks",
         ) from error
     if not hasattr(parsed, "required_variables") or not isinstance(parsed, _FormulaClass):

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import keyword
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 from crewe.exceptions import InputError, cut, fault
 
@@ -204,7 +204,9 @@ def split(text: str, mark: str) -> list[str]:
     return [part.strip() for part in [*parts, text[start:]]]
 
 
-def unquoted(name: str) -> str:
-    """Give a name without the backticks that a formula puts around it."""
+def unquoted(name: str, known: Collection[str] = ()) -> str:
+    """Give a name without the backticks that a formula puts around it, and as it is where a known one is written so."""
+    if name in known:
+        return name
     inside = re.fullmatch(r"\s*`([^`]+)`\s*", name)
     return inside.group(1) if inside else name.strip()

@@ -14,7 +14,7 @@ import numbers
 import os
 import types
 import typing
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, TypeVar, cast
 
 import numpy as np
@@ -80,8 +80,8 @@ def _refusal(
     except TypeError:
         return None
     hints = _hints(function)
-    for name, value in bound.arguments.items():
-        hint = hints.get(name, Any)
+    for parameter, name, value in _each(bound):
+        hint = hints.get(parameter, Any)
         if not _fits(value, hint):
             return fault(
                 InputError,
@@ -89,6 +89,18 @@ def _refusal(
                 remedy=f"Pass {_words(hint)}",
             )
     return None
+
+
+def _each(bound: inspect.BoundArguments) -> Iterator[tuple[str, str, Any]]:
+    """Give the parameter, the name and the value of every argument, those without a parameter of their own too."""
+    for parameter, value in bound.arguments.items():
+        kind = bound.signature.parameters[parameter].kind
+        if kind is inspect.Parameter.VAR_KEYWORD:
+            yield from ((parameter, name, one) for name, one in value.items())
+        elif kind is inspect.Parameter.VAR_POSITIONAL:
+            yield from ((parameter, parameter, one) for one in value)
+        else:
+            yield parameter, parameter, value
 
 
 def _hints(function: Callable[..., Any]) -> dict[str, Any]:
@@ -171,14 +183,20 @@ def _word(hint: Any) -> str:
     if origin is typing.Literal:
         return " or ".join(map(repr, inside))
     if inspect.isclass(origin) and issubclass(origin, collections.abc.Mapping | dict):
-        return "a mapping"
+        kind = inside[1] if inside else Any
+        plain = kind is Any or len(_parts(kind)) > 1
+        return "a mapping" if plain else f"a mapping of {_many(inside[0])} to {_words(kind)}"
     if origin is tuple:
         return f"a tuple of {len(inside)}"
     if inspect.isclass(origin) and issubclass(origin, collections.abc.Iterable):
-        kinds = {str: "texts", float: "numbers", int: "whole numbers", bool: "True and False"}
-        return f"a list of {kinds.get(inside[0], 'values')}" if inside else "a list"
+        return f"a list of {_many(inside[0])}" if inside else "a list"
     name = getattr(hint, "__name__", str(hint))
     return f"{'an' if name[:1] in 'AEIOU' else 'a'} {name}"
+
+
+def _many(hint: Any) -> str:
+    kinds = {str: "texts", float: "numbers", int: "whole numbers", bool: "True and False"}
+    return kinds.get(hint, "values")
 
 
 def _shown(value: Any) -> str:

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from crewe.exceptions import InputError, fault
+from crewe.exceptions import InputError, fault, shown_labels
 from crewe.frames import cells as _cells
 
 _LOOK = str.maketrans(
@@ -25,6 +25,9 @@ _LOOK = str.maketrans(
 
 _BLANK = "\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0"
 """Characters that count as letters or marks and show nothing."""
+
+_ALIKE = "look alike are counted apart"
+_TWICE = "make sure that none was entered twice"
 
 _HALF_DATE = re.compile(
     r"^\s*\d{1,2}[./\- ]\d{1,2}[./\- ]\d{2,4}|[A-Za-z]{3}.*\d{4}|\d\s*[ap]\.?m\.?\b", re.I
@@ -93,6 +96,58 @@ def skeleton(text: str) -> str:
 
 def alike(ids: Iterable[str], noun: str) -> list[str]:
     """Note identifiers that look like each other."""
+    found = [" and ".join(map(_shown, same)) for same in _lookalikes(ids)]
+    if not found:
+        return []
+    more = f" and {len(found) - 5} more" if len(found) > 5 else ""
+    return [f"{noun} whose identifiers {_ALIKE}: {'; '.join(found[:5])}{more}; {_TWICE}"]
+
+
+def unnamed(note: str) -> str:
+    """Give a note of identifiers that look alike without them, as it may be published.
+
+    Examples
+    --------
+    >>> unnamed(alike(["F1", "f1"], "families")[0])
+    'families whose identifiers look alike are counted apart; make sure that none was entered twice'
+    """
+    return re.sub(rf"(?<={_ALIKE}): .*(?=; {_TWICE})", "", note, flags=re.DOTALL)
+
+
+def alike_clusters(ids: Iterable[str], name: str) -> list[str]:
+    """Note clusters whose identifiers look like each other, without them: what is noted is published.
+
+    Examples
+    --------
+    >>> alike_clusters(["F1", "f1", "F2"], "family")
+    ["2 identifiers in 'family' look like one another (case, blanks, doubles of letters) and count as clusters of their own"]
+    """
+    count = sum(map(len, _lookalikes(ids)))
+    return [
+        f"{count} identifiers in '{name}' look like one another (case, blanks, doubles of letters) and "
+        "count as clusters of their own"
+        for _ in range(count > 0)
+    ]
+
+
+def alike_levels(levels: Iterable[str], name: str) -> list[str]:
+    """Note levels of a category that look like each other.
+
+    Examples
+    --------
+    >>> alike_levels(["control", "crewe", "crewe "], "arm")
+    ["levels of 'arm' look alike and are counted apart: 'crewe' and 'crewe '"]
+    """
+    levels = list(levels)
+    found = [" and ".join(map(_shown, same)) for same in _lookalikes(levels)]
+    if not found:
+        return []
+    said = "; ".join(found) if shown_labels(levels) else f"{len(found)} of them"
+    return [f"levels of '{name}' look alike and are counted apart: {said}"]
+
+
+def _lookalikes(ids: Iterable[str]) -> list[list[str]]:
+    """Give the groups of texts that look alike."""
     ids = list(ids)
     joined = "".join(ids)
     if joined.isascii() and joined.isprintable() and " " not in joined:
@@ -103,14 +158,7 @@ def alike(ids: Iterable[str], noun: str) -> list[str]:
     groups: dict[str, list[str]] = {}
     for text in ids:
         groups.setdefault(skeleton(text), []).append(text)
-    found = [" and ".join(map(_shown, same)) for same in groups.values() if len(same) > 1]
-    if not found:
-        return []
-    more = f" and {len(found) - 5} more" if len(found) > 5 else ""
-    return [
-        f"{noun} whose identifiers look alike are counted apart: {'; '.join(found[:5])}{more}; "
-        "make sure that none was entered twice"
-    ]
+    return [same for same in groups.values() if len(same) > 1]
 
 
 def _shown(text: str) -> str:

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import difflib
 import unicodedata
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -58,6 +59,8 @@ class Source:
                 f"{type(frame).__name__} is not a data frame that crewe can read",
                 remedy="Pass a pandas, polars, pyarrow or DuckDB table",
             ) from error
+        except nw.exceptions.DuplicateError as error:
+            raise _names_twice(getattr(frame, "column_names", frame.columns)) from error
         self.synthetic: bool = marked(frame)
         wrapped = _native_bytes(wrapped)
         self._lazy = isinstance(wrapped, nw.LazyFrame)
@@ -68,6 +71,8 @@ class Source:
             wrapped = wrapped.collect(backend=eager)
         self._frame: nw.DataFrame[Any] = wrapped
         self.names: list[str] = [str(name) for name in wrapped.columns]
+        if len(set(self.names)) < len(self.names):
+            raise _names_twice(self.names)
         self.n: int = len(wrapped)
         self._cache: dict[str, Column] = {}
         self._ids: dict[str, tuple[NDArray[np.uint32], list[str]]] = {}
@@ -206,6 +211,16 @@ class Source:
         """Give the frame as the kind of frame that it was read as, lazy ones collected."""
         made = self._frame.to_native()
         return mark(made) if self.synthetic else made
+
+
+def _names_twice(names: Sequence[Any]) -> Exception:
+    twice = [str(name) for name, count in Counter(map(str, names)).items() if count > 1]
+    return fault(
+        InputError,
+        f"the data have several columns called {' and '.join(map(repr, twice)) or 'the same'}",
+        column=twice[0] if twice else None,
+        remedy="Rename or drop all but one, for instance with data.loc[:, ~data.columns.duplicated()]",
+    )
 
 
 def index_of(*values: Any) -> pd.Index[Any] | None:

@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 
 from crewe.exceptions import InputError, fault
 from crewe.frames import cells as _cells
+from crewe.frames import dates as _dates
 from crewe.frames.source import Source, _declared_levels
-from crewe.instruments import _columns, _dates
+from crewe.instruments import _columns
 from crewe.instruments._answers import FLAGS, Labels, answers, nearest
 
 if TYPE_CHECKING:

@@ -418,8 +418,10 @@ class Change(Printable):
             for name, found in self._results.items()
             for arm, estimate, std_error, _ in _differences(found)
         ]
+        # A heading that named the column of arms would be taken for it.
+        other = self._arms[1] if len(self._arms) == 2 else "compared"
         return Table(
-            ["measure", "arm", f"change, {self._arms[0]}", "change, arm", "difference", "SE"],
+            ["measure", "arm", f"change, {self._arms[0]}", f"change, {other}", "difference", "SE"],
             rows,
             title=f"Change from {self._times[0]} to {self._times[1]} by {self._by}",
             notes=[

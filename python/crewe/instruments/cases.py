@@ -30,9 +30,9 @@ import pandas as pd
 from crewe import _core
 from crewe.design.select import Ids
 from crewe.exceptions import InputError, fault
+from crewe.frames import dates as _dates
 from crewe.frames.arguments import checked
 from crewe.frames.source import Source
-from crewe.instruments import _dates
 from crewe.instruments._answers import FLAGS, Labels, as_number, nearest, shown
 from crewe.tables.display import Table
 from crewe.tables.printable import Printable

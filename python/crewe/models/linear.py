@@ -415,7 +415,12 @@ def array_clusters(
             remedy="Name a column of the data, or pass one id for each row",
         )
     if len(values) != n:
-        raise fault(InputError, f"{len(values)} cluster ids for {n} rows", column="cluster")
+        raise fault(
+            InputError,
+            f"{len(values)} cluster ids for {n} rows",
+            column="cluster",
+            remedy="Pass one id for each row of the data, those that are left out included",
+        )
     if values.dtype.kind in "iu" and values.size and 0 <= values.min() <= values.max() < 2**32 - 1:
         return np.ascontiguousarray(values, dtype=np.uint32), pd.Series(values)
     codes, _ = Source(pd.DataFrame({"cluster": values})).ids("cluster")

@@ -120,7 +120,7 @@ class Margins(Printable):
                         p_value(p) + stars(p) if name == "contrast" else "",
                     ]
                 )
-        title = f"Predicted {self.outcome} by {self.term}"
+        title = f"Predicted {self.outcome} by {self.term}" + (f" and {self.by}" if by else "")
         if self.synthetic:
             title += " (SYNTHETIC data)"
         return Table(

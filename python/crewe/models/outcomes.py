@@ -15,6 +15,7 @@ from crewe.formula.parse import variables
 from crewe.frames import cells
 from crewe.frames.arguments import checked
 from crewe.frames.source import Source, build
+from crewe.models.groups import FitGroup
 from crewe.models.linear import Linear
 from crewe.models.margins import Margins
 from crewe.tables.counts import Count, Counted, Told, cell, counted
@@ -86,6 +87,18 @@ def outcome_table(
     >>> table.tidy()[["arm", "with_data", "analysed"]].values.tolist()
     [['control', 45, 45], ['crewe', 83, 83]]
     """
+    if isinstance(fits, FitGroup):
+        raise fault(
+            InputError,
+            f"fits by '{fits.by}' are of one outcome in several groups, and rows are counted over all of them",
+            remedy="Give the fit of one group with the rows of that group",
+        )
+    if isinstance(fits, Sequence):
+        raise fault(
+            InputError,
+            "several fits need the names of their outcomes",
+            remedy="Give a mapping: {'Closed': fit, 'Re-referred': other}",
+        )
     named = dict(fits) if isinstance(fits, Mapping) else {"": fits}
     if not named:
         raise fault(InputError, "there is no fit", remedy="Give at least one model of an outcome")
@@ -112,7 +125,15 @@ def outcome_table(
             except CreweError as error:
                 notes.append(f"{called}: no relative effect, for {error.problem}")
         with_data = _with_data(source, fit, arm, design, levels)
-        rows += _rows(called, levels, ratios, _events(fit, arm), with_data, randomised)
+        found = _rows(called, levels, ratios, _events(fit, arm), with_data, randomised)
+        rows += found
+        fewer = [row.arm for row in found if row.with_data < row.analysed]
+        if fewer:
+            raise fault(
+                InputError,
+                f"the data hold fewer rows of '{fewer[0]}' with {called} than the model analysed",
+                remedy="Pass all rows randomised, those of the model among them",
+            )
         notes += [f"{called}: {note}" if len(named) > 1 else note for note in levels.notes]
     first = sources[0]
     made = OutcomeTable(

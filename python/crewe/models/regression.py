@@ -19,6 +19,7 @@ from crewe.formula.names import unquoted
 from crewe.frames.arguments import checked
 from crewe.frames.source import Source, aligned, index_of, numbers
 from crewe.frames.synthetic import marked
+from crewe.models.grouped import in_groups
 from crewe.models.groups import FitFamily, FitGroup, fit_family, several_formulas
 from crewe.models.linear import (
     Data,
@@ -27,7 +28,7 @@ from crewe.models.linear import (
     design_needs_a_formula,
     rows_of_the_data,
 )
-from crewe.models.request import in_groups, read
+from crewe.models.request import read
 from crewe.models.weights import Weights, left_out_note
 from crewe.tables.wording import carry
 

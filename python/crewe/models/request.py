@@ -17,14 +17,15 @@ from numpy.typing import NDArray
 from crewe import _core
 from crewe.exceptions import DesignError, InputError, fault
 from crewe.formula import design as designs
-from crewe.formula.design import Design
 from crewe.formula.names import quoted, unquoted
 from crewe.frames import cells
 from crewe.frames.column import Column
+from crewe.frames.ids import alike_clusters, alike_levels
 from crewe.frames.source import Source, refuse_text
 from crewe.frames.synthetic import mark, marked
-from crewe.models.groups import Results, label_among
+from crewe.models.groups import label_among
 from crewe.models.linear import array_clusters, rows_of_the_data
+from crewe.models.rows import Clusters, ModelRows
 from crewe.models.trial import Trial, join, refuse_too_few, without_left_out
 from crewe.models.weights import Weights, left_out_note
 
@@ -146,6 +147,7 @@ class Request:
             column = self.source.column(name)
             refuse_empty(column, name)
             levels, codes = cells.levels(column)
+            self.notes += alike_levels(levels, name)
         return with_reference(levels, codes, reference, name)
 
     def kept(
@@ -186,14 +188,14 @@ class Request:
             with rows_of_the_data(self.rows):
                 self.trial.clustering(self.cluster, rows)
         if isinstance(self.cluster, str):
-            name = unquoted(self.cluster)
+            name = unquoted(self.cluster, self.source.names)
             return Clusters.of(self.source.ids(name)[0], rows, name, "clusters")
         return Clusters.of(self.cluster, rows, "cluster", "clusters")
 
     def model(self, also: Sequence[str]) -> ModelRows:
         """Compile the right-hand side over the rows that have every value, those of the columns `also` included."""
         trial, weights = self.trial, self.weights
-        weight = [weights.column] if weights is not None and weights.column else []
+        weight = [weights.column] if weights is not None and weights.column is not None else []
         with rows_of_the_data(self.rows):
             zero = None if weights is None else weights.without(self.source)
             built = designs.design(
@@ -208,6 +210,9 @@ class Request:
         inside = built.rows
         built.rows = self.rows[inside]
         notes = [*self.notes, *built.notes]
+        for name, column in built.columns.items():
+            if column.levels is not None:
+                notes += alike_levels(column.levels, name)
         weighted = None
         if weights is not None and zero is not None:
             notes += left_out_note(zero, weight[0])
@@ -222,7 +227,19 @@ class Request:
             self._cluster(made, inside)
             if trial is not None:
                 trial.refuse_too_few(inside)
+        built.owner = self._owner(inside)
         return made
+
+    def _owner(self, inside: NDArray[np.int64]) -> designs.Owner | None:
+        """Say whom these rows belong to."""
+        if self.trial is not None:
+            codes = np.ascontiguousarray(self.trial._unit[inside], dtype=np.uint32)
+            return designs.Owner(codes, trial=self.trial.mark)
+        if not isinstance(self.cluster, str):
+            return None
+        name = unquoted(self.cluster, self.source.names)
+        codes, labels = self.source.ids(name)
+        return designs.Owner(codes[inside], column=name, labels=labels)
 
     def _cluster(self, made: ModelRows, inside: NDArray[np.int64]) -> None:
         """Say what the rows of a model are clustered by."""
@@ -237,7 +254,7 @@ class Request:
             return
         # A trial knows which families are one cluster, whatever they are called now.
         if isinstance(cluster, str):
-            name = made.cluster_name = unquoted(cluster)
+            name = made.cluster_name = unquoted(cluster, self.source.names)
             codes, labels = self.source.ids(name)
             made.labels = pd.Series(np.asarray(labels, dtype=object)[codes[inside]])
         else:
@@ -281,11 +298,12 @@ class Request:
             within = np.flatnonzero(kept & np.isin(clusters.codes, clusters.several))
             raise fault(
                 DesignError,
-                f"{len(clusters.several)} of {clusters.count} clusters have several rows, and {tests} "
-                "take rows as independent: siblings would count as if each had been randomised",
+                f"{len(clusters.several):,} of {clusters.count:,} clusters have several rows, and "
+                f"{tests} take rows as independent: rows of one {clusters.one} would count as if each "
+                "had been randomised",
                 column=clusters.name,
                 rows=[int(row) for row in self.rows[within]],
-                remedy="Keep one row a cluster, or compare the statistic with its values over "
+                remedy=f"Keep one row a {clusters.one}, or compare the statistic with its values over "
                 "design.draws(frame, n), which re-draw whole clusters",
             )
         return self._single(clusters)
@@ -299,87 +317,13 @@ class Request:
             return self._single(clusters)
         return [
             f"{len(clusters.several):,} of {clusters.count:,} {clusters.noun} have several rows, and "
-            f"rows of one {clusters.name} are counted as independent: {narrow}"
+            f"rows of one {clusters.one} are counted as independent: {narrow}"
         ]
 
     def _single(self, clusters: Clusters) -> list[str]:
         if self.cluster is None:
             return []
         return [f"each {clusters.name} has one row, so rows count as independent"]
-
-
-@dataclass
-class ModelRows:
-    """The rows of a model, ready for the core.
-
-    Attributes
-    ----------
-    design : Design
-        The columns of the right-hand side.
-    notes : list of str
-        What a reader must know.
-    codes, labels : array and Series, or None
-        The cluster of each row, as a code and as it is called.
-    cluster_name : str or None
-        The column that names the clusters.
-    by_kind : dict of str to list of str
-        What to note of covariances by their name.
-    weighted : the core's Weights, or None
-        The weights and their kind.
-    strata_terms : list of str
-        The columns of the design that are of the trial's strata or sets.
-    apart : frozenset of str, or None
-        The columns of the data that the trial balanced.
-    """
-
-    design: Design
-    notes: list[str]
-    codes: NDArray[np.uint32] | None
-    labels: pd.Series[Any] | None
-    cluster_name: str | None
-    by_kind: dict[str, list[str]]
-    weighted: _core.Weights | None
-    strata_terms: list[str]
-    apart: frozenset[str] | None
-
-    def aside(self, clusters: int) -> list[int]:
-        """Give the columns after which nobody asks: terms of the trial's strata and sets.
-
-        Without a trial these are the categories, after the first term, with so many levels that few clusters share one.
-        """
-        aside: list[int] = []
-        built = self.design
-        shift, place = int(built.intercept), 0
-        for term in built.plan.terms:
-            columns = [j - shift for j in range(term.where.start, term.where.stop) if j >= shift]
-            if not columns:
-                continue
-            place += 1
-            if self.apart is not None:
-                passed = bool(term.variables) and set(term.variables) <= self.apart
-            else:
-                many = len(columns) > 1 and 5 * len(columns) > clusters
-                passed = place > 1 and many and bool(np.isin(built.x[:, columns], (0.0, 1.0)).all())
-            aside += columns if passed else []
-        return aside
-
-
-@dataclass
-class Clusters:
-    """The clusters of the kept rows: a code a row of the data, how many there are, which have several rows."""
-
-    codes: NDArray[Any]
-    count: int
-    several: NDArray[np.int64]
-    name: str
-    noun: str
-
-    @classmethod
-    def of(cls, codes: NDArray[Any], rows: NDArray[np.int64], name: str, noun: str) -> Clusters:
-        """Count the clusters of the rows used by number."""
-        _, dense = np.unique(codes, return_inverse=True)
-        counts = np.bincount(dense[rows])
-        return cls(dense, int((counts > 0).sum()), np.flatnonzero(counts > 1), name, noun)
 
 
 def by_arm(arms: tuple[list[str], Codes], lost: NDArray[np.bool_]) -> str:
@@ -427,13 +371,14 @@ def read(
         right = " + ".join(quoted(name) for name in right) or "1"
     if cluster is not None and not isinstance(cluster, str):
         cluster = array_clusters(cluster, source.n, source.index)[0]
+    named = unquoted(cluster, source.names) if isinstance(cluster, str) else None
     asked = Request(
         source,
         None,
         cluster,
         missing,
         rows,
-        [],
+        [] if named is None or design is not None else alike_clusters(source.ids(named)[1], named),
         source.synthetic,
         right,
         Weights.of(weights),
@@ -511,9 +456,6 @@ def need_formula(design: Any = None, cluster: Any = None, by: Any = None) -> Non
             )
 
 
-# -- groups -----------------------------------------------------------------------------------
-
-
 def source_of(data: Any) -> Source:
     """Read a data frame, or a mapping of columns."""
     if not isinstance(data, dict):
@@ -527,51 +469,3 @@ def source_of(data: Any) -> Source:
             f"the mapping is no table: {error}",
             remedy="Pass a data frame, or a mapping of columns that are equally long",
         ) from error
-
-
-def each(
-    by: str, data: Any, cluster: Any, missing: str, answer: Callable[[Any, Any], Any]
-) -> Results[Any]:
-    """Answer within each value of a column; rows without one are counted in every result."""
-    answers = in_groups(by, data, cluster, missing, answer)
-    return Results(unquoted(by), answers)
-
-
-def in_groups(
-    by: str, data: Any, cluster: Any, missing: str, answer: Callable[[Any, Any], Any]
-) -> dict[str, Any]:
-    """Answer within each value of a column, by that value."""
-    if data is None:
-        raise fault(InputError, "a formula needs data", remedy="Pass the data frame second")
-    if not isinstance(by, str):
-        raise fault(
-            InputError, "by= takes the name of one column", remedy="Write by='site', for instance"
-        )
-    source = source_of(data)
-    if source.n == 0:
-        raise fault(
-            InputError,
-            "there are no rows to analyse",
-            remedy="Check the filter that came before",
-        )
-    by = unquoted(by)
-    column = source.column(by)
-    refuse_empty(column, by)
-    levels, codes = cells.levels(column)
-    whole = Request(source, None, None, missing, np.arange(source.n), [], False)
-    kept, _ = whole.kept({by: codes < 0})
-    given = None
-    if cluster is not None and not isinstance(cluster, str):
-        given = array_clusters(cluster, source.n, source.index)[0]
-    results = {}
-    for i, level in enumerate(levels):
-        rows = np.flatnonzero(codes == i)
-        with rows_of_the_data(rows):
-            part = source.take([int(row) for row in rows]).native()
-            one = answer(part, cluster if given is None else given[rows])
-        if not kept.all():
-            said = f"{int((~kept).sum())} rows without {by} are in no group"
-            (one.base_notes if hasattr(one, "base_notes") else one.notes).append(said)
-        one.synthetic = one.synthetic or source.synthetic
-        results[level] = one
-    return results

@@ -349,7 +349,7 @@ def join(
         asked=asked,
         apart=frozenset({*strata, "stratum", *balanced.columns}),
         sets=sets,
-        mark=_mark(assignment),
+        mark=mark_of(assignment),
         _unit=joined.unit,
         _arm=joined.arm,
         _arms=list(joined.arms),
@@ -358,7 +358,7 @@ def join(
     )
 
 
-def _mark(assignment: Any) -> str:
+def mark_of(assignment: Any) -> str:
     """Give the name of a trial, and a hash over its units and their arms."""
     drawn = hashlib.sha256()
     drawn.update("\x1f".join([*assignment._labels, *assignment.design.arms, ""]).encode())

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crewe.plots import style as _style
+from crewe.plots.shares import in_percent
 from crewe.tables.labels import fixed, share
 from crewe.tables.wording import worded
 
@@ -193,9 +194,7 @@ def _axes(ax: Any, bars: Bars, places: Floats, lying: bool) -> None:
     across.set_tick_params(length=0)
     along.grid(True)
     if bars.percent:
-        from matplotlib.ticker import PercentFormatter
-
-        along.set_major_formatter(PercentFormatter(1.0, decimals=None))
+        in_percent(along)
     finite = [a[np.isfinite(a)] for a in (bars.values, bars.low) if a is not None]
     least = min((float(a.min()) for a in finite if a.size), default=0.0)
     low, high = ax.get_xlim() if lying else ax.get_ylim()

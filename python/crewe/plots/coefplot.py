@@ -9,7 +9,7 @@ from crewe.exceptions import InputError, fault
 from crewe.frames.arguments import checked
 from crewe.plots import style as _style
 from crewe.tables import protocols
-from crewe.tables.labels import fixed, model_names, pretty, strata_of
+from crewe.tables.labels import fixed, model_names, named, pretty, strata_of
 from crewe.tables.wording import in_words
 
 if TYPE_CHECKING:
@@ -64,6 +64,7 @@ def coefplot(
     >>> cw.coefplot(frame).get_xlabel()
     'Estimate and 95% confidence interval'
     """
+    terms = named(terms)
     models, titles = model_names(fits, names)
     need = ("term", *protocols.INTERVAL)
     tables = [{row["term"]: row for row in protocols.tidy_with(fit, need, level)} for fit in models]

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from crewe.exceptions import InputError, fault
 from crewe.frames.arguments import checked
 from crewe.plots import style as _style
+from crewe.plots.shares import in_percent
 from crewe.tables import protocols
 from crewe.tables.display import p_value, stars
 from crewe.tables.labels import fixed, pretty, share, signed
@@ -315,15 +316,13 @@ def _axes(
 
 def _shares(ax: Any, low: float, high: float) -> None:
     """Put shares on the whole scale, small ones on as much of it as shows them."""
-    from matplotlib.ticker import PercentFormatter
-
     # Predictions of a linear model may lie below nought.
     whole, step = _scale(max(high, -low) or 1.0)
     top = max(high * 1.06, whole) if high > 0 or low == 0 else 0.0
     ax.set_ylim(low * 1.06, top)
     first, last = math.ceil(low * 1.06 / step - 1e-9), round(min(top, whole) / step)
     ax.set_yticks([step * tick for tick in range(first, last + 1)])
-    ax.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=None))
+    in_percent(ax.yaxis)
     if low < 0:
         ax.axhline(0, color=_style.INK, linewidth=0.7)
 

@@ -14,6 +14,7 @@ counts both arms together, and `allocation` is the treated share of the clusters
 from __future__ import annotations
 
 from crewe.power._analyses import CoxModel, LinearModel, LogitModel, LogRank
+from crewe.power._assurance import Assurance, assurance
 from crewe.power._binary import binary
 from crewe.power._compare import Comparison, table
 from crewe.power._continuous import continuous
@@ -26,6 +27,7 @@ from crewe.power._outcomes import (
     CountOutcome,
     SurvivalOutcome,
 )
+from crewe.power._priors import Beta, LogNormal, Normal, Uniform
 from crewe.power._project_crewe import project_crewe
 from crewe.power._result import Power
 from crewe.power._several import Several, several
@@ -33,8 +35,11 @@ from crewe.power._simulate import mdes, simulate
 from crewe.power._simulated import Measure, SimulatedEffect, SimulatedPower
 from crewe.power._survival import survival
 from crewe.power._trial import ClusterSizes
+from crewe.power._update import Stage, Update, update
 
 __all__ = [
+    "Assurance",
+    "Beta",
     "BinaryOutcome",
     "Blocks",
     "ClusterSizes",
@@ -45,18 +50,24 @@ __all__ = [
     "Crossover",
     "Curve",
     "LinearModel",
+    "LogNormal",
     "LogRank",
     "LogitModel",
     "Measure",
     "Nested",
+    "Normal",
     "Pairs",
     "Power",
     "Several",
     "SimulatedEffect",
     "SimulatedPower",
+    "Stage",
     "SteppedWedge",
     "SurvivalOutcome",
     "ThreeLevels",
+    "Uniform",
+    "Update",
+    "assurance",
     "binary",
     "continuous",
     "count",
@@ -66,4 +77,5 @@ __all__ = [
     "simulate",
     "survival",
     "table",
+    "update",
 ]

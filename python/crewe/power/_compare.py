@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from crewe.exceptions import InputError, fault
@@ -18,6 +19,7 @@ from crewe.power._quantities import (
     LABELS,
     Outcome,
     Quantity,
+    cell,
     effect_text,
     label_of,
     named,
@@ -103,7 +105,7 @@ def table(outcome: Outcome = "binary", **arguments: Any) -> Comparison:
     for name, value in arguments.items():
         if isinstance(value, Mapping):
             choices[name] = list(value.items())
-        elif isinstance(value, list | tuple) and name != "cluster_size":
+        elif name != "cluster_size" and not isinstance(value, str) and _several(value):
             choices[name] = [(item, item) for item in value]
         else:
             choices[name] = [(named(value), value)]
@@ -132,6 +134,10 @@ def table(outcome: Outcome = "binary", **arguments: Any) -> Comparison:
     )
     notes = sorted({said for answer in answers for said in answer.methods()})
     return Comparison(frame=frame, tables=[laid_out], notes=notes)
+
+
+def _several(value: Any) -> bool:
+    return isinstance(value, Iterable) and np.ndim(value) == 1  # type: ignore[arg-type]
 
 
 def summary(answer: Power) -> dict[str, Any]:
@@ -166,4 +172,4 @@ def _shown(answer: Power, name: Quantity) -> str:
         return f"unattainable (power {percent(answer.ceiling)})"
     if name == "effect":
         return effect_text(answer, value)
-    return percent(value) if name == "power" else f"{value:.4g}"
+    return cell(answer, name, value)

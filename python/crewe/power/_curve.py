@@ -11,18 +11,19 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from crewe.exceptions import InputError, fault
+from crewe.exceptions import CreweError, InputError, fault
 from crewe.plots import style as _style
 from crewe.power._again import again, known
 from crewe.power._quantities import (
     LABELS,
     QUANTITIES,
     Quantity,
+    cell,
+    chance,
     effect_scale,
     effect_text,
     label_of,
     named,
-    percent,
     short,
 )
 from crewe.power._result import Power
@@ -63,6 +64,22 @@ def follow(
             values=list(lines),
             remedy=f"Give one of {', '.join(n for n in answer.asked if n not in (over, of))} with its values",
         )
+    if answer.asked.get("rate_cv") is not None and "icc" in (over, of, *lines):
+        raise fault(
+            InputError,
+            "clusters differ by rate_cv in this calculation, and have no icc to follow",
+            remedy="Give several values as rate_cv=, or solve the calculation with icc=",
+        )
+    if values is not None:
+        values = list(values)
+    for argument, given in (("values", values), *lines.items()):
+        if given is not None and (isinstance(given, str) or not len(given)):
+            raise fault(
+                InputError,
+                f"{argument}= takes a list of at least one value",
+                values=[repr(given)],
+                remedy=f"Give the values as a list, such as {argument}=[...], or leave it out",
+            )
     base = known(answer, of)
     if "cluster_size" in (over, of):
         base["cv"] = answer.cv  # a list of sizes is given up for its mean and variation
@@ -80,17 +97,27 @@ def follow(
             remedy=f"Follow the {missing[0]} itself, with of='{missing[0]}'",
         )
     line, options = next(iter(lines.items()), (None, [None]))
-    points = list(values) if values is not None else _range(answer, over)
+    points = values if values is not None else _range(answer, over)
+    refused: CreweError | None = None
     columns: dict[str, list[Any]] = {name: [] for name in ([line] if line else []) + [over, of]}
     for option, point in itertools.product(options, points):
         asked = {**base, over: point}
         if line is not None:
             asked[line] = option
-        found = again(answer, asked)
+        try:
+            found = again(answer, asked)
+        except CreweError as error:
+            if values is not None:
+                raise
+            # A range of our own may reach beyond what this design allows; its points there are left out.
+            refused = error
+            continue
         if line is not None:
             columns[line].append(named(option))
         columns[over].append(point)
         columns[of].append(getattr(found, of) if found.attainable else None)
+    if refused is not None and not columns[over]:
+        raise refused
     frame = pd.DataFrame(columns)
     frame[of] = pd.to_numeric(frame[of])
     return Curve(frame=frame, over=over, of=of, line=line, answer=answer)
@@ -171,7 +198,10 @@ class Curve(Printable):
         shown = self.frame.iloc[::step]
         return Table(
             header=[label_of(self.answer, str(name)) for name in shown.columns],
-            rows=[[self._cell(n, v) for n, v in row.items()] for _, row in shown.iterrows()],
+            rows=[
+                [cell(self.answer, str(name), shown[name].iloc[row]) for name in shown.columns]
+                for row in range(len(shown))
+            ],
             title=f"{self._label(self.of)} over {self._lower(self.over)}",
             notes=self.methods(),
         )
@@ -182,16 +212,6 @@ class Curve(Printable):
     def _lower(self, name: str) -> str:
         label = self._label(name)
         return label[0].lower() + label[1:]
-
-    def _cell(self, name: Any, value: Any) -> str:
-        if isinstance(value, str):
-            return value
-        if value is None or value != value:
-            return "unattainable"
-        if name == "effect" and self.answer.scale == "difference":
-            scale = effect_scale(self.answer)
-            return f"{scale * value:+.2f}" if scale != 1 else f"{value:+.4g}"
-        return f"{value:.4g}"
 
     def _panels(self) -> list[Table]:
         return [self._table()]
@@ -213,7 +233,7 @@ class Curve(Printable):
 
     def _drawn(self, ax: Axes | None) -> Axes:
         from matplotlib.lines import Line2D
-        from matplotlib.ticker import PercentFormatter
+        from matplotlib.ticker import PercentFormatter, StrMethodFormatter
 
         drawn: Axes = _style.figure()[1] if ax is None else ax
         scale: dict[str, float] = {
@@ -239,6 +259,8 @@ class Curve(Printable):
         for name, axis in ((self.over, drawn.xaxis), (self.of, drawn.yaxis)):
             if name == "power":
                 axis.set_major_formatter(PercentFormatter(1.0, decimals=0))
+            if name == "clusters":
+                axis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
         if self.of == "power":
             drawn.set_ylim(0, 1.02)
             if self.answer.target is not None:
@@ -280,11 +302,11 @@ class Curve(Printable):
         )
         shown = {
             "effect": effect_text(self.answer, self.answer.effect),
-            "power": percent(self.answer.power),
-            "clusters": f"{self.answer.clusters} clusters",
-            "icc": f"ICC {self.answer.icc}",
-            "cluster_size": f"mean size {self.answer.cluster_size}",
-            "r2": f"R² {self.answer.r2}",
+            "power": chance(self.answer.power),
+            "clusters": f"{cell(self.answer, 'clusters', self.answer.clusters)} clusters",
+            "icc": f"ICC {cell(self.answer, 'icc', self.answer.icc)}",
+            "cluster_size": f"mean size {cell(self.answer, 'cluster_size', self.answer.cluster_size)}",
+            "r2": f"R² {cell(self.answer, 'r2', self.answer.r2)}",
         }
         return f"A circle marks {shown[self.over]} with {shown[self.of]}."
 

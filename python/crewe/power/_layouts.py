@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from crewe import _core
-from crewe.power._quantities import real, whole
+from crewe.power._quantities import real, whole, yes
 
 _MANY = "Give a whole number"
 
@@ -147,7 +147,7 @@ class SteppedWedge:
         return _core.PowerLayout.stepped_wedge(
             whole("steps", self.steps, _MANY),
             real("autocorrelation", self.autocorrelation),
-            bool(self.decay),
+            yes("decay", self.decay),
             real("cohort", self.cohort),
         )
 
@@ -181,7 +181,7 @@ class Crossover:
         return _core.PowerLayout.crossover(
             whole("periods", self.periods, _MANY),
             real("autocorrelation", self.autocorrelation),
-            bool(self.decay),
+            yes("decay", self.decay),
             real("cohort", self.cohort),
         )
 

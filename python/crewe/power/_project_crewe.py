@@ -6,7 +6,6 @@ import math
 from collections.abc import Sequence
 from typing import Any, Literal
 
-import numpy as np
 import pandas as pd
 
 from crewe.exceptions import InputError, fault
@@ -89,7 +88,7 @@ def project_crewe(sizes: Sequence[int] | None = None) -> Comparison:
                 values=[f"{given:g}"],
                 remedy="Leave it out for the mean sizes",
             )
-        choices[f"{len(given)} sizes given, mean {np.mean(given):.2f}"] = given
+        choices[f"sizes given, mean {sum(given) / max(len(given), 1):.2f}"] = given
     trial = []
     for label, size in choices.items():
         families = len(size) if isinstance(size, list) else _FAMILIES

@@ -10,11 +10,12 @@ import pandas as pd
 from crewe.exceptions import InputError, fault
 from crewe.power._again import again, known
 from crewe.power._compare import Comparison, summary
-from crewe.power._quantities import effect_text, label_of, percent
+from crewe.power._quantities import effect_text, label_of, percent, plain
 from crewe.power._result import Power
 from crewe.tables.display import Table
 
 EVERYBODY = "all"
+FIRST = "protocol"
 
 
 def lay_out(
@@ -29,6 +30,14 @@ def lay_out(
             f"a test of {plan.asked['hypothesis']} has no smallest detectable effect",
             remedy="Lay out a plan for a difference",
         )
+    taken = [name for name in subgroups if name == EVERYBODY]
+    if taken or FIRST in stages:
+        raise fault(
+            InputError,
+            f"the name '{EVERYBODY if taken else FIRST}' is taken: it stands for "
+            + ("all participants" if taken else "this answer, the first stage"),
+            remedy="Give it another name",
+        )
     arguments = known(plan, "effect")
     lacking = [
         n for n in ("clusters", "cluster_size", "icc", "r2", "power") if arguments[n] is None
@@ -40,7 +49,7 @@ def lay_out(
             remedy="Solve a plan that is within reach first",
         )
     answers: dict[tuple[str, str], Power] = {}
-    for stage, changes in {"protocol": {}, **stages}.items():
+    for stage, changes in {FIRST: {}, **stages}.items():
         _check(plan, changes, f"the stage '{stage}'")
         arguments = {**arguments, **changes, "effect": None}
         answers[stage, EVERYBODY] = again(plan, arguments)
@@ -79,7 +88,7 @@ def _rows(answers: list[Power]) -> list[list[str]]:
         return "—" if value is None else f"{value:,.{digits}f}"
 
     def share(value: float | None) -> str:
-        return "—" if value is None else f"{value:.4g}"
+        return "—" if value is None else plain(value)
 
     def r2_cluster(answer: Power) -> float | None:
         own: float | None = answer.asked["r2_cluster"]

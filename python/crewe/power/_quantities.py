@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 import numpy as np
 
 from crewe.exceptions import InputError, fault
+from crewe.tables import labels
 
 if TYPE_CHECKING:
     from crewe.power._result import Power
@@ -73,7 +74,7 @@ def effect_text(answer: Power, effect: float | None) -> str:
     if effect is None:
         return "unattainable"
     if answer.scale in _RATIOS:
-        return f"{label_of(answer, 'effect').removeprefix('Effect, ')} {effect:.3g}"
+        return f"{label_of(answer, 'effect').removeprefix('Effect, ')} {plain(effect, 3)}"
     if answer.outcome == "binary":
         return points(effect)
     if answer.outcome == "count":
@@ -82,18 +83,44 @@ def effect_text(answer: Power, effect: float | None) -> str:
 
 
 def signed(value: float) -> str:
-    return f"{value:+.3g}".replace("-", "−")
+    return ("+" if value > 0 else "") + plain(value, 3)
+
+
+def plain(value: float, digits: int = 4) -> str:
+    """Write a number to so many digits, never less than whole: 0.2254, 12,345."""
+    value = float(value) + 0.0
+    # The exponent after rounding: 9999.6 has five digits before the point.
+    exponent = 0 if value == 0 else int(f"{value:.{digits - 1}e}".split("e")[1])
+    return f"{value:,.0f}" if exponent >= digits else f"{value:,.{digits}g}".replace("-", "−")
+
+
+def decimals(difference: float | None, least: int = 1) -> int:
+    """Give the decimals that show a difference to two digits."""
+    if not difference or not math.isfinite(difference):
+        return least
+    return max(least, 1 - math.floor(math.log10(abs(difference))))
 
 
 def real(name: str, value: Any) -> float:
     try:
-        if isinstance(value, str):
+        if isinstance(value, str | bytes | bool | np.bool_):
             raise TypeError
         return float(value)
     except (TypeError, ValueError) as error:
         raise fault(
             InputError, f"{name} must be a number", values=[repr(value)], remedy="Give one number"
         ) from error
+
+
+def yes(name: str, value: Any) -> bool:
+    if isinstance(value, bool | np.bool_):
+        return bool(value)
+    raise fault(
+        InputError,
+        f"{name} must be True or False",
+        values=[repr(value)],
+        remedy="Give one of the two",
+    )
 
 
 def whole(
@@ -111,7 +138,7 @@ def sizes_of(value: Any) -> float | list[int]:
     """Give a mean as a float, a list of sizes as whole numbers."""
     if isinstance(value, str) or np.ndim(value) == 0:
         return real("cluster_size", value)
-    sizes = np.asarray(list(value), dtype=object)
+    sizes = list(value)
     numbers = np.array([real("cluster_size", size) for size in sizes])
     # `not (size >= 0)` is true of NaN as well.
     wrong = [row for row, size in enumerate(numbers) if not (size >= 0 and size == np.floor(size))]
@@ -127,19 +154,50 @@ def sizes_of(value: Any) -> float | list[int]:
 
 
 def points(effect: float | None) -> str:
-    return "unattainable" if effect is None else f"{100 * effect:+.1f} pp".replace("-", "−")
+    if effect is None:
+        return "unattainable"
+    return f"{labels.signed(100 * effect, decimals(100 * effect))} pp"
 
 
 def percent(value: float | None, digits: int = 1) -> str:
-    return "unattainable" if value is None else f"{100 * value:.{digits}f}%"
+    return "unattainable" if value is None else labels.share(value, digits)
+
+
+def chance(value: float | None, digits: int = 1) -> str:
+    """Write a power, which is never certainty, even where its last digits are lost."""
+    return percent(None if value is None else min(value, 1 - 1e-15), digits)
 
 
 def named(option: Any) -> Any:
     """Give a value as it can stand in a frame: a list of sizes by its length and mean."""
-    if option is None or isinstance(option, str) or np.ndim(option) == 0:
+    if option is None or isinstance(option, str | bool | int | float | np.generic):
         return option
+    if np.ndim(option) == 0:
+        return str(option)
+    if len(option) == 0:
+        return "0 sizes"
     return f"{len(option)} sizes, mean {np.mean(option):.2f}"
 
 
 def short(value: Any) -> str:
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
+    if isinstance(value, bool | np.bool_) or not isinstance(value, int | float | np.number):
+        return str(value)
+    return plain(float(value))
+
+
+def cell(answer: Power, name: str, value: Any) -> str:
+    """Write a quantity as it stands in a table of several answers, without its unit."""
+    if isinstance(value, str):
+        return value
+    if value is None or value != value:
+        return "unattainable"
+    if name == "power":
+        return chance(float(value))
+    if name == "clusters":
+        return f"{value:,.0f}"
+    if name == "effect" and answer.scale == "difference":
+        scale = effect_scale(answer)
+        if scale != 1:
+            return labels.signed(scale * value, decimals(scale * value, 2))
+        return ("+" if value > 0 else "") + plain(value)
+    return short(value)

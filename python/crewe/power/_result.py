@@ -16,10 +16,14 @@ from crewe.power._quantities import (
     Outcome,
     Quantity,
     Scale,
+    chance,
+    decimals,
     effect_text,
     percent,
+    plain,
 )
 from crewe.power._words import methods_of, notes_of
+from crewe.tables import labels
 from crewe.tables.display import Table
 from crewe.tables.printable import Printable
 
@@ -157,26 +161,28 @@ class Power(Printable):
     def _cells(self) -> dict[str, str]:
         arms = ""
         if self.clusters_treated is not None:
-            arms = f" ({self.clusters_treated} treated, {self.clusters_control} control)"
+            arms = f" ({self.clusters_treated:,} treated, {self.clusters_control:,} control)"
         rates = ""
-        if self.effect is not None and self.relative is not None:
-            change = f"{100 * self.relative:+.0f}%".replace("-", "−")
-            between = f"{percent(self.baseline)} → {percent(self.treated)}"
+        if self.relative is not None and self.baseline is not None and self.treated is not None:
+            change = f"{labels.signed(100 * self.relative, 0)}%"
+            digits = decimals(100 * (self.treated - self.baseline))
+            between = f"{percent(self.baseline, digits)} → {percent(self.treated, digits)}"
             if self.outcome == "count":
-                between = f"{self.baseline:.4g} → {self.treated:.4g} a member and unit of time"
+                rates = " → ".join(plain(rate) for rate in (self.baseline, self.treated))
+                between = f"{rates} a member and unit of time"
             rates = f" ({between}, {change} of the baseline)"
         deff = "" if self.design_effect is None else f", design effect {self.design_effect:.3f}"
-        size = "unattainable" if self.cluster_size is None else f"{self.cluster_size:.4g}"
-        r2 = "unattainable" if self.r2 is None else f"{self.r2:.4g}"
+        size = "unattainable" if self.cluster_size is None else plain(self.cluster_size)
+        r2 = "unattainable" if self.r2 is None else plain(self.r2)
         between_clusters = self.asked["r2_cluster"]
         return {
             "effect": f"{effect_text(self, self.effect)}{rates}",
             "clusters": "unattainable" if self.clusters is None else f"{self.clusters:,}{arms}",
-            "power": percent(self.power),
-            "icc": ("unattainable" if self.icc is None else f"{self.icc:.4g}") + deff,
+            "power": chance(self.power),
+            "icc": ("unattainable" if self.icc is None else plain(round(self.icc, 9))) + deff,
             "cluster_size": size + (f", CV {self.cv:.2f}" if self.cv > 0 else ""),
             "r2": r2
-            + ("" if between_clusters is None else f", between clusters {between_clusters:.4g}"),
+            + ("" if between_clusters is None else f", between clusters {plain(between_clusters)}"),
         }
 
     def _table(self) -> Table:
@@ -185,7 +191,7 @@ class Power(Printable):
         if self.solved != "r2" and self.r2 == 0 and not self.asked["r2_cluster"]:
             shown.remove("r2")
         if self.asked.get("rate_cv") is not None:
-            cells["icc"] = f"{self.asked['rate_cv']:.4g}"
+            cells["icc"] = plain(self.asked["rate_cv"])
         names = {**LABELS, "effect": "Effect", "clusters": "Clusters", "icc": "ICC"}
         if self.asked.get("rate_cv") is not None:
             names["icc"] = "CV of the clusters' rates"

@@ -12,7 +12,7 @@ from crewe import _core
 from crewe.exceptions import InputError, fault
 from crewe.frames.arguments import checked
 from crewe.power._again import again, known
-from crewe.power._quantities import percent, real
+from crewe.power._quantities import chance, percent, plain, real
 from crewe.power._result import Power
 from crewe.tables.display import Table
 from crewe.tables.printable import Printable
@@ -146,12 +146,12 @@ class Several(Printable):
     def _panels(self) -> list[Table]:
         count = len(self.names)
         rows = [
-            [name, percent(alone), percent(own)]
+            [name, chance(alone), chance(own)]
             for name, alone, own in zip(self.names, self.alone, self.each, strict=True)
         ]
         for number, power in enumerate(self.at_least, start=1):
             label = {1: "any", count: "all"}.get(number, f"at least {number}")
-            rows.append([f"{label} of the {count}", "", percent(power)])
+            rows.append([f"{label} of the {count}", "", chance(power)])
         shared = {
             "none": "each at the whole level",
             "bonferroni": "Bonferroni's shares of the level",
@@ -163,7 +163,7 @@ class Several(Printable):
                 rows=rows,
                 title="Power for several outcomes",
                 notes=[
-                    f"{percent(self.alpha)} level, {shared[self.procedure]}; outcomes correlated {self.correlation:.3g}.",
+                    f"{percent(self.alpha)} level, {shared[self.procedure]}; outcomes correlated {plain(self.correlation, 3)}.",
                 ],
             )
         ]

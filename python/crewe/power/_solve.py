@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from crewe import _core
 from crewe.exceptions import InputError, fault
 from crewe.power._layouts import Layout
-from crewe.power._quantities import Outcome, real, sizes_of, whole
+from crewe.power._quantities import Outcome, real, sizes_of, whole, yes
 from crewe.power._result import Power
 
 # Arguments that are words, yes or no, or objects; all others are numbers.
@@ -18,7 +19,6 @@ _AS_GIVEN = frozenset(
         "direction",
         "distribution",
         "subgroup_level",
-        "interaction",
         "layout",
         "hypothesis",
         "adjustment",
@@ -31,28 +31,19 @@ def solve(outcome: Outcome, arguments: dict[str, Any]) -> Power:
     """Solve a calculation for what is None among its quantities."""
     asked = {name: _read(name, value) for name, value in arguments.items()}
     setting = _setting(asked)
-    quantities = _core.PowerQuantities(
-        asked["effect"],
-        asked["clusters"],
-        asked["power"],
-        asked["icc"],
-        asked["cluster_size"],
-        asked["r2"],
-    )
+    quantities = _quantities(asked)
     sought = _core.PowerEffect(asked["direction"], asked.get("scale", "hazard_ratio"))
     if outcome == "binary":
         answer = _core.power_binary(asked["baseline"], asked["method"], sought, quantities, setting)
     elif outcome == "continuous":
         answer = _core.power_continuous(asked["sd"], sought, quantities, setting)
     elif outcome == "count":
-        rates = _core.PowerRates(
-            asked["baseline"], asked["exposure"], asked["dispersion"], asked["rate_cv"]
-        )
-        answer = _core.power_count(rates, asked["method"], sought, quantities, setting)
+        answer = _core.power_count(_rates(asked), asked["method"], sought, quantities, setting)
     else:
         answer = _core.power_survival(
             asked["baseline"], asked["method"], sought, quantities, setting
         )
+    _finite(answer)
     return Power(
         outcome=outcome,
         allocation=asked["allocation"],
@@ -62,7 +53,62 @@ def solve(outcome: Outcome, arguments: dict[str, Any]) -> Power:
     )
 
 
+def calculation(outcome: Outcome, arguments: dict[str, Any]) -> _core.PowerCalculation:
+    """Give a calculation, which lacks its power alone, to the core as a whole."""
+    asked = {name: _read(name, value) for name, value in arguments.items()}
+    setting, quantities = _setting(asked), _quantities(asked)
+    sought = _core.PowerEffect(None, asked.get("scale", "hazard_ratio"))
+    if outcome == "binary":
+        return _core.PowerCalculation.binary(
+            asked["baseline"], asked["method"], sought, quantities, setting
+        )
+    if outcome == "continuous":
+        return _core.PowerCalculation.continuous(asked["sd"], quantities, setting)
+    if outcome == "count":
+        return _core.PowerCalculation.count(
+            _rates(asked), asked["method"], sought, quantities, setting
+        )
+    return _core.PowerCalculation.survival(asked["baseline"], asked["method"], quantities, setting)
+
+
+def _rates(asked: dict[str, Any]) -> _core.PowerRates:
+    return _core.PowerRates(
+        asked["baseline"], asked["exposure"], asked["dispersion"], asked["rate_cv"]
+    )
+
+
+def _quantities(asked: dict[str, Any]) -> _core.PowerQuantities:
+    return _core.PowerQuantities(
+        asked["effect"],
+        asked["clusters"],
+        asked["power"],
+        asked["icc"],
+        asked["cluster_size"],
+        asked["r2"],
+    )
+
+
+def _finite(answer: _core.PowerAnswer) -> None:
+    """Refuse an answer that is no number: the standard error was nothing, or past all bounds."""
+    found = {
+        name: getattr(answer, name) for name in ("effect", "power", "effective", "ceiling", "error")
+    }
+    wrong = [
+        name for name, value in found.items() if value is not None and not math.isfinite(value)
+    ]
+    if wrong:
+        raise fault(
+            InputError,
+            "the calculation has no number for an answer: its standard error is nought or boundless",
+            values=[f"{name} = {found[name]}" for name in wrong],
+            remedy="Give sizes, variation and level as a trial has them; with an interaction of members "
+            "the ICC must be below 1, since they are compared within clusters",
+        )
+
+
 def _read(name: str, value: Any) -> Any:
+    if name == "interaction":
+        return yes(name, value)
     if value is None or name in _AS_GIVEN:
         return value
     if name == "cluster_size":
@@ -82,19 +128,25 @@ def _setting(asked: dict[str, Any]) -> _core.PowerSetting:
         .lost(asked["attrition"], asked["cluster_attrition"])
         .tested(asked["hypothesis"], asked["margin"])
     )
+    # The level is read where there is no subgroup as well, so that a wrong word is never let by.
+    share = 0.5 if asked["subgroup"] is None else asked["subgroup"]
+    divided = setting.within(share, asked["subgroup_level"], asked["interaction"])
     if asked["subgroup"] is not None:
-        setting = setting.within(asked["subgroup"], asked["subgroup_level"], asked["interaction"])
+        setting = divided
     elif asked["interaction"]:
         raise fault(
             InputError,
             "an interaction is the difference between a subgroup's effect and that of the rest",
             remedy="Give the subgroup's share as subgroup=, or leave interaction out",
         )
-    correlations = asked.get("correlation"), asked.get("cluster_correlation")
-    if correlations != (None, None):
-        own, cluster = correlations
-        own = 0.0 if own is None else own
-        setting = setting.measured(own, own if cluster is None else cluster, asked["adjustment"])
+    if "adjustment" in asked:
+        own, cluster = asked["correlation"], asked["cluster_correlation"]
+        known = 0.0 if own is None else own
+        measured = setting.measured(
+            known, known if cluster is None else cluster, asked["adjustment"]
+        )
+        if (own, cluster) != (None, None):
+            setting = measured
     layout = asked["layout"]
     if layout is None:
         return setting

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from crewe.power._quantities import LABELS, effect_text, percent
+from crewe.power._quantities import LABELS, chance, decimals, effect_text, percent, plain
 
 if TYPE_CHECKING:
     from crewe.power._result import Power
@@ -22,7 +22,7 @@ def methods_of(answer: Power) -> list[str]:
     level = percent(answer.alpha, 0 if abs(100 * answer.alpha % 1) < 1e-9 else 1)
     law = "Normal distribution"
     if answer.distribution == "t":
-        known = "" if answer.df is None else f" ({answer.df:.4g})"
+        known = "" if answer.df is None else f" ({plain(answer.df)})"
         law = f"Noncentral t, degrees of freedom: {_freedom(answer)}{known}"
     hypothesis = answer.asked["hypothesis"]
     if hypothesis == "two-sided":
@@ -79,13 +79,17 @@ def notes_of(answer: Power) -> list[str]:
         fewer = "one cluster" if answer.solved == "clusters" else "one unit a cluster"
         if answer.solved == "clusters" and type(asked["layout"]).__name__ == "Pairs":
             fewer = "one pair"
+        digits = decimals(100 * (answer.power - answer.power_one_fewer), 2)
+        if answer.target is not None:  # on its own side of what was asked for
+            short = decimals(100 * (answer.target - answer.power_one_fewer), 2)
+            digits = min(9, max(digits, short))
         notes.append(
-            f"The power is {percent(answer.power, 2)}; with {fewer} fewer it is "
-            f"{percent(answer.power_one_fewer, 2)}."
+            f"The power is {chance(answer.power, digits)}; with {fewer} fewer it is "
+            f"{chance(answer.power_one_fewer, digits)}."
         )
     if answer.any_icc:
         notes.append(
-            f"Even at an ICC of {answer.icc:.4g} the power is {percent(answer.power)}, above the "
+            f"Even at an ICC of {plain(round(answer.icc or 0.0, 9))} the power is {chance(answer.power)}, above the "
             f"{percent(answer.target)} asked for: any ICC will do."
         )
     elif answer.solved == "icc" and answer.icc is not None and answer.icc < 0:
@@ -96,9 +100,9 @@ def notes_of(answer: Power) -> list[str]:
         treated = answer.allocation * answer.clusters
         if abs(treated - round(treated)) > 1e-6:
             notes.append(
-                f"The share is not rounded: {answer.clusters} clusters count as {treated:.2f} "
-                f"treated and {answer.clusters - treated:.2f} control. The nearest whole split is "
-                f"{answer.clusters_treated} and {answer.clusters_control}."
+                f"The share is not rounded: {answer.clusters:,} clusters count as {treated:,.2f} "
+                f"treated and {answer.clusters - treated:,.2f} control. The nearest whole split is "
+                f"{answer.clusters_treated:,} and {answer.clusters_control:,}."
             )
     if answer.clusters is not None and answer.distribution == "z" and answer.clusters < FEW:
         notes.append(
@@ -109,7 +113,7 @@ def notes_of(answer: Power) -> list[str]:
     if isinstance(listed, list) and answer.clusters is not None and len(listed) != answer.clusters:
         notes.append(
             f"The list has {len(listed)} sizes: their mean and variation stand for all "
-            f"{answer.clusters} clusters."
+            f"{answer.clusters:,} clusters."
         )
     if (
         answer.method == "schoenfeld"

@@ -11,28 +11,19 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from crewe.exceptions import InputError, fault
+from crewe.frames.ids import unnamed
 from crewe.plots import style
-from crewe.report import record
+from crewe.report import gathering, record
 from crewe.report.blocks import Estimand, Part
 from crewe.report.card import design_card
-from crewe.report.document import (
-    Block,
-    Document,
-    Drawing,
-    Facts,
-    Grid,
-    Paragraph,
-    Run,
-    Runs,
-    Section,
-    Subheading,
-)
+from crewe.report.document import Block, Document, Drawing, Grid, Paragraph, Section
+from crewe.report.gathering import Gathered
 from crewe.report.naming import Names
 from crewe.report.pictures import Picture, figure_picture, is_figure, svg_of, svg_picture
 from crewe.report.protection import Guard
 from crewe.report.reading import bare, kinds_of, panels, unsaid, with_minus
 from crewe.report.versions import versions
-from crewe.report.words import markdown, plain, points, runs
+from crewe.report.words import markdown, plain
 from crewe.tables import protocols
 from crewe.tables.display import Table
 from crewe.tables.labels import sentence
@@ -70,15 +61,6 @@ class Held:
     items: Items
 
 
-@dataclass
-class _Part(Section):
-    """A section with what is said of its results elsewhere."""
-
-    methods: list[tuple[str, list[str]]] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
-    warned: list[str] = field(default_factory=list)
-
-
 class Builder:
     """A report while it is built.
 
@@ -105,7 +87,7 @@ class Builder:
         self.guard = guard or Guard()
         self.place = -1
         self.synthetic = synthetic
-        self.sections: list[_Part] = []
+        self.sections: list[Gathered] = []
         self.records: list[dict[str, Any]] = []
         self.estimands: list[dict[str, Any]] = []
         self.held: list[Held] = []
@@ -225,7 +207,7 @@ class Builder:
         if found is not None and notes:
             section.warned += [label for label in labels if label.startswith("Table")]
         else:
-            said = [sentence(self.names.said(note, names)) for note in notes]
+            said = [sentence(self.names.said(unnamed(note), names)) for note in notes]
             section.notes += [f"{place}: {note}" if place else note for note in said]
         self._record(entry, result, section, labels, made_up)
         self._hold(entry, section, kinds_of(result), place)
@@ -241,9 +223,9 @@ class Builder:
 
     # -- sections --------------------------------------------------------------------------
 
-    def _section(self, heading: str) -> _Part:
+    def _section(self, heading: str) -> Gathered:
         if heading or not self.sections:
-            self.sections.append(_Part(clean(heading), self._slug(heading or "summary")))
+            self.sections.append(Gathered(clean(heading), self._slug(heading or "summary")))
         return self.sections[-1]
 
     def _slug(self, heading: str) -> str:
@@ -275,14 +257,14 @@ class Builder:
 
     def _tables(
         self,
-        section: _Part,
+        section: Gathered,
         entry: Entry,
         result: Any,
         found: Sequence[Block | Sheet],
         notes: Sequence[str],
         names: Mapping[str, str],
     ) -> list[str]:
-        others = [sentence(note) for note in unsaid(notes, found, result)]
+        others = [sentence(unnamed(note)) for note in unsaid(notes, found, result)]
         methods = {bare(one) for one in protocols.methods(result)}
         title, labels = entry.caption, []
         last = max((i for i, one in enumerate(found) if isinstance(one, Sheet)), default=-1)
@@ -292,9 +274,13 @@ class Builder:
                 continue
             # What the methods say is not said again under every table.
             own = [note for note in one.notes if bare(note) not in methods]
-            own += others if i == last else []
+            own = [*map(unnamed, own), *(others if i == last else [])]
+            written = one.title
             one = self.names.sheet(replace(one, notes=tuple(map(clean, own))), names)
-            shown = clean(title) or one.title or section.heading
+            # The words of whoever gave a table its title are nobody's names.
+            theirs = result.title if isinstance(result, ModelTable) else ""
+            of_its_own = written if theirs and written.startswith(theirs) else one.title
+            shown = clean(title) or of_its_own[:1].upper() + of_its_own[1:] or section.heading
             title = ""
             self.tables += 1
             section.blocks.append(Grid(self.tables, with_minus(replace(one, title=shown))))
@@ -310,7 +296,7 @@ class Builder:
 
     def _draw(
         self,
-        section: _Part,
+        section: Gathered,
         entry: Entry,
         result: Any,
         made_up: bool,
@@ -335,7 +321,7 @@ class Builder:
             # A notebook shows every figure that is left open.
             plt.close(made)
 
-    def _figure(self, section: _Part, picture: Picture, caption: str, alt: str) -> None:
+    def _figure(self, section: Gathered, picture: Picture, caption: str, alt: str) -> None:
         alt = alt or picture.alt
         if not (caption or alt):
             raise fault(
@@ -354,7 +340,7 @@ class Builder:
     # -- numbers ---------------------------------------------------------------------------
 
     def _record(
-        self, entry: Entry, result: Any, section: _Part, labels: Sequence[str], made_up: bool
+        self, entry: Entry, result: Any, section: Gathered, labels: Sequence[str], made_up: bool
     ) -> None:
         for one in record.records(result):
             one["synthetic"] = one["synthetic"] or made_up
@@ -392,9 +378,9 @@ class Builder:
         ]
         for heading, slug, blocks in (
             ("Disclosure control", "disclosure-control", self.guard.said()),
-            ("Notes and warnings", "notes", self._notes()),
-            ("Methods and definitions", "methods", self._methods()),
-            ("Software", "software", _software(software)),
+            ("Notes and warnings", "notes", gathering.notes(self.sections)),
+            ("Methods and definitions", "methods", gathering.methods(self.sections)),
+            ("Software", "software", gathering.software_used(software)),
         ):
             if blocks:
                 sections.append(Section(heading, slug, blocks))
@@ -409,65 +395,3 @@ class Builder:
             software=software,
             results={"estimands": self.estimands, "results": self.records},
         )
-
-    def _notes(self) -> list[Block]:
-        """Point to the tables that warnings stand under, and give those that stand under none."""
-        rows: list[tuple[Runs, tuple[Runs, ...]]] = []
-        for section in self.sections:
-            if not (section.warned or section.notes):
-                continue
-            words: list[Run] = [Run(section.heading or "Summary", link=f"#{section.slug}")]
-            places = list(dict.fromkeys(section.warned))
-            for i, place in enumerate(places):
-                joint = ": under " if i == 0 else " and " if i == len(places) - 1 else ", "
-                link = f"#{place.lower().replace(' ', '-')}"
-                words += [Run(joint), Run(place, link=link)]
-            words.append(Run("."))
-            own = tuple(plain(note) for note in dict.fromkeys(section.notes))
-            rows.append((tuple(words), own))
-        if not rows:
-            return []
-        listing = points([])
-        return [
-            Paragraph(plain("What the results themselves warn of, and where it stands.")),
-            replace(listing, items=tuple(rows)),
-        ]
-
-    def _methods(self) -> list[Block]:
-        """Group the sentences by section; a result that says nothing new is left out.
-
-        Of one that differs from an earlier one in a sentence or two only these are said.
-        """
-        said: list[tuple[str, list[str]]] = []
-        blocks: list[Block] = []
-        for section in self.sections:
-            fresh: list[Block] = []
-            for place, sentences in section.methods:
-                own = list(dict.fromkeys(sentences))
-                new = [one for one in own if not any(one in others for _, others in said)]
-                if not new:
-                    continue
-                like, theirs = max(
-                    said, key=lambda other: len(set(own) & set(other[1])), default=("", [])
-                )
-                shared = [one for one in own if one in theirs]
-                short = len(shared) > 1 and len(new) + len(shared) == len(own)
-                shown = [*new, f"Otherwise as {like}."] if short else own
-                said.append((place, own))
-                first = (Run(f"{place}.", bold=True), Run(" ")) if place else ()
-                words = runs(" ".join(shown), links=False)
-                fresh.append(Paragraph((*first, *words)))
-            if fresh:
-                blocks += [Subheading(plain(section.heading or "Summary")), *fresh]
-        return blocks
-
-
-def _software(software: Mapping[str, str]) -> list[Block]:
-    return [
-        Paragraph(
-            plain(
-                "The versions that made this report. The arithmetic of crewe is done in its Rust core."
-            )
-        ),
-        Facts(tuple((name, plain(version)) for name, version in software.items()), "versions"),
-    ]

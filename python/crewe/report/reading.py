@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import datetime
-from collections.abc import Mapping, Sequence
+import numbers
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from crewe.exceptions import InputError, fault
 from crewe.report import foreign
 from crewe.report.document import Block, texts
 from crewe.tables import protocols
@@ -35,6 +36,13 @@ def panels(result: Any) -> list[Block | Table | Sheet] | None:
         return list(result._panels())
     own = getattr(result, "_repr_html_", None)
     columns = isinstance(result, Mapping) and not callable(own)
+    if columns and not all(map(_is_column, result.values())):
+        raise fault(
+            InputError,
+            "a mapping of results is no table",
+            values=[str(name) for name in result],
+            remedy="Add them one after the other, or put models side by side with cw.table",
+        )
     if protocols.is_frame(result) or columns:
         return [_frame_table(protocols.rows(result))]
     if callable(own):
@@ -64,12 +72,17 @@ def _frame_table(rows: list[dict[str, Any]]) -> Table:
     return Table(heads, cells, digits=3)
 
 
+def _is_column(values: Any) -> bool:
+    return isinstance(values, Iterable) and not hasattr(values, "tidy")
+
+
 def _plain_number(value: Any) -> Any:
     """Give a value as a cell; whole numbers stay numbers, for they may be counts."""
     if hasattr(value, "item"):
         value = value.item()
-    if isinstance(value, datetime.date):
-        return value.isoformat()
+    if value is not None and not isinstance(value, str | numbers.Real):
+        # Dates, and what else has no number: missing where it is not equal to itself.
+        return "–" if value != value else getattr(value, "isoformat", value.__str__)()
     return value if isinstance(value, int) and not isinstance(value, bool) else number(value, 3)
 
 

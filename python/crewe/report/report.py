@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from crewe.disclosure import Rule
-from crewe.exceptions import InputError, fault
+from crewe.exceptions import InputError, fault, said
 from crewe.files.writing import as_path, encoded, write
 from crewe.frames.arguments import check_methods
 from crewe.plots import style
@@ -80,9 +80,12 @@ class Report:
         labels: Mapping[str, str] | None = None,
         disclosure: Rule | None = None,
     ) -> None:
-        if not str(title).strip():
+        if not isinstance(title, str) or not title.strip():
             raise fault(
-                InputError, "a report needs a title", remedy="Write Report('What it is about')"
+                InputError,
+                "a report needs a title",
+                values=[] if isinstance(title, str) else [said(title)],
+                remedy="Write Report('What it is about')",
             )
         self.title = str(title)
         self.subtitle = str(subtitle)
@@ -152,6 +155,12 @@ class Report:
             Where the object is nothing that can be shown, for a data frame of real data that holds identifiers which
             `ids=` does not name, and for an unknown estimand or item.
         """
+        if result is None:
+            raise fault(
+                InputError,
+                "there is nothing to add: the result is None",
+                remedy="Give a result; words alone are added by add_text",
+            )
         if is_figure(result):
             return self.add_figure(
                 result,

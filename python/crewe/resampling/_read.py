@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from crewe import _core
 from crewe.design.assignment import Assignment
@@ -17,21 +15,10 @@ from crewe.formula.design import Design
 from crewe.frames.source import Source
 from crewe.models.arm import beside_arm
 from crewe.models.request import read
-from crewe.resampling._result import Floats
+from crewe.resampling._model import beside_the_arm, of_times
+from crewe.resampling._rows import Floats, Rows
 
 LEFT_OUT = 255
-
-
-@dataclass
-class Rows:
-    """What a built-in statistic is computed from, by row of the data."""
-
-    name: str
-    statistic: str
-    values: Floats
-    unit: NDArray[np.uint32]
-    covariates: Floats | None
-    notes: list[str]
 
 
 def rows_of(
@@ -63,9 +50,8 @@ def rows_of(
     if not isinstance(statistic, OLS):
         raise fault(
             InputError,
-            f"a randomisation test of a {type(statistic).__name__} is not there yet",
-            remedy="Use a fit of cw.ols, a formula, or a function of (frame, arm) that fits the "
-            "model and returns its coefficient",
+            f"a {type(statistic).__name__} is tested on its own rows, and other data came beside it",
+            remedy="Leave the data out: cw.randomisation_test(fit, design=assignment)",
         )
     built = statistic._needs_data()
     if built.design is None:
@@ -81,22 +67,8 @@ def rows_of(
 def _of_formula(formula: str, source: Source, assignment: Assignment, strata_terms: bool) -> Rows:
     left, right = parsing.parse(formula)
     if left.replace(" ", "").startswith("Surv("):
-        raise fault(
-            InputError,
-            "survival times are not tested here yet: an additive effect is no effect on them",
-            remedy="Give a function of (frame, arm) that returns, for instance, the log hazard "
-            "ratio of cw.coxph",
-        )
-    terms = [term.strip() for term in right.split("+")]
-    known: str = assignment._arm_column or "arm"
-    if known not in terms and "arm" not in terms:
-        raise fault(
-            InputError,
-            "the formula does not name the arm",
-            values=terms,
-            remedy=f"Write it as one of the terms: '{left} ~ {known}'",
-        )
-    plain = len(terms) == 1
+        return of_times(formula, source, assignment, strata_terms)
+    plain = beside_the_arm(left, right, assignment) == 0
     asked = read(source, right, design=assignment, strata_terms=strata_terms and not plain)
     built = asked.model(parsing.variables(left)).design
     y = designs.left_values(left, built.columns)

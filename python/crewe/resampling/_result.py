@@ -21,6 +21,8 @@ NAMES = {
     "difference_in_means": "difference in means",
     "difference_in_unit_means": "difference in means of units",
     "adjusted": "adjusted difference",
+    "rank_sum": "rank sum",
+    "stratified_rank_sum": "rank sum within strata",
 }
 
 
@@ -45,6 +47,8 @@ class Comparison:
         Mean and standard deviation of the statistic over the assignments.
     distribution : array
         The statistic of every assignment.
+    p_adjusted : float or None
+        With several arms, the p-value of the largest statistic of all (max T).
     """
 
     arm: str
@@ -57,6 +61,7 @@ class Comparison:
     null_mean: float
     null_sd: float
     distribution: Floats = field(repr=False)
+    p_adjusted: float | None = None
 
 
 @dataclass(repr=False)
@@ -80,8 +85,11 @@ class RandomisationTest(Result):
         The seed of the draws, where it is a number.
     means : dict
         The mean of every arm, for differences in means.
+    effects : str
+        What estimates and intervals are: effects on the outcome, log odds ratios, log hazard ratios.
     omnibus : tuple of float or None
-        With more than two arms, the sum of squares between the arms and its p-value.
+        With more than two arms, what tests them all at once, and its p-value: the sum of squares between
+        their means, or the quadratic form of a model's score.
     """
 
     outcome: str = ""
@@ -99,6 +107,7 @@ class RandomisationTest(Result):
     omnibus: tuple[float, float] | None = None
     procedure: str = ""
     units: str = "units"
+    effects: str = "effects"
 
     @property
     def _first(self) -> Comparison:
@@ -175,6 +184,8 @@ class RandomisationTest(Result):
                     "conf_high": high,
                 }
             )
+            if comparison.p_adjusted is not None:
+                rows[-1]["p_adjusted"] = comparison.p_adjusted
         return rows
 
     def methods(self) -> list[str]:
@@ -192,11 +203,17 @@ class RandomisationTest(Result):
         ]
         if any(comparison.conf_int is not None for comparison in self.comparisons):
             said.append(
-                "The interval holds the effects, the same for every row, that neither one-sided "
-                "test rejects."
-                if self.alternative == "two-sided"
-                else "The interval holds the effects, the same for every row, that the test does "
-                "not reject."
+                f"The interval holds the {self.effects}, the same for every row, that "
+                + (
+                    "neither one-sided test rejects."
+                    if self.alternative == "two-sided"
+                    else "the test does not reject."
+                )
+            )
+        if any(comparison.p_adjusted is not None for comparison in self.comparisons):
+            said.append(
+                "Adjusted p-values are of the largest statistic of all arms (single-step max T of "
+                "Westfall and Young 1993)."
             )
         return said
 
@@ -215,10 +232,19 @@ class RandomisationTest(Result):
                     p_value(comparison.p_value),
                 ]
             )
+            if comparison.p_adjusted is not None:
+                rows[-1].append(p_value(comparison.p_adjusted))
         if self.omnibus is not None:
             statistic, p = self.omnibus
             rows.append(
-                ["all arms (squares between)", "", "", number(statistic, 3), "", p_value(p)]
+                [
+                    f"all arms ({'squares between' if self.means else 'together'})",
+                    "",
+                    "",
+                    number(statistic, 3),
+                    "",
+                    p_value(p),
+                ]
             )
         header = [
             "",
@@ -228,8 +254,13 @@ class RandomisationTest(Result):
             "null mean (SD)",
             "p",
         ]
+        if len(rows[0]) > len(header):
+            header.append("adjusted p")
+            rows = [[*row, ""][: len(header)] for row in rows]
         title = self._titled(f"Randomisation test: {self.outcome or 'statistic'}, {self._what}")
-        return Table(header, rows, title, [*self.methods(), *self.notes])
+        return Table(
+            header, rows, title, [*self.methods(), *(f"Note: {note}." for note in self.notes)]
+        )
 
     def plot(self, arm: str | None = None, *, bins: int = 41, ax: Any = None) -> Any:
         """Draw the null distribution with the observed statistic.
@@ -255,6 +286,7 @@ class RandomisationTest(Result):
                     InputError,
                     f"there is no comparison of '{arm}'",
                     values=[comparison.arm for comparison in self.comparisons],
+                    remedy="Name an arm that is compared",
                 )
             shown = found[0]
         if not 1 <= bins <= 10_000:

@@ -21,16 +21,18 @@ from crewe.ledger.ledger import Ledger
 from crewe.models.trial import refuse_too_few
 from crewe.resampling._function import by_function
 from crewe.resampling._ledger import of_ledger
-from crewe.resampling._read import Rows, missing, rows_of
+from crewe.resampling._model import is_fit, of_fit
+from crewe.resampling._read import missing, rows_of
 from crewe.resampling._result import Comparison, RandomisationTest
+from crewe.resampling._rows import Rows
 from crewe.tables.wording import carry
 
 
 @checked
 def randomisation_test(
     statistic: Any,
-    data: Any,
-    design: Any,
+    data: Any = None,
+    design: Any = None,
     *,
     outcome: str | None = None,
     draws: int = 9_999,
@@ -38,7 +40,8 @@ def randomisation_test(
     alternative: str = "two-sided",
     level: float = 0.95,
     interval: bool = True,
-    studentised: bool = False,
+    studentised: bool | None = None,
+    residuals: str = "null",
     weights: str = "auto",
     compared: Sequence[bool] | None = None,
     strata_terms: bool = True,
@@ -57,16 +60,22 @@ def randomisation_test(
     Parameters
     ----------
     statistic : str, fit or callable
+        - a fit of :func:`crewe.ols`, :func:`crewe.logit`, :func:`crewe.probit` or
+          :func:`crewe.coxph`, without data: the arm in that model, on its own rows. It has to know
+          its units: fit it with ``design=assignment``, or with their column as ``cluster=``;
         - ``"score ~ arm"``: the difference in means between the arms over all rows;
         - ``"score ~ arm + history"``: the coefficient of the arm in that linear model, with terms
           for the strata (two arms);
-        - ``"difference_in_means"`` (over rows, such as children) or
-          ``"difference_in_unit_means"`` (over families' own means), with `outcome=`;
-        - a fit of :func:`crewe.ols`: its coefficient of the arm;
+        - ``"Surv(days, closed) ~ arm"``: the log-rank score, in the strata of ``+ strata(office)``;
+          with covariates the score of the arm in that Cox model;
+        - ``"difference_in_means"`` (over rows, such as children), ``"difference_in_unit_means"``
+          (over families' own means), ``"rank_sum"`` or, within the trial's strata,
+          ``"stratified_rank_sum"``, with `outcome=`;
         - a function of (frame, arm): `frame` is `data` itself, `arm` an array of the arms' names,
           one a row. It returns a number; larger ones speak for larger outcomes.
-    data : data frame
-        The rows of the analysis, in any order. Units without rows are drawn again all the same.
+    data : data frame, optional
+        The rows of the analysis, in any order; a fit has its own. Units without rows are drawn
+        again all the same.
     design : Assignment or Ledger
         What ``design.assign(frame)`` or ``design.observe(frame, arm=...)`` returned, or a closed
         ledger: its arrivals are drawn again in their order, those that came while an arm was full
@@ -84,10 +93,13 @@ def randomisation_test(
         Of the interval.
     interval : bool
         Whether to invert the test into an interval (two arms; not for a function).
-    studentised : bool
-        Whether differences in means are divided by their standard error, taken over units. The test
-        then also holds, in large trials, for no effect on average (Wu and Ding 2021,
-        doi:10.1080/01621459.2020.1750415).
+    studentised : bool, optional
+        Whether the statistic is divided by its standard error, taken over units; by default where a
+        model is tested. The test then also holds, in large trials, for no effect on average (Wu and
+        Ding 2021, doi:10.1080/01621459.2020.1750415).
+    residuals : {"null", "unrestricted"}
+        The residuals of a studentised model's standard error: those of the model without the arm,
+        or with the redrawn arm (least squares of two arms).
     weights : {"auto", "equal", "inverse_probability"}
         How units count in a difference in means; `"auto"`: by the inverse of their probability of
         the arm (Hájek) where the chances differ between units.
@@ -125,6 +137,13 @@ def randomisation_test(
     outcomes less e in the treated rows show no effect; for differences in means and coefficients
     its limits are found exactly.
 
+    In a model the arm's score :math:`U = z'e`, with e the score residuals of the model fitted
+    without the arm, stands over the root of :math:`G/(G-1) \sum_g u_g^2`, where :math:`u_g` is the
+    part of unit g in the efficient score (CR1). An interval holds the log odds ratios or log hazard
+    ratios that, given to the treated rows as an offset, are not rejected: it stands on the model,
+    while the p-value does not. With several arms :math:`p` is also adjusted by the largest
+    statistic of all (`p_adjusted`, single-step max T of Westfall and Young 1993).
+
     Examples
     --------
     >>> import crewe as cw, pandas as pd
@@ -136,6 +155,13 @@ def randomisation_test(
     (True, 20)
     >>> bool(0 < test.p_value <= 1)
     True
+
+    A model is tested on its own rows:
+
+    >>> fit = cw.ols("score ~ arm", rows, design=trial)
+    >>> model = cw.randomisation_test(fit, design=trial)
+    >>> model.exact, bool(abs(model.estimate - test.estimate) < 1e-12)
+    (True, True)
     """
     try:
         seed = read_seed(seed)
@@ -155,44 +181,70 @@ def randomisation_test(
     if not isinstance(design, Assignment):
         raise fault(
             DesignError,
-            f"the third argument must be an assignment or a ledger, not a {type(design).__name__}",
+            "which trial is tested is missing"
+            if design is None
+            else f"design= must be an assignment or a ledger, not a {type(design).__name__}",
             remedy="Pass what design.assign(frame) or design.observe(frame, arm=...) returned",
         )
     _core.check_word("weights", str(weights))
     draws = count(draws, "draws")
-    source = Source(data)
-    synthetic = synthetic or source.synthetic
     options = _core.RandomisationOptions(draws, seed, alternative, level, interval, weights)
-    if callable(statistic) and not isinstance(statistic, str):
-        if studentised or compared is not None:
-            raise fault(
-                InputError,
-                "studentised= and compared= are for the statistics that crewe computes",
-                remedy="Do in the function what they would do; of a ledger in which an arm was full, "
-                "pass ledger.assignment()",
-            )
-        joined = design.check(source)
-        _refuse_few(design, joined.unit)
-        called = str(getattr(statistic, "__name__", "statistic"))
-        test = by_function(statistic, data, source, design, options, progress, executor)
-        test.outcome, test.statistic_name = outcome or called, called
+    _core.check_word("residuals", str(residuals))
+    if data is None and not callable(statistic):
+        _refuse_executor(executor)
+        rows, kind = _own_rows(statistic, design), statistic.implementation
+        synthetic = synthetic or statistic.synthetic
     else:
-        if executor is not None:
-            raise fault(
-                InputError,
-                "executor= is for a function of your own",
-                remedy="Leave it out: what crewe computes is done by this process's threads, faster than the "
-                "draws could be sent",
-            )
+        source = Source(data)
+        synthetic, kind = synthetic or source.synthetic, kind_of(source)
+        if callable(statistic) and not isinstance(statistic, str):
+            if studentised or compared is not None:
+                raise fault(
+                    InputError,
+                    "studentised= and compared= are for the statistics that crewe computes",
+                    remedy="Do in the function what they would do; of a ledger in which an arm was "
+                    "full, pass ledger.assignment()",
+                )
+            joined = design.check(source)
+            _refuse_few(design, joined.unit)
+            called = str(getattr(statistic, "__name__", "statistic"))
+            test = by_function(statistic, data, source, design, options, progress, executor)
+            test.outcome, test.statistic_name = outcome or called, called
+            return _said(test, design, noted, synthetic)
+        _refuse_executor(executor)
         rows = rows_of(statistic, source, design, outcome, strata_terms)
         if studentised and rows.covariates is not None:
-            raise fault(
-                InputError,
-                "the coefficient of a model cannot be studentised yet",
-                remedy="Leave out the covariates, or leave out studentised=True",
-            )
-        test = _built_in(rows, design, options, studentised, compared)
-        test.implementation = kind_of(source)
+            rows.model = _core.ArmModel.linear(rows.covariates, None)
+    test = _built_in(rows, design, options, studentised, residuals, compared)
+    test.implementation = kind
+    return _said(test, design, noted, synthetic)
+
+
+def _refuse_executor(executor: object) -> None:
+    if executor is not None:
+        raise fault(
+            InputError,
+            "executor= is for a function of your own",
+            remedy="Leave it out: what crewe computes is done by this process's threads, faster than the "
+            "draws could be sent",
+        )
+
+
+def _own_rows(statistic: Any, design: Assignment) -> Rows:
+    """Read the rows that a fit has."""
+    if not is_fit(statistic):
+        raise fault(
+            InputError,
+            f"a {type(statistic).__name__} has no rows of its own to be tested on",
+            remedy="Pass the data second, or a fit of cw.ols, cw.logit, cw.probit or cw.coxph",
+        )
+    return of_fit(statistic, design)
+
+
+def _said(
+    test: RandomisationTest, design: Assignment, noted: list[str], synthetic: bool
+) -> RandomisationTest:
+    """Give the result with what the trial is called."""
     test.notes += noted
     test.synthetic = synthetic
     test.reference = design.arms[0]
@@ -212,9 +264,11 @@ def _built_in(
     rows: Rows,
     assignment: Assignment,
     options: _core.RandomisationOptions,
-    studentised: bool,
+    studentised: bool | None,
+    residuals: str,
     compared: Sequence[bool] | None,
 ) -> RandomisationTest:
+    studentised = rows.model is not None if studentised is None else studentised
     mask = None if compared is None else [bool(part) for part in compared]
     seen = ~np.isnan(rows.values)
     if mask is not None and len(mask) == len(assignment):
@@ -224,7 +278,9 @@ def _built_in(
         assignment.design._core(),
         assignment._core,
         _core.Outcomes(rows.name, rows.values, rows.unit, assignment._units(), mask),
-        _core.Statistic(rows.statistic, studentised, rows.covariates),
+        _core.Statistic(rows.statistic, studentised, rows.covariates)
+        if rows.model is None
+        else _core.Statistic.of_model(rows.model, studentised, residuals),
         options,
     )
     comparisons = [
@@ -233,6 +289,7 @@ def _built_in(
             estimate=c.estimate,
             statistic=c.statistic,
             p_value=c.p_value,
+            p_adjusted=c.p_adjusted,
             p_lower=c.p_lower,
             p_upper=c.p_upper,
             conf_int=c.interval,
@@ -242,6 +299,10 @@ def _built_in(
         )
         for c in found.comparisons
     ]
+    if len(comparisons) > 1:
+        # One step from no effect is what the core has of several arms; the fit knows them.
+        for comparison, estimate in zip(comparisons, rows.estimates or (), strict=False):
+            comparison.estimate = estimate
     notes = [*rows.notes, *missing(rows, assignment, mask), *found.notes]
     return RandomisationTest(
         options.level,
@@ -258,4 +319,5 @@ def _built_in(
         weighted=found.weighted,
         means=dict(zip(assignment.arms, found.means, strict=False)),
         omnibus=found.omnibus,
+        effects=rows.effects,
     )

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from crewe import _core
 from crewe.frames.arguments import checked
 from crewe.frames.source import build, numbers
+from crewe.models.grouped import each
 from crewe.models.linear import rows_of_the_data
-from crewe.models.request import each
 from crewe.survival._risk_counts import risk_counts, risk_written
 from crewe.survival._surv import grouped, need_text
 from crewe.tables.counts import Count, Relation, Told, cell, counted

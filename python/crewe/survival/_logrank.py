@@ -12,9 +12,10 @@ from crewe import _core
 from crewe.exceptions import InputError, fault
 from crewe.frames.arguments import checked
 from crewe.frames.source import build
+from crewe.models.grouped import each
 from crewe.models.linear import rows_of_the_data
-from crewe.models.request import each
 from crewe.survival._surv import equals, grouped, need_text
+from crewe.tables.counts import Relation, Told, cell, counted
 from crewe.tables.display import Table, number
 from crewe.tables.printable import Printable
 from crewe.tables.wording import carry, worded
@@ -51,6 +52,7 @@ class LogRank(Printable):
     stratified: bool = False
     synthetic: bool = False
     implementation: Any = field(default=None, repr=False)
+    event_name: str = field(default="event", repr=False)
 
     def tidy(self) -> Any:
         """Give one row a group: `term, n, observed, expected`, and the test in every row."""
@@ -71,19 +73,29 @@ class LogRank(Printable):
 
     def summary(self) -> Table:
         """Give the printed table."""
-        rows = [
-            [worded(group), f"{n:,}", f"{o:g}", number(float(e), 1)]
-            for group, n, o, e in zip(
-                self.groups, self.n, self.observed, self.expected, strict=True
-            )
+        relations: list[Relation] = []
+        sizes, had = [], []
+        for group, n, events in zip(self.groups, self.n, self.observed, strict=True):
+            at = {self.by: group}
+            sizes.append(counted(n, at))
+            had.append(counted(round(float(events)), {**at, self.event_name: "1"}))
+            others = counted(n - had[-1].value, {**at, self.event_name: "0"})
+            relations.append(Relation(sizes[-1], (had[-1], others)))
+        # The numbers expected add up to those observed, so any of them may give the others away.
+        given = (*sizes, *had)
+        rows: list[list[Any]] = [
+            [worded(group), cell(size), cell(events), cell(Told(number(float(e), 1), given))]
+            for group, size, events, e in zip(self.groups, sizes, had, self.expected, strict=True)
         ]
-        test = f"Chi-squared {self.statistic:.2f} on {self.df} df, {equals(self.p_value)}."
+        said = f"{self.statistic:.2f} on {self.df} df, {equals(self.p_value)}"
+        test = cell(Told(said, given), form="Chi-squared {}.")
         title = "Log-rank test" + (", stratified" if self.stratified else "")
         return Table(
             [self.by, "rows", "events", "expected"],
             rows,
             title=title + (" (SYNTHETIC data)" if self.synthetic else ""),
             notes=[test, *[f"Note: {note}." for note in self.notes]],
+            relations=relations,
         )
 
     def methods(self) -> list[str]:
@@ -191,5 +203,6 @@ def logrank(
         stratified=read.strata is not None,
         synthetic=synthetic or read.synthetic,
         implementation=read.implementation,
+        event_name=read.surv.event_name,
     )
     return carry(made, read.words)

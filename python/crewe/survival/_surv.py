@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -185,6 +185,10 @@ def _plain(expression: str) -> str:
     return expression if expression.isidentifier() else f"I({expression})"
 
 
+# What stands inside `strata(...)`: names, those in backticks with any signs.
+_INSIDE = r"((?:[^()`]|`[^`]*`)*)"
+
+
 def sides(formula: str) -> Sides:
     """Split `Surv(time, event) ~ right`."""
     left, right = parsing.parse(formula)
@@ -203,13 +207,13 @@ def sides(formula: str) -> Sides:
             remedy="Write the left-hand side as Surv(days, event)",
         )
     strata: list[str] = []
-    for inside in re.findall(r"strata\(([^()]*)\)", right):
+    for inside in re.findall(rf"strata\({_INSIDE}\)", right):
         strata += [unquoted(name) for name in split(inside, ",")]
-    right = re.sub(r"\s*\+?\s*strata\([^()]*\)", "", right).strip().removeprefix("+").strip()
+    right = re.sub(rf"\s*\+?\s*strata\({_INSIDE}\)", "", right).strip().removeprefix("+").strip()
     return Sides(arguments[0], arguments[1], right or "1", strata)
 
 
-def layers_of(strata: Any) -> list[str]:
+def layers_of(strata: Any, known: Collection[str] = ()) -> list[str]:
     """Read `strata=` beside a formula: the name of a column, or several."""
     if strata is None:
         return []
@@ -221,7 +225,7 @@ def layers_of(strata: Any) -> list[str]:
             column="strata",
             remedy="Write strata='office', or a list of columns",
         )
-    return [unquoted(name) for name in named]
+    return [unquoted(name, known) for name in named]
 
 
 def refuse_missing_times(source: Source, parts: Sides, rows: NDArray[np.int64]) -> None:
@@ -279,7 +283,12 @@ def array_codes(values: Any, n: int, name: str) -> tuple[Codes, list[str]]:
     """Code groups that come as an array."""
     columns = Source(pd.DataFrame({name: np.asarray(values)})).columns([name])
     if columns.n != n:
-        raise fault(InputError, f"{columns.n} values of {name} for {n} rows", column=name)
+        raise fault(
+            InputError,
+            f"{columns.n} values of {name} for {n} rows",
+            column=name,
+            remedy="Pass one for each row",
+        )
     gone = np.flatnonzero(columns[name].missing)
     if len(gone):
         raise fault(
@@ -388,12 +397,13 @@ def grouped(
     gone = {name: column.missing for name, column in columns.items()}
     gone[surv.event_name] = np.isnan(surv.event) | gone.get(surv.event_name, False)
     gone |= {name: codes < 0 for name, (_, codes) in zip(by, arms, strict=True)}
-    layers_by = parts.strata + layers_of(strata)
+    layers_by = parts.strata + layers_of(strata, source.names)
     gone |= {name: source.column(name).missing for name in layers_by}
     weight = None
     if isinstance(weights, str):
-        weight = numeric(source, unquoted(weights))
-        gone[unquoted(weights)] = np.isnan(weight)
+        named = unquoted(weights, source.names)
+        weight = numeric(source, named)
+        gone[named] = np.isnan(weight)
     kept, dropped = asked.kept(gone, arms[0] if len(arms) == 1 else None)
     if not kept.any():
         raise fault(

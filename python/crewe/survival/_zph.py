@@ -17,6 +17,14 @@ from crewe.tables.printable import Printable
 Floats = NDArray[np.float64]
 
 
+_SCALES = {
+    "km": "time as the Kaplan-Meier estimate has it",
+    "rank": "time as ranks",
+    "identity": "time as it is",
+    "log": "time as its logarithm",
+}
+
+
 @dataclass(repr=False)
 class ProportionalHazards(Printable):
     """Tests of proportional hazards; made by :meth:`CoxPH.zph`.
@@ -92,7 +100,7 @@ class ProportionalHazards(Printable):
         return Table(
             ["term", "chi-squared", "df", "p"],
             rows,
-            title=f"Proportional hazards, time as {self.transform}",
+            title=f"Test of proportional hazards, {_SCALES.get(self.transform, self.transform)}",
             notes=[f"Note: {note}." for note in self.notes],
         )
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from crewe.exceptions import InputError, fault
+from crewe.tables.labels import share
 
 At = tuple[tuple[str, str], ...]
 """Dimensions and levels, sorted; a dimension that is not named is summed over."""
@@ -164,7 +165,7 @@ def cell(*parts: Part, form: str = "") -> Counted:
 
 def share_of(count: int, total: int) -> str:
     """Write a share, a dash where there is nothing to share."""
-    return "–" if total == 0 else f"{100 * count / total:.1f}%"
+    return "–" if total == 0 else share(count / total)
 
 
 def counts_in(part: Part) -> tuple[Count, ...]:

@@ -13,7 +13,7 @@ from crewe.tables.sheet import Cell, Sheet, Stacked, clean, minus
 
 
 def number(value: Any, digits: int = 4) -> str:
-    """Print a number to `digits` decimals, small ones in scientific notation; text as it is."""
+    """Print a number to `digits` decimals, small ones to two digits; text as it is."""
     if value is None:
         return ""
     if isinstance(value, bool):
@@ -28,7 +28,9 @@ def number(value: Any, digits: int = 4) -> str:
     if math.isinf(value):
         return "∞" if value > 0 else "−∞"
     if value != 0 and abs(value) < 10**-digits:
-        return f"{value:.1e}"
+        # Readers of reports count noughts rather than powers, up to a millionth.
+        first = -math.floor(math.log10(abs(value)))
+        return f"{value:.{first + 1}f}" if first <= 6 else f"{value:.1e}"
     if abs(value) >= 1e6:
         return f"{value:,.0f}"
     return f"{value:.{digits}f}"

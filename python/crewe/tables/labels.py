@@ -101,6 +101,11 @@ def signed(value: float, digits: int = 1) -> str:
     return f"{'+' if value > 0 else MINUS}{text}"
 
 
+def named(names: Sequence[str] | None) -> Sequence[str] | None:
+    """Read a list of names; one name alone is a list of one, and not of its letters."""
+    return [names] if isinstance(names, str) else names
+
+
 def model_names(fits: Any, names: Sequence[str] | None = None) -> tuple[list[Any], list[str]]:
     """Give the models and a name for each: the keys of a mapping, `names`, or (1), (2), ….
 
@@ -118,7 +123,7 @@ def model_names(fits: Any, names: Sequence[str] | None = None) -> tuple[list[Any
     else:
         models, titles = [fits], ["(1)"]
     if names is not None:
-        titles = [str(name) for name in names]
+        titles = [str(name) for name in named(names) or ()]
     if not models or len(titles) != len(models):
         raise fault(
             InputError,

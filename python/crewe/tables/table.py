@@ -11,7 +11,7 @@ from crewe.exceptions import InputError, fault
 from crewe.frames.arguments import checked
 from crewe.tables import protocols
 from crewe.tables.display import Table, number, stars
-from crewe.tables.labels import model_names, of_strata, outcome, pretty, sentence, strata_of
+from crewe.tables.labels import model_names, named, of_strata, outcome, pretty, sentence, strata_of
 from crewe.tables.printable import Printable, Words
 from crewe.tables.sheet import Stacked, minus
 from crewe.tables.wording import in_words
@@ -105,6 +105,14 @@ def table(
             InputError,
             f"'{show}' cannot stand under an estimate",
             remedy=f"Use one of {', '.join(repr(name) for name in _SHOWN)}",
+        )
+    terms, drop, notes = named(terms), named(drop) or (), named(notes) or ()
+    if digits < 0:
+        raise fault(
+            InputError,
+            "digits must not be negative",
+            values=[str(digits)],
+            remedy="Give the number of decimals, for instance 3",
         )
     models, titles = model_names(fits, names)
     tables = [

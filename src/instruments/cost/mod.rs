@@ -22,17 +22,20 @@
 //! Education, DFE-RR580, 2017, Appendix 9.
 
 mod decision;
+mod drawing;
 mod draws;
 mod formula;
 mod line;
 mod order;
 pub mod prices;
+mod program;
 mod quantity;
 mod worked;
 
 pub use super::exact::Exact;
 pub use decision::{Arms, Choice, Compared, Decision};
-pub use draws::{Draws, Summary, Swing, Tornado, simulate};
+pub use drawing::simulate;
+pub use draws::{Draws, Summary, Swing, Tornado};
 pub use line::{Input, Line};
 pub use quantity::{Joint, Quantity, Uncertainty};
 pub use worked::{Agreement, Worked, work_out};

@@ -34,7 +34,13 @@ impl Compare for Differences {
                 let values = trial.outcomes.without_effect(effect, &trial.treated);
                 Ok(Box::new(ByArm(trial.means(&values, unit_means, studentised))) as Box<dyn Evaluate>)
             };
-            trial.general(&at, options, options.interval.unwrap_or(true), false, monitor)?
+            trial.general(
+                &at,
+                options,
+                trial.about_means(options.interval.unwrap_or(true)),
+                false,
+                monitor,
+            )?
         };
         for (comparison, mean) in test.comparisons.iter_mut().zip(&by_arm[1..]) {
             comparison.estimate = mean - by_arm[0];

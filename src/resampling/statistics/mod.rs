@@ -3,6 +3,8 @@
 
 mod adjusted;
 mod differences;
+mod model;
+mod ranks;
 mod user;
 
 pub use user::UserStatistic;
@@ -11,6 +13,7 @@ use ndarray::ArrayView2;
 
 use super::prepared::{Compare, Prepared};
 use super::result::{RandomisationOptions, RandomisationTest};
+use super::score::ArmModel;
 use crate::progress::Monitor;
 use crate::words::unknown;
 use crate::{Fault, Result};
@@ -25,12 +28,17 @@ enum Named<'a> {
 }
 
 /// Every statistic that has a name.
-fn every_named<'a>() -> [(&'static str, Named<'a>); 3] {
+fn every_named<'a>() -> [(&'static str, Named<'a>); 5] {
     [
         ("difference_in_means", Named::Alone(|studentised| Statistic::DifferenceInMeans { studentised })),
         (
             "difference_in_unit_means",
             Named::Alone(|studentised| Statistic::DifferenceInUnitMeans { studentised }),
+        ),
+        ("rank_sum", Named::Alone(|studentised| Statistic::RankSum { stratified: false, studentised })),
+        (
+            "stratified_rank_sum",
+            Named::Alone(|studentised| Statistic::RankSum { stratified: true, studentised }),
         ),
         ("adjusted", Named::Beside(Statistic::Adjusted)),
     ]
@@ -60,13 +68,23 @@ pub enum Statistic<'a> {
     /// The coefficient of the arm in a linear model with these covariates, rows x columns, a constant among them; two
     /// arms only.
     Adjusted(ArrayView2<'a, f64>),
+    /// The sum of the ranks, tested as the difference in mean ranks.
+    RankSum {
+        /// Whether ranks are taken within the strata of the trial.
+        stratified: bool,
+        /// Whether it is divided by its cluster-robust standard error.
+        studentised: bool,
+    },
+    /// The score of the arm in a model.
+    Model(ArmModel<'a>),
     /// Any function of the outcomes by row (NaN where missing) and the arms by unit. Larger values speak for larger
     /// outcomes in the second arm.
     User(&'a UserStatistic<'a>),
 }
 
 impl<'a> Statistic<'a> {
-    /// The statistic of this name: `difference_in_means`, `difference_in_unit_means`, or `adjusted` with its covariates.
+    /// The statistic of this name: `difference_in_means`, `difference_in_unit_means`, `rank_sum`, `stratified_rank_sum`, or
+    /// `adjusted` with its covariates.
     ///
     /// ```
     /// use crewe::ndarray::array;
@@ -119,6 +137,8 @@ impl<'a> Statistic<'a> {
                 &differences::Differences { unit_means: true, studentised }
             }
             Self::Adjusted(covariates) => &adjusted::Coefficient(covariates),
+            Self::RankSum { stratified, studentised } => &ranks::Ranks { stratified, studentised },
+            Self::Model(model) => &model::Model(model),
             Self::User(function) => &user::Function(function),
         };
         compared.test(trial, options, monitor)

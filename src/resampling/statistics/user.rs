@@ -30,7 +30,7 @@ impl Compare for Function<'_> {
             let values = trial.outcomes.without_effect(effect, &trial.treated);
             Ok(Box::new(User { values, function: self.0 }) as Box<dyn Evaluate + '_>)
         };
-        trial.general(&at, options, options.interval.unwrap_or(false), true, monitor)
+        trial.general(&at, options, trial.about_means(options.interval.unwrap_or(false)), true, monitor)
     }
 }
 

@@ -92,7 +92,11 @@ class ProjectCrewe(Printable, Mapping[str, Any]):
 
     def __getitem__(self, name: str) -> Any:
         if name not in FRAMES:
-            raise KeyError(name)
+            raise fault(
+                InputError,
+                f"there is no frame '{name}'",
+                remedy=f"The frames are {', '.join(FRAMES)}",
+            )
         return getattr(self, name)
 
     def __iter__(self) -> Iterator[str]:

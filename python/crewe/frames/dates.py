@@ -1,4 +1,4 @@
-"""Dates of records: which day a cell names.
+"""Dates: which day a cell names.
 
 A time with a zone has a day only in a place: midnight in London of 1 July is 23:00 on 30 June in Universal Time. So
 such a time is refused, unless the place is named.

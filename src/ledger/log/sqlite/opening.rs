@@ -15,21 +15,11 @@ use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 use super::place::Identity;
 use super::schema::sql;
+use crate::ledger::log::Access;
 use crate::{Error, Fault, Result};
 
 /// How long SQLite itself waits for a lock before it asks whether to go on.
 const STEP: Duration = Duration::from_millis(20);
-
-/// What a ledger is opened for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Access {
-    /// To be made.
-    Create,
-    /// To be written, or read where this user may not write.
-    Write,
-    /// To be read.
-    Read,
-}
 
 /// A connection, and what it is for.
 pub(super) struct Opened {

@@ -1,0 +1,134 @@
+"""Who a trial has enrolled and what is known of them, without their arms."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from crewe.comparisons.icc import IntraclusterCorrelation, icc
+from crewe.design import Assignment
+from crewe.exceptions import DesignError, InputError, fault
+from crewe.frames.dates import days
+from crewe.ledger import Ledger
+from crewe.models.request import numeric, read
+
+# The day of those who do not come.
+NEVER = np.iinfo(np.int64).max
+
+
+@dataclass
+class Came:
+    """Who is enrolled: the cluster of each identifier, the clusters, and the day on which each came."""
+
+    units: dict[str, str]
+    labels: list[str]
+    days: NDArray[np.int64]
+    notes: list[str]
+
+
+def arrivals(enrolled: Ledger | Assignment, arrived: str | None) -> Came:
+    """Read who came and when; neither arms nor blocks are looked at."""
+    if isinstance(enrolled, Ledger):
+        rows = enrolled._inner.frame()
+        if arrived is not None:
+            raise fault(
+                InputError,
+                "a ledger knows when its clusters came",
+                remedy="Leave arrived= out",
+            )
+        # Families who split or merged are one cluster, which came with its first.
+        first: dict[str, int] = {}
+        units: dict[str, str] = {}
+        away: set[str] = set()
+        for label, unit, left, time in zip(
+            rows.family, rows.analysed_as, rows.left, rows.enrolled, strict=True
+        ):
+            if left is not None:
+                away.add(unit)
+                continue
+            units[label] = units[unit] = unit
+            day = dt.date.fromisoformat(time[:10]).toordinal()
+            first[unit] = min(day, first.get(unit, day))
+        _need_some(first)
+        gone = len(away - set(first))
+        notes = [f"{gone:,} clusters are not in the comparison and not counted."] if gone else []
+        return Came(units, list(first), np.array(list(first.values()), dtype=np.int64), notes)
+    if arrived is None:
+        raise fault(
+            InputError,
+            "an assignment does not say when its clusters came",
+            remedy="Name the column of dates: arrived='referred'",
+        )
+    labels = enrolled._labels
+    _need_some(labels)
+    found = days(enrolled._data(), arrived)
+    empty = [row for row, day in enumerate(found) if day is None]
+    if empty:
+        raise fault(
+            InputError,
+            "these rows have no day of arrival",
+            column=arrived,
+            rows=empty,
+            remedy="Fill them in",
+        )
+    first_day = np.full(len(labels), NEVER, dtype=np.int64)
+    np.minimum.at(first_day, enrolled._rows, np.array(found, dtype=np.int64))
+    own = {label: label for label in labels}
+    notes = []
+    if enrolled._left_out:
+        # Who was left out by the procedure has no arm and never comes.
+        randomised = set(enrolled.clusters)
+        first_day[[label not in randomised for label in labels]] = NEVER
+        notes.append(f"{enrolled._left_out:,} clusters were left out of the randomisation.")
+    return Came({**enrolled._aliases, **own}, list(labels), first_day, notes)
+
+
+def _need_some(found: Iterable[Any]) -> None:
+    if not list(found):
+        raise fault(InputError, "nobody is enrolled", remedy="Enrol the first cluster")
+
+
+def outcomes(
+    enrolled: Ledger | Assignment,
+    came: Came,
+    here: NDArray[np.bool_],
+    data: Any,
+    outcome: str,
+    level: float,
+) -> tuple[IntraclusterCorrelation, list[int], list[str]]:
+    """Estimate rate or mean, standard deviation and ICC over both arms; give the sizes of clusters too."""
+    name = enrolled.design.id_column
+    asked = read(data, cluster=name)
+    values = numeric(asked.source, outcome)
+    codes, labels = asked.source.ids(name)
+    clusters = {label: at for at, label in enumerate(came.labels)}
+    strange = [label for label in labels if label not in came.units]
+    if strange:
+        rows = np.flatnonzero(np.isin(codes, [labels.index(label) for label in strange]))
+        raise fault(
+            DesignError,
+            f"outcomes of {len(strange):,} clusters that are not enrolled",
+            column=name,
+            rows=[int(row) for row in rows],
+            labels=strange,
+            remedy="Leave out their rows, or check the identifiers",
+        )
+    # A cluster that came after the look has no outcome yet.
+    place = np.array([clusters[came.units[label]] for label in labels], dtype=np.int64)[codes]
+    inside = here[place]
+    sizes = np.bincount(place[inside], minlength=len(came.labels))
+    notes = list(asked.notes)
+    known_now = inside & ~np.isnan(values)
+    waiting = int((inside & np.isnan(values)).sum())
+    if waiting:
+        notes.append(f"{waiting:,} of {int(inside.sum()):,} rows have no outcome yet.")
+    unseen = int((here & (sizes == 0)).sum())
+    if unseen:
+        notes.append(f"{unseen:,} enrolled clusters have no rows in the data yet.")
+    found = icc(values[known_now], cluster=place[known_now], level=level, synthetic=asked.synthetic)
+    return found, [int(size) for size in sizes[sizes > 0]], notes

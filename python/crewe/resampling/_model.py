@@ -1,0 +1,242 @@
+"""Reading a model for the randomisation test: a fit on its own rows, or a formula of times."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from crewe import _core
+from crewe.design.assignment import LEFT_OUT, Assignment
+from crewe.exceptions import DesignError, InputError, fault
+from crewe.formula import parse as parsing
+from crewe.formula.design import Design
+from crewe.frames.source import Source
+from crewe.models.families import Binary
+from crewe.models.regression import OLS
+from crewe.models.request import read
+from crewe.models.trial import mark_of
+from crewe.resampling._rows import Floats, Rows
+from crewe.survival._cox_model import CoxPH
+from crewe.survival._surv import codes_of, refuse_missing_times, sides
+
+Units = NDArray[np.uint32]
+
+
+def beside_the_arm(left: str, right: str, assignment: Assignment) -> int:
+    """Count the terms beside the arm, which must be one of them."""
+    terms = [term.strip() for term in right.split("+")]
+    known: str = assignment._arm_column or "arm"
+    if known not in terms and "arm" not in terms:
+        raise fault(
+            InputError,
+            "the formula does not name the arm",
+            values=terms,
+            remedy=f"Write it as one of the terms: '{left} ~ {known}'",
+        )
+    return len(terms) - 1
+
+
+def is_fit(statistic: Any) -> bool:
+    """Say whether it is a fitted model that can be tested on its own rows."""
+    return isinstance(statistic, OLS | Binary | CoxPH)
+
+
+def of_fit(fit: Any, assignment: Assignment) -> Rows:
+    """Read the rows of a fit: its outcome, its columns without the arm, the unit of each row."""
+    if isinstance(fit, CoxPH):
+        return _of_cox(fit, assignment)
+    data = fit._needs_data()
+    built = _needs_design(data.design)
+    unit = _units(built, assignment)
+    rest, arms = _without_the_arm(built, assignment, unit)
+    if built.intercept:
+        rest = np.column_stack([np.ones(len(rest)), rest])
+    weights = None if data.weights is None else data.weights.values
+    name = parsing.parse(fit.formula)[0]
+    if isinstance(fit, OLS):
+        model = _core.ArmModel.linear(np.ascontiguousarray(rest), weights)
+        statistic, effects = "coefficient of the arm", "effects"
+    else:
+        model = _core.ArmModel.binary(fit._family, np.ascontiguousarray(rest), weights)
+        statistic = f"score of the arm in a {fit._family}"
+        effects = "log odds ratios" if fit._family == "logit" else "shifts of the linear predictor"
+    coef = [float(fit.coef[built.names[j]]) for j in arms]
+    notes = [f"the model is {fit.formula}", *_dropped(built)]
+    return Rows(name, statistic, data.y, unit, None, notes, model, coef, effects)
+
+
+def _of_cox(fit: CoxPH, assignment: Assignment) -> Rows:
+    fit._needs_core()
+    rows = fit.rows
+    if rows is None:
+        raise _no_rows()
+    if rows.weights is not None:
+        raise fault(
+            InputError,
+            "the score of a weighted Cox model is not tested",
+            remedy="Fit it without weights",
+        )
+    built = _needs_design(rows.design)
+    unit = _units(built, assignment)
+    rest, arms = _without_the_arm(built, assignment, unit)
+    time, event = rows.surv.time, rows.surv.event
+    model = _core.ArmModel.cox(
+        np.ascontiguousarray(rest), np.ascontiguousarray(event), rows.strata, fit.ties
+    )
+    coef = [float(fit.coef[built.names[j]]) for j in arms]
+    name, notes = (
+        fit.formula.split("~")[0].strip(),
+        [f"the model is {fit.formula}", *_dropped(built)],
+    )
+    return Rows(
+        name,
+        _hazards(rest),
+        np.ascontiguousarray(time),
+        unit,
+        None,
+        notes,
+        model,
+        coef,
+        "log hazard ratios",
+    )
+
+
+def _hazards(rest: Floats) -> str:
+    return "score of the arm in a Cox model" if rest.shape[1] else "log-rank score"
+
+
+def of_times(formula: str, source: Source, assignment: Assignment, strata_terms: bool) -> Rows:
+    """Read a formula of times: the log-rank score, or with covariates that of Cox's model."""
+    parts = sides(formula)
+    plain = beside_the_arm(f"Surv({parts.time}, {parts.event})", parts.right, assignment) == 0
+    layers = list(parts.strata)
+    asked = read(
+        source,
+        parts.right,
+        design=assignment,
+        strata_terms=strata_terms and not plain,
+        layered=True,
+    )
+    layer = None if asked.trial is None else asked.trial.layer
+    if layer is not None and layer not in layers:
+        layers.append(layer)
+    refuse_missing_times(asked.source, parts, asked.rows)
+    built = asked.model([*parts.columns(), *layers]).design
+    unit = _units(built, assignment)
+    rest, _ = _without_the_arm(built, assignment, unit)
+    strata = codes_of(built.columns, layers)[0] if layers else None
+    surv = parts.outcome(built.columns)
+    model = _core.ArmModel.cox(
+        np.ascontiguousarray(rest), np.ascontiguousarray(surv.event), strata, "efron"
+    )
+    name = f"Surv({parts.time}, {parts.event})"
+    notes = [] if plain else [f"the model is {name} ~ {asked.right}"]
+    notes += [*built.notes, *_dropped(built)]
+    time = np.ascontiguousarray(surv.time)
+    return Rows(name, _hazards(rest), time, unit, None, notes, model, effects="log hazard ratios")
+
+
+def _dropped(built: Design) -> list[str]:
+    return [built.dropped.note()] if built.dropped.n else []
+
+
+def _needs_design(design: Design | None) -> Design:
+    if design is None:
+        raise fault(
+            InputError,
+            "the fit was made from arrays, whose rows belong to no unit of a trial",
+            remedy="Fit it from a formula and the data",
+        )
+    return design
+
+
+def _no_rows() -> Exception:
+    return fault(
+        InputError,
+        "this fit was loaded without its data",
+        remedy="Fit the model again, or pickle it with keep_data=True",
+    )
+
+
+def _units(built: Design, assignment: Assignment) -> Units:
+    """Give the unit of each row of a fit among those of the trial."""
+    owner, known = built.owner, mark_of(assignment)
+    if owner is None:
+        raise fault(
+            InputError,
+            "the fit does not say which unit each of its rows belongs to",
+            remedy="Fit it with design=assignment, or with the column of the units as cluster=",
+        )
+    if owner.trial:
+        if owner.trial != known:
+            raise fault(
+                DesignError,
+                "the fit was made with another assignment",
+                values=[owner.trial, known],
+                remedy="Pass the assignment that the fit was made with",
+            )
+        return owner.codes
+    if owner.column != assignment.design.id_column:
+        raise fault(
+            DesignError,
+            f"the fit is clustered by '{owner.column}', and the trial randomised by "
+            f"'{assignment.design.id_column}'",
+            column=owner.column,
+            remedy="Fit it with design=assignment",
+        )
+    place = {label: code for code, label in enumerate(assignment._labels)}
+    place |= {other: place[label] for other, label in assignment._aliases.items() if label in place}
+    strange = [label for label in owner.labels if label not in place]
+    used = set(np.unique(owner.codes).tolist())
+    strange = [
+        label for code, label in enumerate(owner.labels) if code in used and label not in place
+    ]
+    if strange:
+        raise fault(
+            DesignError,
+            f"{len(strange)} of the fit's {assignment.noun} were not randomised by this trial",
+            column=owner.column,
+            ids=strange,
+            remedy="Pass the assignment of these units",
+        )
+    codes = np.array([place.get(label, 0) for label in owner.labels], dtype=np.uint32)
+    return codes[owner.codes]
+
+
+def _without_the_arm(
+    built: Design, assignment: Assignment, unit: Units
+) -> tuple[Floats, list[int]]:
+    """Split the columns of a model into the arm's, in the order of the arms, and the rest."""
+    drawn = assignment._arm[unit]
+    if (drawn == LEFT_OUT).any():
+        raise fault(
+            DesignError,
+            f"rows of {assignment.noun} that the procedure left out are in the fit",
+            rows=[int(row) for row in built.rows[drawn == LEFT_OUT]],
+            remedy="Fit it with design=assignment, which leaves them out",
+        )
+    found = []
+    for code in range(1, len(assignment.arms)):
+        indicator = (drawn == code).astype(np.float64)
+        same = [j for j in range(built.x.shape[1]) if np.array_equal(built.x[:, j], indicator)]
+        if len(same) != 1:
+            raise fault(
+                InputError,
+                f"the model has no one column that is the arm '{assignment.arms[code]}', as drawn",
+                values=built.names,
+                remedy="Put the arm into it once, as drawn and with the trial's reference arm, without "
+                "products",
+            )
+        found += same
+    own = {built.names[j] for j in found}
+    moving = [name for name in built.names if ":" in name and own & set(name.split(":"))]
+    if moving:
+        raise fault(
+            InputError,
+            "terms that hold the arm would change with every draw",
+            values=moving,
+            remedy="Leave out interactions with the arm, or give a function of (frame, arm)",
+        )
+    return np.delete(built.x, found, axis=1), found

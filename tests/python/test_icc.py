@@ -1,0 +1,163 @@
+"""The intracluster correlation: reference values, refusals, what the result says."""
+
+from __future__ import annotations
+
+import json
+import pickle
+import re
+from pathlib import Path
+from typing import Any
+
+import crewe as cw
+import numpy as np
+import pandas as pd
+import pytest
+from crewe.exceptions import InputError
+from scipy import stats
+
+KNOWN: dict[str, Any] = json.loads(
+    (Path(__file__).parents[1] / "reference" / "expected" / "icc.json").read_text("utf-8")
+)
+FRAME = pd.DataFrame({name: KNOWN[name] for name in ("family", "binary", "score", "apart")})
+
+
+@pytest.mark.parametrize("outcome", ["binary", "score", "apart"])
+@pytest.mark.parametrize("method", ["anova", "reml"])
+def test_moments_and_reml_are_those_of_r(outcome: str, method: str) -> None:
+    found = cw.icc(outcome, FRAME, cluster="family", method=method)
+    known = KNOWN[method][outcome]
+    assert found.estimate == pytest.approx(max(known, 0), abs=1e-8)
+    assert found.raw == pytest.approx(known, abs=1e-8)
+
+
+def test_binary_methods_are_those_of_r() -> None:
+    fleiss = cw.icc("binary", FRAME, cluster="family", method="fleiss_cuzick")
+    assert fleiss.estimate == pytest.approx(KNOWN["fleiss_cuzick"], abs=1e-12)
+    assert fleiss.adjusted_size == pytest.approx(KNOWN["adjusted_size"], rel=1e-12)
+    latent = cw.icc("binary", FRAME, cluster="family", method="latent")
+    assert latent.estimate == pytest.approx(KNOWN["latent"], abs=1e-6)
+    assert latent.scale == "latent" and fleiss.scale == "observed"
+
+
+def test_conversion_is_that_of_adaptive_quadrature() -> None:
+    known = KNOWN["convert"]
+    for icc, rate, observed in zip(known["icc"], known["rate"], known["observed"], strict=True):
+        assert cw.icc_convert(icc, rate=rate) == pytest.approx(observed, rel=1e-7)
+        back = cw.icc_convert(observed, rate=rate, to="latent")
+        assert back == pytest.approx(icc, rel=1e-6)
+
+
+def test_the_interval_rejects_no_icc_inside_it() -> None:
+    """The ends solve the definition, worked out here with numpy alone."""
+    found = cw.icc("binary", FRAME, cluster="family")
+    y, g = FRAME["binary"].to_numpy(), FRAME["family"].to_numpy()
+    _, g = np.unique(g, return_inverse=True)
+    sizes, events = np.bincount(g).astype(float), np.bincount(g, y)
+
+    def parts(m: Any, s: Any) -> Any:
+        n, k = m.sum(), len(m)
+        msb = (m * (s / m - s.sum() / n) ** 2).sum() / (k - 1)
+        msw = (s * (m - s) / m).sum() / (n - k)
+        m0 = (n - (m**2).sum() / n) / (k - 1)
+        return np.array([msb - msw, msb + (m0 - 1) * msw])
+
+    def pseudo(m: Any, s: Any) -> Any:
+        k, whole = len(m), parts(m, s)
+        one_less = [parts(np.delete(m, i), np.delete(s, i)) for i in range(k)]
+        return np.array([k * whole - (k - 1) * rest for rest in one_less])
+
+    def excess(values: Any, weights: Any, icc: float, skewness: float, kurtosis: float) -> float:
+        u, k = values[:, 0] - icc * values[:, 1], weights.sum()
+        mean = (weights * u).sum() / k
+        d = u - mean
+        v = (weights * d**2).sum() / (k - 1)
+        skew = skewness * (weights * d**3).sum() / k / v**1.5
+        x = mean / np.sqrt(v)
+        found = np.sqrt(k) * (x + skew * x**2 / 3 + skew**2 * x**3 / 27 + skew / (6 * k))
+        tails = max((weights * d**4).sum() / k / v**2 - 3, 0)
+        return float(abs(found) - stats.t.ppf(0.975, 2 * k / (2 + kurtosis * tails)))
+
+    low, high = found.interval
+    ones = np.ones(len(sizes))
+    assert excess(pseudo(sizes, events), ones, low, 0.85, 1) == pytest.approx(0, abs=1e-6)
+    # One more family of the mean size, in which everybody has the rarer outcome.
+    assert y.mean() <= 0.5
+    more = pseudo(np.append(sizes, sizes.mean()), np.append(events, sizes.mean()))
+    assert excess(more, np.append(ones, 0.3 * high), high, 0.5, 2) == pytest.approx(0, abs=1e-6)
+
+
+def test_a_truncated_estimate_is_said() -> None:
+    found = cw.icc("apart", FRAME, cluster="family")
+    assert found.estimate == 0 and found.raw < 0 and found.truncated
+    assert found.interval[0] == 0
+    assert re.search(r"truncated at 0 \([−-]0\.631 before\)", repr(found).replace("\n", " "))
+    assert bool(found.tidy()["truncated"].iloc[0])
+
+
+def test_where_the_interval_is_not_to_be_trusted_is_said() -> None:
+    assert cw.icc("binary", FRAME, cluster="family").trusted
+    found = cw.icc("score", FRAME, cluster="family", level=0.9)
+    assert found.doubts == ("not_binary", "level") and not found.trusted
+    assert "not to be trusted here: the outcome is not binary" in repr(found)
+    few = cw.icc("binary", FRAME[FRAME["family"] < 30], cluster="family")
+    assert few.doubts == ("few_clusters",)
+
+
+def test_no_interval_where_nobody_differs_within() -> None:
+    frame = pd.DataFrame({"g": np.repeat(np.arange(8), 2), "y": np.repeat([0, 1] * 4, 2)})
+    found = cw.icc("y", frame, cluster="g")
+    assert found.estimate == 1 and np.isnan(found.interval[0])
+    assert "No interval" in repr(found)
+
+
+def test_arrays_are_the_column() -> None:
+    one = cw.icc(FRAME["binary"].to_numpy(), cluster=FRAME["family"].to_numpy())
+    other = cw.icc("binary ~ 1", FRAME, cluster="family")
+    assert (one.estimate, one.interval) == (other.estimate, other.interval)
+    assert pickle.loads(pickle.dumps(one)).estimate == one.estimate
+
+
+def test_rows_without_outcome_are_counted_and_without_cluster_refused() -> None:
+    frame = FRAME.astype(float)
+    frame.loc[[0, 7], "binary"] = np.nan
+    found = cw.icc("binary", frame, cluster="family")
+    assert found.n == len(frame) - 2
+    assert any("2 of" in note and "dropped" in note for note in found.notes)
+    with pytest.raises(InputError, match=r"missing in 1 of 156 rows .*row 5"):
+        cw.icc(
+            "binary", frame.assign(family=frame["family"].where(frame.index != 5)), cluster="family"
+        )
+    with pytest.raises(InputError, match="have no value of 'binary'"):
+        cw.icc("binary", frame, cluster="family", missing="refuse")
+
+
+def test_units_of_the_trial_are_the_clusters() -> None:
+    trial = cw.datasets.project_crewe(seed=2017)
+    found = cw.icc("days_absent", trial.absences, cluster="family_id", by="arm")
+    assert set(found) == set(trial.absences["arm"].unique())
+    assert all(one.synthetic for one in found.values())
+
+
+@pytest.mark.parametrize(
+    ("call", "words"),
+    [
+        (lambda: cw.icc("binary", FRAME), "needs clusters"),
+        (lambda: cw.icc("binary", FRAME.assign(one=1), cluster="one"), "at least 2 clusters"),
+        (
+            lambda: cw.icc("binary", FRAME.drop_duplicates("family"), cluster="family"),
+            "has one row",
+        ),
+        (lambda: cw.icc("same", FRAME.assign(same=3), cluster="family"), "the same value"),
+        (lambda: cw.icc("score", FRAME, cluster="family", method="latent"), "outcome of 0 and 1"),
+        (lambda: cw.icc("binary", FRAME, cluster="family", method="mle"), "method is not known"),
+        (lambda: cw.icc("binary ~ score", FRAME, cluster="family"), "no covariates"),
+        (lambda: cw.icc([0, 1, 1], cluster="family"), "names a column"),
+        (lambda: cw.icc("binary", FRAME, cluster="family", level=95), "confidence level"),
+        (lambda: cw.icc_convert(1.2, rate=0.2), "between 0 and 1"),
+        (lambda: cw.icc_convert(0.2, rate=1), "the rate does not lie"),
+        (lambda: cw.icc_convert(0.2, rate=0.3, to="logit"), "scale is not known"),
+    ],
+)
+def test_what_has_no_icc_is_refused(call: Any, words: str) -> None:
+    with pytest.raises(InputError, match=words):
+        call()
