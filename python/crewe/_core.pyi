@@ -1497,12 +1497,12 @@ class SimulatedTrial:
         units: Units,
         members: SimulatedMembers,
         outcome: str,
-        analysis: tuple[str, float],
+        analysis: tuple[str, str, float],
         seed: int,
     ) -> SimulatedTrial: ...
     def replicates(self, first: int, end: int, effect: float | None) -> Replicates: ...
     def mdes(
-        self, power: float, sims: int, fall: bool, rejections: Callable[[float], int] | None
+        self, power: float, sims: int, fall: bool, rejections: Callable[[float, int], int] | None
     ) -> SimulatedDetectable: ...
 
 def outcome_text(outcome: str) -> str: ...

@@ -189,7 +189,7 @@ struct SimulatedTrial {
 
 #[pymethods]
 impl SimulatedTrial {
-    /// `analysis` is the kind of variance and the level of the test.
+    /// `analysis` is the model, the kind of variance and the level of the test.
     #[new]
     fn new(
         py: Python<'_>,
@@ -197,11 +197,11 @@ impl SimulatedTrial {
         units: &Units,
         members: &SimulatedMembers,
         outcome: &str,
-        analysis: (Word<Vcov>, f64),
+        analysis: (Word<core::Model>, Word<Vcov>, f64),
         seed: SeedLike,
     ) -> PyResult<Self> {
         let outcome = core::Outcome::from_json(outcome).or_raise(py)?;
-        let analysis = core::Analysis::new(analysis.0.0, analysis.1);
+        let analysis = core::Analysis::new(analysis.1.0, analysis.2).model(analysis.0.0);
         let (members, seed) = (members.inner.clone(), Seed::from(seed));
         let inner = crate::pool::compute(py, |signals| {
             core::Trial::new(&design.inner, &units.inner, members, outcome, analysis, &seed, signals)
@@ -216,8 +216,8 @@ impl SimulatedTrial {
         Ok(Replicates { inner })
     }
 
-    /// The smallest effect that is found with this power; `rejections` gives the number of rejections under an effect, where
-    /// others run the replicates.
+    /// The smallest effect that is found with this power; `rejections` gives the number of rejections under an effect
+    /// among so many first replicates, where others run them.
     #[pyo3(signature = (power, sims, fall, rejections))]
     fn mdes(
         &self,
@@ -230,8 +230,8 @@ impl SimulatedTrial {
         let search = core::Search::new(power, sims).fall(fall);
         let found = if let Some(ask) = rejections {
             let mut raised = None;
-            let found = self.inner.mdes_by(search, &mut |effect| {
-                let found = ask.call1(py, (effect,)).and_then(|found| found.extract(py));
+            let found = self.inner.mdes_by(search, &mut |effect, sims| {
+                let found = ask.call1(py, (effect, sims)).and_then(|found| found.extract(py));
                 // What was raised is what the call raises.
                 found.map_err(|error| {
                     raised = Some(error);

@@ -1,44 +1,151 @@
-//! The coefficient of the arm where columns of the model differ within units, or the variance looks at rows.
+//! What a model says of the arm where it has to be fitted to rows: columns that differ within units, variances that look at
+//! rows, and models that are not linear.
 
 use ndarray::{Array1, Array2};
 
+use super::analysis::{Analysis, Model};
 use super::by_unit::Coefficient;
 use super::members::Sorted;
 use crate::design::LEFT_OUT;
-use crate::inference::{Clusters, Vcov};
-use crate::regression::Ols;
+use crate::inference::{Clusters, Compare, Covariance, Setting, Vcov};
+use crate::regression::{Logit, Ols};
+use crate::survival::{Cox, Surv, logrank};
 use crate::{Fault, Result};
 
-/// Fits the model of the columns and, last, the arm to the rows of units that were not left out.
-pub(super) fn fit(rows: &Sorted, arm: &[u8], y: &[f64], kind: Vcov) -> Result<Option<Coefficient>> {
-    let kept: Vec<usize> = (0..y.len()).filter(|&row| arm[rows.unit[row] as usize] != LEFT_OUT).collect();
-    let width = rows.covariates.ncols();
-    let mut x = Array2::zeros((kept.len(), width + 1));
-    for (place, &row) in kept.iter().enumerate() {
-        for (j, &value) in rows.covariates.row(row).iter().enumerate() {
-            x[(place, j)] = value;
-        }
-        x[(place, width)] = f64::from(arm[rows.unit[row] as usize]);
-    }
-    let outcomes: Array1<f64> = kept.iter().map(|&row| y[row]).collect();
-    let codes: Vec<u32> = kept
-        .iter()
-        .map(|&row| rows.clusters.as_ref().map_or(rows.unit[row], |clusters| clusters[row]))
-        .collect();
-    let clusters = Clusters::new(&codes)?;
-    let fit = Ols::new(outcomes.view(), x.view()).fit()?;
-    let covariance = fit.vcov(kind, kind.is_clustered().then_some(&clusters))?;
-    let last = width + 1;
-    let variance = covariance.matrix()[(last, last)];
-    let (estimate, df) = (fit.coef()[last], covariance.df()?[last]);
-    let known = variance > 0.0 && variance.is_finite() && df.is_finite();
-    Ok(known.then(|| Coefficient { estimate, std_error: variance.sqrt(), df }))
+/// The rows of units that were not left out.
+struct Kept {
+    /// The columns of the model and, last, the arm.
+    x: Array2<f64>,
+    y: Array1<f64>,
+    event: Vec<f64>,
+    clusters: Clusters,
 }
 
-/// The fault of a variance that needs rows in a trial without any.
-pub(super) fn needs_rows(kind: Vcov) -> crate::Error {
-    Fault::new(format!("{kind} looks at rows, and a distribution of sizes has none"))
-        .values([kind.name()])
-        .remedy("Use CR0, CR1, CR1S, CR2 or CR3, or give a frame with a row a member")
+impl Kept {
+    fn new(rows: &Sorted, arm: &[u8], y: &[f64], event: &[f64]) -> Result<Self> {
+        let kept: Vec<usize> = (0..y.len()).filter(|&row| arm[rows.unit[row] as usize] != LEFT_OUT).collect();
+        let width = rows.covariates.ncols();
+        let mut x = Array2::zeros((kept.len(), width + 1));
+        for (place, &row) in kept.iter().enumerate() {
+            for (j, &value) in rows.covariates.row(row).iter().enumerate() {
+                x[(place, j)] = value;
+            }
+            x[(place, width)] = f64::from(arm[rows.unit[row] as usize]);
+        }
+        let codes: Vec<u32> = kept
+            .iter()
+            .map(|&row| rows.clusters.as_ref().map_or(rows.unit[row], |clusters| clusters[row]))
+            .collect();
+        Ok(Self {
+            x,
+            y: kept.iter().map(|&row| y[row]).collect(),
+            event: kept.iter().map(|&row| event[row]).collect(),
+            clusters: Clusters::new(&codes)?,
+        })
+    }
+
+    fn clusters(&self, kind: Vcov) -> Option<&Clusters> {
+        kind.is_clustered().then_some(&self.clusters)
+    }
+
+    /// The place of the arm among the columns.
+    fn last(&self) -> usize {
+        self.x.ncols() - 1
+    }
+
+    fn linear(&self, kind: Vcov) -> Result<Option<Coefficient>> {
+        let fit = Ols::new(self.y.view(), self.x.view()).fit()?;
+        coefficient(fit.coef(), &fit.vcov(kind, self.clusters(kind))?, self.last() + 1)
+    }
+
+    fn logit(&self, kind: Vcov) -> Result<Option<Coefficient>> {
+        let fit = Logit::new(self.y.view(), self.x.view()).fit()?;
+        let covariance = fit.vcov(kind, self.clusters(kind))?;
+        let with = |arm: f64| {
+            let mut x = self.x.clone();
+            x.column_mut(self.last()).fill(arm);
+            x
+        };
+        let (treated, control) = (with(1.0), with(0.0));
+        let settings = [Setting::new(treated.view()), Setting::new(control.view())];
+        let found = covariance.margins(&settings, &[[0, 1]], Compare::Difference, 0.95)?.comparisons;
+        Ok(known(found.estimate[0], found.std_error[0], found.df[0]))
+    }
+
+    fn cox(&self, kind: Vcov) -> Result<Option<Coefficient>> {
+        let time = self.y.as_slice().unwrap_or(&[]);
+        let fit = Cox::new(Surv::new(time, &self.event), self.x.view()).fit()?;
+        coefficient(&fit.coef, &fit.vcov(kind, self.clusters(kind))?, self.last())
+    }
+
+    /// One step from no effect, `(O - E) / V`; its error is that under which the test is the log-rank test.
+    fn log_rank(&self, kind: Vcov) -> Result<Option<Coefficient>> {
+        let time = self.y.as_slice().unwrap_or(&[]);
+        let surv = Surv::new(time, &self.event);
+        let arm: Vec<u32> = self.x.column(self.last()).iter().map(|&arm| arm as u32).collect();
+        let strata = self.strata();
+        let test = logrank(&surv, &arm, &["control", "treated"], Some(&strata))?;
+        let variance = test.variance[(1, 1)];
+        let estimate = (test.observed[1] - test.expected[1]) / variance;
+        let std_error = match self.clusters(kind) {
+            None => 1.0 / variance.sqrt(),
+            Some(clusters) => {
+                let alone = self.x.column(self.last()).insert_axis(ndarray::Axis(1));
+                let fit = Cox::new(surv, alone).strata(Some(&strata)).fit()?;
+                estimate.abs() / fit.robust_score(clusters)?.statistic.sqrt()
+            }
+        };
+        Ok(known(estimate, std_error, f64::INFINITY))
+    }
+
+    /// Codes of the distinct rows of the columns beside the arm.
+    fn strata(&self) -> Vec<u32> {
+        let beside = |row: usize| self.x.row(row).into_iter().take(self.last()).map(|x| x.to_bits());
+        let mut places: Vec<usize> = (0..self.y.len()).collect();
+        places.sort_by(|&a, &b| beside(a).cmp(beside(b)));
+        let mut codes = vec![0; self.y.len()];
+        for pair in places.windows(2) {
+            codes[pair[1]] = codes[pair[0]] + u32::from(!beside(pair[0]).eq(beside(pair[1])));
+        }
+        codes
+    }
+}
+
+/// Fits the model of the columns and, last, the arm to the rows of units that were not left out; `y` are times where the
+/// model is of these, and `event` says whether it came.
+pub(super) fn fit(
+    rows: &Sorted,
+    arm: &[u8],
+    y: &[f64],
+    event: &[f64],
+    analysis: Analysis,
+) -> Result<Option<Coefficient>> {
+    let kept = Kept::new(rows, arm, y, event)?;
+    match analysis.model {
+        Model::Linear => kept.linear(analysis.vcov),
+        Model::Logit => kept.logit(analysis.vcov),
+        Model::Cox => kept.cox(analysis.vcov),
+        Model::LogRank => kept.log_rank(analysis.vcov),
+    }
+}
+
+/// One of the coefficients with its error.
+fn coefficient(coef: &[f64], covariance: &Covariance<'_>, place: usize) -> Result<Option<Coefficient>> {
+    let variance = covariance.matrix()[(place, place)];
+    Ok(known(coef[place], variance.sqrt(), covariance.df()?[place]))
+}
+
+/// An answer, where there is one.
+fn known(estimate: f64, std_error: f64, df: f64) -> Option<Coefficient> {
+    (estimate.is_finite() && std_error > 0.0 && std_error.is_finite() && !df.is_nan())
+        .then_some(Coefficient { estimate, std_error, df })
+}
+
+/// The fault of an analysis that needs rows in a trial without any.
+pub(super) fn needs_rows(analysis: Analysis) -> crate::Error {
+    let Analysis { model, vcov, .. } = analysis;
+    Fault::new(format!("a {model} model with {vcov} looks at rows, and a distribution of sizes has none"))
+        .values([vcov.name()])
+        .remedy("Use a linear model with CR0, CR1, CR1S, CR2 or CR3, or give a frame with a row a member, or a list of sizes")
         .input()
 }

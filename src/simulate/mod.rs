@@ -11,7 +11,7 @@
 //!
 //! Outcomes register themselves (`outcomes/`). An analysis whose columns are the same within every unit never touches
 //! rows (`by_unit`): only the arm changes from one replicate to the next, and the algebra of the other columns is done once.
-//! All others are fitted by [`crate::regression::Ols`] (`by_row`).
+//! All others (covariates of members, logit, Cox, log-rank) are fitted to rows by the models of this crate (`by_row`).
 //!
 //! ```
 //! use crewe::design::{Column, Design, Units};
@@ -32,6 +32,7 @@
 //! # Ok::<(), crewe::Error>(())
 //! ```
 
+mod analysis;
 mod by_row;
 mod by_unit;
 mod diagnosands;
@@ -43,10 +44,11 @@ pub mod sharing;
 mod sizes;
 mod trial;
 
+pub use analysis::{Analysis, Model};
 pub use diagnosands::{Diagnosands, Measure, diagnose};
 pub use mdes::{Detectable, Search};
 pub use members::{Members, Rows};
-pub use outcomes::{Binary, Continuous, Count, Outcome, Sharing};
+pub use outcomes::{Binary, Continuous, Count, Outcome, Sharing, Survival};
 pub use replicates::{Replicates, Status};
 pub use sizes::Sizes;
-pub use trial::{Analysis, Trial};
+pub use trial::Trial;

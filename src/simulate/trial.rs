@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use rayon::prelude::*;
 
+use super::analysis::{Analysis, Model};
 use super::by_row;
 use super::by_unit::{self, Basis, Buffers, Coefficient};
 use super::members::{Members, Sorted};
@@ -12,7 +13,6 @@ use super::replicates::{Replicates, Status};
 use super::sizes::Sizes;
 use crate::design::{Design, LEFT_OUT, Redraws, Scratch, Units};
 use crate::dist::t_two_sided;
-use crate::inference::Vcov;
 use crate::progress::{Monitor, Part, check, go_on, unwatched};
 use crate::rng::{Seed, Stream};
 use crate::{Error, Fault, Result};
@@ -25,29 +25,6 @@ const CHUNK: usize = 2048;
 const LOOKED_AT: u64 = 20;
 /// Units that each arm needs.
 const LEAST: usize = 2;
-
-/// The planned analysis: the coefficient of the arm in a linear model.
-///
-/// ```
-/// use crewe::inference::Vcov;
-/// use crewe::simulate::Analysis;
-/// assert_eq!(Analysis::new(Vcov::Cr2, 0.05).alpha, 0.05);
-/// ```
-#[derive(Debug, Clone, Copy, PartialEq)]
-#[non_exhaustive]
-pub struct Analysis {
-    /// The kind of variance.
-    pub vcov: Vcov,
-    /// The two-sided level.
-    pub alpha: f64,
-}
-
-impl Analysis {
-    /// This kind of variance at this level.
-    pub fn new(vcov: Vcov, alpha: f64) -> Self {
-        Self { vcov, alpha }
-    }
-}
 
 /// Rows, or sizes that are drawn.
 enum Who {
@@ -108,6 +85,7 @@ impl Trial {
                 .remedy("Give alpha such as 0.05")
                 .input());
         }
+        analysis.model.check(outcome.generator().times().is_some())?;
         let redraws = Redraws::new(design, units, seed, monitor)?;
         let who = match members {
             Members::Rows(rows) => Who::Rows(Box::new(Sorted::new(&rows, units.len())?)),
@@ -201,14 +179,16 @@ impl Trial {
     /// Finds once what all replicates share.
     fn prepare(&mut self) -> Result<()> {
         self.prepared = self.with_groups(|groups, _| self.outcome.generator().prepared(groups));
-        let kind = self.analysis.vcov;
+        let (kind, linear) = (self.analysis.vcov, self.analysis.model == Model::Linear);
         let (mut values, mut width) = (vec![1.0; self.units], 1);
         match &self.who {
-            Who::Drawn(_) if !by_unit::has(kind, false) => return Err(by_row::needs_rows(kind)),
+            Who::Drawn(_) if !linear || !by_unit::has(kind, false) => {
+                return Err(by_row::needs_rows(self.analysis));
+            }
             Who::Drawn(_) => {}
             Who::Rows(rows) => {
                 let single = rows.starts.windows(2).all(|pair| pair[1] - pair[0] <= 1);
-                if !by_unit::has(kind, single) || !rows.by_unit() {
+                if !linear || !by_unit::has(kind, single) || !rows.by_unit() {
                     return Ok(());
                 }
                 width += rows.covariates.ncols();
@@ -326,9 +306,15 @@ impl Trial {
         }
         let answer = match (&self.who, &self.by_unit) {
             (Who::Rows(rows), None) => {
+                let groups = self.groups(rows);
                 room.y.resize(rows.unit.len(), 0.0);
-                generator.rows(&self.groups(rows), &room.treated, effect, &mut stream, &mut room.y);
-                by_row::fit(rows, &room.arm, &room.y, self.analysis.vcov)?
+                room.event.resize(rows.unit.len(), 0.0);
+                let Room { y, event, treated, .. } = room;
+                match generator.times() {
+                    Some(times) => times.draw(&groups, treated, effect, &mut stream, y, event),
+                    None => generator.rows(&groups, treated, effect, &mut stream, y),
+                }
+                by_row::fit(rows, &room.arm, &room.y, &room.event, self.analysis)?
             }
             (Who::Rows(rows), Some((values, width))) => {
                 let groups = self.groups(rows);
@@ -374,6 +360,7 @@ struct Room {
     sizes: Vec<f64>,
     starts: Vec<u32>,
     y: Vec<f64>,
+    event: Vec<f64>,
     basis: Basis,
     buffers: Buffers,
 }
@@ -387,6 +374,7 @@ impl Room {
             sizes: Vec::new(),
             starts: Vec::new(),
             y: Vec::new(),
+            event: Vec::new(),
             basis: Basis::default(),
             buffers: Buffers::default(),
         }
@@ -410,6 +398,7 @@ mod tests {
     use super::super::outcomes::{Binary, Continuous, Sharing};
     use super::*;
     use crate::design::{Column, Complete, Misfits};
+    use crate::inference::Vcov;
     use crate::progress::NoMonitor;
 
     /// 41 families of 1 to 5, in three strata, with a covariate of the family; rows in no order.

@@ -215,6 +215,22 @@ def test_a_statistic_of_one_s_own_is_shared_out():
             cw.randomisation_test("score ~ arm", data, drawn, executor=threads, **options)
 
 
+def test_procedures_are_compared_by_several_processes():
+    designs = [
+        cw.Design("Trial", arms={"a": 1, "b": 2}, cluster="family", method=method, seed=7)
+        for method in (cw.Simple(), cw.Blocks([3]), cw.BigStick(3))
+    ]
+    alone = cw.predictability(designs, n=40, sims=300)
+    with spawned(2) as processes:
+        shared = cw.predictability(designs, n=40, sims=300, executor=processes)
+        secret = cw.Design(
+            "Trial", arms={"a": 1, "b": 2}, cluster="family", seed=cw.Key.from_hex("00" * 32)
+        )
+        with pytest.raises(cw.DesignError, match="a key is left out of pickles"):
+            cw.predictability([secret], n=40, sims=300, executor=processes)
+    pd.testing.assert_frame_equal(alone.tidy(), shared.tidy(), check_exact=True)
+
+
 @pytest.fixture(scope="module")
 def cluster():
     distributed = pytest.importorskip("distributed")

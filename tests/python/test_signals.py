@@ -123,6 +123,23 @@ def randomisation_test() -> Callable[[], Any]:
     return partial(cw.randomisation_test, "x0 ~ arm", assigned.frame, assigned, draws=200_000)
 
 
+def replayed(analysis: Any, outcome: Any) -> Callable[[], Any]:
+    units = cw.power.ClusterSizes(1, clusters=300)
+    return partial(
+        cw.power.simulate, trial(cw.Complete(), EVEN), units, outcome, analysis, 5_000_000, 1
+    )
+
+
+def replayed_trials() -> Callable[[], Any]:
+    rates = cw.power.BinaryOutcome(baseline=0.2, effect=0.1, icc=0.3)
+    return replayed(cw.power.LinearModel(), rates)
+
+
+def replayed_times() -> Callable[[], Any]:
+    times = cw.power.SurvivalOutcome(baseline=0.7, effect=1.4, tau=0.2)
+    return replayed(cw.power.CoxModel(vcov="CR3"), times)
+
+
 def rank_test() -> Callable[[], Any]:
     x, y = RNG.normal(size=250_000), RNG.normal(size=250_000)
     return partial(cw.mann_whitney, x, y)
@@ -172,6 +189,8 @@ WORK = [
     matched,
     redraws,
     predictability,
+    replayed_trials,
+    replayed_times,
     one_long_trial,
     possible,
     randomisation_test,

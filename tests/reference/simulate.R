@@ -156,7 +156,77 @@ stratified <- local({
 })
 cases[[length(cases) + 1]] <- stratified
 
+# --- times to an event and logit: 132 families at 2:1, models of R's own packages --------------------------------
+# Siblings share a gamma frailty on the scale of survival probabilities, so that times are exponential in each arm
+# (Marshall and Olkin): U = (1 + E / V)^(-1/theta), V gamma of shape 1/theta; T = -log U / hazard.
+suppressMessages(library(survival))
+fam <- rep(1:132, crewe)
+times <- function(z, baseline, ratio, tau, entry, dropout) {
+  theta <- 2 * tau / (1 - tau)
+  v <- rgamma(132, 1 / theta)[fam]
+  u <- (1 + rexp(length(fam)) / v)^(-1 / theta)
+  t <- -log(u) / (-log(1 - baseline) * ifelse(z == 1, ratio, 1))
+  end <- pmin((1 - entry * runif(132))[fam], rexp(length(fam), -log(1 - dropout)))
+  list(time = pmin(t, end), event = as.numeric(t <= end))
+}
+many <- function(sims, effect, one_trial) {
+  found <- replicate(sims, one_trial(draw_arms(1, 132, 88)[1, ][fam], effect))
+  lapply(split(found, row(found)), as.numeric)
+}
+tested <- function(estimate, se, effect, df = Inf) {
+  reject <- 2 * pt(-abs(estimate / se), df) <= 0.05
+  list(power = share(reject), sd = list(value = one(sd(estimate)), std_error = one(sd(estimate) / sqrt(2 * (length(se) - 1)))),
+       mean_std_error = average(se), bias = average(estimate - effect),
+       coverage = share(abs(estimate - effect) <= qt(0.975, df) * se))
+}
+sims <- 2500
+survived <- local({
+  asked <- list(name = "survival", baseline = 0.7, effect = 1.6, tau = 0.33, entry = 0.5, dropout = 0.1)
+  one_trial <- function(z, effect) {
+    d <- times(z, asked$baseline, effect, asked$tau, asked$entry, asked$dropout)
+    naive <- coxph(Surv(d$time, d$event) ~ z)
+    robust <- coxph(Surv(d$time, d$event) ~ z, cluster = fam)
+    rank <- survdiff(Surv(d$time, d$event) ~ z)
+    c(coef(robust), sqrt(vcov(naive)), sqrt(vcov(robust)), sqrt(rank$chisq), summary(robust)$robscore[["test"]])
+  }
+  with <- many(sims, asked$effect, one_trial); none <- many(sims, 1, one_trial)
+  case <- function(name, model, vcov, found) list(
+    name = one(name), model = one(model), vcov = one(vcov), sizes = crewe, treated = one(88),
+    outcome = lapply(asked, one), sims = one(sims), found = found)
+  cox <- function(name, vcov, place) {
+    found <- tested(with[[1]], with[[place]], log(asked$effect))
+    found$size <- share(2 * pnorm(-abs(none[[1]] / none[[place]])) <= 0.05)
+    case(name, "cox", vcov, found)
+  }
+  rank <- function(name, vcov, of) case(name, "log_rank", vcov, list(
+    power = share(2 * pnorm(-of(with)) <= 0.05), size = share(2 * pnorm(-of(none)) <= 0.05)))
+  list(cox("Cox, robust", "CR0", 3), cox("Cox, as if independent", "iid", 2),
+       rank("log-rank, as if independent", "iid", function(x) x[[4]]),
+       rank("log-rank, robust", "CR0", function(x) sqrt(x[[5]])))
+})
+averaged <- local({
+  asked <- list(name = "binary", baseline = 0.226, effect = 0.2, icc = 0.36, sharing = "beta_binomial")
+  one_trial <- function(z, effect) {
+    arm <- z[match(1:132, fam)]
+    totals <- beta_binomial(crewe, matrix(asked$baseline + effect * arm, 1), asked$icc)
+    y <- unlist(lapply(1:132, function(g) rep(c(1, 0), c(totals[g], crewe[g] - totals[g]))))
+    fit <- glm(y ~ z, family = binomial)
+    p <- plogis(c(sum(coef(fit)), coef(fit)[1]))
+    slope <- p * (1 - p)
+    gradient <- c(slope[1] - slope[2], slope[1])
+    v <- vcovCL(fit, cluster = fam, type = "HC0", cadjust = TRUE)
+    c(p[1] - p[2], sqrt(drop(gradient %*% v %*% gradient)))
+  }
+  with <- many(sims, asked$effect, one_trial); none <- many(sims, 0, one_trial)
+  found <- tested(with[[1]], with[[2]], asked$effect, 131)
+  found$size <- share(2 * pt(-abs(none[[1]] / none[[2]]), 131) <= 0.05)
+  list(name = one("logit, average difference"), model = one("logit"), vcov = one("CR1"), sizes = crewe, treated = one(88),
+       outcome = lapply(asked, one), sims = one(sims), found = found)
+})
+cases <- c(cases, survived, list(averaged))
+
 write_json_file(list(
   metadata = list(r = one(R.version.string), clubSandwich = one(as.character(packageVersion("clubSandwich"))),
-                  sandwich = one(as.character(packageVersion("sandwich"))), seed = one(20151)),
+                  sandwich = one(as.character(packageVersion("sandwich"))),
+                  survival = one(as.character(packageVersion("survival"))), seed = one(20151)),
   latent_correlation = one(r), cases = cases), "tests/reference/expected/simulate.json")

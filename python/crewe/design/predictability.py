@@ -5,7 +5,9 @@ from __future__ import annotations
 import operator
 import textwrap
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Executor
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -15,6 +17,7 @@ from crewe.design.keys import Key
 from crewe.exceptions import DesignError, fault, said
 from crewe.frames.arguments import checked
 from crewe.frames.source import Source
+from crewe.parallel import spread
 from crewe.plots import style as _style
 from crewe.tables.display import Table
 from crewe.tables.printable import Printable
@@ -291,6 +294,11 @@ def measure(
     )
 
 
+def _measured(designs: Sequence[Design], **options: Any) -> list[Predictability]:
+    """Measure these designs, in whatever process this is."""
+    return [measure(design, **options) for design in designs]
+
+
 @checked
 def predictability(
     designs: Sequence[Design],
@@ -302,6 +310,7 @@ def predictability(
     levels: int | Mapping[str, int] = 2,
     sims: int = 10_000,
     seed: int | Key | None = None,
+    executor: Executor | None = None,
 ) -> PredictabilityComparison:
     """Compare procedures by how well arms can be guessed and how even they stay.
 
@@ -311,6 +320,9 @@ def predictability(
         Designs with the same arms and ratio, each with its procedure.
     n, frame, order, strata, levels, sims, seed
         As for :meth:`crewe.Design.predictability`, the same for every design.
+    executor : concurrent.futures.Executor, optional
+        What shares the designs among processes or machines, with the same result; a secret key is
+        sent nowhere.
 
     Returns
     -------
@@ -348,7 +360,25 @@ def predictability(
             values=[str(dict(one)) for one in sorted(arms)],
             remedy="Give at least one design, and change nothing but the method",
         )
-    results = [measure(design, n, frame, order, strata, levels, sims, seed) for design in designs]
+    each = partial(
+        _measured,
+        n=n,
+        frame=frame,
+        order=order,
+        strata=strata,
+        levels=levels,
+        sims=sims,
+        seed=seed,
+    )
+    made = spread(
+        executor,
+        each,
+        len(designs),
+        1,
+        "designs",
+        given=lambda first, end: (designs[first:end],),
+    )
+    results = [found for part in made for found in part]
     notes: list[str] = []
     for found in results:
         notes += [f"{found.procedure}: {note}" for note in found.notes]

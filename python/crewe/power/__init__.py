@@ -13,6 +13,7 @@ counts both arms together, and `allocation` is the treated share of the clusters
 
 from __future__ import annotations
 
+from crewe.power._analyses import CoxModel, LinearModel, LogitModel, LogRank
 from crewe.power._assurance import Assurance, assurance
 from crewe.power._binary import binary
 from crewe.power._compare import Comparison, table
@@ -20,7 +21,12 @@ from crewe.power._continuous import continuous
 from crewe.power._count import count
 from crewe.power._curve import Curve
 from crewe.power._layouts import Blocks, Crossover, Nested, Pairs, SteppedWedge, ThreeLevels
-from crewe.power._outcomes import BinaryOutcome, ContinuousOutcome, CountOutcome
+from crewe.power._outcomes import (
+    BinaryOutcome,
+    ContinuousOutcome,
+    CountOutcome,
+    SurvivalOutcome,
+)
 from crewe.power._priors import Beta, LogNormal, Normal, Uniform
 from crewe.power._project_crewe import project_crewe
 from crewe.power._result import Power
@@ -28,7 +34,7 @@ from crewe.power._several import Several, several
 from crewe.power._simulate import mdes, simulate
 from crewe.power._simulated import Measure, SimulatedEffect, SimulatedPower
 from crewe.power._survival import survival
-from crewe.power._trial import ClusterSizes, LinearModel
+from crewe.power._trial import ClusterSizes
 from crewe.power._update import Stage, Update, update
 
 __all__ = [
@@ -40,10 +46,13 @@ __all__ = [
     "Comparison",
     "ContinuousOutcome",
     "CountOutcome",
+    "CoxModel",
     "Crossover",
     "Curve",
     "LinearModel",
     "LogNormal",
+    "LogRank",
+    "LogitModel",
     "Measure",
     "Nested",
     "Normal",
@@ -54,6 +63,7 @@ __all__ = [
     "SimulatedPower",
     "Stage",
     "SteppedWedge",
+    "SurvivalOutcome",
     "ThreeLevels",
     "Uniform",
     "Update",

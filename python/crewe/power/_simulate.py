@@ -13,10 +13,11 @@ from crewe import _core
 from crewe.exceptions import InputError, fault
 from crewe.frames.arguments import checked
 from crewe.parallel import spread
+from crewe.power._analyses import Analysis, LinearModel
 from crewe.power._outcomes import _Outcome
 from crewe.power._quantities import Direction, real, whole
 from crewe.power._simulated import Measure, SimulatedEffect, SimulatedPower
-from crewe.power._trial import ClusterSizes, LinearModel, Trial, read_trial
+from crewe.power._trial import ClusterSizes, Trial, read_trial
 
 _LEAST = 250
 """The fewest replicates that are worth sending to a worker."""
@@ -63,7 +64,7 @@ def simulate(
     design: Any,
     units: Any,
     outcome: Any,
-    analysis: str | LinearModel = "~ arm",
+    analysis: str | Analysis = "~ arm",
     sims: int = 2_000,
     seed: int | None = None,
     executor: Executor | None = None,
@@ -85,11 +86,11 @@ def simulate(
     units : data frame or ClusterSizes
         The units to be randomised, a row a member (a child of a family), with the columns that
         strata, procedure and analysis name; or sizes alone (:class:`ClusterSizes`).
-    outcome : BinaryOutcome, ContinuousOutcome or CountOutcome
+    outcome : BinaryOutcome, ContinuousOutcome, CountOutcome or SurvivalOutcome
         How outcomes come about.
-    analysis : str or LinearModel
-        The planned analysis: the coefficient of the arm in a linear model, with terms for the
-        strata. A formula stands for ``LinearModel(formula)``.
+    analysis : str, LinearModel, LogitModel, CoxModel or LogRank
+        The planned analysis, with terms for the strata. A formula stands for
+        ``LinearModel(formula)``; times to an event need :class:`CoxModel` or :class:`LogRank`.
     sims : int
         The number of replicates.
     seed : int, optional
@@ -145,10 +146,10 @@ def simulate(
             found = spread(executor, partial(_run, trial, effect), n, _LEAST)
         return _core.Replicates.joined(found)
 
-    replicates = run(known.effect)
-    diagnosed = replicates.diagnose(known.effect, trial.alpha)
+    replicates = run(known._shift)
+    diagnosed = replicates.diagnose(known._shift, trial.alpha)
     measures = {name: Measure.of(measure) for name, measure in diagnosed.measures}
-    if known.effect == 0:
+    if known._shift == 0:
         measures["size"] = measures["power"]
     elif size:
         null = run(0.0).diagnose(0.0, trial.alpha)
@@ -178,7 +179,7 @@ def mdes(
     design: Any,
     units: Any,
     outcome: Any,
-    analysis: str | LinearModel = "~ arm",
+    analysis: str | Analysis = "~ arm",
     power: float = 0.8,
     sims: int = 2_000,
     seed: int | None = None,
@@ -235,26 +236,36 @@ def mdes(
     trial = read_trial(design, units, outcome, analysis, seed, order)
     ready = trial.ready()
 
-    def rejections(effect: float) -> int:
-        return sum(spread(executor, partial(_rejections, trial, effect), n, _LEAST))
+    def rejections(effect: float, sims: int) -> int:
+        return sum(spread(executor, partial(_rejections, trial, effect), sims, _LEAST))
 
     ask = None if executor is None else rejections
     found = ready.mdes(real("power", power), n, direction == "fall", ask)
     attainable = not np.isnan(found.effect)
+    known: _Outcome = outcome
+
+    def of(shift: float | None) -> float | None:
+        return None if shift is None or np.isnan(shift) else known._of_shift(shift)
+
     return SimulatedEffect(
-        effect=found.effect if attainable else None,
-        conf_low=None if np.isnan(found.low) else found.low,
-        conf_high=None if np.isnan(found.high) else found.high,
+        effect=of(found.effect),
+        conf_low=of(found.low),
+        conf_high=of(found.high),
         achieved=Measure.of(found.power),
         target=real("power", power),
         ceiling=None if attainable else found.power.value,
-        ceiling_at=found.ceiling_at,
+        ceiling_at=None if attainable else of(found.ceiling_at),
         direction=direction,
         outcome=outcome,
         trial=trial,
         sims=n,
         seed=seed,
-        tried=pd.DataFrame({"effect": found.tried_effect, "power": found.tried_power}),
+        tried=pd.DataFrame(
+            {
+                "effect": [known._of_shift(shift) for shift in found.tried_effect],
+                "power": found.tried_power,
+            }
+        ),
     )
 
 

@@ -11,7 +11,8 @@ import pandas as pd
 
 from crewe import _core
 from crewe.plots import style as _style
-from crewe.power._outcomes import BinaryOutcome, _Outcome
+from crewe.power._analyses import WORDS
+from crewe.power._outcomes import BinaryOutcome, SurvivalOutcome, _Outcome
 from crewe.power._quantities import Direction, percent, points
 from crewe.power._trial import Trial
 from crewe.tables.display import Table, number
@@ -57,6 +58,8 @@ def _effect(outcome: _Outcome, value: float | None, signed: bool = True) -> str:
         return "unattainable"
     if isinstance(outcome, BinaryOutcome):
         return points(value) if signed else f"{fixed(100 * value, 2)} pp"
+    if isinstance(outcome, SurvivalOutcome) and signed:
+        return f"hazard ratio {value:.3g}"
     return number(value)
 
 
@@ -92,10 +95,7 @@ class _Simulated(Printable):
         return self.trial.alpha
 
     def _treated(self, effect: float | None) -> float | None:
-        baseline = self.outcome.baseline
-        if effect is None or isinstance(baseline, str):
-            return None
-        return baseline + effect
+        return None if effect is None else self.outcome._treated(effect)
 
     def methods(self) -> list[str]:
         """Say in plain sentences what was simulated."""
@@ -108,7 +108,7 @@ class _Simulated(Printable):
             f"{self.sims:,} replicates under seed {self.seed}: {self.clusters:,} {design.unit_noun}{sizes}, "
             f"randomised by {design.method}{strata}.",
             f"Outcomes: {self.outcome.describe()}.",
-            f"Analysis: linear model on {self.trial.model} with {self.trial.vcov}, two-sided "
+            f"Analysis: {WORDS[self.trial.analysis].format(model=self.trial.model)} with {self.trial.vcov}, two-sided "
             f"{percent(self.alpha, 0)} level.",
         ]
 
@@ -124,7 +124,7 @@ class SimulatedPower(_Simulated):
         estimates), mean_std_error, coverage, type_s, type_m, convergence.
     effect : float
         The effect that was simulated.
-    outcome : BinaryOutcome, ContinuousOutcome or CountOutcome
+    outcome : BinaryOutcome, ContinuousOutcome, CountOutcome or SurvivalOutcome
         How outcomes came about.
     sims, seed : int
         The number of replicates, and what their random numbers follow from.
@@ -283,8 +283,12 @@ class SimulatedPower(_Simulated):
                 label=["significant", "not significant"],
             )
             drawn.legend()
-        drawn.axvline(scale * self.effect, color=_style.INK, linewidth=0.8, linestyle=(0, (1, 2)))
+        drawn.axvline(
+            scale * self.outcome._shift, color=_style.INK, linewidth=0.8, linestyle=(0, (1, 2))
+        )
         unit = "Estimate, percentage points" if scale == 100.0 else "Estimate"
+        if isinstance(self.outcome, SurvivalOutcome):
+            unit = "Estimate, logarithm of the hazard ratio"
         drawn.set_xlabel(unit)
         drawn.set_ylabel("Replicates")
         _style.alt_text(

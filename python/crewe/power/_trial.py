@@ -22,6 +22,7 @@ from crewe.frames.source import Source
 from crewe.models.arm import beside_arm
 from crewe.models.linear import rows_of_the_data
 from crewe.models.request import read
+from crewe.power._analyses import Analysis, LinearModel
 from crewe.power._outcomes import _Outcome
 from crewe.power._quantities import real, whole
 
@@ -31,61 +32,6 @@ _ADDED = ("arm", "stratum", "probability")
 
 def _size(value: Any) -> int:
     return whole("a cluster's size", value, "Give the number of members of a cluster")
-
-
-@dataclass(frozen=True, init=False)
-class LinearModel:
-    """The planned analysis: the coefficient of the arm in a linear model.
-
-    Parameters
-    ----------
-    formula : str
-        The model, such as ``"~ arm"`` or ``"closed ~ arm + history"``: what stands on the left is
-        only a name. The columns on the right are those of the units' frame. Terms for the design's
-        strata are added, as in :func:`crewe.ols`.
-    vcov : str, optional
-        The kind of variance, as in :func:`crewe.ols`; by default CR2 where clusters are randomised,
-        HC2 where individuals are.
-    alpha : float
-        The two-sided level of the test.
-    strata_terms : bool
-        Whether terms for the strata are added.
-
-    Examples
-    --------
-    >>> import crewe as cw
-    >>> cw.power.LinearModel("~ arm", vcov="CR1").alpha
-    0.05
-    """
-
-    formula: str
-    vcov: str | None
-    alpha: float
-    strata_terms: bool
-
-    @checked
-    def __init__(
-        self,
-        formula: str = "~ arm",
-        *,
-        vcov: str | None = None,
-        alpha: float = 0.05,
-        strata_terms: bool = True,
-    ) -> None:
-        parsing.need_text(formula)
-        if vcov is not None:
-            _core.check_word("vcov", str(vcov))
-        put = object.__setattr__
-        put(self, "formula", formula)
-        put(self, "vcov", vcov)
-        put(self, "alpha", real("alpha", alpha))
-        put(self, "strata_terms", bool(strata_terms))
-
-    @property
-    def right(self) -> str:
-        """What stands on the right of the formula."""
-        text = self.formula.strip()
-        return parsing.parse(f"outcome {text}" if text.startswith("~") else text)[1]
 
 
 @dataclass(frozen=True, init=False)
@@ -182,6 +128,8 @@ class Trial:
         Its units.
     outcome : str
         The outcome as the core reads it.
+    analysis : str
+        The model whose answer counts.
     vcov : str
         The kind of variance.
     alpha : float
@@ -206,6 +154,7 @@ class Trial:
     design: Design
     units: _core.Units
     outcome: str
+    analysis: str
     vcov: str
     alpha: float
     seed: int
@@ -235,7 +184,7 @@ class Trial:
             self.units,
             members,
             self.outcome,
-            (self.vcov, self.alpha),
+            (self.analysis, self.vcov, self.alpha),
             self.seed,
         )
 
@@ -254,14 +203,14 @@ def read_trial(
         raise fault(
             InputError,
             f"a {type(outcome).__name__} does not say how outcomes come about",
-            remedy="Give cw.power.BinaryOutcome, ContinuousOutcome or CountOutcome",
+            remedy="Give cw.power.BinaryOutcome, ContinuousOutcome, CountOutcome or SurvivalOutcome",
         )
     model = LinearModel(analysis) if isinstance(analysis, str) else analysis
-    if not isinstance(model, LinearModel):
+    if not isinstance(model, Analysis):
         raise fault(
             InputError,
             f"a {type(analysis).__name__} is no analysis to simulate",
-            remedy='Give a formula such as "~ arm + history", or cw.power.LinearModel(...)',
+            remedy='Give a formula such as "~ arm + history", or cw.power.LinearModel(...), LogitModel, CoxModel, LogRank',
         )
     if len(design.arms) != 2:
         raise fault(
@@ -271,14 +220,14 @@ def read_trial(
             remedy="Declare the design of the two arms that are compared",
         )
     seeded = design._with_seed(seed)
-    vcov = model.vcov or ("CR2" if design.cluster is not None else "HC2")
+    vcov = model.vcov or model._variances[design.cluster is not None]
     if isinstance(units, ClusterSizes):
         return _of_sizes(seeded, units, outcome, model, vcov)
     return _of_frame(seeded, units, outcome, model, vcov, order)
 
 
 def _of_sizes(
-    design: Design, sizes: ClusterSizes, outcome: _Outcome, model: LinearModel, vcov: str
+    design: Design, sizes: ClusterSizes, outcome: _Outcome, model: Analysis, vcov: str
 ) -> Trial:
     named = [
         *design.strata,
@@ -313,6 +262,7 @@ def _of_sizes(
         design=design,
         units=units,
         outcome=outcome._json(),
+        analysis=model._name,
         vcov=vcov,
         alpha=model.alpha,
         seed=int(design.seed),  # type: ignore[arg-type]
@@ -325,7 +275,7 @@ def _of_sizes(
     )
 
 
-def _no_arm(model: LinearModel) -> Exception:
+def _no_arm(model: Analysis) -> Exception:
     return fault(
         InputError,
         "the formula does not name the arm",
@@ -338,7 +288,7 @@ def _of_frame(
     design: Design,
     frame: Any,
     outcome: _Outcome,
-    model: LinearModel,
+    model: Analysis,
     vcov: str,
     order: str | None,
 ) -> Trial:
@@ -368,7 +318,7 @@ def _of_frame(
     if not columns.intercept:
         raise fault(
             InputError,
-            "a simulated model has an intercept",
+            "a simulated model has an intercept or a baseline",
             values=[model.formula],
             remedy="Leave out - 1 and + 0",
         )
@@ -382,6 +332,7 @@ def _of_frame(
         design=design,
         units=assignment._units(),
         outcome=outcome._json(),
+        analysis=model._name,
         vcov=vcov,
         alpha=model.alpha,
         seed=int(design.seed),  # type: ignore[arg-type]

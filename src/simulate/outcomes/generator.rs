@@ -58,6 +58,20 @@ impl Groups<'_> {
     }
 }
 
+/// Draws the times to an event of a replicate, and whether it came.
+pub trait Times {
+    /// Of every row; `treated` has an entry a unit, 0 or 1.
+    fn draw(
+        &self,
+        groups: &Groups<'_>,
+        treated: &[f64],
+        effect: f64,
+        stream: &mut Stream,
+        time: &mut [f64],
+        event: &mut [f64],
+    );
+}
+
 /// Draws the outcomes of a replicate.
 pub trait Generator: Send + Sync {
     /// How it stands in the registry.
@@ -83,6 +97,11 @@ pub trait Generator: Send + Sync {
     /// Refuses options that nobody could carry out on these rows under an effect; `order` gives the place of each row in
     /// the data as given, and is empty where there are none.
     fn check(&self, groups: &Groups<'_>, effect: f64, order: &[u32]) -> Result<()>;
+
+    /// What draws times to an event, where that is what the outcome is.
+    fn times(&self) -> Option<&dyn Times> {
+        None
+    }
 
     /// A number that all replicates need, found once; 0 where there is none.
     fn prepared(&self, _groups: &Groups<'_>) -> f64 {

@@ -7,6 +7,7 @@ mod binary;
 mod continuous;
 mod count;
 mod generator;
+mod survival;
 
 use serde::{Deserialize, Serialize};
 
@@ -14,6 +15,7 @@ pub use binary::{Binary, Sharing};
 pub use continuous::Continuous;
 pub use count::Count;
 pub(super) use generator::{Baseline, Generator, Groups};
+pub use survival::Survival;
 
 use self::generator::Entry;
 use crate::words::listed;
@@ -64,6 +66,8 @@ registry! {
     Continuous in continuous,
     /// A count.
     Count in count,
+    /// A time to an event.
+    Survival in survival,
 }
 
 impl Outcome {
