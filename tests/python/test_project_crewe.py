@@ -363,7 +363,7 @@ def test_every_column_is_documented(trial):
                 documented.append(column)
         assert list(frame.columns) == documented
         assert trial[name] is getattr(trial, name)
-    with pytest.raises(KeyError):
+    with pytest.raises(cw.InputError, match="no frame 'nothing'"):
         trial["nothing"]
 
 

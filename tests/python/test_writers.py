@@ -51,6 +51,7 @@ def data() -> pd.DataFrame:
             "kind": ["pqr"[i % 3] for i in range(n)],
             "site": ["ns"[(i // 4) % 2] for i in range(n)],
             "arm": ["control" if (i // 2) % 2 else "crewe" for i in range(n)],
+            "day": [f"2017-03-{1 + i // 2:02}" for i in range(n)],
         }
     )
 
@@ -117,6 +118,7 @@ def results() -> dict[str, Any]:
     cox = cw.coxph("Surv(t, e) ~ arm + x", frame)
     plan = cw.power.binary(baseline=0.226, icc=0.36, cluster_size=3, clusters=132, power=0.8)
     known = {"baseline": 0.226, "cluster_size": 3, "power": 0.8, "clusters": 286}
+    binary = cw.power.BinaryOutcome(baseline=0.3, effect=0.2, icc=0.1)
     shares = {"a": 0.2, "b": 0.3, "c": 0.5}
     protected = cw.disclosure.Rule().protect(cw.crosstab("kind ~ arm", frame))
     return {
@@ -161,6 +163,16 @@ def results() -> dict[str, Any]:
         "powers": cw.power.table(**known, icc=[0.36, 1]),
         "together": cw.power.several({"a": plan, "b": plan}, correlation=0.3),
         "curve": plan.curve(values=[132, 286]),
+        "replayed": cw.power.simulate(trial, frame.drop(columns="arm"), binary, sims=50, seed=1),
+        "detectable": cw.power.mdes(trial, frame.drop(columns="arm"), binary, sims=200, seed=1),
+        "assurance": cw.power.assurance(
+            plan, effect=cw.power.Normal(0.1, 0.03), draws=1_000, seed=1
+        ),
+        "update": cw.power.update(
+            plan, seen, data=frame, outcome="e", arrived="day", closes="2018-01-01"
+        ),
+        "icc": cw.icc("y", frame, cluster="family_id"),
+        "planning": cw.icc_planning(),
         "models": cw.table({"All": fit, "Logit": logit}, title="Two models", notes=["A note."]),
         "intervals": cw.table([fit], show="conf_int", star=False),
         "table": Table(["", "n"], [["a", 1], ["b", 2.5]], title="A table", notes=["One.", "Two."]),
