@@ -93,7 +93,7 @@ fn a_thousand_clusters(bencher: divan::Bencher<'_, '_>) {
     let ids = Column::from_values("school", (0..20_000).map(|pupil| format!("S{:04}", pupil / 20)));
     let units = Units::from_rows(design.unit().unwrap(), &ids, &[]).unwrap();
     let assignment = design.assign(&units).unwrap();
-    let y: Vec<f64> = (0..20_000).map(|pupil| ((pupil * 7919) % 10_007) as f64).collect();
+    let y: Vec<f64> = (0..20_000).map(|pupil| f64::from((pupil * 7919) % 10_007)).collect();
     let outcomes = Outcomes::new("score", &y, units.rows(), units.len()).unwrap();
     let x = columns(20_000);
     of(bencher, &Trial { design, assignment, outcomes }, Statistic::Model(ArmModel::linear(x.view())), false);

@@ -62,7 +62,7 @@ def of_fit(fit: Any, assignment: Assignment) -> Rows:
         model = _core.ArmModel.binary(fit._family, np.ascontiguousarray(rest), weights)
         statistic = f"score of the arm in a {fit._family}"
         effects = "log odds ratios" if fit._family == "logit" else "shifts of the linear predictor"
-    coef = [float(fit.coef[built.names[j]]) for j in arms]
+    coef: list[float] = fit.coef[[built.names[j] for j in arms]].tolist()
     notes = [f"the model is {fit.formula}", *_dropped(built)]
     return Rows(name, statistic, data.y, unit, None, notes, model, coef, effects)
 
@@ -85,7 +85,7 @@ def _of_cox(fit: CoxPH, assignment: Assignment) -> Rows:
     model = _core.ArmModel.cox(
         np.ascontiguousarray(rest), np.ascontiguousarray(event), rows.strata, fit.ties
     )
-    coef = [float(fit.coef[built.names[j]]) for j in arms]
+    coef: list[float] = fit.coef[[built.names[j] for j in arms]].tolist()
     name, notes = (
         fit.formula.split("~")[0].strip(),
         [f"the model is {fit.formula}", *_dropped(built)],
