@@ -34,7 +34,7 @@ pub enum Uncertain {
     Effect,
     /// The control arm's rate.
     Baseline,
-    /// The intra-cluster correlation.
+    /// The intracluster correlation.
     Icc,
     /// The standard deviation.
     Sd,

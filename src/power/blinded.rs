@@ -2,7 +2,7 @@
 //!
 //! With a treated share `pi` and an effect `d` (a difference of means or of rates), outcomes of both arms together have the
 //! variance within arms plus `pi (1 - pi) d^2`, all of which lies between clusters where whole clusters are treated: both
-//! the variance and the intra-cluster correlation that are seen blinded are too large by it. What is left after it was
+//! the variance and the intracluster correlation that are seen blinded are too large by it. What is left after it was
 //! taken off is what a power calculation needs, if the effect is the one supposed (M. Kieser and T. Friede 2003,
 //! doi:10.1002/sim.1585, for the variance).
 
@@ -27,7 +27,7 @@ pub struct Blinded {
     pub mean: f64,
     /// The variance.
     pub variance: f64,
-    /// The intra-cluster correlation.
+    /// The intracluster correlation.
     pub icc: f64,
     /// Whether whole clusters are treated.
     pub clustered: bool,

@@ -276,7 +276,7 @@ fn over_time(periods: &Periods, plan: &Plan) -> Result<()> {
         );
     }
     if plan.icc.is_some_and(|icc| icc < 0.0) {
-        return refused("periods need an intra-cluster correlation of 0 or more", "Give icc=0 at least");
+        return refused("periods need an intracluster correlation of 0 or more", "Give icc=0 at least");
     }
     if plan.allocation != 0.5 {
         return refused("the pattern of the periods says who is treated when", "Leave allocation out");

@@ -144,7 +144,7 @@ pub(super) fn check_icc(icc: f64, sizes: Option<&Sizes>) -> Result<()> {
     };
     Err(Fault::new(problem)
         .values([icc.to_string()])
-        .remedy("Give the intra-cluster correlation as a share, for instance 0.36 for 36%")
+        .remedy("Give the intracluster correlation as a share, for instance 0.36 for 36%")
         .input())
 }
 

@@ -1,7 +1,7 @@
 //! What a trial can detect: power, smallest detectable effect and number of clusters from closed forms.
 //!
 //! Whole clusters (families) are randomised, `K` of them, a share `pi` to the treated arm. With mean size `m`,
-//! intra-cluster correlation `rho` and design effect `D` (see [`clustering`]), each arm counts for
+//! intracluster correlation `rho` and design effect `D` (see [`clustering`]), each arm counts for
 //!
 //! ```text
 //! n_1 = pi K m / (D (1 - r2)),    n_0 = (1 - pi) K m / (D (1 - r2))

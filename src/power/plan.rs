@@ -72,7 +72,7 @@ pub enum Unknown {
     Clusters,
     /// The power.
     Power,
-    /// The largest intra-cluster correlation that still gives the power.
+    /// The largest intracluster correlation that still gives the power.
     Icc,
     /// The smallest whole mean cluster size.
     ClusterSize,
@@ -209,7 +209,7 @@ pub struct Plan {
     pub clusters: Option<u64>,
     /// The power wanted.
     pub power: Option<f64>,
-    /// The intra-cluster correlation of the outcome as observed.
+    /// The intracluster correlation of the outcome as observed.
     pub icc: Option<f64>,
     /// The size of the clusters as they are randomised.
     pub cluster_size: Option<ClusterSize>,

@@ -34,7 +34,7 @@ pub struct Solution {
     pub power: Option<f64>,
     /// The power asked for, where it was.
     pub target: Option<f64>,
-    /// The intra-cluster correlation.
+    /// The intracluster correlation.
     pub icc: Option<f64>,
     /// The mean cluster size.
     pub cluster_size: Option<f64>,
@@ -208,7 +208,7 @@ impl<O: Outcome> Checked<'_, O> {
     fn icc(&self) -> Result<Solution> {
         let (known, target) = self.known();
         let Some(mut floor) = known.sizes.icc_floor() else {
-            return Err(Fault::new("with one unit a cluster the intra-cluster correlation plays no part")
+            return Err(Fault::new("with one unit a cluster the intracluster correlation plays no part")
                 .remedy("Leave out another quantity, and give a correlation of 0")
                 .input());
         };
@@ -217,7 +217,7 @@ impl<O: Outcome> Checked<'_, O> {
             Layout::ThreeLevels { icc, .. } => top = 1.0 - icc,
             Layout::Periods(_) => {
                 return Err(Fault::new(
-                    "over periods power may fall and rise again with the intra-cluster correlation",
+                    "over periods power may fall and rise again with the intracluster correlation",
                 )
                 .remedy("Give icc, and leave out another quantity; a curve over icc shows what it does")
                 .input());
@@ -226,7 +226,7 @@ impl<O: Outcome> Checked<'_, O> {
         }
         if self.plan.subgroup.is_some_and(|group| group.interaction && group.level == Level::Individual) {
             return Err(Fault::new(
-                "within clusters a higher intra-cluster correlation never takes power away",
+                "within clusters a higher intracluster correlation never takes power away",
             )
             .remedy("Give icc, and leave out another quantity")
             .input());

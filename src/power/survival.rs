@@ -10,7 +10,7 @@
 //! wald        lambda = |ln HR| / sqrt(1 / (n_1 q_1) + 1 / (n_0 q_0))
 //! ```
 //!
-//! Siblings enter through the design effect, with the intra-cluster correlation of the scores of the log-rank test (the
+//! Siblings enter through the design effect, with the intracluster correlation of the scores of the log-rank test (the
 //! martingale residuals): what one event says of the others of its family. It is that of the sum over follow-up, smaller
 //! than the correlation of the times where many are censored.
 //!

@@ -52,7 +52,7 @@ def binary(
     baseline : float
         The control arm's rate, between 0 and 1.
     icc : float, optional
-        The intra-cluster correlation of the outcome as observed (not on a latent scale). 1 is
+        The intracluster correlation of the outcome as observed (not on a latent scale). 1 is
         legal: then each cluster counts as one unit. It may be negative, above -1/(m - 1).
     cluster_size : float or sequence of int, optional
         The mean number of units a cluster, or the list of sizes, whose own sums then give the

@@ -70,7 +70,7 @@ class BinaryOutcome(_Outcome):
         The treated arm's rate less the control arm's: 0.112 is a rise by 11.2 points, for every
         row.
     icc : float
-        The intra-cluster correlation of the outcome as it is observed (not on a latent scale).
+        The intracluster correlation of the outcome as it is observed (not on a latent scale).
     sharing : {"beta_binomial", "latent_normal", "shared_draw"}
         What members of a cluster share; rates and correlation are those asked for under each.
 
@@ -127,7 +127,7 @@ class ContinuousOutcome(_Outcome):
         The treated arm's mean less the control arm's, in the outcome's units (in standard
         deviations where `sd` is 1).
     icc : float
-        The intra-cluster correlation; as low as -1/(m - 1) in clusters of at most m.
+        The intracluster correlation; as low as -1/(m - 1) in clusters of at most m.
     sd : float
         The standard deviation within an arm.
     baseline : float or str
@@ -197,7 +197,7 @@ class CountOutcome(_Outcome):
 
     @property
     def icc(self) -> float | None:
-        """The intra-cluster correlation of the control arm's counts; None where each row has its own mean."""
+        """The intracluster correlation of the control arm's counts; None where each row has its own mean."""
         if isinstance(self.baseline, str):
             return None
         between = self.baseline * self.cv**2

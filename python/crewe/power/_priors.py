@@ -12,7 +12,7 @@ from crewe.frames.arguments import check_methods
 NAMES = {
     "effect": "Effect",
     "baseline": "Control arm's rate",
-    "icc": "Intra-cluster correlation",
+    "icc": "Intracluster correlation",
     "sd": "Standard deviation",
     "r2": "R² of covariates",
     "attrition": "Members lost",
@@ -69,7 +69,7 @@ class LogNormal:
 
 @dataclass(frozen=True)
 class Beta:
-    """A prior of a rate, a share or an intra-cluster correlation.
+    """A prior of a rate, a share or an intracluster correlation.
 
     Attributes
     ----------

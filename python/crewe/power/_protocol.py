@@ -118,7 +118,7 @@ def _rows(answers: list[Power]) -> list[list[str]]:
         "Baseline rate": [percent(a.baseline) for a in answers],
         "R² within clusters": [share(a.r2) for a in answers],
         "R² between clusters": [share(r2_cluster(a)) for a in answers],
-        "Intra-cluster correlation": [share(a.icc) for a in answers],
+        "Intracluster correlation": [share(a.icc) for a in answers],
         "Level": [share(a.alpha) for a in answers],
         "Power": [share(a.target) for a in answers],
         "Sides of the test": [sided[a.asked["hypothesis"]] for a in answers],

@@ -28,7 +28,7 @@ LABELS = {
     "effect": "Effect",
     "clusters": "Clusters, both arms",
     "power": "Power",
-    "icc": "Intra-cluster correlation",
+    "icc": "Intracluster correlation",
     "cluster_size": "Mean cluster size",
     "r2": "R² of covariates",
     "r2_cluster": "R² between clusters",

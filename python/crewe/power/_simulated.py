@@ -85,7 +85,7 @@ class _Simulated(Printable):
 
     @property
     def icc(self) -> float | None:
-        """The intra-cluster correlation, where there is one."""
+        """The intracluster correlation, where there is one."""
         found: float | None = getattr(self.outcome, "icc", None)
         return found
 

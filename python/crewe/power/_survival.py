@@ -50,7 +50,7 @@ def survival(
     baseline : float
         The share of the control arm with the event by the end of follow-up.
     icc : float, optional
-        The intra-cluster correlation of the scores of the log-rank test (the martingale residuals):
+        The intracluster correlation of the scores of the log-rank test (the martingale residuals):
         how alike siblings are in what happens to them. It is smaller than that of the times where
         many are censored.
     effect : float, optional

@@ -1,5 +1,5 @@
 //! Outcomes of 0 or 1 that members of a cluster share in part. Three ways of sharing, all with the probability of every row
-//! and the intra-cluster correlation `icc` of the outcome as it is observed:
+//! and the intracluster correlation `icc` of the outcome as it is observed:
 //!
 //! * `beta_binomial`: a cluster's probability has a beta distribution. Drawn as an urn: after s of i members with the
 //!   outcome, the next has it with probability `(p (1 - icc) + icc s) / (1 - icc + icc i)`. Slightly negative correlations
@@ -225,7 +225,7 @@ impl Generator for Binary {
         // Rates that are differences of others are off by a rounding.
         if !(self.icc >= least - 1e-12 && self.icc <= 1.0) {
             return Err(Fault::new(format!(
-                "the outcome can have no intra-cluster correlation of {} in clusters of {largest} at these rates",
+                "the outcome can have no intracluster correlation of {} in clusters of {largest} at these rates",
                 self.icc
             ))
             .values([self.icc.to_string()])

@@ -97,7 +97,7 @@ impl Generator for Continuous {
         let least = if largest > 1 { -1.0 / (largest as f64 - 1.0) } else { -1.0 };
         if !(self.icc >= least && self.icc <= 1.0) {
             return Err(Fault::new(format!(
-                "clusters of {largest} can have no intra-cluster correlation of {}",
+                "clusters of {largest} can have no intracluster correlation of {}",
                 self.icc
             ))
             .values([self.icc.to_string()])
