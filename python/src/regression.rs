@@ -41,6 +41,26 @@ impl DesignMatrix {
     }
 }
 
+/// Writes blocks of columns side by side, each with its place, as a matrix of n rows and k columns; nothing where a block
+/// is not contiguous or does not fit.
+#[pyfunction]
+fn side_by_side<'py>(
+    py: Python<'py>,
+    blocks: Vec<(PyReadonlyArray2<'py, f64>, usize)>,
+    n: usize,
+    k: usize,
+) -> PyResult<Option<Bound<'py, PyArray2<f64>>>> {
+    let made = PyArray2::zeros(py, [n, k], false);
+    let blocks: Vec<_> = blocks.iter().map(|(block, place)| (block.as_array(), *place)).collect();
+    let mut out = made.readwrite();
+    let written = match out.as_slice_mut() {
+        Ok(out) => crate::pool::compute(py, |_| Ok(linalg::matrix::side_by_side(&blocks, k, out)))?,
+        Err(_) => false,
+    };
+    drop(out);
+    Ok(written.then_some(made))
+}
+
 /// Weights of the rows of a regression, and what they mean.
 #[pyclass(module = "crewe._core", frozen)]
 pub struct Weights {
@@ -308,6 +328,7 @@ pub fn register(m: &Bound<'_, PyModule>) -> PyResult<()> {
     m.add_class::<Fit>()?;
     m.add_class::<OlsFit>()?;
     m.add_class::<GlmFit>()?;
+    m.add_function(wrap_pyfunction!(side_by_side, m)?)?;
     m.add_function(wrap_pyfunction!(ols_fit, m)?)?;
     m.add_function(wrap_pyfunction!(glm_fit, m)?)
 }

@@ -3,6 +3,7 @@
 use std::sync::OnceLock;
 
 use ndarray::{ArrayView1, ArrayView2, ArrayViewMut2, Axis, Slice};
+use rayon::prelude::*;
 
 use super::indicators::Indicators;
 use crate::{Error, Fault, Result};
@@ -147,6 +148,47 @@ impl<'a> DesignMatrix<'a> {
             (!rows.is_empty()).then(|| not_finite(&self.names[first + j], column, &rows))
         })
     }
+}
+
+/// Rows that are written at once: so many stay in the cache while one block comes after the other.
+const WRITTEN: usize = 16_384;
+
+/// Writes blocks of columns side by side, each from its place on, into a matrix of `k` columns by rows.
+///
+/// Blocks whose rows are not one after the other in memory, or that do not fit, are left to the caller: the answer says
+/// whether all was written.
+///
+/// ```
+/// use crewe::linalg::matrix::side_by_side;
+/// use ndarray::array;
+/// let (x, arms) = (array![[1.0], [2.0]], array![[0.0, 1.0], [1.0, 0.0]]);
+/// let mut out = vec![0.0; 6];
+/// assert!(side_by_side(&[(x.view(), 0), (arms.view(), 1)], 3, &mut out));
+/// assert_eq!(out, [1.0, 0.0, 1.0, 2.0, 1.0, 0.0]);
+/// ```
+pub fn side_by_side(blocks: &[(ArrayView2<'_, f64>, usize)], k: usize, out: &mut [f64]) -> bool {
+    let n = out.len() / k.max(1);
+    let rows: Option<Vec<(&[f64], usize, usize)>> = blocks
+        .iter()
+        .map(|(block, place)| {
+            let fits = block.nrows() == n && place + block.ncols() <= k;
+            block.to_slice().filter(|_| fits).map(|values| (values, block.ncols(), *place))
+        })
+        .collect();
+    let Some(rows) = rows else { return false };
+    out.par_chunks_mut(WRITTEN * k.max(1)).enumerate().for_each(|(chunk, out)| {
+        for &(values, width, place) in &rows {
+            let values = &values[chunk * WRITTEN * width..];
+            if width == 1 {
+                out.iter_mut().skip(place).step_by(k).zip(values).for_each(|(to, value)| *to = *value);
+            } else if width > 0 {
+                for (to, from) in out.chunks_exact_mut(k).zip(values.chunks_exact(width)) {
+                    to[place..place + width].copy_from_slice(from);
+                }
+            }
+        }
+    });
+    true
 }
 
 /// Positions of the values that are NaN or infinite.

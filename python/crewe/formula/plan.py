@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from crewe import _core
 from crewe.formula import names as _names
 from crewe.frames.column import Column, Columns
 
@@ -214,6 +215,11 @@ _ROWS = 16_384
 
 def _by_rows(products: Sequence[tuple[slice, Floats]], n: int, stop: int, start: int) -> Floats:
     """Write blocks of columns, each with its place, side by side; the places from `start` to `stop` are kept."""
+    if n > _ROWS:
+        blocks = [(values, where.start - start) for where, values in products]
+        made = _core.side_by_side(blocks, n, stop - start)
+        if made is not None:
+            return made
     out = np.empty((n, stop - start))
     for first in range(0, n, _ROWS):
         rows = slice(first, first + _ROWS)

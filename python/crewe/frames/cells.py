@@ -126,7 +126,10 @@ def _floats(series: nw.Series[Any]) -> NDArray[np.float64]:
     native = series.to_native()
     if isinstance(native, pd.Series) and isinstance(native.dtype, np.dtype):
         return np.array(native.to_numpy(), dtype=np.float64)
-    return np.array(series.cast(nw.Float64).to_numpy(), dtype=np.float64)
+    values = series.cast(nw.Float64).to_numpy()
+    # What polars and Arrow hold never changes; a fit must not change with what is written into a pandas frame.
+    immutable = series.implementation.is_polars() or series.implementation.is_pyarrow()
+    return np.asarray(values, dtype=np.float64) if immutable else np.array(values, np.float64)
 
 
 def _small(series: nw.Series[Any]) -> bool:
