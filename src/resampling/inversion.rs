@@ -146,36 +146,39 @@ impl Search {
     }
 }
 
-/// Where a statistic that falls with the effect is 0: the effect that fits best; infinite where it is 0 nowhere within
-/// `far` steps of `scale`.
+/// Where a statistic that falls with the effect is 0: the effect that fits best, the middle where it is 0 over a stretch;
+/// infinite where it is 0 nowhere within `far` steps of `scale`.
 pub(super) fn root(scale: f64, far: f64, statistic: impl Fn(f64) -> Result<f64>) -> Result<f64> {
-    let none = statistic(0.0)?;
-    if none == 0.0 {
-        return Ok(0.0);
-    }
-    let sign = none.signum();
-    let (mut inside, mut step) = (0.0, scale);
-    let mut outside = loop {
-        let next = statistic(sign * step)? * sign;
-        if next <= 0.0 {
-            break sign * step;
+    let above = edge(scale, far, &|effect| Ok(statistic(effect)? > 0.0))?;
+    let below = edge(scale, far, &|effect| Ok(statistic(effect)? >= 0.0))?;
+    if above.is_infinite() { Ok(above) } else { Ok(0.5 * (above + below)) }
+}
+
+/// The effect up to which something holds.
+fn edge(scale: f64, far: f64, holds: &dyn Fn(f64) -> Result<bool>) -> Result<f64> {
+    let sign = if holds(0.0)? { 1.0 } else { -1.0 };
+    let (mut near, mut step) = (0.0, scale);
+    let mut beyond = loop {
+        let next = sign * step;
+        if holds(next)? != (sign > 0.0) {
+            break next;
         }
-        if next.is_nan() || step >= far * scale {
+        if step >= far * scale {
             return Ok(sign * f64::INFINITY);
         }
-        inside = sign * step;
+        near = next;
         step *= 2.0;
     };
-    while (outside - inside).abs() > NEAR * scale {
-        let middle = 0.5 * (inside + outside);
-        if middle == inside || middle == outside {
+    while (beyond - near).abs() > NEAR * scale {
+        let middle = 0.5 * (near + beyond);
+        if middle == near || middle == beyond {
             break;
         }
-        if statistic(middle)? * sign > 0.0 {
-            inside = middle;
+        if holds(middle)? == (sign > 0.0) {
+            near = middle;
         } else {
-            outside = middle;
+            beyond = middle;
         }
     }
-    Ok(0.5 * (inside + outside))
+    Ok(0.5 * (near + beyond))
 }

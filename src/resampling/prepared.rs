@@ -189,9 +189,12 @@ impl<'a> Prepared<'a> {
 
     /// About the difference in means, if an interval is asked for.
     pub fn about_means(&self, interval: bool) -> Option<Bracket> {
+        if !interval {
+            return None;
+        }
         let values = self.outcomes.without_effect(0.0, &self.treated);
         let by_arm = self.means(&values, false, false).means(&self.assignment.arm);
-        interval.then(|| Bracket { start: by_arm[1] - by_arm[0], scale: self.outcomes.spread(), far: FAR })
+        Some(Bracket { start: by_arm[1] - by_arm[0], scale: self.outcomes.spread(), far: FAR })
     }
 
     fn bisected<'e>(

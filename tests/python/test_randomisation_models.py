@@ -166,6 +166,37 @@ def test_families_by_the_score(family):
     assert test.estimate == pytest.approx(fit.coef["arm[T.crewe]"], abs=1e-8)
 
 
+@pytest.mark.parametrize("family", ["logit", "probit"])
+def test_one_step_of_a_family_is_its_score_over_its_information(family):
+    fit = getattr(cw, family)("b ~ arm + x", D, design=DRAWN)
+    test = cw.randomisation_test(fit, design=DRAWN, studentised=False)
+    e, w = _null_glm(D.b.to_numpy().astype(float), family, np.zeros(N))
+
+    def step(z: np.ndarray) -> float:
+        beside = z - X @ np.linalg.solve(X.T @ (w[:, None] * X), X.T @ (w * z))
+        return float((z @ e) / ((w * beside) @ beside))
+
+    _same(test, step)
+
+
+@pytest.mark.parametrize("adjusted", [False, True])
+def test_one_step_of_cox_is_its_score_over_its_information(adjusted):
+    covariates = D[["x"]].to_numpy() if adjusted else np.zeros((N, 0))
+    p, strata = covariates.shape[1], np.zeros(N)
+    b = np.zeros(p)
+    for _ in range(30 if p else 0):
+        scores, information = _cox_parts(covariates, b, strata)
+        b = b + np.linalg.solve(information, scores.sum(axis=0))
+
+    def step(z: np.ndarray) -> float:
+        scores, i = _cox_parts(np.column_stack([covariates, z]), np.append(b, 0.0), strata)
+        left = i[p, p] - (i[p, :p] @ np.linalg.solve(i[:p, :p], i[:p, p]) if p else 0.0)
+        return float(scores[:, p].sum() / left)
+
+    formula = "Surv(t, e) ~ arm" + (" + x" if adjusted else "")
+    _same(cw.randomisation_test(formula, D, DRAWN, studentised=False), step)
+
+
 @pytest.mark.parametrize("stratified", [False, True])
 @pytest.mark.parametrize("adjusted", [False, True])
 def test_cox_and_log_rank_by_the_score(adjusted, stratified):
@@ -196,6 +227,17 @@ def test_ranks(studentised):
         return float(z @ e / np.sqrt(G / (G - 1) * (u**2).sum()))
 
     _same(cw.randomisation_test("rank_sum", D, DRAWN, outcome="t", studentised=studentised), t)
+
+
+@pytest.mark.parametrize("studentised", [False, True])
+@pytest.mark.parametrize("outcome", ["y", "t"])
+def test_the_estimate_of_ranks_is_the_median_of_the_differences(outcome, studentised):
+    values = D[outcome].to_numpy()
+    apart = np.subtract.outer(values[ARM == 1], values[ARM == 0])
+    test = cw.randomisation_test(
+        "rank_sum", D, DRAWN, outcome=outcome, studentised=studentised, interval=False
+    )
+    assert test.estimate == pytest.approx(np.median(apart), abs=1e-7)
 
 
 def test_ranks_within_strata():

@@ -9,7 +9,7 @@ use ndarray::Array2;
 use super::model::{estimates, refuse_left_out};
 use crate::Result;
 use crate::progress::Monitor;
-use crate::resampling::inversion::FAR;
+use crate::resampling::inversion::{FAR, root};
 use crate::resampling::outcomes::Outcomes;
 use crate::resampling::prepared::{Bracket, Compare, Prepared};
 use crate::resampling::replay::Evaluate;
@@ -71,10 +71,16 @@ impl Ranks {
     }
 }
 
+/// What rounding leaves of a statistic of ranks that is 0, a row.
+const ROUNDING: f64 = 1e-12;
+
 /// The shift at which the score is 0.
 fn shift(trial: &Prepared<'_>, score: &dyn Fn(f64) -> Result<Score>) -> Result<f64> {
-    crate::resampling::inversion::root(trial.outcomes.spread(), FAR, |effect| {
-        Ok(trial.observed(&score(effect)?)?[0])
+    let nothing = ROUNDING * trial.outcomes.rows().count() as f64;
+    root(trial.outcomes.spread(), FAR, |effect| {
+        let found = trial.observed(&score(effect)?)?[0];
+        // Ranks are halves, so their sum is 0 over whole stretches, but for rounding.
+        Ok(if found.abs() <= nothing { 0.0 } else { found })
     })
 }
 
