@@ -427,6 +427,12 @@ def test_a_closed_ledger_is_drawn_again_with_those_who_came_while_an_arm_was_ful
     upper = np.mean([value >= observed - 1e-9 for value in found])
     assert test.exact
     assert test.comparisons[0].p_upper == pytest.approx(upper, rel=1e-12)
+    # A fit knows those compared alone, and is tested over the same draws of everybody.
+    fit = cw.ols("score ~ arm", data, design=ledger)
+    of_fit = cw.randomisation_test(fit, design=ledger, seed=1, studentised=False)
+    assert of_fit.exact and of_fit.assignments == test.assignments
+    assert of_fit.estimate == pytest.approx(observed)
+    assert of_fit.comparisons[0].p_upper == pytest.approx(upper, rel=1e-12)
 
 
 def test_a_paused_ledger_says_that_it_was(tmp_path: Path) -> None:

@@ -43,13 +43,23 @@ def is_fit(statistic: Any) -> bool:
     return isinstance(statistic, OLS | Binary | CoxPH)
 
 
-def of_fit(fit: Any, assignment: Assignment) -> Rows:
-    """Read the rows of a fit: its outcome, its columns without the arm, the unit of each row."""
+def of_fit(fit: Any, assignment: Assignment, home: Assignment) -> Rows:
+    """Read the rows of a fit: its outcome, its columns without the arm, the unit of each row.
+
+    Parameters
+    ----------
+    fit : OLS, Binary or CoxPH
+        The fit.
+    assignment : Assignment
+        What is drawn again.
+    home : Assignment
+        What the fit was made with: the same, but of a ledger in which an arm was full those compared.
+    """
     if isinstance(fit, CoxPH):
-        return _of_cox(fit, assignment)
+        return _of_cox(fit, assignment, home)
     data = fit._needs_data()
     built = _needs_design(data.design)
-    unit = _units(built, assignment)
+    unit = _units(built, assignment, home)
     rest, arms = _without_the_arm(built, assignment, unit)
     if built.intercept:
         rest = np.column_stack([np.ones(len(rest)), rest])
@@ -67,7 +77,7 @@ def of_fit(fit: Any, assignment: Assignment) -> Rows:
     return Rows(name, statistic, data.y, unit, None, notes, model, coef, effects)
 
 
-def _of_cox(fit: CoxPH, assignment: Assignment) -> Rows:
+def _of_cox(fit: CoxPH, assignment: Assignment, home: Assignment) -> Rows:
     fit._needs_core()
     rows = fit.rows
     if rows is None:
@@ -79,7 +89,7 @@ def _of_cox(fit: CoxPH, assignment: Assignment) -> Rows:
             remedy="Fit it without weights",
         )
     built = _needs_design(rows.design)
-    unit = _units(built, assignment)
+    unit = _units(built, assignment, home)
     rest, arms = _without_the_arm(built, assignment, unit)
     time, event = rows.surv.time, rows.surv.event
     model = _core.ArmModel.cox(
@@ -124,7 +134,7 @@ def of_times(formula: str, source: Source, assignment: Assignment, strata_terms:
         layers.append(layer)
     refuse_missing_times(asked.source, parts, asked.rows)
     built = asked.model([*parts.columns(), *layers]).design
-    unit = _units(built, assignment)
+    unit = _units(built, assignment, assignment)
     rest, _ = _without_the_arm(built, assignment, unit)
     strata = codes_of(built.columns, layers)[0] if layers else None
     surv = parts.outcome(built.columns)
@@ -160,9 +170,9 @@ def _no_rows() -> Exception:
     )
 
 
-def _units(built: Design, assignment: Assignment) -> Units:
+def _units(built: Design, assignment: Assignment, home: Assignment) -> Units:
     """Give the unit of each row of a fit among those of the trial."""
-    owner, known = built.owner, mark_of(assignment)
+    owner, known = built.owner, mark_of(home)
     if owner is None:
         raise fault(
             InputError,
@@ -177,7 +187,10 @@ def _units(built: Design, assignment: Assignment) -> Units:
                 values=[owner.trial, known],
                 remedy="Pass the assignment that the fit was made with",
             )
-        return owner.codes
+        if home is assignment:
+            return owner.codes
+        places = {label: code for code, label in enumerate(assignment._labels)}
+        return np.array([places[label] for label in home._labels], dtype=np.uint32)[owner.codes]
     if owner.column != assignment.design.id_column:
         raise fault(
             DesignError,

@@ -172,12 +172,14 @@ def randomisation_test(
     check_alternative(alternative)
     level = _core.check_level(level)
     noted: list[str] = []
+    home = design
     if isinstance(design, Ledger):
+        design.need_closed()
+        home = design.assignment()
         if compared is None:
             design, compared, noted = of_ledger(design)
         else:
-            design.need_closed()
-            design = design.assignment()
+            design = home
     if not isinstance(design, Assignment):
         raise fault(
             DesignError,
@@ -192,7 +194,7 @@ def randomisation_test(
     _core.check_word("residuals", str(residuals))
     if data is None and not callable(statistic):
         _refuse_executor(executor)
-        rows, kind = _own_rows(statistic, design), statistic.implementation
+        rows, kind = _own_rows(statistic, design, home), statistic.implementation
         synthetic = synthetic or statistic.synthetic
     else:
         source = Source(data)
@@ -230,7 +232,7 @@ def _refuse_executor(executor: object) -> None:
         )
 
 
-def _own_rows(statistic: Any, design: Assignment) -> Rows:
+def _own_rows(statistic: Any, design: Assignment, home: Assignment) -> Rows:
     """Read the rows that a fit has."""
     if not is_fit(statistic):
         raise fault(
@@ -238,7 +240,7 @@ def _own_rows(statistic: Any, design: Assignment) -> Rows:
             f"a {type(statistic).__name__} has no rows of its own to be tested on",
             remedy="Pass the data second, or a fit of cw.ols, cw.logit, cw.probit or cw.coxph",
         )
-    return of_fit(statistic, design)
+    return of_fit(statistic, design, home)
 
 
 def _said(
