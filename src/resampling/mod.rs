@@ -10,6 +10,7 @@ mod means;
 mod null;
 mod outcomes;
 mod prepared;
+mod projection;
 mod randomisation_test;
 mod redrawn;
 mod replay;

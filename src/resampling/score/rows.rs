@@ -6,10 +6,8 @@ use crate::Result;
 use crate::progress::NoMonitor;
 use crate::regression::offset::with_offset;
 use crate::resampling::outcomes::Outcomes;
+use crate::resampling::projection::{dot, leave_residuals, orthonormal};
 use crate::resampling::sums::Written;
-
-/// A column whose part outside the columns before it is shorter than this share of itself adds nothing.
-const NOTHING: f64 = 1e-11;
 
 /// Sums over the rows of a unit, in columns q of the covariates that are orthonormal under the weights.
 struct ByUnit {
@@ -55,26 +53,16 @@ pub(super) fn score(
         _ => (None, kept.iter().map(|&row| model.weights.map_or(1.0, |weights| weights[row])).collect()),
     };
     let roots: Vec<f64> = weight.iter().map(|w| w.sqrt()).collect();
-    let mut basis: Vec<Vec<f64>> = Vec::new();
-    for column in covariates.columns() {
-        let mut part: Vec<f64> = kept.iter().zip(&roots).map(|(&row, root)| root * column[row]).collect();
-        let length = dot(&part, &part).sqrt();
-        take_off(&mut part, &basis);
-        let left = dot(&part, &part).sqrt();
-        if left > NOTHING * length {
-            part.iter_mut().for_each(|x| *x /= left);
-            basis.push(part);
-        }
-    }
+    let basis = orthonormal(
+        covariates
+            .columns()
+            .into_iter()
+            .map(|column| kept.iter().zip(&roots).map(|(&row, root)| root * column[row]).collect()),
+    );
     let residual = residual.unwrap_or_else(|| {
         let values = outcomes.without_effect(effect, treated);
         let mut y: Vec<f64> = kept.iter().zip(&roots).map(|(&row, root)| root * values[row]).collect();
-        let size = dot(&y, &y).sqrt();
-        take_off(&mut y, &basis);
-        if dot(&y, &y).sqrt() <= NOTHING * size {
-            // Outcomes that the covariates give exactly leave no residuals.
-            y.fill(0.0);
-        }
+        leave_residuals(&mut y, &basis);
         y.iter().zip(&roots).map(|(e, root)| e * root).collect()
     });
 
@@ -156,7 +144,7 @@ impl Parts for ByUnit {
             let (Some(g), 1..) = (g, *arm) else { continue };
             let (g, j) = (*g as usize, usize::from(*arm) - 1);
             if j >= m {
-                // Left out by the procedure: it counts with the reference in no arm's indicator.
+                // Left out by the procedure: it is in no arm's indicator.
                 continue;
             }
             into.score[j] += self.residual[g];
@@ -183,19 +171,5 @@ impl Parts for ByUnit {
             self.fit_the_arm(arm, within, into);
         }
         true
-    }
-}
-
-fn dot(a: &[f64], b: &[f64]) -> f64 {
-    a.iter().zip(b).map(|(x, y)| x * y).sum()
-}
-
-/// Takes the part within an orthonormal basis off a column, twice, so that nothing of it is left.
-fn take_off(column: &mut [f64], basis: &[Vec<f64>]) {
-    for _ in 0..2 {
-        for direction in basis {
-            let share = dot(column, direction);
-            column.iter_mut().zip(direction).for_each(|(x, q)| *x -= share * q);
-        }
     }
 }

@@ -10,12 +10,10 @@ use ndarray::ArrayView2;
 use crate::progress::Monitor;
 use crate::resampling::outcomes::Outcomes;
 use crate::resampling::prepared::{Compare, Prepared};
+use crate::resampling::projection::{leave_residuals, orthonormal, take_off};
 use crate::resampling::replay::{Evaluate, Room};
 use crate::resampling::result::{RandomisationOptions, RandomisationTest};
 use crate::{Fault, Result};
-
-/// A column whose part outside the columns before it is shorter than this share of itself adds nothing.
-const NOTHING: f64 = 1e-11;
 
 /// The coefficient of the arm beside these covariates, rows x columns.
 pub(super) struct Coefficient<'a>(pub ArrayView2<'a, f64>);
@@ -77,26 +75,13 @@ impl Adjusted {
                 .remedy("Fill them in, or leave out these rows' outcomes too")
                 .input());
         }
-        let mut basis: Vec<Vec<f64>> = Vec::new();
-        for column in covariates.columns() {
-            let mut part: Vec<f64> = kept.iter().map(|&row| column[row]).collect();
-            let length = dot(&part, &part).sqrt();
-            take_off(&mut part, &basis);
-            let left = dot(&part, &part).sqrt();
-            if left > NOTHING * length {
-                part.iter_mut().for_each(|x| *x /= left);
-                basis.push(part);
-            }
-        }
+        let basis = orthonormal(
+            covariates.columns().into_iter().map(|column| kept.iter().map(|&row| column[row]).collect()),
+        );
         let mut y: Vec<f64> = kept.iter().map(|&row| values[row]).collect();
         let unit: Vec<usize> = kept.iter().map(|&row| outcomes.unit[row] as usize).collect();
         let mut z: Vec<f64> = unit.iter().map(|&unit| f64::from(u8::from(treated[unit]))).collect();
-        let size = dot(&y, &y).sqrt();
-        take_off(&mut y, &basis);
-        if dot(&y, &y).sqrt() <= NOTHING * size {
-            // Outcomes that the covariates give exactly leave no residuals.
-            y.fill(0.0);
-        }
+        leave_residuals(&mut y, &basis);
         take_off(&mut z, &basis);
         let columns = basis.len();
         let mut made = Self {
@@ -141,19 +126,5 @@ impl Evaluate for Adjusted {
         let square = if square > 1e-9 * rows { square } else { f64::NAN };
         values[0] = of_y / square;
         values[1] = of_z / square;
-    }
-}
-
-fn dot(a: &[f64], b: &[f64]) -> f64 {
-    a.iter().zip(b).map(|(x, y)| x * y).sum()
-}
-
-/// Takes the part within an orthonormal basis off a column, twice, so that nothing of it is left.
-fn take_off(column: &mut [f64], basis: &[Vec<f64>]) {
-    for _ in 0..2 {
-        for direction in basis {
-            let share = dot(column, direction);
-            column.iter_mut().zip(direction).for_each(|(x, q)| *x -= share * q);
-        }
     }
 }
