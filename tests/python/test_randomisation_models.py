@@ -179,6 +179,60 @@ def test_one_step_of_a_family_is_its_score_over_its_information(family):
     _same(test, step)
 
 
+def test_a_weighted_logit_by_the_score():
+    fit = cw.logit("b ~ arm + x", D, design=DRAWN, weights="w")
+    test = cw.randomisation_test(fit, design=DRAWN)
+    prior, y = D.w.to_numpy(), D.b.to_numpy()
+    b = np.zeros(2)
+    for _ in range(60):
+        mu = 1 / (1 + np.exp(-X @ b))
+        e, w = prior * (y - mu), prior * mu * (1 - mu)
+        b = b + np.linalg.solve(X.T @ (w[:, None] * X), X.T @ e)
+    _same(test, lambda z: _studentised(z, e, w))
+    assert test.estimate == pytest.approx(fit.coef["arm[T.crewe]"], abs=1e-8)
+
+
+def test_cox_with_several_arms_against_brute_force():
+    arms = {"a": 1, "b": 1, "c": 2}
+    drawn = cw.Design("T", arms=arms, cluster="family", seed=8).assign(D)
+    fit = cw.coxph("Surv(t, e) ~ arm + x", D, design=drawn)
+    test = cw.randomisation_test(fit, design=drawn)
+    x, strata = D[["x"]].to_numpy(), np.zeros(N)
+    b = np.zeros(1)
+    for _ in range(30):
+        scores, information = _cox_parts(x, b, strata)
+        b = b + np.linalg.solve(information, scores.sum(axis=0))
+
+    def t(of: np.ndarray) -> np.ndarray:
+        z = np.column_stack([of == 1, of == 2])[FAMILY].astype(float)
+        scores, i = _cox_parts(np.column_stack([x, z]), np.append(b, [0.0, 0.0]), strata)
+        beside = scores[:, 1:] - scores[:, :1] @ np.linalg.solve(i[:1, :1], i[:1, 1:])
+        left = i[1:, 1:] - i[1:, :1] @ np.linalg.solve(i[:1, :1], i[:1, 1:])
+        u = np.array([beside[g == FAMILY].sum(axis=0) for g in range(G)])
+        middle, bread = G / (G - 1) * u.T @ u, np.linalg.inv(left)
+        step = bread @ u.sum(axis=0)
+        own = step / np.sqrt(np.diag(bread @ middle @ bread))
+        return np.array([*own, u.sum(axis=0) @ np.linalg.solve(middle, u.sum(axis=0))])
+
+    observed = t(np.array([list(arms).index(drawn.clusters[str(g)]) for g in range(G)]))
+    values = []
+    for first in itertools.combinations(range(G), 2):
+        for second in itertools.combinations([g for g in range(G) if g not in first], 2):
+            values.append(
+                t(np.array([1 if g in first else 0 if g in second else 2 for g in range(G)]))
+            )
+    every = np.array(values)
+    assert test.assignments == len(every) == 420
+    near = 1e-9 * np.maximum(abs(observed), every.std(axis=0))
+    for j, comparison in enumerate(test.comparisons):
+        low = (every[:, j] <= observed[j] + near[j]).mean()
+        high = (every[:, j] >= observed[j] - near[j]).mean()
+        assert comparison.statistic == pytest.approx(observed[j], rel=1e-8)
+        assert comparison.p_value == pytest.approx(min(1, 2 * min(low, high)), abs=1e-12)
+    assert test.omnibus[0] == pytest.approx(observed[2], rel=1e-8)
+    assert test.omnibus[1] == pytest.approx((every[:, 2] >= observed[2] - near[2]).mean())
+
+
 @pytest.mark.parametrize("adjusted", [False, True])
 def test_one_step_of_cox_is_its_score_over_its_information(adjusted):
     covariates = D[["x"]].to_numpy() if adjusted else np.zeros((N, 0))
