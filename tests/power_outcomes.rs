@@ -245,3 +245,12 @@ proptest! {
         }
     }
 }
+
+/// Sizes that no trial has give an error without a number, which is refused here and not by whoever asks.
+#[test]
+fn an_answer_that_is_no_number_is_refused() {
+    let plan =
+        Plan::default().clusters(40).icc(0.1).cluster_size(ClusterSize::Mean(20.0)).power(0.8).cv(1e300);
+    let refused = continuous::power(&continuous::Continuous::new(plan)).expect_err("no number");
+    assert!(refused.to_string().contains("no number for an answer"), "{refused}");
+}

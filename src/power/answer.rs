@@ -171,7 +171,34 @@ pub(super) fn solved(outcome: &impl Outcome, plan: &Plan, written: &Written<'_>)
     } else {
         solution.effect = plan.effect;
     }
+    refuse_no_number(&solution)?;
     Ok(solution)
+}
+
+/// Refuses an answer that is no number: the standard error was nought, or past all bounds.
+fn refuse_no_number(solution: &Solution) -> Result<()> {
+    let found = [
+        ("effect", solution.effect),
+        ("power", solution.power),
+        ("effective units", solution.effective),
+        ("highest power", solution.unattainable.map(|ceiling| ceiling.power)),
+        ("standard error", solution.error),
+    ];
+    let wrong: Vec<String> = found
+        .into_iter()
+        .filter_map(|(name, value)| Some((name, value.filter(|value| !value.is_finite())?)))
+        .map(|(name, value)| format!("{name} {value}"))
+        .collect();
+    if wrong.is_empty() {
+        return Ok(());
+    }
+    Err(Fault::new("the calculation has no number for an answer: its standard error is nought or boundless")
+        .values(wrong)
+        .remedy(
+            "Give sizes, variation and level as a trial has them; with an interaction of members the ICC must be below \
+             1, since they are compared within clusters",
+        )
+        .input())
 }
 
 /// Refuses a rate outside 0 to 1.

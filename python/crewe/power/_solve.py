@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 from crewe import _core
@@ -43,7 +42,6 @@ def solve(outcome: Outcome, arguments: dict[str, Any]) -> Power:
         answer = _core.power_survival(
             asked["baseline"], asked["method"], sought, quantities, setting
         )
-    _finite(answer)
     return Power(
         outcome=outcome,
         allocation=asked["allocation"],
@@ -86,24 +84,6 @@ def _quantities(asked: dict[str, Any]) -> _core.PowerQuantities:
         asked["cluster_size"],
         asked["r2"],
     )
-
-
-def _finite(answer: _core.PowerAnswer) -> None:
-    """Refuse an answer that is no number: the standard error was nothing, or past all bounds."""
-    found = {
-        name: getattr(answer, name) for name in ("effect", "power", "effective", "ceiling", "error")
-    }
-    wrong = [
-        name for name, value in found.items() if value is not None and not math.isfinite(value)
-    ]
-    if wrong:
-        raise fault(
-            InputError,
-            "the calculation has no number for an answer: its standard error is nought or boundless",
-            values=[f"{name} = {found[name]}" for name in wrong],
-            remedy="Give sizes, variation and level as a trial has them; with an interaction of members "
-            "the ICC must be below 1, since they are compared within clusters",
-        )
 
 
 def _read(name: str, value: Any) -> Any:
