@@ -16,8 +16,10 @@
 mod adjusted;
 pub mod bread;
 pub mod clusters;
+mod components;
 pub mod contrasts;
 pub mod covariance;
+mod equations;
 pub mod fitted;
 mod inverse_root;
 pub mod level;
@@ -29,6 +31,7 @@ pub mod wald;
 
 pub use bread::Bread;
 pub use clusters::{Clusters, check_clusters, check_units_by_arm};
+pub use components::Components;
 pub use contrasts::Contrasts;
 pub use covariance::{Covariance, Sandwich};
 pub use fitted::{ClusterRows, Fitted, Identity, Link, Moments, Reference, Target, WhitenedRows};
