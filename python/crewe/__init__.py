@@ -86,6 +86,8 @@ _HOMES = {
     "crewe.design.predictability": "Predictability PredictabilityComparison predictability",
     "crewe.instruments": "cases risk sdq survey",
     "crewe.ledger": "Ledger Receipt Verification",
+    "crewe.models.cluster_level": "ClusterLevel cluster_level",
+    "crewe.models.clustered": "GEE Mixed gee mixed",
     "crewe.models.outcomes": "OutcomeTable outcome_table",
     "crewe.models.regression": "OLS ols",
     "crewe.models.weights": "Analytic",

@@ -52,7 +52,7 @@ class Data:
 
     x: Floats
     y: Floats
-    core: _core.Fit
+    core: _core.Fit | _core.ClusteredFit
     groups: _core.Clusters | None
     design: Design | None
     clusters: pd.Series[Any] | None = None
@@ -149,13 +149,19 @@ class Linear(Estimates, Printable):
         data = self._needs_data()
         other = object.__new__(type(self))
         other.__dict__.update(self.__dict__)
-        covariance = data.core.covariance(kind, data.groups, df == "residual", self.aside)
+        covariance = self._named(data, kind, df == "residual")
         other.vcov_name = covariance.kind
         other.df_rule = df
         other._cov = covariance.matrix
         other._vcov, other._vcov_notes = covariance, covariance.notes
         other._tables = {}
         return other
+
+    def _named(self, data: Data, kind: str, residual: bool) -> _core.Covariance:
+        """Ask the core for a covariance by its name."""
+        if isinstance(data.core, _core.ClusteredFit):
+            return data.core.covariance(kind, residual)
+        return data.core.covariance(kind, data.groups, residual, self.aside)
 
     def _covariance(self) -> _core.Covariance:
         self._needs_data()
