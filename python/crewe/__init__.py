@@ -88,6 +88,7 @@ _HOMES = {
     "crewe.ledger": "Ledger Receipt Verification",
     "crewe.models.cluster_level": "ClusterLevel cluster_level",
     "crewe.models.clustered": "GEE Mixed gee mixed",
+    "crewe.models.diagnostics": "ClusterDiagnostics",
     "crewe.models.outcomes": "OutcomeTable outcome_table",
     "crewe.models.regression": "OLS ols",
     "crewe.models.weights": "Analytic",

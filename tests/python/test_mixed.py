@@ -129,7 +129,9 @@ def test_margins_frames_groups_and_pickles() -> None:
     assert set(groups) == {"north", "south"} and "variance between" in str(groups["north"])
     assert len(cw.mixed(["y ~ arm", "pre ~ arm"], frame, cluster="school").adjust()) == 2
     predicted = fit.predict()
-    assert predicted["estimate"].to_numpy() + fit.residuals() == pytest.approx(frame["y"].to_numpy())
+    assert predicted["estimate"].to_numpy() + fit.residuals() == pytest.approx(
+        frame["y"].to_numpy()
+    )
 
 
 def test_a_trial_gives_clusters_and_strata() -> None:

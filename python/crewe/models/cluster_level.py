@@ -30,6 +30,8 @@ from crewe.tables.wording import carry
 if TYPE_CHECKING:
     from typing_extensions import TypedDict, Unpack
 
+    from crewe.models.diagnostics import ClusterDiagnostics
+
     class Asked(TypedDict, total=False):
         """The arguments that :func:`cluster_level` documents."""
 
@@ -90,15 +92,12 @@ class ClusterLevel(Linear):
     ----------
     n, clusters : int
         Rows, and the clusters that stand for them.
-    arm : str
-        The column of the arm.
     stages : int
         2 where covariates were taken out of rows first, else 1.
     weight : str
         What counts alike: `"clusters"` or `"participants"`.
     """
 
-    arm: str = ""
     stages: int = 1
     weight: str = "clusters"
     _means: Means | None = field(default=None, repr=False)
@@ -111,6 +110,14 @@ class ClusterLevel(Linear):
                 remedy=f"Choose one of {', '.join(ROWWISE)}, or fit the rows with cw.ols",
             )
         return super()._named(data, kind, residual)
+
+    def diagnostics(self, terms: Sequence[str] | None = None) -> ClusterDiagnostics:
+        """Refuse: each cluster is one value here, which `cluster_means()` shows; ask a fit to rows."""
+        raise fault(
+            InputError,
+            "each cluster is one value here",
+            remedy="cluster_means() shows them; diagnostics are those of a fit to rows, such as cw.ols",
+        )
 
     def _definition(self) -> str:
         own = _WEIGHTED if self.weight == "participants" else {}

@@ -315,6 +315,7 @@ def _made(
             aside=made.aside(groups.count),
             strata_terms=made.strata_terms,
             mark=asked.mark,
+            arm=asked.arm,
             **own,
         )
         with rows_of_the_data(built.rows):
@@ -471,7 +472,19 @@ def gee(
 
 
 _SHARED = frozenset(
-    "data design cluster by vcov df missing level strata_terms synthetic keep_data".split()
+    [
+        "data",
+        "design",
+        "cluster",
+        "by",
+        "vcov",
+        "df",
+        "missing",
+        "level",
+        "strata_terms",
+        "synthetic",
+        "keep_data",
+    ]
 )
 
 

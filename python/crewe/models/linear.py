@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -21,6 +21,9 @@ from crewe.tables.display import Table, number, p_value, stars
 from crewe.tables.labels import of_strata
 from crewe.tables.printable import Printable
 from crewe.tables.wording import worded_term
+
+if TYPE_CHECKING:
+    from crewe.models.diagnostics import ClusterDiagnostics
 
 Floats = NDArray[np.float64]
 
@@ -89,6 +92,8 @@ class Linear(Estimates, Printable):
         The coefficients of the trial's strata or sets, which tables print as one line and figures leave out.
     mark : str
         The trial that `design=` joined, by name and hash; empty without one.
+    arm : str
+        The column that holds the arm of the trial; empty without one.
     """
 
     model: str
@@ -112,6 +117,7 @@ class Linear(Estimates, Printable):
     weighted: str = ""
     strata_terms: list[str] = field(default_factory=list)
     mark: str = ""
+    arm: str = ""
     _cov: Floats = field(default_factory=lambda: np.empty((0, 0)), repr=False)
     _vcov: _core.Covariance | None = field(default=None, repr=False)
     _vcov_notes: list[str] = field(default_factory=list, repr=False)
@@ -306,6 +312,34 @@ class Linear(Estimates, Printable):
 
     def _margin_methods(self, at: str) -> list[str]:
         return []
+
+    def diagnostics(self, terms: Sequence[str] | None = None) -> ClusterDiagnostics:
+        """Say how much the fit rests on single clusters, and whether its covariance is to be trusted.
+
+        Clusters of each arm and their sizes; leverage and partial leverage of each cluster and the estimates without it
+        (MacKinnon, Nielsen and Webb 2023); the effective number of clusters (Carter, Schnepel and Steigerwald 2017). Without
+        a cluster linear models are exact, logit and probit are fitted again, and estimating equations and mixed models hold
+        what else they estimate.
+
+        Parameters
+        ----------
+        terms : sequence of str, optional
+            Coefficients as `tidy()` names them; by default those of the arm, or of the first variable if no cluster has two
+            values of it, else all but intercept and strata.
+
+        Returns
+        -------
+        ClusterDiagnostics
+            With `tidy()`, `by_cluster()`, `plot()`, and `doubt`, a sentence where the covariance is not to be trusted.
+
+        Raises
+        ------
+        InputError
+            For a fit without clusters.
+        """
+        from crewe.models.diagnostics import diagnose
+
+        return diagnose(self, terms)
 
     # -- presentation ----------------------------------------------------------------------
 

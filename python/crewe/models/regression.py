@@ -336,6 +336,7 @@ def _from_formula(kind: type[Fitted], formula: str, data: Any, options: _Options
         else f"{weights.kind.capitalize()} weights: {weights.column}",
         strata_terms=made.strata_terms,
         mark=asked.mark,
+        arm=asked.arm,
     )
     with rows_of_the_data(built.rows):
         fitted: Fitted = fit.vcov(_kind(options.vcov, groups), options.df)
