@@ -37,6 +37,7 @@ fn kenward_roger_of_clusters_of_20(bencher: Bencher<'_, '_>, clusters: usize) {
 #[divan::bench(args = [132, 1_000], sample_count = 10)]
 fn kauermann_carroll_of_clusters_of_20(bencher: Bencher<'_, '_>, clusters: usize) {
     let (y, x, groups) = data(clusters, 20);
-    bencher
-        .bench(|| Gee::new(y.view(), x.view(), &groups).fit().and_then(|fit| fit.vcov(Vcov::Kc).map(|c| c.detach())));
+    bencher.bench(|| {
+        Gee::new(y.view(), x.view(), &groups).fit().and_then(|fit| fit.vcov(Vcov::Kc).map(|c| c.detach()))
+    });
 }

@@ -40,13 +40,13 @@ def shares_and_influence(found: Any, name: str, axes: Any = None) -> Any:
     left.hlines(place, 0, term.partial[order], color=_style.QUIET, linewidth=0.6)
     left.axvline(1 / count, color=_style.QUIET, linewidth=0.8, linestyle=(0, (1, 2)), zorder=0)
     left.set_xlim(left=0)
-    left.set_xlabel(f"Share in {pretty(worded_term(name))} (dotted: 1/{count:,})")
+    left.set_xlabel(f"Share in {pretty(worded_term(name))}")
     right.axvspan(
         term.conf_low, term.conf_high, color=_style.QUIET, alpha=0.15, linewidth=0, zorder=0
     )
     right.axvline(term.estimate, color=_style.INK, linewidth=0.8, zorder=1)
     right.plot(term.without[order], place, **dots)
-    right.set_xlabel("Estimate without the cluster (line and band: all clusters)")
+    right.set_xlabel("Estimate without the cluster")
     for ax in (left, right):
         ax.grid(axis="x")
         ax.tick_params(axis="y", length=0)
@@ -57,6 +57,8 @@ def shares_and_influence(found: Any, name: str, axes: Any = None) -> Any:
     else:
         left.set_yticks([])
         left.set_ylabel(f"{count:,} clusters, the largest share first")
+    _style.note(left, f"Dotted: what each would have if all had the same, 1/{count:,}.")
+    _style.note(right, "Line and band: estimate and interval from all clusters.")
     known = term.without[np.isfinite(term.without)]
     reach = f"from {known.min():.4g} to {known.max():.4g}" if len(known) else "not defined"
     _style.alt_text(
