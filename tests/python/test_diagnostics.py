@@ -104,6 +104,9 @@ MODELS: dict[str, Any] = {
     "probit": lambda d, **o: cw.probit("passed ~ arm", d, cluster="school", **o),
     "gee": lambda d, **o: cw.gee("y ~ arm + pre", d, cluster="school", **o),
     "mixed": lambda d, **o: cw.mixed("y ~ arm + pre", d, cluster="school", **o),
+    "cox": lambda d, **o: cw.coxph(
+        "Surv(time, passed) ~ arm + pre", d.assign(time=np.exp(d["y"])), cluster="school", **o
+    ),
 }
 
 
@@ -135,6 +138,7 @@ def test_every_clustered_fit_has_them(model: str) -> None:
         ("gee", {"vcov": "iid"}, "refers to z; read KC"),
         ("gee", {"vcov": "KC"}, ""),
         ("mixed", {"vcov": "iid"}, "read kenward-roger"),
+        ("cox", {"vcov": "CR0"}, "read CR3"),
         ("mixed", {}, ""),
     ],
 )
@@ -175,6 +179,14 @@ def test_a_cluster_that_alone_informs_a_term_has_no_estimate_without_it() -> Non
         left = cw.ols("y ~ arm", frame[frame["school"] != "s02"], cluster="school")
         if model is cw.ols:
             assert found.terms["arm[T.b]"].without[place] == pytest.approx(left.coef.iloc[1])
+
+
+def test_a_cox_model_is_fitted_again_without_each_cluster() -> None:
+    frame = trial(np.resize([3, 4, 6], 16))
+    found = MODELS["cox"](frame).diagnostics()
+    place = found.clusters.index("s05")
+    left = MODELS["cox"](frame[frame["school"] != "s05"])
+    assert found.terms["arm[T.b]"].without[place] == pytest.approx(left.coef.iloc[0], rel=1e-6)
 
 
 def test_frames_and_refusals() -> None:

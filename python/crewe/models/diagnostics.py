@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crewe import _core
-from crewe.exceptions import InputError, fault
+from crewe.exceptions import CreweError, InputError, fault
 from crewe.frames.source import build, label_of
 from crewe.models.linear import ROWWISE
 from crewe.tables.display import Table, number
@@ -19,7 +19,8 @@ from crewe.tables.wording import carry, worded, worded_term, words_of
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from crewe.models.linear import Linear
+    from crewe.formula.design import Design
+    from crewe.models.estimates import Estimates
 
 Floats = NDArray[np.float64]
 
@@ -30,6 +31,43 @@ _UNEVEN = 0.25
 _VARIED = 0.6
 _SANDWICHES = ("CR0", "CR1", "CR1S")
 _SIZES = ("smallest", "lower quartile", "median", "upper quartile", "largest", "mean", "cv")
+
+
+@dataclass
+class Clustering:
+    """What a fit gives to its diagnostics.
+
+    Attributes
+    ----------
+    covariance : the core's Covariance
+        One that knows the clusters.
+    groups : the core's Clusters
+        The clusters of the rows.
+    labels : array of str, or None
+        What the cluster of each row is called.
+    design : Design or None
+        The columns of its formula.
+    arm : str
+        The column of the trial's arm; empty without one.
+    aside : list of str
+        The coefficients after which nobody asks.
+    """
+
+    covariance: _core.Covariance
+    groups: _core.Clusters
+    labels: Any
+    design: Design | None
+    arm: str
+    aside: list[str]
+
+
+def without_clusters() -> CreweError:
+    """Say that there are no clusters to speak of."""
+    return fault(
+        InputError,
+        "the diagnostics of clusters need a fit with clusters",
+        remedy="Name the unit that was randomised, as cluster='family_id'",
+    )
 
 
 @dataclass
@@ -215,20 +253,13 @@ class ClusterDiagnostics(Printable):
         return shares_and_influence(self, name, axes)
 
 
-def diagnose(fit: Linear, terms: Sequence[str] | None) -> ClusterDiagnostics:
+def diagnose(fit: Any, parts: Clustering, terms: Sequence[str] | None) -> ClusterDiagnostics:
     """Work out the diagnostics of a fit; see :meth:`crewe.models.linear.Linear.diagnostics`."""
-    data = fit._needs_data()
-    groups = data.groups
-    if groups is None:
-        raise fault(
-            InputError,
-            "the diagnostics of clusters need a fit with clusters",
-            remedy="Name the unit that was randomised, as cluster='family_id'",
-        )
-    arm, arms = _arms(fit, groups)
-    asked = _of_interest(fit, arm, terms)
+    groups = parts.groups
+    arm, arms = _arms(parts)
+    asked = _of_interest(fit, parts, arm, terms)
     places = [fit._position(name) for name in asked]
-    found = fit._named(data, "CR0", False).diagnostics(places)
+    found = parts.covariance.diagnostics(places)
     table = fit._table()
     of_terms = {
         name: OfTerm(
@@ -243,8 +274,8 @@ def diagnose(fit: Linear, terms: Sequence[str] | None) -> ClusterDiagnostics:
         for i, (name, j) in enumerate(zip(asked, places, strict=True))
     }
     labels = [str(number) for number in range(1, len(found.leverage) + 1)]
-    if data.clusters is not None and groups.count == len(labels):
-        labels = [_label(data.clusters.iloc[row]) for row in groups.first()]
+    if parts.labels is not None and groups.count == len(labels):
+        labels = [_label(parts.labels[row]) for row in groups.first()]
     made = ClusterDiagnostics(
         model=fit.formula,
         vcov_name=fit.vcov_name,
@@ -267,24 +298,24 @@ def _label(value: Any) -> str:
     return value if isinstance(value, str) else label_of(value)
 
 
-def _of_interest(fit: Linear, arm: str, terms: Sequence[str] | None) -> list[str]:
+def _of_interest(
+    fit: Estimates, parts: Clustering, arm: str, terms: Sequence[str] | None
+) -> list[str]:
     """Name the coefficients that were asked for: the arm's, or all but intercept and strata."""
     if terms is not None:
         return [fit.terms[fit._position(name)] for name in terms]
-    shift = int(bool(fit.terms) and fit.terms[0] == "Intercept")
-    apart = {fit.terms[j + shift] for j in fit.aside if j + shift < len(fit.terms)}
-    asked = [name for name in fit.terms[shift:] if name not in apart]
+    asked = [name for name in fit.terms if name != "Intercept" and name not in parts.aside]
     own = fit._columns_of_terms().get(arm, []) if arm else []
     return [fit.terms[j] for j in own] or asked or list(fit.terms)
 
 
-def _arms(fit: Linear, groups: _core.Clusters) -> tuple[str, dict[str, int]]:
+def _arms(parts: Clustering) -> tuple[str, dict[str, int]]:
     """Give the column of the arm and the clusters of each: the trial's, else the first that no cluster shares."""
-    design = None if fit.data is None else fit.data.design
+    design, groups = parts.design, parts.groups
     if design is None:
         return "", {}
     first = next((term.variables[0] for term in design.plan.terms if term.variables), "")
-    arm = fit.arm or first
+    arm = parts.arm or first
     if arm not in design.columns:
         return "", {}
     column = design.columns[arm]
@@ -297,12 +328,12 @@ def _arms(fit: Linear, groups: _core.Clusters) -> tuple[str, dict[str, int]]:
     return arm, dict(zip([str(level) for level in levels], map(int, counts), strict=True))
 
 
-def _doubts(fit: Linear, found: ClusterDiagnostics) -> list[str]:
+def _doubts(fit: Any, found: ClusterDiagnostics) -> list[str]:
     """Say why a covariance is not to be trusted for these terms, the gravest first."""
     kind, count, doubts = fit.vcov_name, len(found.clusters), []
     one = found.cluster_name
     equations = fit.model == "GEE"
-    better = {"GEE": "KC", "Mixed": "kenward-roger"}.get(fit.model, "CR2")
+    better = {"GEE": "KC", "Mixed": "kenward-roger", "Cox": "CR3"}.get(fit.model, "CR2")
     if kind in ROWWISE and (kind != "iid" or fit.model not in ("GEE", "Mixed")):
         doubts.append(
             f"{kind} is not to be trusted: it counts rows of one {one} as independent; read {better}"

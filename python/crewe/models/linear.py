@@ -337,9 +337,21 @@ class Linear(Estimates, Printable):
         InputError
             For a fit without clusters.
         """
-        from crewe.models.diagnostics import diagnose
+        from crewe.models.diagnostics import Clustering, diagnose, without_clusters
 
-        return diagnose(self, terms)
+        data = self._needs_data()
+        if data.groups is None:
+            raise without_clusters()
+        shift = int(bool(self.terms) and self.terms[0] == "Intercept")
+        parts = Clustering(
+            self._named(data, "CR0", False),
+            data.groups,
+            None if data.clusters is None else data.clusters.to_numpy(),
+            data.design,
+            self.arm,
+            [self.terms[j + shift] for j in self.aside],
+        )
+        return diagnose(self, parts, terms)
 
     # -- presentation ----------------------------------------------------------------------
 
