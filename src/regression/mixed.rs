@@ -439,3 +439,39 @@ fn doubled_inverse([[a, b], [_, d]]: [[f64; 2]; 2]) -> [[f64; 2]; 2] {
     let factor = if determinant > 0.0 && a > 0.0 { 2.0 / determinant } else { f64::NAN };
     [[factor * d, -factor * b], [-factor * b, factor * a]]
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ndarray::array;
+
+    fn sums() -> Sums {
+        let y = array![1.0, 2.0, 5.0, 4.0, 4.5, 5.0, 6.5, 9.0, 8.0, 2.0];
+        let x = array![[0.0], [0.0], [0.0], [0.0], [0.0], [1.0], [1.0], [1.0], [1.0], [1.0]];
+        let clusters = Clusters::new(&[0, 0, 1, 1, 1, 2, 2, 3, 3, 4]).unwrap();
+        let x = DesignMatrix::new(x.view(), true);
+        let start = ols::fit(&x, y.view(), "y", None).unwrap().estimates;
+        let data = Whitened::new(&x, &start.bread, &clusters);
+        Sums::new(&data, &data.ordered(&start.residuals))
+    }
+
+    #[test]
+    fn the_slope_is_that_of_the_likelihood() {
+        let sums = sums();
+        let step = 1e-5;
+        for ratio in [0.1, 0.7, 3.0] {
+            let at = |ratio: f64| -2.0 * sums.profile(ratio).unwrap().likelihood;
+            let by_differences = (at(ratio + step) - at(ratio - step)) / (2.0 * step);
+            assert!((sums.profile(ratio).unwrap().slope - by_differences).abs() < 1e-7);
+        }
+    }
+
+    #[test]
+    fn the_estimate_is_a_maximum() {
+        let sums = sums();
+        let best = sums.estimate().unwrap();
+        let at = |ratio: f64| sums.profile(ratio).unwrap().likelihood;
+        assert!(best > 0.0 && sums.profile(best).unwrap().slope.abs() < 1e-9);
+        assert!(at(best) > at(0.9 * best) && at(best) > at(1.1 * best));
+    }
+}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import pickle
 from pathlib import Path
 from typing import Any
@@ -47,6 +48,61 @@ def test_leverage_shares_and_refits_are_those_of_the_definitions(name: str) -> N
             assert np.isnan(mine.effective_alike)
         else:
             assert mine.effective_alike == pytest.approx(of["alike"], rel=1e-9)
+
+
+NLSWORK = os.environ.get("CREWE_NLSWORK", "")
+
+
+@pytest.mark.skipif(
+    not NLSWORK, reason="CREWE_NLSWORK does not name nlswork.dta: summclust is not checked"
+)
+@pytest.mark.parametrize(
+    ("ages", "n", "leverage", "msp"),
+    [
+        # The README of Stata's summclust, to its digits.
+        (
+            (20, 40),
+            17_395,
+            (0.085945, 2.794231, 4.583333, 17.008305, 1.166238),
+            (-0.032772, -0.026891, -0.026398, -0.019198, 0.131277),
+        ),
+        # The vignette of R's. Its columns of partial leverage bear each other's names.
+        (
+            (0, 99),
+            19_130,
+            (0.09332052, 3.51549151, 5.41666667, 20.28918187, 1.15296458),
+            (-0.03320040, -0.02776470, -0.02691999, -0.01583453, 0.16289813),
+        ),
+    ],
+)
+def test_leverage_and_influence_are_those_that_summclust_prints(
+    ages: tuple[int, int], n: int, leverage: tuple[float, ...], msp: tuple[float, ...]
+) -> None:
+    data = pd.read_stata(NLSWORK, convert_categoricals=False)
+    names = ["ln_wage", "grade", "age", "birth_yr", "union", "race", "msp", "ind_code"]
+    data = data.loc[data["age"].between(*ages), names].dropna()
+    fit = cw.ols(
+        "ln_wage ~ C(grade) + C(age) + C(birth_yr) + union + race + msp",
+        data,
+        cluster="ind_code",
+        vcov="CR1S",
+    )
+    found = fit.diagnostics(["msp", "union"])
+    assert (fit.n, fit.clusters) == (n, 12)
+
+    def printed(values: Any) -> list[float]:
+        spread = abs(values.std(ddof=1) / values.mean())
+        return [values.min(), np.median(values), values.mean(), values.max(), spread]
+
+    assert printed(found.leverage) == pytest.approx(leverage, abs=6e-7)
+    assert printed(found.terms["msp"].without) == pytest.approx(msp, abs=6e-7)
+    if ages[0] == 0:
+        shares = printed(found.terms["union"].partial)
+        known = (0.0006662968, 0.0379535242, 0.0833333333, 0.3597669210, 1.3313784379)
+        assert shares == pytest.approx(known, abs=6e-10)
+        shares = printed(found.terms["msp"].partial)
+        known = (0.001622359, 0.056682344, 0.083333333, 0.312994532, 1.141326117)
+        assert shares == pytest.approx(known, abs=6e-9)
 
 
 def test_the_jackknife_is_the_spread_of_the_estimates_without_clusters() -> None:
