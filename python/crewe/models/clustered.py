@@ -70,6 +70,7 @@ class Clustered(Linear):
     """A fitted model of rows in clusters."""
 
     _name: ClassVar[str]
+    _model: ClassVar[str]
 
     def _fitted(
         self, y: Floats, name: str, design: _core.DesignMatrix, groups: _core.Clusters
@@ -132,13 +133,16 @@ class GEE(Clustered):
     single: bool = False
 
     _name = "gee"
+    _model = "GEE"
 
     def _fitted(
         self, y: Floats, name: str, design: _core.DesignMatrix, groups: _core.Clusters
     ) -> _core.ClusteredFit:
         how = (self.family, self.corstr, self.divisor)
         fit = _core.gee_fit(y, name, design, groups, how, self.aside)
-        self.statistics = {"working_correlation": fit.alpha, "dispersion": fit.scale}
+        alone = self.corstr == "independence"
+        working = {} if alone else {"working_correlation": fit.alpha}
+        self.statistics = {**working, "dispersion": fit.scale}
         self.single = fit.single
         return fit
 
@@ -151,8 +155,8 @@ class GEE(Clustered):
 
     @property
     def working_correlation(self) -> float:
-        """The estimated correlation of two rows of a cluster."""
-        return self.statistics["working_correlation"]
+        """The estimated correlation of two rows of a cluster; 0 under independence."""
+        return self.statistics.get("working_correlation", 0.0)
 
     def tidy(self, level: float | None = None, exponentiate: bool = False) -> Any:
         """Give the coefficients as a frame of the kind that the data came in.
@@ -212,6 +216,7 @@ class Mixed(Clustered):
     boundary: bool = False
 
     _name = "mixed"
+    _model = "Mixed model"
 
     def _fitted(
         self, y: Floats, name: str, design: _core.DesignMatrix, groups: _core.Clusters
@@ -261,7 +266,7 @@ check_methods(Mixed)
 
 
 def _made(
-    empty: Callable[..., Fit],
+    empty: type[Fit],
     own: dict[str, Any],
     formula: Any,
     call: dict[str, Any],
@@ -269,7 +274,7 @@ def _made(
 ) -> Any:
     """Fit a model of rows in clusters once, by outcome or by group, as a call asks."""
     level = _core.check_level(call["level"])
-    name = str(getattr(empty, "_name", "model"))
+    name = empty._name
     if not isinstance(formula, list | tuple):
         parsing.need_text(formula)
 
@@ -297,7 +302,7 @@ def _made(
         y = designs.left_values(left, built.columns)
         groups = _core.Clusters(made.codes)
         fit = empty(
-            model=empty.__name__,
+            model=empty._model,
             formula=f"{left} ~ {asked.right}",
             terms=["Intercept", *built.names] if built.intercept else list(built.names),
             n=len(y),
