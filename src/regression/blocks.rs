@@ -7,6 +7,7 @@
 
 use std::sync::Arc;
 
+use nalgebra::{DMatrix, SymmetricEigen};
 use ndarray::{Array2, ArrayView1, ArrayView2};
 
 use super::ols::{RANK_TOLERANCE, rank_error_of};
@@ -19,6 +20,9 @@ use crate::linalg::DesignMatrix;
 use crate::linalg::factor::{Factor, factor};
 use crate::linalg::gram::add_rows;
 use crate::{Fault, Result};
+
+/// What a cluster leaves to the others counts as nothing below this share.
+const ALONE: f64 = 1e-9;
 
 /// A fit to clusters whose rows are equally correlated; k coefficients, n rows in the order of their clusters.
 #[derive(Debug, Clone)]
@@ -200,6 +204,35 @@ impl Blocks {
             .collect())
     }
 
+    /// The coefficients of interest that one cluster alone informs: its residuals leave nothing to judge them by.
+    fn alone(&self) -> Vec<usize> {
+        let k = self.coef.len();
+        let root = self.bread.coefficients();
+        let mut moments = Moments::new(k);
+        let mut found = Vec::new();
+        for g in 0..self.starts.len() - 1 {
+            // No eigenvalue is above the trace.
+            if self.of_cluster(g).0.iter().map(|z| z * z).sum::<f64>() < 1.0 - ALONE {
+                continue;
+            }
+            self.moments(g, &mut moments);
+            let eigen = SymmetricEigen::new(DMatrix::from_row_slice(k, k, &moments.information()));
+            for (value, vector) in eigen.eigenvalues.iter().zip(eigen.eigenvectors.column_iter()) {
+                if *value < 1.0 - ALONE {
+                    continue;
+                }
+                found.extend(self.of_interest().into_iter().filter(|&j| {
+                    let row = root.row(j);
+                    let along: f64 = row.iter().zip(vector.iter()).map(|(u, v)| u * v).sum();
+                    along.abs() > ALONE.sqrt() * row.dot(&row).sqrt()
+                }));
+            }
+        }
+        found.sort_unstable();
+        found.dedup();
+        found
+    }
+
     fn of_cluster(&self, g: usize) -> (&[f64], &[f64]) {
         let (k, range) = (self.coef.len(), self.starts[g]..self.starts[g + 1]);
         (&self.rows[range.start * k..range.end * k], &self.residuals[range])
@@ -273,7 +306,7 @@ impl Fitted for Blocks {
         self.moments(g, &mut moments);
         let information = moments.information();
         let rest =
-            nalgebra::DMatrix::from_fn(k, k, |a, b| f64::from(u8::from(a == b)) - information[a * k + b]);
+            DMatrix::from_fn(k, k, |a, b| f64::from(u8::from(a == b)) - information[a * k + b]);
         let moved =
             rest.lu().solve(&nalgebra::DVector::from_column_slice(moments.score())).ok_or_else(|| {
                 Fault::new("without one of the clusters the model cannot be estimated")
@@ -290,7 +323,24 @@ impl Fitted for Blocks {
     }
 
     fn objections(&self, kind: Vcov) -> Result<Vec<String>> {
-        if !kind.is_clustered() || self.degrees >= 1.0 {
+        if !kind.is_clustered() && !kind.is_of_mixed_models() {
+            return Ok(Vec::new());
+        }
+        let alone: Vec<&str> = self.alone().into_iter().map(|j| self.names[j].as_str()).collect();
+        if !alone.is_empty() && kind.is_of_mixed_models() {
+            return Ok(vec![format!(
+                "one cluster alone informs {}: the standard error rests on the model of the variances",
+                alone.join(", ")
+            )]);
+        }
+        if let Some(first) = alone.first() {
+            return Err(Fault::new(format!("{kind} cannot judge '{first}', which one cluster alone informs"))
+                .column(*first)
+                .values(alone.iter().copied())
+                .remedy("Give every arm at least two clusters, leave the term out, or use a randomisation test")
+                .input());
+        }
+        if kind.is_of_mixed_models() || self.degrees >= 1.0 {
             return Ok(Vec::new());
         }
         let (count, k) = (self.starts.len() - 1, self.coef.len());

@@ -213,6 +213,14 @@ def test_a_correlation_that_cannot_be_is_refused() -> None:
     assert np.isfinite(cw.gee("y ~ 1", frame, cluster="g", corstr="independence").coef.iloc[0])
 
 
+@pytest.mark.parametrize("kind", ["KC", "MD", "FG", "MBN", "CR0", "CR2"])
+def test_a_term_that_one_cluster_informs_is_not_judged_by_it(kind: str) -> None:
+    frame = trial(8, 3).assign(arm=np.repeat(["a"] * 7 + ["b"], 3))
+    with pytest.raises(InputError, match="which one cluster alone informs"):
+        cw.gee("y ~ arm", frame, cluster="school", vcov=kind)
+    assert cw.gee("y ~ arm", frame, cluster="school", vcov="iid").se.iloc[1] > 0
+
+
 def test_one_cluster_an_arm_is_refused_in_a_trial() -> None:
     frame = trial(5, 3)
     frame["arm"] = np.repeat(["usual", "usual", "usual", "new", "new"], 3)

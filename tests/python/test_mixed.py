@@ -180,6 +180,15 @@ def test_bad_input(
         cw.mixed(formula, FRAME.assign(**change), **{"cluster": "school", **options})
 
 
+def test_a_term_that_one_cluster_informs_rests_on_the_model() -> None:
+    frame = trial(8, 3).assign(arm=np.repeat(["a"] * 7 + ["b"], 3))
+    fit = cw.mixed("y ~ arm", frame, cluster="school")
+    assert any("one cluster alone informs arm[T.b]" in note for note in fit.notes)
+    assert fit.se.iloc[1] > fit.se.iloc[0]
+    with pytest.raises(InputError, match="which one cluster alone informs"):
+        fit.vcov("CR2")
+
+
 def test_one_cluster_an_arm_is_refused_in_a_trial() -> None:
     frame = trial(5, 3)
     frame["arm"] = np.repeat(["usual", "usual", "usual", "new", "new"], 3)

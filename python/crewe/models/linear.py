@@ -344,7 +344,8 @@ class Linear(Estimates, Printable):
             raise without_clusters()
         shift = int(bool(self.terms) and self.terms[0] == "Intercept")
         parts = Clustering(
-            self._named(data, "CR0", False),
+            # Estimating equations refuse a sandwich where one cluster alone informs a term; the model's own knows them too.
+            self._named(data, "iid" if isinstance(data.core, _core.ClusteredFit) else "CR0", False),
             data.groups,
             None if data.clusters is None else data.clusters.to_numpy(),
             data.design,
