@@ -398,7 +398,8 @@ class Linear(Estimates, Printable):
         if self.clusters is not None:
             size += f", {self.clusters:,} clusters ({self.cluster_name})"
         fit = ", ".join(
-            f"{key.replace('_', ' ')} {value:.4g}" for key, value in self.statistics.items()
+            f"{key.replace('_', ' ')} {value:{',.1f' if abs(value) >= 1e4 else '.4g'}}"
+            for key, value in self.statistics.items()
         )
         notes = [f"{size}; {fit}.", *([f"{self.weighted}."] if self.weighted else [])]
         notes += [f"{self._definition()}.", *self._sentences()]

@@ -49,6 +49,7 @@ def shares_and_influence(found: Any, name: str, axes: Any = None) -> Any:
     right.set_xlabel("Estimate without the cluster")
     for ax in (left, right):
         ax.grid(axis="x")
+        ax.locator_params(axis="x", nbins=5)
         ax.tick_params(axis="y", length=0)
         ax.spines["left"].set_visible(False)
         ax.set_ylim(count - 0.4, -0.6)
