@@ -305,8 +305,7 @@ impl Fitted for Blocks {
         let mut moments = Moments::new(k);
         self.moments(g, &mut moments);
         let information = moments.information();
-        let rest =
-            DMatrix::from_fn(k, k, |a, b| f64::from(u8::from(a == b)) - information[a * k + b]);
+        let rest = DMatrix::from_fn(k, k, |a, b| f64::from(u8::from(a == b)) - information[a * k + b]);
         let moved =
             rest.lu().solve(&nalgebra::DVector::from_column_slice(moments.score())).ok_or_else(|| {
                 Fault::new("without one of the clusters the model cannot be estimated")
@@ -334,11 +333,13 @@ impl Fitted for Blocks {
             )]);
         }
         if let Some(first) = alone.first() {
-            return Err(Fault::new(format!("{kind} cannot judge '{first}', which one cluster alone informs"))
-                .column(*first)
-                .values(alone.iter().copied())
-                .remedy("Give every arm at least two clusters, leave the term out, or use a randomisation test")
-                .input());
+            return Err(Fault::new(format!(
+                "{kind} cannot judge '{first}', which one cluster alone informs"
+            ))
+            .column(*first)
+            .values(alone.iter().copied())
+            .remedy("Give every arm at least two clusters, leave the term out, or use a randomisation test")
+            .input());
         }
         if kind.is_of_mixed_models() || self.degrees >= 1.0 {
             return Ok(Vec::new());

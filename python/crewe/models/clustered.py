@@ -191,7 +191,7 @@ class GEE(Clustered):
         return [head, f"{how}.", *rest]
 
     def _definition(self) -> str:
-        return _OF_EQUATIONS[self.vcov_name]
+        return _OF_EQUATIONS.get(self.vcov_name, DEFINITIONS.get(self.vcov_name, ""))
 
     def _margin_methods(self, at: str) -> list[str]:
         return [] if self.family == "gaussian" else Logit._margin_methods(self, at)  # type: ignore[arg-type]

@@ -279,7 +279,7 @@ def _fit(
     if not isinstance(formula, str) and not isinstance(data, str) and not several_formulas(formula):
         return _from_arrays(kind, formula, data, options)
     made: Fitted | FitGroup[Fitted] = spread(
-        kind._name.lower(),
+        kind._name.split()[0].lower(),
         formula,
         data,
         by,
