@@ -177,7 +177,7 @@ SMALL = trial(8, 3)
         ({}, "y ~ arm", {"vcov": "HC1"}, InputError, "counts rows as independent"),
         ({}, "y ~ arm", {"vcov": "satterthwaite"}, InputError, "belongs to mixed models"),
         ({"twice": lambda d: 2 * d["pre"]}, "y ~ arm + pre + twice", {}, RankError, "twice"),
-        ({}, "y ~ C(school) - 1", {"corstr": "independence"}, InputError, "more clusters than"),
+        ({}, "y ~ poly(pre, 8)", {"corstr": "independence"}, InputError, "more clusters than"),
         (
             {"passed": lambda d: (d["pre"] > 0).astype(int)},
             "passed ~ pre",
