@@ -48,6 +48,9 @@ if TYPE_CHECKING:
     from crewe.instruments import cases, risk, sdq, survey
     from crewe.ledger import Ledger, Receipt, Verification
     from crewe.models import families
+    from crewe.models.cluster_level import ClusterLevel, cluster_level
+    from crewe.models.clustered import GEE, Mixed, gee, mixed
+    from crewe.models.diagnostics import ClusterDiagnostics
     from crewe.models.families import *  # noqa: F403
     from crewe.models.outcomes import OutcomeTable, outcome_table
     from crewe.models.regression import OLS, ols
@@ -86,6 +89,9 @@ _HOMES = {
     "crewe.design.predictability": "Predictability PredictabilityComparison predictability",
     "crewe.instruments": "cases risk sdq survey",
     "crewe.ledger": "Ledger Receipt Verification",
+    "crewe.models.cluster_level": "ClusterLevel cluster_level",
+    "crewe.models.clustered": "GEE Mixed gee mixed",
+    "crewe.models.diagnostics": "ClusterDiagnostics",
     "crewe.models.outcomes": "OutcomeTable outcome_table",
     "crewe.models.regression": "OLS ols",
     "crewe.models.weights": "Analytic",
@@ -169,11 +175,14 @@ def __dir__() -> list[str]:
 
 
 __all__: list[str] = [
+    "GEE",
     "OLS",
     "Acceptance",
     "Analytic",
     "Assignment",
     "Balance",
+    "ClusterDiagnostics",
+    "ClusterLevel",
     "Commitment",
     "Consort",
     "ConvergenceError",
@@ -193,6 +202,7 @@ __all__: list[str] = [
     "LogRank",
     "MannWhitney",
     "MannWhitneyFamily",
+    "Mixed",
     "ModelTable",
     "NationalComparison",
     "OutcomeTable",
@@ -212,6 +222,7 @@ __all__: list[str] = [
     "__version__",
     "adjust",
     "cases",
+    "cluster_level",
     "coefplot",
     "compare_rates",
     "compare_to_national",
@@ -223,12 +234,14 @@ __all__: list[str] = [
     "describe",
     "disclosure",
     "exceptions",
+    "gee",
     "icc",
     "icc_convert",
     "icc_planning",
     "kaplan_meier",
     "logrank",
     "mann_whitney",
+    "mixed",
     "new_key",
     "ols",
     "outcome_table",

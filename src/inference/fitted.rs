@@ -10,7 +10,7 @@
 use ndarray::{Array2, ArrayView2};
 use serde::Serialize;
 
-use super::{Bread, Vcov};
+use super::{Bread, Components, Vcov};
 use crate::Result;
 use crate::linalg::gram::add_rows;
 
@@ -115,6 +115,21 @@ pub trait Fitted: Send + Sync {
     /// # Errors
     /// Where this model or these data do not have it.
     fn objections(&self, kind: Vcov) -> Result<Vec<String>>;
+
+    /// Whether the model has this kind of covariance at all.
+    fn has(&self, kind: Vcov) -> bool {
+        !kind.is_of_equations() && !kind.is_of_mixed_models()
+    }
+
+    /// The degrees of freedom of clustered kinds that have none of their own: G - 1.
+    fn cluster_degrees(&self) -> Option<f64> {
+        self.clusters().map(|count| count as f64 - 1.0)
+    }
+
+    /// What a mixed model knows of its variances.
+    fn components(&self) -> Option<&Components> {
+        None
+    }
 
     /// The coefficients whose degrees of freedom are worked out at once; those of the others when they are read.
     fn of_interest(&self) -> Vec<usize> {
