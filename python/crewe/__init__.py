@@ -55,7 +55,14 @@ if TYPE_CHECKING:
     from crewe.plots.coefplot import coefplot
     from crewe.report import Report
     from crewe.report.versions import show_versions, versions
-    from crewe.resampling import RandomisationTest, randomisation_test
+    from crewe.resampling import (
+        PairsBootstrap,
+        RandomisationTest,
+        WildBootstrap,
+        pairs_bootstrap,
+        randomisation_test,
+        wild_bootstrap,
+    )
     from crewe.survival import (
         CoxPH,
         KaplanMeier,
@@ -92,7 +99,8 @@ _HOMES = {
     "crewe.plots.coefplot": "coefplot",
     "crewe.report": "Report",
     "crewe.report.versions": "show_versions versions",
-    "crewe.resampling": "RandomisationTest randomisation_test",
+    "crewe.resampling": "PairsBootstrap RandomisationTest WildBootstrap pairs_bootstrap randomisation_test "
+    "wild_bootstrap",
     "crewe.survival": "CoxPH KaplanMeier LogRank RestrictedMean Surv coxph kaplan_meier logrank rmst",
     "crewe.tables.table": "ModelTable table",
 }
@@ -196,6 +204,7 @@ __all__: list[str] = [
     "ModelTable",
     "NationalComparison",
     "OutcomeTable",
+    "PairsBootstrap",
     "PermutationTest",
     "PlanningValues",
     "Predictability",
@@ -209,6 +218,7 @@ __all__: list[str] = [
     "SeparationError",
     "Surv",
     "Verification",
+    "WildBootstrap",
     "__version__",
     "adjust",
     "cases",
@@ -232,6 +242,7 @@ __all__: list[str] = [
     "new_key",
     "ols",
     "outcome_table",
+    "pairs_bootstrap",
     "permutation_test",
     "plots",
     "power",
@@ -246,6 +257,7 @@ __all__: list[str] = [
     "survey",
     "table",
     "versions",
+    "wild_bootstrap",
 ]
 
 _NAMES = __all__

@@ -4,6 +4,7 @@
 use pyo3::prelude::*;
 
 mod assignment;
+mod bootstrap;
 mod cost;
 mod covariance;
 mod cox;
@@ -40,6 +41,7 @@ fn _core(m: &Bound<'_, PyModule>) -> PyResult<()> {
     nonparametric::register(m)?;
     random::register(m)?;
     regression::register(m)?;
+    bootstrap::register(m)?;
     resampling::register(m)?;
     simulate::register(m)?;
     design::register(m)?;
