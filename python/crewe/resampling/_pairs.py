@@ -390,9 +390,7 @@ class _Clusters:
     layers: NDArray[np.uint32]
     seed: int
 
-    def values(
-        self, first: int, end: int, progress: bool | None
-    ) -> tuple[Floats, Floats, str]:
+    def values(self, first: int, end: int, progress: bool | None) -> tuple[Floats, Floats, str]:
         """Call the function on these replicates; with standard errors, and the first reason why it gave none."""
         order = np.argsort(self.codes, kind="stable")
         sizes = np.bincount(self.codes, minlength=len(self.layers))

@@ -32,21 +32,29 @@ pub(super) struct Line {
 impl Line {
     /// The statistic, with the factor of the variance.
     pub fn t(&self, delta: f64, factor: f64) -> f64 {
-        let squares = self.d00 + delta * (2.0 * self.d01 + delta * self.d11);
-        (self.n0 + delta * self.n1) / (factor * squares.max(0.0)).sqrt()
+        (self.n0 + delta * self.n1) / (factor * self.squares(delta)).sqrt()
+    }
+
+    /// Whether the square of the numerator is below `near` times that of the denominator.
+    pub fn is_below(&self, delta: f64, near: f64) -> bool {
+        (self.n0 + delta * self.n1).powi(2) < near * self.squares(delta)
+    }
+
+    fn squares(&self, delta: f64) -> f64 {
+        (self.d00 + delta * (2.0 * self.d01 + delta * self.d11)).max(0.0)
     }
 }
 
 /// Every draw of one contrast, in order whatever the threads.
 pub(super) fn lines(pieces: &Pieces, draws: &Draws, monitor: &dyn Monitor) -> Result<Vec<Line>> {
     let quick = (!draws.is_exact()).then(|| Quick::new(pieces, draws));
-    over(draws, monitor, Line::default(), |codes, lines: &mut [Line]| {
+    over(draws, monitor, Line::default(), |first, lines: &mut [Line]| {
+        let mut direct = Direct::default();
         if let Some(quick) = &quick {
-            quick.lines(pieces, draws, codes, lines);
+            quick.lines(pieces, draws, first, lines);
         } else {
-            let mut direct = Direct::default();
-            for (codes, line) in codes.chunks_exact(draws.clusters).zip(lines) {
-                *line = direct.line(pieces, draws, codes);
+            for (draw, line) in (first..).zip(lines) {
+                *line = direct.line(pieces, draws, draw);
             }
         }
     })
@@ -56,10 +64,10 @@ pub(super) fn lines(pieces: &Pieces, draws: &Draws, monitor: &dyn Monitor) -> Re
 /// covariance is singular.
 pub(super) fn forms(pieces: &Pieces, factor: f64, draws: &Draws, monitor: &dyn Monitor) -> Result<Vec<f64>> {
     let q = pieces.basis.len();
-    over(draws, monitor, 0.0, |codes, forms: &mut [f64]| {
+    over(draws, monitor, 0.0, |first, forms: &mut [f64]| {
         let (mut weight, mut p) = (Vec::new(), vec![Vec::new(); q]);
-        for (codes, form) in codes.chunks_exact(draws.clusters).zip(forms) {
-            weigh(draws, codes, &mut weight);
+        for (draw, form) in (first..).zip(forms) {
+            weigh(draws, draw, &mut weight);
             let moved = DVector::from_fn(q, |s, _| pieces.residuals(0, s, &weight, &mut p[s]));
             let spread = DMatrix::from_fn(q, q, |s, t| factor * dot(&p[s], &p[t]));
             *form = quadratic(&spread, &moved).map_or(f64::INFINITY, |form| form / q as f64);
@@ -72,7 +80,7 @@ fn over<T: Copy + Send>(
     draws: &Draws,
     monitor: &dyn Monitor,
     empty: T,
-    work: impl Fn(&[u8], &mut [T]) + Sync,
+    work: impl Fn(usize, &mut [T]) + Sync,
 ) -> Result<Vec<T>> {
     let mut found = vec![empty; draws.n];
     for (chunk, part) in found.chunks_mut(CHUNK).enumerate() {
@@ -80,19 +88,19 @@ fn over<T: Copy + Send>(
         let tasks = part.par_chunks_mut(TASK).enumerate();
         tasks.try_for_each(|(task, part)| {
             go_on(monitor)?;
-            let mut codes = vec![0; part.len() * draws.clusters];
-            draws.codes(chunk * CHUNK + task * TASK, &mut codes);
-            unwatched(|| work(&codes, part));
+            unwatched(|| work(chunk * CHUNK + task * TASK, part));
             Ok(())
         })?;
     }
     Ok(found)
 }
 
-fn weigh(draws: &Draws, codes: &[u8], weight: &mut Vec<f64>) {
+fn weigh(draws: &Draws, draw: usize, weight: &mut Vec<f64>) {
     let values = draws.weights.values();
+    let mut codes = vec![0; draws.clusters];
+    draws.codes(draw, &mut codes);
     weight.clear();
-    weight.extend(codes.iter().map(|&code| values[usize::from(code)]));
+    weight.extend(codes.into_iter().map(|code| values[usize::from(code)]));
 }
 
 /// A draw from its parts, cluster by cluster.
@@ -104,8 +112,8 @@ struct Direct {
 }
 
 impl Direct {
-    fn line(&mut self, pieces: &Pieces, draws: &Draws, codes: &[u8]) -> Line {
-        weigh(draws, codes, &mut self.weight);
+    fn line(&mut self, pieces: &Pieces, draws: &Draws, draw: usize) -> Line {
+        weigh(draws, draw, &mut self.weight);
         let n0 = pieces.residuals(0, 0, &self.weight, &mut self.first);
         let d00 = dot(&self.first, &self.first);
         if pieces.scores.len() == 1 {
@@ -158,13 +166,14 @@ impl Quick {
         Self { table: LookedUp::new(pieces.count, draws.weights.values(), width, gives), rank, parts }
     }
 
-    fn lines(&self, pieces: &Pieces, draws: &Draws, codes: &[u8], lines: &mut [Line]) {
+    fn lines(&self, pieces: &Pieces, draws: &Draws, first: usize, lines: &mut [Line]) {
         let (width, rank, parts) = (self.table.width(), self.rank, self.parts);
         let mut sums = vec![0.0; lines.len() * width];
-        self.table.sums(codes, &mut sums);
+        let mut numbers = vec![0; lines.len() * self.table.groups()];
+        draws.groups(first, self.table.group(), &mut numbers);
+        self.table.sums(&numbers, &mut sums);
         let mut direct = Direct::default();
-        let rows = sums.chunks_exact(width).zip(codes.chunks_exact(draws.clusters));
-        for ((sums, codes), line) in rows.zip(lines) {
+        for ((draw, sums), line) in (first..).zip(sums.chunks_exact(width)).zip(lines) {
             let (moves, rest) = sums.split_at(parts);
             let (totals, rest) = rest.split_at(parts * rank);
             let (mixed, squares) = rest.split_at(parts * rank);
@@ -181,8 +190,73 @@ impl Quick {
                 Line { n0: moves[0], n1: moves[1], d00, d01, d11 }
             };
             if line.d00 <= CANCELLED * squares[0] || (parts == 2 && line.d11 <= CANCELLED * squares[2]) {
-                *line = direct.line(pieces, draws, codes);
+                *line = direct.line(pieces, draws, draw);
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::progress::NoMonitor;
+    use crate::resampling::bootstrap::weights::WildWeights;
+    use crate::rng::Seed;
+
+    /// Pieces of `count` clusters out of numbers that look like any.
+    fn pieces(count: usize, k: usize, parts: usize) -> Pieces {
+        let some = |salt: usize, n: usize| -> Vec<f64> {
+            (0..n).map(|i| (((i * 7919 + salt * 104_729) % 1_013) as f64 - 506.0) / 997.0).collect()
+        };
+        Pieces {
+            k,
+            count,
+            scores: (0..parts).map(|p| some(p, count * k)).collect(),
+            moves: (0..parts).map(|p| vec![some(10 + p, count)]).collect(),
+            own: (0..parts).map(|p| vec![some(20 + p, count)]).collect(),
+            others: vec![some(30, count * k).iter().map(|a| 0.05 * a).collect()],
+            basis: vec![some(40, k)],
+            observed: vec![some(50, count)],
+            alone: 0,
+            needed: None,
+        }
+    }
+
+    #[test]
+    fn what_is_looked_up_is_what_is_summed_cluster_by_cluster() {
+        for weights in [WildWeights::Rademacher, WildWeights::Webb, WildWeights::Mammen] {
+            for parts in [1, 2] {
+                // A last group that is not full, a last task and a last word that are not.
+                let (pieces, n) = (pieces(67, 3, parts), 150);
+                let draws = Draws::new(weights, 67, n, &Seed::Integer(3));
+                let quick = lines(&pieces, &draws, &NoMonitor).expect("nobody stops it");
+                let mut direct = Direct::default();
+                for (draw, quick) in quick.iter().enumerate() {
+                    let line = direct.line(&pieces, &draws, draw);
+                    for delta in [0.0, 0.7, -3.0] {
+                        let (a, b) = (quick.t(delta, 1.1), line.t(delta, 1.1));
+                        assert!((a - b).abs() <= 1e-12 * b.abs().max(1.0), "{weights} {parts}: {a} {b}");
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_sum_that_cancels_is_taken_from_its_parts() {
+        let mut pieces = pieces(40, 2, 1);
+        // Scores that the refit of every draw takes up but for the size of rounding.
+        pieces.others[0] = (0..80).map(|i| if i % 2 == 0 { pieces.own[0][0][i / 2] } else { 0.0 }).collect();
+        let length = dot(&pieces.own[0][0], &pieces.own[0][0]);
+        let own = pieces.own[0][0].clone();
+        pieces.scores[0] =
+            (0..80).map(|i| if i % 2 == 0 { own[i / 2].powi(2) / length } else { 0.0 }).collect();
+        let draws = Draws::new(WildWeights::Rademacher, 40, 20_000, &Seed::Integer(3));
+        let quick = lines(&pieces, &draws, &NoMonitor).expect("nobody stops it");
+        let mut direct = Direct::default();
+        for (draw, quick) in quick.iter().enumerate() {
+            let line = direct.line(&pieces, &draws, draw);
+            assert!((quick.d00 - line.d00).abs() <= 1e-11 * line.d00, "{} {}", quick.d00, line.d00);
         }
     }
 }

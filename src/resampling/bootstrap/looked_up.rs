@@ -13,12 +13,10 @@ const LANE: usize = 4;
 pub(super) struct LookedUp {
     /// Numbers in a sum, padded.
     width: usize,
-    /// What a weight may be.
-    base: usize,
     /// Clusters in a group.
     group: usize,
+    /// Rows of a table: one for each choice of the weights of a group.
     rows: usize,
-    clusters: usize,
     tables: Vec<f64>,
 }
 
@@ -53,7 +51,7 @@ impl LookedUp {
                 step *= base;
             }
         }
-        Self { width, base, group, rows, clusters, tables }
+        Self { width, group, rows, tables }
     }
 
     /// Numbers in a sum.
@@ -61,33 +59,27 @@ impl LookedUp {
         self.width
     }
 
-    /// The sums of draws, one row of [`LookedUp::width`] each, from their codes, one row of clusters each.
-    pub fn sums(&self, codes: &[u8], into: &mut [f64]) {
-        let groups = self.clusters.div_ceil(self.group);
-        let mut places = vec![0_usize; into.len() / self.width * groups];
-        for (codes, places) in codes.chunks_exact(self.clusters).zip(places.chunks_exact_mut(groups)) {
-            for ((g, place), codes) in places.iter_mut().enumerate().zip(codes.chunks(self.group)) {
-                let row = codes.iter().rev().fold(0, |row, &code| row * self.base + usize::from(code));
-                *place = (g * self.rows + row) * self.width;
-            }
-        }
+    /// Clusters in a group.
+    pub fn group(&self) -> usize {
+        self.group
+    }
+
+    /// Groups of a draw.
+    pub fn groups(&self) -> usize {
+        self.tables.len() / (self.rows * self.width)
+    }
+
+    /// The sums of draws, one row of [`LookedUp::width`] each, from the numbers of their groups, one row each.
+    pub fn sums(&self, numbers: &[u8], into: &mut [f64]) {
         into.fill(0.0);
-        pulp::Arch::new().dispatch(Add {
-            tables: &self.tables,
-            places: &places,
-            groups,
-            width: self.width,
-            into,
-        });
+        pulp::Arch::new().dispatch(Add { of: self, numbers, into });
     }
 }
 
-/// Adds the rows at the places of each draw.
+/// Adds the row of each group, draw by draw.
 struct Add<'a> {
-    tables: &'a [f64],
-    places: &'a [usize],
-    groups: usize,
-    width: usize,
+    of: &'a LookedUp,
+    numbers: &'a [u8],
     into: &'a mut [f64],
 }
 
@@ -97,23 +89,29 @@ impl pulp::WithSimd for Add<'_> {
     #[allow(clippy::inline_always)] // Vector instructions reach only what is inlined into the dispatch.
     #[inline(always)]
     fn with_simd<S: pulp::Simd>(self, _: S) {
-        let Self { tables, places, groups, width, into } = self;
-        let row = |place: usize| tables[place..place + width].as_chunks::<LANE>().0;
+        let Self { of, numbers, into } = self;
+        let (tables, width, rows, groups) = (&of.tables, of.width, of.rows, of.groups());
+        let row = |group: usize, number: u8| {
+            let at = (group * rows + usize::from(number)) * width;
+            tables[at..at + width].as_chunks::<LANE>().0
+        };
         // A few tables at a time, which then stay near for all draws.
         for first in (0..groups).step_by(LANE) {
             let last = groups.min(first + LANE);
-            for (into, places) in into.chunks_exact_mut(width).zip(places.chunks_exact(groups)) {
+            for (into, numbers) in into.chunks_exact_mut(width).zip(numbers.chunks_exact(groups)) {
                 let into = into.as_chunks_mut::<LANE>().0.iter_mut();
-                if let [a, b, c, d] = places[first..last] {
-                    for ((((into, a), b), c), d) in into.zip(row(a)).zip(row(b)).zip(row(c)).zip(row(d)) {
+                if let [a, b, c, d] = numbers[first..last] {
+                    let (a, b) = (row(first, a), row(first + 1, b));
+                    let (c, d) = (row(first + 2, c), row(first + 3, d));
+                    for ((((into, a), b), c), d) in into.zip(a).zip(b).zip(c).zip(d) {
                         for lane in 0..LANE {
                             into[lane] += (a[lane] + b[lane]) + (c[lane] + d[lane]);
                         }
                     }
                 } else {
                     for (at, into) in into.enumerate() {
-                        for &place in &places[first..last] {
-                            for (into, from) in into.iter_mut().zip(row(place)[at]) {
+                        for (group, &number) in (first..last).zip(&numbers[first..last]) {
+                            for (into, from) in into.iter_mut().zip(row(group, number)[at]) {
                                 *into += from;
                             }
                         }
@@ -139,8 +137,14 @@ mod tests {
             let table = LookedUp::new(clusters, values, 5, given);
             let codes: Vec<u8> =
                 (0..3 * clusters).map(|i| ((i * i + i / clusters) % values.len()) as u8).collect();
+            let mut numbers = Vec::new();
+            for codes in codes.chunks_exact(clusters) {
+                numbers.extend(codes.chunks(table.group()).map(|codes| {
+                    codes.iter().rev().fold(0, |number, &code| number * values.len() as u8 + code)
+                }));
+            }
             let mut sums = vec![9.0; 3 * table.width()];
-            table.sums(&codes, &mut sums);
+            table.sums(&numbers, &mut sums);
             for (codes, sums) in codes.chunks_exact(clusters).zip(sums.chunks_exact(table.width())) {
                 let mut want = vec![0.0; table.width()];
                 let mut one = vec![0.0; table.width()];

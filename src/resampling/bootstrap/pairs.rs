@@ -29,13 +29,16 @@ use crate::{Fault, Result};
 /// ```
 ///
 /// # Errors
-/// [`crate::Error::Interrupted`] when whoever watches stops the work.
+/// [`crate::Error::Input`] for codes of strata that are not 0, 1, ...; [`crate::Error::Interrupted`] when whoever watches
+/// stops the work.
 pub fn pairs(strata: &[u32], replicates: std::ops::Range<u64>, seed: &Seed) -> Result<Array2<u32>> {
-    let mut members: Vec<Vec<u32>> = Vec::new();
+    if strata.iter().any(|&stratum| stratum as usize >= strata.len()) {
+        return Err(Fault::new("the strata of clusters are no codes 0, 1, ...")
+            .remedy("Number the strata from 0, no more of them than there are clusters")
+            .input());
+    }
+    let mut members: Vec<Vec<u32>> = vec![Vec::new(); strata.len()];
     for (cluster, &stratum) in strata.iter().enumerate() {
-        if members.len() <= stratum as usize {
-            members.resize(stratum as usize + 1, Vec::new());
-        }
         members[stratum as usize].push(cluster as u32);
     }
     let first = replicates.start;

@@ -67,7 +67,7 @@ impl WildWeights {
                 }
             }
             Self::Webb => {
-                let mut rest = (u128::from(word) * u128::from(6_u64.pow(8)) >> 64) as u64;
+                let mut rest = eight_of_six(word);
                 for code in codes {
                     *code = (rest % 6) as u8;
                     rest /= 6;
@@ -125,6 +125,55 @@ impl Draws {
             }
         }
     }
+
+    /// As [`Draws::codes`], by groups of clusters: the codes of a group as the digits of one number, that of the first
+    /// cluster the lowest. Digits beyond the last cluster mean nothing.
+    pub fn groups(&self, first: usize, group: usize, numbers: &mut [u8]) {
+        let (width, base) = (self.clusters.div_ceil(group), self.weights.values().len());
+        if let Some(stream) = &self.stream {
+            let a_word = self.weights.a_word();
+            let mut stream = stream.from_word((first * self.clusters.div_ceil(a_word)) as u64);
+            // Groups that no word parts are read off it.
+            match (self.weights, group) {
+                (WildWeights::Rademacher, 4) => {
+                    for row in numbers.chunks_exact_mut(width) {
+                        for part in row.chunks_mut(16) {
+                            let word = stream.next_u64();
+                            for (place, number) in part.iter_mut().enumerate() {
+                                *number = (word >> (4 * place) & 15) as u8;
+                            }
+                        }
+                    }
+                    return;
+                }
+                (WildWeights::Webb, 2) => {
+                    for row in numbers.chunks_exact_mut(width) {
+                        for part in row.chunks_mut(4) {
+                            let mut rest = eight_of_six(stream.next_u64());
+                            for number in part {
+                                *number = (rest % 36) as u8;
+                                rest /= 36;
+                            }
+                        }
+                    }
+                    return;
+                }
+                _ => {}
+            }
+        }
+        let mut codes = vec![0; self.clusters];
+        for (place, row) in numbers.chunks_exact_mut(width).enumerate() {
+            self.codes(first + place, &mut codes);
+            for (number, codes) in row.iter_mut().zip(codes.chunks(group)) {
+                *number = codes.iter().rev().fold(0, |number, &code| number * base as u8 + code);
+            }
+        }
+    }
+}
+
+/// The number below 6^8 that a word stands for.
+fn eight_of_six(word: u64) -> u64 {
+    ((u128::from(word) * u128::from(6_u64.pow(8))) >> 64) as u64
 }
 
 /// How many signs there can be, where so few draws would do; none where they are drawn.
@@ -177,6 +226,30 @@ mod tests {
             more.codes(0, &mut again);
             assert_eq!(again, all);
             assert_ne!(all[..clusters], all[clusters..2 * clusters]);
+        }
+    }
+
+    #[test]
+    fn groups_are_the_codes_of_their_clusters() {
+        for (weights, group) in [
+            (WildWeights::Rademacher, 4),
+            (WildWeights::Webb, 2),
+            (WildWeights::Mammen, 4),
+            (WildWeights::Webb, 1),
+        ] {
+            let clusters = 71;
+            let (width, base) = (usize::div_ceil(clusters, group), weights.values().len());
+            let draws = Draws::new(weights, clusters, 9, &Seed::Integer(2));
+            let (mut numbers, mut codes) = (vec![0; 5 * width], vec![0; 5 * clusters]);
+            draws.groups(3, group, &mut numbers);
+            draws.codes(3, &mut codes);
+            for (numbers, codes) in numbers.chunks_exact(width).zip(codes.chunks_exact(clusters)) {
+                for (cluster, &code) in codes.iter().enumerate() {
+                    let digit =
+                        usize::from(numbers[cluster / group]) / base.pow((cluster % group) as u32) % base;
+                    assert_eq!(digit, usize::from(code), "{weights} {cluster}");
+                }
+            }
         }
     }
 

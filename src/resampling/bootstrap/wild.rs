@@ -323,23 +323,39 @@ struct Drawn<'w> {
 }
 
 impl Drawn<'_> {
+    /// How far the estimate is from this value of the contrast.
+    fn delta(&self, value: f64) -> f64 {
+        (self.world.estimate - value) / self.world.length
+    }
+
+    /// Hands the draws under the hypothesis that the contrast is delta away to `work`.
+    fn lines<T>(&mut self, delta: f64, work: impl FnOnce(&[Line]) -> T) -> Result<T> {
+        let world = self.world;
+        if world.refitted {
+            return Ok(work(&lines(&world.under(&[delta])?, self.draws, &world.watcher)?));
+        }
+        let kept = match self.kept.take() {
+            Some(kept) => kept,
+            None => lines(&world.pieces, self.draws, &world.watcher)?,
+        };
+        Ok(work(self.kept.insert(kept)))
+    }
+
     /// The draws under the hypothesis that the contrast has this value.
     fn at(&mut self, value: f64) -> Result<Found> {
-        let world = self.world;
-        let delta = (world.estimate - value) / world.length;
-        let refitted;
-        let lines = if world.refitted {
-            refitted = lines(&world.under(&[delta])?, self.draws, &world.watcher)?;
-            &refitted
-        } else {
-            if self.kept.is_none() {
-                self.kept = Some(lines(&world.pieces, self.draws, &world.watcher)?);
-            }
-            // It was made just now.
-            self.kept.get_or_insert_default()
-        };
-        let t: Vec<f64> = lines.iter().map(|line| line.t(delta, world.factor)).collect();
-        Ok(Found { t, observed: delta / world.se, exact: self.draws.is_exact() })
+        let (delta, factor) = (self.delta(value), self.world.factor);
+        let t = self.lines(delta, |lines| lines.iter().map(|line| line.t(delta, factor)).collect())?;
+        Ok(Found { t, observed: delta / self.world.se, exact: self.draws.is_exact() })
+    }
+
+    /// The symmetric p-value of this value, without a root or a quotient a draw.
+    fn symmetric(&mut self, value: f64) -> Result<f64> {
+        let delta = self.delta(value);
+        let near = (delta / self.world.se * (1.0 - SAME)).powi(2) * self.world.factor;
+        let (n, exact) = (self.draws.n, self.draws.is_exact());
+        let below =
+            self.lines(delta, |lines| lines.iter().filter(|line| line.is_below(delta, near)).count())?;
+        Ok(share(n - below, n, exact))
     }
 
     /// The values that are not rejected.
@@ -351,12 +367,12 @@ impl Drawn<'_> {
         let search = Search { start, scale, alpha, far: FAR };
         let own = std::cell::RefCell::new(self);
         let tail = |value: f64, upper: bool| -> Result<f64> {
-            let found = own.borrow_mut().at(value)?;
-            Ok(match options.extreme {
-                Extreme::Symmetric => found.p_value(Extreme::Symmetric),
-                Extreme::EqualTailed if upper => found.shares().upper,
-                Extreme::EqualTailed => found.shares().lower,
-            })
+            let mut drawn = own.borrow_mut();
+            if options.extreme == Extreme::Symmetric {
+                return drawn.symmetric(value);
+            }
+            let shares = drawn.at(value)?.shares();
+            Ok(if upper { shares.upper } else { shares.lower })
         };
         let low = search.limit(-1.0, |value| tail(value, true))?;
         let high = search.limit(1.0, |value| tail(value, false))?;
