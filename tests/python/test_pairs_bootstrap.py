@@ -125,7 +125,7 @@ def test_what_cannot_be_bootstrapped_is_refused() -> None:
         cw.pairs_bootstrap(D, mean, "family", draws=10)
     with pytest.raises(cw.InputError, match="returned a str"):
         cw.pairs_bootstrap(D, lambda frame: "x", "family")
-    with pytest.raises(cw.InputError, match="not a finite number on .* of 99 replicates"):
+    with pytest.raises(cw.InputError, match=r"not a finite number on .* of 99 replicates"):
         cw.pairs_bootstrap(D, lambda f: mean(f) if len(f) == len(D) else np.nan, "family", draws=99)
     with pytest.raises(cw.DesignError, match="clusters are in several strata"):
         cw.pairs_bootstrap(D.assign(arm=np.resize(["a", "b"], len(D))), mean, "family", "arm")

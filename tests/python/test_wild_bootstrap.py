@@ -164,7 +164,7 @@ def test_joint_tests_are_those_of_brute_force(kind: str, null: bool) -> None:
 @pytest.mark.parametrize("kind", KINDS)
 def test_fixed_terms_of_the_clusters_are_left_out_with_them(kind: str, null: bool) -> None:
     fit = cw.ols("y ~ x + C(family)", D, cluster="family")
-    x = np.column_stack([np.ones(N), D.x, *(FAMILY == g for g in range(1, G))]).astype(float)
+    x = np.column_stack([np.ones(N), D.x, *(g == FAMILY for g in range(1, G))]).astype(float)
     r = np.eye(x.shape[1])[[1]]
     expected = brute(x, D.y.to_numpy(), np.ones(N), r, np.zeros(1), kind, null)
     test = cw.wild_bootstrap(fit, "x", kind=kind, null=null)
@@ -465,7 +465,7 @@ def test_what_cannot_be_bootstrapped_is_refused() -> None:
     with pytest.raises(cw.DesignError, match="one of 6 clusters is by itself"):
         cw.wild_bootstrap(cw.ols("y ~ arm + x", alone, cluster="family", vcov="CR1"), "arm")
     cox = cw.coxph("Surv(t, b) ~ arm", D.assign(t=np.arange(N) + 1.0), cluster="family")
-    with pytest.raises(cw.InputError, match="Cox model.*randomisation_test"):
+    with pytest.raises(cw.InputError, match=r"Cox model.*randomisation_test"):
         cw.wild_bootstrap(cox, "arm")
     with pytest.raises(cw.InputError, match="type of the bootstrap is not known"):
         cw.wild_bootstrap(fit, "arm", kind="12")

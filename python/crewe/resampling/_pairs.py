@@ -242,6 +242,12 @@ def pairs_bootstrap(
     (132, True)
     """
     source = Source(data)
+    if not callable(statistic):
+        raise fault(
+            InputError,
+            f"the statistic is a {type(statistic).__name__}, not a function of the frame",
+            remedy="Pass a function that takes a frame and returns a number, or an estimate with its standard error",
+        )
     level = _core.check_level(level)
     draws = _enough(count(draws, "draws"), level)
     seed = _core.system_seed() if seed is None else _core.read_seed(seed)
