@@ -372,10 +372,11 @@ def _layers(
 
 def _pair(returned: Any) -> tuple[float, float | None]:
     """Read a number, or an estimate with its standard error."""
+    pair = isinstance(returned, tuple | list) or np.ndim(returned) == 1
     try:
-        if isinstance(returned, tuple | list | np.ndarray) and np.ndim(returned) == 1:
-            estimate, error = returned
-            return float(estimate), float(error)
+        if pair:
+            estimate, error = (float(one) for one in returned)
+            return estimate, error
         return float(returned), None
     except (TypeError, ValueError) as error:
         raise fault(

@@ -147,7 +147,7 @@ class WildBootstrap(Result):
         said = [
             f"{what[:1].upper()}{what[1:]} of {self.model}, {imposed} ({self.method}: "
             f"{KINDS[self.kind]}), {self.weights.capitalize()} weights by {self.cluster_name or 'cluster'}, "
-            f"over {over} (MacKinnon, Nielsen and Webb 2023).",
+            f"over {over} ({'Kline and Santos 2012; ' if self.score else ''}MacKinnon, Nielsen and Webb 2023).",
             f"p is {self.rule}.",
         ]
         if self.conf_int is not None:
