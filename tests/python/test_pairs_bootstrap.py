@@ -109,6 +109,14 @@ def test_it_is_the_same_for_every_kind_of_frame_and_every_worker() -> None:
         other = cw.pairs_bootstrap(frame, mean, "family", draws=64, seed=2)
         assert np.allclose(other.replicates, alone.replicates)
         assert type(other.tidy()) is type(frame)
+    seen: set[type] = set()
+
+    def kind(frame: Any) -> float:
+        seen.add(type(frame))
+        return mean(frame)
+
+    cw.pairs_bootstrap(pl.from_pandas(D).lazy(), kind, "family", draws=20, seed=2)
+    assert seen == {pl.DataFrame}
     with ThreadPoolExecutor(2) as threads:
         shared = cw.pairs_bootstrap(D, mean, "family", draws=64, seed=2, executor=threads)
     assert np.array_equal(shared.replicates, alone.replicates) and shared.p_value == alone.p_value

@@ -187,7 +187,7 @@ def pairs_bootstrap(
     data : data frame
         pandas, polars, pyarrow or DuckDB.
     statistic : callable of (frame)
-        Called with a frame of the kind of `data`: returns a number, or a pair of an estimate and its standard error,
+        Called with a frame of the kind of `data` (lazy frames collected, DuckDB's as Arrow tables): returns a number, or a pair of an estimate and its standard error,
         which gives the bootstrap-t interval.
     cluster : str
         The column of the unit that was randomised. In what the statistic is called with it holds numbers, one for each
@@ -267,8 +267,9 @@ def pairs_bootstrap(
             remedy="With one cluster nothing can be said about the variation between clusters: check the column of ids",
         )
     layers, names = _layers(source, strata, codes, labels)
-    trial = _Clusters(statistic, source, cluster, codes, layers, seed)
-    estimate, error = _pair(statistic(source.native()))
+    eager = Source(source.native())
+    trial = _Clusters(statistic, eager, cluster, codes, layers, seed)
+    estimate, error = _pair(statistic(eager.native()))
     if not np.isfinite(estimate):
         raise fault(
             InputError,
