@@ -126,7 +126,7 @@ impl Stream {
 
     /// The same stream from its number `word` on, counted in numbers of 64 bits: what so many calls of
     /// [`Stream::next_u64`] of a new one leave, without making them.
-    pub(crate) fn from_word(&self, word: u64) -> Self {
+    pub(crate) fn past(&self, word: u64) -> Self {
         let mut chacha = self.chacha.clone();
         chacha.set_word_pos(2 * u128::from(word));
         Self { chacha }

@@ -144,10 +144,13 @@ class WildBootstrap(Result):
             if self.exact
             else f"{self.draws:,} draws{seed}"
         )
+        source = "MacKinnon, Nielsen and Webb (2023)"
+        if self.score:
+            source = f"Kline and Santos (2012), {source}"
         said = [
             f"{what[:1].upper()}{what[1:]} of {self.model}, {imposed} ({self.method}: "
             f"{KINDS[self.kind]}), {self.weights.capitalize()} weights by {self.cluster_name or 'cluster'}, "
-            f"over {over} ({'Kline and Santos 2012; ' if self.score else ''}MacKinnon, Nielsen and Webb 2023).",
+            f"over {over}: {source}.",
             f"p is {self.rule}.",
         ]
         if self.conf_int is not None:

@@ -118,7 +118,7 @@ impl Draws {
             return;
         };
         let a_word = self.weights.a_word();
-        let mut stream = stream.from_word((first * self.clusters.div_ceil(a_word)) as u64);
+        let mut stream = stream.past((first * self.clusters.div_ceil(a_word)) as u64);
         for row in codes.chunks_exact_mut(self.clusters) {
             for part in row.chunks_mut(a_word) {
                 self.weights.read(stream.next_u64(), part);
@@ -132,7 +132,7 @@ impl Draws {
         let (width, base) = (self.clusters.div_ceil(group), self.weights.values().len());
         if let Some(stream) = &self.stream {
             let a_word = self.weights.a_word();
-            let mut stream = stream.from_word((first * self.clusters.div_ceil(a_word)) as u64);
+            let mut stream = stream.past((first * self.clusters.div_ceil(a_word)) as u64);
             // Groups that no word parts are read off it.
             match (self.weights, group) {
                 (WildWeights::Rademacher, 4) => {
