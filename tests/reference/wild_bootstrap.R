@@ -8,6 +8,10 @@
 #
 # The package's own p-values count draws that are strictly larger, and are not written for the small case: the trial's own
 # signs are among them, and count.
+if (!requireNamespace("fwildclusterboot", quietly = TRUE)) {
+  message("wild_bootstrap.R: fwildclusterboot is not installed, and its values stay as they are")
+  quit(status = 0)
+}
 suppressMessages(library(fwildclusterboot))
 source("tests/reference/lib/write.R")
 set.seed(1)
