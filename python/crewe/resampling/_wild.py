@@ -183,7 +183,11 @@ def _model(fit: Any) -> Linear:
 def _contrasts(model: Linear, term: Any) -> tuple[Floats, str]:
     """Give the contrasts that are tested, one a row, and what they are called."""
     if isinstance(term, str):
-        return np.ascontiguousarray(model._rows_of_a_test(term)), term.partition("=")[0].strip()
+        matrix = np.ascontiguousarray(model._rows_of_a_test(term))
+        named = np.flatnonzero(matrix[0])
+        if len(matrix) == 1 and len(named) == 1 and matrix[0, named[0]] == 1.0:
+            return matrix, model.terms[named[0]]
+        return matrix, term.partition("=")[0].strip()
     if not isinstance(term, Mapping) and len(term) and all(isinstance(one, str) for one in term):
         rows = np.vstack([model._rows_of_a_test(one) for one in term])
         return rows, ", ".join(str(one) for one in term)
