@@ -173,6 +173,22 @@ def test_fixed_terms_of_the_clusters_are_left_out_with_them(kind: str, null: boo
     assert said == (kind != "11")
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_strata_of_a_trial_are_columns_like_others(kind: str) -> None:
+    d = D.assign(arm=np.where(FAMILY % 2 == 1, "crewe", "control"), site=(FAMILY // 3).astype(str))
+    design = cw.Design(
+        "T", arms={"control": 1, "crewe": 1}, cluster="family", strata=["site"], seed=1
+    )
+    fit = cw.ols("y ~ arm + x", d, design=design.observe(d, arm="arm"))
+    x = np.column_stack([np.ones(N), FAMILY % 2, D.x, FAMILY // 3])
+    r = np.array([[0.0, 1, 0, 0]])
+    expected = brute(x, D.y.to_numpy(), np.ones(N), r, np.zeros(1), kind, True)
+    test = cw.wild_bootstrap(fit, "arm", kind=kind)
+    same(test, expected)
+    assert test.term == "arm[T.crewe]"
+    assert any("3 of 6 clusters are on one side of arm[T.crewe]" in note for note in test.notes)
+
+
 def _parts(
     link: str, eta: np.ndarray, y: np.ndarray, w: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
