@@ -58,7 +58,14 @@ if TYPE_CHECKING:
     from crewe.plots.coefplot import coefplot
     from crewe.report import Report
     from crewe.report.versions import show_versions, versions
-    from crewe.resampling import RandomisationTest, randomisation_test
+    from crewe.resampling import (
+        PairsBootstrap,
+        RandomisationTest,
+        WildBootstrap,
+        pairs_bootstrap,
+        randomisation_test,
+        wild_bootstrap,
+    )
     from crewe.survival import (
         CoxPH,
         KaplanMeier,
@@ -98,7 +105,8 @@ _HOMES = {
     "crewe.plots.coefplot": "coefplot",
     "crewe.report": "Report",
     "crewe.report.versions": "show_versions versions",
-    "crewe.resampling": "RandomisationTest randomisation_test",
+    "crewe.resampling": "PairsBootstrap RandomisationTest WildBootstrap pairs_bootstrap randomisation_test "
+    "wild_bootstrap",
     "crewe.survival": "CoxPH KaplanMeier LogRank RestrictedMean Surv coxph kaplan_meier logrank rmst",
     "crewe.tables.table": "ModelTable table",
 }
@@ -206,6 +214,7 @@ __all__: list[str] = [
     "ModelTable",
     "NationalComparison",
     "OutcomeTable",
+    "PairsBootstrap",
     "PermutationTest",
     "PlanningValues",
     "Predictability",
@@ -219,6 +228,7 @@ __all__: list[str] = [
     "SeparationError",
     "Surv",
     "Verification",
+    "WildBootstrap",
     "__version__",
     "adjust",
     "cases",
@@ -245,6 +255,7 @@ __all__: list[str] = [
     "new_key",
     "ols",
     "outcome_table",
+    "pairs_bootstrap",
     "permutation_test",
     "plots",
     "power",
@@ -259,6 +270,7 @@ __all__: list[str] = [
     "survey",
     "table",
     "versions",
+    "wild_bootstrap",
 ]
 
 _NAMES = __all__

@@ -120,7 +120,7 @@ pub struct Covariance {
 
 impl Covariance {
     /// Runs `ask` on the core's covariance, without the interpreter.
-    fn ask<T: Send>(
+    pub fn ask<T: Send>(
         &self,
         py: Python<'_>,
         ask: impl Fn(&core::Covariance<'_>) -> crewe::Result<T> + Send + Sync,

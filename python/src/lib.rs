@@ -5,6 +5,7 @@ use pyo3::prelude::*;
 
 mod assignment;
 mod clustered;
+mod bootstrap;
 mod cost;
 mod covariance;
 mod cox;
@@ -42,6 +43,7 @@ fn _core(m: &Bound<'_, PyModule>) -> PyResult<()> {
     random::register(m)?;
     regression::register(m)?;
     clustered::register(m)?;
+    bootstrap::register(m)?;
     resampling::register(m)?;
     simulate::register(m)?;
     design::register(m)?;

@@ -168,7 +168,7 @@ fn towards(basis: Vec<Vec<f64>>, apart: &[Vec<f64>]) -> (Vec<Vec<f64>>, DMatrix<
 }
 
 /// An orthonormal basis of directions, in their order.
-fn orthonormal(directions: Vec<Vec<f64>>) -> Result<Vec<Vec<f64>>> {
+pub(crate) fn orthonormal(directions: Vec<Vec<f64>>) -> Result<Vec<Vec<f64>>> {
     let length = |v: &[f64]| v.iter().map(|v| v * v).sum::<f64>().sqrt();
     let mut basis: Vec<Vec<f64>> = Vec::with_capacity(directions.len());
     for (s, mut v) in directions.into_iter().enumerate() {

@@ -32,7 +32,7 @@ pub mod weights;
 mod whitened;
 
 pub use accumulate::{Accumulated, AccumulatedFit};
-pub use estimates::{Estimates, Refit};
+pub use estimates::{Estimates, Refit, Scored};
 pub use family::Family;
 pub use fit::{Fit, Summary};
 pub use glm::{Glm, GlmFit, GlmSummary, Logit, LogitFit};

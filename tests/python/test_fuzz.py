@@ -168,6 +168,15 @@ CALLS: dict[str, Callable[[Any], Any]] = {
     "randomisation_test": lambda d: cw.randomisation_test(
         "y ~ arm", d, observed(d), draws=19, seed=1
     ).tidy(),
+    "wild_bootstrap": lambda d: cw.wild_bootstrap(
+        cw.ols("y ~ arm + x", d, cluster="family"), "x", draws=99, seed=1
+    ).tidy(),
+    "score bootstrap": lambda d: cw.wild_bootstrap(
+        cw.logit("event ~ x", d, cluster="family"), "x", draws=99, seed=1
+    ).tidy(),
+    "pairs_bootstrap": lambda d: cw.pairs_bootstrap(
+        d, lambda frame: float(len(frame["y"])), "family", "arm", draws=20, seed=1
+    ).tidy(),
     "survey": lambda d: cw.survey.score(d, ["event", "y"], scale=(0, 5)).summary(),
     "sdq": lambda d: cw.sdq.score(d, [*["y"] * 24, "event"]),
     "risk": lambda d: cw.risk.Framework.project_crewe().score(d, "family", "time", "h", "y"),
