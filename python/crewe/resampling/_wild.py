@@ -133,7 +133,7 @@ def wild_bootstrap(
     options = _core.WildOptions(draws, _seed(seed), level, interval).of(
         None if kind is None else str(kind), null, str(weights), str(p)
     )
-    covariance = data.core.covariance("CR1", data.groups, False, model.aside)
+    covariance = model._named(data, "CR1", False)
     found = _core.wild_bootstrap(covariance, matrix, values, options)
     result = WildBootstrap(
         level,
