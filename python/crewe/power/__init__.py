@@ -20,6 +20,7 @@ from crewe.power._compare import Comparison, table
 from crewe.power._continuous import continuous
 from crewe.power._count import count
 from crewe.power._curve import Curve
+from crewe.power._functions import CustomAnalysis, CustomOutcome
 from crewe.power._layouts import Blocks, Crossover, Nested, Pairs, SteppedWedge, ThreeLevels
 from crewe.power._outcomes import (
     BinaryOutcome,
@@ -49,6 +50,8 @@ __all__ = [
     "CoxModel",
     "Crossover",
     "Curve",
+    "CustomAnalysis",
+    "CustomOutcome",
     "LinearModel",
     "LogNormal",
     "LogRank",

@@ -5,10 +5,11 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from crewe import _core
@@ -22,7 +23,9 @@ from crewe.frames.source import Source
 from crewe.models.arm import beside_arm
 from crewe.models.linear import rows_of_the_data
 from crewe.models.request import read
+from crewe.power import _functions as functions
 from crewe.power._analyses import Analysis, LinearModel
+from crewe.power._functions import CustomAnalysis, CustomOutcome
 from crewe.power._outcomes import _Outcome
 from crewe.power._quantities import real, whole
 
@@ -142,7 +145,15 @@ class Trial:
         By row: its unit, its own baseline, the columns beside the arm, what the analysis clusters
         by.
     model : str
-        The right-hand side of the analysis.
+        The right-hand side of the analysis, or what its function is called.
+    doses : tuple of float
+        How much of the largest effect each arm has.
+    reference : int
+        The place of the arm that others are compared with.
+    draw, function : CustomOutcome, CustomAnalysis, or None
+        Functions of the user.
+    data : data frame, or None
+        What functions are called with, a row for every one of `unit`.
     rows : array, or None
         The places of the rows in the frame.
     notes : list of str
@@ -164,6 +175,11 @@ class Trial:
     covariates: NDArray[np.float64] | None
     clusters: NDArray[np.uint32] | None
     model: str
+    doses: tuple[float, ...] = (0.0, 1.0)
+    reference: int = 0
+    draw: CustomOutcome | None = None
+    function: CustomAnalysis | None = None
+    data: Any = None
     rows: NDArray[np.int64] | None = None
     notes: list[str] = field(default_factory=list)
     synthetic: bool = False
@@ -183,14 +199,38 @@ class Trial:
             self.design._core(),
             self.units,
             members,
-            self.outcome,
-            (self.analysis, self.vcov, self.alpha),
+            (self.outcome, list(self.doses)),
+            (self.analysis, self.vcov, self.alpha, self.reference),
             self.seed,
         )
 
+    @property
+    def compared(self) -> list[str]:
+        """The arms that are compared with the reference."""
+        return [arm for i, arm in enumerate(self.design.arms) if i != self.reference]
+
+    @property
+    def called(self) -> bool:
+        """Whether functions of the user are called."""
+        return self.draw is not None or self.function is not None
+
+    def run(
+        self, ready: _core.SimulatedTrial, effect: float, first: int, end: int
+    ) -> _core.Replicates:
+        """Run the replicates of these numbers."""
+        if self.called:
+            return functions.replicates(self, ready, effect, first, end)
+        return ready.replicates(first, end, effect)
+
 
 def read_trial(
-    design: Any, units: Any, outcome: Any, analysis: Any, seed: int, order: str | None
+    design: Any,
+    units: Any,
+    outcome: Any,
+    analysis: Any,
+    seed: int,
+    order: str | None,
+    reference: str | None = None,
 ) -> Trial:
     """Read a trial that is to be simulated."""
     if not isinstance(design, Design):
@@ -203,27 +243,60 @@ def read_trial(
         raise fault(
             InputError,
             f"a {type(outcome).__name__} does not say how outcomes come about",
-            remedy="Give cw.power.BinaryOutcome, ContinuousOutcome, CountOutcome or SurvivalOutcome",
+            remedy="Give cw.power.BinaryOutcome, ContinuousOutcome, CountOutcome, SurvivalOutcome, or CustomOutcome "
+            "with a function",
         )
     model = LinearModel(analysis) if isinstance(analysis, str) else analysis
+    if callable(model):
+        model = CustomAnalysis(model)
     if not isinstance(model, Analysis):
         raise fault(
             InputError,
             f"a {type(analysis).__name__} is no analysis to simulate",
-            remedy='Give a formula such as "~ arm + history", or cw.power.LinearModel(...), LogitModel, CoxModel, LogRank',
+            remedy='Give a formula such as "~ arm + history", or cw.power.LinearModel(...), LogitModel, CoxModel, LogRank, '
+            "or a function of the frame",
         )
-    if len(design.arms) != 2:
+    if isinstance(model, CustomAnalysis) and len(design.arms) != 2:
         raise fault(
             DesignError,
-            "a simulated trial compares two arms",
+            "a function analyses a trial of two arms",
             values=list(design.arms),
-            remedy="Declare the design of the two arms that are compared",
+            remedy="Declare the two arms that it compares, or give a model of this package",
         )
     seeded = design._with_seed(seed)
     vcov = model.vcov or model._variances[design.cluster is not None]
     if isinstance(units, ClusterSizes):
-        return _of_sizes(seeded, units, outcome, model, vcov)
-    return _of_frame(seeded, units, outcome, model, vcov, order)
+        made = _of_sizes(seeded, units, outcome, model, vcov)
+    else:
+        made = _of_frame(seeded, units, outcome, model, vcov, order)
+    effect, doses = outcome._doses(list(design.arms))
+    return replace(
+        made,
+        outcome=outcome._json(effect),
+        doses=tuple(doses),
+        reference=_reference(design, reference),
+        model=model.called if isinstance(model, CustomAnalysis) else made.model,
+        draw=outcome if isinstance(outcome, CustomOutcome) else None,
+        function=model if isinstance(model, CustomAnalysis) else None,
+    )
+
+
+def _reference(design: Design, reference: str | None) -> int:
+    arms = list(design.arms)
+    if reference is None:
+        return 0
+    if reference not in arms:
+        raise fault(
+            InputError,
+            "the reference is none of the arms",
+            values=[str(reference)],
+            remedy=f"Choose {' or '.join(arms)}",
+        )
+    return arms.index(reference)
+
+
+def _needs_data(outcome: _Outcome, model: Analysis) -> bool:
+    return isinstance(outcome, CustomOutcome) or isinstance(model, CustomAnalysis)
 
 
 def _of_sizes(
@@ -258,6 +331,15 @@ def _of_sizes(
             "individuals are randomised, so no unit has several members",
             remedy="Give ClusterSizes(1, clusters=...), the number of individuals",
         )
+    data = None
+    if _needs_data(outcome, model):
+        if fixed is None:
+            raise fault(
+                DesignError,
+                "functions are called with a row a member, and sizes that are drawn have none",
+                remedy="Give a frame, or the list of the sizes of all clusters",
+            )
+        data = pd.DataFrame({design.id_column: np.repeat(np.array(ids, dtype=object), fixed)})
     return Trial(
         design=design,
         units=units,
@@ -267,6 +349,7 @@ def _of_sizes(
         alpha=model.alpha,
         seed=int(design.seed),  # type: ignore[arg-type]
         sizes=sizes.weights if fixed is None else None,
+        data=data,
         unit=np.repeat(codes, 1 if fixed is None else fixed),
         baseline=None,
         covariates=None,
@@ -293,7 +376,10 @@ def _of_frame(
     order: str | None,
 ) -> Trial:
     source = Source(frame)
-    taken = [name for name in _ADDED if name in source.names and name not in design.strata]
+    added = _ADDED
+    if isinstance(model, CustomAnalysis):
+        added = (*_ADDED, *(("time", "event") if outcome._times else ("outcome",)))
+    taken = [name for name in added if name in source.names and name not in design.strata]
     if taken:
         raise fault(
             DesignError,
@@ -306,10 +392,12 @@ def _of_frame(
     design._need_order(order)
     # Any one draw: only the columns beside the arm are taken from it.
     assignment = design.assign(frame, order=order)
+    arms = list(design.arms)
+    own = source
     if assignment._left_out:
         # The rows of units that this draw left out are analysed under others.
         units = np.asarray(assignment.check(source).unit)
-        some = source.with_columns({"arm": [list(design.arms)[unit % 2] for unit in units]})
+        some = source.with_columns({"arm": [arms[unit % len(arms)] for unit in units]})
         assignment = design.observe(some, arm="arm", order=order)
         source = Source(some)
     asked = read(source, model.right, design=assignment, strata_terms=model.strata_terms)
@@ -323,7 +411,8 @@ def _of_frame(
             remedy="Leave out - 1 and + 0",
         )
     joined = assignment.check(source)
-    rest = beside_arm(columns, joined.arm[columns.rows] == 1)
+    drawn = joined.arm[columns.rows]
+    rest = beside_arm(columns, np.column_stack([drawn == i for i in range(1, len(arms))]))
     baseline = None
     if outcome.column is not None:
         values = designs.column_values(quoted(outcome.column), columns.columns)
@@ -342,6 +431,7 @@ def _of_frame(
         covariates=np.ascontiguousarray(rest) if rest.shape[1] else None,
         clusters=None if built.codes is None else np.ascontiguousarray(built.codes, np.uint32),
         model=asked.right,
+        data=own.take(columns.rows.tolist()).native() if _needs_data(outcome, model) else None,
         rows=columns.rows,
         notes=[columns.dropped.note()] if columns.dropped.n else [],
         synthetic=asked.synthetic,

@@ -16,7 +16,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::generator::{Baseline, Entry, Generator, Groups};
+use super::generator::{Baseline, Entry, Generator, Groups, Shifts, check_dropout};
 use crate::dist::normal_quantile;
 use crate::rng::Stream;
 use crate::simulate::sharing::shared_uniforms;
@@ -69,11 +69,13 @@ pub struct Binary {
     pub icc: f64,
     /// What members of a cluster share.
     pub sharing: Sharing,
+    /// The share of members whose outcome is lost, whatever it is.
+    pub dropout: f64,
 }
 
 impl Default for Binary {
     fn default() -> Self {
-        Self { baseline: 0.5, effect: 0.0, icc: 0.0, sharing: Sharing::default() }
+        Self { baseline: 0.5, effect: 0.0, icc: 0.0, sharing: Sharing::default(), dropout: 0.0 }
     }
 }
 
@@ -82,8 +84,7 @@ impl Binary {
     fn each(
         &self,
         groups: &Groups<'_>,
-        treated: &[f64],
-        effect: f64,
+        shifts: &Shifts<'_>,
         stream: &mut Stream,
         mut tell: impl FnMut(usize, usize, bool),
     ) {
@@ -93,7 +94,7 @@ impl Binary {
                 for unit in 0..groups.units() {
                     let (mut place, mut with) = (0.0, 0.0);
                     for row in groups.rows(unit) {
-                        let p = groups.baseline.of(row) + effect * treated[unit];
+                        let p = groups.baseline.of(row) + shifts.of(unit);
                         let uniform = stream.unit();
                         // u < (p (1 - icc) + icc s) / (1 - icc + icc i) without the division, which is 0/0 at a correlation
                         // of 1 before anybody was drawn.
@@ -111,9 +112,18 @@ impl Binary {
             Sharing::LatentNormal => {
                 let latent = groups.prepared;
                 let (shared, own) = (latent.sqrt(), (1.0 - latent).max(0.0).sqrt());
-                let thresholds = match groups.baseline {
-                    Baseline::One(p) => Some([normal_quantile(p), normal_quantile(p + effect)]),
-                    Baseline::Each(_) => None,
+                // Few rates are different, and a quantile takes longer than all else.
+                let mut known: Vec<(f64, f64)> = Vec::new();
+                let one = matches!(groups.baseline, Baseline::One(_));
+                let mut threshold = |rate: f64| match known.iter().find(|(seen, _)| *seen == rate) {
+                    Some((_, found)) => *found,
+                    None => {
+                        let found = normal_quantile(rate);
+                        if one {
+                            known.push((rate, found));
+                        }
+                        found
+                    }
                 };
                 for unit in 0..groups.units() {
                     if groups.rows(unit).is_empty() {
@@ -121,11 +131,8 @@ impl Binary {
                     }
                     let of_cluster = shared * stream.normal();
                     for row in groups.rows(unit) {
-                        let threshold = match thresholds {
-                            Some(both) => both[usize::from(treated[unit] > 0.0)],
-                            None => normal_quantile(groups.baseline.of(row) + effect * treated[unit]),
-                        };
-                        tell(unit, row, of_cluster + own * stream.normal() < threshold);
+                        let rate = groups.baseline.of(row) + shifts.of(unit);
+                        tell(unit, row, of_cluster + own * stream.normal() < threshold(rate));
                     }
                 }
             }
@@ -137,7 +144,7 @@ impl Binary {
                 let uniforms = shared_uniforms(stream, &cluster, units, self.icc);
                 for (row, (&unit, &uniform)) in cluster.iter().zip(&uniforms).enumerate() {
                     let unit = unit as usize;
-                    tell(unit, row, uniform < groups.baseline.of(row) + effect * treated[unit]);
+                    tell(unit, row, uniform < groups.baseline.of(row) + shifts.of(unit));
                 }
             }
         }
@@ -196,6 +203,7 @@ impl Generator for Binary {
     }
 
     fn check(&self, groups: &Groups<'_>, effect: f64, order: &[u32]) -> Result<()> {
+        check_dropout(self.dropout)?;
         let n = groups.starts[groups.units()] as usize;
         let given = |rows: &[usize]| -> Vec<usize> {
             rows.iter().filter_map(|&row| order.get(row).map(|&row| row as usize)).collect()
@@ -252,20 +260,17 @@ impl Generator for Binary {
         Ok(())
     }
 
-    fn rows(&self, groups: &Groups<'_>, treated: &[f64], effect: f64, stream: &mut Stream, y: &mut [f64]) {
-        self.each(groups, treated, effect, stream, |_, row, drawn| y[row] = f64::from(u8::from(drawn)));
+    fn dropout(&self) -> f64 {
+        self.dropout
     }
 
-    fn totals(
-        &self,
-        groups: &Groups<'_>,
-        treated: &[f64],
-        effect: f64,
-        stream: &mut Stream,
-        totals: &mut [f64],
-    ) {
+    fn rows(&self, groups: &Groups<'_>, shifts: &Shifts<'_>, stream: &mut Stream, y: &mut [f64]) {
+        self.each(groups, shifts, stream, |_, row, drawn| y[row] = f64::from(u8::from(drawn)));
+    }
+
+    fn totals(&self, groups: &Groups<'_>, shifts: &Shifts<'_>, stream: &mut Stream, totals: &mut [f64]) {
         totals.fill(0.0);
-        self.each(groups, treated, effect, stream, |unit, _, drawn| {
+        self.each(groups, shifts, stream, |unit, _, drawn| {
             totals[unit] += f64::from(u8::from(drawn));
         });
     }
@@ -314,7 +319,7 @@ mod tests {
                 let (mut rate, mut together, mut y) = (0.0, 0.0, [0.0; 4]);
                 let sims = 40_000;
                 for i in 0..sims {
-                    closed.rows(&groups, &[0.0], 0.0, &mut stream.at(i), &mut y);
+                    closed.rows(&groups, &Shifts { dose: &[0.0], effect: 0.0 }, &mut stream.at(i), &mut y);
                     rate += y[3] / sims as f64;
                     together += y[1] * y[3] / sims as f64;
                 }
@@ -360,7 +365,7 @@ mod tests {
         let stream = Stream::new::<&str>(&Seed::Integer(1), "test", &[], 0);
         let (mut rate, mut together, mut y) = (0.0, 0.0, [0.0; 3]);
         for i in 0..40_000 {
-            closed.rows(&groups, &[0.0], 0.0, &mut stream.at(i), &mut y);
+            closed.rows(&groups, &Shifts { dose: &[0.0], effect: 0.0 }, &mut stream.at(i), &mut y);
             rate += y[2] / 40_000.0;
             together += y[0] * y[2] / 40_000.0;
         }

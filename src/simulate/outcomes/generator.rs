@@ -1,7 +1,7 @@
 //! What every outcome offers to a simulation.
 
-use crate::Result;
 use crate::rng::Stream;
+use crate::{Fault, Result};
 
 /// How an outcome stands in the registry.
 pub struct Entry {
@@ -58,14 +58,41 @@ impl Groups<'_> {
     }
 }
 
+/// What the treatment does to the outcomes of a replicate.
+#[derive(Debug, Clone, Copy)]
+pub struct Shifts<'a> {
+    /// How much of the effect the arm of each unit has: 0 for the control arm.
+    pub dose: &'a [f64],
+    /// The effect of a dose of 1.
+    pub effect: f64,
+}
+
+impl Shifts<'_> {
+    /// The effect on the rows of a unit.
+    #[inline]
+    pub fn of(&self, unit: usize) -> f64 {
+        self.effect * self.dose[unit]
+    }
+}
+
+/// Refuses a share of rows that cannot be lost.
+pub fn check_dropout(share: f64) -> Result<()> {
+    if (0.0..1.0).contains(&share) {
+        return Ok(());
+    }
+    Err(Fault::new("dropout must be a share from 0 to below 1")
+        .values([share.to_string()])
+        .remedy("Give the share of members whose outcome is lost, 0 where there is none")
+        .input())
+}
+
 /// Draws the times to an event of a replicate, and whether it came.
 pub trait Times {
-    /// Of every row; `treated` has an entry a unit, 0 or 1.
+    /// Of every row.
     fn draw(
         &self,
         groups: &Groups<'_>,
-        treated: &[f64],
-        effect: f64,
+        shifts: &Shifts<'_>,
         stream: &mut Stream,
         time: &mut [f64],
         event: &mut [f64],
@@ -108,16 +135,19 @@ pub trait Generator: Send + Sync {
         0.0
     }
 
-    /// Draws the outcome of every row; `treated` has an entry a unit, 0 or 1.
-    fn rows(&self, groups: &Groups<'_>, treated: &[f64], effect: f64, stream: &mut Stream, y: &mut [f64]);
+    /// The share of rows whose outcome is lost, whatever it is.
+    fn dropout(&self) -> f64 {
+        0.0
+    }
+
+    /// Whether somebody else draws the outcomes.
+    fn given(&self) -> bool {
+        false
+    }
+
+    /// Draws the outcome of every row.
+    fn rows(&self, groups: &Groups<'_>, shifts: &Shifts<'_>, stream: &mut Stream, y: &mut [f64]);
 
     /// Draws the sum of each unit's outcomes, of the very rows that [`Generator::rows`] draws from this stream.
-    fn totals(
-        &self,
-        groups: &Groups<'_>,
-        treated: &[f64],
-        effect: f64,
-        stream: &mut Stream,
-        totals: &mut [f64],
-    );
+    fn totals(&self, groups: &Groups<'_>, shifts: &Shifts<'_>, stream: &mut Stream, totals: &mut [f64]);
 }
