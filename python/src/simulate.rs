@@ -19,14 +19,18 @@ struct SimulatedMembers {
 
 #[pymethods]
 impl SimulatedMembers {
-    /// Rows of units, with what each has in place of the outcome's baseline, columns of the model, and clusters.
+    /// Rows of units, with what each has in place of the outcome's baseline, columns of the model, and clusters; the places
+    /// among the columns of covariates that are drawn; and a subgroup: its share or its members, whether it is one of whole
+    /// units, and how much of the effect the others and its members have.
     #[staticmethod]
-    #[pyo3(signature = (unit, baseline, covariates, clusters))]
+    #[pyo3(signature = (unit, baseline, covariates, clusters, drawn, subgroup))]
     fn rows(
         unit: PyReadonlyArray1<'_, u32>,
         baseline: Option<PyReadonlyArray1<'_, f64>>,
         covariates: Option<PyReadonlyArray2<'_, f64>>,
         clusters: Option<PyReadonlyArray1<'_, u32>>,
+        drawn: Vec<Option<usize>>,
+        subgroup: Option<(f64, bool, Option<PyReadonlyArray1<'_, bool>>, [f64; 2])>,
     ) -> PyResult<Self> {
         let mut rows = core::Rows::new(slice(&unit)?.to_vec());
         if let Some(baseline) = &baseline {
@@ -37,6 +41,15 @@ impl SimulatedMembers {
         }
         if let Some(clusters) = &clusters {
             rows = rows.clusters(slice(clusters)?.to_vec());
+        }
+        rows = rows.drawn(drawn);
+        if let Some((share, cluster, member, effects)) = &subgroup {
+            let member = match member {
+                Some(member) => Some(slice(member)?.to_vec()),
+                None => None,
+            };
+            rows =
+                rows.subgroup(core::Subgroup { share: *share, cluster: *cluster, member, effects: *effects });
         }
         Ok(Self { inner: rows.into() })
     }
@@ -252,7 +265,7 @@ struct SimulatedTrial {
 #[pymethods]
 impl SimulatedTrial {
     /// `outcome` comes with how much of its effect each arm has; `analysis` is the model, the kind of variance, the level of
-    /// the test and the place of the arm that others are compared with.
+    /// the test, the place of the arm that others are compared with, and whose effect it is about.
     #[new]
     fn new(
         py: Python<'_>,
@@ -260,12 +273,14 @@ impl SimulatedTrial {
         units: &Units,
         members: &SimulatedMembers,
         outcome: (String, Vec<f64>),
-        analysis: (Word<core::Model>, Word<Vcov>, f64, u8),
+        analysis: (Word<core::Model>, Word<Vcov>, f64, u8, Word<core::Target>),
         seed: SeedLike,
     ) -> PyResult<Self> {
         let (outcome, doses) = (core::Outcome::from_json(&outcome.0).or_raise(py)?, outcome.1);
-        let analysis =
-            core::Analysis::new(analysis.1.0, analysis.2).model(analysis.0.0).reference(analysis.3);
+        let analysis = core::Analysis::new(analysis.1.0, analysis.2)
+            .model(analysis.0.0)
+            .reference(analysis.3)
+            .target(analysis.4.0);
         let (members, seed) = (members.inner.clone(), Seed::from(seed));
         let inner = crate::pool::compute(py, |signals| {
             core::Trial::new(&design.inner, &units.inner, members, outcome, analysis, &seed, signals)?
@@ -285,7 +300,8 @@ impl SimulatedTrial {
         Ok(found.into_pyarray(py).unbind())
     }
 
-    /// The outcomes of these replicates, and whether the event came where they are times; replicates x rows.
+    /// The outcomes of these replicates, whether the event came where they are times, and what is drawn beside them: covariates
+    /// and who is in the subgroup; replicates x rows.
     #[allow(clippy::type_complexity)]
     #[pyo3(signature = (first, end, effect))]
     fn outcomes(
@@ -294,10 +310,11 @@ impl SimulatedTrial {
         first: u64,
         end: u64,
         effect: Option<f64>,
-    ) -> PyResult<(Py<PyArray2<f64>>, Option<Py<PyArray2<f64>>>)> {
+    ) -> PyResult<(Py<PyArray2<f64>>, Option<Py<PyArray2<f64>>>, Vec<Py<PyArray2<f64>>>)> {
         let found = crate::pool::compute(py, |signals| self.inner.outcomes(first..end, effect, signals))?;
         let event = found.event.map(|event| event.into_pyarray(py).unbind());
-        Ok((found.y.into_pyarray(py).unbind(), event))
+        let beside = found.beside.into_iter().map(|column| column.into_pyarray(py).unbind());
+        Ok((found.y.into_pyarray(py).unbind(), event, beside.collect()))
     }
 
     /// Fits the model to the outcomes of the replicates from `first` on.

@@ -50,6 +50,31 @@ impl Model {
     }
 }
 
+/// Whose effect an analysis is about.
+///
+/// ```
+/// use crewe::simulate::Target;
+/// assert_eq!("interaction".parse(), Ok(Target::Interaction));
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[non_exhaustive]
+pub enum Target {
+    /// That of all rows.
+    #[default]
+    All,
+    /// That of the subgroup, in its rows alone.
+    Subgroup,
+    /// The subgroup's less that of the others: the product of arm and subgroup in the model.
+    Interaction,
+}
+
+words!(
+    Target, "target of a simulated analysis",
+    All => "all",
+    Subgroup => "subgroup",
+    Interaction => "interaction",
+);
+
 /// The planned analysis: what a model says of the arm.
 ///
 /// ```
@@ -69,12 +94,14 @@ pub struct Analysis {
     pub alpha: f64,
     /// The arm that all others are compared with.
     pub reference: u8,
+    /// Whose effect it is about.
+    pub target: Target,
 }
 
 impl Analysis {
     /// A linear model with this kind of variance, at this level.
     pub fn new(vcov: Vcov, alpha: f64) -> Self {
-        Self { model: Model::default(), vcov, alpha, reference: 0 }
+        Self { model: Model::default(), vcov, alpha, reference: 0, target: Target::All }
     }
 
     /// Sets the model.
@@ -88,6 +115,13 @@ impl Analysis {
     #[must_use]
     pub fn reference(mut self, reference: u8) -> Self {
         self.reference = reference;
+        self
+    }
+
+    /// Sets whose effect it is about.
+    #[must_use]
+    pub fn target(mut self, target: Target) -> Self {
+        self.target = target;
         self
     }
 

@@ -3,7 +3,7 @@
 
 use ndarray::{Array1, Array2};
 
-use super::analysis::{Analysis, Model};
+use super::analysis::{Analysis, Model, Target};
 use super::by_unit::Coefficient;
 use super::members::Sorted;
 use crate::design::LEFT_OUT;
@@ -11,6 +11,20 @@ use crate::inference::{Clusters, Compare, Covariance, Setting, Vcov};
 use crate::regression::{Logit, Ols};
 use crate::survival::{Cox, Surv, logrank};
 use crate::{Fault, Result};
+
+/// What a replicate has drawn.
+pub(super) struct Seen<'a> {
+    /// By unit.
+    pub arm: &'a [u8],
+    /// By row: the outcome, or the time where the model is of these.
+    pub y: &'a [f64],
+    /// By row, whether the event came.
+    pub event: &'a [f64],
+    /// The columns of the model.
+    pub covariates: &'a Array2<f64>,
+    /// By row, whether it is in the subgroup; empty where there is none.
+    pub inside: &'a [f64],
+}
 
 /// The rows of units that were not left out, with an outcome.
 struct Kept {
@@ -25,21 +39,33 @@ struct Kept {
 
 impl Kept {
     /// The rows of the reference and of these arms.
-    fn new(rows: &Sorted, arm: &[u8], y: &[f64], event: &[f64], of: (u8, &[u8])) -> Result<Self> {
+    fn new(rows: &Sorted, seen: &Seen<'_>, target: Target, of: (u8, &[u8])) -> Result<Self> {
         let (reference, compared) = of;
+        let Seen { arm, y, event, covariates, inside } = seen;
         let there = |row: &usize| {
             let arm = arm[rows.unit[*row] as usize];
-            arm != LEFT_OUT && !y[*row].is_nan() && (arm == reference || compared.contains(&arm))
+            let known = arm != LEFT_OUT && !y[*row].is_nan() && (arm == reference || compared.contains(&arm));
+            known && (target != Target::Subgroup || inside[*row] > 0.0)
         };
         let kept: Vec<usize> = (0..y.len()).filter(there).collect();
-        let beside = rows.covariates.ncols();
+        let product = target == Target::Interaction;
+        // Beside the products stand the arms and the subgroup.
+        let columns = covariates.ncols();
+        let beside = columns + if product { 1 + compared.len() } else { 0 };
         let mut x = Array2::zeros((kept.len(), beside + compared.len()));
         for (place, &row) in kept.iter().enumerate() {
-            for (j, &value) in rows.covariates.row(row).iter().enumerate() {
+            for (j, &value) in covariates.row(row).iter().enumerate() {
                 x[(place, j)] = value;
             }
             for (j, &one) in compared.iter().enumerate() {
-                x[(place, beside + j)] = f64::from(u8::from(arm[rows.unit[row] as usize] == one));
+                let treated = f64::from(u8::from(arm[rows.unit[row] as usize] == one));
+                if product {
+                    x[(place, columns)] = inside[row];
+                    x[(place, columns + 1 + j)] = treated;
+                    x[(place, beside + j)] = treated * inside[row];
+                } else {
+                    x[(place, beside + j)] = treated;
+                }
             }
         }
         let codes: Vec<u32> = kept
@@ -130,18 +156,12 @@ impl Kept {
 /// What is said of each arm that is compared with the reference.
 type Answers = Vec<Option<Coefficient>>;
 
-/// Fits the model of the columns and, last, the arms to the rows of units that were not left out; `y` are times where the
-/// model is of these, and `event` says whether it came. `analysis` comes with the number of arms.
-pub(super) fn fit(
-    rows: &Sorted,
-    arm: &[u8],
-    y: &[f64],
-    event: &[f64],
-    analysis: (Analysis, usize),
-) -> Result<Answers> {
+/// Fits the model of the columns and, last, the arms to the rows of units that were not left out; `analysis` comes with the
+/// number of arms.
+pub(super) fn fit(rows: &Sorted, seen: &Seen<'_>, analysis: (Analysis, usize)) -> Result<Answers> {
     let (analysis, arms) = analysis;
     let compared: Vec<u8> = analysis.compared(arms).collect();
-    let kept = |compared: &[u8]| Kept::new(rows, arm, y, event, (analysis.reference, compared));
+    let kept = |compared: &[u8]| Kept::new(rows, seen, analysis.target, (analysis.reference, compared));
     match analysis.model {
         Model::Linear => kept(&compared)?.linear(analysis.vcov),
         Model::Logit => kept(&compared)?.logit(analysis.vcov),

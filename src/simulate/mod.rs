@@ -45,11 +45,11 @@ pub mod sharing;
 mod sizes;
 mod trial;
 
-pub use analysis::{Analysis, Model};
+pub use analysis::{Analysis, Model, Target};
 pub use diagnosands::{Diagnosands, Measure, diagnose};
 pub use mdes::{Detectable, Search};
-pub use members::{Members, Rows};
-pub use outcomes::{Binary, Continuous, Count, Given, Outcome, Sharing, Survival};
+pub use members::{Members, Rows, Subgroup};
+pub use outcomes::{Binary, Continuous, Count, Covariate, Given, Outcome, Sharing, Survival};
 pub use replay::Drawn;
 pub use replicates::{Detect, Replicates, Status};
 pub use sizes::Sizes;

@@ -6,7 +6,7 @@ use ndarray::{Array2, ArrayView2, Axis};
 use rayon::prelude::*;
 
 use super::analysis::Model;
-use super::by_row;
+use super::by_row::{self, Seen};
 use super::by_unit::{Basis, Buffers, Coefficient};
 use super::members::Sorted;
 use super::outcomes::{Baseline, Groups, Shifts};
@@ -31,6 +31,8 @@ pub struct Drawn {
     pub y: Array2<f64>,
     /// Whether the event came, where outcomes are times.
     pub event: Option<Array2<f64>>,
+    /// The covariates that are drawn with the outcome, and last who is in the subgroup, where there is one.
+    pub beside: Vec<Array2<f64>>,
 }
 
 /// Where the outcomes of replicates come from.
@@ -115,20 +117,27 @@ impl Trial {
         let n = usize::try_from(numbers.end.saturating_sub(numbers.start)).unwrap_or(usize::MAX);
         let mut y = Array2::zeros((n, rows.unit.len()));
         let mut event = self.outcome.generator().times().map(|_| y.clone());
+        let columns = self.outcome.generator().covariates().len() + usize::from(rows.subgroup.is_some());
+        let mut beside = vec![y.clone(); columns];
         let (mut scratch, mut room) = (Scratch::new(monitor), Room::new(self.units));
         for (place, number) in numbers.enumerate() {
             go_on(monitor)?;
             self.redraws.draw(number, &mut scratch, &mut room.arm)?;
             self.dose(&mut room);
             self.draw(rows, effect, &mut self.stream.at(number), &mut room);
-            for (&row, (&value, &came)) in rows.order.iter().zip(room.y.iter().zip(&room.event)) {
-                y[(place, row as usize)] = value;
+            for (sorted, &row) in rows.order.iter().enumerate() {
+                let at = (place, row as usize);
+                y[at] = room.y[sorted];
                 if let Some(event) = &mut event {
-                    event[(place, row as usize)] = came;
+                    event[at] = room.event[sorted];
+                }
+                let subgroup = rows.subgroup.is_some().then_some(&room.inside);
+                for (into, column) in beside.iter_mut().zip(room.beside.iter().chain(subgroup)) {
+                    into[at] = column[sorted];
                 }
             }
         }
-        Ok(Drawn { y, event })
+        Ok(Drawn { y, event, beside })
     }
 
     fn need_rows(&self) -> Result<&Sorted> {
@@ -201,6 +210,11 @@ impl Trial {
         let mut refusal = None;
         let mut scratch = Scratch::new(stop);
         let mut room = Room::new(self.units);
+        if let Who::Rows(rows) = &self.who
+            && !rows.drawn.is_empty()
+        {
+            room.covariates = Some(rows.covariates.clone());
+        }
         for number in numbers {
             go_on(stop)?;
             self.redraws.draw(number, &mut scratch, &mut room.arm)?;
@@ -244,13 +258,29 @@ impl Trial {
         let groups = self.groups(rows);
         room.y.resize(rows.unit.len(), 0.0);
         room.event.resize(rows.unit.len(), 0.0);
-        let Room { y, event, dose, .. } = room;
-        let shifts = Shifts { dose, effect };
+        let n = rows.unit.len();
+        let Room { y, event, dose, beside, inside, share, .. } = room;
+        beside.resize_with(generator.covariates().len(), Vec::new);
+        beside.iter_mut().for_each(|column| column.resize(n, 0.0));
+        if let Some(group) = &rows.subgroup {
+            group.draw(&rows.starts, stream, inside);
+            share.clear();
+            share.extend(inside.iter().map(|&inside| group.effects[usize::from(inside > 0.0)]));
+        }
+        let shifts = Shifts { dose, effect, share: rows.subgroup.is_some().then_some(share) };
         match generator.times() {
             Some(times) => times.draw(&groups, &shifts, stream, y, event),
-            None => generator.rows(&groups, &shifts, stream, y),
+            None if beside.is_empty() => generator.rows(&groups, &shifts, stream, y),
+            None => generator.rows_beside(&groups, &shifts, stream, y, beside),
         }
         lose(generator.dropout(), stream, y);
+        if let Some(columns) = &mut room.covariates {
+            for (column, place) in beside.iter().zip(&rows.drawn) {
+                if let Some(place) = *place {
+                    columns.column_mut(place).iter_mut().zip(column).for_each(|(into, value)| *into = *value);
+                }
+            }
+        }
     }
 
     /// Finds the outcomes of a replicate whose arms are drawn, and fits the model.
@@ -265,7 +295,12 @@ impl Trial {
                 if self.by_unit.is_some() && generator.dropout() == 0.0 =>
             {
                 let Room { totals, sizes, dose, .. } = room;
-                generator.totals(&self.groups(rows), &Shifts { dose, effect }, &mut stream, totals);
+                generator.totals(
+                    &self.groups(rows),
+                    &Shifts { dose, effect, share: None },
+                    &mut stream,
+                    totals,
+                );
                 sizes.clear();
                 sizes.extend(rows.starts.windows(2).map(|pair| f64::from(pair[1] - pair[0])));
                 let whole = !room.arm.contains(&LEFT_OUT);
@@ -294,7 +329,7 @@ impl Trial {
                 let baseline = Baseline::One(generator.baseline());
                 let Room { y, totals, starts, dose, .. } = room;
                 let groups = Groups { starts, baseline, prepared: self.prepared };
-                let shifts = Shifts { dose, effect };
+                let shifts = Shifts { dose, effect, share: None };
                 if generator.dropout() == 0.0 {
                     generator.totals(&groups, &shifts, &mut stream, totals);
                     room.sizes.clear();
@@ -326,7 +361,10 @@ impl Trial {
             self.fit_units(whole, room);
         } else {
             let arms = self.doses.len();
-            room.answers = by_row::fit(rows, &room.arm, &room.y, &room.event, (self.analysis, arms))?;
+            let Room { arm, y, event, covariates, inside, .. } = &*room;
+            let covariates = covariates.as_ref().unwrap_or(&rows.covariates);
+            let seen = Seen { arm, y, event, covariates, inside };
+            room.answers = by_row::fit(rows, &seen, (self.analysis, arms))?;
         }
         Ok(Status::Answered)
     }
@@ -395,6 +433,12 @@ struct Room {
     counts: Vec<usize>,
     y: Vec<f64>,
     event: Vec<f64>,
+    /// The covariates that are drawn, and the columns of the model with them.
+    beside: Vec<Vec<f64>>,
+    covariates: Option<Array2<f64>>,
+    /// By row, whether it is in the subgroup, and how much of the effect it has.
+    inside: Vec<f64>,
+    share: Vec<f64>,
     values: Vec<f64>,
     basis: Basis,
     buffers: Buffers,
@@ -413,6 +457,10 @@ impl Room {
             counts: Vec::new(),
             y: Vec::new(),
             event: Vec::new(),
+            beside: Vec::new(),
+            covariates: None,
+            inside: Vec::new(),
+            share: Vec::new(),
             values: Vec::new(),
             basis: Basis::default(),
             buffers: Buffers::default(),

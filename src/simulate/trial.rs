@@ -1,9 +1,9 @@
 //! A trial made ready to be replayed.
 
-use super::analysis::{Analysis, Model};
+use super::analysis::{Analysis, Model, Target};
 use super::by_row;
 use super::by_unit::{self, Basis};
-use super::members::{Members, Sorted};
+use super::members::{Members, Sorted, Subgroup};
 use super::outcomes::{Baseline, Groups, Outcome};
 use super::sizes::Sizes;
 use crate::design::{Design, LEFT_OUT, Redraws, Scratch, Units};
@@ -99,6 +99,7 @@ impl Trial {
             present: Vec::new(),
             prepared: 0.0,
         };
+        made.check_beside()?;
         made.check(made.outcome.effect())?;
         made.check_arms(design, &Part(monitor))?;
         made.prepare()?;
@@ -131,14 +132,91 @@ impl Trial {
     /// What each contrast estimates under an effect: its arm's share of it less that of the reference.
     pub fn effects(&self, effect: f64) -> Vec<f64> {
         let reference = self.doses[usize::from(self.analysis.reference)];
-        self.compared().iter().map(|&arm| effect * (self.doses[usize::from(arm)] - reference)).collect()
+        let part = self.part();
+        let of = |&arm: &u8| effect * (self.doses[usize::from(arm)] - reference) * part;
+        self.compared().iter().map(of).collect()
+    }
+
+    /// How much of the effect the target of the analysis has.
+    fn part(&self) -> f64 {
+        let Some(Subgroup { effects: [others, inside], .. }) = self.subgroup() else { return 1.0 };
+        let share = self.subgroup().map_or(0.0, Subgroup::part);
+        match self.analysis.target {
+            Target::All => share * inside + (1.0 - share) * others,
+            Target::Subgroup => *inside,
+            Target::Interaction => inside - others,
+        }
+    }
+
+    /// The subgroup with an effect of its own.
+    pub(super) fn subgroup(&self) -> Option<&Subgroup> {
+        match &self.who {
+            Who::Rows(rows) => rows.subgroup.as_ref(),
+            Who::Drawn(_) => None,
+        }
+    }
+
+    /// Refuses covariates and subgroups that the outcome or the analysis cannot have.
+    fn check_beside(&self) -> Result<()> {
+        let generator = self.outcome.generator();
+        let covariates = generator.covariates().len();
+        let (drawn, splits) = match &self.who {
+            Who::Rows(rows) => {
+                let columns = rows.covariates.ncols();
+                let known = rows.drawn.iter().flatten().all(|&place| place < columns);
+                let splits = rows.subgroup.as_ref().is_some_and(|group| group.splits(&rows.starts));
+                (known && rows.drawn.len() == covariates, splits)
+            }
+            Who::Drawn(_) => (covariates == 0, false),
+        };
+        if !drawn {
+            return Err(Fault::new(
+                "covariates that are drawn with the outcome need rows, and a place each in the model",
+            )
+            .values([covariates.to_string()])
+            .remedy("Give a frame with a row a member, or a list of sizes")
+            .input());
+        }
+        if splits && generator.one_effect() {
+            return Err(Fault::new(
+                "members of one cluster have different effects, which a beta-binomial outcome cannot have",
+            )
+            .remedy("Choose sharing latent_normal or shared_draw, or a subgroup of whole clusters")
+            .input());
+        }
+        let target = self.analysis.target;
+        if target != Target::All && self.subgroup().is_none() {
+            return Err(Fault::new("the analysis is about a subgroup, and the outcome has none")
+                .values([target.name()])
+                .remedy("Give the outcome a subgroup, or analyse all")
+                .input());
+        }
+        let model = self.analysis.model;
+        if target == Target::Interaction && !matches!(model, Model::Linear | Model::Cox) {
+            return Err(Fault::new(
+                "only a linear and a Cox model have an interaction of arm and subgroup here",
+            )
+            .values([model.name()])
+            .remedy("Choose one of these, or analyse the subgroup alone")
+            .input());
+        }
+        Ok(())
+    }
+
+    /// How much of the effect rows may have.
+    fn shares(&self) -> Vec<f64> {
+        let effects = self.subgroup().map_or([1.0; 2], |group| group.effects);
+        self.doses.iter().flat_map(|dose| effects.map(|effect| dose * effect)).collect()
     }
 
     /// Refuses outcomes that cannot come about under an effect.
     pub(super) fn check(&self, effect: f64) -> Result<()> {
         self.with_groups(|groups, order| {
             let generator = self.outcome.generator();
-            self.doses.iter().try_for_each(|dose| generator.check(groups, dose * effect, order))
+            // The largest first: what is wrong with it is what the user asked for.
+            let mut shares = self.shares();
+            shares.sort_by(|a, b| b.abs().total_cmp(&a.abs()));
+            shares.iter().try_for_each(|share| generator.check(groups, share * effect, order))
         })
     }
 
@@ -150,8 +228,11 @@ impl Trial {
             dose if dose < 0.0 => (most / dose, least / dose),
             _ => (f64::NEG_INFINITY, f64::INFINITY),
         };
-        let each = self.doses.iter().map(of);
-        each.fold((f64::NEG_INFINITY, f64::INFINITY), |(a, b), (low, high)| (a.max(low), b.min(high)))
+        let shares = self.shares();
+        shares
+            .iter()
+            .map(of)
+            .fold((f64::NEG_INFINITY, f64::INFINITY), |(a, b), (low, high)| (a.max(low), b.min(high)))
     }
 
     /// A first guess at the size of an effect that has no bound.
@@ -230,7 +311,8 @@ impl Trial {
             Who::Drawn(_) => {}
             Who::Rows(rows) => {
                 let single = rows.starts.windows(2).all(|pair| pair[1] - pair[0] <= 1);
-                if !linear || !by_unit::has(kind, single) || !rows.by_unit() {
+                let beside = !rows.drawn.is_empty() || rows.subgroup.is_some();
+                if beside || !linear || !by_unit::has(kind, single) || !rows.by_unit() {
                     return Ok(());
                 }
                 width += rows.covariates.ncols();

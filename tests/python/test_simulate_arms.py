@@ -126,7 +126,7 @@ def test_a_replicate_of_three_arms_is_the_fit_that_a_user_would_make():
     planned = cw.power.LinearModel("~ arm + age", vcov="CR2")
     found = cw.power.simulate(design, data, SCORE, planned, sims=3, seed=77, size=False)
     ready = read_trial(design, data, SCORE, planned, 77, None).ready()
-    arms, (y, _) = ready.arms(0, 3), ready.outcomes(0, 3, 0.6)
+    arms, (y, _, _) = ready.arms(0, 3), ready.outcomes(0, 3, 0.6)
     assert np.isnan(y).any() and not np.isnan(y).all()
     families = np.unique(data["family"])
     for i in range(3):

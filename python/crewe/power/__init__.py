@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from crewe.power._analyses import CoxModel, LinearModel, LogitModel, LogRank
 from crewe.power._assurance import Assurance, assurance
+from crewe.power._beside import Covariate, Subgroup
 from crewe.power._binary import binary
 from crewe.power._compare import Comparison, table
 from crewe.power._continuous import continuous
@@ -34,8 +35,8 @@ from crewe.power._result import Power
 from crewe.power._several import Several, several
 from crewe.power._simulate import mdes, simulate
 from crewe.power._simulated import Measure, SimulatedEffect, SimulatedPower
+from crewe.power._sizes import ClusterSizes
 from crewe.power._survival import survival
-from crewe.power._trial import ClusterSizes
 from crewe.power._update import Stage, Update, update
 
 __all__ = [
@@ -47,6 +48,7 @@ __all__ = [
     "Comparison",
     "ContinuousOutcome",
     "CountOutcome",
+    "Covariate",
     "CoxModel",
     "Crossover",
     "Curve",
@@ -66,6 +68,7 @@ __all__ = [
     "SimulatedPower",
     "Stage",
     "SteppedWedge",
+    "Subgroup",
     "SurvivalOutcome",
     "ThreeLevels",
     "Uniform",

@@ -104,6 +104,8 @@ class CustomOutcome(_Outcome):
         put(self, "draw", draw)
         put(self, "effect", effects(effect))
         put(self, "times", bool(times))
+        put(self, "covariates", ())
+        put(self, "subgroup", None)
 
     def _treated(self, effect: float) -> float | None:
         return None
@@ -184,14 +186,15 @@ def replicates(
     for start in range(first, end, _BATCH):
         stop = min(end, start + _BATCH)
         arms = ready.arms(start, stop)
+        beside: list[Matrix] = []
         if trial.draw is None:
-            y, event = ready.outcomes(start, stop, effect)
+            y, event, beside = ready.outcomes(start, stop, effect)
         else:
             y, event = _drawn(trial, trial.draw, arms, effect, start)
         if trial.function is None:
             made.append(ready.fitted(start, y, event))
         else:
-            made.append(_analysed(trial, trial.function, arms, (y, event), start))
+            made.append(_analysed(trial, trial.function, arms, (y, event, beside), start))
     return _core.Replicates.joined(made)
 
 
@@ -248,14 +251,14 @@ def _analysed(
     trial: Trial,
     analysis: CustomAnalysis,
     arms: NDArray[np.uint8],
-    outcomes: tuple[Matrix, Matrix | None],
+    outcomes: tuple[Matrix, Matrix | None, list[Matrix]],
     first: int,
 ) -> _core.Replicates:
     """Call the function that analyses, for the replicates from `first` on."""
     source, names = Source(trial.data), _names(trial)
     found = np.full((len(arms), len(_ANSWER)), np.nan)
     status = np.full(len(arms), _UNDEFINED, dtype=np.uint8)
-    y, event = outcomes
+    y, event, beside = outcomes
     for i, row in enumerate(arms):
         of_row = row[trial.unit]
         columns: dict[str, Any] = {"arm": names[of_row]}
@@ -263,6 +266,7 @@ def _analysed(
             columns["outcome"] = y[i]
         else:
             columns.update(time=y[i], event=event[i])
+        columns.update({name: part[i] for name, part in zip(trial.beside, beside, strict=False)})
         frame = source.with_columns(columns)
         if (of_row >= len(trial.design.arms)).any():
             frame = (

@@ -11,6 +11,8 @@ from typing import Any, Literal, TypeAlias
 from crewe import _core
 from crewe.exceptions import InputError, fault
 from crewe.frames.arguments import checked
+from crewe.power._beside import Covariate, Subgroup
+from crewe.power._beside import covariates as read_covariates
 from crewe.power._quantities import real
 
 Sharing: TypeAlias = Literal["beta_binomial", "latent_normal", "shared_draw"]
@@ -30,6 +32,9 @@ class _Outcome:
 
     baseline: float | str
     effect: Effect
+    # What is drawn with it.
+    covariates: tuple[Covariate, ...]
+    subgroup: Subgroup | None
 
     @property
     def column(self) -> str | None:
@@ -67,13 +72,47 @@ class _Outcome:
         """Give the treated arm's rate or mean, where the baseline is one number."""
         return None if isinstance(self.baseline, str) else self.baseline + effect
 
+    def _parts(self) -> tuple[float, tuple[float, float]]:
+        """Give the largest effect on the scale of the analysis, and how much of it others and the subgroup have."""
+        group = self.subgroup
+        if group is None:
+            return 0.0, (1.0, 1.0)
+        if isinstance(self.effect, Mapping):
+            raise fault(
+                InputError,
+                "effects by arm and a subgroup with an effect of its own do not go together",
+                values=[group.name],
+                remedy="Give one effect for all arms",
+            )
+        if group.effect is None and self.effect is not None:
+            raise fault(
+                InputError,
+                "the subgroup has no effect",
+                values=[group.name],
+                remedy="Give Subgroup(..., effect=...), or neither effect where mdes solves for it",
+            )
+        own = 0.0 if group.effect is None else self._to_shift(group.effect)
+        others = 0.0 if self.effect is None else self._to_shift(self.effect)
+        largest = max(own, others, key=abs)
+        if largest == 0:
+            return 0.0, ((0.0, 1.0) if self.effect is None else (1.0, 1.0))
+        return largest, (others / largest, own / largest)
+
     @property
     def _times(self) -> bool:
         """Whether it is a time to an event."""
         return False
 
     def _options(self) -> dict[str, Any]:
-        given = {field.name: getattr(self, field.name) for field in fields(self)}
+        given = {
+            field.name: getattr(self, field.name)
+            for field in fields(self)
+            if field.name not in ("covariates", "subgroup")
+        }
+        if self.covariates:
+            given["covariates"] = [
+                {"r2": one.r2, "cluster": one.level == "cluster"} for one in self.covariates
+            ]
         if self.column is not None:
             # Each row has its own.
             del given["baseline"]
@@ -116,6 +155,10 @@ class BinaryOutcome(_Outcome):
         - ``"shared_draw"``: with probability √icc a member takes the cluster's random number.
     dropout : float
         The share of members whose outcome is lost, whatever it is and whatever their arm.
+    covariates : sequence of Covariate
+        What is drawn with it and explains shares of its variance on a normal scale (with latent_normal).
+    subgroup : Subgroup, optional
+        A subgroup with an effect of its own; `effect` is then that of the others.
 
     Notes
     -----
@@ -143,6 +186,8 @@ class BinaryOutcome(_Outcome):
         icc: float,
         sharing: Sharing = "beta_binomial",
         dropout: float = 0.0,
+        covariates: Sequence[Covariate] = (),
+        subgroup: Subgroup | None = None,
     ) -> None:
         put = object.__setattr__
         put(self, "baseline", baseline if isinstance(baseline, str) else real("baseline", baseline))
@@ -151,6 +196,8 @@ class BinaryOutcome(_Outcome):
         _core.check_word("sharing", str(sharing))
         put(self, "sharing", str(sharing))
         put(self, "dropout", real("dropout", dropout))
+        put(self, "covariates", read_covariates(covariates))
+        put(self, "subgroup", subgroup)
 
     @property
     def _name(self) -> str:
@@ -174,6 +221,10 @@ class ContinuousOutcome(_Outcome):
         The control arm's mean, or the column of the units' frame that holds each row's own.
     dropout : float
         The share of members whose outcome is lost, whatever it is and whatever their arm.
+    covariates : sequence of Covariate
+        What is drawn with it and explains shares of its variance.
+    subgroup : Subgroup, optional
+        A subgroup with an effect of its own; `effect` is then that of the others.
 
     Examples
     --------
@@ -195,6 +246,8 @@ class ContinuousOutcome(_Outcome):
         sd: float = 1.0,
         baseline: float | str = 0.0,
         dropout: float = 0.0,
+        covariates: Sequence[Covariate] = (),
+        subgroup: Subgroup | None = None,
     ) -> None:
         put = object.__setattr__
         put(self, "baseline", baseline if isinstance(baseline, str) else real("baseline", baseline))
@@ -202,6 +255,8 @@ class ContinuousOutcome(_Outcome):
         put(self, "icc", real("icc", icc))
         put(self, "sd", real("sd", sd))
         put(self, "dropout", real("dropout", dropout))
+        put(self, "covariates", read_covariates(covariates))
+        put(self, "subgroup", subgroup)
 
     @property
     def _name(self) -> str:
@@ -224,6 +279,8 @@ class CountOutcome(_Outcome):
         mean (Hayes and Bennett's k).
     dropout : float
         The share of members whose outcome is lost, whatever it is and whatever their arm.
+    subgroup : Subgroup, optional
+        A subgroup with an effect of its own; `effect` is then that of the others.
 
     Notes
     -----
@@ -249,12 +306,15 @@ class CountOutcome(_Outcome):
         effect: float | Mapping[str, float] | None = None,
         cv: float,
         dropout: float = 0.0,
+        subgroup: Subgroup | None = None,
     ) -> None:
         put = object.__setattr__
         put(self, "baseline", baseline if isinstance(baseline, str) else real("baseline", baseline))
         put(self, "effect", effects(effect))
         put(self, "cv", real("cv", cv))
         put(self, "dropout", real("dropout", dropout))
+        put(self, "covariates", ())
+        put(self, "subgroup", subgroup)
 
     @property
     def icc(self) -> float | None:
@@ -290,6 +350,8 @@ class SurvivalOutcome(_Outcome):
     dropout : float
         The share that would drop out by the end, were nobody to have the event and all followed from
         the start; at a constant rate.
+    subgroup : Subgroup, optional
+        A subgroup with an effect of its own; `effect` is then that of the others.
 
     Notes
     -----
@@ -318,6 +380,7 @@ class SurvivalOutcome(_Outcome):
         tau: float = 0.0,
         entry: float = 0.0,
         dropout: float = 0.0,
+        subgroup: Subgroup | None = None,
     ) -> None:
         put = object.__setattr__
         put(self, "baseline", baseline if isinstance(baseline, str) else real("baseline", baseline))
@@ -325,7 +388,10 @@ class SurvivalOutcome(_Outcome):
         put(self, "tau", real("tau", tau))
         put(self, "entry", real("entry", entry))
         put(self, "dropout", real("dropout", dropout))
-        given = self.effect.values() if isinstance(self.effect, Mapping) else [self.effect]
+        put(self, "covariates", ())
+        put(self, "subgroup", subgroup)
+        given = [*self.effect.values()] if isinstance(self.effect, Mapping) else [self.effect]
+        given += [] if subgroup is None else [subgroup.effect]
         wrong = [ratio for ratio in given if ratio is not None and not ratio > 0]
         if wrong:
             raise fault(

@@ -17,7 +17,8 @@ from crewe.power._analyses import Analysis, LinearModel
 from crewe.power._outcomes import _Outcome
 from crewe.power._quantities import Direction, real, whole
 from crewe.power._simulated import Measure, SimulatedEffect, SimulatedPower
-from crewe.power._trial import ClusterSizes, Trial, read_trial
+from crewe.power._sizes import ClusterSizes
+from crewe.power._trial import Trial, read_trial
 
 _LEAST = 250
 """The fewest replicates that are worth sending to a worker."""
@@ -152,7 +153,8 @@ def simulate(
     n, seed = _sims(sims), _seed(seed)
     trial = read_trial(design, units, outcome, analysis, seed, order, reference)
     known: _Outcome = outcome
-    if known.effect is None:
+    group = known.subgroup
+    if known.effect is None or (group is not None and group.effect is None):
         raise fault(
             InputError,
             "the outcome has no effect to be simulated",
@@ -160,7 +162,7 @@ def simulate(
         )
     # Whatever is wrong is said here and not by a worker.
     ready = trial.ready()
-    shift = known._doses(list(trial.design.arms))[0]
+    shift = known._doses(list(trial.design.arms))[0] if group is None else known._parts()[0]
 
     def run(effect: float) -> _core.Replicates:
         if executor is None:
@@ -266,7 +268,8 @@ def mdes(
     ----------
     design, units, outcome, analysis, seed, executor, order, reference : Any
         As for :func:`simulate`. The effect of `outcome` is not used, and it needs none; where it gives
-        each arm its own, effects stay in these proportions, and the largest is solved for.
+        each arm its own, effects stay in these proportions, and the largest is solved for; so do those
+        of a subgroup and the others, and the effect is that of the analysis' target.
     power : float
         The power asked for.
     sims : int
@@ -322,8 +325,11 @@ def mdes(
     attainable = not np.isnan(found.effect)
     known: _Outcome = outcome
 
+    # What the target of the analysis has of the effect that was sought.
+    part = ready.effects(1.0)[0] if known.subgroup is not None else 1.0
+
     def of(shift: float | None) -> float | None:
-        return None if shift is None or np.isnan(shift) else known._of_shift(shift)
+        return None if shift is None or np.isnan(shift) else known._of_shift(part * shift)
 
     return SimulatedEffect(
         effect=of(found.effect),
@@ -341,7 +347,7 @@ def mdes(
         seed=seed,
         tried=pd.DataFrame(
             {
-                "effect": [known._of_shift(shift) for shift in found.tried_effect],
+                "effect": [known._of_shift(part * shift) for shift in found.tried_effect],
                 "power": found.tried_power,
             }
         ),

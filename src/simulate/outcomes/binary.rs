@@ -16,7 +16,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::generator::{Baseline, Entry, Generator, Groups, Shifts, check_dropout};
+use super::covariates;
+use super::generator::{Baseline, Covariate, Entry, Generator, Groups, Shifts, check_dropout};
 use crate::dist::normal_quantile;
 use crate::rng::Stream;
 use crate::simulate::sharing::shared_uniforms;
@@ -71,11 +72,20 @@ pub struct Binary {
     pub sharing: Sharing,
     /// The share of members whose outcome is lost, whatever it is.
     pub dropout: f64,
+    /// What is drawn with it, and explains shares of the variance of normal scores, between clusters and within.
+    pub covariates: Vec<Covariate>,
 }
 
 impl Default for Binary {
     fn default() -> Self {
-        Self { baseline: 0.5, effect: 0.0, icc: 0.0, sharing: Sharing::default(), dropout: 0.0 }
+        Self {
+            baseline: 0.5,
+            effect: 0.0,
+            icc: 0.0,
+            sharing: Sharing::default(),
+            dropout: 0.0,
+            covariates: Vec::new(),
+        }
     }
 }
 
@@ -94,7 +104,7 @@ impl Binary {
                 for unit in 0..groups.units() {
                     let (mut place, mut with) = (0.0, 0.0);
                     for row in groups.rows(unit) {
-                        let p = groups.baseline.of(row) + shifts.of(unit);
+                        let p = groups.baseline.of(row) + shifts.of(unit, row);
                         let uniform = stream.unit();
                         // u < (p (1 - icc) + icc s) / (1 - icc + icc i) without the division, which is 0/0 at a correlation
                         // of 1 before anybody was drawn.
@@ -131,7 +141,7 @@ impl Binary {
                     }
                     let of_cluster = shared * stream.normal();
                     for row in groups.rows(unit) {
-                        let rate = groups.baseline.of(row) + shifts.of(unit);
+                        let rate = groups.baseline.of(row) + shifts.of(unit, row);
                         tell(unit, row, of_cluster + own * stream.normal() < threshold(rate));
                     }
                 }
@@ -144,7 +154,7 @@ impl Binary {
                 let uniforms = shared_uniforms(stream, &cluster, units, self.icc);
                 for (row, (&unit, &uniform)) in cluster.iter().zip(&uniforms).enumerate() {
                     let unit = unit as usize;
-                    tell(unit, row, uniform < groups.baseline.of(row) + shifts.of(unit));
+                    tell(unit, row, uniform < groups.baseline.of(row) + shifts.of(unit, row));
                 }
             }
         }
@@ -204,6 +214,15 @@ impl Generator for Binary {
 
     fn check(&self, groups: &Groups<'_>, effect: f64, order: &[u32]) -> Result<()> {
         check_dropout(self.dropout)?;
+        covariates::check(&self.covariates, self.icc)?;
+        if !self.covariates.is_empty() && self.sharing != Sharing::LatentNormal {
+            return Err(Fault::new(
+                "covariates of an outcome of 0 or 1 explain shares of the variance of a normal score",
+            )
+            .values([self.sharing.name()])
+            .remedy("Choose sharing latent_normal")
+            .input());
+        }
         let n = groups.starts[groups.units()] as usize;
         let given = |rows: &[usize]| -> Vec<usize> {
             rows.iter().filter_map(|&row| order.get(row).map(|&row| row as usize)).collect()
@@ -264,6 +283,35 @@ impl Generator for Binary {
         self.dropout
     }
 
+    fn one_effect(&self) -> bool {
+        self.sharing == Sharing::BetaBinomial && self.icc != 0.0
+    }
+
+    fn covariates(&self) -> &[Covariate] {
+        &self.covariates
+    }
+
+    fn rows_beside(
+        &self,
+        groups: &Groups<'_>,
+        shifts: &Shifts<'_>,
+        stream: &mut Stream,
+        y: &mut [f64],
+        beside: &mut [Vec<f64>],
+    ) {
+        covariates::scores(
+            groups,
+            (groups.prepared, &self.covariates),
+            stream,
+            beside,
+            |unit, row, score| {
+                // The outcome comes with large scores, so that covariates speak for it.
+                let rate = groups.baseline.of(row) + shifts.of(unit, row);
+                y[row] = f64::from(u8::from(-score < normal_quantile(rate)));
+            },
+        );
+    }
+
     fn rows(&self, groups: &Groups<'_>, shifts: &Shifts<'_>, stream: &mut Stream, y: &mut [f64]) {
         self.each(groups, shifts, stream, |_, row, drawn| y[row] = f64::from(u8::from(drawn)));
     }
@@ -319,7 +367,12 @@ mod tests {
                 let (mut rate, mut together, mut y) = (0.0, 0.0, [0.0; 4]);
                 let sims = 40_000;
                 for i in 0..sims {
-                    closed.rows(&groups, &Shifts { dose: &[0.0], effect: 0.0 }, &mut stream.at(i), &mut y);
+                    closed.rows(
+                        &groups,
+                        &Shifts { dose: &[0.0], effect: 0.0, share: None },
+                        &mut stream.at(i),
+                        &mut y,
+                    );
                     rate += y[3] / sims as f64;
                     together += y[1] * y[3] / sims as f64;
                 }
@@ -365,7 +418,12 @@ mod tests {
         let stream = Stream::new::<&str>(&Seed::Integer(1), "test", &[], 0);
         let (mut rate, mut together, mut y) = (0.0, 0.0, [0.0; 3]);
         for i in 0..40_000 {
-            closed.rows(&groups, &Shifts { dose: &[0.0], effect: 0.0 }, &mut stream.at(i), &mut y);
+            closed.rows(
+                &groups,
+                &Shifts { dose: &[0.0], effect: 0.0, share: None },
+                &mut stream.at(i),
+                &mut y,
+            );
             rate += y[2] / 40_000.0;
             together += y[0] * y[2] / 40_000.0;
         }

@@ -57,7 +57,7 @@ impl Count {
         for unit in 0..groups.units() {
             let (mut counts, mut means) = (0.0, 0.0);
             for row in groups.rows(unit) {
-                let mean = groups.baseline.of(row) + shifts.of(unit);
+                let mean = groups.baseline.of(row) + shifts.of(unit, row);
                 let uniform = stream.unit();
                 let drawn = if shape.is_finite() {
                     negative_binomial(uniform, shape + counts, mean / (shape + means + mean))
@@ -190,7 +190,12 @@ mod tests {
             let (mut mean, mut square, mut together, mut y) = (0.0, 0.0, 0.0, [0.0; 3]);
             let sims = 40_000;
             for i in 0..sims {
-                days.rows(&groups, &Shifts { dose: &[0.0], effect: 0.0 }, &mut stream.at(i), &mut y);
+                days.rows(
+                    &groups,
+                    &Shifts { dose: &[0.0], effect: 0.0, share: None },
+                    &mut stream.at(i),
+                    &mut y,
+                );
                 mean += y[2] / sims as f64;
                 square += (y[2] - 4.0).powi(2) / sims as f64;
                 together += (y[0] - 4.0) * (y[2] - 4.0) / sims as f64;

@@ -1,5 +1,7 @@
 //! What every outcome offers to a simulation.
 
+use serde::{Deserialize, Serialize};
+
 use crate::rng::Stream;
 use crate::{Fault, Result};
 
@@ -58,6 +60,23 @@ impl Groups<'_> {
     }
 }
 
+/// A covariate that is drawn with the outcome: standard normal, independent of the others.
+///
+/// ```
+/// use crewe::simulate::{Continuous, Covariate};
+/// let pretest = Covariate { r2: 0.5, cluster: false };
+/// let score = Continuous { icc: 0.1, covariates: vec![pretest], ..Continuous::default() };
+/// assert_eq!(score.covariates.len(), 1);
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Covariate {
+    /// The share of the variance of its level that it explains.
+    pub r2: f64,
+    /// Whether it is the cluster's and not the member's.
+    pub cluster: bool,
+}
+
 /// What the treatment does to the outcomes of a replicate.
 #[derive(Debug, Clone, Copy)]
 pub struct Shifts<'a> {
@@ -65,13 +84,24 @@ pub struct Shifts<'a> {
     pub dose: &'a [f64],
     /// The effect of a dose of 1.
     pub effect: f64,
+    /// How much of that rows have, where a subgroup has an effect of its own.
+    pub share: Option<&'a [f64]>,
 }
 
 impl Shifts<'_> {
-    /// The effect on the rows of a unit.
+    /// The effect on the rows of a unit, where all have the same.
     #[inline]
-    pub fn of(&self, unit: usize) -> f64 {
+    pub fn of_unit(&self, unit: usize) -> f64 {
         self.effect * self.dose[unit]
+    }
+
+    /// The effect on a row of a unit.
+    #[inline]
+    pub fn of(&self, unit: usize, row: usize) -> f64 {
+        match self.share {
+            None => self.of_unit(unit),
+            Some(share) => self.of_unit(unit) * share[row],
+        }
     }
 }
 
@@ -138,6 +168,28 @@ pub trait Generator: Send + Sync {
     /// The share of rows whose outcome is lost, whatever it is.
     fn dropout(&self) -> f64 {
         0.0
+    }
+
+    /// The covariates that are drawn with the outcome.
+    fn covariates(&self) -> &[Covariate] {
+        &[]
+    }
+
+    /// Draws the outcome of every row with its covariates, a column each.
+    fn rows_beside(
+        &self,
+        groups: &Groups<'_>,
+        shifts: &Shifts<'_>,
+        stream: &mut Stream,
+        y: &mut [f64],
+        _beside: &mut [Vec<f64>],
+    ) {
+        self.rows(groups, shifts, stream, y);
+    }
+
+    /// Whether members of a cluster must all have one effect.
+    fn one_effect(&self) -> bool {
+        false
     }
 
     /// Whether somebody else draws the outcomes.

@@ -6,6 +6,7 @@
 mod binary;
 mod continuous;
 mod count;
+mod covariates;
 mod generator;
 mod given;
 mod survival;
@@ -15,6 +16,7 @@ use serde::{Deserialize, Serialize};
 pub use binary::{Binary, Sharing};
 pub use continuous::Continuous;
 pub use count::Count;
+pub use generator::Covariate;
 pub(super) use generator::{Baseline, Generator, Groups, Shifts};
 pub use given::Given;
 pub use survival::Survival;

@@ -69,7 +69,6 @@ impl Survival {
                 continue;
             }
             let end = 1.0 - if self.entry > 0.0 { self.entry * stream.unit() } else { 0.0 };
-            let ratio = libm::exp(shifts.of(unit));
             let (mut before, mut sum) = (0.0, 1.0);
             for row in groups.rows(unit) {
                 // Above 0, at most 1.
@@ -83,7 +82,7 @@ impl Survival {
                     -libm::log(chance)
                 };
                 let hazard = -libm::log1p(-groups.baseline.of(row));
-                let time = integrated / (hazard * ratio);
+                let time = integrated / (hazard * libm::exp(shifts.of(unit, row)));
                 let gone =
                     if leaving > 0.0 { -libm::log(1.0 - stream.unit()) / leaving } else { f64::INFINITY };
                 let followed = end.min(gone);
@@ -210,7 +209,7 @@ mod tests {
             for i in 0..sims {
                 closed.draw(
                     &groups,
-                    &Shifts { dose: &[0.0, 1.0], effect: 0.5 },
+                    &Shifts { dose: &[0.0, 1.0], effect: 0.5, share: None },
                     &mut stream.at(i),
                     &mut time,
                     &mut event,
@@ -246,7 +245,7 @@ mod tests {
         for i in 0..4_000 {
             rare.draw(
                 &groups,
-                &Shifts { dose: &[0.0], effect: 0.0 },
+                &Shifts { dose: &[0.0], effect: 0.0, share: None },
                 &mut stream.at(i),
                 &mut time,
                 &mut event,
@@ -254,7 +253,7 @@ mod tests {
             assert!(time[0] == time[1] && time[0] > 0.5 && time[0] <= 1.0 && event == [0.0; 2]);
             leaving.draw(
                 &groups,
-                &Shifts { dose: &[0.0], effect: 0.0 },
+                &Shifts { dose: &[0.0], effect: 0.0, share: None },
                 &mut stream.at(i),
                 &mut time,
                 &mut event,
