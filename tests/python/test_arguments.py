@@ -348,6 +348,42 @@ CALLS: dict[str, Call] = {
             "direction": "rise",
         },
     ),
+    "power.simulate": (
+        cw.power.simulate,
+        {
+            "design": cw.Design("t", arms={"a": 1, "b": 1}, unit="id"),
+            "units": cw.power.ClusterSizes(1, clusters=20),
+            "outcome": cw.power.ContinuousOutcome(effect=0.5, icc=0),
+            "analysis": "~ arm",
+            "sims": 5,
+            "seed": 1,
+            "reference": "a",
+            "size": True,
+        },
+    ),
+    "power.mdes": (
+        cw.power.mdes,
+        {
+            "design": cw.Design("t", arms={"a": 1, "b": 1}, unit="id"),
+            "units": cw.power.ClusterSizes(1, clusters=20),
+            "outcome": cw.power.ContinuousOutcome(icc=0),
+            "analysis": "~ arm",
+            "power": 0.8,
+            "sims": 100,
+            "seed": 1,
+            "direction": "rise",
+            "detect": "b",
+        },
+    ),
+    "power.BinaryOutcome": (
+        cw.power.BinaryOutcome,
+        {"baseline": 0.2, "effect": 0.1, "icc": 0.1, "dropout": 0.1},
+    ),
+    "power.CustomOutcome": (
+        cw.power.CustomOutcome,
+        {"draw": print, "effect": 0.1, "times": False},
+    ),
+    "power.CustomAnalysis": (cw.power.CustomAnalysis, {"function": print, "alpha": 0.05}),
     "table": (cw.table, {"fits": [FIT], "show": "std_error", "digits": 3}),
     "coefplot": (cw.coefplot, {"fits": [FIT], "level": None}),
     "Report.add": (

@@ -175,6 +175,13 @@ def results() -> dict[str, Any]:
         "together": cw.power.several({"a": plan, "b": plan}, correlation=0.3),
         "curve": plan.curve(values=[132, 286]),
         "replayed": cw.power.simulate(trial, frame.drop(columns="arm"), binary, sims=50, seed=1),
+        "replayed arms": cw.power.simulate(
+            cw.Design("Three", arms={"a": 1, "b": 1, "c": 1}, cluster="family_id"),
+            frame.drop(columns="arm"),
+            cw.power.ContinuousOutcome(effect={"b": 0.2, "c": 0.4}, icc=0.1),
+            sims=50,
+            seed=1,
+        ),
         "detectable": cw.power.mdes(trial, frame.drop(columns="arm"), binary, sims=200, seed=1),
         "assurance": cw.power.assurance(
             plan, effect=cw.power.Normal(0.1, 0.03), draws=1_000, seed=1
