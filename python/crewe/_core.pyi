@@ -186,14 +186,18 @@ class Design:
     def assign(self, units: Units) -> Assignment: ...
     def observe(self, units: Units, arms: _Labels) -> Assignment: ...
     def draws(self, units: Units, n: int, seed: int | Secret | None) -> NDArray[np.uint8]: ...
+    def predictability_trials(
+        self,
+        units: Units | None,
+        imagined: tuple[int, int, Sequence[int]],
+        trials: tuple[int, int],
+        seed: int | Secret | None,
+    ) -> _Floats: ...
     def predictability(
         self,
         units: Units | None,
-        n: int,
-        strata: int,
-        levels: Sequence[int],
-        sims: int,
-        seed: int | Secret | None,
+        imagined: tuple[int, int, Sequence[int]],
+        trials: _Floats,
     ) -> Predictability: ...
     def possible(self, units: Units) -> bytes | None: ...
     def support(self, units: Units, most: int) -> Support | None: ...
@@ -1288,6 +1292,7 @@ class ArmModel:
     def cox(
         covariates: _Floats, event: _Floats, strata: NDArray[np.uint32] | None, ties: str
     ) -> ArmModel: ...
+    def __reduce__(self) -> tuple[object, ...]: ...
 
 @final
 class Statistic:
@@ -1411,6 +1416,22 @@ def randomisation_test(
     statistic: Statistic,
     options: RandomisationOptions,
 ) -> RandomisationTest: ...
+def randomisation_test_by(
+    design: Design,
+    assignment: Assignment,
+    outcomes: Outcomes,
+    statistic: Statistic,
+    options: RandomisationOptions,
+    ask: Callable[[float, int, int], _Floats],
+) -> RandomisationTest: ...
+def randomisation_values(
+    design: Design,
+    assignment: Assignment,
+    outcomes: Outcomes,
+    statistic: Statistic,
+    options: RandomisationOptions,
+    part: tuple[float, int, int],
+) -> _Floats: ...
 def randomisation_redrawn(
     design: Design, assignment: Assignment, options: RandomisationOptions
 ) -> Redrawn: ...
