@@ -232,9 +232,11 @@ def test_a_statistic_of_one_s_own_is_shared_out():
         )
     assert np.array_equal(alone.comparisons[0].distribution, shared.comparisons[0].distribution)
     assert alone.p_value == shared.p_value
-    with ThreadPoolExecutor(2) as threads:
-        with pytest.raises(cw.InputError, match="199 of 199 assignments"):
-            cw.randomisation_test(once(), data, drawn, executor=threads, **options)
+    with (
+        ThreadPoolExecutor(2) as threads,
+        pytest.raises(cw.InputError, match="199 of 199 assignments"),
+    ):
+        cw.randomisation_test(once(), data, drawn, executor=threads, **options)
 
 
 def outcomes() -> pd.DataFrame:
