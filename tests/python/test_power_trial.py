@@ -279,6 +279,17 @@ def test_times_update_the_share_and_the_icc_of_scores() -> None:
     assert "Events of those expected at the close" in repr(now)
 
 
+def test_individuals_need_no_likeness() -> None:
+    plan = cw.power.continuous(cluster_size=1, clusters=132, effect=0.5, sd=4.0)
+    one = COUNTS.drop_duplicates("family").assign(score=lambda d: d["days"] / 10)
+    now = cw.power.update(plan, ASSIGNMENT, data=one, outcome="score", arrived="day")
+    today = now.tidy().set_index(["stage", "effect_removed"]).loc[("today", False)]
+    assert today["sd"] == pytest.approx(one["score"].std(), rel=1e-12)
+    assert "ICC" not in str(now._panels()[0].rows)
+    with pytest.raises(InputError, match="has one row"):
+        cw.power.update(PLAN, ASSIGNMENT, data=one, outcome="closed", arrived="day")
+
+
 def test_blinded_figures_of_simulated_counts_and_times_are_those_of_the_arms() -> None:
     """2,000 families, half of them treated: with the effect taken off, the control arm's figures come out."""
     rng = np.random.default_rng(5)

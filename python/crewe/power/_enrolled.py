@@ -111,6 +111,8 @@ class Columns:
         The same for all, where there is no column.
     horizon : float, or None
         The end of follow-up, for times to an event.
+    clustered : bool
+        Whether the plan has clusters of several members, so that their likeness must be known.
     """
 
     kind: str
@@ -118,6 +120,7 @@ class Columns:
     time: str | None
     exposure: float
     horizon: float | None
+    clustered: bool
 
 
 def outcomes(
@@ -163,6 +166,17 @@ def outcomes(
         notes.append(f"{unseen:,} enrolled clusters have no rows in the data yet.")
 
     def alike(seen: NDArray[np.float64]) -> IntraclusterCorrelation:
+        if not columns.clustered and len(np.unique(place[known_now])) == len(seen) > 1:
+            # Individuals: nobody shares a cluster, and the plan asks for no likeness.
+            return IntraclusterCorrelation(
+                level,
+                synthetic=asked.synthetic,
+                outcome=columns.outcome,
+                n=len(seen),
+                clusters=len(seen),
+                mean=float(seen.mean()),
+                sd=float(seen.std(ddof=1)),
+            )
         found: IntraclusterCorrelation = icc(
             seen, cluster=place[known_now], level=level, synthetic=asked.synthetic
         )

@@ -216,7 +216,12 @@ def _columns(
         )
     exposure = float(plan.asked.get("exposure") or 1.0)
     return Columns(
-        plan.outcome, outcome, time, exposure, None if horizon is None else real("horizon", horizon)
+        plan.outcome,
+        outcome,
+        time,
+        exposure,
+        None if horizon is None else real("horizon", horizon),
+        is_clustered(plan),
     )
 
 

@@ -40,9 +40,10 @@ def tables(found: Update) -> list[Table]:
             if math.isnan(seen.interval[0])
             else f" ({number(seen.interval[0], 3)} to {number(seen.interval[1], 3)})"
         )
-        recruited.append(
-            [_LIKE.get(plan.outcome, "ICC, both arms"), f"{number(seen.estimate, 3)}{ends}"]
-        )
+        if not math.isnan(seen.estimate):
+            recruited.append(
+                [_LIKE.get(plan.outcome, "ICC, both arms"), f"{number(seen.estimate, 3)}{ends}"]
+            )
     title = f"Recruitment by {found.at}" + (
         " (SYNTHETIC data)" if seen is not None and seen.synthetic else ""
     )

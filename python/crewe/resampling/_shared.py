@@ -36,7 +36,7 @@ class Asked:
 
 
 @dataclass(frozen=True)
-class Tested:
+class Shared:
     """A trial with what it is tested by.
 
     Attributes

@@ -25,7 +25,7 @@ from crewe.resampling._model import is_fit, of_fit
 from crewe.resampling._read import missing, rows_of
 from crewe.resampling._result import Comparison, RandomisationTest
 from crewe.resampling._rows import Rows
-from crewe.resampling._shared import Asked, Tested
+from crewe.resampling._shared import Asked, Shared
 from crewe.tables.wording import carry
 
 
@@ -220,7 +220,7 @@ def randomisation_test(
     mask = None if compared is None else [bool(part) for part in compared]
     studentised = rows.model is not None if studentised is None else studentised
     _refuse_unseen(design, rows, mask)
-    tested = Tested(design.design, design._core, rows, mask, studentised, residuals, asked)
+    tested = Shared(design.design, design._core, rows, mask, studentised, residuals, asked)
     test = _built_in(tested, tested.found(seed, executor), design)
     test.implementation = kind
     return _said(test, design, noted, synthetic)
@@ -265,7 +265,7 @@ def _refuse_unseen(design: Assignment, rows: Rows, mask: list[bool] | None) -> N
 
 
 def _built_in(
-    tested: Tested, found: _core.RandomisationTest, assignment: Assignment
+    tested: Shared, found: _core.RandomisationTest, assignment: Assignment
 ) -> RandomisationTest:
     """Give what the core found, with what a reader must know."""
     rows, asked = tested.rows, tested.asked
