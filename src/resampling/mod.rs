@@ -29,8 +29,9 @@ pub use bootstrap::{
 };
 pub use null::{Tails, tails};
 pub use outcomes::Outcomes;
-pub use randomisation_test::randomisation_test;
-pub use redrawn::{Redrawn, redraw_seed, redrawn};
+pub use prepared::Elsewhere;
+pub use randomisation_test::{randomisation_test, randomisation_test_by, randomisation_values};
+pub use redrawn::{Redrawn, listed, redraw_seed, redrawn};
 pub use result::{Comparison, Omnibus, RandomisationOptions, RandomisationTest};
 pub use score::{ArmModel, Residuals};
 pub use size::{Size, SizeOptions, size};
