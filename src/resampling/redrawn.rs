@@ -108,6 +108,28 @@ pub(super) fn replay_of(
     Ok(replay)
 }
 
+/// Whether all assignments of a trial are listed, because there are no more than `draws` of them.
+///
+/// # Errors
+/// [`Error::Design`] for a design that cannot be carried out; [`Error::Interrupted`] when the monitor stops the work.
+///
+/// ```
+/// use crewe::design::{Column, Design, Units};
+/// use crewe::progress::NoMonitor;
+/// use crewe::resampling::listed;
+/// let design = Design::new("Trial").arm("control", 1).arm("crewe", 1).cluster("family").seed(5);
+/// let families = Column::from_values("family", ["a", "b", "c", "d"]);
+/// let trial = design.assign(&Units::from_rows(design.unit()?, &families, &[])?)?;
+/// assert!(listed(&design, &trial, 6, &NoMonitor)? && !listed(&design, &trial, 5, &NoMonitor)?);
+/// # Ok::<(), crewe::Error>(())
+/// ```
+pub fn listed(design: &Design, assignment: &Assignment, draws: u64, monitor: &dyn Monitor) -> Result<bool> {
+    let most = usize::try_from(draws).unwrap_or(usize::MAX);
+    // What is listed depends on no seed.
+    let redraws = Redraws::new(design, &assignment.units, &Seed::Integer(0), monitor)?;
+    Ok(redraws.support(most, monitor)?.is_some())
+}
+
 /// The seed of the draws, as [`super::RandomisationOptions::seed`] says.
 ///
 /// # Errors

@@ -1,5 +1,7 @@
 //! Every assignment that a test looks at: all that the procedure can give, or draws of it.
 
+use std::ops::Range;
+
 use ndarray::Array2;
 use rayon::prelude::*;
 
@@ -37,8 +39,8 @@ pub(super) trait Evaluate: Sync {
 pub(super) enum Replay {
     /// All that the procedure can give.
     All(Support),
-    /// Replicates 0 to n - 1.
-    Draws { redraws: Box<Redraws>, n: usize, units: usize },
+    /// So many replicates from this number on.
+    Draws { redraws: Box<Redraws>, first: u64, n: usize, units: usize },
     /// The same, drawn once and kept, n x units.
     Held(Array2<u8>),
 }
@@ -51,8 +53,14 @@ impl Replay {
     pub fn new(redraws: Redraws, n: usize, units: usize, monitor: &dyn Monitor) -> Result<Self> {
         Ok(match redraws.support(n, monitor)? {
             Some(support) => Self::All(support),
-            None => Self::Draws { redraws: Box::new(redraws), n, units },
+            None => Self::Draws { redraws: Box::new(redraws), first: 0, n, units },
         })
+    }
+
+    /// The draws of these numbers.
+    pub fn part(redraws: Redraws, draws: &Range<u64>, units: usize) -> Self {
+        let n = draws.end.saturating_sub(draws.start) as usize;
+        Self::Draws { redraws: Box::new(redraws), first: draws.start, n, units }
     }
 
     pub fn len(&self) -> usize {
@@ -66,7 +74,7 @@ impl Replay {
     /// The draws themselves, for whoever looks at them again and again; nothing where all assignments are listed, or where
     /// there are too many.
     pub fn held(&self, monitor: &dyn Monitor) -> Result<Option<Self>> {
-        let Self::Draws { redraws, n, units } = self else { return Ok(None) };
+        let Self::Draws { redraws, first, n, units } = self else { return Ok(None) };
         if n.saturating_mul(*units) > KEPT || *units == 0 {
             return Ok(None);
         }
@@ -76,7 +84,7 @@ impl Replay {
             let mut scratch = Scratch::new(stop);
             for (place, row) in rows.chunks_exact_mut(*units).enumerate() {
                 go_on(stop)?;
-                redraws.draw((task * TASK + place) as u64, &mut scratch, row)?;
+                redraws.draw(first + (task * TASK + place) as u64, &mut scratch, row)?;
             }
             Ok(())
         };
@@ -126,11 +134,11 @@ impl Replay {
                             evaluate.evaluate(row.as_slice().unwrap_or(&[]), &mut room, into);
                         }
                     }
-                    Self::Draws { redraws, units, .. } => {
+                    Self::Draws { redraws, first: start, units, .. } => {
                         let (mut scratch, mut arm) = (Scratch::new(stop), vec![0; *units]);
                         for (place, into) in part.chunks_mut(width).enumerate() {
                             go_on(stop)?;
-                            redraws.draw((first + place) as u64, &mut scratch, &mut arm)?;
+                            redraws.draw(start + (first + place) as u64, &mut scratch, &mut arm)?;
                             evaluate.evaluate(&arm, &mut room, into);
                         }
                     }
