@@ -4,6 +4,7 @@ use nalgebra::{Cholesky, DMatrix, DVector};
 use ndarray::ArrayView2;
 
 use super::Family;
+use super::estimates::Scored;
 use crate::progress::{Monitor, go_on};
 use crate::{Fault, Result};
 
@@ -17,14 +18,6 @@ const ROUNDING: f64 = 1e-16;
 const APART: f64 = 1e-4;
 /// The furthest that one step moves a linear predictor.
 const FURTHEST: f64 = 4.0;
-
-/// The rows of the model at its maximum.
-pub(crate) struct Scored {
-    /// `w (y - mu) mu' / v`, whose sum with a column is the score of that column.
-    pub residual: Vec<f64>,
-    /// `w mu'^2 / v`, the weights in the expected information.
-    pub weight: Vec<f64>,
-}
 
 /// Maximises the likelihood over the coefficients of `x` (n x k, a constant among the columns) beside an offset a row.
 ///

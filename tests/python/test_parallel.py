@@ -210,6 +210,23 @@ def mean_of_the_treated(frame: pd.DataFrame, arm: np.ndarray) -> float:
     return float(scores[arm == "crewe"].mean() - scores[arm == "control"].mean())
 
 
+def mean_score(frame: pd.DataFrame) -> tuple[float, float]:
+    """A statistic with its standard error."""
+    scores = frame["score"]
+    return float(scores.mean()), float(scores.std() / math.sqrt(len(scores)))
+
+
+def test_replicates_of_clusters_are_shared_out():
+    data = families().assign(score=lambda d: np.arange(len(d)) % 7.0)
+    alone = cw.pairs_bootstrap(data, mean_score, "family", draws=99, seed=6)
+    with spawned(2) as processes:
+        shared = cw.pairs_bootstrap(
+            data, mean_score, "family", draws=99, seed=6, executor=processes
+        )
+    assert np.array_equal(alone.replicates, shared.replicates)
+    assert alone.studentised == shared.studentised and alone.p_value == shared.p_value
+
+
 def once():
     """A statistic that has a value the first time only."""
     called: list[int] = []

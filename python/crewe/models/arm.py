@@ -18,14 +18,30 @@ def beside_arm(built: Design, treated: NDArray[np.bool_]) -> Floats:
     ----------
     built : Design
         The design of a model.
-    treated : array of bool
-        Whether each of its rows has the second arm.
+    treated : array of bool, rows or rows x arms
+        Whether each of its rows has the second arm; with several, a column for each but the first.
 
     Raises
     ------
     InputError
         Where no column, or more than one, is the arm, or a term holds it.
     """
+    places = [_place(built, one) for one in treated.reshape(len(treated), -1).T]
+    terms = {built.names[place] for place in places}
+    moving = [n for n in built.names if ":" in n and terms & set(n.split(":"))]
+    if moving:
+        raise fault(
+            InputError,
+            "terms that hold the arm would change with every draw",
+            values=moving,
+            remedy="Leave out interactions with the arm, or give a function of (frame, arm)",
+        )
+    rest: Floats = np.delete(built.x, places, axis=1)
+    return rest
+
+
+def _place(built: Design, treated: NDArray[np.bool_]) -> int:
+    """Find the one column that is an arm."""
     same = [j for j in range(built.x.shape[1]) if np.array_equal(built.x[:, j] == 1, treated)]
     same = [j for j in same if set(np.unique(built.x[:, j])) <= {0.0, 1.0}]
     if len(same) != 1:
@@ -35,14 +51,4 @@ def beside_arm(built: Design, treated: NDArray[np.bool_]) -> Floats:
             values=built.names,
             remedy="Put the arm into it once, as drawn, and fit it to the same data",
         )
-    term = built.names[same[0]]
-    moving = [n for n in built.names if ":" in n and term in n.split(":")]
-    if moving:
-        raise fault(
-            InputError,
-            "terms that hold the arm would change with every draw",
-            values=moving,
-            remedy="Leave out interactions with the arm, or give a function of (frame, arm)",
-        )
-    rest: Floats = np.delete(built.x, same[0], axis=1)
-    return rest
+    return same[0]
