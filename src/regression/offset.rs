@@ -24,6 +24,8 @@ pub(crate) struct Scored {
     pub residual: Vec<f64>,
     /// `w mu'^2 / v`, the weights in the expected information.
     pub weight: Vec<f64>,
+    /// The linear predictor, offset included.
+    pub predictor: Vec<f64>,
 }
 
 /// Maximises the likelihood over the coefficients of `x` (n x k, a constant among the columns) beside an offset a row.
@@ -128,5 +130,6 @@ fn at(family: Family, y: &[f64], prior: Option<&[f64]>, predictor: &[f64]) -> Re
     Ok(Scored {
         residual: factors.iter().enumerate().map(|(i, factor)| weight(i) * factor).collect(),
         weight: ends.roots.iter().enumerate().map(|(i, root)| weight(i) * root * root).collect(),
+        predictor: predictor.to_vec(),
     })
 }

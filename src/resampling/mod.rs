@@ -9,6 +9,7 @@ mod inversion;
 mod means;
 mod null;
 mod outcomes;
+mod permuted;
 mod prepared;
 mod projection;
 mod randomisation_test;
@@ -20,12 +21,12 @@ mod size;
 mod statistics;
 mod sums;
 
-pub use null::{Tails, tails};
+pub use null::{Tails, check_draws, tails};
 pub use outcomes::Outcomes;
 pub use randomisation_test::randomisation_test;
 pub use redrawn::{Redrawn, redraw_seed, redrawn};
 pub use result::{Comparison, Omnibus, RandomisationOptions, RandomisationTest};
-pub use score::{ArmModel, Residuals};
+pub use score::{ArmModel, Compared, Contrast, Residuals};
 pub use size::{Size, SizeOptions, size};
 pub use statistics::{Statistic, UserStatistic};
 

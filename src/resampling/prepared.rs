@@ -6,7 +6,7 @@ use rayon::prelude::*;
 use super::chances::chances;
 use super::inversion::{FAR, Lines, Search};
 use super::means::Means;
-use super::null::{tails_of, tolerance, weights};
+use super::null::{check_draws, tails_of, tolerance, weights};
 use super::outcomes::{Outcomes, each_arm_has_outcomes};
 use super::redrawn::replay_of;
 use super::replay::{Evaluate, Replay, Room};
@@ -26,7 +26,8 @@ pub(super) struct Prepared<'a> {
     pub weight: Option<ndarray::Array2<f64>>,
     /// Whether each unit was in the second arm.
     pub treated: Vec<bool>,
-    notes: Vec<String>,
+    /// What a reader should know of how the units count, where they count by their chances.
+    pub chances: Vec<String>,
 }
 
 /// Where the limits of an interval are looked for.
@@ -69,11 +70,14 @@ impl<'a> Prepared<'a> {
                 .design());
         }
         each_arm_has_outcomes(assignment, outcomes)?;
-        let mut notes = Vec::new();
-        let weight = chances(assignment, options.weights, &mut notes)?;
+        let mut said = Vec::new();
+        let weight = chances(assignment, options.weights, &mut said)?;
         let replay = replay_of(design, assignment, options.draws, seed, monitor)?;
+        if replay.probability().is_none() {
+            check_draws(replay.len(), options.level)?;
+        }
         let treated = assignment.arm.iter().map(|&arm| arm == 1).collect();
-        Ok(Self { assignment, outcomes, replay, weight, treated, notes })
+        Ok(Self { assignment, outcomes, replay, weight, treated, chances: said })
     }
 
     /// Means by arm of outcomes by row.
@@ -147,12 +151,13 @@ impl<'a> Prepared<'a> {
             values.chunks_exact(width).filter(|row| !row[0].is_nan()).map(|row| row[k]).collect()
         };
         let mut test = self.result(&kept)?;
-        let two_arms = self.assignment.arms.len() == 2;
-        for k in 0..if two_arms || width == 1 { 1 } else { width - 1 } {
+        let comparisons = width - usize::from(evaluate.omnibus());
+        let alone = self.assignment.arms.len() == 2 && comparisons == 1;
+        for k in 0..comparisons {
             let distribution = column(k);
             let found = tails_of(&distribution, test.weight.as_deref(), observed[k]);
             test.comparisons.push(Comparison {
-                arm: self.assignment.arms[k + 1].clone(),
+                arm: self.assignment.arms.get(k + 1).cloned().unwrap_or_default(),
                 estimate: observed[k],
                 statistic: observed[k],
                 p_value: found.p_value(options.alternative),
@@ -165,9 +170,9 @@ impl<'a> Prepared<'a> {
                 distribution,
             });
         }
-        if !two_arms {
+        if !alone {
             adjust(&mut test, options.alternative);
-            if width > 1 {
+            if evaluate.omnibus() {
                 let found = tails_of(&column(width - 1), test.weight.as_deref(), observed[width - 1]);
                 test.omnibus = Some(Omnibus { statistic: observed[width - 1], p_value: found.upper });
             }
@@ -250,7 +255,7 @@ impl<'a> Prepared<'a> {
         let assignments = kept.iter().filter(|&&kept| kept).count();
         let undefined = kept.len() - assignments;
         let exact = self.replay.probability().is_some();
-        let mut notes = self.notes.clone();
+        let mut notes = Vec::new();
         if undefined > 0 {
             notes.push(format!(
                 "{undefined} of {} {} leave an arm without the outcomes that the statistic needs; the test \

@@ -9,9 +9,9 @@
 //! Missing outcomes: all units randomised are drawn again and the statistic is computed on the rows observed, which
 //! assumes that the arm does not influence what is missing.
 
-use super::outcomes::each_arm_has_units;
+use super::outcomes::{each_arm_has_units, refuse_constant};
 use super::prepared::Prepared;
-use super::redrawn::{new_seed, redraw_seed, shown};
+use super::redrawn::{new_seed, of_observed, redraw_seed, shown};
 use super::statistics::Statistic;
 use super::{Outcomes, RandomisationOptions, RandomisationTest};
 use crate::Result;
@@ -60,8 +60,12 @@ pub fn randomisation_test(
     if outcomes.units == assignment.units.len() {
         each_arm_has_units(assignment, outcomes)?;
     }
+    if statistic.is_of_values() {
+        refuse_constant(outcomes)?;
+    }
     let prepared = Prepared::new(design, assignment, outcomes, options, &seed, monitor)?;
     let mut test = statistic.test(&prepared, options, monitor)?;
+    test.notes.extend(of_observed(design, assignment));
     if !test.exact {
         test.seed = shown(&seed);
         test.notes.extend(new_seed(design, options.seed.as_ref(), &seed));

@@ -5,6 +5,7 @@ use ndarray::Array2;
 use serde::Serialize;
 
 use super::null::weights;
+use super::permuted::Permuted;
 use super::replay::Replay;
 use crate::design::{Assignment, Design, Redraws};
 use crate::progress::{Monitor, Part};
@@ -67,13 +68,14 @@ pub fn redrawn(
     match replay_of(design, assignment, draws, &used, monitor)? {
         Replay::All(support) => {
             let weight = weights(&support.probability, &vec![true; support.probability.len()]);
-            Ok(Redrawn { arm: support.arm, weight: Some(weight), seed: None, notes: vec![] })
+            let notes = of_observed(design, assignment).into_iter().collect();
+            Ok(Redrawn { arm: support.arm, weight: Some(weight), seed: None, notes })
         }
         drawn => Ok(Redrawn {
-            arm: design.draws(&assignment.units, drawn.len(), Some(&used), monitor)?,
+            arm: drawn.drawn(monitor)?,
             weight: None,
             seed: shown(&used),
-            notes: new_seed(design, seed, &used).into_iter().collect(),
+            notes: of_observed(design, assignment).into_iter().chain(new_seed(design, seed, &used)).collect(),
         }),
     }
 }
@@ -94,6 +96,9 @@ pub(super) fn replay_of(
             .input());
     }
     let units = &assignment.units;
+    if permutes(design, assignment) {
+        return Ok(Replay::permuted(Permuted::new(assignment, seed), n));
+    }
     let replay = Replay::new(Redraws::new(design, units, seed, monitor)?, n, units.len(), monitor)?;
     if let Replay::All(support) = &replay {
         if !support.arm.rows().into_iter().any(|row| row.iter().eq(&assignment.arm)) {
@@ -106,6 +111,27 @@ pub(super) fn replay_of(
         refuse_foreign(&replay, assignment, &Part(monitor))?;
     }
     Ok(replay)
+}
+
+/// Whether the arms of a trial are permuted within its strata: it was randomised elsewhere, and not in sets, in which
+/// dealing again is permuting.
+fn permutes(design: &Design, assignment: &Assignment) -> bool {
+    assignment.observed && design.the_method().name() != "matched_sets"
+}
+
+/// What a reader must know of how a trial that was randomised elsewhere is drawn again.
+pub(super) fn of_observed(design: &Design, assignment: &Assignment) -> Option<String> {
+    let within = match (permutes(design, assignment), assignment.units.strata().len()) {
+        (true, 1) => "all of them",
+        (true, _) => "those of a stratum",
+        (false, _) => "those of a set",
+    };
+    assignment.observed.then(|| {
+        format!(
+            "the trial was randomised elsewhere, so there is no procedure to replay: the arms are permuted as they were \
+             observed, among {within}"
+        )
+    })
 }
 
 /// The seed of the draws, as [`super::RandomisationOptions::seed`] says.

@@ -103,6 +103,7 @@ pub fn size(
         simulated: probabilities.simulated,
         details: crate::design::Details::default(),
         commitment: None,
+        observed: false,
         notes: vec![],
     };
     let run = |arm: Vec<u8>, seed: u64| -> Result<Option<Trial>> {

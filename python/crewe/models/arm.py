@@ -35,8 +35,7 @@ def beside_arm(built: Design, treated: NDArray[np.bool_]) -> Floats:
             values=built.names,
             remedy="Put the arm into it once, as drawn, and fit it to the same data",
         )
-    term = built.names[same[0]]
-    moving = [n for n in built.names if ":" in n and term in n.split(":")]
+    moving = _moving(built, same[0])
     if moving:
         raise fault(
             InputError,
@@ -46,3 +45,21 @@ def beside_arm(built: Design, treated: NDArray[np.bool_]) -> Floats:
         )
     rest: Floats = np.delete(built.x, same[0], axis=1)
     return rest
+
+
+def _moving(built: Design, own: int) -> list[str]:
+    """Name the columns besides the arm's own that another arm would change, whatever they are called."""
+    term = built.names[own]
+    known = (v for v in built.variables if term == v or term.startswith((f"{v}[", f"C({v}")))
+    variable = next(known, None)
+    if variable is None:
+        return [name for name in built.names if ":" in name and term in name.split(":")]
+    at = [
+        built.with_values({variable: level})
+        for level in built.columns[variable].levels or (0.0, 1.0)
+    ]
+    return [
+        name
+        for j, name in enumerate(built.names)
+        if j != own and any(not np.array_equal(at[0][:, j], other[:, j]) for other in at[1:])
+    ]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,6 +11,26 @@ from numpy.typing import NDArray
 from crewe import _core
 
 Floats = NDArray[np.float64]
+
+
+@dataclass
+class Said:
+    """What a comparison is called.
+
+    Attributes
+    ----------
+    arm, other : str
+        The arm, and the one that it is compared with; both empty for a combination of coefficients.
+    term : str
+        The combination, or the coefficient of the arm.
+    margin : str
+        "margin" where it is one.
+    """
+
+    arm: str
+    other: str
+    term: str
+    margin: str = ""
 
 
 @dataclass
@@ -34,6 +55,12 @@ class Rows:
         The effects of the arms that the model has been fitted with.
     effects : str
         What these are.
+    contrasts : the core's ArmContrasts, or None
+        What of the model is compared, where it is not every arm with the reference.
+    said : list of Said
+        What the comparisons are called.
+    built_in : callable or None
+        Gives the core's statistic, studentised or not, where neither a name nor a model says it.
     """
 
     name: str
@@ -45,3 +72,6 @@ class Rows:
     model: _core.ArmModel | None = None
     estimates: list[float] | None = None
     effects: str = "effects"
+    contrasts: _core.ArmContrasts | None = None
+    said: list[Said] = field(default_factory=list)
+    built_in: Callable[[bool], _core.Statistic] | None = None

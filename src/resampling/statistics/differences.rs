@@ -46,6 +46,7 @@ impl Compare for Differences {
             comparison.estimate = mean - by_arm[0];
         }
         (test.means, test.weighted) = (by_arm, trial.weight.is_some());
+        test.notes.splice(0..0, trial.chances.iter().cloned());
         Ok(test)
     }
 }
