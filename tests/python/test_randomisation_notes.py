@@ -129,7 +129,9 @@ def test_an_observed_trial_in_sets_is_dealt_again_within_them():
     family = np.arange(8)
     d = pd.DataFrame({"family": family, "pair": family // 2, "score": RNG.normal(size=8)})
     d["arm"] = np.where(family % 2 == 0, "b", "a")
-    design = cw.Design("T", arms={"a": 1, "b": 1}, cluster="family", method=cw.MatchedSets(on="pair"))
+    design = cw.Design(
+        "T", arms={"a": 1, "b": 1}, cluster="family", method=cw.MatchedSets(on="pair")
+    )
     observed = design.observe(d, arm="arm")
     test = cw.randomisation_test("score ~ arm", d, observed)
     assert test.assignments == 16
@@ -145,9 +147,11 @@ def test_bad_input_is_refused_with_a_reason():
         with pytest.raises(cw.InputError, match="at least 19"):
             cw.randomisation_test("score ~ arm", large, many, draws=draws)
         with pytest.raises(cw.InputError, match="at least 19"):
-            cw.randomisation_test(lambda f, a: f.score[a == "crewe"].mean(), large, many, draws=draws)
+            cw.randomisation_test(
+                lambda f, a: f.score[a == "crewe"].mean(), large, many, draws=draws
+            )
     assert cw.randomisation_test("score ~ arm", large, many, draws=19).p_value >= 0.05
-    with pytest.raises(cw.DesignError, match="not randomised|another assignment"):
+    with pytest.raises(cw.DesignError, match="another assignment"):
         cw.randomisation_test(fit, design=many)
     with pytest.raises(cw.InputError, match="no one column that is the arm"):
         cw.randomisation_test(cw.ols("score ~ site", D, cluster="family"), design=assignment)
@@ -158,7 +162,9 @@ def test_bad_input_is_refused_with_a_reason():
         lambda d: cw.randomisation_test("score ~ arm", d, assignment),
         lambda d: cw.randomisation_test("score ~ arm", d, assignment, studentised=True),
         lambda d: cw.randomisation_test("rank_sum", d, assignment, outcome="score"),
-        lambda d: cw.randomisation_test(cw.ols("score ~ arm", d, design=assignment), design=assignment),
+        lambda d: cw.randomisation_test(
+            cw.ols("score ~ arm", d, design=assignment), design=assignment
+        ),
     ):
         with pytest.raises(cw.InputError, match="same value"):
             same(D.assign(score=3.0))

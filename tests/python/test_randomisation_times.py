@@ -75,7 +75,9 @@ def test_the_ratio_of_rates(studentised):
     values = _every(lambda z: _log_ratio(z, y, ones, studentised))
     assert test.exact and test.statistic == pytest.approx(found, rel=1e-9)
     assert test.p_value == pytest.approx(_p(found, values), abs=1e-12)
-    assert test.estimate == pytest.approx(np.log(y[ARM == 1].mean() / y[ARM == 0].mean()), rel=1e-12)
+    assert test.estimate == pytest.approx(
+        np.log(y[ARM == 1].mean() / y[ARM == 0].mean()), rel=1e-12
+    )
 
     def tails(effect: float) -> tuple[float, float]:
         rows = np.exp(effect * ARM)
@@ -187,9 +189,7 @@ def _shifted(effect: float) -> tuple[np.ndarray, np.ndarray]:
 
 
 def test_the_ratio_of_times_and_its_interval():
-    test = cw.randomisation_test(
-        "time_ratio", D, DRAWN, outcome=CLOSED, horizon="end", level=0.8
-    )
+    test = cw.randomisation_test("time_ratio", D, DRAWN, outcome=CLOSED, horizon="end", level=0.8)
     time, event = D.days.to_numpy(), D.closed.to_numpy()
     found = _log_rank(ARM, time, event)
     values = _every(lambda z: _log_rank(z, time, event))

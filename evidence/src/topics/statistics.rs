@@ -8,14 +8,15 @@ use crewe::dist::normal_quantile;
 use crewe::progress::NoMonitor;
 use crewe::regression::Family;
 use crewe::resampling::{
-    ArmModel, Compared, Contrast, Outcomes, RandomisationOptions, RandomisationTest, SizeOptions, Statistic,
-    randomisation_test, size,
+    ArmModel, Compared, Contrast, Outcomes, RandomisationOptions, RandomisationTest, Statistic,
+    randomisation_test,
 };
 use crewe::rng::{Seed, Stream};
 use crewe::simulate::sharing::copula_uniforms;
 use crewe::survival::Ties;
 use crewe::{Fault, Result};
 use ndarray::{Array2, ArrayView2};
+use rayon::prelude::*;
 
 use super::randomisation::{Named, Trial, procedures};
 use crate::families::inverse_logit;
@@ -219,7 +220,7 @@ fn cell(what: &str, ratio: &str, procedure: &str) -> Cell {
     ])
 }
 
-/// All assignments listed: crewe's own size, and the attainable level from one test's distribution and the definition.
+/// All assignments listed: crewe's own size, and the attainable level from the list and the definition.
 fn listed(run: &Run, label: &str, ratio: [u32; 2], named: &Named) -> Result<CellResult> {
     let cell = cell("listed", label, named.name);
     let trial = Trial::new(run, named.few(), ratio, named)?;
@@ -244,40 +245,58 @@ fn listed(run: &Run, label: &str, ratio: [u32; 2], named: &Named) -> Result<Cell
     for what in What::ALL {
         let (y, event) = outcomes(&trial, what, &vec![0; trial.units.len()], 0.0, &u)?;
         let statistic = columns.statistic(what, &event);
-        let options = SizeOptions::default().alpha(ALPHA).test(test.clone());
-        let own = size(&trial.design, &trial.units, &y, statistic, &options, &NoMonitor)?;
-        // An assignment under which the statistic is defined.
-        let once = support.arm.rows().into_iter().find_map(|arm| {
-            let names = vec!["control".into(), "treated".into()];
-            let made = Assignment::from_parts(&trial.units, names, arm.to_vec(), chances.clone()).ok()?;
-            randomisation_test(&trial.design, &made, &y, statistic, &test, &NoMonitor).ok()
-        });
-        found("size", what, own.rejected);
-        found("attainable", what, once.as_ref().map_or(f64::NAN, attainable));
+        // Each assignment in its turn is the trial; one under which the statistic is not defined has no test.
+        let tested: Vec<Option<RandomisationTest>> = (0..support.probability.len())
+            .into_par_iter()
+            .map(|i| {
+                let names = vec!["control".into(), "treated".into()];
+                let arm = support.arm.row(i).to_vec();
+                let made = Assignment::from_parts(&trial.units, names, arm, chances.clone()).ok()?;
+                randomisation_test(&trial.design, &made, &y, statistic, &test, &NoMonitor).ok()
+            })
+            .collect();
+        let list = tested.iter().flatten().next().map(Listed::of);
+        let (mut rejected, mut level, mut all) = (0.0, 0.0, 0.0);
+        for (test, probability) in tested.iter().zip(&support.probability) {
+            let (Some(test), Some(list)) = (test, &list) else { continue };
+            all += probability;
+            level += if list.rejects(test.comparisons[0].statistic) { *probability } else { 0.0 };
+            // Rounding in sums of probabilities must not turn an attained level into one just above it.
+            rejected += if test.comparisons[0].p_value <= ALPHA * (1.0 + 1e-9) { *probability } else { 0.0 };
+        }
+        found("size", what, rejected / all);
+        found("attainable", what, level / all);
+        assert!(all > 0.0, "{} has no test under {}", what.name(), named.name);
     }
     run.tell(TOPIC.name, &cell, 1);
     Ok(CellResult { cell, sims: 1, procedures: Vec::new(), quantities })
 }
 
-/// The probability of the assignments with twice the smaller tail at most 5%.
-fn attainable(test: &RandomisationTest) -> f64 {
-    let values = &test.comparisons[0].distribution;
-    let equal = vec![1.0; values.len()];
-    let weight = test.weight.as_ref().unwrap_or(&equal);
-    let all: f64 = weight.iter().sum();
-    let mut level = 0.0;
-    for (&here, own) in values.iter().zip(weight) {
-        let near = 1e-9 * here.abs().max(test.comparisons[0].null_sd);
-        let tail = |sign: f64| -> f64 {
-            let beyond = values
-                .iter()
-                .zip(weight)
-                .filter(|(value, _)| sign * (**value - here) >= -near || **value == here);
-            beyond.map(|(_, weight)| weight).sum::<f64>() / all
-        };
-        level += if 2.0 * tail(1.0).min(tail(-1.0)) <= ALPHA * (1.0 + 1e-9) { own / all } else { 0.0 };
+/// The statistic of every assignment, with its weight.
+struct Listed {
+    values: Vec<(f64, f64)>,
+    sd: f64,
+    all: f64,
+}
+
+impl Listed {
+    fn of(test: &RandomisationTest) -> Self {
+        let first = &test.comparisons[0];
+        let weight = |i: usize| test.weight.as_ref().map_or(1.0, |weight| weight[i]);
+        let values = first.distribution.iter().enumerate().map(|(i, value)| (*value, weight(i))).collect();
+        Self { values, sd: first.null_sd, all: (0..first.distribution.len()).map(weight).sum() }
     }
-    level
+
+    /// Whether twice the smaller tail of a value is at most 5%.
+    fn rejects(&self, here: f64) -> bool {
+        let near = 1e-9 * here.abs().max(self.sd);
+        let tail = |sign: f64| -> f64 {
+            let beyond =
+                self.values.iter().filter(|(value, _)| sign * (value - here) >= -near || *value == here);
+            beyond.map(|(_, weight)| weight).sum::<f64>() / self.all
+        };
+        2.0 * tail(1.0).min(tail(-1.0)) <= ALPHA * (1.0 + 1e-9)
+    }
 }
 
 /// Trials with outcomes of their own, each with a test.
@@ -363,8 +382,8 @@ statistic but rank sums is studentised.
 ## All assignments listed
 
 Size is crewe's own: the probability of those assignments which its test rejects when each is the trial. It is compared with
-the attainable level, found from one test's distribution by the definition: the probability of the assignments with twice the
-smaller tail at most 5%. It is below 5% where no assignment lies in between. All in percent.
+the attainable level, found from the list of the statistic's values by the definition: the probability of the assignments
+with twice the smaller tail at most 5%. It is below 5% where no assignment lies in between. All in percent.
 
 * Size and attainable level {apart}. The largest size is {largest:.3}%.
 

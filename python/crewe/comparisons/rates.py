@@ -424,7 +424,7 @@ def _count_arms(
     notes += asked.refuse_families(
         kept,
         "comparisons of two rates",
-        f'"difference_in_rates", data, assignment, outcome={outcome!r}',
+        f"'difference_in_rates', data, assignment, outcome={outcome!r}",
     )
     totals = [int((kept & (codes == i)).sum()) for i in (1, 0)]
     counted = [int(values[kept & (codes == i)].sum()) for i in (1, 0)]

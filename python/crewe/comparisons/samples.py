@@ -175,7 +175,7 @@ def samples_of(
         if (codes < 0).any():
             notes.append(f"rows without {arm}, left out: {int((codes < 0).sum())}")
     notes += asked.refuse_families(
-        kept, tests, f'"{instead}", data, assignment, outcome={outcome!r}'
+        kept, tests, f"{instead!r}, data, assignment, outcome={outcome!r}"
     )
     return Samples(
         outcome,

@@ -129,9 +129,7 @@ def _products(
     if every == sorted(own):
         return alone, None
     held = [[j, *(k for k in columns if k != j)] for j, columns in zip(own, changing, strict=True)]
-    beside = [
-        here[:, columns[1:]] for here, columns in zip(at[1:], held, strict=True)
-    ]
+    beside = [here[:, columns[1:]] for here, columns in zip(at[1:], held, strict=True)]
     alike = all(np.array_equal(beside[0], other) for other in beside[1:])
     taken = [j for columns in held for j in columns]
     if not alike or len(set(taken)) != len(taken) or at[0][:, every].any():

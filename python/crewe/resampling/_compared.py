@@ -187,9 +187,7 @@ def _pair(one: str, arms: list[str]) -> tuple[str, str] | None:
     return None
 
 
-def _hypotheses(
-    parts: Parts, names: list[str], found: list[tuple[Floats, Said]]
-) -> list[str]:
+def _hypotheses(parts: Parts, names: list[str], found: list[tuple[Floats, Said]]) -> list[str]:
     """Say of coefficients of products which hypothesis the p-value is of."""
     moving = {j for columns in parts.held for j in columns[1:]}
     said = [one.term for weights, one in found if any(weights[j] for j in moving)]
@@ -199,4 +197,3 @@ def _hypotheses(
         f"the hypothesis is still that no arm has an effect on anybody: the test looks for one from the side of {', '.join(said)}, and "
         "a small p-value does not say that an effect differs between rows, though it may; for that see the model's own table"
     ]
-

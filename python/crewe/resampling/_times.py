@@ -9,9 +9,9 @@ import numpy as np
 from crewe import _core
 from crewe.design.assignment import Assignment
 from crewe.exceptions import InputError, fault
+from crewe.formula import design as designs
 from crewe.formula.names import unquoted
 from crewe.frames.source import Source
-from crewe.formula import design as designs
 from crewe.models.request import read
 from crewe.resampling._rows import Floats, Rows
 from crewe.survival._surv import refuse_missing_times, sides
@@ -57,11 +57,19 @@ def of_restricted(
     event = np.ascontiguousarray(surv.event)
     name = f"Surv({parts.time}, {parts.event})"
     rows = Rows(
-        name, statistic, np.ascontiguousarray(surv.time), unit, None, _dropped(built), effects=_what(statistic)
+        name,
+        statistic,
+        np.ascontiguousarray(surv.time),
+        unit,
+        None,
+        _dropped(built),
+        effects=_what(statistic),
     )
     if statistic == "restricted_mean":
         area = _a_number(horizon)
-        rows.built_in = lambda studentised: _core.Statistic.restricted_mean(event, area, studentised)
+        rows.built_in = lambda studentised: _core.Statistic.restricted_mean(
+            event, area, studentised
+        )
         rows.notes.append(f"the areas end at {area:g}")
         return rows
     end = _ends(horizon, built.columns, len(event))
@@ -70,7 +78,11 @@ def of_restricted(
 
 
 def _what(statistic: str) -> str:
-    return "differences in restricted means" if statistic == "restricted_mean" else "log ratios of times"
+    return (
+        "differences in restricted means"
+        if statistic == "restricted_mean"
+        else "log ratios of times"
+    )
 
 
 def _dropped(built: Any) -> list[str]:

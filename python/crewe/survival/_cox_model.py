@@ -194,7 +194,9 @@ class CoxPH(Estimates, Printable):
     def _by_randomisation(self) -> list[str]:
         """Say where a robust result of few clusters can be compared with the trial's own randomisation."""
         few = self.clusters is not None and self.clusters < FEW and self.vcov_name != "iid"
-        tested = self.rows is not None and self.rows.design is not None and self.rows.weights is None
+        tested = (
+            self.rows is not None and self.rows.design is not None and self.rows.weights is None
+        )
         if not few or not tested or any(":" in term for term in self.terms):
             return []
         return [

@@ -6,8 +6,7 @@
 use ndarray::Axis;
 
 use super::ArmModel;
-use super::packed::One;
-use super::parts::{Parts, Score, left};
+use super::parts::{One, Parts, Score, left};
 use crate::Result;
 use crate::progress::NoMonitor;
 use crate::resampling::outcomes::Outcomes;

@@ -5,18 +5,11 @@
 //! `sum u_g^2 = sum z_g r_g^2 - 2 a' sum z_g r_g s_g + a' (sum s_g s_g') a`: sums over the units of the second arm, side by
 //! side.
 
-use super::parts::left;
+use super::parts::{One, left};
 use crate::resampling::projection::dot;
 
 /// Below this share of its largest term the sum of squares has lost digits, and is summed by unit instead.
 const LOST: f64 = 1e-5;
-
-/// The score of the arm, its information, and the sum of squares of its parts by unit.
-pub(super) struct One {
-    pub score: f64,
-    pub information: f64,
-    pub squares: f64,
-}
 
 /// What a unit adds: `r, w, r^2`, k sums of the weighted covariates, k of `r s`.
 pub(super) struct Packed {

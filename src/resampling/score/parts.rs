@@ -2,9 +2,15 @@
 
 use nalgebra::{DMatrix, DVector};
 
-use super::packed::One;
 use crate::resampling::replay::{Evaluate, Room};
 use crate::resampling::sums::Written;
+
+/// The score of the second of two arms, its information, and the sum of squares of its parts by unit.
+pub(super) struct One {
+    pub score: f64,
+    pub information: f64,
+    pub squares: f64,
+}
 
 /// What a model gives for an assignment: m = arms - 1 indicators.
 pub(super) trait Parts: Sync {

@@ -2,8 +2,8 @@
 
 use ndarray::ArrayView2;
 
-use super::packed::{One, Packed};
-use super::parts::{Parts, Score, left};
+use super::packed::Packed;
+use super::parts::{One, Parts, Score, left};
 use super::{ArmModel, Kind, Residuals};
 use crate::Result;
 use crate::progress::NoMonitor;
