@@ -30,6 +30,9 @@ pub(super) struct Prepared<'a> {
     pub chances: Vec<String>,
 }
 
+/// What is wrong where a trial has no statistic.
+pub(super) const UNDEFINED: &str = "the statistic is not defined on the trial's own assignment";
+
 /// Where the limits of an interval are looked for.
 #[derive(Clone, Copy)]
 pub(super) struct Bracket {
@@ -242,7 +245,7 @@ impl<'a> Prepared<'a> {
         let mut values = vec![0.0; evaluate.width()];
         evaluate.evaluate(&self.assignment.arm, &mut Room::default(), &mut values);
         if values.iter().any(|value| value.is_nan()) {
-            return Err(Fault::new("the statistic is not defined on the trial's own assignment")
+            return Err(Fault::new(UNDEFINED)
                 .column(&self.outcomes.name)
                 .remedy("A studentised difference needs two units with outcomes in each arm")
                 .input());

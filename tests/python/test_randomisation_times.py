@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import itertools
+import json
 from collections.abc import Callable
+from pathlib import Path
 
 import crewe as cw
 import numpy as np
 import pandas as pd
 import pytest
 
+REFERENCE = Path(__file__).parents[1] / "reference" / "expected"
 G = 8
 END = 20.0
 DESIGN = cw.Design("T", arms={"control": 1, "crewe": 1}, cluster="family", seed=6)
@@ -265,3 +268,27 @@ def test_several_arms_of_rates_and_times():
         assert 0 < test.omnibus[1] <= 1
     with pytest.raises(cw.InputError, match="takes two arms"):
         cw.randomisation_test("time_ratio", d, drawn, outcome=CLOSED, horizon="end")
+
+
+def test_the_interval_of_a_rate_ratio_is_permuters():
+    """Children of areas as in pneumovac, in an observed trial; permuter's limits are a search at random."""
+    expected = json.loads((REFERENCE / "permuter.json").read_text("utf-8"))
+    areas = zip(
+        *(expected[key] for key in ("area", "children", "episodes", "treated")), strict=True
+    )
+    d = pd.DataFrame(
+        [
+            {"area": area, "episodes": episodes if child == 0 else 0, "arm": int(treated)}
+            for area, children, episodes, treated in areas
+            for child in range(int(children))
+        ]
+    )
+    design = cw.Design("pneumovac", arms={"comparator": 1, "vaccine": 1}, cluster="area")
+    observed = design.observe(d, arm="arm")
+    test = cw.randomisation_test(
+        "rate_ratio", d, observed, outcome="episodes", studentised=False, draws=20_000, seed=1
+    )
+    assert test.estimate == pytest.approx(expected["estimate"], abs=1e-6)
+    for found, limits in zip(test.conf_int, (expected["low"], expected["high"]), strict=True):
+        error = np.std(limits, ddof=1) * np.sqrt(1 + 1 / len(limits))
+        assert found == pytest.approx(np.mean(limits), abs=4 * error)
