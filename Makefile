@@ -8,7 +8,7 @@
 #   make rust        the tests of the core and of the evidence; needs no Python
 #   make bench       cargo bench
 #   make bench-frames what users wait for from a data frame, written to docs/benchmarks-frames.md
-#   make bench-peers ratios against other packages, in one run, written to docs/benchmarks.md
+#   make bench-peers ratios against other packages, in one run, written to docs/benchmarks.md and docs/benchmarks-power.md
 #   make package     the packed crate, and its own tests out of the package
 #   make floors      the Python tests with the oldest dependencies allowed
 #   make reference   the reference values again, from R
@@ -150,6 +150,7 @@ bench-peers: $(VENV)/.tools $(BENCH_VENV)/.peers
 	$(BIN)/python -m pip --python $(BENCH_VENV)/bin/python install -q --force-reinstall --no-deps $(TARGET)/bench/*.whl
 	$(BIN)/python -m pip --python $(BENCH_VENV)/bin/python install -q $(TARGET)/bench/*.whl
 	$(BIN)/python benches/peers/run.py $(BENCH_VENV)/bin/python
+	$(BIN)/python benches/peers/power.py
 
 bench-frames: setup
 	$(BIN)/maturin develop -q --release

@@ -124,6 +124,14 @@ impl Stream {
         Self { chacha }
     }
 
+    /// The same stream from its number `word` on, counted in numbers of 64 bits: what so many calls of
+    /// [`Stream::next_u64`] of a new one leave, without making them.
+    pub(crate) fn past(&self, word: u64) -> Self {
+        let mut chacha = self.chacha.clone();
+        chacha.set_word_pos(2 * u128::from(word));
+        Self { chacha }
+    }
+
     /// The next 64 bits: two ChaCha words, the first one low.
     pub fn next_u64(&mut self) -> u64 {
         self.chacha.next_u64()

@@ -93,6 +93,9 @@ mod tests {
         every::<nonparametric::Alternative>(&["two-sided", "less", "greater"]);
         every::<survival::Interval>(&["log-log", "log", "plain"]);
         every::<resampling::Weights>(&["auto", "equal", "inverse_probability"]);
+        every::<resampling::WildType>(&["11", "13", "31", "33"]);
+        every::<resampling::WildWeights>(&["rademacher", "webb", "mammen"]);
+        every::<resampling::Extreme>(&["symmetric", "equal-tailed"]);
         every::<power::Distribution>(&["z", "t"]);
         every::<icc::Method>(&["anova", "reml", "fleiss_cuzick", "latent"]);
         every::<icc::Scale>(&["observed", "latent"]);

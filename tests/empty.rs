@@ -7,15 +7,17 @@ use crewe::design::{
     Fraction, Imbalance, MatchedSets, Method, Minimisation, Misfits, Ratio, Rerandomised, Sequence, Simple,
     Unit, Units, balance, complete, flow, minimisation, misfits, rerandomised, simple,
 };
-use crewe::inference::Clusters;
+use crewe::inference::{Clusters, Vcov};
 use crewe::instruments::{cases, cost, likert, risk, sdq};
 use crewe::ndarray::{Array2, ArrayView2, array};
 use crewe::nonparametric::*;
 use crewe::power::binary::{Binary, Direction, power};
 use crewe::power::{ClusterSize, Plan, noncentral};
 use crewe::progress::NoMonitor;
+use crewe::regression::{Logit, Ols};
 use crewe::resampling::{
-    Outcomes, RandomisationOptions, SizeOptions, Statistic, randomisation_test, redrawn, size, tails,
+    Outcomes, RandomisationOptions, SizeOptions, Statistic, WildOptions, WildType, WildWeights, pairs,
+    randomisation_test, redrawn, replicates, size, tails, wild_bootstrap,
 };
 use crewe::rng::{Seed, Stream};
 use crewe::survival::{self, Curve, Options, Surv, Timeline, Tolerance, kaplan_meier, logrank};
@@ -383,4 +385,56 @@ fn row_8_6_randomisation_tests_do_not_panic() {
     watch.call("comparing", || outcomes.clone().comparing(&[]).is_err());
     watch.call("comparing", || outcomes.clone().comparing(&[false; 4]).is_err());
     assert!(watch.0.is_empty(), "{:#?}", watch.0);
+}
+
+#[test]
+fn bootstraps_do_not_panic() {
+    let mut watch = Watch(vec![]);
+    let x = array![[0.0], [0.0], [1.0], [1.0], [0.0], [1.0]];
+    let clusters = Clusters::new(&[0, 1, 2, 3, 1, 3]).unwrap();
+    let contrasts =
+        [array![[0.0, 1.0]], array![[0.0, 0.0]], array![[f64::NAN, 1.0]], array![[1.0]], Array2::eye(2)];
+    for y in [
+        array![1.0, 0.0, 1.0, 1.0, 1.0, 0.0],
+        array![1.0, 1.0, 1.0, 1.0, 1.0, 1.0],
+        array![0.0, 0.0, 1.0, 1.0, 0.0, 1.0],
+    ] {
+        let linear = Ols::new(y.view(), x.view()).fit().unwrap();
+        let logit = Logit::new(y.view(), x.view()).fit();
+        let mut covariances = vec![linear.vcov(Vcov::Cr1, Some(&clusters)), linear.vcov(Vcov::Hc1, None)];
+        covariances.extend(logit.iter().map(|fit| fit.vcov(Vcov::Cr1, Some(&clusters))));
+        for covariance in covariances.into_iter().flatten() {
+            for contrast in &contrasts {
+                for kind in ["11", "13", "31", "33"] {
+                    for (draws, weights) in [
+                        (0, WildWeights::Webb),
+                        (30, WildWeights::Mammen),
+                        (u64::MAX, WildWeights::Webb),
+                        (16, WildWeights::Rademacher),
+                    ] {
+                        for odd in ODD.into_iter().chain([0.9]) {
+                            let options = WildOptions::default()
+                                .draws(draws)
+                                .weights(weights)
+                                .kind(kind.parse::<WildType>().unwrap())
+                                .null(draws != 30)
+                                .level(if odd.is_nan() { odd } else { 0.9 });
+                            let values = if draws == 0 { vec![] } else { vec![odd; contrast.nrows()] };
+                            watch.call("wild", || {
+                                wild_bootstrap(covariance.fit(), contrast.view(), &values, &options).is_ok()
+                            });
+                        }
+                    }
+                }
+            }
+        }
+    }
+    for odd in ODD {
+        watch.call("replicates", || replicates(odd, Some(odd), &[odd, 1.0], Some(&[odd]), odd, 0.9).is_ok());
+        watch.call("replicates", || replicates(1.0, None, &[], None, odd, odd).is_ok());
+    }
+    watch.call("pairs", || pairs(&[u32::MAX, 0], 0..3, &Seed::Integer(1)).is_ok());
+    watch.call("pairs", || pairs(&[], 5..3, &Seed::Integer(1)).is_ok());
+    assert!(watch.0.is_empty(), "{:#?}", watch.0);
+    assert!(pairs(&[9, 0], 0..3, &Seed::Integer(1)).is_err());
 }

@@ -52,7 +52,7 @@ class Case:
 
 def cases() -> list[Case]:
     """Give the grid, by outcome."""
-    return [*_means(), *_layouts(), *_rates(), *_counts(), *_times()]
+    return [*_means(), *_layouts(), *_rates(), *_counts(), *_times(), *_several()]
 
 
 def _means() -> list[Case]:
@@ -91,6 +91,15 @@ def _means() -> list[Case]:
         )
         for d in (0.0, 0.2)
     ]  # fmt: skip
+    found.append(
+        Case(
+            "non-inferiority by .3, 16 v 16 of 10, ICC .1, no effect", "continuous",
+            {"cluster_size": 10, "clusters": 32, "icc": 0.1, "effect": 0.0, "alpha": 0.025, "hypothesis": "non-inferiority",
+             "margin": -0.3, **t},
+            trials.non_inferiority_t,
+            {"arm": 16, "m": 10, "icc": 0.1, "effect": 0.0, "margin": -0.3, "alpha": 0.025},
+        )
+    )  # fmt: skip
     robust = "CR2 errors with K − 2 df stand for the exact variance; its own df are fewer where sizes vary"
     found += [
         Case(
@@ -190,6 +199,18 @@ def _layouts() -> list[Case]:
             trials.blocks, {"blocks": 6, "size": 4, "m": 15, "icc": 0.15, "explained": 0.4, "effect": 0.5},
         )
     )  # fmt: skip
+    found += [
+        Case(
+            f"{blocks} blocks of {a} v {b} {'individuals' if m == 1 else f'clusters of {m}'} whose effects vary, SD {sd}", "continuous",
+            {"cluster_size": m, "clusters": blocks * (a + b), "allocation": a / (a + b), "icc": icc, "effect": d,
+             "layout": cw.power.Blocks(blocks, effect_sd=sd), **t},
+            trials.varying_blocks,
+            {"blocks": blocks, "treated": a, "control": b, "m": m, "icc": icc, "effect": d, "sd": sd},
+        )
+        for blocks, a, b, m, icc, d, sd in (
+            (6, 2, 2, 15, 0.15, 0.6, 0.2), (12, 3, 6, 8, 0.1, 0.4, 0.3), (10, 12, 12, 1, 0.0, 0.4, 0.2), (5, 4, 4, 10, 0.1, 0.5, 0.0),
+        )
+    ]  # fmt: skip
     found.append(
         Case(
             "three levels, 12 v 12 schools of 3 classes of 10", "continuous",
@@ -217,6 +238,24 @@ def _layouts() -> list[Case]:
         )
         for r, decay in ((1.0, False), (0.8, False), (0.7, True))
     ]  # fmt: skip
+    found.append(
+        Case(
+            "stepped wedge, 4 steps of 3 clusters, autocorrelation 0.8, a cohort that correlates by .5", "continuous",
+            {"cluster_size": 10, "clusters": 12, "icc": 0.1, "effect": 0.3, "distribution": "z",
+             "layout": cw.power.SteppedWedge(4, autocorrelation=0.8, cohort=0.5)},
+            trials.periods,
+            {"pattern": wedge, "each": 3, "m": 10, "icc": 0.1, "lasting": 0.8, "decay": False, "effect": 0.3, "cohort": 0.5},
+        )
+    )  # fmt: skip
+    found.append(
+        Case(
+            "crossover of 4 periods, 4 and 4 clusters, autocorrelation .7, decaying", "continuous",
+            {"cluster_size": 8, "clusters": 8, "icc": 0.1, "effect": 0.35, "distribution": "z",
+             "layout": cw.power.Crossover(4, autocorrelation=0.7, decay=True)},
+            trials.periods,
+            {"pattern": [[1, 0, 1, 0], [0, 1, 0, 1]], "each": 4, "m": 8, "icc": 0.1, "lasting": 0.7, "decay": True, "effect": 0.35},
+        )
+    )  # fmt: skip
     found.append(
         Case(
             "crossover of 5 and 5 clusters, autocorrelation .8", "continuous",
@@ -311,6 +350,42 @@ def _times() -> list[Case]:
 
 
 @dataclass(frozen=True)
+class Together(Case):
+    """Several outcomes: `asked` holds their effects, correlation, procedure and how many must be found."""
+
+    def power(self) -> float:
+        asked = self.asked
+        plans = {
+            str(i): cw.power.continuous(
+                cluster_size=10, icc=0.1, clusters=60, effect=effect, distribution="z"
+            )
+            for i, effect in enumerate(asked["effects"])
+        }
+        found = cw.power.several(
+            plans, correlation=asked["correlation"], procedure=asked["procedure"]
+        )
+        return found.at_least[asked["least"] - 1]
+
+
+def _several() -> list[Case]:
+    one = [[1, 0.5, 0.5], [0.5, 1, 0.5], [0.5, 0.5, 1]]
+    many = [[1, 0.2, 0.5], [0.2, 1, -0.3], [0.5, -0.3, 1]]
+    effects = [0.25, 0.3, 0.35]
+    words = {1: "any", 2: "two", 3: "all"}
+    return [
+        Together(
+            f"three outcomes, 30 v 30 clusters of 10, {said}, {procedure}: {words[least]}", "several",
+            {"effects": effects, "correlation": 0.5 if corr is one else corr, "procedure": procedure, "least": least},
+            trials.several_z,
+            {"arm": 30, "m": 10, "icc": 0.1, "effects": effects, "corr": corr, "holm": procedure == "holm", "least": least},
+        )
+        for corr, said in ((one, "correlated .5"), (many, "correlated .2, .5 and −.3"))
+        for procedure in ("none", "holm")
+        for least in (1, 2, 3)
+    ]  # fmt: skip
+
+
+@dataclass(frozen=True)
 class Found:
     """A case with its closed form, the simulated power and the Monte Carlo standard error."""
 
@@ -342,6 +417,7 @@ TITLES = {
     "binary": "Proportions",
     "count": "Counts",
     "survival": "Times to an event",
+    "several": "Several outcomes",
 }
 
 
@@ -362,6 +438,8 @@ def page(found: list[Found], reps: int) -> str:
         f"(largest {max(abs(one.gap) / one.error for one in exact):.1f}).",
         f"* {len(rough)} designs in which it approximates: {near} within 4 Monte Carlo standard errors, the largest distance "
         f"{100 * abs(far.gap):.1f} points ({far.case.name}).",
+        "* Offered and not on this page: counts with an ICC in place of the variation of rates; subgroups, losses, layouts and other",
+        "  hypotheses of rates, counts and times, which put the variance of their own outcome into the same formulas.",
         "",
         "Power in per cent; `distance` is closed less simulated, in points; `MC` the Monte Carlo standard error, in points.",
     ]

@@ -58,7 +58,10 @@ fn layout(value: &Value) -> Layout {
     let option = |name: &str| number(&value["options"][name]);
     match value["name"].as_str() {
         Some("ThreeLevels") => Layout::ThreeLevels { subclusters: option("subclusters"), icc: option("icc") },
-        Some("Blocks") => Layout::Blocks { number: option("number") as u64 },
+        Some("Blocks") => Layout::Blocks {
+            number: option("number") as u64,
+            effect_sd: value["options"].get("effect_sd").map(number),
+        },
         Some("Nested") => Layout::Nested,
         Some("SteppedWedge") => Layout::Periods(
             Periods::stepped_wedge(option("steps") as usize)
@@ -152,7 +155,7 @@ fn what_no_trial_can_have_is_refused_in_plain_words() {
         assert!(error.to_string().contains(says), "{says}: {error}");
     };
     refused("no degree of freedom", whole().covariates(18));
-    refused("no degree of freedom", whole().layout(Layout::Blocks { number: 19 }));
+    refused("no degree of freedom", whole().layout(Layout::Blocks { number: 19, effect_sd: None }));
     refused("even number", whole().clusters(21).layout(Layout::Pairs { correlation: 0.2 }));
     refused("below 1", whole().layout(Layout::Pairs { correlation: 1.0 }));
     refused("half are treated", whole().allocation(0.6).layout(Layout::Pairs { correlation: 0.2 }));
@@ -211,7 +214,7 @@ proptest! {
         let layout = match which {
             0 => Layout::Parallel,
             1 => Layout::Pairs { correlation: 0.3 },
-            2 => Layout::Blocks { number: 3 },
+            2 => Layout::Blocks { number: 3, effect_sd: None },
             3 => Layout::ThreeLevels { subclusters: 2.0, icc: 0.05 },
             4 => Layout::Nested,
             _ => Layout::Periods(Periods::stepped_wedge(4).unwrap().autocorrelation(0.8).decay(true)),

@@ -14,6 +14,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import bootstrap
 import iterated
 import ols
 import randomisation
@@ -112,6 +113,22 @@ def randomisation_lines() -> list[str]:
     return lines
 
 
+def bootstrap_lines() -> list[str]:
+    """The wild cluster bootstrap."""
+    lines = [
+        f"## Wild cluster bootstrap: {bootstrap.DRAWS:,} draws, 10 covariates, p-value alone but where said",
+        "",
+    ]
+    for size in bootstrap.SIZES:
+        seconds = ols.run(size, bootstrap.__file__)
+        rows = [
+            f"| {name} | {1000 * t:,.1f} ms | {t / seconds['crewe']:,.1f} |"
+            for name, t in seconds.items()
+        ]
+        lines += [f"{size}:", "", "| | time | ratio to crewe |", "|---|---:|---:|", *rows, ""]
+    return lines
+
+
 def main() -> None:
     peers = sys.argv[1] if len(sys.argv) > 1 else str(ROOT / ".venv-bench" / "bin" / "python")
     large, memory, cr2 = ols.run("large"), ols.run("memory"), ols.run("cr2")
@@ -160,6 +177,7 @@ def main() -> None:
     lines += ["", "estimatr is timed once, without loading the package.", ""]
     lines += iterated_lines(peers)
     lines += randomisation_lines()
+    lines += bootstrap_lines()
     lines += [
         "## Commands",
         "",

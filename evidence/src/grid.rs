@@ -38,6 +38,29 @@ pub struct Run {
     pub sims: u64,
     /// Whether progress goes to standard error.
     pub progress: bool,
+    /// Which part of the cells is run, where others run the rest.
+    pub part: Option<Part>,
+}
+
+/// One of several parts that the cells of a grid are dealt to, each run by a process of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Part {
+    /// Which one, from 1.
+    pub number: u64,
+    /// Of how many.
+    pub of: u64,
+}
+
+impl Part {
+    /// Whether a cell is its own. Cells are dealt by their words, so that no process need count those of others.
+    fn has(self, topic: &str, cell: &Cell) -> bool {
+        // FNV-1a: the same on every machine.
+        let text = format!("{topic}/{}", cell.words().join("/"));
+        let hash = text.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+            (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
+        });
+        (hash >> 32) % self.of == self.number - 1
+    }
 }
 
 /// One combination of the grid's factors.
@@ -264,6 +287,11 @@ pub struct CellResult {
 }
 
 impl CellResult {
+    /// The place of a cell that another part runs.
+    fn nothing(cell: &Cell) -> Self {
+        Self { cell: cell.clone(), sims: 0, procedures: Vec::new(), quantities: BTreeMap::new() }
+    }
+
     /// The counts of a procedure, where the cell has it.
     pub fn procedure(&self, name: &str) -> Option<&Tally> {
         self.procedures.iter().find(|p| p.name == name).map(|p| &p.all)
@@ -290,6 +318,32 @@ pub struct Results {
 }
 
 impl Results {
+    /// What all parts of a run found: every cell from the one that ran it.
+    ///
+    /// # Errors
+    /// Where no part ran a cell, in words.
+    pub fn joined(parts: Vec<Self>) -> std::result::Result<Self, String> {
+        let mut parts = parts.into_iter();
+        let mut whole = parts.next().ok_or("there are no parts")?;
+        for part in parts {
+            let (mine, others) = (whole.cells.iter().map(|c| &c.cell), part.cells.iter().map(|c| &c.cell));
+            if (whole.seed, whole.sims) != (part.seed, part.sims) || !mine.eq(others) {
+                return Err(format!("the parts of '{}' are of different runs", whole.topic));
+            }
+            for (mine, other) in whole.cells.iter_mut().zip(part.cells) {
+                if mine.sims == 0 {
+                    *mine = other;
+                }
+            }
+        }
+        match whole.cells.iter().find(|cell| cell.sims == 0) {
+            Some(cell) => {
+                Err(format!("'{}' lacks the part with {}", whole.topic, cell.cell.words().join(", ")))
+            }
+            None => Ok(whole),
+        }
+    }
+
     /// The cells whose factors have these levels, in the order of the grid.
     pub fn select<'a>(&'a self, levels: &[(&str, &str)]) -> Vec<&'a CellResult> {
         self.cells
@@ -319,6 +373,9 @@ impl Run {
         share: u64,
         replicate: impl Fn(&mut Stream, u64) -> Vec<Verdict> + Sync,
     ) -> CellResult {
+        if self.elsewhere(topic, cell) {
+            return CellResult::nothing(cell);
+        }
         let sims = self.replicates(share);
         let stream = self.stream(topic, "replicate", cell);
         let chunks: Vec<Vec<Tally>> = (0..sims.div_ceil(CHUNK))
@@ -362,6 +419,9 @@ impl Run {
         times: u64,
         of: impl Fn(u64) -> Result<Found>,
     ) -> Result<CellResult> {
+        if self.elsewhere(topic, cell) {
+            return Ok(CellResult::nothing(cell));
+        }
         let sims = self.sims * times;
         let all = of(sims)?;
         let first = if self.sims == FIRST { all.clone() } else { of(FIRST * times)? };
@@ -372,6 +432,11 @@ impl Run {
             (name, Quantity { value: round(value), se: round(se), first: round(first) })
         });
         Ok(CellResult { cell: cell.clone(), sims, procedures: Vec::new(), quantities: quantities.collect() })
+    }
+
+    /// Whether another part runs this cell.
+    fn elsewhere(&self, topic: &str, cell: &Cell) -> bool {
+        self.part.is_some_and(|part| !part.has(topic, cell))
     }
 
     /// The replicates that a procedure with this divisor gets, never fewer than the smallest run has.

@@ -12,5 +12,5 @@ pub mod grid;
 pub mod page;
 pub mod topics;
 
-pub use grid::{Cell, CellResult, Results, Run, Topic, Verdict};
+pub use grid::{Cell, CellResult, Part, Results, Run, Topic, Verdict};
 pub use topics::TOPICS;

@@ -1,4 +1,7 @@
 //! Runs the simulations and writes their pages: `evidence [--sims N] [--seed N] [--topic NAME]... [--out DIR]`.
+//!
+//! `--part 3/40` runs the third of forty parts of the cells, for instance as a task of a queue's array, and keeps what it
+//! found in `--out`; `--join 40` puts the forty together, with the same bytes as one run would have written.
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -6,7 +9,7 @@ use std::time::Instant;
 
 use crewe::rng::Seed;
 use crewe_evidence::page::Page;
-use crewe_evidence::{Results, Run, TOPICS, Topic};
+use crewe_evidence::{Part, Results, Run, TOPICS, Topic};
 
 type Failure = Box<dyn std::error::Error>;
 
@@ -15,24 +18,67 @@ struct Options {
     seed: u64,
     topics: Vec<Topic>,
     out: PathBuf,
+    part: Option<Part>,
+    join: Option<u64>,
 }
 
 fn main() -> Result<(), Failure> {
     let options = options(std::env::args().skip(1))?;
     std::fs::create_dir_all(&options.out)?;
-    let run = Run { seed: Seed::Integer(options.seed), sims: options.sims, progress: true };
+    if let Some(of) = options.join {
+        for topic in &options.topics {
+            join(topic, &options.out, of)?;
+        }
+        return write_pages(&options.out);
+    }
+    let part = options.part;
+    let run = Run { seed: Seed::Integer(options.seed), sims: options.sims, progress: true, part };
     for topic in &options.topics {
         let start = Instant::now();
         let cells = (topic.run)(&run)?;
         let results = Results { topic: topic.name.to_owned(), seed: options.seed, sims: options.sims, cells };
-        std::fs::write(options.out.join(format!("{}.json", topic.name)), json(&results)?)?;
+        let name = part.map_or_else(|| format!("{}.json", topic.name), |part| part_of(topic, part));
+        std::fs::write(options.out.join(name), json(&results)?)?;
         eprintln!("{}: {:.0} s", topic.name, start.elapsed().as_secs_f64());
     }
-    write_pages(&options.out)
+    if part.is_none() { write_pages(&options.out) } else { Ok(()) }
+}
+
+/// The file of one part of a topic.
+fn part_of(topic: &Topic, part: Part) -> String {
+    format!("{}.part-{}-of-{}.json", topic.name, part.number, part.of)
+}
+
+/// Puts the parts of a topic together, and takes their files away.
+fn join(topic: &Topic, out: &Path, of: u64) -> Result<(), Failure> {
+    let files: Vec<PathBuf> = (1..=of).map(|number| out.join(part_of(topic, Part { number, of }))).collect();
+    let read = |file: &PathBuf| -> Result<Results, Failure> {
+        let text = std::fs::read_to_string(file).map_err(|error| format!("{}: {error}", file.display()))?;
+        Ok(serde_json::from_str(&text)?)
+    };
+    let whole = Results::joined(files.iter().map(read).collect::<Result<_, _>>()?)?;
+    std::fs::write(out.join(format!("{}.json", topic.name)), json(&whole)?)?;
+    files.iter().try_for_each(std::fs::remove_file)?;
+    Ok(())
+}
+
+/// A part as it is asked for: `3/40`.
+fn part(text: &str) -> Result<Part, Failure> {
+    let wrong = || format!("--part takes for instance 3/40, not {text}");
+    let (number, of) = text.split_once('/').ok_or_else(wrong)?;
+    let part = Part { number: number.parse()?, of: of.parse()? };
+    if (1..=part.of).contains(&part.number) { Ok(part) } else { Err(wrong().into()) }
 }
 
 fn options(mut arguments: impl Iterator<Item = String>) -> Result<Options, Failure> {
-    let mut options = Options { sims: 10_000, seed: 2017, topics: Vec::new(), out: "docs/evidence".into() };
+    let mut options = Options {
+        sims: 10_000,
+        seed: 2017,
+        topics: Vec::new(),
+        out: "docs/evidence".into(),
+        part: None,
+        join: None,
+    };
     while let Some(flag) = arguments.next() {
         if flag == "--pages" {
             // Only the pages, from results that are there already.
@@ -44,14 +90,17 @@ fn options(mut arguments: impl Iterator<Item = String>) -> Result<Options, Failu
             "--sims" => options.sims = value.parse()?,
             "--seed" => options.seed = value.parse()?,
             "--out" => options.out = value.into(),
+            "--part" => options.part = Some(part(&value)?),
+            "--join" => options.join = Some(value.parse()?),
             "--topic" => {
                 let found = TOPICS.iter().find(|topic| topic.name == value);
                 options.topics.push(*found.ok_or_else(|| format!("there is no topic '{value}'"))?);
             }
             _ => {
-                return Err(
-                    format!("{flag} is not an option: --sims, --seed, --topic, --out, --pages").into()
-                );
+                return Err(format!(
+                    "{flag} is not an option: --sims, --seed, --topic, --out, --part, --join, --pages"
+                )
+                .into());
             }
         }
     }

@@ -8,7 +8,7 @@ use crewe::rng::Seed;
 use crewe::survival::{Cox, RmstOptions, Surv, rmst};
 use crewe_evidence::grid::{FIRST, Rate, Tally};
 use crewe_evidence::page::{Measure, span};
-use crewe_evidence::{Results, Run, TOPICS, Topic};
+use crewe_evidence::{Part, Results, Run, TOPICS, Topic};
 use ndarray::array;
 
 fn committed(topic: &Topic) -> Results {
@@ -19,7 +19,7 @@ fn committed(topic: &Topic) -> Results {
 }
 
 fn first_trials(topic: &Topic, seed: u64, threads: usize) -> Results {
-    let run = Run { seed: Seed::Integer(seed), sims: FIRST, progress: false };
+    let run = Run { seed: Seed::Integer(seed), sims: FIRST, progress: false, part: None };
     let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
     let cells = pool.install(|| (topic.run)(&run)).unwrap();
     Results { topic: topic.name.to_owned(), seed, sims: FIRST, cells }
@@ -111,6 +111,26 @@ fn any_number_of_threads_gives_the_same_bits() {
         let [one, four] = [1, 4].map(|threads| first_trials(topic(name), 7, threads));
         assert_eq!(serde_json::to_string(&one).unwrap(), serde_json::to_string(&four).unwrap(), "{name}");
     }
+}
+
+/// Cells that are dealt to processes come together as one run would have found them.
+#[test]
+fn any_number_of_parts_gives_the_same_bits() {
+    let asked = topic("individuals");
+    let part = |number| {
+        let part = Some(Part { number, of: 3 });
+        let run = Run { seed: Seed::Integer(7), sims: FIRST, progress: false, part };
+        let cells = (asked.run)(&run).unwrap();
+        Results { topic: asked.name.to_owned(), seed: 7, sims: FIRST, cells }
+    };
+    let parts: Vec<Results> = (1..=3).map(part).collect();
+    let run = |part: &Results| part.cells.iter().filter(|cell| cell.sims > 0).count();
+    assert!(parts.iter().all(|part| run(part) > 0), "a part has nothing to do");
+    assert_eq!(parts.iter().map(run).sum::<usize>(), parts[0].cells.len());
+    let missing = Results::joined(parts[1..].to_vec()).unwrap_err();
+    assert!(missing.contains("lacks the part with"), "{missing}");
+    let [whole, joined] = [first_trials(asked, 7, 2), Results::joined(parts).unwrap()];
+    assert_eq!(serde_json::to_string(&whole).unwrap(), serde_json::to_string(&joined).unwrap());
 }
 
 /// The warning that a Cox model with few families carries quotes the sizes of the committed run.

@@ -48,6 +48,9 @@ if TYPE_CHECKING:
     from crewe.instruments import cases, risk, sdq, survey
     from crewe.ledger import Ledger, Receipt, Verification
     from crewe.models import families
+    from crewe.models.cluster_level import ClusterLevel, cluster_level
+    from crewe.models.clustered import GEE, Mixed, gee, mixed
+    from crewe.models.diagnostics import ClusterDiagnostics
     from crewe.models.families import *  # noqa: F403
     from crewe.models.outcomes import OutcomeTable, outcome_table
     from crewe.models.regression import OLS, ols
@@ -55,7 +58,14 @@ if TYPE_CHECKING:
     from crewe.plots.coefplot import coefplot
     from crewe.report import Report
     from crewe.report.versions import show_versions, versions
-    from crewe.resampling import RandomisationTest, randomisation_test
+    from crewe.resampling import (
+        PairsBootstrap,
+        RandomisationTest,
+        WildBootstrap,
+        pairs_bootstrap,
+        randomisation_test,
+        wild_bootstrap,
+    )
     from crewe.survival import (
         CoxPH,
         KaplanMeier,
@@ -86,13 +96,17 @@ _HOMES = {
     "crewe.design.predictability": "Predictability PredictabilityComparison predictability",
     "crewe.instruments": "cases risk sdq survey",
     "crewe.ledger": "Ledger Receipt Verification",
+    "crewe.models.cluster_level": "ClusterLevel cluster_level",
+    "crewe.models.clustered": "GEE Mixed gee mixed",
+    "crewe.models.diagnostics": "ClusterDiagnostics",
     "crewe.models.outcomes": "OutcomeTable outcome_table",
     "crewe.models.regression": "OLS ols",
     "crewe.models.weights": "Analytic",
     "crewe.plots.coefplot": "coefplot",
     "crewe.report": "Report",
     "crewe.report.versions": "show_versions versions",
-    "crewe.resampling": "RandomisationTest randomisation_test",
+    "crewe.resampling": "PairsBootstrap RandomisationTest WildBootstrap pairs_bootstrap randomisation_test "
+    "wild_bootstrap",
     "crewe.survival": "CoxPH KaplanMeier LogRank RestrictedMean Surv coxph kaplan_meier logrank rmst",
     "crewe.tables.table": "ModelTable table",
 }
@@ -169,11 +183,14 @@ def __dir__() -> list[str]:
 
 
 __all__: list[str] = [
+    "GEE",
     "OLS",
     "Acceptance",
     "Analytic",
     "Assignment",
     "Balance",
+    "ClusterDiagnostics",
+    "ClusterLevel",
     "Commitment",
     "Consort",
     "ConvergenceError",
@@ -193,9 +210,11 @@ __all__: list[str] = [
     "LogRank",
     "MannWhitney",
     "MannWhitneyFamily",
+    "Mixed",
     "ModelTable",
     "NationalComparison",
     "OutcomeTable",
+    "PairsBootstrap",
     "PermutationTest",
     "PlanningValues",
     "Predictability",
@@ -209,9 +228,11 @@ __all__: list[str] = [
     "SeparationError",
     "Surv",
     "Verification",
+    "WildBootstrap",
     "__version__",
     "adjust",
     "cases",
+    "cluster_level",
     "coefplot",
     "compare_rates",
     "compare_to_national",
@@ -223,15 +244,18 @@ __all__: list[str] = [
     "describe",
     "disclosure",
     "exceptions",
+    "gee",
     "icc",
     "icc_convert",
     "icc_planning",
     "kaplan_meier",
     "logrank",
     "mann_whitney",
+    "mixed",
     "new_key",
     "ols",
     "outcome_table",
+    "pairs_bootstrap",
     "permutation_test",
     "plots",
     "power",
@@ -246,6 +270,7 @@ __all__: list[str] = [
     "survey",
     "table",
     "versions",
+    "wild_bootstrap",
 ]
 
 _NAMES = __all__

@@ -6,7 +6,7 @@ use crewe::inference::{self as core, Compare, Sandwich, Setting};
 use numpy::{IntoPyArray, PyArray2, PyReadonlyArray1, PyReadonlyArray2};
 use pyo3::prelude::*;
 
-use crate::handle::{Level, Word, columns, floats, slice};
+use crate::handle::{Floats, Level, Word, columns, floats, slice};
 
 /// Membership of clusters, from one code a row.
 #[pyclass(module = "crewe._core", frozen)]
@@ -26,6 +26,22 @@ impl Clusters {
     #[getter]
     fn count(&self) -> usize {
         self.inner.count()
+    }
+
+    /// The rows of each, length G.
+    fn sizes(&self, py: Python<'_>) -> Floats {
+        floats(py, (0..self.inner.count()).map(|g| self.inner.rows(g).len() as f64).collect())
+    }
+
+    /// The first row of each, length G.
+    fn first(&self) -> Vec<u32> {
+        (0..self.inner.count()).map(|g| self.inner.rows(g)[0]).collect()
+    }
+
+    /// Their sizes: least, lower quartile, median, upper quartile, largest, mean, and coefficient of variation.
+    fn spread(&self) -> [f64; 7] {
+        let found = core::diagnostics::sizes(&self.inner);
+        [found.least, found.lower, found.median, found.upper, found.largest, found.mean, found.cv]
     }
 }
 
@@ -66,6 +82,16 @@ impl Margins {
     }
 }
 
+/// Leverage and influence of clusters: of each of m coefficients a column of G.
+#[pyclass(module = "crewe._core", frozen, get_all)]
+struct Diagnostics {
+    leverage: Floats,
+    partial: Vec<Floats>,
+    effective: Vec<f64>,
+    effective_alike: Vec<f64>,
+    without: Vec<Floats>,
+}
+
 /// A joint test of contrasts.
 #[pyclass(module = "crewe._core", frozen, get_all)]
 struct Wald {
@@ -94,7 +120,7 @@ pub struct Covariance {
 
 impl Covariance {
     /// Runs `ask` on the core's covariance, without the interpreter.
-    fn ask<T: Send>(
+    pub fn ask<T: Send>(
         &self,
         py: Python<'_>,
         ask: impl Fn(&core::Covariance<'_>) -> crewe::Result<T> + Send + Sync,
@@ -186,6 +212,19 @@ impl Covariance {
         Margins::of(py, found.levels, found.comparisons)
     }
 
+    /// How much the coefficients `of` rest on single clusters.
+    fn diagnostics(&self, py: Python<'_>, of: Vec<usize>) -> PyResult<Diagnostics> {
+        let found = self.ask(py, |cov| core::diagnostics::diagnostics(cov.fit(), &of))?;
+        let lists = |lists: Vec<Vec<f64>>| lists.into_iter().map(|list| floats(py, list)).collect();
+        Ok(Diagnostics {
+            leverage: floats(py, found.leverage),
+            partial: lists(found.partial),
+            effective: found.effective,
+            effective_alike: found.effective_alike,
+            without: lists(found.without),
+        })
+    }
+
     /// Predictions for rows of the design, with their intervals.
     fn predict(
         &self,
@@ -205,5 +244,6 @@ pub fn register(m: &Bound<'_, PyModule>) -> PyResult<()> {
     m.add_class::<Contrasts>()?;
     m.add_class::<Margins>()?;
     m.add_class::<Wald>()?;
+    m.add_class::<Diagnostics>()?;
     m.add_class::<Covariance>()
 }

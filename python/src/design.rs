@@ -2,7 +2,7 @@
 
 use crewe::design as core;
 use crewe::rng::Seed;
-use numpy::{IntoPyArray, PyArray2};
+use numpy::{IntoPyArray, PyArray2, PyReadonlyArray2};
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
@@ -53,6 +53,14 @@ struct Acceptance {
     together: Vec<(String, String)>,
     apart: Vec<(String, String)>,
     probability: Py<PyArray2<f64>>,
+}
+
+/// Who is expected to arrive: these units, or so many in so many strata with levels of factors.
+fn expected<'a>(units: Option<&'a Units>, imagined: &'a (usize, u32, Vec<u32>)) -> core::Expected<'a> {
+    match units {
+        Some(units) => core::Expected::Units(&units.inner),
+        None => core::Expected::Imagined { n: imagined.0, strata: imagined.1, levels: &imagined.2 },
+    }
 }
 
 /// A trial's design, checked.
@@ -137,26 +145,34 @@ impl Design {
         Ok(drawn.into_pyarray(py))
     }
 
-    /// Simulated trials of these units, or of `n` imagined ones.
-    #[expect(clippy::too_many_arguments, reason = "the interpreter and the design are two of them")]
+    /// The simulated trials of these numbers, trials x 6, of these units, or of imagined ones: their number, that of the
+    /// strata, and the levels of every factor.
+    fn predictability_trials(
+        &self,
+        py: Python<'_>,
+        units: Option<&Units>,
+        imagined: (usize, u32, Vec<u32>),
+        trials: (u64, u64),
+        seed: Option<SeedLike>,
+    ) -> PyResult<Py<PyArray2<f64>>> {
+        let seed = seed.map(Seed::from);
+        let expected = expected(units, &imagined);
+        let found = crate::pool::compute(py, |signals| {
+            self.inner.predictability_trials(expected, trials.0..trials.1, seed.as_ref(), signals)
+        })?;
+        Ok(found.into_pyarray(py).unbind())
+    }
+
+    /// What simulated trials say together, all of them in their order.
     fn predictability(
         &self,
         py: Python<'_>,
         units: Option<&Units>,
-        n: usize,
-        strata: u32,
-        levels: Vec<u32>,
-        sims: u64,
-        seed: Option<SeedLike>,
+        imagined: (usize, u32, Vec<u32>),
+        trials: PyReadonlyArray2<'_, f64>,
     ) -> PyResult<Predictability> {
-        let seed = seed.map(Seed::from);
-        let expected = match units {
-            Some(units) => core::Expected::Units(&units.inner),
-            None => core::Expected::Imagined { n, strata, levels: &levels },
-        };
-        let found = crate::pool::compute(py, |signals| {
-            self.inner.predictability(expected, sims, seed.as_ref(), signals)
-        })?;
+        let found =
+            self.inner.predictability_of(expected(units, &imagined), trials.as_array()).or_raise(py)?;
         Ok(Predictability {
             n: found.n,
             sims: found.sims,

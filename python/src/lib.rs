@@ -4,6 +4,8 @@
 use pyo3::prelude::*;
 
 mod assignment;
+mod bootstrap;
+mod clustered;
 mod cost;
 mod covariance;
 mod cox;
@@ -40,6 +42,8 @@ fn _core(m: &Bound<'_, PyModule>) -> PyResult<()> {
     nonparametric::register(m)?;
     random::register(m)?;
     regression::register(m)?;
+    clustered::register(m)?;
+    bootstrap::register(m)?;
     resampling::register(m)?;
     simulate::register(m)?;
     design::register(m)?;

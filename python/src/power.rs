@@ -3,6 +3,7 @@
 use crewe::power::assurance::Calculation;
 use crewe::power::binary::{self, Binary};
 use crewe::power::continuous::{self, Continuous};
+use crewe::power::correlated::several_by;
 use crewe::power::count::{self, Count};
 use crewe::power::several::{Procedure, several};
 use crewe::power::survival::{self, Survival};
@@ -10,6 +11,7 @@ use crewe::power::{
     Adjustment, Answer, Baseline, ClusterSize, Direction, Distribution, Hypothesis, Layout, Level, Periods,
     Plan, Scale, Subgroup, Weighting,
 };
+use numpy::PyReadonlyArray2;
 use pyo3::prelude::*;
 
 use crate::error::OrRaise;
@@ -72,8 +74,9 @@ impl PowerLayout {
     }
 
     #[staticmethod]
-    fn blocks(number: u64) -> Self {
-        Self { layout: Layout::Blocks { number } }
+    #[pyo3(signature = (number, effect_sd))]
+    fn blocks(number: u64, effect_sd: Option<f64>) -> Self {
+        Self { layout: Layout::Blocks { number, effect_sd } }
     }
 
     #[staticmethod]
@@ -399,6 +402,19 @@ fn power_levels(procedure: Word<Procedure>, alpha: f64, outcomes: usize) -> Vec<
     procedure.0.levels(alpha, outcomes)
 }
 
+/// Power of outcomes whose correlations differ: of each, of at least 1, 2, ... of them, and the largest standard error.
+#[pyfunction]
+fn power_several_by(
+    py: Python<'_>,
+    powers: Vec<Vec<f64>>,
+    correlations: PyReadonlyArray2<'_, f64>,
+    procedure: Word<Procedure>,
+) -> PyResult<(Vec<f64>, Vec<f64>, f64)> {
+    let correlations = correlations.as_array();
+    let found = crate::pool::compute(py, |_| several_by(&powers, correlations, procedure.0))?;
+    Ok((found.together.each, found.together.at_least, found.error))
+}
+
 /// Power of outcomes together: of each, and of at least 1, 2, ... of them.
 #[pyfunction]
 fn power_several(
@@ -425,5 +441,6 @@ pub fn register(m: &Bound<'_, PyModule>) -> PyResult<()> {
     m.add_function(wrap_pyfunction!(power_count, m)?)?;
     m.add_function(wrap_pyfunction!(power_survival, m)?)?;
     m.add_function(wrap_pyfunction!(power_levels, m)?)?;
+    m.add_function(wrap_pyfunction!(power_several_by, m)?)?;
     m.add_function(wrap_pyfunction!(power_several, m)?)
 }

@@ -1,13 +1,16 @@
 //! Power while the trial runs, and before it under doubt: recruitment, blinded outcomes, assurance.
 
 use crewe::power::assurance::{Assurance, Prior, Uncertain, assurance};
-use crewe::power::blinded::Blinded;
+use crewe::power::blinded::{Blinded, BlindedCounts, BlindedTimes, CountsSeen};
 use crewe::power::recruitment::{Arrivals, Forecast};
+use crewe::survival::TimesSeen;
+use numpy::PyReadonlyArray1;
 use pyo3::prelude::*;
 
 use crate::error::OrRaise;
-use crate::handle::{Floats, Level, SeedLike, Word, floats};
+use crate::handle::{Floats, Level, SeedLike, Word, floats, slice};
 use crate::power::PowerCalculation;
+use crate::survival::Surv;
 
 /// Clusters that came so far.
 #[pyclass(module = "crewe._core", frozen)]
@@ -54,6 +57,110 @@ impl PowerBlinded {
     fn less(&self, py: Python<'_>, effect: f64, treated: f64) -> PyResult<(f64, f64, f64)> {
         let found = self.inner.less(effect, treated).or_raise(py)?;
         Ok((found.mean, found.variance, found.icc))
+    }
+}
+
+/// What counts over times say of both arms together.
+#[pyclass(module = "crewe._core", frozen, get_all)]
+struct PowerCountsSeen {
+    rate: f64,
+    dispersion: f64,
+    exposure: f64,
+    residuals: Floats,
+}
+
+/// What these counts over these times say.
+#[pyfunction]
+fn power_counts_seen(
+    py: Python<'_>,
+    counts: PyReadonlyArray1<'_, f64>,
+    times: PyReadonlyArray1<'_, f64>,
+) -> PyResult<PowerCountsSeen> {
+    let found = CountsSeen::of(slice(&counts)?, slice(&times)?).or_raise(py)?;
+    Ok(PowerCountsSeen {
+        rate: found.rate,
+        dispersion: found.dispersion,
+        exposure: found.exposure,
+        residuals: floats(py, found.residuals),
+    })
+}
+
+/// Counts of both arms together: rate, dispersion, time, ICC, and whether whole clusters are treated.
+#[pyclass(module = "crewe._core", frozen)]
+struct PowerBlindedCounts {
+    inner: BlindedCounts,
+}
+
+/// What a calculation of counts needs.
+#[pyclass(module = "crewe._core", frozen, get_all)]
+struct PowerCountFigures {
+    rate: f64,
+    dispersion: f64,
+    icc: f64,
+    rate_cv: f64,
+    dispersion_within: f64,
+    inflation: f64,
+}
+
+#[pymethods]
+impl PowerBlindedCounts {
+    #[new]
+    fn new(rate: f64, dispersion: f64, exposure: f64, icc: f64, clustered: bool) -> Self {
+        Self { inner: BlindedCounts { rate, dispersion, exposure, icc, clustered } }
+    }
+
+    /// The difference that a ratio of the arms' rates stands for.
+    fn difference(&self, ratio: f64, treated: f64) -> f64 {
+        self.inner.difference(ratio, treated)
+    }
+
+    /// The figures within arms, under a difference of their rates.
+    fn less(&self, py: Python<'_>, difference: f64, treated: f64) -> PyResult<PowerCountFigures> {
+        let found = self.inner.less(difference, treated).or_raise(py)?;
+        Ok(PowerCountFigures {
+            rate: found.rate,
+            dispersion: found.dispersion,
+            icc: found.icc,
+            rate_cv: found.rate_cv,
+            dispersion_within: found.dispersion_within,
+            inflation: found.inflation,
+        })
+    }
+}
+
+/// What times to an event say of both arms together.
+#[pyclass(module = "crewe._core", frozen, get_all)]
+struct PowerTimesSeen {
+    share: f64,
+    events: usize,
+    scores: Floats,
+}
+
+/// What times say until a horizon.
+#[pyfunction]
+fn power_times_seen(py: Python<'_>, surv: &Surv, horizon: f64) -> PyResult<PowerTimesSeen> {
+    let found = surv.ask(py, |surv| TimesSeen::of(&surv, horizon))?;
+    Ok(PowerTimesSeen { share: found.share, events: found.events, scores: floats(py, found.scores) })
+}
+
+/// Times of both arms together: shares with the event by the end and so far, variance and ICC of the scores, and whether
+/// whole clusters are treated.
+#[pyclass(module = "crewe._core", frozen)]
+struct PowerBlindedTimes {
+    inner: BlindedTimes,
+}
+
+#[pymethods]
+impl PowerBlindedTimes {
+    #[new]
+    fn new(share: f64, seen: f64, variance: f64, icc: f64, clustered: bool) -> Self {
+        Self { inner: BlindedTimes { share, seen, variance, icc, clustered } }
+    }
+
+    /// The control arm's share, the ICC within arms, and the share of the variance that the effect makes up.
+    fn less(&self, py: Python<'_>, ratio: f64, treated: f64) -> PyResult<(f64, f64, f64)> {
+        let found = self.inner.less(ratio, treated).or_raise(py)?;
+        Ok((found.share, found.icc, found.inflation))
     }
 }
 
@@ -153,6 +260,13 @@ fn power_assurance(
 pub fn register(m: &Bound<'_, PyModule>) -> PyResult<()> {
     m.add_class::<PowerArrivals>()?;
     m.add_class::<PowerBlinded>()?;
+    m.add_class::<PowerCountsSeen>()?;
+    m.add_class::<PowerBlindedCounts>()?;
+    m.add_class::<PowerCountFigures>()?;
+    m.add_class::<PowerTimesSeen>()?;
+    m.add_class::<PowerBlindedTimes>()?;
+    m.add_function(wrap_pyfunction!(power_counts_seen, m)?)?;
+    m.add_function(wrap_pyfunction!(power_times_seen, m)?)?;
     m.add_class::<PowerPrior>()?;
     m.add_class::<PowerAssurance>()?;
     m.add_function(wrap_pyfunction!(power_assurance, m)?)

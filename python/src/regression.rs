@@ -31,12 +31,12 @@ impl DesignMatrix {
 }
 
 impl DesignMatrix {
-    fn columns<'py>(&self, py: Python<'py>) -> PyReadonlyArray2<'py, f64> {
+    pub fn columns<'py>(&self, py: Python<'py>) -> PyReadonlyArray2<'py, f64> {
         self.x.bind(py).readonly()
     }
 
     /// The core's, over the columns.
-    fn over<'a>(&self, columns: ArrayView2<'a, f64>) -> crewe::Result<linalg::DesignMatrix<'a>> {
+    pub fn over<'a>(&self, columns: ArrayView2<'a, f64>) -> crewe::Result<linalg::DesignMatrix<'a>> {
         linalg::DesignMatrix::new(columns, self.intercept).named(&self.names)
     }
 }

@@ -1,18 +1,23 @@
 //! Randomisation tests.
 
+use std::cell::RefCell;
+
+use crewe::Fault;
 use crewe::nonparametric::Alternative;
 use crewe::regression::Family;
 use crewe::resampling as core;
 use crewe::rng::Seed;
 use crewe::survival::Ties;
-use numpy::ndarray::ArrayView2;
-use numpy::{IntoPyArray, PyArray2, PyArrayMethods, PyReadonlyArray1, PyReadonlyArray2};
+use numpy::ndarray::{Array2, ArrayView2};
+use numpy::{IntoPyArray, PyArray1, PyArray2, PyArrayMethods, PyReadonlyArray1, PyReadonlyArray2};
 use pyo3::prelude::*;
+use pyo3::types::PyTuple;
 
 use crate::assignment::Assignment;
 use crate::design::Design;
 use crate::error::OrRaise;
 use crate::handle::{Floats, Level, SeedLike, Word, floats, slice};
+use crate::pool::Signals;
 use crate::units::{Codes, Units};
 
 /// The outcomes of rows, each of a unit of a trial; with `compared`, only some units take part.
@@ -79,6 +84,20 @@ impl ArmModel {
     fn cox(covariates: Py<PyArray2<f64>>, event: Floats, strata: Option<Codes>, ties: Word<Ties>) -> Self {
         Self { kind: Kind::Cox { event, strata, ties: ties.0 }, covariates, weights: None }
     }
+
+    /// What makes it again, for those whom it is sent to.
+    fn __reduce__<'py>(&self, py: Python<'py>) -> PyResult<(Bound<'py, PyAny>, Bound<'py, PyTuple>)> {
+        let of = py.get_type::<Self>();
+        let (covariates, weights) = (&self.covariates, &self.weights);
+        let (name, parts) = match &self.kind {
+            Kind::Linear => ("linear", (covariates, weights).into_pyobject(py)?),
+            Kind::Binary(family) => ("binary", (family.name(), covariates, weights).into_pyobject(py)?),
+            Kind::Cox { event, strata, ties } => {
+                ("cox", (covariates, event, strata, ties.name()).into_pyobject(py)?)
+            }
+        };
+        Ok((of.getattr(name)?, parts))
+    }
 }
 
 /// What of a model is compared: combinations (comparisons x coefficients, or x arms where they are of margins) under
@@ -104,6 +123,16 @@ impl ArmContrasts {
         let contrasts = names.into_iter().zip(rows.rows());
         let contrasts = contrasts.map(|(name, row)| core::Contrast::new(name, row.to_vec())).collect();
         Self { products, contrasts, margins }
+    }
+
+    /// What makes it again, for those whom it is sent to.
+    fn __reduce__<'py>(&self, py: Python<'py>) -> PyResult<(Bound<'py, PyAny>, Bound<'py, PyTuple>)> {
+        let names: Vec<&str> = self.contrasts.iter().map(|contrast| contrast.name.as_str()).collect();
+        let width = self.contrasts.first().map_or(0, |contrast| contrast.weights.len());
+        let weights =
+            Array2::from_shape_fn((names.len(), width), |(row, column)| self.contrasts[row].weights[column]);
+        let parts = (&self.products, names, weights.into_pyarray(py), self.margins).into_pyobject(py)?;
+        Ok((py.get_type::<Self>().into_any(), parts))
     }
 }
 
@@ -332,6 +361,80 @@ fn randomisation_test(
             core::randomisation_test(design, assignment, outcomes, statistic, &options.inner, signals)
         })
     })?;
+    told(py, test)
+}
+
+/// The same test, with draws whose values `ask` gives of an effect, the seed and the number of draws.
+#[pyfunction]
+fn randomisation_test_by(
+    py: Python<'_>,
+    design: &Design,
+    assignment: &Assignment,
+    outcomes: &Outcomes,
+    statistic: &Statistic,
+    options: &RandomisationOptions,
+    ask: Py<PyAny>,
+) -> PyResult<RandomisationTest> {
+    let (design, assignment, outcomes) = (&design.inner, &assignment.inner, &outcomes.inner);
+    let options = &options.inner;
+    let test = statistic.with(py, |statistic| {
+        if crate::pool::compute(py, |signals| core::listed(design, assignment, options.draws, signals))? {
+            return crate::pool::compute(py, |signals| {
+                core::randomisation_test(design, assignment, outcomes, statistic, options, signals)
+            });
+        }
+        let raised = RefCell::new(None);
+        let asked = |effect: f64, seed: &Seed, draws: u64| {
+            let Seed::Integer(seed) = seed else {
+                return Err(Fault::new("a secret key is sent nowhere")
+                    .remedy("Give the draws a seed of their own: seed=, a whole number")
+                    .input());
+            };
+            let found = ask.call1(py, (effect, *seed, draws)).and_then(|found| {
+                let found = found.bind(py).cast::<PyArray1<f64>>()?.readonly();
+                Ok(slice(&found)?.to_vec())
+            });
+            // What was raised is what the call raises.
+            found.map_err(|error| {
+                *raised.borrow_mut() = Some(error);
+                crewe::Error::Interrupted
+            })
+        };
+        // This thread waits for the others and hears signals itself.
+        let signals = Signals::default();
+        let found =
+            core::randomisation_test_by(design, assignment, outcomes, statistic, options, &asked, &signals);
+        match raised.into_inner() {
+            Some(error) => Err(error),
+            None => signals.outcome(py, found),
+        }
+    })?;
+    told(py, test)
+}
+
+/// The values of a statistic over a part of the draws: an effect, and the first draw and the end.
+#[pyfunction]
+fn randomisation_values(
+    py: Python<'_>,
+    design: &Design,
+    assignment: &Assignment,
+    outcomes: &Outcomes,
+    statistic: &Statistic,
+    options: &RandomisationOptions,
+    part: (f64, u64, u64),
+) -> PyResult<Floats> {
+    let (design, assignment, outcomes) = (&design.inner, &assignment.inner, &outcomes.inner);
+    let (options, part) = (&options.inner, (part.0, part.1..part.2));
+    let values = statistic.with(py, |statistic| {
+        crate::pool::compute(py, |signals| {
+            core::randomisation_values(design, assignment, outcomes, statistic, options, part, signals)
+        })
+    })?;
+    Ok(floats(py, values))
+}
+
+/// A result as Python holds it.
+fn told(py: Python<'_>, test: core::RandomisationTest) -> PyResult<RandomisationTest> {
     let comparison = |found: core::Comparison| {
         let comparison = Comparison {
             arm: found.arm,
@@ -494,6 +597,8 @@ pub fn register(m: &Bound<'_, PyModule>) -> PyResult<()> {
     m.add_class::<SizeOptions>()?;
     m.add_class::<Size>()?;
     m.add_function(wrap_pyfunction!(randomisation_test, m)?)?;
+    m.add_function(wrap_pyfunction!(randomisation_test_by, m)?)?;
+    m.add_function(wrap_pyfunction!(randomisation_values, m)?)?;
     m.add_function(wrap_pyfunction!(randomisation_redrawn, m)?)?;
     m.add_function(wrap_pyfunction!(randomisation_tails, m)?)?;
     m.add_function(wrap_pyfunction!(check_draws, m)?)?;

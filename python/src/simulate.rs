@@ -3,7 +3,7 @@
 use crewe::inference::Vcov;
 use crewe::rng::Seed;
 use crewe::simulate as core;
-use numpy::{IntoPyArray, PyArray1, PyArrayMethods, PyReadonlyArray1, PyReadonlyArray2};
+use numpy::{IntoPyArray, PyArray1, PyArray2, PyArrayMethods, PyReadonlyArray1, PyReadonlyArray2};
 use pyo3::prelude::*;
 
 use crate::design::Design;
@@ -19,14 +19,18 @@ struct SimulatedMembers {
 
 #[pymethods]
 impl SimulatedMembers {
-    /// Rows of units, with what each has in place of the outcome's baseline, columns of the model, and clusters.
+    /// Rows of units, with what each has in place of the outcome's baseline, columns of the model, and clusters; the places
+    /// among the columns of covariates that are drawn; and a subgroup: its share or its members, whether it is one of whole
+    /// units, and how much of the effect the others and its members have.
     #[staticmethod]
-    #[pyo3(signature = (unit, baseline, covariates, clusters))]
+    #[pyo3(signature = (unit, baseline, covariates, clusters, drawn, subgroup))]
     fn rows(
         unit: PyReadonlyArray1<'_, u32>,
         baseline: Option<PyReadonlyArray1<'_, f64>>,
         covariates: Option<PyReadonlyArray2<'_, f64>>,
         clusters: Option<PyReadonlyArray1<'_, u32>>,
+        drawn: Vec<Option<usize>>,
+        subgroup: Option<(f64, bool, Option<PyReadonlyArray1<'_, bool>>, [f64; 2])>,
     ) -> PyResult<Self> {
         let mut rows = core::Rows::new(slice(&unit)?.to_vec());
         if let Some(baseline) = &baseline {
@@ -37,6 +41,15 @@ impl SimulatedMembers {
         }
         if let Some(clusters) = &clusters {
             rows = rows.clusters(slice(clusters)?.to_vec());
+        }
+        rows = rows.drawn(drawn);
+        if let Some((share, cluster, member, effects)) = &subgroup {
+            let member = match member {
+                Some(member) => Some(slice(member)?.to_vec()),
+                None => None,
+            };
+            rows =
+                rows.subgroup(core::Subgroup { share: *share, cluster: *cluster, member, effects: *effects });
         }
         Ok(Self { inner: rows.into() })
     }
@@ -81,31 +94,85 @@ impl Replicates {
     /// The replicates of several parts, one after the other.
     #[staticmethod]
     fn joined(parts: Vec<Py<Self>>) -> Self {
-        let mut inner = core::Replicates::default();
+        let mut inner = core::Replicates::new(parts.first().map_or(1, |part| part.get().inner.contrasts));
         for part in &parts {
             inner.extend(&part.get().inner);
         }
         Self { inner }
     }
 
-    /// The replicates again, from what a pickle holds.
+    /// The replicates again, from what a pickle holds, or those of an analysis in Python: estimates, standard errors, degrees
+    /// of freedom, p-values and, where they have any, the ends of intervals; states by their places among `states`.
     #[staticmethod]
-    fn restore(py: Python<'_>, columns: [Floats; 4], status: Vec<String>) -> PyResult<Self> {
-        let mut inner = core::Replicates::default();
-        let [estimate, std_error, df, p_value] = &columns;
-        let read = |column: &Floats| column.bind(py).readonly().as_slice().map(<[f64]>::to_vec);
-        inner.estimate = read(estimate)?;
-        inner.std_error = read(std_error)?;
-        inner.df = read(df)?;
-        inner.p_value = read(p_value)?;
-        let read = status.iter().map(|word| word.parse().or_raise(py));
-        inner.status = read.collect::<PyResult<_>>()?;
+    fn restore(
+        py: Python<'_>,
+        columns: Vec<Floats>,
+        status: PyReadonlyArray1<'_, u8>,
+        contrasts: usize,
+    ) -> PyResult<Self> {
+        let mut inner = core::Replicates::new(contrasts.max(1));
+        let columns: Vec<Vec<f64>> = columns
+            .iter()
+            .map(|column| Ok(column.bind(py).readonly().as_slice()?.to_vec()))
+            .collect::<PyResult<_>>()?;
+        let status = slice(&status)?;
+        let n = status.len();
+        let wrong = || {
+            crewe::Fault::new("these are no columns of replicates")
+                .values([format!("{} columns of {n} rows", columns.len())])
+                .remedy("Restore what a pickle holds")
+                .input()
+        };
+        if columns.iter().any(|column| column.len() != n) || n % inner.contrasts != 0 {
+            return Err(wrong()).or_raise(py);
+        }
+        let of = |&code: &u8| core::Status::ALL.get(usize::from(code)).copied().ok_or_else(wrong);
+        inner.status = status.iter().map(of).collect::<Result<_, _>>().or_raise(py)?;
+        match columns.as_slice() {
+            [estimate, std_error, df, p_value, ends @ ..] => {
+                inner.estimate.clone_from(estimate);
+                inner.std_error.clone_from(std_error);
+                inner.df.clone_from(df);
+                inner.p_value.clone_from(p_value);
+                inner.interval = match ends {
+                    [] => None,
+                    [low, high] => Some([low.clone(), high.clone()]),
+                    _ => return Err(wrong()).or_raise(py),
+                };
+            }
+            _ => return Err(wrong()).or_raise(py),
+        }
         Ok(Self { inner })
     }
 
-    fn __reduce__<'py>(&self, py: Python<'py>) -> PyResult<(Bound<'py, PyAny>, (Vec<Floats>, Vec<String>))> {
-        let columns = vec![self.estimate(py), self.std_error(py), self.df(py), self.p_value(py)];
-        Ok((py.get_type::<Self>().getattr("restore")?, (columns, self.status())))
+    #[allow(clippy::type_complexity)]
+    fn __reduce__<'py>(
+        &self,
+        py: Python<'py>,
+    ) -> PyResult<(Bound<'py, PyAny>, (Vec<Floats>, Py<PyArray1<u8>>, usize))> {
+        let mut columns = vec![self.estimate(py), self.std_error(py), self.df(py), self.p_value(py)];
+        if let Some(ends) = &self.inner.interval {
+            columns.extend(ends.iter().map(|end| floats(py, end.clone())));
+        }
+        let parts = (columns, self.status(py), self.inner.contrasts);
+        Ok((py.get_type::<Self>().getattr("restore")?, parts))
+    }
+
+    /// The words for the states.
+    #[staticmethod]
+    fn states() -> Vec<&'static str> {
+        core::Status::ALL.iter().map(|status| status.name()).collect()
+    }
+
+    /// The replicates of one of the arms that are compared.
+    fn of(&self, contrast: usize) -> Self {
+        Self { inner: self.inner.of(contrast) }
+    }
+
+    /// How many arms are compared with the reference.
+    #[getter]
+    fn contrasts(&self) -> usize {
+        self.inner.contrasts
     }
 
     /// The coefficient of the arm.
@@ -132,19 +199,27 @@ impl Replicates {
         floats(py, self.inner.p_value.clone())
     }
 
-    /// Whether there is an answer, or why not.
+    /// Whether there is an answer, or why not, by the place among `states`.
     #[getter]
-    fn status(&self) -> Vec<String> {
-        self.inner.status.iter().map(ToString::to_string).collect()
+    fn status(&self, py: Python<'_>) -> Py<PyArray1<u8>> {
+        let place = |status: &core::Status| core::Status::ALL.iter().position(|one| one == status);
+        let codes = self.inner.status.iter().map(|status| place(status).unwrap_or(0) as u8);
+        codes.collect::<Vec<u8>>().into_pyarray(py).unbind()
     }
 
     fn __len__(&self) -> usize {
         self.inner.len()
     }
 
-    /// How many reject no effect at this level.
-    fn rejections(&self, alpha: f64) -> u64 {
-        self.inner.rejections(alpha)
+    /// How many reject no effect at this level, for an arm by its place, `any` or `all` of them.
+    fn rejections(&self, alpha: f64, detect: Word<core::Detect>) -> u64 {
+        self.inner.rejections(alpha, detect.0)
+    }
+
+    /// The share of those.
+    fn share(&self, py: Python<'_>, alpha: f64, detect: Word<core::Detect>) -> PyResult<SimulatedMeasure> {
+        let found = core::Measure::share(self.inner.rejections(alpha, detect.0), self.inner.len() as u64);
+        Ok(found.or_raise(py)?.into())
     }
 
     /// How the analysis fared under this effect.
@@ -189,24 +264,71 @@ struct SimulatedTrial {
 
 #[pymethods]
 impl SimulatedTrial {
-    /// `analysis` is the model, the kind of variance and the level of the test.
+    /// `outcome` comes with how much of its effect each arm has; `analysis` is the model, the kind of variance, the level of
+    /// the test, the place of the arm that others are compared with, and whose effect it is about.
     #[new]
     fn new(
         py: Python<'_>,
         design: &Design,
         units: &Units,
         members: &SimulatedMembers,
-        outcome: &str,
-        analysis: (Word<core::Model>, Word<Vcov>, f64),
+        outcome: (String, Vec<f64>),
+        analysis: (Word<core::Model>, Word<Vcov>, f64, u8, Word<core::Target>),
         seed: SeedLike,
     ) -> PyResult<Self> {
-        let outcome = core::Outcome::from_json(outcome).or_raise(py)?;
-        let analysis = core::Analysis::new(analysis.1.0, analysis.2).model(analysis.0.0);
+        let (outcome, doses) = (core::Outcome::from_json(&outcome.0).or_raise(py)?, outcome.1);
+        let analysis = core::Analysis::new(analysis.1.0, analysis.2)
+            .model(analysis.0.0)
+            .reference(analysis.3)
+            .target(analysis.4.0);
         let (members, seed) = (members.inner.clone(), Seed::from(seed));
         let inner = crate::pool::compute(py, |signals| {
-            core::Trial::new(&design.inner, &units.inner, members, outcome, analysis, &seed, signals)
+            core::Trial::new(&design.inner, &units.inner, members, outcome, analysis, &seed, signals)?
+                .doses(&doses)
         })?;
         Ok(Self { inner })
+    }
+
+    /// What each contrast estimates under an effect.
+    fn effects(&self, effect: f64) -> Vec<f64> {
+        self.inner.effects(effect)
+    }
+
+    /// The arms of these replicates; replicates x units.
+    fn arms(&self, py: Python<'_>, first: u64, end: u64) -> PyResult<Py<PyArray2<u8>>> {
+        let found = crate::pool::compute(py, |signals| self.inner.arms(first..end, signals))?;
+        Ok(found.into_pyarray(py).unbind())
+    }
+
+    /// The outcomes of these replicates, whether the event came where they are times, and what is drawn beside them: covariates
+    /// and who is in the subgroup; replicates x rows.
+    #[allow(clippy::type_complexity)]
+    #[pyo3(signature = (first, end, effect))]
+    fn outcomes(
+        &self,
+        py: Python<'_>,
+        first: u64,
+        end: u64,
+        effect: Option<f64>,
+    ) -> PyResult<(Py<PyArray2<f64>>, Option<Py<PyArray2<f64>>>, Vec<Py<PyArray2<f64>>>)> {
+        let found = crate::pool::compute(py, |signals| self.inner.outcomes(first..end, effect, signals))?;
+        let event = found.event.map(|event| event.into_pyarray(py).unbind());
+        let beside = found.beside.into_iter().map(|column| column.into_pyarray(py).unbind());
+        Ok((found.y.into_pyarray(py).unbind(), event, beside.collect()))
+    }
+
+    /// Fits the model to the outcomes of the replicates from `first` on.
+    #[pyo3(signature = (first, y, event))]
+    fn fitted(
+        &self,
+        py: Python<'_>,
+        first: u64,
+        y: PyReadonlyArray2<'_, f64>,
+        event: Option<PyReadonlyArray2<'_, f64>>,
+    ) -> PyResult<Replicates> {
+        let (y, event) = (y.as_array(), event.as_ref().map(|event| event.as_array()));
+        let inner = crate::pool::compute(py, |signals| self.inner.fitted(first, y, event, signals))?;
+        Ok(Replicates { inner })
     }
 
     /// Runs the replicates of these numbers.
@@ -218,16 +340,17 @@ impl SimulatedTrial {
 
     /// The smallest effect that is found with this power; `rejections` gives the number of rejections under an effect
     /// among so many first replicates, where others run them.
-    #[pyo3(signature = (power, sims, fall, rejections))]
+    #[pyo3(signature = (power, sims, fall, detect, rejections))]
     fn mdes(
         &self,
         py: Python<'_>,
         power: f64,
         sims: u64,
         fall: bool,
+        detect: Word<core::Detect>,
         rejections: Option<Py<PyAny>>,
     ) -> PyResult<SimulatedDetectable> {
-        let search = core::Search::new(power, sims).fall(fall);
+        let search = core::Search::new(power, sims).fall(fall).detect(detect.0);
         let found = if let Some(ask) = rejections {
             let mut raised = None;
             let found = self.inner.mdes_by(search, &mut |effect, sims| {

@@ -4,7 +4,7 @@ use crewe::inference::Vcov;
 use crewe::instruments::cases::Origin;
 use crewe::nonparametric::Alternative;
 use crewe::resampling::{Residuals, Statistic, Weights};
-use crewe::simulate::Sharing;
+use crewe::simulate::{Sharing, Target};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 
@@ -20,6 +20,7 @@ fn check_word(py: Python<'_>, kind: &str, word: &str) -> PyResult<()> {
         "residuals" => word.parse::<Residuals>().map(drop),
         "origin" => word.parse::<Origin>().map(drop),
         "sharing" => word.parse::<Sharing>().map(drop),
+        "target" => word.parse::<Target>().map(drop),
         "vcov" => word.parse::<Vcov>().map(drop),
         _ => return Err(PyValueError::new_err(format!("no words of kind {kind}"))),
     }

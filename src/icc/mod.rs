@@ -68,6 +68,8 @@ pub enum Doubt {
     LargeClusters,
     /// Another level than 95%.
     Level,
+    /// An outcome so rare in clusters so large that the interval is wide: it covers more than it says.
+    Conservative,
 }
 
 words!(
@@ -77,10 +79,15 @@ words!(
     FewClusters => "few_clusters",
     LargeClusters => "large_clusters",
     Level => "level",
+    Conservative => "conservative",
 );
 
 /// The largest cluster, and the largest mean size, of the grid; sizes that are uniform from 1 to 9 have mean 5 but for chance.
 const LARGEST: (usize, f64) = (9, 5.5);
+
+/// In clusters of more members than this on average the interval is wide where the rarer outcome has less than this rate and
+/// there are fewer clusters than would make so many events of it at one a cluster.
+const WIDE: (f64, f64, f64) = (3.5, 0.3, 20.0);
 
 /// What is asked.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -235,6 +242,13 @@ fn doubts(sums: &Sums, rate: Option<f64>, level: f64) -> Vec<Doubt> {
                 found.push(Doubt::FewClusters);
             }
         }
+    }
+    if let Some(rarer) = rate.map(|rate| rate.min(1.0 - rate))
+        && sums.n / sums.count > WIDE.0
+        && rarer < WIDE.1
+        && rarer * sums.count < WIDE.2
+    {
+        found.push(Doubt::Conservative);
     }
     if sums.largest() > LARGEST.0 as f64 || sums.n / sums.count > LARGEST.1 {
         found.push(Doubt::LargeClusters);

@@ -64,7 +64,7 @@ impl Contrasts {
 }
 
 /// Refuses contrasts that are none, of another width, or not finite.
-pub(super) fn check_contrasts(terms: &[String], matrix: ArrayView2<'_, f64>) -> Result<()> {
+pub(crate) fn check_contrasts(terms: &[String], matrix: ArrayView2<'_, f64>) -> Result<()> {
     if matrix.nrows() == 0 {
         return Err(Fault::new("there is no contrast to work out")
             .remedy("Give one row of weights for each contrast")

@@ -10,7 +10,7 @@
 use ndarray::{Array2, ArrayView2};
 use serde::Serialize;
 
-use super::{Bread, Vcov};
+use super::{Bread, Components, Vcov};
 use crate::Result;
 use crate::linalg::gram::add_rows;
 
@@ -99,6 +99,17 @@ pub trait Fitted: Send + Sync {
         true
     }
 
+    /// The rows of the model under restrictions, at its restricted maximum: its whitened coefficients are `at` and some
+    /// combination of the `free` directions, each of length k. None where scores and information say the same, as they
+    /// do for least squares.
+    ///
+    /// # Errors
+    /// [`crate::Error::Convergence`] where there is no maximum; [`crate::Error::Input`] where the model cannot be fitted
+    /// again.
+    fn restricted(&self, _at: &[f64], _free: &[Vec<f64>]) -> Result<Option<Restricted>> {
+        Ok(None)
+    }
+
     /// Whether the jackknife is that of [`Fitted::without`]; otherwise it is the closed form from scores and
     /// information, which for linear models is the same and else takes one step.
     fn refits(&self) -> bool {
@@ -115,6 +126,21 @@ pub trait Fitted: Send + Sync {
     /// # Errors
     /// Where this model or these data do not have it.
     fn objections(&self, kind: Vcov) -> Result<Vec<String>>;
+
+    /// Whether the model has this kind of covariance at all.
+    fn has(&self, kind: Vcov) -> bool {
+        !kind.is_of_equations() && !kind.is_of_mixed_models()
+    }
+
+    /// The degrees of freedom of clustered kinds that have none of their own: G - 1.
+    fn cluster_degrees(&self) -> Option<f64> {
+        self.clusters().map(|count| count as f64 - 1.0)
+    }
+
+    /// What a mixed model knows of its variances.
+    fn components(&self) -> Option<&Components> {
+        None
+    }
 
     /// The coefficients whose degrees of freedom are worked out at once; those of the others when they are read.
     fn of_interest(&self) -> Vec<usize> {
@@ -187,6 +213,20 @@ pub enum Target {
     /// The working variance is the same for all rows, which nevertheless have weights (probability weights of linear
     /// models).
     Identity,
+}
+
+/// Rows of a model under restrictions, by cluster; m of them count.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Restricted {
+    /// The rows in the whitened columns of the model without restrictions, m x k.
+    pub rows: Array2<f64>,
+    /// The factor of every row's score, length m.
+    pub factors: Vec<f64>,
+    /// Its weight in the information, length m.
+    pub weights: Vec<f64>,
+    /// Where the rows of each cluster start, and the end.
+    pub starts: Vec<usize>,
 }
 
 /// Rows in whitened columns, for covariances that need them one by one.
@@ -411,12 +451,28 @@ impl Moments {
     }
 
     /// The rows of the factor; none for a matrix.
-    pub(super) fn factor_rows(&self) -> Option<usize> {
+    pub(crate) fn factor_rows(&self) -> Option<usize> {
         self.rows
     }
 
-    pub(super) fn matrix(&self) -> &[f64] {
+    pub(crate) fn matrix(&self) -> &[f64] {
         &self.matrix
+    }
+
+    /// `L v` into `into`, both of length k.
+    pub(crate) fn times(&self, v: &[f64], into: &mut [f64]) {
+        let product = |row: &[f64], v: &[f64]| row.iter().zip(v).map(|(a, b)| a * b).sum::<f64>();
+        let Some(rows) = self.rows else {
+            for (into, row) in into.iter_mut().zip(self.matrix.chunks_exact(self.width)) {
+                *into = product(row, v);
+            }
+            return;
+        };
+        into.fill(0.0);
+        for row in self.matrix.chunks_exact(self.width).take(rows) {
+            let share = product(row, v);
+            into.iter_mut().zip(row).for_each(|(into, f)| *into += share * f);
+        }
     }
 
     /// `v_a' L v_b` for directions v, m x m by rows.

@@ -11,13 +11,17 @@
 //! * [`bread`]: the factor W, and contrasts of centred columns;
 //! * [`mod@vcov`]: the kinds of covariance and their definitions;
 //! * [`covariance`](mod@covariance): a covariance and the questions put to it;
+//! * [`mod@diagnostics`]: how much a fit rests on single clusters;
 //! * [`contrasts`], [`wald`], [`margins`]: single and joint combinations of coefficients, and predicted means.
 
 mod adjusted;
 pub mod bread;
 pub mod clusters;
+mod components;
 pub mod contrasts;
 pub mod covariance;
+pub mod diagnostics;
+mod equations;
 pub mod fitted;
 mod inverse_root;
 pub mod level;
@@ -29,10 +33,14 @@ pub mod wald;
 
 pub use bread::Bread;
 pub use clusters::{Clusters, check_clusters, check_units_by_arm};
+pub use components::Components;
 pub use contrasts::Contrasts;
+pub(crate) use contrasts::check_contrasts;
 pub use covariance::{Covariance, Sandwich};
-pub use fitted::{ClusterRows, Fitted, Identity, Link, Moments, Reference, Target, WhitenedRows};
+pub use diagnostics::{Diagnostics, Sizes};
+pub use fitted::{ClusterRows, Fitted, Identity, Link, Moments, Reference, Restricted, Target, WhitenedRows};
 pub use level::{check_level, not_a_level};
 pub use margins::{Compare, Margins, Setting};
 pub use vcov::{DfRule, Vcov, covariance};
 pub use wald::Wald;
+pub(crate) use wald::{orthonormal, quadratic};

@@ -15,6 +15,8 @@
 //! | `CR2` | `s_g = X_g' (I - H_gg)^{-1/2} e_g`, Moore-Penrose | t, Satterthwaite df |
 //! | `CR3` | `s_g = X_g' (I - H_gg)^{-1} e_g`, no factor | t(G - 1) |
 //! | `jackknife` | CR3 times (G - 1) / G: leave one cluster out, about the full estimate | t(G - 1) |
+//! | `KC`, `MD`, `FG`, `MBN` | of estimating equations, see `equations.rs` | t(G - k) |
+//! | `kenward-roger`, `satterthwaite` | of mixed models, see `components.rs` | t, degrees of freedom of the contrast |
 //!
 //! For a model whose own tests are normal (logit, probit) `iid` and every HC refer to z; CR2 is that of the final weighted
 //! least squares with the working variance of the family, and h its hat values; the jackknife takes one step. Cox models
@@ -36,7 +38,9 @@ use ndarray::Array2;
 use serde::{Serialize, Serializer};
 
 use super::adjusted::{self, Power};
+use super::components::Components;
 use super::covariance::{Covariance, Sandwich};
+use super::equations;
 use super::fitted::{Fitted, Reference, Target};
 use super::rows;
 use crate::progress::{go_on, watcher};
@@ -59,11 +63,17 @@ pub enum Vcov {
     Cr2,
     Cr3,
     Jackknife,
+    Kc,
+    Md,
+    Fg,
+    Mbn,
+    KenwardRoger,
+    Satterthwaite,
 }
 
 impl Vcov {
     /// Every kind, in the order of the module's table.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 17] = [
         Self::Iid,
         Self::Hc0,
         Self::Hc1,
@@ -75,6 +85,12 @@ impl Vcov {
         Self::Cr2,
         Self::Cr3,
         Self::Jackknife,
+        Self::Kc,
+        Self::Md,
+        Self::Fg,
+        Self::Mbn,
+        Self::KenwardRoger,
+        Self::Satterthwaite,
     ];
 
     /// The name as users write it.
@@ -91,12 +107,34 @@ impl Vcov {
             Self::Cr2 => "CR2",
             Self::Cr3 => "CR3",
             Self::Jackknife => "jackknife",
+            Self::Kc => "KC",
+            Self::Md => "MD",
+            Self::Fg => "FG",
+            Self::Mbn => "MBN",
+            Self::KenwardRoger => "kenward-roger",
+            Self::Satterthwaite => "satterthwaite",
         }
     }
 
     /// Whether it needs to know the clusters.
     pub fn is_clustered(self) -> bool {
         matches!(self, Self::Cr0 | Self::Cr1 | Self::Cr1s | Self::Cr2 | Self::Cr3 | Self::Jackknife)
+            || self.is_of_equations()
+    }
+
+    /// Whether it counts rows as independent.
+    pub fn is_rowwise(self) -> bool {
+        matches!(self, Self::Hc0 | Self::Hc1 | Self::Hc2 | Self::Hc3)
+    }
+
+    /// Whether it is a correction of generalised estimating equations.
+    pub fn is_of_equations(self) -> bool {
+        matches!(self, Self::Kc | Self::Md | Self::Fg | Self::Mbn)
+    }
+
+    /// Whether it rests on the variances of a mixed model.
+    pub fn is_of_mixed_models(self) -> bool {
+        matches!(self, Self::KenwardRoger | Self::Satterthwaite)
     }
 }
 
@@ -145,13 +183,14 @@ pub enum DfRule {
 /// clusters for the coefficients between them, a kind that the model does not have; where HC2 or HC3 meets a row with
 /// leverage 1 (the row is named), and CR3 or the jackknife a cluster without which the model cannot be estimated.
 pub fn covariance<'f>(fit: Arc<dyn Fitted + 'f>, kind: Vcov, rule: DfRule) -> Result<Covariance<'f>> {
+    refuse_strange(&*fit, kind)?;
     need_clusters(&*fit, kind)?;
     let mut notes = fit.objections(kind)?;
     let mut middle = middle(&*fit, kind, rule)?;
     notes.extend(middle.note.take());
     let sandwich = Sandwich::new(&*fit, kind, rule, middle);
     let mut covariance = Covariance::of(fit, sandwich);
-    if matches!(kind, Vcov::Cr2 | Vcov::Hc2) && rule == DfRule::Default {
+    if (matches!(kind, Vcov::Cr2 | Vcov::Hc2) || kind.is_of_mixed_models()) && rule == DfRule::Default {
         notes.extend(few_degrees(&covariance));
     }
     notes.extend(covariance.undefined_note());
@@ -184,7 +223,11 @@ fn middle(fit: &dyn Fitted, kind: Vcov, rule: DfRule) -> Result<Middle> {
     let (n, count) = (fit.n() as f64, fit.clusters().unwrap_or(fit.n()) as f64);
     let residual = n - k as f64;
     Ok(match kind {
-        Vcov::Iid => Middle::of(Array2::eye(k) * fit.bread().scale()),
+        Vcov::Iid | Vcov::Satterthwaite => Middle::of(Array2::eye(k) * fit.bread().scale()),
+        // What has no variances was refused before.
+        Vcov::KenwardRoger => Middle::of(fit.components().map_or_else(|| Array2::eye(k), Components::middle)),
+        Vcov::Fg => Middle::of(equations::fay_graubard(fit)?),
+        Vcov::Mbn => Middle::of(equations::morel(fit)?),
         Vcov::Hc0 | Vcov::Hc1 => {
             let factor = if kind == Vcov::Hc1 { n / residual } else { 1.0 };
             Middle::of(fit.score_products()? * factor)
@@ -208,6 +251,16 @@ fn middle(fit: &dyn Fitted, kind: Vcov, rule: DfRule) -> Result<Middle> {
             };
             Middle::of(fit.score_products()? * factor)
         }
+        Vcov::Kc => {
+            let adjusted = adjusted::adjusted(fit, Power::Half)?;
+            let note = (adjusted.degenerate > 0).then(|| {
+                format!(
+                    "{} of {count} clusters determine a coefficient by themselves; KC takes the Moore-Penrose root there",
+                    adjusted.degenerate
+                )
+            });
+            Middle { apart: adjusted.apart, note, ..Middle::of(adjusted.middle) }
+        }
         Vcov::Cr2 => {
             let bread = fit.bread();
             let root = bread.coefficients();
@@ -226,7 +279,7 @@ fn middle(fit: &dyn Fitted, kind: Vcov, rule: DfRule) -> Result<Middle> {
             // One of them may hold the change of a coefficient by 1e5 standard errors: each is kept apart.
             Middle { apart: jackknife(fit, count)?, ..Middle::of(Array2::zeros((k, k))) }
         }
-        Vcov::Cr3 | Vcov::Jackknife => {
+        Vcov::Cr3 | Vcov::Md | Vcov::Jackknife => {
             let adjusted = adjusted::adjusted(fit, Power::One)?;
             // Beside terms of sets, clustered by the sets, each informs its own: leaving it out takes its term along.
             let sets = fit.of_interest().len() < k;
@@ -296,6 +349,9 @@ pub(super) fn degrees(
     directions: &[Vec<f64>],
 ) -> Result<Vec<f64>> {
     let fixed = fixed_degrees(fit, kind, rule);
+    if let (None, true, Some(components)) = (fixed, kind.is_of_mixed_models(), fit.components()) {
+        return Ok(components.degrees(directions, kind == Vcov::Satterthwaite));
+    }
     match (fixed, fit.rows(), rests) {
         (Some(df), _, _) => Ok(vec![df; directions.len()]),
         (None, Some(rows), Some(rests)) => rows::degrees(rows, rests, directions),
@@ -315,10 +371,10 @@ pub(super) fn fixed_degrees(fit: &dyn Fitted, kind: Vcov, rule: DfRule) -> Optio
     };
     let unweighted = fit.rows().is_some_and(|rows| rows.target() == Target::Inverse);
     match kind {
-        Vcov::Cr2 => None,
+        Vcov::Cr2 | Vcov::KenwardRoger | Vcov::Satterthwaite => None,
         Vcov::Hc2 if own.is_finite() && unweighted => None,
         Vcov::Cr0 if fit.reference() == Reference::AlwaysNormal => Some(f64::INFINITY),
-        _ if kind.is_clustered() => fit.clusters().map(|count| count as f64 - 1.0),
+        _ if kind.is_clustered() => fit.cluster_degrees(),
         _ => Some(own),
     }
 }
@@ -348,6 +404,24 @@ fn few_degrees(covariance: &Covariance<'_>) -> Option<String> {
             crate::error::listed(&names)
         )
     })
+}
+
+/// Refuses kinds that belong to other models.
+fn refuse_strange(fit: &dyn Fitted, kind: Vcov) -> Result<()> {
+    if fit.has(kind) {
+        return Ok(());
+    }
+    let (whose, remedy) = if kind.is_of_equations() {
+        ("belongs to generalised estimating equations", "Fit them (GEE), or choose CR2, which corrects alike")
+    } else if kind.is_of_mixed_models() {
+        ("belongs to mixed models", "Fit one, or choose CR2")
+    } else {
+        (
+            "counts rows as independent, and this model says that rows of a cluster are not",
+            "Choose a clustered kind",
+        )
+    };
+    Err(Fault::new(format!("{kind} {whose}")).remedy(remedy).input())
 }
 
 /// Clusters where the kind needs them.

@@ -14,8 +14,9 @@ use nalgebra::{DMatrix, DVector, SymmetricEigen};
 use ndarray::ArrayView2;
 use serde::Serialize;
 
+use super::components::Components;
 use super::covariance::Covariance;
-use super::vcov::fixed_degrees;
+use super::vcov::{Vcov, fixed_degrees};
 use super::{adjusted, rows};
 use crate::dist;
 use crate::{Fault, Result};
@@ -82,6 +83,9 @@ pub(super) fn wald(covariance: &Covariance<'_>, matrix: ArrayView2<'_, f64>) -> 
             test,
         });
     }
+    if let (true, Some(components)) = (covariance.kind().is_of_mixed_models(), fit.components()) {
+        return of_mixed(covariance, components, &basis, form);
+    }
     let eta = match (fit.rows(), covariance.rests()) {
         (Some(rows), Some(rests)) => rows::hotelling(rows, rests, &basis)?,
         _ => adjusted::hotelling(fit, &basis)?,
@@ -97,6 +101,37 @@ pub(super) fn wald(covariance: &Covariance<'_>, matrix: ArrayView2<'_, f64>) -> 
     }
     let statistic = df / (eta * qf) * form;
     Ok(Wald { statistic, df_num: qf, df_denom: df, p_value: dist::f_sf(statistic, qf, df), test: "HTZ" })
+}
+
+/// Kenward and Roger's scaled F; a single contrast under Satterthwaite.
+fn of_mixed(
+    covariance: &Covariance<'_>,
+    components: &Components,
+    basis: &[Vec<f64>],
+    form: f64,
+) -> Result<Wald> {
+    let q = basis.len();
+    if covariance.kind() == Vcov::KenwardRoger {
+        let (factor, df) = components.joint(basis);
+        let statistic = factor * form / q as f64;
+        let p_value = dist::f_sf(statistic, q as f64, df);
+        return Ok(Wald { statistic, df_num: q as f64, df_denom: df, p_value, test: "Kenward-Roger F" });
+    }
+    if q > 1 {
+        return Err(Fault::new(
+            "Satterthwaite's degrees of freedom of a joint test depend on how it is written",
+        )
+        .remedy("Test jointly under 'kenward-roger'")
+        .input());
+    }
+    let df = components.degrees(basis, true)[0];
+    Ok(Wald {
+        statistic: form,
+        df_num: 1.0,
+        df_denom: df,
+        p_value: dist::f_sf(form, 1.0, df),
+        test: "Satterthwaite F",
+    })
 }
 
 /// `b' V^{-1} b`, V scaled to a unit diagonal; nothing where its rank is short.
@@ -133,7 +168,7 @@ fn towards(basis: Vec<Vec<f64>>, apart: &[Vec<f64>]) -> (Vec<Vec<f64>>, DMatrix<
 }
 
 /// An orthonormal basis of directions, in their order.
-fn orthonormal(directions: Vec<Vec<f64>>) -> Result<Vec<Vec<f64>>> {
+pub(crate) fn orthonormal(directions: Vec<Vec<f64>>) -> Result<Vec<Vec<f64>>> {
     let length = |v: &[f64]| v.iter().map(|v| v * v).sum::<f64>().sqrt();
     let mut basis: Vec<Vec<f64>> = Vec::with_capacity(directions.len());
     for (s, mut v) in directions.into_iter().enumerate() {

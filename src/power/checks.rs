@@ -186,7 +186,22 @@ fn margin(plan: &Plan) -> Result<()> {
 fn layout(plan: &Plan) -> Result<()> {
     match &plan.layout {
         Layout::Pairs { correlation } => pairs(*correlation, plan),
-        Layout::Blocks { number } if !(1..=MANY).contains(number) => {
+        Layout::Blocks { effect_sd: Some(sd), number } if !(*sd >= 0.0 && sd.is_finite() && *number >= 2) => {
+            Err(Fault::new(
+                "effects that vary have a standard deviation of 0 or more, over at least 2 blocks",
+            )
+            .values([sd.to_string(), format!("{number} blocks")])
+            .remedy("Give effect_sd in the units of the effect, for instance 0.1")
+            .input())
+        }
+        Layout::Blocks { effect_sd: Some(_), .. } if plan.subgroup.is_some_and(|group| group.interaction) => {
+            Err(Fault::new(
+                "the difference between two effects in blocks whose effects vary has no closed form here",
+            )
+            .remedy("Ask for the subgroup's own effect, or leave effect_sd out")
+            .input())
+        }
+        Layout::Blocks { number, .. } if !(1..=MANY).contains(number) => {
             Err(Fault::new(format!("a blocked trial has 1 to {MANY} blocks"))
                 .values([number.to_string()])
                 .remedy("Give the number of blocks, or leave them out")

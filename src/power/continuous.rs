@@ -99,6 +99,10 @@ impl Outcome for Means {
         (error, error)
     }
 
+    fn is_plain(&self) -> bool {
+        true
+    }
+
     fn limit(&self) -> f64 {
         self.direction.sign() * f64::INFINITY
     }

@@ -21,10 +21,13 @@ pub enum Layout {
         /// Of matched clusters' own levels.
         correlation: f64,
     },
-    /// Clusters randomised within so many blocks, each of which costs a degree of freedom.
+    /// Clusters randomised within blocks.
     Blocks {
         /// How many.
         number: u64,
+        /// The standard deviation of the blocks' own effects, where the blocks stand for others like them; without it the
+        /// effect is that in these blocks, each of which costs a degree of freedom.
+        effect_sd: Option<f64>,
     },
     /// Members within subclusters (classes) within the clusters that are randomised (schools).
     ThreeLevels {

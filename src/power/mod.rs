@@ -34,6 +34,7 @@ pub mod blinded;
 mod checks;
 pub mod clustering;
 pub mod continuous;
+pub mod correlated;
 pub mod count;
 mod layout;
 pub mod noncentral;

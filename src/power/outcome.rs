@@ -62,6 +62,10 @@ pub trait Outcome {
     }
     /// The standard errors of the contrast under the effect and under none.
     fn errors(&self, effect: f64, arms: Arms) -> (f64, f64);
+    /// Whether effects are compared as they are written, so that those of blocks may have a standard deviation.
+    fn is_plain(&self) -> bool {
+        false
+    }
     /// The largest effect in the direction asked for, signed; infinite where there is none and power rises all the way.
     fn limit(&self) -> f64;
 }

@@ -170,16 +170,21 @@ fn paths(
 }
 
 fn check(powers: &[Vec<f64>], correlation: f64, procedure: Procedure) -> Result<()> {
+    if !(0.0..1.0).contains(&correlation) {
+        return Err(Fault::new("the correlation of the outcomes must be at least 0 and below 1")
+            .values([correlation.to_string()])
+            .remedy("Give one correlation for all pairs of outcomes, signed so that better goes with better, or a matrix")
+            .input());
+    }
+    check_outcomes(powers, procedure)
+}
+
+/// Refuses powers that do not fit the procedure.
+pub(super) fn check_outcomes(powers: &[Vec<f64>], procedure: Procedure) -> Result<()> {
     if !(2..=MOST).contains(&powers.len()) {
         return Err(Fault::new(format!("several outcomes are 2 to {MOST}"))
             .values([powers.len().to_string()])
             .remedy("Give one calculation an outcome, and none for outcomes that are not tested together")
-            .input());
-    }
-    if !(0.0..1.0).contains(&correlation) {
-        return Err(Fault::new("the correlation of the outcomes must be at least 0 and below 1")
-            .values([correlation.to_string()])
-            .remedy("Give one correlation for all pairs of outcomes, signed so that better goes with better")
             .input());
     }
     let steps = procedure.levels(0.05, powers.len()).len();

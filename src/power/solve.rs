@@ -86,6 +86,11 @@ struct Checked<'a, O> {
 pub fn solve(outcome: &impl Outcome, plan: &Plan) -> Result<Solution> {
     let plan = checks::completed(plan);
     let unknown = checks::unknown(&plan)?;
+    if matches!(plan.layout, Layout::Blocks { effect_sd: Some(_), .. }) && !outcome.is_plain() {
+        return Err(Fault::new("blocks whose effects vary are for a continuous outcome")
+            .remedy("Leave effect_sd out, or simulate the trial: cw.power.simulate")
+            .input());
+    }
     let sizes = checks::sizes(&plan)?;
     if let (Some(sizes), Some(clusters)) = (&sizes, plan.clusters) {
         let left = sizes.thinned(worth::members_left(&plan), plan.cluster_size.as_ref());
@@ -120,7 +125,9 @@ struct Point {
 
 impl<O: Outcome> Checked<'_, O> {
     fn law(&self, clusters: f64) -> Distribution {
-        let few = clusters < FEW as f64;
+        // Of effects that vary between blocks the blocks are what is few.
+        let vary = matches!(self.plan.layout, Layout::Blocks { effect_sd: Some(_), .. });
+        let few = clusters < FEW as f64 || vary;
         self.plan.distribution.unwrap_or(if few { Distribution::T } else { Distribution::Z })
     }
 
@@ -135,8 +142,18 @@ impl<O: Outcome> Checked<'_, O> {
 
     /// The effect in standard errors, from no effect, and the null's standard error over its own.
     fn standardised(&self, effect: f64, worth: &Worth) -> (f64, f64) {
-        let (own, null) = self.outcome.errors(effect, worth.arms);
+        let (own, null) = self.errors(effect, worth);
         (self.outcome.contrast(effect) / own, null / own)
+    }
+
+    /// The standard errors under the effect and under none.
+    fn errors(&self, effect: f64, worth: &Worth) -> (f64, f64) {
+        let (own, null) = self.outcome.errors(effect, worth.arms);
+        if worth.varies == 0.0 {
+            return (own, null);
+        }
+        let whole = |error: f64| (error * error + worth.varies).sqrt();
+        (whole(own), whole(null))
     }
 
     fn power(&self, at: Point) -> f64 {
@@ -148,7 +165,7 @@ impl<O: Outcome> Checked<'_, O> {
         let (lambda, scale) = self.standardised(at.effect, &worth);
         let alpha = self.plan.alpha;
         let from = |margin: f64| {
-            let own = self.outcome.errors(at.effect, worth.arms).0;
+            let own = self.errors(at.effect, &worth).0;
             (self.outcome.contrast(at.effect) - self.outcome.contrast(margin)) / own
         };
         let margin = self.plan.margin.unwrap_or(f64::NAN);
@@ -351,7 +368,7 @@ impl<O: Outcome> Checked<'_, O> {
         let (Some(icc), Some(r2)) = (icc, r2) else { return solution };
         solution.effective = Some(counted.arms.treated + counted.arms.control);
         if let Some(effect) = effect {
-            solution.error = Some(self.outcome.errors(effect, counted.arms).0);
+            solution.error = Some(self.errors(effect, &counted).0);
             solution.noncentrality = Some(self.standardised(effect, &counted).0.abs());
             solution.power = Some(self.power(point(effect, icc, r2)));
         }

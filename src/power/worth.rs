@@ -12,6 +12,7 @@
 //! | parallel | nothing | K - 2 - g |
 //! | pairs, correlation r of matched clusters | f_b (1 - r) | K/2 - 1 - g |
 //! | blocks | nothing: `r2_cluster` holds what they explain | K - B - 1 - g |
+//! | blocks whose effects vary, SD t | t^2 / B is added to the variance of the difference | B - 1 |
 //! | three levels, s subclusters with an ICC rho_2 of their own | + rho_2 f_w M/s; (1 - rho - rho_2) f_w | K - 2 - g |
 //! | groups in the treated arm alone | the control arm has v = f_w | Welch's, from groups - 1 and controls - 1, less g |
 //! | periods | [`super::Periods`] | K - 2 - g |
@@ -45,6 +46,8 @@ pub(super) struct Worth {
     pub arms: Arms,
     /// Degrees of freedom of a t test.
     pub df: f64,
+    /// What effects that vary between blocks add to the variance of the mean effect.
+    pub varies: f64,
     /// Their members.
     pub units: f64,
 }
@@ -123,8 +126,14 @@ pub(super) fn worth(plan: &Plan, clusters: f64, left: &Sizes, icc: f64, r2: f64)
     let filled = k * left.filled;
     let mut df = match plan.layout {
         Layout::Pairs { .. } => 0.5 * filled - 1.0 - g,
-        Layout::Blocks { number } => filled - number as f64 - 1.0 - g,
+        Layout::Blocks { number, effect_sd: None } => filled - number as f64 - 1.0 - g,
+        // Each block has an effect of its own, and these are what the mean is compared with.
+        Layout::Blocks { number, effect_sd: Some(_) } => number as f64 - 1.0,
         _ => filled - 2.0 - g,
+    };
+    let varies = match plan.layout {
+        Layout::Blocks { number, effect_sd: Some(sd) } => sd * sd / number as f64,
+        _ => 0.0,
     };
     let mut part = 1.0;
     if let Some(group) = interaction {
@@ -139,7 +148,7 @@ pub(super) fn worth(plan: &Plan, clusters: f64, left: &Sizes, icc: f64, r2: f64)
         let arm = 2.0 * information;
         let arms =
             Arms { treated: arm, control: arm, units: (f64::NAN, f64::NAN), clusters: (f64::NAN, f64::NAN) };
-        return Worth { arms, df, units: units * periods.number() as f64 };
+        return Worth { arms, df, varies, units: units * periods.number() as f64 };
     }
     let unit = within * (own + members);
     let member = if inside { unit } else { member_variance(plan, left, between * icc, unit) };
@@ -156,7 +165,7 @@ pub(super) fn worth(plan: &Plan, clusters: f64, left: &Sizes, icc: f64, r2: f64)
             units: (counted / within, control / within),
             clusters: (counted / (seen * between), f64::INFINITY),
         };
-        return Worth { arms, df, units: units / plan.allocation };
+        return Worth { arms, df, varies, units: units / plan.allocation };
     }
     let arms = Arms {
         treated: treated / member,
@@ -164,5 +173,5 @@ pub(super) fn worth(plan: &Plan, clusters: f64, left: &Sizes, icc: f64, r2: f64)
         units: (treated / unit, control / unit),
         clusters: (treated / (seen * between), control / (seen * between)),
     };
-    Worth { arms, df, units }
+    Worth { arms, df, varies, units }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use ndarray::ArrayView1;
+use ndarray::{ArrayView1, ArrayView2};
 use serde::Serialize;
 
 use crate::Result;
@@ -103,4 +103,28 @@ pub trait Refit: Send + Sync {
     /// # Errors
     /// As fitting the model.
     fn refit(&self, x: &DesignMatrix<'_>, y: ArrayView1<'_, f64>, weights: &[f64]) -> Result<Vec<f64>>;
+
+    /// The likelihood maximised over the coefficients of `x` (m x k) beside an offset a row; none for least squares.
+    ///
+    /// # Errors
+    /// As fitting the model.
+    fn beside(
+        &self,
+        _x: ArrayView2<'_, f64>,
+        _y: &[f64],
+        _weights: Option<&[f64]>,
+        _offset: &[f64],
+    ) -> Result<Option<Scored>> {
+        Ok(None)
+    }
+}
+
+/// The rows of a model at its maximum.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Scored {
+    /// `w (y - mu) mu' / v`, whose sum with a column is the score of that column.
+    pub residual: Vec<f64>,
+    /// `w mu'^2 / v`, the weights in the expected information.
+    pub weight: Vec<f64>,
 }

@@ -28,14 +28,16 @@ use std::sync::Arc;
 use ndarray::{Array1, ArrayView1, ArrayView2};
 use serde::Serialize;
 
-use super::estimates::{Estimates, Refit, new_id};
+use super::estimates::{Estimates, Refit, Scored, new_id};
 use super::family::{Ends, Family};
 use super::fit::{Fit, Summary};
 use super::newton::{Maximum, Model, Start};
+use super::offset::with_offset;
 use super::ols;
 use super::weights::{WeightKind, Weights};
 use crate::inference::{Bread, Reference, Target};
 use crate::linalg::DesignMatrix;
+use crate::progress::watcher;
 use crate::{Fault, Result};
 
 /// Rows from which the start is that of a part of them.
@@ -235,6 +237,16 @@ impl Refit for GlmSummary {
     fn refit(&self, x: &DesignMatrix<'_>, y: ArrayView1<'_, f64>, weights: &[f64]) -> Result<Vec<f64>> {
         let weights = Weights::new(ArrayView1::from(weights), self.kind);
         Ok(fit(self.family, x, y, "y", Some(weights))?.estimates.coef)
+    }
+
+    fn beside(
+        &self,
+        x: ArrayView2<'_, f64>,
+        y: &[f64],
+        weights: Option<&[f64]>,
+        offset: &[f64],
+    ) -> Result<Option<Scored>> {
+        with_offset(self.family, y, x, weights, offset, &watcher()).map(|found| Some(found.rows))
     }
 }
 

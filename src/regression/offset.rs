@@ -4,6 +4,7 @@ use nalgebra::{Cholesky, DMatrix, DVector};
 use ndarray::ArrayView2;
 
 use super::Family;
+use super::estimates::Scored;
 use crate::progress::{Monitor, go_on};
 use crate::{Fault, Result};
 
@@ -18,13 +19,9 @@ const APART: f64 = 1e-4;
 /// The furthest that one step moves a linear predictor.
 const FURTHEST: f64 = 4.0;
 
-/// The rows of the model at its maximum.
-pub(crate) struct Scored {
-    /// `w (y - mu) mu' / v`, whose sum with a column is the score of that column.
-    pub residual: Vec<f64>,
-    /// `w mu'^2 / v`, the weights in the expected information.
-    pub weight: Vec<f64>,
-    /// The linear predictor, offset included.
+/// The rows of the model at its maximum, with their linear predictors, offset included.
+pub(crate) struct Maximised {
+    pub rows: Scored,
     pub predictor: Vec<f64>,
 }
 
@@ -40,7 +37,7 @@ pub(crate) fn with_offset(
     prior: Option<&[f64]>,
     offset: &[f64],
     monitor: &dyn Monitor,
-) -> Result<Scored> {
+) -> Result<Maximised> {
     let n = x.nrows() as f64;
     let mut predictor = offset.to_vec();
     let (mut likelihood, mut last) = (log_likelihood(family, y, prior, &predictor), f64::INFINITY);
@@ -49,7 +46,7 @@ pub(crate) fn with_offset(
         let here = at(family, y, prior, &predictor)?;
         let (step, length) = newton_step(family, y, prior, &predictor, &here, x)?;
         if length <= CLOSE * n || (length <= ROUNDING * n && length >= 0.5 * last) {
-            return Ok(here);
+            return Ok(Maximised { rows: here, predictor });
         }
         last = length;
         let moved: Vec<f64> = x
@@ -130,6 +127,5 @@ fn at(family: Family, y: &[f64], prior: Option<&[f64]>, predictor: &[f64]) -> Re
     Ok(Scored {
         residual: factors.iter().enumerate().map(|(i, factor)| weight(i) * factor).collect(),
         weight: ends.roots.iter().enumerate().map(|(i, root)| weight(i) * root * root).collect(),
-        predictor: predictor.to_vec(),
     })
 }

@@ -6,10 +6,10 @@ use ndarray::{Array2, ArrayView1, ArrayView2};
 
 use super::absorbed::Absorbed;
 use super::constant_groups;
-use super::estimates::{Estimates, Refit};
+use super::estimates::{Estimates, Refit, Scored};
 use super::saturated::refuse_saturated;
 use crate::inference::fitted::mirror;
-use crate::inference::{Bread, Clusters, Fitted, Link, Moments, Reference, Vcov, WhitenedRows};
+use crate::inference::{Bread, Clusters, Fitted, Link, Moments, Reference, Restricted, Vcov, WhitenedRows};
 use crate::linalg::DesignMatrix;
 use crate::linalg::gram::{TILE, add_rows, whiten_rows};
 use crate::progress::{Pace, watcher};
@@ -305,6 +305,40 @@ impl Fitted for Rows<'_, '_> {
         };
         self.each_row(g, |i| weights[i] = 0.0);
         self.refit.refit(self.x, self.y, &weights)
+    }
+
+    fn restricted(&self, at: &[f64], free: &[Vec<f64>]) -> Result<Option<Restricted>> {
+        let k = self.estimates.k();
+        let count = self.clusters.as_ref().map_or(self.x.n(), Clusters::count);
+        let mut starts = vec![0];
+        let mut rows = Vec::with_capacity(self.x.n() * k);
+        let (mut y, mut weights) = (Vec::new(), self.refit.weights().map(|_| Vec::new()));
+        let mut row = vec![0.0; k];
+        for g in 0..count {
+            self.each_row(g, |i| {
+                let from = rows.len();
+                rows.resize(from + k, 0.0);
+                self.whiten(i, &mut row, &mut rows[from..]);
+                y.push(self.y[i]);
+                if let (Some(weights), Some(all)) = (&mut weights, self.refit.weights()) {
+                    weights.push(all[i]);
+                }
+            });
+            starts.push(y.len());
+        }
+        let shape = (y.len(), k);
+        // Each row was written with this very number of columns.
+        let rows = Array2::from_shape_vec(shape, rows).unwrap_or_else(|_| Array2::zeros(shape));
+        let offset: Vec<f64> = rows.dot(&ArrayView1::from(at)).to_vec();
+        let directions = Array2::from_shape_fn((k, free.len()), |(a, b)| free[b][a]);
+        let columns = rows.dot(&directions);
+        let found = self.refit.beside(columns.view(), &y, weights.as_deref(), &offset)?;
+        Ok(found.map(|Scored { residual, weight }| Restricted {
+            rows,
+            factors: residual,
+            weights: weight,
+            starts,
+        }))
     }
 
     fn resolution(&self) -> f64 {

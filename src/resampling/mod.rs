@@ -3,7 +3,11 @@
 //! [`randomisation_test`] compares a [`Statistic`] of the trial with its values under other assignments that the
 //! design could have given, all of them where they can be listed. Nothing is assumed of the outcomes: siblings, skewed
 //! costs and few clusters are no trouble, since only the assignment is random.
+//!
+//! Where no procedure can be drawn again, [`wild_bootstrap`] tests coefficients of a fit, and [`pairs`] draws clusters
+//! for any statistic.
 
+mod bootstrap;
 mod chances;
 mod inversion;
 mod means;
@@ -21,10 +25,14 @@ mod size;
 mod statistics;
 mod sums;
 
+pub use bootstrap::{
+    Extreme, Resampled, WildBootstrap, WildOptions, WildType, WildWeights, pairs, replicates, wild_bootstrap,
+};
 pub use null::{Tails, check_draws, tails};
 pub use outcomes::Outcomes;
-pub use randomisation_test::randomisation_test;
-pub use redrawn::{Redrawn, redraw_seed, redrawn};
+pub use prepared::Elsewhere;
+pub use randomisation_test::{randomisation_test, randomisation_test_by, randomisation_values};
+pub use redrawn::{Redrawn, listed, redraw_seed, redrawn};
 pub use result::{Comparison, Omnibus, RandomisationOptions, RandomisationTest};
 pub use score::{ArmModel, Compared, Contrast, Residuals};
 pub use size::{Size, SizeOptions, size};

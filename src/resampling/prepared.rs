@@ -1,6 +1,8 @@
 //! A trial made ready for the test: its outcomes, the assignments that it is compared with, and the two ways in which a
 //! statistic is compared over them.
 
+use std::ops::Range;
+
 use rayon::prelude::*;
 
 use super::chances::chances;
@@ -8,7 +10,7 @@ use super::inversion::{FAR, Lines, Search};
 use super::means::Means;
 use super::null::{check_draws, tails_of, tolerance, weights};
 use super::outcomes::{Outcomes, each_arm_has_outcomes};
-use super::redrawn::replay_of;
+use super::redrawn::{part_of, redraw_seed, replay_of};
 use super::replay::{Evaluate, Replay, Room};
 use super::result::{Comparison, Omnibus, RandomisationOptions, RandomisationTest};
 use crate::design::{Assignment, Design};
@@ -28,7 +30,21 @@ pub(super) struct Prepared<'a> {
     pub treated: Vec<bool>,
     /// What a reader should know of how the units count, where they count by their chances.
     pub chances: Vec<String>,
+    /// Who else computes the statistic of the draws, and their seed.
+    elsewhere: Option<(&'a Elsewhere<'a>, Seed)>,
 }
+
+/// Gives the values of a statistic that others compute, draws x values, for the outcomes less an effect of the treated; it is
+/// told that effect, the seed of the draws and how many there are.
+///
+/// ```
+/// use crewe::rng::Seed;
+/// use crewe::resampling::Elsewhere;
+/// let nowhere: &Elsewhere<'_> = &|_effect, _seed, draws| Ok(vec![0.0; draws as usize]);
+/// assert_eq!(nowhere(0.0, &Seed::Integer(1), 2)?, [0.0, 0.0]);
+/// # Ok::<(), crewe::Error>(())
+/// ```
+pub type Elsewhere<'a> = dyn Fn(f64, &Seed, u64) -> Result<Vec<f64>> + 'a;
 
 /// What is wrong where a trial has no statistic.
 pub(super) const UNDEFINED: &str = "the statistic is not defined on the trial's own assignment";
@@ -46,6 +62,9 @@ pub(super) struct Bracket {
 
 /// A statistic that a trial can be tested by.
 pub(super) trait Compare {
+    /// Makes it ready for the outcomes less an effect of the treated, as the test looks at them.
+    fn at<'e>(&'e self, trial: &'e Prepared<'_>, effect: f64) -> Result<Box<dyn Evaluate + 'e>>;
+
     /// Tests it, by [`Prepared::linear`] where it is linear in the effect and else by [`Prepared::general`].
     fn test(
         &self,
@@ -65,22 +84,62 @@ impl<'a> Prepared<'a> {
         monitor: &dyn Monitor,
     ) -> Result<Self> {
         check_level(options.level)?;
-        let units = assignment.units.len();
-        if outcomes.units != units || assignment.arm.len() != units {
-            return Err(Fault::new("the outcomes belong to another number of units than were randomised")
-                .values([units.to_string(), outcomes.units.to_string()])
-                .remedy("Match the rows to this assignment")
-                .design());
-        }
+        check_units(assignment, outcomes)?;
         each_arm_has_outcomes(assignment, outcomes)?;
-        let mut said = Vec::new();
-        let weight = chances(assignment, options.weights, &mut said)?;
         let replay = replay_of(design, assignment, options.draws, seed, monitor)?;
         if replay.probability().is_none() {
             check_draws(replay.len(), options.level)?;
         }
+        Self::over(assignment, outcomes, options, replay)
+    }
+
+    /// Only these draws of it, for whoever was asked for their values by one who has checked the trial.
+    pub fn part(
+        design: &Design,
+        assignment: &'a Assignment,
+        outcomes: &'a Outcomes,
+        options: &RandomisationOptions,
+        draws: &Range<u64>,
+        monitor: &dyn Monitor,
+    ) -> Result<Self> {
+        check_units(assignment, outcomes)?;
+        each_arm_has_outcomes(assignment, outcomes)?;
+        let seed = redraw_seed(design, assignment, options.seed.as_ref())?;
+        Self::over(assignment, outcomes, options, part_of(design, assignment, &seed, draws, monitor)?)
+    }
+
+    fn over(
+        assignment: &'a Assignment,
+        outcomes: &'a Outcomes,
+        options: &RandomisationOptions,
+        replay: Replay,
+    ) -> Result<Self> {
+        let mut said = Vec::new();
+        let weight = chances(assignment, options.weights, &mut said)?;
         let treated = assignment.arm.iter().map(|&arm| arm == 1).collect();
-        Ok(Self { assignment, outcomes, replay, weight, treated, chances: said })
+        Ok(Self { assignment, outcomes, replay, weight, treated, chances: said, elsewhere: None })
+    }
+
+    /// The same, with draws whose values others compute.
+    pub fn asking(self, elsewhere: &'a Elsewhere<'a>, seed: Seed) -> Self {
+        Self { elsewhere: Some((elsewhere, seed)), ..self }
+    }
+
+    /// The values of every assignment for the outcomes less an effect of the treated.
+    pub fn values(&self, evaluate: &dyn Evaluate, effect: f64, monitor: &dyn Monitor) -> Result<Vec<f64>> {
+        let Some((elsewhere, seed)) = self.elsewhere.as_ref().filter(|_| self.replay.probability().is_none())
+        else {
+            return self.replay.run(evaluate, monitor);
+        };
+        let n = self.replay.len();
+        let values = elsewhere(effect, seed, n as u64)?;
+        if values.len() == n * evaluate.width() {
+            return Ok(values);
+        }
+        Err(Fault::new("whoever was asked for the statistic of the draws gave another number of values")
+            .values([values.len().to_string(), (n * evaluate.width()).to_string()])
+            .remedy("Give them all, in their order")
+            .input())
     }
 
     /// Means by arm of outcomes by row.
@@ -95,6 +154,11 @@ impl<'a> Prepared<'a> {
         self.assignment.probability.rows().into_iter().all(|row| row.sum() > 1.0 - 1e-9)
     }
 
+    /// The values of every assignment, as part of another's test.
+    pub fn of(&self, compared: &dyn Compare, effect: f64, monitor: &dyn Monitor) -> Result<Vec<f64>> {
+        self.values(&*compared.at(self, effect)?, effect, monitor)
+    }
+
     /// The test of a statistic that is linear in the effect: two values an assignment.
     pub fn linear(
         &self,
@@ -103,7 +167,7 @@ impl<'a> Prepared<'a> {
         monitor: &dyn Monitor,
     ) -> Result<RandomisationTest> {
         let observed = self.observed(evaluate)?[0];
-        let values = self.replay.run(evaluate, monitor)?;
+        let values = self.values(evaluate, 0.0, monitor)?;
         let kept: Vec<bool> = values.chunks_exact(2).map(|pair| !pair[0].is_nan()).collect();
         let pairs = || values.chunks_exact(2).filter(|pair| !pair[0].is_nan());
         let (a, b): (Vec<f64>, Vec<f64>) = pairs().map(|pair| (pair[0], pair[1])).unzip();
@@ -145,7 +209,7 @@ impl<'a> Prepared<'a> {
         let evaluate = at(0.0)?;
         let width = evaluate.width();
         let observed = self.observed(&*evaluate)?;
-        let values = self.replay.run(&*evaluate, monitor)?;
+        let values = self.values(&*evaluate, 0.0, monitor)?;
         if must_be_defined {
             refuse_undefined(&values)?;
         }
@@ -213,12 +277,14 @@ impl<'a> Prepared<'a> {
         must_be_defined: bool,
         monitor: &dyn Monitor,
     ) -> Result<Option<Interval>> {
-        let held = self.replay.held(monitor)?;
-        let replay = held.as_ref().unwrap_or(&self.replay);
+        let held = if self.elsewhere.is_some() { None } else { self.replay.held(monitor)? };
         let tail = |effect: f64, upper: bool| -> Result<f64> {
             let evaluate = at(effect)?;
             let observed = self.observed(&*evaluate)?[0];
-            let values = replay.run(&*evaluate, monitor)?;
+            let values = match &held {
+                Some(held) => held.run(&*evaluate, monitor)?,
+                None => self.values(&*evaluate, effect, monitor)?,
+            };
             if must_be_defined {
                 refuse_undefined(&values)?;
             }
@@ -300,6 +366,18 @@ impl<'a> Prepared<'a> {
             notes.push("too few assignments differ for any effect to be rejected at this level".into());
         }
     }
+}
+
+/// Refuses outcomes of another trial.
+fn check_units(assignment: &Assignment, outcomes: &Outcomes) -> Result<()> {
+    let units = assignment.units.len();
+    if outcomes.units == units && assignment.arm.len() == units {
+        return Ok(());
+    }
+    Err(Fault::new("the outcomes belong to another number of units than were randomised")
+        .values([units.to_string(), outcomes.units.to_string()])
+        .remedy("Match the rows to this assignment")
+        .design())
 }
 
 /// Gives every comparison its p-value among the largest of all.

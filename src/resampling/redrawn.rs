@@ -1,5 +1,7 @@
 //! The assignments that a trial is compared with: all that its procedure can give, or new draws of it.
 
+use std::ops::Range;
+
 use ndarray::Array2;
 
 use serde::Serialize;
@@ -113,6 +115,21 @@ pub(super) fn replay_of(
     Ok(replay)
 }
 
+/// Only these draws of a trial that was checked.
+pub(super) fn part_of(
+    design: &Design,
+    assignment: &Assignment,
+    seed: &Seed,
+    draws: &Range<u64>,
+    monitor: &dyn Monitor,
+) -> Result<Replay> {
+    if permutes(design, assignment) {
+        return Ok(Replay::permuted_part(Permuted::new(assignment, seed), draws));
+    }
+    let redraws = Redraws::new(design, &assignment.units, seed, monitor)?;
+    Ok(Replay::part(redraws, draws, assignment.units.len()))
+}
+
 /// Whether the arms of a trial are permuted within its strata: it was randomised elsewhere, and not in sets, in which
 /// dealing again is permuting.
 fn permutes(design: &Design, assignment: &Assignment) -> bool {
@@ -132,6 +149,31 @@ pub(super) fn of_observed(design: &Design, assignment: &Assignment) -> Option<St
              observed, among {within}"
         )
     })
+}
+
+/// Whether all assignments of a trial are listed, because there are no more than `draws` of them.
+///
+/// # Errors
+/// [`Error::Design`] for a design that cannot be carried out; [`Error::Interrupted`] when the monitor stops the work.
+///
+/// ```
+/// use crewe::design::{Column, Design, Units};
+/// use crewe::progress::NoMonitor;
+/// use crewe::resampling::listed;
+/// let design = Design::new("Trial").arm("control", 1).arm("crewe", 1).cluster("family").seed(5);
+/// let families = Column::from_values("family", ["a", "b", "c", "d"]);
+/// let trial = design.assign(&Units::from_rows(design.unit()?, &families, &[])?)?;
+/// assert!(listed(&design, &trial, 6, &NoMonitor)? && !listed(&design, &trial, 5, &NoMonitor)?);
+/// # Ok::<(), crewe::Error>(())
+/// ```
+pub fn listed(design: &Design, assignment: &Assignment, draws: u64, monitor: &dyn Monitor) -> Result<bool> {
+    let most = usize::try_from(draws).unwrap_or(usize::MAX);
+    if permutes(design, assignment) {
+        return Ok(Permuted::new(assignment, &Seed::Integer(0)).support(most).is_some());
+    }
+    // What is listed depends on no seed.
+    let redraws = Redraws::new(design, &assignment.units, &Seed::Integer(0), monitor)?;
+    Ok(redraws.support(most, monitor)?.is_some())
 }
 
 /// The seed of the draws, as [`super::RandomisationOptions::seed`] says.

@@ -1,5 +1,7 @@
 //! Every assignment that a test looks at: all that the procedure can give, or draws of it.
 
+use std::ops::Range;
+
 use ndarray::Array2;
 use rayon::prelude::*;
 
@@ -43,10 +45,10 @@ pub(super) trait Evaluate: Sync {
 pub(super) enum Replay {
     /// All that the procedure can give.
     All(Support),
-    /// Replicates 0 to n - 1.
-    Draws { redraws: Box<Redraws>, n: usize, units: usize },
-    /// Permutations 0 to n - 1 of a trial that was randomised elsewhere.
-    Permuted { permuted: Box<Permuted>, n: usize },
+    /// So many replicates from this number on.
+    Draws { redraws: Box<Redraws>, first: u64, n: usize, units: usize },
+    /// So many permutations, from this number on, of a trial that was randomised elsewhere.
+    Permuted { permuted: Box<Permuted>, first: u64, n: usize },
     /// Draws or permutations that were made once and kept, n x units.
     Held(Array2<u8>),
 }
@@ -59,15 +61,27 @@ impl Replay {
     pub fn new(redraws: Redraws, n: usize, units: usize, monitor: &dyn Monitor) -> Result<Self> {
         Ok(match redraws.support(n, monitor)? {
             Some(support) => Self::All(support),
-            None => Self::Draws { redraws: Box::new(redraws), n, units },
+            None => Self::Draws { redraws: Box::new(redraws), first: 0, n, units },
         })
+    }
+
+    /// The draws of these numbers.
+    pub fn part(redraws: Redraws, draws: &Range<u64>, units: usize) -> Self {
+        let n = draws.end.saturating_sub(draws.start) as usize;
+        Self::Draws { redraws: Box::new(redraws), first: draws.start, n, units }
+    }
+
+    /// The permutations of these numbers.
+    pub fn permuted_part(permuted: Permuted, draws: &Range<u64>) -> Self {
+        let n = draws.end.saturating_sub(draws.start) as usize;
+        Self::Permuted { permuted: Box::new(permuted), first: draws.start, n }
     }
 
     /// All permutations of a trial's arms where there are at most n, else n of them.
     pub fn permuted(permuted: Permuted, n: usize) -> Self {
         match permuted.support(n) {
             Some(support) => Self::All(support),
-            None => Self::Permuted { permuted: Box::new(permuted), n },
+            None => Self::Permuted { permuted: Box::new(permuted), first: 0, n },
         }
     }
 
@@ -114,8 +128,8 @@ impl Replay {
             Self::All(Support { arm, .. }) | Self::Held(arm) => {
                 into.iter_mut().zip(arm.row(index)).for_each(|(into, arm)| *into = *arm);
             }
-            Self::Draws { redraws, .. } => redraws.draw(index as u64, scratch, into)?,
-            Self::Permuted { permuted, .. } => permuted.draw(index as u64, into),
+            Self::Draws { redraws, first, .. } => redraws.draw(first + index as u64, scratch, into)?,
+            Self::Permuted { permuted, first, .. } => permuted.draw(first + index as u64, into),
         }
         Ok(())
     }

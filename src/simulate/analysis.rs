@@ -22,6 +22,8 @@ pub enum Model {
     Cox,
     /// The log-rank test, within strata where the columns of the model differ; with clusters by the variance of their scores.
     LogRank,
+    /// Somebody else's.
+    Given,
 }
 
 words!(
@@ -30,6 +32,7 @@ words!(
     Logit => "logit",
     Cox => "cox",
     LogRank => "log_rank",
+    Given => "given",
 );
 
 impl Model {
@@ -37,7 +40,7 @@ impl Model {
     pub(super) fn check(self, times: bool) -> Result<()> {
         let (of_times, needed) =
             (matches!(self, Self::Cox | Self::LogRank), if times { "times" } else { "numbers" });
-        if of_times == times {
+        if of_times == times || self == Self::Given {
             return Ok(());
         }
         Err(Fault::new(format!("the outcome is made of {needed}, and the analysis is another's"))
@@ -46,6 +49,31 @@ impl Model {
             .input())
     }
 }
+
+/// Whose effect an analysis is about.
+///
+/// ```
+/// use crewe::simulate::Target;
+/// assert_eq!("interaction".parse(), Ok(Target::Interaction));
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[non_exhaustive]
+pub enum Target {
+    /// That of all rows.
+    #[default]
+    All,
+    /// That of the subgroup, in its rows alone.
+    Subgroup,
+    /// The subgroup's less that of the others: the product of arm and subgroup in the model.
+    Interaction,
+}
+
+words!(
+    Target, "target of a simulated analysis",
+    All => "all",
+    Subgroup => "subgroup",
+    Interaction => "interaction",
+);
 
 /// The planned analysis: what a model says of the arm.
 ///
@@ -64,12 +92,16 @@ pub struct Analysis {
     pub vcov: Vcov,
     /// The two-sided level.
     pub alpha: f64,
+    /// The arm that all others are compared with.
+    pub reference: u8,
+    /// Whose effect it is about.
+    pub target: Target,
 }
 
 impl Analysis {
     /// A linear model with this kind of variance, at this level.
     pub fn new(vcov: Vcov, alpha: f64) -> Self {
-        Self { model: Model::default(), vcov, alpha }
+        Self { model: Model::default(), vcov, alpha, reference: 0, target: Target::All }
     }
 
     /// Sets the model.
@@ -77,5 +109,24 @@ impl Analysis {
     pub fn model(mut self, model: Model) -> Self {
         self.model = model;
         self
+    }
+
+    /// Sets the arm that all others are compared with, by its place among the arms.
+    #[must_use]
+    pub fn reference(mut self, reference: u8) -> Self {
+        self.reference = reference;
+        self
+    }
+
+    /// Sets whose effect it is about.
+    #[must_use]
+    pub fn target(mut self, target: Target) -> Self {
+        self.target = target;
+        self
+    }
+
+    /// The arms that are compared with the reference, of so many.
+    pub(super) fn compared(self, arms: usize) -> impl Iterator<Item = u8> + Clone {
+        (0..arms as u8).filter(move |&arm| arm != self.reference)
     }
 }

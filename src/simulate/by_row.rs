@@ -3,7 +3,7 @@
 
 use ndarray::{Array1, Array2};
 
-use super::analysis::{Analysis, Model};
+use super::analysis::{Analysis, Model, Target};
 use super::by_unit::Coefficient;
 use super::members::Sorted;
 use crate::design::LEFT_OUT;
@@ -12,25 +12,61 @@ use crate::regression::{Logit, Ols};
 use crate::survival::{Cox, Surv, logrank};
 use crate::{Fault, Result};
 
-/// The rows of units that were not left out.
+/// What a replicate has drawn.
+pub(super) struct Seen<'a> {
+    /// By unit.
+    pub arm: &'a [u8],
+    /// By row: the outcome, or the time where the model is of these.
+    pub y: &'a [f64],
+    /// By row, whether the event came.
+    pub event: &'a [f64],
+    /// The columns of the model.
+    pub covariates: &'a Array2<f64>,
+    /// By row, whether it is in the subgroup; empty where there is none.
+    pub inside: &'a [f64],
+}
+
+/// The rows of units that were not left out, with an outcome.
 struct Kept {
-    /// The columns of the model and, last, the arm.
+    /// The columns of the model and, last, the arms that are compared with the reference.
     x: Array2<f64>,
     y: Array1<f64>,
     event: Vec<f64>,
     clusters: Clusters,
+    /// How many columns stand before the arms.
+    beside: usize,
 }
 
 impl Kept {
-    fn new(rows: &Sorted, arm: &[u8], y: &[f64], event: &[f64]) -> Result<Self> {
-        let kept: Vec<usize> = (0..y.len()).filter(|&row| arm[rows.unit[row] as usize] != LEFT_OUT).collect();
-        let width = rows.covariates.ncols();
-        let mut x = Array2::zeros((kept.len(), width + 1));
+    /// The rows of the reference and of these arms.
+    fn new(rows: &Sorted, seen: &Seen<'_>, target: Target, of: (u8, &[u8])) -> Result<Self> {
+        let (reference, compared) = of;
+        let Seen { arm, y, event, covariates, inside } = seen;
+        let there = |row: &usize| {
+            let arm = arm[rows.unit[*row] as usize];
+            let known = arm != LEFT_OUT && !y[*row].is_nan() && (arm == reference || compared.contains(&arm));
+            known && (target != Target::Subgroup || inside[*row] > 0.0)
+        };
+        let kept: Vec<usize> = (0..y.len()).filter(there).collect();
+        let product = target == Target::Interaction;
+        // Beside the products stand the arms and the subgroup.
+        let columns = covariates.ncols();
+        let beside = columns + if product { 1 + compared.len() } else { 0 };
+        let mut x = Array2::zeros((kept.len(), beside + compared.len()));
         for (place, &row) in kept.iter().enumerate() {
-            for (j, &value) in rows.covariates.row(row).iter().enumerate() {
+            for (j, &value) in covariates.row(row).iter().enumerate() {
                 x[(place, j)] = value;
             }
-            x[(place, width)] = f64::from(arm[rows.unit[row] as usize]);
+            for (j, &one) in compared.iter().enumerate() {
+                let treated = f64::from(u8::from(arm[rows.unit[row] as usize] == one));
+                if product {
+                    x[(place, columns)] = inside[row];
+                    x[(place, columns + 1 + j)] = treated;
+                    x[(place, beside + j)] = treated * inside[row];
+                } else {
+                    x[(place, beside + j)] = treated;
+                }
+            }
         }
         let codes: Vec<u32> = kept
             .iter()
@@ -41,6 +77,7 @@ impl Kept {
             y: kept.iter().map(|&row| y[row]).collect(),
             event: kept.iter().map(|&row| event[row]).collect(),
             clusters: Clusters::new(&codes)?,
+            beside,
         })
     }
 
@@ -48,41 +85,46 @@ impl Kept {
         kind.is_clustered().then_some(&self.clusters)
     }
 
-    /// The place of the arm among the columns.
-    fn last(&self) -> usize {
-        self.x.ncols() - 1
+    /// The places of the arms among the columns.
+    fn arms(&self) -> std::ops::Range<usize> {
+        self.beside..self.x.ncols()
     }
 
-    fn linear(&self, kind: Vcov) -> Result<Option<Coefficient>> {
+    fn linear(&self, kind: Vcov) -> Result<Answers> {
         let fit = Ols::new(self.y.view(), self.x.view()).fit()?;
-        coefficient(fit.coef(), &fit.vcov(kind, self.clusters(kind))?, self.last() + 1)
+        let covariance = fit.vcov(kind, self.clusters(kind))?;
+        self.arms().map(|place| coefficient(fit.coef(), &covariance, place + 1)).collect()
     }
 
-    fn logit(&self, kind: Vcov) -> Result<Option<Coefficient>> {
+    fn logit(&self, kind: Vcov) -> Result<Answers> {
         let fit = Logit::new(self.y.view(), self.x.view()).fit()?;
         let covariance = fit.vcov(kind, self.clusters(kind))?;
-        let with = |arm: f64| {
+        let with = |arm: Option<usize>| {
             let mut x = self.x.clone();
-            x.column_mut(self.last()).fill(arm);
+            for place in self.arms() {
+                x.column_mut(place).fill(f64::from(u8::from(arm == Some(place))));
+            }
             x
         };
-        let (treated, control) = (with(1.0), with(0.0));
-        let settings = [Setting::new(treated.view()), Setting::new(control.view())];
-        let found = covariance.margins(&settings, &[[0, 1]], Compare::Difference, 0.95)?.comparisons;
-        Ok(known(found.estimate[0], found.std_error[0], found.df[0]))
+        let each: Vec<Array2<f64>> = self.arms().map(|place| with(Some(place))).chain([with(None)]).collect();
+        let settings: Vec<Setting<'_>> = each.iter().map(|x| Setting::new(x.view())).collect();
+        let pairs: Vec<[usize; 2]> = (0..settings.len() - 1).map(|arm| [arm, settings.len() - 1]).collect();
+        let found = covariance.margins(&settings, &pairs, Compare::Difference, 0.95)?.comparisons;
+        Ok((0..pairs.len()).map(|i| known(found.estimate[i], found.std_error[i], found.df[i])).collect())
     }
 
-    fn cox(&self, kind: Vcov) -> Result<Option<Coefficient>> {
+    fn cox(&self, kind: Vcov) -> Result<Answers> {
         let time = self.y.as_slice().unwrap_or(&[]);
         let fit = Cox::new(Surv::new(time, &self.event), self.x.view()).fit()?;
-        coefficient(&fit.coef, &fit.vcov(kind, self.clusters(kind))?, self.last())
+        let covariance = fit.vcov(kind, self.clusters(kind))?;
+        self.arms().map(|place| coefficient(&fit.coef, &covariance, place)).collect()
     }
 
-    /// One step from no effect, `(O - E) / V`; its error is that under which the test is the log-rank test.
+    /// One step from no effect, `(O - E) / V`, of one arm; its error is that under which the test is the log-rank test.
     fn log_rank(&self, kind: Vcov) -> Result<Option<Coefficient>> {
         let time = self.y.as_slice().unwrap_or(&[]);
         let surv = Surv::new(time, &self.event);
-        let arm: Vec<u32> = self.x.column(self.last()).iter().map(|&arm| arm as u32).collect();
+        let arm: Vec<u32> = self.x.column(self.beside).iter().map(|&arm| arm as u32).collect();
         let strata = self.strata();
         let test = logrank(&surv, &arm, &["control", "treated"], Some(&strata))?;
         let variance = test.variance[(1, 1)];
@@ -90,7 +132,7 @@ impl Kept {
         let std_error = match self.clusters(kind) {
             None => 1.0 / variance.sqrt(),
             Some(clusters) => {
-                let alone = self.x.column(self.last()).insert_axis(ndarray::Axis(1));
+                let alone = self.x.column(self.beside).insert_axis(ndarray::Axis(1));
                 let fit = Cox::new(surv, alone).strata(Some(&strata)).fit()?;
                 estimate.abs() / fit.robust_score(clusters)?.statistic.sqrt()
             }
@@ -100,7 +142,7 @@ impl Kept {
 
     /// Codes of the distinct rows of the columns beside the arm.
     fn strata(&self) -> Vec<u32> {
-        let beside = |row: usize| self.x.row(row).into_iter().take(self.last()).map(|x| x.to_bits());
+        let beside = |row: usize| self.x.row(row).into_iter().take(self.beside).map(|x| x.to_bits());
         let mut places: Vec<usize> = (0..self.y.len()).collect();
         places.sort_by(|&a, &b| beside(a).cmp(beside(b)));
         let mut codes = vec![0; self.y.len()];
@@ -111,21 +153,22 @@ impl Kept {
     }
 }
 
-/// Fits the model of the columns and, last, the arm to the rows of units that were not left out; `y` are times where the
-/// model is of these, and `event` says whether it came.
-pub(super) fn fit(
-    rows: &Sorted,
-    arm: &[u8],
-    y: &[f64],
-    event: &[f64],
-    analysis: Analysis,
-) -> Result<Option<Coefficient>> {
-    let kept = Kept::new(rows, arm, y, event)?;
+/// What is said of each arm that is compared with the reference.
+type Answers = Vec<Option<Coefficient>>;
+
+/// Fits the model of the columns and, last, the arms to the rows of units that were not left out; `analysis` comes with the
+/// number of arms.
+pub(super) fn fit(rows: &Sorted, seen: &Seen<'_>, analysis: (Analysis, usize)) -> Result<Answers> {
+    let (analysis, arms) = analysis;
+    let compared: Vec<u8> = analysis.compared(arms).collect();
+    let kept = |compared: &[u8]| Kept::new(rows, seen, analysis.target, (analysis.reference, compared));
     match analysis.model {
-        Model::Linear => kept.linear(analysis.vcov),
-        Model::Logit => kept.logit(analysis.vcov),
-        Model::Cox => kept.cox(analysis.vcov),
-        Model::LogRank => kept.log_rank(analysis.vcov),
+        Model::Linear => kept(&compared)?.linear(analysis.vcov),
+        Model::Logit => kept(&compared)?.logit(analysis.vcov),
+        Model::Cox => kept(&compared)?.cox(analysis.vcov),
+        // A test of two arms, each with the reference.
+        Model::LogRank => compared.iter().map(|&one| kept(&[one])?.log_rank(analysis.vcov)).collect(),
+        Model::Given => Ok(Vec::new()),
     }
 }
 

@@ -98,6 +98,11 @@ impl Basis {
         }
     }
 
+    /// Whether no columns were taken yet.
+    pub fn is_empty(&self) -> bool {
+        self.rows.is_empty()
+    }
+
     fn of(&self, unit: usize) -> &[f64] {
         &self.q[unit * self.columns..(unit + 1) * self.columns]
     }

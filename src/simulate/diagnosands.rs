@@ -124,24 +124,36 @@ pub fn diagnose(replicates: &Replicates, effect: f64, alpha: f64) -> Result<Diag
     let answered: Vec<usize> = (0..r.len()).filter(|&i| r.status[i] == Status::Answered).collect();
     let rejected: Vec<usize> = answered.iter().copied().filter(|&i| r.p_value[i] <= alpha).collect();
     let n = answered.len() as u64;
-    let covered = answered
-        .iter()
-        .filter(|&&i| t_two_sided((r.estimate[i] - effect) / r.std_error[i], r.df[i]) > alpha)
-        .count();
-    let estimates = || answered.iter().map(|&i| r.estimate[i]);
+    // Somebody else's analysis may have no estimate, no error or no interval.
+    let covers = |i: usize| match &r.interval {
+        Some([low, high]) if !(low[i].is_nan() || high[i].is_nan()) => {
+            Some(low[i] <= effect && effect <= high[i])
+        }
+        Some(_) => None,
+        None => {
+            let tail = t_two_sided((r.estimate[i] - effect) / r.std_error[i], r.df[i]);
+            (!tail.is_nan()).then_some(tail > alpha)
+        }
+    };
+    let intervals: Vec<bool> = answered.iter().filter_map(|&i| covers(i)).collect();
+    let covered = intervals.iter().filter(|&&covered| covered).count();
+    let estimates = || answered.iter().map(|&i| r.estimate[i]).filter(|estimate| !estimate.is_nan());
     let bias = Measure::mean(estimates().map(|estimate| estimate - effect));
-    let sd = bias.std_error * (n as f64).sqrt();
+    let estimated = estimates().count() as f64;
+    let sd = bias.std_error * estimated.sqrt();
     let wrong = rejected.iter().filter(|&&i| r.estimate[i] * effect < 0.0).count();
-    let known = effect != 0.0;
+    let known = effect != 0.0 && rejected.iter().all(|&i| !r.estimate[i].is_nan());
     let unanswered = [Status::FewUnits, Status::Undefined, Status::NotFitted]
         .map(|status| (status.name(), r.count(status) as u64));
     Ok(Diagnosands {
         sims,
         power: Measure::share(rejected.len() as u64, sims)?,
         bias,
-        sd: Measure::normal(sd, sd / (2.0 * (n as f64 - 1.0)).sqrt()),
-        mean_std_error: Measure::mean(answered.iter().map(|&i| r.std_error[i])),
-        coverage: Measure::share(covered as u64, n)?,
+        sd: Measure::normal(sd, sd / (2.0 * (estimated - 1.0)).sqrt()),
+        mean_std_error: Measure::mean(
+            answered.iter().map(|&i| r.std_error[i]).filter(|error| !error.is_nan()),
+        ),
+        coverage: Measure::share(covered as u64, intervals.len() as u64)?,
         type_s: if known { Measure::share(wrong as u64, rejected.len() as u64)? } else { Measure::UNDEFINED },
         type_m: if known {
             Measure::mean(rejected.iter().map(|&i| r.estimate[i].abs())).over(effect.abs())

@@ -11,6 +11,7 @@
 use serde::Serialize;
 
 use super::diagnosands::Measure;
+use super::replicates::Detect;
 use super::trial::Trial;
 use crate::dist::normal_quantile;
 use crate::progress::{Monitor, Part, check};
@@ -26,6 +27,8 @@ const FEW: u64 = 2_000;
 const CLOSE: f64 = 0.05;
 /// The same for the ends of the interval.
 const NEAR: f64 = 0.1;
+/// How far a power may be from the one asked for, for the line between them to say where others lie.
+const FAR: f64 = 0.05;
 /// Monte Carlo standard errors beyond which a power is larger without doubt.
 const SURE: f64 = 5.0;
 
@@ -44,18 +47,27 @@ pub struct Search {
     pub sims: u64,
     /// Whether it is a fall that is sought, and not a rise.
     pub fall: bool,
+    /// What counts as having found something.
+    pub detect: Detect,
 }
 
 impl Search {
     /// The smallest rise that is found with this power.
     pub fn new(power: f64, sims: u64) -> Self {
-        Self { power, sims, fall: false }
+        Self { power, sims, fall: false, detect: Detect::default() }
     }
 
     /// Sets whether it is a fall that is sought, and not a rise.
     #[must_use]
     pub fn fall(mut self, fall: bool) -> Self {
         self.fall = fall;
+        self
+    }
+
+    /// Sets what counts as having found something.
+    #[must_use]
+    pub fn detect(mut self, detect: Detect) -> Self {
+        self.detect = detect;
         self
     }
 }
@@ -88,7 +100,7 @@ impl Trial {
             check(monitor, tried, 0)?;
             tried += 1;
             let found = self.replicates(0..sims, Some(effect), &Part(monitor))?;
-            Ok(found.rejections(alpha))
+            Ok(found.rejections(alpha, search.detect))
         })
     }
 
@@ -145,7 +157,7 @@ impl Trial {
         for (into, aim) in interval.iter_mut().zip([search.power - error, search.power + error]) {
             if aim > self.analysis.alpha
                 && aim < 1.0
-                && let Some(size) = known.root(known.linear(size, search.power, aim), end, aim, NEAR)?
+                && let Some(size) = known.root(known.between(size, aim), end, aim, NEAR)?
             {
                 *into = sign * size;
             }
@@ -206,6 +218,26 @@ impl Known<'_> {
     /// The size at which a line gives this power, which has that at `size`.
     fn linear(&self, size: f64, power: f64, wanted: f64) -> f64 {
         size * (self.probit(wanted) + self.level) / (self.probit(power) + self.level)
+    }
+
+    /// The size at which the line through the two powers nearest to the one asked for comes to another; `size` has the power
+    /// asked for.
+    fn between(&self, size: f64, wanted: f64) -> f64 {
+        let away = |power: f64| (power - self.power).abs();
+        let mut near: Vec<(f64, f64)> =
+            self.tried.iter().copied().filter(|&(tried, _)| tried != size).collect();
+        near.sort_by(|a, b| away(a.1).total_cmp(&away(b.1)));
+        let here =
+            self.tried.iter().find(|(tried, _)| *tried == size).map_or(self.power, |(_, power)| *power);
+        let slope = near
+            .first()
+            .map_or(f64::NAN, |&(tried, power)| (self.probit(power) - self.probit(here)) / (tried - size));
+        // Where the nearest is far away, the line through the size of the test says as much.
+        if away(near.first().map_or(f64::NAN, |near| near.1)) < FAR && slope > 0.0 && slope.is_finite() {
+            (size + (self.probit(wanted) - self.probit(here)) / slope).max(0.0)
+        } else {
+            self.linear(size, self.power, wanted)
+        }
     }
 
     /// The size whose power is the one asked for, from nothing but a bound on it.

@@ -23,6 +23,29 @@ pub struct Rows {
     pub covariates: Option<Array2<f64>>,
     /// What the analysis clusters by, where that is not the unit.
     pub clusters: Option<Vec<u32>>,
+    /// The places among `covariates` of those that are drawn with the outcome; none where the model leaves one out.
+    pub drawn: Vec<Option<usize>>,
+    /// A subgroup with an effect of its own.
+    pub subgroup: Option<Subgroup>,
+}
+
+/// A subgroup whose members have an effect of their own.
+///
+/// ```
+/// use crewe::simulate::Subgroup;
+/// let meals = Subgroup { share: 0.3, cluster: false, member: None, effects: [0.0, 1.0] };
+/// assert_eq!(meals.effects, [0.0, 1.0]);
+/// ```
+#[derive(Debug, Clone, PartialEq)]
+pub struct Subgroup {
+    /// The share of members, or of units, that are drawn into it in every replicate.
+    pub share: f64,
+    /// Whether units as a whole are in it.
+    pub cluster: bool,
+    /// Who is in it, by row, in place of the share.
+    pub member: Option<Vec<bool>>,
+    /// How much of the effect those outside it have, and those inside.
+    pub effects: [f64; 2],
 }
 
 impl Rows {
@@ -42,6 +65,20 @@ impl Rows {
     #[must_use]
     pub fn covariates(mut self, covariates: Array2<f64>) -> Self {
         self.covariates = Some(covariates);
+        self
+    }
+
+    /// Sets the places among the covariates of those that are drawn with the outcome.
+    #[must_use]
+    pub fn drawn(mut self, drawn: Vec<Option<usize>>) -> Self {
+        self.drawn = drawn;
+        self
+    }
+
+    /// Sets a subgroup with an effect of its own.
+    #[must_use]
+    pub fn subgroup(mut self, subgroup: Subgroup) -> Self {
+        self.subgroup = Some(subgroup);
         self
     }
 
@@ -97,6 +134,10 @@ pub(super) struct Sorted {
     pub covariates: Array2<f64>,
     /// What the analysis clusters by, where that is not the unit.
     pub clusters: Option<Vec<u32>>,
+    /// The places of the covariates that are drawn.
+    pub drawn: Vec<Option<usize>>,
+    /// The subgroup, its members in the order of the rows.
+    pub subgroup: Option<Subgroup>,
 }
 
 impl Sorted {
@@ -107,6 +148,7 @@ impl Sorted {
             rows.baseline.as_ref().map_or(n, Vec::len),
             rows.covariates.as_ref().map_or(n, Array2::nrows),
             rows.clusters.as_ref().map_or(n, Vec::len),
+            rows.subgroup.as_ref().and_then(|group| group.member.as_ref()).map_or(n, Vec::len),
         ];
         if n == 0 || lengths.iter().any(|&length| length != n) {
             return Err(Fault::new(
@@ -141,7 +183,15 @@ impl Sorted {
                 .remedy("Leave out these rows")
                 .input());
         }
+        let mut subgroup = rows.subgroup.clone();
+        if let Some(group) = &mut subgroup {
+            group.check()?;
+            group.member =
+                group.member.as_ref().map(|member| order.iter().map(|&row| member[row as usize]).collect());
+        }
         Ok(Self {
+            drawn: rows.drawn.clone(),
+            subgroup,
             starts,
             unit: order.iter().map(|&row| rows.unit[row as usize]).collect(),
             baseline: rows.baseline.as_ref().map(place),
@@ -163,6 +213,57 @@ impl Sorted {
         };
         self.clusters.as_ref().is_none_or(|clusters| is_partition(clusters, &self.unit))
             && (0..self.starts.len() - 1).all(within)
+    }
+}
+
+impl Subgroup {
+    fn check(&self) -> Result<()> {
+        let finite = self.effects.iter().all(|effect| effect.is_finite());
+        if finite && (self.member.is_some() || (self.share > 0.0 && self.share < 1.0)) {
+            return Ok(());
+        }
+        Err(Fault::new("a subgroup has a share between 0 and 1, and an effect that is a finite number")
+            .values([self.share.to_string()])
+            .remedy("Give for instance share=0.3")
+            .input())
+    }
+
+    /// The share of rows in it, those that are drawn on average.
+    pub(super) fn part(&self) -> f64 {
+        match &self.member {
+            None => self.share,
+            Some(member) => member.iter().filter(|&&inside| inside).count() as f64 / member.len() as f64,
+        }
+    }
+
+    /// Whether members of one unit may be in it and others not.
+    pub(super) fn splits(&self, starts: &[u32]) -> bool {
+        match &self.member {
+            None => !self.cluster,
+            Some(member) => starts.windows(2).any(|pair| {
+                let unit = &member[pair[0] as usize..pair[1] as usize];
+                unit.iter().any(|inside| *inside != unit[0])
+            }),
+        }
+    }
+
+    /// Draws who is in it, as 1 and 0.
+    pub(super) fn draw(&self, starts: &[u32], stream: &mut crate::rng::Stream, inside: &mut Vec<f64>) {
+        inside.clear();
+        if let Some(member) = &self.member {
+            inside.extend(member.iter().map(|&inside| f64::from(u8::from(inside))));
+            return;
+        }
+        for pair in starts.windows(2) {
+            let size = (pair[1] - pair[0]) as usize;
+            let mut one = || f64::from(u8::from(stream.unit() < self.share));
+            if self.cluster {
+                let unit = one();
+                inside.extend(std::iter::repeat_n(unit, size));
+            } else {
+                inside.extend((0..size).map(|_| one()));
+            }
+        }
     }
 }
 

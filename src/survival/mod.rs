@@ -8,6 +8,7 @@
 //! * [`diagnostics`]: tests of proportional hazards;
 //! * [`curves`]: baseline hazards, curves at given covariates, adjusted curves.
 
+pub mod blinded;
 pub mod cox;
 mod cox_clusters;
 pub mod curves;
@@ -22,6 +23,7 @@ pub(crate) mod null;
 mod residuals;
 pub mod rmst;
 
+pub use blinded::TimesSeen;
 pub use cox::{Cox, CoxFit, Test};
 pub use curves::{AdjustedCurves, AdjustedRisks, Baseline, SurvivalCurve};
 pub use data::{Surv, Tie, Timeline, Tolerance};

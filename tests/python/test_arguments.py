@@ -45,6 +45,12 @@ PRICED = cw.cost.CostBenefit(
 DRAWS = COSTS.psa(draws=200, seed=1)
 DECISION = DRAWS.decision([0, 1e4])
 
+
+def mean_y(frame: Any) -> float:
+    """A statistic of the user's."""
+    return float(frame["y"].mean())
+
+
 Call = tuple[Callable[..., Any], dict[str, Any]]
 
 CALLS: dict[str, Call] = {
@@ -79,6 +85,57 @@ CALLS: dict[str, Call] = {
         cw.logit,
         {"formula": "event ~ arm", "data": DATA, "cluster": "family", "vcov": "CR2", "level": 0.9},
     ),
+    "cluster_level": (
+        cw.cluster_level,
+        {
+            "formula": "y ~ arm",
+            "data": DATA,
+            "design": None,
+            "cluster": "family",
+            "by": None,
+            "vcov": "iid",
+            "weight": "clusters",
+            "missing": "drop",
+            "level": 0.95,
+            "strata_terms": True,
+            "synthetic": False,
+            "keep_data": False,
+        },
+    ),
+    "gee": (
+        cw.gee,
+        {
+            "formula": "y ~ arm",
+            "data": DATA,
+            "design": None,
+            "cluster": "family",
+            "by": None,
+            "family": "gaussian",
+            "corstr": "independence",
+            "divisor": "n",
+            "vcov": "KC",
+            "df": "default",
+            "missing": "drop",
+            "level": 0.95,
+            "strata_terms": True,
+        },
+    ),
+    "mixed": (
+        cw.mixed,
+        {
+            "formula": "y ~ arm",
+            "data": DATA,
+            "design": None,
+            "cluster": "family",
+            "by": None,
+            "vcov": "kenward-roger",
+            "df": "default",
+            "missing": "drop",
+            "level": 0.95,
+            "strata_terms": True,
+        },
+    ),
+    "diagnostics": (FIT.diagnostics, {"terms": ["x"]}),
     "coxph": (
         cw.coxph,
         {
@@ -245,6 +302,38 @@ CALLS: dict[str, Call] = {
             "compared": None,
         },
     ),
+    "wild_bootstrap": (
+        cw.wild_bootstrap,
+        {
+            "fit": FIT,
+            "term": "x",
+            "draws": 99,
+            "seed": 1,
+            "value": 0.0,
+            "kind": "11",
+            "null": True,
+            "weights": "webb",
+            "p": "symmetric",
+            "level": 0.9,
+            "interval": True,
+        },
+    ),
+    "pairs_bootstrap": (
+        cw.pairs_bootstrap,
+        {
+            "data": DATA,
+            "statistic": mean_y,
+            "cluster": "family",
+            "strata": "arm",
+            "draws": 20,
+            "seed": 1,
+            "null": 0.0,
+            "level": 0.9,
+            "progress": False,
+            "executor": None,
+            "synthetic": False,
+        },
+    ),
     "power.binary": (
         cw.power.binary,
         {
@@ -259,6 +348,42 @@ CALLS: dict[str, Call] = {
             "direction": "rise",
         },
     ),
+    "power.simulate": (
+        cw.power.simulate,
+        {
+            "design": cw.Design("t", arms={"a": 1, "b": 1}, unit="id"),
+            "units": cw.power.ClusterSizes(1, clusters=20),
+            "outcome": cw.power.ContinuousOutcome(effect=0.5, icc=0),
+            "analysis": "~ arm",
+            "sims": 5,
+            "seed": 1,
+            "reference": "a",
+            "size": True,
+        },
+    ),
+    "power.mdes": (
+        cw.power.mdes,
+        {
+            "design": cw.Design("t", arms={"a": 1, "b": 1}, unit="id"),
+            "units": cw.power.ClusterSizes(1, clusters=20),
+            "outcome": cw.power.ContinuousOutcome(icc=0),
+            "analysis": "~ arm",
+            "power": 0.8,
+            "sims": 100,
+            "seed": 1,
+            "direction": "rise",
+            "detect": "b",
+        },
+    ),
+    "power.BinaryOutcome": (
+        cw.power.BinaryOutcome,
+        {"baseline": 0.2, "effect": 0.1, "icc": 0.1, "dropout": 0.1},
+    ),
+    "power.CustomOutcome": (
+        cw.power.CustomOutcome,
+        {"draw": print, "effect": 0.1, "times": False},
+    ),
+    "power.CustomAnalysis": (cw.power.CustomAnalysis, {"function": print, "alpha": 0.05}),
     "table": (cw.table, {"fits": [FIT], "show": "std_error", "digits": 3}),
     "coefplot": (cw.coefplot, {"fits": [FIT], "level": None}),
     "Report.add": (

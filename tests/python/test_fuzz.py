@@ -133,6 +133,12 @@ CALLS: dict[str, Callable[[Any], Any]] = {
     "ols arrays": lambda d: cw.ols(d["y"], d["x"], cluster=d["family"]).tidy(),
     "logit": lambda d: cw.logit("event ~ arm + x", d, cluster="family").margins("arm").tidy(),
     "probit": lambda d: cw.probit("event ~ arm", d).tidy(),
+    "cluster_level": lambda d: cw.cluster_level("y ~ arm + x", d, cluster="family").tidy(),
+    "cluster_level ratio": lambda d: cw.cluster_level("event ~ arm", d, cluster="family").ratio(),
+    "gee": lambda d: cw.gee("y ~ arm + x", d, cluster="family").margins("arm").tidy(),
+    "gee binomial": lambda d: cw.gee("event ~ x", d, cluster="family", family="binomial").tidy(),
+    "mixed": lambda d: cw.mixed("y ~ arm + x", d, cluster="family").tidy(),
+    "diagnostics": lambda d: cw.ols("y ~ arm + x", d, cluster="family").diagnostics().tidy(),
     "coxph": lambda d: cw.coxph("Surv(time, event) ~ arm + x", d, cluster="family").tidy(),
     "coxph strata": lambda d: cw.coxph("Surv(time, event) ~ arm + strata(h)", d).tidy(),
     "kaplan_meier": lambda d: cw.kaplan_meier("Surv(time, event) ~ arm", d).tidy(),
@@ -161,6 +167,15 @@ CALLS: dict[str, Callable[[Any], Any]] = {
     ).assign(without_arm(d), order="y"),
     "randomisation_test": lambda d: cw.randomisation_test(
         "y ~ arm", d, observed(d), draws=19, seed=1
+    ).tidy(),
+    "wild_bootstrap": lambda d: cw.wild_bootstrap(
+        cw.ols("y ~ arm + x", d, cluster="family"), "x", draws=99, seed=1
+    ).tidy(),
+    "score bootstrap": lambda d: cw.wild_bootstrap(
+        cw.logit("event ~ x", d, cluster="family"), "x", draws=99, seed=1
+    ).tidy(),
+    "pairs_bootstrap": lambda d: cw.pairs_bootstrap(
+        d, lambda frame: float(len(frame["y"])), "family", "arm", draws=20, seed=1
     ).tidy(),
     "survey": lambda d: cw.survey.score(d, ["event", "y"], scale=(0, 5)).summary(),
     "sdq": lambda d: cw.sdq.score(d, [*["y"] * 24, "event"]),

@@ -161,3 +161,14 @@ def test_units_of_the_trial_are_the_clusters() -> None:
 def test_what_has_no_icc_is_refused(call: Any, words: str) -> None:
     with pytest.raises(InputError, match=words):
         call()
+
+
+def test_rare_outcomes_in_large_families_are_said_to_have_wide_intervals() -> None:
+    rng = np.random.default_rng(3)
+    family = np.repeat(np.arange(140), 5)
+    rare = cw.icc((rng.random(700) < 0.08) * 1.0, cluster=family)
+    assert rare.conservative
+    assert rare.doubts == ("conservative",)
+    assert "conservative here" in repr(rare)
+    assert "not to be trusted" not in repr(rare)
+    assert not cw.icc((rng.random(700) < 0.4) * 1.0, cluster=family).conservative

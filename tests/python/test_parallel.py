@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 import functools
+import importlib.util
 import itertools
 import math
 import multiprocessing
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import threading
 import time
-from concurrent.futures import BrokenExecutor, Executor, ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures import (
+    BrokenExecutor,
+    Executor,
+    Future,
+    ProcessPoolExecutor,
+    ThreadPoolExecutor,
+)
 from pathlib import Path
 
 import crewe as cw
@@ -202,6 +210,23 @@ def mean_of_the_treated(frame: pd.DataFrame, arm: np.ndarray) -> float:
     return float(scores[arm == "crewe"].mean() - scores[arm == "control"].mean())
 
 
+def mean_score(frame: pd.DataFrame) -> tuple[float, float]:
+    """A statistic with its standard error."""
+    scores = frame["score"]
+    return float(scores.mean()), float(scores.std() / math.sqrt(len(scores)))
+
+
+def test_replicates_of_clusters_are_shared_out():
+    data = families().assign(score=lambda d: np.arange(len(d)) % 7.0)
+    alone = cw.pairs_bootstrap(data, mean_score, "family", draws=99, seed=6)
+    with spawned(2) as processes:
+        shared = cw.pairs_bootstrap(
+            data, mean_score, "family", draws=99, seed=6, executor=processes
+        )
+    assert np.array_equal(alone.replicates, shared.replicates)
+    assert alone.studentised == shared.studentised and alone.p_value == shared.p_value
+
+
 def once():
     """A statistic that has a value the first time only."""
     called: list[int] = []
@@ -224,11 +249,136 @@ def test_a_statistic_of_one_s_own_is_shared_out():
         )
     assert np.array_equal(alone.comparisons[0].distribution, shared.comparisons[0].distribution)
     assert alone.p_value == shared.p_value
-    with ThreadPoolExecutor(2) as threads:
-        with pytest.raises(cw.InputError, match="199 of 199 assignments"):
-            cw.randomisation_test(once(), data, drawn, executor=threads, **options)
-        with pytest.raises(cw.InputError, match="function of your own"):
-            cw.randomisation_test("score ~ arm", data, drawn, executor=threads, **options)
+    with (
+        ThreadPoolExecutor(2) as threads,
+        pytest.raises(cw.InputError, match="199 of 199 assignments"),
+    ):
+        cw.randomisation_test(once(), data, drawn, executor=threads, **options)
+
+
+def outcomes() -> pd.DataFrame:
+    """Families with a score, an age, a yes-or-no outcome and days until it."""
+    data = families()
+    n = np.arange(len(data))
+    return data.assign(
+        score=n * 37 % 19, age=n * 11 % 7, closed=(n * 29 % 5 < 2).astype(int), days=1 + n * 53 % 41
+    )
+
+
+def built_in(kind: str, data: pd.DataFrame, drawn: cw.Assignment) -> dict[str, object]:
+    """The arguments of a test by one of crewe's own statistics."""
+    fits = {
+        "ols": lambda: cw.ols("score ~ arm + age", data, design=drawn),
+        "logit": lambda: cw.logit("closed ~ arm", data, design=drawn),
+        "cox": lambda: cw.coxph("Surv(days, closed) ~ arm + age", data, design=drawn),
+    }
+    if kind in fits:
+        return {"statistic": fits[kind](), "design": drawn}
+    named = {"rank_sum": {"outcome": "score"}, "stratified_rank_sum": {"outcome": "score"}}
+    return {"statistic": kind, "data": data, "design": drawn, **named.get(kind, {})}
+
+
+BUILT_IN = [
+    "score ~ arm",
+    "score ~ arm + age",
+    "Surv(days, closed) ~ arm",
+    "rank_sum",
+    "stratified_rank_sum",
+    "ols",
+    "logit",
+    "cox",
+]
+
+
+def test_draws_of_built_in_statistics_are_shared_out():
+    """The null distribution and the interval, inverted effect by effect, to the bit."""
+    data = outcomes()
+    drawn = trial(seed=4).assign(data)
+    with spawned(2) as processes:
+        for kind in BUILT_IN:
+            asked = built_in(kind, data, drawn)
+            alone = cw.randomisation_test(**asked, draws=1_100, seed=6)
+            shared = cw.randomisation_test(**asked, draws=1_100, seed=6, executor=processes)
+            assert not alone.exact, kind
+            assert np.array_equal(alone.distribution, shared.distribution), kind
+            assert (alone.p_value, alone.conf_int, alone.estimate, alone.seed, alone.notes) == (
+                shared.p_value,
+                shared.conf_int,
+                shared.estimate,
+                shared.seed,
+                shared.notes,
+            ), kind
+            assert alone.conf_int[0] < alone.estimate < alone.conf_int[1], kind
+
+
+class Counting(Executor):
+    """Does the work itself, and counts what it was given."""
+
+    def __init__(self) -> None:
+        self.parts = 0
+
+    def submit(self, function, /, *args, **options):
+        self.parts += 1
+        made: Future[object] = Future()
+        made.set_result(function(*args, **options))
+        return made
+
+
+def test_several_arms_and_draws_without_a_seed_are_shared_out():
+    data = outcomes()
+    design = cw.Design("Trial", arms={"a": 1, "b": 1, "c": 1}, cluster="family", seed=8)
+    drawn = design.assign(data)
+    one, counting = cw.randomisation_test("score ~ arm", data, drawn, draws=1_000), Counting()
+    other = cw.randomisation_test("score ~ arm", data, drawn, draws=1_000, executor=counting)
+    assert counting.parts == 2
+    assert one.omnibus == other.omnibus
+    for mine, theirs in zip(one.comparisons, other.comparisons, strict=True):
+        assert np.array_equal(mine.distribution, theirs.distribution)
+        assert (mine.p_value, mine.p_adjusted) == (theirs.p_value, theirs.p_adjusted)
+
+
+def test_listed_assignments_are_sent_to_nobody():
+    few = outcomes().head(12)
+    drawn = trial(seed=4).assign(few)
+    counting = Counting()
+    test = cw.randomisation_test("score ~ arm", few, drawn, executor=counting)
+    assert test.exact
+    assert counting.parts == 0
+
+
+def test_a_secret_key_is_sent_nowhere():
+    data = outcomes()
+    key = cw.Key.from_hex("11" * 32)
+    drawn = cw.Design("Trial", arms={"a": 1, "b": 1}, cluster="family", seed=key).assign(data)
+    with ThreadPoolExecutor(1) as threads, pytest.raises(cw.InputError, match="sent nowhere"):
+        cw.randomisation_test("score ~ arm", data, drawn, seed=key, draws=600, executor=threads)
+    with spawned(1) as processes:
+        found = cw.randomisation_test("score ~ arm", data, drawn, draws=600, executor=processes)
+    again = cw.randomisation_test("score ~ arm", data, drawn, draws=600, seed=found.seed)
+    assert np.array_equal(found.distribution, again.distribution)
+
+
+def test_what_goes_wrong_elsewhere_is_said():
+    data = outcomes()
+    drawn = trial(seed=4).assign(data)
+    closed = ThreadPoolExecutor(1)
+    closed.shutdown()
+    with pytest.raises(cw.CreweError, match="0 of 600 draws were done"):
+        cw.randomisation_test("score ~ arm", data, drawn, draws=600, executor=closed)
+    with pytest.raises(cw.InputError, match="executor"):
+        cw.randomisation_test("score ~ arm", data, drawn, draws=600, executor=3)
+
+
+def test_trials_of_one_design_are_shared_out():
+    design = cw.Design(
+        "Trial", arms={"a": 1, "b": 2}, cluster="family", method=cw.BigStick(3), seed=7
+    )
+    alone, counting = design.predictability(40, sims=1_300), Counting()
+    shared = design.predictability(40, sims=1_300, executor=counting)
+    assert counting.parts == 2
+    assert alone == shared
+    with spawned(2) as processes:
+        assert design.predictability(40, sims=1_300, executor=processes) == alone
 
 
 def test_procedures_are_compared_by_several_processes():
@@ -287,3 +437,29 @@ def test_a_dask_worker_killed_half_way(alone, cluster):
     pd.testing.assert_frame_equal(whole.replicates, again.replicates, check_exact=True)
     assert math.isfinite(again.power)
     assert pids[0] not in cluster.run(os.getpid).values()
+
+
+@pytest.mark.skipif(
+    shutil.which("mpiexec") is None or importlib.util.find_spec("mpi4py") is None,
+    reason="there is no MPI on this machine, or no mpi4py",
+)
+def test_a_pool_of_mpi_ranks():
+    """Rank 0 hands out, two ranks work; the script says whether any bit differs."""
+    open_mpi = {
+        "OMPI_ALLOW_RUN_AS_ROOT": "1",
+        "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1",
+        "OMPI_MCA_rmaps_base_oversubscribe": "1",
+        "OMPI_MCA_btl_vader_single_copy_mechanism": "none",
+        "RAYON_NUM_THREADS": "1",
+    }
+    script = Path(__file__).parent / "over_mpi.py"
+    ran = subprocess.run(
+        ["mpiexec", "-n", "3", sys.executable, "-m", "mpi4py.futures", str(script)],
+        env={**os.environ, **open_mpi},
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert ran.returncode == 0, ran.stderr[-2_000:]
+    assert ran.stdout.split() == ["simulate", "True", "randomisation_test", "True", "ranks", "2"]

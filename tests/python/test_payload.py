@@ -249,6 +249,15 @@ def data() -> pd.DataFrame:
     )
 
 
+class _Named:
+    """A statistic whose name is words."""
+
+    __name__ = WORDS
+
+    def __call__(self, frame: pd.DataFrame) -> float:
+        return float(frame["t"].mean())
+
+
 @cache
 def results() -> dict[str, Any]:
     """Make a result of every kind from names that are attacks."""
@@ -311,6 +320,8 @@ def results() -> dict[str, Any]:
         "describe": cw.describe("t ~ arm", plain),
         "crosstab": cw.crosstab("k ~ arm", plain.rename(columns={kind: "k"})),
         "randomisation": cw.randomisation_test("t ~ arm", plain, seen, draws=99, seed=1),
+        "wild bootstrap": cw.wild_bootstrap(fit, fit.terms[-1], 99, 1),
+        "pairs bootstrap": cw.pairs_bootstrap(plain, _Named(), who, draws=99, seed=1),
         "survey": cw.survey.score(answers, list(answers)[:2], scale=(1, 3)),
         "costs": costs,
         "trace": costs.trace("y"),

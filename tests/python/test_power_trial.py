@@ -52,7 +52,7 @@ def test_numbers_to_come_are_those_of_qnbinom(known: dict[str, float]) -> None:
     assert (low, high) == (known["low"], known["high"])
 
 
-@pytest.mark.parametrize("known", KNOWN["times"])
+@pytest.mark.parametrize("known", KNOWN["waits"])
 def test_times_to_a_target_are_those_of_the_negative_binomial(known: dict[str, float]) -> None:
     pace = _core.PowerArrivals(int(known["n"]), known["t"])
     found = pace.until(int(known["m"]), known["level"])
@@ -66,6 +66,34 @@ def test_the_effect_is_taken_off_blinded_figures(known: dict[str, float]) -> Non
     assert mean == pytest.approx(known["p0"], abs=1e-12)
     assert variance == pytest.approx(known["within"], rel=1e-12)
     assert icc == pytest.approx(known["icc"], abs=1e-12)
+
+
+@pytest.mark.parametrize("known", KNOWN["counts"])
+def test_the_effect_is_taken_off_blinded_counts(known: dict[str, float]) -> None:
+    seen = _core.PowerBlindedCounts(
+        known["mean"], known["seen"], known["exposure"], known["blinded"], True
+    )
+    difference = seen.difference(known["ratio"], known["treated"])
+    assert difference == pytest.approx(known["rate"] * (known["ratio"] - 1), rel=1e-12)
+    found = seen.less(difference, known["treated"])
+    assert found.rate == pytest.approx(known["rate"], rel=1e-12)
+    assert found.dispersion == pytest.approx(known["dispersion"], rel=1e-12)
+    assert found.icc == pytest.approx(known["icc"], abs=1e-12)
+    assert found.rate_cv == pytest.approx(known["k"], abs=1e-7)
+    assert found.dispersion_within == pytest.approx(known["phi"], rel=1e-12)
+    assert found.inflation == pytest.approx(known["inflation"], rel=1e-12)
+
+
+@pytest.mark.parametrize("known", KNOWN["times"])
+def test_the_effect_is_taken_off_blinded_times(known: dict[str, float]) -> None:
+    assert known["mean"] == pytest.approx(0, abs=1e-9)
+    seen = _core.PowerBlindedTimes(
+        known["share"], known["share"], known["variance"], known["blinded"], True
+    )
+    share, icc, inflation = seen.less(known["ratio"], known["treated"])
+    assert share == pytest.approx(known["q0"], rel=1e-12)
+    assert icc == pytest.approx(known["icc"], abs=1e-8)
+    assert inflation == pytest.approx(known["inflation"], rel=1e-7)
 
 
 def assured(**priors: Any) -> cw.power.Assurance:
@@ -113,6 +141,198 @@ def test_permuting_arms_changes_no_digit() -> None:
         first = found if first is None else first
         pd.testing.assert_frame_equal(found.tidy(), first.tidy(), check_exact=True)
         assert repr(found) == repr(first)
+
+
+COUNTS = CHILDREN.assign(
+    absences=RNG.poisson(0.5 + 2 * RNG.random(60)[CHILDREN["family"]]),
+    weeks=RNG.integers(4, 20, len(CHILDREN)),
+    days=RNG.integers(5, 140, len(CHILDREN)),
+)
+OTHERS = {
+    "count": (
+        cw.power.count(
+            baseline=0.15,
+            exposure=10,
+            effect=0.7,
+            icc=0.1,
+            cluster_size=3,
+            clusters=132,
+            allocation=2 / 3,
+        ),
+        {"outcome": "absences", "time": "weeks"},
+    ),
+    "count, CV of rates": (
+        cw.power.count(
+            baseline=0.15,
+            exposure=10,
+            effect=0.7,
+            rate_cv=0.3,
+            cluster_size=3,
+            clusters=132,
+            allocation=2 / 3,
+        ),
+        {"outcome": "absences"},
+    ),
+    "survival": (
+        cw.power.survival(
+            baseline=0.6, effect=1.6, icc=0.2, cluster_size=3, clusters=132, allocation=2 / 3
+        ),
+        {"outcome": "closed", "time": "days", "horizon": 84},
+    ),
+}
+
+
+def other(kind: str, **changed: Any) -> cw.power.Update:
+    """Update the plan of a count or of times with other columns."""
+    plan, columns = OTHERS[kind]
+    data = COUNTS.assign(closed_half=COUNTS["closed"] / 2, none=0)
+    return cw.power.update(plan, ASSIGNMENT, data=data, arrived="day", **{**columns, **changed})
+
+
+@pytest.mark.parametrize("kind", OTHERS)
+def test_permuting_arms_changes_no_digit_of_counts_and_times(kind: str) -> None:
+    plan, columns = OTHERS[kind]
+    arms = np.repeat(["control", "treated"], [20, 40])
+    first = None
+    for seed in range(3):
+        drawn = np.random.default_rng(seed).permutation(arms)
+        design = cw.Design("Rolling", arms={"control": 1, "treated": 2}, cluster="family")
+        trial = design.observe(CAME.assign(arm=drawn), arm="arm")
+        data = COUNTS.assign(arm=drawn[COUNTS["family"]])
+        found = cw.power.update(
+            plan, trial, data=data, arrived="day", closes="2016-06-30", **columns
+        )
+        first = found if first is None else first
+        pd.testing.assert_frame_equal(found.tidy(), first.tidy(), check_exact=True)
+        assert repr(found) == repr(first)
+        assert repr(pickle.loads(pickle.dumps(found))) == repr(first)
+
+
+def test_counts_update_rate_dispersion_and_icc() -> None:
+    plan, columns = OTHERS["count"]
+    now = cw.power.update(plan, ASSIGNMENT, data=COUNTS, arrived="day", **columns)
+    y, t = COUNTS["absences"].to_numpy(float), COUNTS["weeks"].to_numpy(float)
+    rate = y.sum() / t.sum()
+    left = (y - rate * t) / np.sqrt(t)
+    assert now.blinded.rate == pytest.approx(rate, rel=1e-12)
+    assert now.blinded.dispersion == pytest.approx((left**2).sum() / (len(y) - 1) / rate, rel=1e-12)
+    same = cw.icc(left, cluster=COUNTS["family"].to_numpy())
+    assert now.seen.interval == pytest.approx(same.interval, rel=1e-12)
+    today = now.tidy().set_index(["stage", "effect_removed"]).loc[("today", False)]
+    again = cw.power.count(
+        baseline=rate,
+        exposure=10,
+        dispersion=now.blinded.dispersion,
+        icc=same.estimate,
+        cluster_size=now.sizes,
+        clusters=60,
+        effect=0.7,
+        allocation=2 / 3,
+    )
+    assert today["power"] == pytest.approx(again.power, rel=1e-12)
+    assert "dispersion" in repr(now)
+    removed = now.tidy().set_index(["stage", "effect_removed"]).loc[("today", True)]
+    assert removed["baseline"] == pytest.approx(rate / (1 / 3 + 0.7 * 2 / 3), rel=1e-12)
+
+
+def test_the_variation_of_rates_stands_in_place_of_the_icc() -> None:
+    plan, columns = OTHERS["count, CV of rates"]
+    now = cw.power.update(plan, ASSIGNMENT, data=COUNTS, arrived="day", **columns)
+    today = now.tidy().set_index(["stage", "effect_removed"]).loc[("today", False)]
+    rate, total, icc = now.blinded.rate, now.blinded.dispersion, now.seen.estimate
+    assert rate == pytest.approx(COUNTS["absences"].mean() / 10, rel=1e-12)
+    assert today["rate_cv"] == pytest.approx(np.sqrt(icc * total / (rate * 10)), rel=1e-12)
+    assert today["dispersion"] == pytest.approx(total * (1 - icc), rel=1e-12)
+    assert pd.isna(today["icc"])
+    assert 0 < today["power"] < 1
+    assert "CV of rates" in repr(now)
+
+
+def test_times_update_the_share_and_the_icc_of_scores() -> None:
+    plan, columns = OTHERS["survival"]
+    now = cw.power.update(
+        plan, ASSIGNMENT, data=COUNTS, arrived="day", closes="2016-06-30", **columns
+    )
+    early = COUNTS["days"] <= 84
+    cut = COUNTS.assign(days=COUNTS["days"].clip(upper=84), closed=COUNTS["closed"] * early)
+    curve = cw.kaplan_meier("Surv(days, closed) ~ 1", cut).tidy()
+    assert now.blinded.events == int(cut["closed"].sum())
+    assert now.blinded.share == pytest.approx(1 - curve["estimate"].iloc[-1], rel=1e-12)
+    # Nelson and Aalen by hand.
+    days, closed = cut["days"].to_numpy(), cut["closed"].to_numpy()
+    hazard = {t: closed[days == t].sum() / (days >= t).sum() for t in np.unique(days)}
+    scores = closed - np.array([sum(h for s, h in hazard.items() if s <= t) for t in days])
+    same = cw.icc(scores, cluster=COUNTS["family"].to_numpy())
+    assert now.seen.estimate == pytest.approx(same.estimate, abs=1e-12)
+    today = now.tidy().set_index(["stage", "effect_removed"])
+    again = cw.power.survival(
+        baseline=now.blinded.share,
+        icc=now.seen.estimate,
+        cluster_size=now.sizes,
+        clusters=60,
+        effect=1.6,
+        allocation=2 / 3,
+    )
+    assert today.loc[("today", False), "power"] == pytest.approx(again.power, rel=1e-12)
+    # Under the planned effect fewer controls have the event than all together.
+    assert today.loc[("today", True), "baseline"] < now.blinded.share
+    assert "Events of those expected at the close" in repr(now)
+
+
+def test_individuals_need_no_likeness() -> None:
+    plan = cw.power.continuous(cluster_size=1, clusters=132, effect=0.5, sd=4.0)
+    one = COUNTS.drop_duplicates("family").assign(score=lambda d: d["days"] / 10)
+    now = cw.power.update(plan, ASSIGNMENT, data=one, outcome="score", arrived="day")
+    today = now.tidy().set_index(["stage", "effect_removed"]).loc[("today", False)]
+    assert today["sd"] == pytest.approx(one["score"].std(), rel=1e-12)
+    assert "ICC" not in str(now._panels()[0].rows)
+    with pytest.raises(InputError, match="has one row"):
+        cw.power.update(PLAN, ASSIGNMENT, data=one, outcome="closed", arrived="day")
+
+
+def test_blinded_figures_of_simulated_counts_and_times_are_those_of_the_arms() -> None:
+    """2,000 families, half of them treated: with the effect taken off, the control arm's figures come out."""
+    rng = np.random.default_rng(5)
+    family = np.repeat(np.arange(2_000), 3)
+    treated = family >= 1_000
+    own = rng.gamma(4, 1 / 4, 2_000)[family]
+    days = rng.exponential(1 / (0.01 * own * np.where(treated, 0.6, 1)))
+    data = pd.DataFrame(
+        {
+            "family": family,
+            "events": rng.poisson(1.2 * own * np.where(treated, 0.6, 1)),
+            "days": np.minimum(days, 100),
+            "seen": (days <= 100) * 1,
+        }
+    )
+    came = pd.DataFrame(
+        {"family": range(2_000), "day": pd.date_range("2015-01-01", periods=2_000, freq="1h")}
+    )
+    trial = cw.Design("Large", arms={"c": 1, "t": 1}, cluster="family", seed=1).assign(came)
+    shape = {"cluster_size": 3, "clusters": 2_000, "effect": 0.6}
+    plan = cw.power.count(baseline=1, rate_cv=0.3, **shape)
+    now = cw.power.update(plan, trial, data=data, outcome="events", arrived="day")
+    today = now.tidy().set_index(["stage", "effect_removed"]).loc[("today", True)]
+    assert today["baseline"] == pytest.approx(1.2, abs=0.05)
+    assert today["rate_cv"] == pytest.approx(0.5, abs=0.05)
+    assert today["dispersion"] == pytest.approx(1, abs=0.05)
+    plan = cw.power.survival(baseline=0.5, icc=0.1, **shape)
+    now = cw.power.update(
+        plan, trial, data=data, outcome="seen", time="days", horizon=100, arrived="day"
+    )
+    today = now.tidy().set_index(["stage", "effect_removed"]).loc[("today", True)]
+    control = data[~treated]
+    assert today["baseline"] == pytest.approx(control["seen"].mean(), abs=0.03)
+    alike = [
+        cw.icc(
+            cw.coxph("Surv(days, seen) ~ one", part.assign(one=rng.random(len(part)))).residuals(
+                "martingale"
+            ),
+            cluster=part["family"].to_numpy(),
+        ).estimate
+        for part in (control, data[treated])
+    ]
+    assert today["icc"] == pytest.approx(np.mean(alike), abs=0.03)
 
 
 def test_a_ledger_gives_the_same_and_shows_no_block(tmp_path: Path) -> None:
@@ -286,14 +506,16 @@ def test_draws_that_cannot_be_are_said() -> None:
         (lambda: look(recent=0), "recent= must be"),
         (lambda: look(level=95), "confidence level"),
         (lambda: look(outcome="opened"), "opened"),
-        (
-            lambda: cw.power.update(
-                cw.power.survival(baseline=0.7, icc=0.2, cluster_size=3, effect=1.4, power=0.8),
-                ASSIGNMENT,
-                arrived="day",
-            ),
-            "only plans of a binary or a continuous outcome",
-        ),
+        (lambda: look(time="family"), "time would have nothing to do"),
+        (lambda: look(horizon=10), "horizon would have nothing to do"),
+        (lambda: other("survival", time=None), "end of follow-up"),
+        (lambda: other("survival", horizon=None), "end of follow-up"),
+        (lambda: other("survival", horizon=1_000), "nobody has been followed until the horizon"),
+        (lambda: other("survival", horizon=-3), "nobody has been followed until the horizon"),
+        (lambda: other("survival", outcome="absences"), "absences"),
+        (lambda: other("count", horizon=10), "horizon would have nothing to do"),
+        (lambda: other("count", outcome="closed_half"), "these counts cannot be"),
+        (lambda: other("count", time="none"), "these times cannot be"),
         (lambda: cw.power.assurance(PLAN), "nothing is uncertain"),
         (lambda: cw.power.assurance(PLAN, sd=cw.power.Uniform(1, 2)), "has no sd"),
         (lambda: cw.power.assurance(PLAN, icc=cw.power.Beta(0.3, sd=0.1), draws=5), "out of range"),

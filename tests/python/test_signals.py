@@ -180,6 +180,18 @@ def rows_of_leverage() -> Callable[[], Any]:
     return partial(cw.ols, x.sum(axis=1) + RNG.normal(size=len(x)), x, vcov="HC2")
 
 
+def wild_bootstrap() -> Callable[[], Any]:
+    rows = frame(4_000, family=np.arange(4_000) % 800)
+    fit = cw.ols("x0 ~ x1 + x2 + x3", rows, cluster="family")
+    return partial(cw.wild_bootstrap, fit, "x1", 3_000_000, 1)
+
+
+def score_bootstrap() -> Callable[[], Any]:
+    rows = frame(20_000, family=np.arange(20_000) % 400, y=RNG.integers(0, 2, 20_000))
+    fit = cw.logit("y ~ x1 + x2 + x3", rows, cluster="family")
+    return partial(cw.wild_bootstrap, fit, "x1", 99_999, 1)
+
+
 WORK = [
     rerandomised,
     rerandomised_never,
@@ -195,6 +207,8 @@ WORK = [
     possible,
     randomisation_test,
     rank_test,
+    wild_bootstrap,
+    score_bootstrap,
     adjusted_curves,
     clustered_curves,
     many_groups,

@@ -261,9 +261,6 @@ def test_trials_that_cannot_be_are_refused():
     data = families()
     with pytest.raises(cw.DesignError, match="fewer than 2 units"):
         cw.power.simulate(trial(), cw.power.ClusterSizes(3, clusters=3), CLOSED, sims=10, seed=1)
-    three = cw.Design("t", arms={"a": 1, "b": 1, "c": 1}, cluster="family")
-    with pytest.raises(cw.DesignError, match="two arms"):
-        cw.power.simulate(three, data, CLOSED, sims=10, seed=1)
     with pytest.raises(cw.DesignError, match="already have columns"):
         cw.power.simulate(trial(), data.assign(arm="control"), CLOSED, sims=10, seed=1)
     with pytest.raises(cw.DesignError, match="sizes alone") as raised:

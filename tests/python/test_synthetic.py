@@ -62,6 +62,12 @@ def results(trial: Any, wrap: Callable[[Any], Any]) -> dict[str, Any]:
         "randomisation_test": cw.randomisation_test(
             "closed ~ arm", cases, families, draws=99, seed=1
         ),
+        "wild_bootstrap": cw.wild_bootstrap(
+            cw.ols("closed ~ arm", cases, cluster="family_id"), "arm", draws=99, seed=1
+        ),
+        "pairs_bootstrap": cw.pairs_bootstrap(
+            cases, lambda frame: float(np.mean(frame["closed"])), "family_id", draws=99, seed=1
+        ),
         "assignment": drawn,
         "balance": families.balance(["age", "gender"]),
         "flow": cw.consort(families),

@@ -41,6 +41,26 @@ def test_the_same_bits_for_any_number_of_threads() -> None:
     assert run("print(fit())", RAYON_NUM_THREADS="8") == one
 
 
+BOOTSTRAP = """
+stream = cw._core.Stream(2, "threads")
+n = 3_000
+x = stream.normal(2 * n).reshape(n, 2)
+y = x.sum(axis=1) + stream.normal(n)
+ids = (np.arange(n) // 9).astype(np.uint32)
+wild = cw.wild_bootstrap(cw.ols(y, x, cluster=ids), "x1", 2_000, 1, kind="33")
+ended = (y > 0).astype(float)
+score = cw.wild_bootstrap(cw.logit(ended, x, cluster=ids), "x1", 200, 1, interval=False)
+limits = np.array(wild.conf_int)
+print(np.concatenate([wild.distribution, limits, score.distribution]).tobytes().hex())
+"""
+
+
+def test_bootstraps_have_the_same_bits_for_any_number_of_threads() -> None:
+    one = run(BOOTSTRAP, RAYON_NUM_THREADS="1")
+    assert len(one) == 2 * 8 * 2_202
+    assert run(BOOTSTRAP, RAYON_NUM_THREADS="5") == one
+
+
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot fork")
 def test_a_forked_child_gets_threads_of_its_own() -> None:
     code = """

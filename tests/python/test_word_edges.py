@@ -430,6 +430,10 @@ def levels() -> dict[str, Call]:
         "function": lambda v: cw.randomisation_test(
             lambda f, a: float(f.y[a == "b"].mean()), data, drawn, draws=19, level=v
         ),
+        "wild bootstrap": lambda v: cw.wild_bootstrap(fits["ols"], "x", 999, 1, level=v),
+        "pairs": lambda v: cw.pairs_bootstrap(
+            data, lambda f: float(f.y.mean()), "family", draws=200, level=v
+        ),
         "odds ratios": lambda v: fits["logit"].odds_ratios(level=v),
         "adjusted curves": lambda v: fits["cox"].adjusted_curves("arm", level=v),
         "adjusted risks": lambda v: fits["cox"].margins("arm", time=20, level=v),

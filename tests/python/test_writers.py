@@ -60,6 +60,10 @@ def design(**options: Any) -> cw.Design:
     return cw.Design("A trial", arms=ARMS, **{"cluster": "family_id", "seed": 1, **options})
 
 
+def mean_t(frame: Any) -> float:
+    return float(frame["t"].mean())
+
+
 def ledger() -> cw.Ledger:
     at = datetime(2017, 3, 1, tzinfo=timezone.utc)
     rolling = design(strata=["history"], method=cw.Simple(), seed=cw.new_key())
@@ -142,6 +146,10 @@ def results() -> dict[str, Any]:
         "fits": cw.ols("y ~ arm", frame, by="site"),
         "family": cw.ols(["y ~ arm", "z ~ arm"], frame),
         "margins": fit.margins("arm"),
+        "cluster_level": cw.cluster_level("y ~ arm + x", frame, cluster="family_id"),
+        "gee": cw.gee("e ~ arm + x", frame, cluster="family_id", family="binomial"),
+        "mixed": cw.mixed("y ~ arm + x", frame, cluster="family_id"),
+        "diagnostics": fit.diagnostics(),
         "outcomes by arm": cw.outcome_table({"y": fit, "e": logit}, frame, design=seen),
         "checklist": cw.Report("A trial").add_text("Words.").check("CONSORT 2025"),
         "cox": cox,
@@ -159,11 +167,21 @@ def results() -> dict[str, Any]:
         "describe": cw.describe("t ~ arm", frame),
         "crosstab": cw.crosstab("kind ~ arm", frame),
         "randomisation": cw.randomisation_test("t ~ arm", frame, seen, draws=99, seed=1),
+        "wild": cw.wild_bootstrap(fit, "x", 99, 1),
+        "jointly": cw.wild_bootstrap(fit, ["x", "arm"], 99, 1),
+        "pairs": cw.pairs_bootstrap(frame, mean_t, "family_id", draws=99, seed=1),
         "power": plan,
         "powers": cw.power.table(**known, icc=[0.36, 1]),
         "together": cw.power.several({"a": plan, "b": plan}, correlation=0.3),
         "curve": plan.curve(values=[132, 286]),
         "replayed": cw.power.simulate(trial, frame.drop(columns="arm"), binary, sims=50, seed=1),
+        "replayed arms": cw.power.simulate(
+            cw.Design("Three", arms={"a": 1, "b": 1, "c": 1}, cluster="family_id"),
+            frame.drop(columns="arm"),
+            cw.power.ContinuousOutcome(effect={"b": 0.2, "c": 0.4}, icc=0.1),
+            sims=50,
+            seed=1,
+        ),
         "detectable": cw.power.mdes(trial, frame.drop(columns="arm"), binary, sims=200, seed=1),
         "assurance": cw.power.assurance(
             plan, effect=cw.power.Normal(0.1, 0.03), draws=1_000, seed=1

@@ -79,6 +79,42 @@ def equivalence_t(
     return share(found)
 
 
+def non_inferiority_t(
+    rng: Rng, reps: int, *, arm: int, m: int, icc: float, effect: float, margin: float, alpha: float
+) -> float:
+    """Clusters of m, a one-sided t test that the effect lies above a margin."""
+    z = np.repeat([1.0, 0.0], arm)
+    x = np.column_stack([np.ones_like(z), z])
+    found = []
+    for n in chunks(reps, 2 * arm * m):
+        y = cluster_means(rng, n, icc, 2 * arm, m) + effect * z
+        b, se, df = regress(y, x, 1)
+        found.append((b - margin) / se > critical(alpha, df, 1))
+    return share(found)
+
+
+def several_z(
+    rng: Rng, reps: int, *, arm: int, m: int, icc: float, effects: list[float], corr: list[list[float]],
+    holm: bool, least: int,
+) -> float:  # fmt: skip
+    """Outcomes that go together between and within clusters of m, z tests with known variances; at least so many found."""
+    root = np.linalg.cholesky(np.array(corr))
+    number = len(effects)
+    error = np.sqrt((icc + (1 - icc) / m) * 2 / arm)
+    levels = 0.05 / (np.arange(number, 0, -1) if holm else np.ones(number))
+    found = []
+    for n in chunks(reps, 2 * arm * (m + 1) * number):
+        own = np.sqrt(icc) * rng.standard_normal((n, 2 * arm, number))
+        rest = np.sqrt(1 - icc) * rng.standard_normal((n, 2 * arm, m, number)).mean(axis=2)
+        y = (own + rest) @ root.T
+        z = (y[:, :arm].mean(axis=1) - y[:, arm:].mean(axis=1) + np.array(effects)) / error
+        p = np.sort(2 * stats.norm.sf(np.abs(z)), axis=1)
+        # Step by step: the first that fails ends it.
+        passed = np.cumprod(p <= levels, axis=1).sum(axis=1) if holm else (p <= 0.05).sum(axis=1)
+        found.append(passed >= least)
+    return share(found)
+
+
 def adjusted_means(
     rng: Rng, reps: int, *, arm: int, m: int, icc: float, effect: float, r2: float, r2_cluster: float,
 ) -> float:  # fmt: skip
@@ -281,6 +317,22 @@ def blocks(
     return share(found)
 
 
+def varying_blocks(
+    rng: Rng, reps: int, *, blocks: int, treated: int, control: int, m: int, icc: float, effect: float,
+    sd: float,
+) -> float:  # fmt: skip
+    """Blocks with effects of their own, clusters (or with m = 1 individuals) in them: a t test of the blocks' differences."""
+    k = treated + control
+    found = []
+    for n in chunks(reps, blocks * k * m):
+        y = cluster_means(rng, n * blocks, icc, k, m).reshape(n, blocks, k)
+        own = effect + sd * rng.standard_normal((n, blocks))
+        d = y[:, :, :treated].mean(axis=2) - y[:, :, treated:].mean(axis=2) + own
+        t = d.mean(axis=1) / (d.std(axis=1, ddof=1) / np.sqrt(blocks))
+        found.append(np.abs(t) > critical(0.05, blocks - 1))
+    return share(found)
+
+
 def three_levels(
     rng: Rng, reps: int, *, arm: int, classes: int, m: int, icc: float, icc_class: float, effect: float,
 ) -> float:  # fmt: skip
@@ -315,9 +367,9 @@ def nested(rng: Rng, reps: int, *, groups: int, m: int, icc: float, effect: floa
 
 def periods(
     rng: Rng, reps: int, *, pattern: list[list[int]], each: int, m: int, icc: float, lasting: float,
-    decay: bool, effect: float,
+    decay: bool, effect: float, cohort: float = 0.0,
 ) -> float:  # fmt: skip
-    """Clusters over periods, other members each time: generalised least squares with the true covariance, z test."""
+    """Clusters over periods, other members each time or a cohort: generalised least squares with the true covariance, z test."""
     x = np.array(pattern, dtype=float)
     sequences, times = x.shape
     k = sequences * each
@@ -325,7 +377,8 @@ def periods(
     apart = np.abs(np.subtract.outer(np.arange(times), np.arange(times)))
     level = np.where(apart == 0, 1.0, lasting**apart if decay else lasting)
     root = np.linalg.cholesky(icc * level + 1e-12 * np.eye(times))
-    v = np.kron(np.eye(k), icc * level + (1 - icc) / m * np.eye(times))
+    members = cohort + (1 - cohort) * np.eye(times)
+    v = np.kron(np.eye(k), icc * level + (1 - icc) / m * members)
     design = np.column_stack([treated.ravel(), np.tile(np.eye(times), (k, 1))])
     whitener = np.linalg.inv(np.linalg.cholesky(v))
     inverse = np.linalg.inv((whitener @ design).T @ (whitener @ design))
@@ -333,7 +386,9 @@ def periods(
     found = []
     for n in chunks(reps, k * times * m):
         y = rng.standard_normal((n, k, times)) @ root.T + effect * treated
-        y = y + np.sqrt(1 - icc) * rng.standard_normal((n, k, times, m)).mean(axis=3)
+        moment = rng.standard_normal((n, k, times, m)).mean(axis=3)
+        lasting_own = rng.standard_normal((n, k, 1, m)).mean(axis=3)
+        y = y + np.sqrt(1 - icc) * (np.sqrt(1 - cohort) * moment + np.sqrt(cohort) * lasting_own)
         z = (y.reshape(n, -1) @ weights) / np.sqrt(inverse[0, 0])
         found.append(np.abs(z) > critical(0.05, np.inf))
     return share(found)

@@ -37,6 +37,10 @@ _DOUBTS = {
     "large_clusters": "clusters are larger than families (up to 9, 5.5 on average)",
     "level": "the level is not 95%",
 }
+_WIDE = (
+    "The interval is conservative here: the outcome is rare in clusters of this size, where intervals cover 97% "
+    "to more than 99% in place of 95%."
+)
 
 
 @dataclass(repr=False)
@@ -102,6 +106,11 @@ class IntraclusterCorrelation(Result):
         """Whether the data lie on the grid on which the interval was found to hold."""
         return not self.doubts
 
+    @property
+    def conservative(self) -> bool:
+        """Whether the interval is wide: a rare outcome in large clusters, of which it covers more than it says."""
+        return "conservative" in self.doubts
+
     def _rows(self) -> list[dict[str, Any]]:
         return [
             {
@@ -138,12 +147,15 @@ class IntraclusterCorrelation(Result):
             lines.append(
                 "No interval: no cluster has members that differ, or fewer than two have several."
             )
-        elif self.doubts:
-            reasons = "; ".join(_DOUBTS[doubt] for doubt in self.doubts)
+            return lines
+        reasons = "; ".join(_DOUBTS[doubt] for doubt in self.doubts if doubt in _DOUBTS)
+        if reasons:
             lines.append(
                 f"The interval is not to be trusted here: {reasons}. It was tried on the grid of the "
                 "evidence page."
             )
+        if self.conservative:
+            lines.append(_WIDE)
         return lines
 
     def table(self) -> Table:

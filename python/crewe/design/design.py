@@ -5,6 +5,7 @@ from __future__ import annotations
 import operator
 import os
 from collections.abc import Mapping, Sequence
+from concurrent.futures import Executor
 from dataclasses import dataclass
 from typing import Any
 
@@ -346,6 +347,7 @@ class Design(Printable):
         levels: int | Mapping[str, int] = 2,
         sims: int = 10_000,
         seed: int | Key | None = None,
+        executor: Executor | None = None,
     ) -> Predictability:
         """Simulate how well arms can be guessed, and how uneven they become.
 
@@ -365,6 +367,9 @@ class Design(Printable):
             The number of simulated trials.
         seed : int or Key, optional
             Instead of the design's own; the arms that it draws are not used.
+        executor : concurrent.futures.Executor, optional
+            What shares the simulated trials among processes or machines, with the same result. By
+            default this process's threads; a secret key is sent nowhere.
 
         Returns
         -------
@@ -394,7 +399,7 @@ class Design(Printable):
             # It may be a secret: no traceback shows it.
             del seed
             raise
-        return measure(self, n, frame, order, strata, levels, sims, seed)
+        return measure(self, n, frame, order, strata, levels, sims, seed, executor)
 
     def constrained(self, frame: Any) -> Acceptance:
         """Say what covariate-constrained randomisation would accept for these units.

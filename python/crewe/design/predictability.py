@@ -7,11 +7,13 @@ import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import asdict, dataclass, field
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
+from crewe import _core
 from crewe._core import read_seed
 from crewe.design.keys import Key
 from crewe.exceptions import DesignError, fault, said
@@ -26,6 +28,9 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from crewe.design.design import Design
+
+_LEAST = 500
+"""The fewest simulated trials that are worth sending to a worker."""
 
 _RATES = {
     "chance": "Right guesses, knowing the ratio alone",
@@ -249,6 +254,7 @@ def measure(
     levels: int | Mapping[str, int],
     sims: int,
     seed: int | Key | None,
+    executor: Executor | None,
 ) -> Predictability:
     """Simulate trials of a design; see :meth:`crewe.Design.predictability`."""
     if (n is None) == (frame is None):
@@ -258,16 +264,23 @@ def measure(
             remedy="Pass n=132, or frame=... with order=...",
         )
     design._need_seed()
-    sims = operator.index(sims)
+    sims = max(operator.index(sims), 0)
     units = None if frame is None else design._units(Source(frame), order)
-    found = design._core().predictability(
+    expected = _Expected(
+        design,
         units,
-        0 if n is None else _whole(n, "the number of arrivals"),
-        1 if strata is None else _whole(strata, "the number of strata"),
-        _levels(design, levels),
-        max(sims, 0),
+        (
+            0 if n is None else _whole(n, "the number of arrivals"),
+            1 if strata is None else _whole(strata, "the number of strata"),
+            tuple(_levels(design, levels)),
+        ),
         seed,
     )
+    if executor is None or sims < 2:
+        trials = expected.trials(0, sims)
+    else:
+        trials = np.concatenate(spread(executor, expected.trials, sims, _LEAST, "simulated trials"))
+    found = design._core().predictability(units, expected.imagined, trials)
     notes = found.notes
     if frame is None and strata is None and design.strata:
         notes.append(
@@ -294,9 +307,21 @@ def measure(
     )
 
 
-def _measured(designs: Sequence[Design], **options: Any) -> list[Predictability]:
-    """Measure these designs, in whatever process this is."""
-    return [measure(design, **options) for design in designs]
+@dataclass(frozen=True)
+class _Expected:
+    """A design and who is expected to arrive, as they travel to those who simulate."""
+
+    design: Design
+    units: _core.Units | None
+    imagined: tuple[int, int, tuple[int, ...]]
+    seed: int | Key | None
+
+    def trials(self, first: int, end: int) -> NDArray[np.float64]:
+        """Simulate the trials of these numbers, in whatever process this is."""
+        if self.seed is None:
+            self.design._need_seed()
+        core = self.design._core()
+        return core.predictability_trials(self.units, self.imagined, (first, end), self.seed)
 
 
 @checked
@@ -321,8 +346,8 @@ def predictability(
     n, frame, order, strata, levels, sims, seed
         As for :meth:`crewe.Design.predictability`, the same for every design.
     executor : concurrent.futures.Executor, optional
-        What shares the designs among processes or machines, with the same result; a secret key is
-        sent nowhere.
+        What shares the simulated trials among processes or machines, with the same result; a secret
+        key is sent nowhere.
 
     Returns
     -------
@@ -360,25 +385,9 @@ def predictability(
             values=[str(dict(one)) for one in sorted(arms)],
             remedy="Give at least one design, and change nothing but the method",
         )
-    each = partial(
-        _measured,
-        n=n,
-        frame=frame,
-        order=order,
-        strata=strata,
-        levels=levels,
-        sims=sims,
-        seed=seed,
-    )
-    made = spread(
-        executor,
-        each,
-        len(designs),
-        1,
-        "designs",
-        given=lambda first, end: (designs[first:end],),
-    )
-    results = [found for part in made for found in part]
+    results = [
+        measure(design, n, frame, order, strata, levels, sims, seed, executor) for design in designs
+    ]
     notes: list[str] = []
     for found in results:
         notes += [f"{found.procedure}: {note}" for note in found.notes]

@@ -18,14 +18,29 @@ def beside_arm(built: Design, treated: NDArray[np.bool_]) -> Floats:
     ----------
     built : Design
         The design of a model.
-    treated : array of bool
-        Whether each of its rows has the second arm.
+    treated : array of bool, rows or rows x arms
+        Whether each of its rows has the second arm; with several, a column for each but the first.
 
     Raises
     ------
     InputError
         Where no column, or more than one, is the arm, or a term holds it.
     """
+    places = [_place(built, one) for one in treated.reshape(len(treated), -1).T]
+    moving = _moving(built, places)
+    if moving:
+        raise fault(
+            InputError,
+            "terms that hold the arm would change with every draw",
+            values=moving,
+            remedy="Leave out interactions with the arm, or give a function of (frame, arm)",
+        )
+    rest: Floats = np.delete(built.x, places, axis=1)
+    return rest
+
+
+def _place(built: Design, treated: NDArray[np.bool_]) -> int:
+    """Find the one column that is an arm."""
     same = [j for j in range(built.x.shape[1]) if np.array_equal(built.x[:, j] == 1, treated)]
     same = [j for j in same if set(np.unique(built.x[:, j])) <= {0.0, 1.0}]
     if len(same) != 1:
@@ -35,25 +50,16 @@ def beside_arm(built: Design, treated: NDArray[np.bool_]) -> Floats:
             values=built.names,
             remedy="Put the arm into it once, as drawn, and fit it to the same data",
         )
-    moving = _moving(built, same[0])
-    if moving:
-        raise fault(
-            InputError,
-            "terms that hold the arm would change with every draw",
-            values=moving,
-            remedy="Leave out interactions with the arm, or give a function of (frame, arm)",
-        )
-    rest: Floats = np.delete(built.x, same[0], axis=1)
-    return rest
+    return same[0]
 
 
-def _moving(built: Design, own: int) -> list[str]:
-    """Name the columns besides the arm's own that another arm would change, whatever they are called."""
-    term = built.names[own]
+def _moving(built: Design, own: list[int]) -> list[str]:
+    """Name the columns besides the arms' own that another arm would change, whatever they are called."""
+    term, terms = built.names[own[0]], {built.names[j] for j in own}
     known = (v for v in built.variables if term == v or term.startswith((f"{v}[", f"C({v}")))
     variable = next(known, None)
     if variable is None:
-        return [name for name in built.names if ":" in name and term in name.split(":")]
+        return [name for name in built.names if ":" in name and terms & set(name.split(":"))]
     at = [
         built.with_values({variable: level})
         for level in built.columns[variable].levels or (0.0, 1.0)
@@ -61,5 +67,5 @@ def _moving(built: Design, own: int) -> list[str]:
     return [
         name
         for j, name in enumerate(built.names)
-        if j != own and any(not np.array_equal(at[0][:, j], other[:, j]) for other in at[1:])
+        if j not in own and any(not np.array_equal(at[0][:, j], other[:, j]) for other in at[1:])
     ]

@@ -10,7 +10,7 @@ import numpy as np
 from crewe.exceptions import InputError, fault
 from crewe.formula.names import unquoted
 from crewe.frames import cells
-from crewe.models.groups import Results
+from crewe.models.groups import FitFamily, FitGroup, Results, fit_family, several_formulas
 from crewe.models.linear import array_clusters, rows_of_the_data
 from crewe.models.request import Request, refuse_empty, source_of
 
@@ -21,6 +21,47 @@ def each(
     """Answer within each value of a column; rows without one are counted in every result."""
     answers = in_groups(by, data, cluster, missing, answer)
     return Results(unquoted(by), answers)
+
+
+def spread(
+    name: str,
+    formula: Any,
+    data: Any,
+    by: str | None,
+    cluster: Any,
+    missing: str,
+    fit: Callable[[str, Any, Any], Any],
+) -> Any:
+    """Fit a model once, once for each of several outcomes, or once in each group.
+
+    Parameters
+    ----------
+    name : str
+        What the function is called.
+    fit : callable
+        The fit of a formula to data with these clusters.
+    """
+    if isinstance(data, str):
+        raise fault(
+            InputError,
+            "the data come second, after the formula",
+            remedy=f"Write cw.{name}({data!r}, data)",
+        )
+    if several_formulas(formula):
+        if by is not None:
+            raise fault(
+                InputError,
+                "several outcomes and by= do not go together",
+                remedy="Fit one outcome by group, or several outcomes in all rows",
+            )
+        family: FitFamily[Any] = fit_family(formula, lambda one: fit(one, data, cluster))
+        return family
+    if by is None:
+        return fit(formula, data, cluster)
+    rule = "drop" if missing == "indicator" else missing
+    fits = in_groups(by, data, cluster, rule, lambda part, ids: fit(formula, part, ids))
+    group: FitGroup[Any] = FitGroup(unquoted(by), fits)
+    return group
 
 
 def in_groups(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -21,6 +21,9 @@ from crewe.tables.display import Table, number, p_value, stars
 from crewe.tables.labels import of_strata
 from crewe.tables.printable import Printable
 from crewe.tables.wording import worded_term
+
+if TYPE_CHECKING:
+    from crewe.models.diagnostics import ClusterDiagnostics
 
 Floats = NDArray[np.float64]
 
@@ -52,7 +55,7 @@ class Data:
 
     x: Floats
     y: Floats
-    core: _core.Fit
+    core: _core.Fit | _core.ClusteredFit
     groups: _core.Clusters | None
     design: Design | None
     clusters: pd.Series[Any] | None = None
@@ -89,6 +92,8 @@ class Linear(Estimates, Printable):
         The coefficients of the trial's strata or sets, which tables print as one line and figures leave out.
     mark : str
         The trial that `design=` joined, by name and hash; empty without one.
+    arm : str
+        The column that holds the arm of the trial; empty without one.
     """
 
     model: str
@@ -112,6 +117,7 @@ class Linear(Estimates, Printable):
     weighted: str = ""
     strata_terms: list[str] = field(default_factory=list)
     mark: str = ""
+    arm: str = ""
     _cov: Floats = field(default_factory=lambda: np.empty((0, 0)), repr=False)
     _vcov: _core.Covariance | None = field(default=None, repr=False)
     _vcov_notes: list[str] = field(default_factory=list, repr=False)
@@ -149,13 +155,19 @@ class Linear(Estimates, Printable):
         data = self._needs_data()
         other = object.__new__(type(self))
         other.__dict__.update(self.__dict__)
-        covariance = data.core.covariance(kind, data.groups, df == "residual", self.aside)
+        covariance = self._named(data, kind, df == "residual")
         other.vcov_name = covariance.kind
         other.df_rule = df
         other._cov = covariance.matrix
         other._vcov, other._vcov_notes = covariance, covariance.notes
         other._tables = {}
         return other
+
+    def _named(self, data: Data, kind: str, residual: bool) -> _core.Covariance:
+        """Ask the core for a covariance by its name."""
+        if isinstance(data.core, _core.ClusteredFit):
+            return data.core.covariance(kind, residual)
+        return data.core.covariance(kind, data.groups, residual, self.aside)
 
     def _covariance(self) -> _core.Covariance:
         self._needs_data()
@@ -301,6 +313,47 @@ class Linear(Estimates, Printable):
     def _margin_methods(self, at: str) -> list[str]:
         return []
 
+    def diagnostics(self, terms: Sequence[str] | None = None) -> ClusterDiagnostics:
+        """Say how much the fit rests on single clusters, and whether its covariance is to be trusted.
+
+        Clusters of each arm and their sizes; leverage and partial leverage of each cluster and the estimates without it
+        (MacKinnon, Nielsen and Webb 2023); the effective number of clusters (Carter, Schnepel and Steigerwald 2017). Without
+        a cluster linear models are exact, logit and probit are fitted again, and estimating equations and mixed models hold
+        what else they estimate.
+
+        Parameters
+        ----------
+        terms : sequence of str, optional
+            Coefficients as `tidy()` names them; by default those of the arm, or of the first variable if no cluster has two
+            values of it, else all but intercept and strata.
+
+        Returns
+        -------
+        ClusterDiagnostics
+            With `tidy()`, `by_cluster()`, `plot()`, and `doubt`, a sentence where the covariance is not to be trusted.
+
+        Raises
+        ------
+        InputError
+            For a fit without clusters.
+        """
+        from crewe.models.diagnostics import Clustering, diagnose, without_clusters
+
+        data = self._needs_data()
+        if data.groups is None:
+            raise without_clusters()
+        shift = int(bool(self.terms) and self.terms[0] == "Intercept")
+        parts = Clustering(
+            # Estimating equations refuse a sandwich where one cluster alone informs a term; the model's own knows them too.
+            self._named(data, "iid" if isinstance(data.core, _core.ClusteredFit) else "CR0", False),
+            data.groups,
+            None if data.clusters is None else data.clusters.to_numpy(),
+            data.design,
+            self.arm,
+            [self.terms[j + shift] for j in self.aside],
+        )
+        return diagnose(self, parts, terms)
+
     # -- presentation ----------------------------------------------------------------------
 
     def methods(self) -> list[str]:
@@ -345,7 +398,8 @@ class Linear(Estimates, Printable):
         if self.clusters is not None:
             size += f", {self.clusters:,} clusters ({self.cluster_name})"
         fit = ", ".join(
-            f"{key.replace('_', ' ')} {value:.4g}" for key, value in self.statistics.items()
+            f"{key.replace('_', ' ')} {value:{',.1f' if abs(value) >= 1e4 else '.4g'}}"
+            for key, value in self.statistics.items()
         )
         notes = [f"{size}; {fit}.", *([f"{self.weighted}."] if self.weighted else [])]
         notes += [f"{self._definition()}.", *self._sentences()]

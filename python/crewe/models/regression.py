@@ -15,12 +15,11 @@ from crewe.exceptions import InputError, fault
 from crewe.formula import design as designs
 from crewe.formula import parse as parsing
 from crewe.formula.design import Design
-from crewe.formula.names import unquoted
 from crewe.frames.arguments import checked
 from crewe.frames.source import Source, aligned, index_of, numbers
 from crewe.frames.synthetic import marked
-from crewe.models.grouped import in_groups
-from crewe.models.groups import FitFamily, FitGroup, fit_family, several_formulas
+from crewe.models.grouped import spread
+from crewe.models.groups import FitFamily, FitGroup, several_formulas
 from crewe.models.linear import (
     Data,
     Linear,
@@ -277,36 +276,20 @@ def _fit(
 ) -> Fitted | FitGroup[Fitted]:
     """Fit a model from a formula or arrays, in each group of `by` where that is asked for."""
     options = replace(options, level=_core.check_level(options.level))
-    if isinstance(data, str):
-        raise fault(
-            InputError,
-            "the data come second, after the formula",
-            remedy=f"Write cw.{kind._name.lower()}({data!r}, data)",
-        )
-    if several_formulas(formula):
-        if by is not None:
-            raise fault(
-                InputError,
-                "several outcomes and by= do not go together",
-                remedy="Fit one outcome by group, or several outcomes in all rows",
-            )
-        return fit_family(formula, lambda one: _from_formula(kind, one, data, options))
-    if not isinstance(formula, str):
+    if not isinstance(formula, str) and not isinstance(data, str) and not several_formulas(formula):
         return _from_arrays(kind, formula, data, options)
-    if data is None:
-        raise fault(InputError, "a formula needs data", remedy="Pass the data frame second")
-    if by is not None:
-        fits = in_groups(
-            by,
-            data,
-            options.cluster,
-            "drop" if options.missing == "indicator" else options.missing,
-            lambda part, cluster: _from_formula(
-                kind, formula, part, replace(options, cluster=cluster)
-            ),
-        )
-        return FitGroup(unquoted(by), fits)
-    return _from_formula(kind, formula, data, options)
+    made: Fitted | FitGroup[Fitted] = spread(
+        kind._name.split()[0].lower(),
+        formula,
+        data,
+        by,
+        options.cluster,
+        options.missing,
+        lambda one, part, cluster: _from_formula(
+            kind, one, part, replace(options, cluster=cluster)
+        ),
+    )
+    return made
 
 
 def _from_formula(kind: type[Fitted], formula: str, data: Any, options: _Options) -> Fitted:
@@ -353,6 +336,7 @@ def _from_formula(kind: type[Fitted], formula: str, data: Any, options: _Options
         else f"{weights.kind.capitalize()} weights: {weights.column}",
         strata_terms=made.strata_terms,
         mark=asked.mark,
+        arm=asked.arm,
     )
     with rows_of_the_data(built.rows):
         fitted: Fitted = fit.vcov(_kind(options.vcov, groups), options.df)

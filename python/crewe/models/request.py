@@ -134,6 +134,11 @@ class Request:
         """What tells the trial from others; empty without one."""
         return "" if self.trial is None else self.trial.mark
 
+    @property
+    def arm(self) -> str:
+        """The column that holds the arm of the trial; empty without one."""
+        return "" if self.trial is None or self.trial.arm is None else self.trial.arm
+
     def arms(self, name: str, reference: Any = None) -> tuple[list[str], Codes]:
         """Give the levels of a column, the reference first, and each row's level (-1 is missing).
 

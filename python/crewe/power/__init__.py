@@ -15,11 +15,13 @@ from __future__ import annotations
 
 from crewe.power._analyses import CoxModel, LinearModel, LogitModel, LogRank
 from crewe.power._assurance import Assurance, assurance
+from crewe.power._beside import Covariate, Subgroup
 from crewe.power._binary import binary
 from crewe.power._compare import Comparison, table
 from crewe.power._continuous import continuous
 from crewe.power._count import count
 from crewe.power._curve import Curve
+from crewe.power._functions import CustomAnalysis, CustomOutcome
 from crewe.power._layouts import Blocks, Crossover, Nested, Pairs, SteppedWedge, ThreeLevels
 from crewe.power._outcomes import (
     BinaryOutcome,
@@ -33,8 +35,8 @@ from crewe.power._result import Power
 from crewe.power._several import Several, several
 from crewe.power._simulate import mdes, simulate
 from crewe.power._simulated import Measure, SimulatedEffect, SimulatedPower
+from crewe.power._sizes import ClusterSizes
 from crewe.power._survival import survival
-from crewe.power._trial import ClusterSizes
 from crewe.power._update import Stage, Update, update
 
 __all__ = [
@@ -46,9 +48,12 @@ __all__ = [
     "Comparison",
     "ContinuousOutcome",
     "CountOutcome",
+    "Covariate",
     "CoxModel",
     "Crossover",
     "Curve",
+    "CustomAnalysis",
+    "CustomOutcome",
     "LinearModel",
     "LogNormal",
     "LogRank",
@@ -63,6 +68,7 @@ __all__ = [
     "SimulatedPower",
     "Stage",
     "SteppedWedge",
+    "Subgroup",
     "SurvivalOutcome",
     "ThreeLevels",
     "Uniform",

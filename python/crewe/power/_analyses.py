@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Literal, TypeAlias
 
 from crewe import _core
 from crewe.formula import parse as parsing
 from crewe.frames.arguments import checked
 from crewe.power._quantities import real
+
+Target: TypeAlias = Literal["all", "subgroup", "interaction"]
 
 
 @dataclass(frozen=True, init=False)
@@ -19,6 +21,7 @@ class Analysis:
     vcov: str | None
     alpha: float
     strata_terms: bool
+    target: Target
 
     _name: ClassVar[str]
     _words: ClassVar[str]
@@ -33,6 +36,7 @@ class Analysis:
         vcov: str | None = None,
         alpha: float = 0.05,
         strata_terms: bool = True,
+        target: Target = "all",
     ) -> None:
         parsing.need_text(formula)
         if vcov is not None:
@@ -42,6 +46,8 @@ class Analysis:
         put(self, "vcov", vcov)
         put(self, "alpha", real("alpha", alpha))
         put(self, "strata_terms", bool(strata_terms))
+        _core.check_word("target", str(target))
+        put(self, "target", str(target))
 
     @property
     def right(self) -> str:
@@ -67,6 +73,9 @@ class LinearModel(Analysis):
         The two-sided level of the test.
     strata_terms : bool
         Whether terms for the strata are added.
+    target : {"all", "subgroup", "interaction"}
+        Whose effect it is about: that of all, that of the outcome's subgroup in its rows alone, or the
+        subgroup's less that of the others, the product of arm and subgroup in the model.
 
     Examples
     --------
@@ -87,8 +96,8 @@ class LogitModel(Analysis):
 
     Parameters
     ----------
-    formula, alpha, strata_terms : Any
-        As for :class:`LinearModel`.
+    formula, alpha, strata_terms, target : Any
+        As for :class:`LinearModel`, but for an interaction.
     vcov : str, optional
         The kind of variance, as in :func:`crewe.logit`; by default CR2 where clusters are randomised,
         HC2 where individuals are.
@@ -109,7 +118,7 @@ class CoxModel(Analysis):
 
     Parameters
     ----------
-    formula, alpha, strata_terms : Any
+    formula, alpha, strata_terms, target : Any
         As for :class:`LinearModel`.
     vcov : str, optional
         The kind of variance, as in :func:`crewe.coxph`; by default CR0 where clusters are randomised,
@@ -139,6 +148,8 @@ class LogRank(Analysis):
         The two-sided level of the test.
     strata_terms : bool
         Whether arms are compared within the strata.
+    target : {"all", "subgroup"}
+        Whether all are compared, or the members of the outcome's subgroup alone.
 
     Notes
     -----
@@ -158,9 +169,14 @@ class LogRank(Analysis):
 
     @checked
     def __init__(
-        self, *, vcov: str | None = None, alpha: float = 0.05, strata_terms: bool = True
+        self,
+        *,
+        vcov: str | None = None,
+        alpha: float = 0.05,
+        strata_terms: bool = True,
+        target: Literal["all", "subgroup"] = "all",
     ) -> None:
-        super().__init__("~ arm", vcov=vcov, alpha=alpha, strata_terms=strata_terms)
+        super().__init__("~ arm", vcov=vcov, alpha=alpha, strata_terms=strata_terms, target=target)
 
 
 WORDS = {kind._name: kind._words for kind in (LinearModel, LogitModel, CoxModel, LogRank)}

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from crewe import _core
 from crewe.comparisons.icc import IntraclusterCorrelation, icc
 from crewe.design import Assignment
 from crewe.exceptions import DesignError, InputError, fault
 from crewe.frames.dates import days
 from crewe.ledger import Ledger
 from crewe.models.request import numeric, read
+from crewe.power._blinded import Blinded, Counts, Means, Times
 
 # The day of those who do not come.
 NEVER = np.iinfo(np.int64).max
@@ -93,18 +95,49 @@ def _need_some(found: Iterable[Any]) -> None:
         raise fault(InputError, "nobody is enrolled", remedy="Enrol the first cluster")
 
 
+@dataclass(frozen=True)
+class Columns:
+    """The columns that an outcome is read from, and what is counted.
+
+    Attributes
+    ----------
+    kind : str
+        The plan's outcome: "binary", "continuous", "count" or "survival".
+    outcome : str
+        The outcome, the count, or whether the event was seen.
+    time : str, or None
+        The time that a member was observed.
+    exposure : float
+        The same for all, where there is no column.
+    horizon : float, or None
+        The end of follow-up, for times to an event.
+    clustered : bool
+        Whether the plan has clusters of several members, so that their likeness must be known.
+    """
+
+    kind: str
+    outcome: str
+    time: str | None
+    exposure: float
+    horizon: float | None
+    clustered: bool
+
+
 def outcomes(
     enrolled: Ledger | Assignment,
     came: Came,
     here: NDArray[np.bool_],
     data: Any,
-    outcome: str,
+    columns: Columns,
     level: float,
-) -> tuple[IntraclusterCorrelation, list[int], list[str]]:
-    """Estimate rate or mean, standard deviation and ICC over both arms; give the sizes of clusters too."""
+) -> tuple[Blinded, list[int], list[str]]:
+    """Read what outcomes say of both arms together; give the sizes of clusters too."""
     name = enrolled.design.id_column
     asked = read(data, cluster=name)
-    values = numeric(asked.source, outcome)
+    values = numeric(asked.source, columns.outcome)
+    times = np.full(len(values), columns.exposure)
+    if columns.time is not None:
+        times = numeric(asked.source, columns.time)
     codes, labels = asked.source.ids(name)
     clusters = {label: at for at, label in enumerate(came.labels)}
     strange = [label for label in labels if label not in came.units]
@@ -123,12 +156,48 @@ def outcomes(
     inside = here[place]
     sizes = np.bincount(place[inside], minlength=len(came.labels))
     notes = list(asked.notes)
-    known_now = inside & ~np.isnan(values)
-    waiting = int((inside & np.isnan(values)).sum())
+    missing = np.isnan(values) | np.isnan(times)
+    known_now = inside & ~missing
+    waiting = int((inside & missing).sum())
     if waiting:
         notes.append(f"{waiting:,} of {int(inside.sum()):,} rows have no outcome yet.")
     unseen = int((here & (sizes == 0)).sum())
     if unseen:
         notes.append(f"{unseen:,} enrolled clusters have no rows in the data yet.")
-    found = icc(values[known_now], cluster=place[known_now], level=level, synthetic=asked.synthetic)
-    return found, [int(size) for size in sizes[sizes > 0]], notes
+
+    def alike(seen: NDArray[np.float64]) -> IntraclusterCorrelation:
+        if not columns.clustered and len(np.unique(place[known_now])) == len(seen) > 1:
+            # Individuals: nobody shares a cluster, and the plan asks for no likeness.
+            return IntraclusterCorrelation(
+                level,
+                synthetic=asked.synthetic,
+                outcome=columns.outcome,
+                n=len(seen),
+                clusters=len(seen),
+                mean=float(seen.mean()),
+                sd=float(seen.std(ddof=1)),
+            )
+        found: IntraclusterCorrelation = icc(
+            seen, cluster=place[known_now], level=level, synthetic=asked.synthetic
+        )
+        return found
+
+    blinded = _blinded(columns, values[known_now], times[known_now], alike)
+    return blinded, [int(size) for size in sizes[sizes > 0]], notes
+
+
+def _blinded(
+    columns: Columns,
+    values: NDArray[np.float64],
+    times: NDArray[np.float64],
+    alike: Callable[[NDArray[np.float64]], IntraclusterCorrelation],
+) -> Blinded:
+    """Make what was seen of its kind; `alike` gives the correlation of what members share."""
+    if columns.kind == "count":
+        counted = _core.power_counts_seen(values, times)
+        return Counts(alike(counted.residuals), counted.rate, counted.dispersion, counted.exposure)
+    if columns.kind == "survival" and columns.horizon is not None:
+        surv = _core.Surv(times, values, columns.time or "time", columns.outcome, None)
+        timed = _core.power_times_seen(surv, columns.horizon)
+        return Times(alike(timed.scores), timed.share, timed.events, columns.horizon)
+    return Means(alike(values))

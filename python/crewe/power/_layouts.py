@@ -38,13 +38,19 @@ class Pairs:
 
 @dataclass(frozen=True)
 class Blocks:
-    """Clusters randomised within blocks, each block a term of the analysis.
+    """Clusters, or individuals, randomised within blocks, each block a term of the analysis.
 
     Parameters
     ----------
     number : int
         The number of blocks. Each costs a degree of freedom; what the blocks explain of the
         variance between clusters is given as `r2_cluster`.
+    effect_sd : float, optional
+        The standard deviation of the blocks' own effects, in the units of the effect, where the
+        blocks stand for others like them (random effects; a continuous outcome). Its square over
+        the number of blocks is added to the variance, and the test has one degree of freedom fewer
+        than there are blocks, however many clusters they hold. Without it the effect is that in
+        these blocks.
 
     Examples
     --------
@@ -53,12 +59,18 @@ class Blocks:
     ...                            layout=cw.power.Blocks(8), r2_cluster=0.3)
     >>> plan.df
     31.0
+    >>> others = cw.power.continuous(icc=0.1, cluster_size=20, effect=0.4, clusters=40,
+    ...                              layout=cw.power.Blocks(8, effect_sd=0.1), r2_cluster=0.3)
+    >>> others.df, others.power < plan.power
+    (7.0, True)
     """
 
     number: int
+    effect_sd: float | None = None
 
     def _core(self) -> _core.PowerLayout:
-        return _core.PowerLayout.blocks(whole("the number of blocks", self.number, _MANY))
+        sd = None if self.effect_sd is None else real("effect_sd", self.effect_sd)
+        return _core.PowerLayout.blocks(whole("the number of blocks", self.number, _MANY), sd)
 
 
 @dataclass(frozen=True)

@@ -4,15 +4,26 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 from crewe import _core
 from crewe.exceptions import InputError, fault
 from crewe.frames.arguments import checked
+from crewe.power._beside import Covariate, Subgroup
+from crewe.power._beside import covariates as read_covariates
 from crewe.power._quantities import real
 
 Sharing: TypeAlias = Literal["beta_binomial", "latent_normal", "shared_draw"]
+Effect: TypeAlias = float | Mapping[str, float] | None
+
+
+def effects(value: Effect) -> float | dict[str, float] | None:
+    """Read the effect of an outcome: one for every treated arm, each arm's own, or none yet."""
+    if isinstance(value, Mapping):
+        return {str(arm): real(f"the effect of {arm}", one) for arm, one in value.items()}
+    return None if value is None else real("effect", value)
 
 
 @dataclass(frozen=True)
@@ -20,33 +31,95 @@ class _Outcome:
     """What all outcomes have: a baseline that may be a column, and an effect."""
 
     baseline: float | str
-    effect: float
+    effect: Effect
+    # What is drawn with it.
+    covariates: tuple[Covariate, ...]
+    subgroup: Subgroup | None
 
     @property
     def column(self) -> str | None:
         """The column that holds each row's baseline, where there is one."""
         return self.baseline if isinstance(self.baseline, str) else None
 
-    @property
-    def _shift(self) -> float:
-        """The effect on the scale of the analysis, 0 where there is none."""
-        return self.effect
+    def _to_shift(self, effect: float) -> float:
+        """Bring an effect to the scale of the analysis, 0 where there is none."""
+        return effect
 
     def _of_shift(self, shift: float) -> float:
         """Give an effect from that of the analysis."""
         return shift
 
+    def _doses(self, arms: Sequence[str]) -> tuple[float, list[float]]:
+        """Give the largest effect on the scale of the analysis, and how much of it each arm has; without one 0."""
+        given = self.effect
+        if not isinstance(given, Mapping):
+            shift = 0.0 if given is None else self._to_shift(given)
+            return shift, [float(i > 0) for i in range(len(arms))]
+        if set(given) != set(arms[1:]):
+            raise fault(
+                InputError,
+                "effects by arm name every arm but the first, to which they are added",
+                values=[str(arm) for arm in given],
+                remedy=f"Give the effects of {', '.join(arms[1:])}",
+            )
+        shifts = [0.0, *(self._to_shift(given[arm]) for arm in arms[1:])]
+        largest = max(shifts, key=abs)
+        if largest == 0:
+            return 0.0, [float(i > 0) for i in range(len(arms))]
+        return largest, [shift / largest for shift in shifts]
+
     def _treated(self, effect: float) -> float | None:
         """Give the treated arm's rate or mean, where the baseline is one number."""
         return None if isinstance(self.baseline, str) else self.baseline + effect
 
-    def _json(self) -> str:
-        given = {field.name: getattr(self, field.name) for field in fields(self)}
-        given["effect"] = self._shift
+    def _parts(self) -> tuple[float, tuple[float, float]]:
+        """Give the largest effect on the scale of the analysis, and how much of it others and the subgroup have."""
+        group = self.subgroup
+        if group is None:
+            return 0.0, (1.0, 1.0)
+        if isinstance(self.effect, Mapping):
+            raise fault(
+                InputError,
+                "effects by arm and a subgroup with an effect of its own do not go together",
+                values=[group.name],
+                remedy="Give one effect for all arms",
+            )
+        if group.effect is None and self.effect is not None:
+            raise fault(
+                InputError,
+                "the subgroup has no effect",
+                values=[group.name],
+                remedy="Give Subgroup(..., effect=...), or neither effect where mdes solves for it",
+            )
+        own = 0.0 if group.effect is None else self._to_shift(group.effect)
+        others = 0.0 if self.effect is None else self._to_shift(self.effect)
+        largest = max(own, others, key=abs)
+        if largest == 0:
+            return 0.0, ((0.0, 1.0) if self.effect is None else (1.0, 1.0))
+        return largest, (others / largest, own / largest)
+
+    @property
+    def _times(self) -> bool:
+        """Whether it is a time to an event."""
+        return False
+
+    def _options(self) -> dict[str, Any]:
+        given = {
+            field.name: getattr(self, field.name)
+            for field in fields(self)
+            if field.name not in ("covariates", "subgroup")
+        }
+        if self.covariates:
+            given["covariates"] = [
+                {"r2": one.r2, "cluster": one.level == "cluster"} for one in self.covariates
+            ]
         if self.column is not None:
             # Each row has its own.
             del given["baseline"]
-        return json.dumps({"name": self._name, **given})
+        return given
+
+    def _json(self, effect: float = 0.0) -> str:
+        return json.dumps({"name": self._name, **self._options(), "effect": effect})
 
     @property
     def _name(self) -> str:
@@ -66,9 +139,10 @@ class BinaryOutcome(_Outcome):
     baseline : float or str
         The control arm's rate, from 0 to 1, or the column of the units' frame that holds each row's
         own.
-    effect : float
+    effect : float or mapping, optional
         The treated arm's rate less the control arm's: 0.112 is a rise by 11.2 points, for every
-        row.
+        row. A number holds for every treated arm; a mapping gives each its own. :func:`mdes` solves
+        for it and needs none.
     icc : float
         The intracluster correlation of the outcome as it is observed (not on a latent scale).
     sharing : {"beta_binomial", "latent_normal", "shared_draw"}
@@ -79,6 +153,12 @@ class BinaryOutcome(_Outcome):
         - ``"latent_normal"``: part of a normal score, of which the outcome says whether it exceeds
           a threshold. The score's correlation is the one that gives the control arm `icc`.
         - ``"shared_draw"``: with probability √icc a member takes the cluster's random number.
+    dropout : float
+        The share of members whose outcome is lost, whatever it is and whatever their arm.
+    covariates : sequence of Covariate
+        What is drawn with it and explains shares of its variance on a normal scale (with latent_normal).
+    subgroup : Subgroup, optional
+        A subgroup with an effect of its own; `effect` is then that of the others.
 
     Notes
     -----
@@ -95,22 +175,29 @@ class BinaryOutcome(_Outcome):
 
     icc: float
     sharing: Sharing
+    dropout: float
 
     @checked
     def __init__(
         self,
         *,
         baseline: float | str,
-        effect: float,
+        effect: float | Mapping[str, float] | None = None,
         icc: float,
         sharing: Sharing = "beta_binomial",
+        dropout: float = 0.0,
+        covariates: Sequence[Covariate] = (),
+        subgroup: Subgroup | None = None,
     ) -> None:
         put = object.__setattr__
         put(self, "baseline", baseline if isinstance(baseline, str) else real("baseline", baseline))
-        put(self, "effect", real("effect", effect))
+        put(self, "effect", effects(effect))
         put(self, "icc", real("icc", icc))
         _core.check_word("sharing", str(sharing))
         put(self, "sharing", str(sharing))
+        put(self, "dropout", real("dropout", dropout))
+        put(self, "covariates", read_covariates(covariates))
+        put(self, "subgroup", subgroup)
 
     @property
     def _name(self) -> str:
@@ -123,15 +210,21 @@ class ContinuousOutcome(_Outcome):
 
     Parameters
     ----------
-    effect : float
+    effect : float or mapping, optional
         The treated arm's mean less the control arm's, in the outcome's units (in standard
-        deviations where `sd` is 1).
+        deviations where `sd` is 1); as for :class:`BinaryOutcome`.
     icc : float
         The intracluster correlation; as low as -1/(m - 1) in clusters of at most m.
     sd : float
         The standard deviation within an arm.
     baseline : float or str
         The control arm's mean, or the column of the units' frame that holds each row's own.
+    dropout : float
+        The share of members whose outcome is lost, whatever it is and whatever their arm.
+    covariates : sequence of Covariate
+        What is drawn with it and explains shares of its variance.
+    subgroup : Subgroup, optional
+        A subgroup with an effect of its own; `effect` is then that of the others.
 
     Examples
     --------
@@ -142,16 +235,28 @@ class ContinuousOutcome(_Outcome):
 
     icc: float
     sd: float
+    dropout: float
 
     @checked
     def __init__(
-        self, *, effect: float, icc: float, sd: float = 1.0, baseline: float | str = 0.0
+        self,
+        *,
+        effect: float | Mapping[str, float] | None = None,
+        icc: float,
+        sd: float = 1.0,
+        baseline: float | str = 0.0,
+        dropout: float = 0.0,
+        covariates: Sequence[Covariate] = (),
+        subgroup: Subgroup | None = None,
     ) -> None:
         put = object.__setattr__
         put(self, "baseline", baseline if isinstance(baseline, str) else real("baseline", baseline))
-        put(self, "effect", real("effect", effect))
+        put(self, "effect", effects(effect))
         put(self, "icc", real("icc", icc))
         put(self, "sd", real("sd", sd))
+        put(self, "dropout", real("dropout", dropout))
+        put(self, "covariates", read_covariates(covariates))
+        put(self, "subgroup", subgroup)
 
     @property
     def _name(self) -> str:
@@ -167,11 +272,15 @@ class CountOutcome(_Outcome):
     baseline : float or str
         The mean count of a member of the control arm (at most 500), or the column of the units'
         frame that holds each row's own.
-    effect : float
-        The mean count of the treated less that of the control arm.
+    effect : float or mapping, optional
+        The mean count of the treated less that of the control arm; as for :class:`BinaryOutcome`.
     cv : float
         The coefficient of variation of the clusters' rates: their standard deviation over their
         mean (Hayes and Bennett's k).
+    dropout : float
+        The share of members whose outcome is lost, whatever it is and whatever their arm.
+    subgroup : Subgroup, optional
+        A subgroup with an effect of its own; `effect` is then that of the others.
 
     Notes
     -----
@@ -187,13 +296,25 @@ class CountOutcome(_Outcome):
     """
 
     cv: float
+    dropout: float
 
     @checked
-    def __init__(self, *, baseline: float | str, effect: float, cv: float) -> None:
+    def __init__(
+        self,
+        *,
+        baseline: float | str,
+        effect: float | Mapping[str, float] | None = None,
+        cv: float,
+        dropout: float = 0.0,
+        subgroup: Subgroup | None = None,
+    ) -> None:
         put = object.__setattr__
         put(self, "baseline", baseline if isinstance(baseline, str) else real("baseline", baseline))
-        put(self, "effect", real("effect", effect))
+        put(self, "effect", effects(effect))
         put(self, "cv", real("cv", cv))
+        put(self, "dropout", real("dropout", dropout))
+        put(self, "covariates", ())
+        put(self, "subgroup", subgroup)
 
     @property
     def icc(self) -> float | None:
@@ -218,9 +339,9 @@ class SurvivalOutcome(_Outcome):
         The share of the control arm with the event by the end of the study, were all followed from
         its start, strictly between 0 and 1; or the column of the units' frame that holds each row's
         own.
-    effect : float
+    effect : float or mapping, optional
         The hazard ratio, treated over control: that of the margins, which a Cox model without random
-        effects estimates.
+        effects estimates; as for :class:`BinaryOutcome`.
     tau : float
         Kendall's rank correlation of two members of a cluster, from 0 to 0.9.
     entry : float
@@ -229,6 +350,8 @@ class SurvivalOutcome(_Outcome):
     dropout : float
         The share that would drop out by the end, were nobody to have the event and all followed from
         the start; at a constant rate.
+    subgroup : Subgroup, optional
+        A subgroup with an effect of its own; `effect` is then that of the others.
 
     Notes
     -----
@@ -253,34 +376,43 @@ class SurvivalOutcome(_Outcome):
         self,
         *,
         baseline: float | str,
-        effect: float,
+        effect: float | Mapping[str, float] | None = None,
         tau: float = 0.0,
         entry: float = 0.0,
         dropout: float = 0.0,
+        subgroup: Subgroup | None = None,
     ) -> None:
         put = object.__setattr__
         put(self, "baseline", baseline if isinstance(baseline, str) else real("baseline", baseline))
-        put(self, "effect", real("effect", effect))
+        put(self, "effect", effects(effect))
         put(self, "tau", real("tau", tau))
         put(self, "entry", real("entry", entry))
         put(self, "dropout", real("dropout", dropout))
-        if not self.effect > 0:
+        put(self, "covariates", ())
+        put(self, "subgroup", subgroup)
+        given = [*self.effect.values()] if isinstance(self.effect, Mapping) else [self.effect]
+        given += [] if subgroup is None else [subgroup.effect]
+        wrong = [ratio for ratio in given if ratio is not None and not ratio > 0]
+        if wrong:
             raise fault(
                 InputError,
                 "the effect on a time to an event is a hazard ratio",
-                values=[f"{self.effect:g}"],
+                values=[f"{ratio:g}" for ratio in wrong],
                 remedy="Give a number above 0: 1 is none, 1.4 a hazard that is 40% higher",
             )
 
-    @property
-    def _shift(self) -> float:
-        return math.log(self.effect)
+    def _to_shift(self, effect: float) -> float:
+        return math.log(effect)
 
     def _of_shift(self, shift: float) -> float:
         return math.exp(shift)
 
     def _treated(self, effect: float) -> float | None:
         return None if isinstance(self.baseline, str) else 1 - (1 - self.baseline) ** effect
+
+    @property
+    def _times(self) -> bool:
+        return True
 
     @property
     def _name(self) -> str:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from crewe import _core
 from crewe.exceptions import InputError, fault
@@ -22,7 +24,7 @@ Procedure: TypeAlias = Literal["none", "bonferroni", "holm"]
 
 @checked
 def several(
-    plans: Mapping[str, Power], *, correlation: float, procedure: Procedure = "holm"
+    plans: Mapping[str, Power], *, correlation: Any, procedure: Procedure = "holm"
 ) -> Several:
     """Work out the power of several outcomes together: any of them, all, or at least so many.
 
@@ -30,9 +32,9 @@ def several(
     ----------
     plans : mapping of str to Power
         A solved calculation for each outcome, by its name; 2 to 10 of them, of one level.
-    correlation : float
-        The correlation of the outcomes, one for all pairs, from 0 to below 1; signed so that
-        better goes with better.
+    correlation : float, or array of float (outcomes, outcomes)
+        The correlation of the outcomes: one for all pairs, from 0 to below 1, or the matrix, a row and
+        a column an outcome; signed so that better goes with better.
     procedure : {"holm", "bonferroni", "none"}
         How the level is shared between the outcomes.
 
@@ -45,12 +47,13 @@ def several(
     ------
     InputError
         For fewer than 2 or more than 10 outcomes, plans that are out of reach or differ in level,
-        and a correlation outside 0 to 1.
+        a correlation outside 0 to 1, and a matrix that no outcomes can have.
 
     Notes
     -----
     The test statistics are joined by a common factor: an outcome with power p at a level is found
-    there with probability Φ((√r F + Φ⁻¹(p)) / √(1 - r)), and the result is the mean over F. Kinds of
+    there with probability Φ((√r F + Φ⁻¹(p)) / √(1 - r)), and the result is the mean over F. With a
+    matrix the integral is taken over a shifted lattice, whose standard error the result has. Kinds of
     power: Porter (2018), Journal of Research on Educational Effectiveness 11, 267.
 
     Examples
@@ -79,16 +82,38 @@ def several(
         )
     steps = _core.power_levels(procedure, levels[0] if levels else 0.05, max(len(plans), 1))
     powers = [[_power_at(plan, level) for level in steps] for plan in plans.values()]
-    each, at_least = _core.power_several(powers, real("correlation", correlation), procedure)
+    error = 0.0
+    if np.ndim(correlation) == 0:
+        correlation = real("correlation", correlation)
+        each, at_least = _core.power_several(powers, correlation, procedure)
+    else:
+        correlation = _matrix(correlation)
+        each, at_least, error = _core.power_several_by(powers, correlation, procedure)
     return Several(
         names=list(plans),
         alone=[float(plan.power) for plan in plans.values() if plan.power is not None],
         each=each,
         at_least=at_least,
-        correlation=float(correlation),
+        correlation=correlation,
+        error=error,
         procedure=procedure,
         alpha=levels[0],
     )
+
+
+def _matrix(correlation: Any) -> NDArray[np.float64]:
+    """Read a matrix of correlations."""
+    try:
+        matrix = np.ascontiguousarray(correlation, dtype=np.float64)
+    except (TypeError, ValueError):
+        matrix = np.empty(0)
+    if matrix.ndim != 2:
+        raise fault(
+            InputError,
+            "correlations are one number, or a matrix of numbers with a row and a column an outcome",
+            remedy="Give for instance correlation=0.5, or [[1, 0.5], [0.5, 1]]",
+        )
+    return matrix
 
 
 def _power_at(plan: Power, level: float) -> float:
@@ -110,17 +135,22 @@ class Several(Printable):
         The power of each: by itself at the whole level, and under the procedure.
     at_least : list of float
         The chance of finding at least 1, 2, ... all of them.
-    correlation, procedure, alpha : float, str, float
+    correlation : float, or array of float (outcomes, outcomes)
         What was asked.
+    procedure, alpha : str, float
+        What was asked.
+    error : float
+        The standard error of the numerical integral; 0 with one correlation, whose error is below 1e-9.
     """
 
     names: list[str]
     alone: list[float]
     each: list[float]
     at_least: list[float]
-    correlation: float
+    correlation: float | NDArray[np.float64]
     procedure: Procedure
     alpha: float
+    error: float = 0.0
 
     @property
     def any(self) -> float:
@@ -143,6 +173,14 @@ class Several(Printable):
             }
         )
 
+    def _correlated(self) -> str:
+        """Say how the outcomes go together."""
+        if isinstance(self.correlation, float):
+            return plain(self.correlation, 3)
+        pairs = self.correlation[np.triu_indices(len(self.names), 1)]
+        known = f"{plain(100 * self.error, 1)} points"
+        return f"{plain(pairs.min(), 3)} to {plain(pairs.max(), 3)}, by pairs; standard error of the integral {known}"
+
     def _panels(self) -> list[Table]:
         count = len(self.names)
         rows = [
@@ -163,7 +201,7 @@ class Several(Printable):
                 rows=rows,
                 title="Power for several outcomes",
                 notes=[
-                    f"{percent(self.alpha)} level, {shared[self.procedure]}; outcomes correlated {plain(self.correlation, 3)}.",
+                    f"{percent(self.alpha)} level, {shared[self.procedure]}; outcomes correlated {self._correlated()}.",
                 ],
             )
         ]

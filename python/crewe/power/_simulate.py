@@ -17,7 +17,8 @@ from crewe.power._analyses import Analysis, LinearModel
 from crewe.power._outcomes import _Outcome
 from crewe.power._quantities import Direction, real, whole
 from crewe.power._simulated import Measure, SimulatedEffect, SimulatedPower
-from crewe.power._trial import ClusterSizes, Trial, read_trial
+from crewe.power._sizes import ClusterSizes
+from crewe.power._trial import Trial, read_trial
 
 _LEAST = 250
 """The fewest replicates that are worth sending to a worker."""
@@ -26,14 +27,24 @@ _MANY = 8192
 """So many that the threads of one process share them without waiting for each other."""
 
 
+_LEAST_CALLS = 8
+"""The fewest where functions of the user are called."""
+
+
 def _run(trial: Trial, effect: float, first: int, end: int) -> _core.Replicates:
     """Run a part of the replicates, in whatever process this is."""
-    return trial.ready().replicates(first, end, effect)
+    return trial.run(trial.ready(), effect, first, end)
 
 
-def _rejections(trial: Trial, effect: float, first: int, end: int) -> int:
+def _rejections(trial: Trial, effect: float, detect: str, first: int, end: int) -> int:
     """Count those of a part that reject no effect."""
-    return _run(trial, effect, first, end).rejections(trial.alpha)
+    return _run(trial, effect, first, end).rejections(trial.alpha, detect)
+
+
+def _least(trial: Trial, executor: Executor | None) -> int:
+    if trial.called:
+        return _LEAST_CALLS
+    return _MANY if executor is None else _LEAST
 
 
 def _sims(sims: Any) -> int:
@@ -70,6 +81,7 @@ def simulate(
     executor: Executor | None = None,
     *,
     order: str | None = None,
+    reference: str | None = None,
     size: bool = True,
 ) -> SimulatedPower:
     r"""Find the power of a trial by replaying it.
@@ -86,11 +98,12 @@ def simulate(
     units : data frame or ClusterSizes
         The units to be randomised, a row a member (a child of a family), with the columns that
         strata, procedure and analysis name; or sizes alone (:class:`ClusterSizes`).
-    outcome : BinaryOutcome, ContinuousOutcome, CountOutcome or SurvivalOutcome
-        How outcomes come about.
-    analysis : str, LinearModel, LogitModel, CoxModel or LogRank
+    outcome : BinaryOutcome, ContinuousOutcome, CountOutcome, SurvivalOutcome or CustomOutcome
+        How outcomes come about; a function of yours in a :class:`CustomOutcome`.
+    analysis : str, LinearModel, LogitModel, CoxModel, LogRank, CustomAnalysis or callable
         The planned analysis, with terms for the strata. A formula stands for
-        ``LinearModel(formula)``; times to an event need :class:`CoxModel` or :class:`LogRank`.
+        ``LinearModel(formula)``; times to an event need :class:`CoxModel` or :class:`LogRank`; a
+        function of the frame stands for ``CustomAnalysis(function)``.
     sims : int
         The number of replicates.
     seed : int, optional
@@ -99,20 +112,24 @@ def simulate(
         What shares the replicates among processes or machines. By default this process's threads.
     order : str, optional
         The column with the order of arrival, for sequential procedures.
+    reference : str, optional
+        The arm that every other is compared with; by default the first.
     size : bool
         Whether the same replicates are also run without an effect, for the size of the test.
 
     Returns
     -------
     SimulatedPower
+        With more than two arms one for every arm in `arms`, and the power to find any and all.
 
     Raises
     ------
     InputError
-        Rates outside 0 to 1, an effect that leaves the range, a correlation that clusters of these
-        sizes cannot have, unknown columns.
+        Rates outside 0 to 1, an effect that is missing or leaves the range, a correlation that
+        clusters of these sizes cannot have, unknown columns; a function that raised, which names the
+        replicate.
     DesignError
-        Fewer than two units an arm, other than two arms, a design that the units cannot meet.
+        Fewer than two units an arm, a design that the units cannot meet.
     CreweError
         An executor whose workers died; it names the replicates that were done.
 
@@ -134,43 +151,95 @@ def simulate(
     (True, True)
     """
     n, seed = _sims(sims), _seed(seed)
-    trial = read_trial(design, units, outcome, analysis, seed, order)
+    trial = read_trial(design, units, outcome, analysis, seed, order, reference)
     known: _Outcome = outcome
+    group = known.subgroup
+    if known.effect is None or (group is not None and group.effect is None):
+        raise fault(
+            InputError,
+            "the outcome has no effect to be simulated",
+            remedy="Give effect=, 0 for none, or ask cw.power.mdes for the smallest that is found",
+        )
     # Whatever is wrong is said here and not by a worker.
     ready = trial.ready()
+    shift = known._doses(list(trial.design.arms))[0] if group is None else known._parts()[0]
 
     def run(effect: float) -> _core.Replicates:
         if executor is None:
-            found = spread(None, lambda first, end: ready.replicates(first, end, effect), n, _MANY)
-        else:
-            found = spread(executor, partial(_run, trial, effect), n, _LEAST)
-        return _core.Replicates.joined(found)
+            part = partial(trial.run, ready, effect)
+            return _core.Replicates.joined(spread(None, part, n, _least(trial, None)))
+        part = partial(_run, trial, effect)
+        return _core.Replicates.joined(spread(executor, part, n, _least(trial, executor)))
 
-    replicates = run(known._shift)
-    diagnosed = replicates.diagnose(known._shift, trial.alpha)
-    measures = {name: Measure.of(measure) for name, measure in diagnosed.measures}
-    if known._shift == 0:
-        measures["size"] = measures["power"]
-    elif size:
-        null = run(0.0).diagnose(0.0, trial.alpha)
-        measures["size"] = Measure.of(dict(null.measures)["power"])
+    found = run(shift)
+    null = run(0.0) if size and shift != 0 else None
+    null = found if shift == 0 else null
+    each = {}
+    for i, (arm, effect) in enumerate(zip(trial.compared, ready.effects(shift), strict=True)):
+        replicates = found.of(i)
+        diagnosed = replicates.diagnose(effect, trial.alpha)
+        measures = {name: Measure.of(measure) for name, measure in diagnosed.measures}
+        if null is not None:
+            measures["size"] = Measure.of(null.share(trial.alpha, str(i)))
+        each[arm] = SimulatedPower(
+            measures=measures,
+            effect=known._of_shift(effect),
+            outcome=known,
+            trial=trial,
+            sims=n,
+            seed=seed,
+            replicates=_frame(replicates),
+            unanswered=dict(diagnosed.unanswered),
+        )
+    if len(each) == 1:
+        return next(iter(each.values()))
+    together = {"power_any": "any", "power_all": "all"}
+    measures = {name: Measure.of(found.share(trial.alpha, word)) for name, word in together.items()}
+    if null is not None:
+        measures["size_any"] = Measure.of(null.share(trial.alpha, "any"))
     return SimulatedPower(
         measures=measures,
-        effect=known.effect,
+        effect=None,
         outcome=known,
         trial=trial,
         sims=n,
         seed=seed,
-        replicates=pd.DataFrame(
-            {
-                "estimate": replicates.estimate,
-                "std_error": replicates.std_error,
-                "df": replicates.df,
-                "p_value": replicates.p_value,
-                "status": pd.Categorical(replicates.status),
-            }
-        ),
-        unanswered=dict(diagnosed.unanswered),
+        replicates=pd.concat({arm: one.replicates for arm, one in each.items()}, axis=1),
+        unanswered={},
+        arms=each,
+    )
+
+
+def _frame(replicates: _core.Replicates) -> pd.DataFrame:
+    return pd.DataFrame(
+        {
+            "estimate": replicates.estimate,
+            "std_error": replicates.std_error,
+            "df": replicates.df,
+            "p_value": replicates.p_value,
+            "status": pd.Categorical.from_codes(replicates.status, replicates.states()),
+        }
+    )
+
+
+def _detected(trial: Trial, detect: str | None) -> str:
+    """Say what counts as found, in the core's words."""
+    arms = trial.compared
+    if detect is None and len(arms) > 1:
+        raise fault(
+            InputError,
+            "a trial of several arms detects one of them, any or all",
+            remedy=f'Give detect="any", "all" or one of {", ".join(arms)}',
+        )
+    if detect is None or detect in arms:
+        return "0" if detect is None else str(arms.index(detect))
+    if detect in ("any", "all"):
+        return detect
+    raise fault(
+        InputError,
+        "what is to be detected is none of the arms",
+        values=[str(detect)],
+        remedy=f'Give "any", "all" or one of {", ".join(arms)}',
     )
 
 
@@ -187,6 +256,8 @@ def mdes(
     *,
     direction: Direction = "rise",
     order: str | None = None,
+    reference: str | None = None,
+    detect: str | None = None,
 ) -> SimulatedEffect:
     """Find the smallest effect that a trial detects with a given power, by replaying it.
 
@@ -195,14 +266,19 @@ def mdes(
 
     Parameters
     ----------
-    design, units, outcome, analysis, seed, executor, order : Any
-        As for :func:`simulate`; the effect of `outcome` is not used.
+    design, units, outcome, analysis, seed, executor, order, reference : Any
+        As for :func:`simulate`. The effect of `outcome` is not used, and it needs none; where it gives
+        each arm its own, effects stay in these proportions, and the largest is solved for; so do those
+        of a subgroup and the others, and the effect is that of the analysis' target.
     power : float
         The power asked for.
     sims : int
         The number of replicates under each effect.
     direction : {"rise", "fall"}
         Where the effect is sought.
+    detect : str, optional
+        With more than two arms: the arm that is to be found to differ from the reference, ``"any"`` or
+        ``"all"`` of them. An arm of such a name comes first.
 
     Returns
     -------
@@ -220,7 +296,7 @@ def mdes(
     >>> import crewe as cw
     >>> design = cw.Design("Trial", arms={"control": 1, "crewe": 1}, cluster="family_id")
     >>> families = cw.power.ClusterSizes(3, clusters=286)
-    >>> closed = cw.power.BinaryOutcome(baseline=0.226, effect=0.1, icc=0.36)
+    >>> closed = cw.power.BinaryOutcome(baseline=0.226, icc=0.36)
     >>> found = cw.power.mdes(design, families, closed, sims=1_000, seed=1)
     >>> 0.10 < found.effect < 0.125
     True
@@ -233,19 +309,27 @@ def mdes(
             values=[str(direction)],
             remedy='Give direction="rise" or "fall"',
         )
-    trial = read_trial(design, units, outcome, analysis, seed, order)
+    trial = read_trial(design, units, outcome, analysis, seed, order, reference)
     ready = trial.ready()
+    word = _detected(trial, detect)
 
     def rejections(effect: float, sims: int) -> int:
-        return sum(spread(executor, partial(_rejections, trial, effect), sims, _LEAST))
+        least = _least(trial, executor)
+        if executor is None:
+            made = spread(None, partial(trial.run, ready, effect), sims, least)
+            return sum(part.rejections(trial.alpha, word) for part in made)
+        return sum(spread(executor, partial(_rejections, trial, effect, word), sims, least))
 
-    ask = None if executor is None else rejections
-    found = ready.mdes(real("power", power), n, direction == "fall", ask)
+    ask = None if executor is None and not trial.called else rejections
+    found = ready.mdes(real("power", power), n, direction == "fall", word, ask)
     attainable = not np.isnan(found.effect)
     known: _Outcome = outcome
 
+    # What the target of the analysis has of the effect that was sought.
+    part = ready.effects(1.0)[0] if known.subgroup is not None else 1.0
+
     def of(shift: float | None) -> float | None:
-        return None if shift is None or np.isnan(shift) else known._of_shift(shift)
+        return None if shift is None or np.isnan(shift) else known._of_shift(part * shift)
 
     return SimulatedEffect(
         effect=of(found.effect),
@@ -256,13 +340,14 @@ def mdes(
         ceiling=None if attainable else found.power.value,
         ceiling_at=None if attainable else of(found.ceiling_at),
         direction=direction,
+        detect=None if len(trial.compared) == 1 else detect,
         outcome=outcome,
         trial=trial,
         sims=n,
         seed=seed,
         tried=pd.DataFrame(
             {
-                "effect": [known._of_shift(shift) for shift in found.tried_effect],
+                "effect": [known._of_shift(part * shift) for shift in found.tried_effect],
                 "power": found.tried_power,
             }
         ),

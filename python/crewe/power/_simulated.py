@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
 from crewe import _core
+from crewe.exceptions import InputError, fault
 from crewe.plots import style as _style
 from crewe.power._analyses import WORDS
 from crewe.power._outcomes import BinaryOutcome, SurvivalOutcome, _Outcome
@@ -22,10 +23,22 @@ from crewe.tables.printable import Printable
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-_SHARES = ("power", "size", "coverage", "type_s", "convergence")
+_SHARES = (
+    "power",
+    "power_any",
+    "power_all",
+    "size",
+    "size_any",
+    "coverage",
+    "type_s",
+    "convergence",
+)
 
 _LABELS = {
     "power": "Power",
+    "power_any": "Power to find any arm",
+    "power_all": "Power to find all arms",
+    "size_any": "Size for any arm without effects",
     "size": "Size of the test without an effect",
     "coverage": "Coverage of the interval",
     "bias": "Bias",
@@ -108,9 +121,17 @@ class _Simulated(Printable):
             f"{self.sims:,} replicates under seed {self.seed}: {self.clusters:,} {design.unit_noun}{sizes}, "
             f"randomised by {design.method}{strata}.",
             f"Outcomes: {self.outcome.describe()}.",
-            f"Analysis: {WORDS[self.trial.analysis].format(model=self.trial.model)} with {self.trial.vcov}, two-sided "
-            f"{percent(self.alpha, 0)} level.",
+            f"Analysis: {self._analysis()}, two-sided {percent(self.alpha, 0)} level.",
         ]
+
+    def _analysis(self) -> str:
+        words = WORDS.get(self.trial.analysis, "the function {model}").format(
+            model=self.trial.model
+        )
+        made = words if self.trial.function is not None else f"{words} with {self.trial.vcov}"
+        reference = list(self.trial.design.arms)[self.trial.reference]
+        several = len(self.trial.compared) > 1
+        return f"{made}, each arm against {reference}, unadjusted" if several else made
 
 
 @dataclass(frozen=True, repr=False)
@@ -121,10 +142,13 @@ class SimulatedPower(_Simulated):
     ----------
     measures : dict of str to Measure
         Every diagnosand by its name, with the error of the simulation: power, size, bias, sd (of the
-        estimates), mean_std_error, coverage, type_s, type_m, convergence.
-    effect : float
-        The effect that was simulated.
-    outcome : BinaryOutcome, ContinuousOutcome, CountOutcome or SurvivalOutcome
+        estimates), mean_std_error, coverage, type_s, type_m, convergence. Of several arms power_any,
+        power_all and size_any.
+    effect : float or None
+        The effect that was simulated; None for several arms together.
+    arms : dict of str to SimulatedPower
+        With more than two arms, what was found of each against the reference; else empty.
+    outcome : BinaryOutcome, ContinuousOutcome, CountOutcome, SurvivalOutcome or CustomOutcome
         How outcomes came about.
     sims, seed : int
         The number of replicates, and what their random numbers follow from.
@@ -137,16 +161,34 @@ class SimulatedPower(_Simulated):
     """
 
     measures: Mapping[str, Measure]
-    effect: float
+    effect: float | None
     outcome: _Outcome
     trial: Trial
     sims: int
     seed: int
     replicates: pd.DataFrame
     unanswered: Mapping[str, int]
+    arms: Mapping[str, SimulatedPower] = field(default_factory=dict)
 
     def _value(self, name: str) -> float:
+        if self.arms:
+            raise fault(
+                InputError,
+                f"a trial of several arms has a {name.replace('_', ' ')} for each",
+                values=list(self.arms),
+                remedy=f"Ask for one of them: .arms[{next(iter(self.arms))!r}], or for .any or .all",
+            )
         return self.measures[name].value if name in self.measures else float("nan")
+
+    @property
+    def any(self) -> Measure:
+        """The share of replicates in which some arm differs from the reference; of two arms the power."""
+        return self.measures["power_any" if self.arms else "power"]
+
+    @property
+    def all(self) -> Measure:
+        """The share of replicates in which all arms differ from the reference; of two arms the power."""
+        return self.measures["power_all" if self.arms else "power"]
 
     @property
     def power(self) -> float:
@@ -192,6 +234,9 @@ class SimulatedPower(_Simulated):
     def notes(self) -> list[str]:
         """What to know about this answer, in plain words."""
         notes = list(self.trial.notes)
+        if self.arms:
+            said = {arm: [n for n in one.notes if n not in notes] for arm, one in self.arms.items()}
+            return [*notes, *(f"{arm}: {note}" for arm, each in said.items() for note in each)]
         for reason, count in self.unanswered.items():
             notes.append(
                 f"{count:,} of {self.sims:,} replicates have no answer ({reason}) and count as not "
@@ -208,7 +253,15 @@ class SimulatedPower(_Simulated):
         return notes
 
     def tidy(self) -> pd.DataFrame:
-        """Give the diagnosands as a frame, a row each, with the error of the simulation."""
+        """Give the diagnosands as a frame, a row each, with the error of the simulation; of several arms by arm."""
+        if self.arms:
+            parts = {**{arm: one.tidy() for arm, one in self.arms.items()}, "": self._tidy()}
+            each = [part.assign(arm=arm or None) for arm, part in parts.items()]
+            found = pd.concat(each, ignore_index=True)
+            return found[["arm", *[name for name in found if name != "arm"]]]
+        return self._tidy()
+
+    def _tidy(self) -> pd.DataFrame:
         names = [name for name in _LABELS if name in self.measures]
         found = [self.measures[name] for name in names]
         return pd.DataFrame(
@@ -236,18 +289,20 @@ class SimulatedPower(_Simulated):
         between = "" if np.isnan(m.conf_low) else f"{show(m.conf_low)} to {show(m.conf_high)}"
         return [_LABELS[name], show(m.value), between]
 
-    def _table(self) -> Table:
-        rows = [["Effect", _effect(self.outcome, self.effect), ""]]
+    def _table(self, arm: str = "") -> Table:
+        rows = [] if self.arms else [["Effect", _effect(self.outcome, self.effect), ""]]
         rows += [self._cells(name) for name in _LABELS if name in self.measures]
         return Table(
             header=["Quantity", "Value", "95% Monte Carlo interval"],
             rows=rows,
-            title="Power by simulation of the trial",
-            notes=[*self.methods(), *self.notes],
+            title=f"Power by simulation of the trial{arm}",
+            notes=[] if arm else [*self.methods(), *self.notes],
         )
 
     def _panels(self) -> list[Table]:
-        return [self._table()]
+        reference = list(self.trial.design.arms)[self.trial.reference]
+        each = [one._table(f": {arm} against {reference}") for arm, one in self.arms.items()]
+        return [*each, self._table()]
 
     def plot(self, ax: Axes | None = None) -> Axes:
         """Draw the estimates of all replicates, those that reject no effect apart.
@@ -265,6 +320,13 @@ class SimulatedPower(_Simulated):
             return self._drawn(ax)
 
     def _drawn(self, ax: Axes | None) -> Axes:
+        if self.arms or self.effect is None:
+            raise fault(
+                InputError,
+                "the estimates of several arms are drawn apart",
+                values=list(self.arms),
+                remedy=f"Draw one of them: .arms[{next(iter(self.arms), '')!r}].plot()",
+            )
         drawn: Axes = _style.figure()[1] if ax is None else ax
         scale = 100.0 if isinstance(self.outcome, BinaryOutcome) else 1.0
         answered = self.replicates.dropna(subset=["estimate"])
@@ -284,7 +346,10 @@ class SimulatedPower(_Simulated):
             )
             drawn.legend()
         drawn.axvline(
-            scale * self.outcome._shift, color=_style.INK, linewidth=0.8, linestyle=(0, (1, 2))
+            scale * self.outcome._to_shift(self.effect),
+            color=_style.INK,
+            linewidth=0.8,
+            linestyle=(0, (1, 2)),
         )
         unit = "Estimate, percentage points" if scale == 100.0 else "Estimate"
         if isinstance(self.outcome, SurvivalOutcome):
@@ -316,6 +381,8 @@ class SimulatedEffect(_Simulated):
         The power asked for.
     ceiling, ceiling_at : float or None
         Where the power is unattainable: that under the largest effect within reach, and this effect.
+    detect : str or None
+        Of several arms, the one that is to be found, or ``"any"`` or ``"all"``.
     tried : pandas.DataFrame
         The effects that were tried, with their powers: a curve under one set of random numbers.
     """
@@ -333,6 +400,7 @@ class SimulatedEffect(_Simulated):
     sims: int
     seed: int
     tried: pd.DataFrame
+    detect: str | None = None
 
     @property
     def power(self) -> float:
@@ -372,6 +440,16 @@ class SimulatedEffect(_Simulated):
                 "sims": [self.sims],
             }
         )
+
+    def methods(self) -> list[str]:
+        """Say in plain sentences what was simulated."""
+        if self.detect is None:
+            return super().methods()
+        found = {"any": "any arm", "all": "all arms"}.get(self.detect, self.detect)
+        several = "all arms have the effect"
+        if isinstance(self.outcome.effect, Mapping):
+            several = "the effect is the largest of the arms', which stay in proportion"
+        return [*super().methods(), f"Found is {found}; {several}."]
 
     def _table(self) -> Table:
         ends = [self.conf_low, self.conf_high]

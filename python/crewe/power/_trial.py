@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import math
-from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from crewe import _core
@@ -17,103 +15,20 @@ from crewe.exceptions import DesignError, InputError, fault
 from crewe.formula import design as designs
 from crewe.formula import parse as parsing
 from crewe.formula.names import quoted
-from crewe.frames.arguments import checked
 from crewe.frames.source import Source
 from crewe.models.arm import beside_arm
 from crewe.models.linear import rows_of_the_data
 from crewe.models.request import read
+from crewe.power import _beside as beside
+from crewe.power import _functions as functions
 from crewe.power._analyses import Analysis, LinearModel
+from crewe.power._beside import Subgroup
+from crewe.power._functions import CustomAnalysis, CustomOutcome
 from crewe.power._outcomes import _Outcome
-from crewe.power._quantities import real, whole
+from crewe.power._sizes import ClusterSizes
 
 _ADDED = ("arm", "stratum", "probability")
 """The columns that a draw of the arms adds."""
-
-
-def _size(value: Any) -> int:
-    return whole("a cluster's size", value, "Give the number of members of a cluster")
-
-
-@dataclass(frozen=True, init=False)
-class ClusterSizes:
-    """Clusters of which only the sizes are known, in place of a frame.
-
-    Parameters
-    ----------
-    sizes : int, sequence of int or mapping
-        One size for all; the sizes of these very clusters, or, where `clusters` is given too, sizes
-        from which every simulated cluster draws its own; or a mapping of sizes to weights, from
-        which they draw.
-    clusters : int, optional
-        The number of clusters in both arms together.
-
-    Examples
-    --------
-    >>> import crewe as cw
-    >>> families = cw.power.ClusterSizes({1: 0.34, 2: 0.28, 3: 0.38}, clusters=132)
-    >>> families.clusters, round(families.mean, 2)
-    (132, 2.04)
-    """
-
-    clusters: int
-    weights: tuple[tuple[int, int], ...]
-    fixed: tuple[int, ...] | None
-
-    @checked
-    def __init__(
-        self, sizes: int | Sequence[int] | Mapping[int, float], *, clusters: int | None = None
-    ) -> None:
-        put = object.__setattr__
-        if isinstance(sizes, Mapping):
-            weights = {_size(size): real("weight", w) for size, w in sizes.items()}
-            wrong = [size for size, w in weights.items() if not (w >= 0 and math.isfinite(w))]
-            if wrong:
-                raise fault(
-                    InputError,
-                    "the weights of sizes must be numbers of at least 0",
-                    values=[str(size) for size in wrong],
-                    remedy="Give shares or counts, such as {1: 0.34, 2: 0.28, 3: 0.38}",
-                )
-        elif isinstance(sizes, Sequence | np.ndarray) and not isinstance(sizes, str):
-            weights = {
-                size: float(n) for size, n in sorted(Counter(_size(s) for s in sizes).items())
-            }
-        else:
-            weights = {_size(sizes): 1.0}
-        listed = isinstance(sizes, Sequence | np.ndarray) and clusters is None
-        if clusters is None and not listed:
-            raise fault(
-                InputError,
-                "how many clusters there are is missing",
-                remedy="Give clusters=, both arms together, or the list of all sizes",
-            )
-        fixed = tuple(_size(s) for s in sizes) if listed else None  # type: ignore[union-attr]
-        many = (
-            len(fixed)
-            if fixed is not None
-            else whole("clusters", clusters, "Give the number in both arms together")
-        )
-        if not 1 <= many <= 10_000_000 or not all(1 <= size <= 1_000_000 for size in weights):
-            raise fault(
-                InputError,
-                "a trial has at least one cluster, and a cluster at least one member",
-                values=[f"{many} clusters", *(str(size) for size in weights if size < 1)],
-                remedy="Give whole numbers above 0 (at most a million members)",
-            )
-        if all(w == int(w) for w in weights.values()):
-            counted = {size: int(w) for size, w in weights.items()}
-        else:
-            total = sum(weights.values())
-            counted = {size: round(1e9 * w / total) for size, w in weights.items()}
-        put(self, "clusters", many)
-        put(self, "weights", tuple(counted.items()))
-        put(self, "fixed", (next(iter(counted)),) * many if len(counted) == 1 else fixed)
-
-    @property
-    def mean(self) -> float:
-        """The mean size."""
-        total = sum(weight for _, weight in self.weights)
-        return sum(size * weight for size, weight in self.weights) / total
 
 
 @dataclass(frozen=True)
@@ -142,7 +57,24 @@ class Trial:
         By row: its unit, its own baseline, the columns beside the arm, what the analysis clusters
         by.
     model : str
-        The right-hand side of the analysis.
+        The right-hand side of the analysis, or what its function is called.
+    doses : tuple of float
+        How much of the largest effect each arm has.
+    reference : int
+        The place of the arm that others are compared with.
+    target : str
+        Whose effect the analysis is about.
+    drawn : tuple
+        The places among `covariates` of those that are drawn with the outcome.
+    subgroup : tuple, or None
+        Its share, whether it is one of clusters, its members by row, and how much of the effect others
+        and members have.
+    beside : tuple of str
+        The names of covariates and the subgroup that are drawn.
+    draw, function : CustomOutcome, CustomAnalysis, or None
+        Functions of the user.
+    data : data frame, or None
+        What functions are called with, a row for every one of `unit`.
     rows : array, or None
         The places of the rows in the frame.
     notes : list of str
@@ -164,6 +96,15 @@ class Trial:
     covariates: NDArray[np.float64] | None
     clusters: NDArray[np.uint32] | None
     model: str
+    doses: tuple[float, ...] = (0.0, 1.0)
+    reference: int = 0
+    target: str = "all"
+    drawn: tuple[int | None, ...] = ()
+    subgroup: tuple[float, bool, NDArray[np.bool_] | None, tuple[float, float]] | None = None
+    beside: tuple[str, ...] = ()
+    draw: CustomOutcome | None = None
+    function: CustomAnalysis | None = None
+    data: Any = None
     rows: NDArray[np.int64] | None = None
     notes: list[str] = field(default_factory=list)
     synthetic: bool = False
@@ -175,7 +116,14 @@ class Trial:
 
     def _ready(self) -> _core.SimulatedTrial:
         members = (
-            _core.SimulatedMembers.rows(self.unit, self.baseline, self.covariates, self.clusters)
+            _core.SimulatedMembers.rows(
+                self.unit,
+                self.baseline,
+                self.covariates,
+                self.clusters,
+                list(self.drawn),
+                self.subgroup,
+            )
             if self.sizes is None
             else _core.SimulatedMembers.drawn(list(self.sizes))
         )
@@ -183,14 +131,38 @@ class Trial:
             self.design._core(),
             self.units,
             members,
-            self.outcome,
-            (self.analysis, self.vcov, self.alpha),
+            (self.outcome, list(self.doses)),
+            (self.analysis, self.vcov, self.alpha, self.reference, self.target),
             self.seed,
         )
 
+    @property
+    def compared(self) -> list[str]:
+        """The arms that are compared with the reference."""
+        return [arm for i, arm in enumerate(self.design.arms) if i != self.reference]
+
+    @property
+    def called(self) -> bool:
+        """Whether functions of the user are called."""
+        return self.draw is not None or self.function is not None
+
+    def run(
+        self, ready: _core.SimulatedTrial, effect: float, first: int, end: int
+    ) -> _core.Replicates:
+        """Run the replicates of these numbers."""
+        if self.called:
+            return functions.replicates(self, ready, effect, first, end)
+        return ready.replicates(first, end, effect)
+
 
 def read_trial(
-    design: Any, units: Any, outcome: Any, analysis: Any, seed: int, order: str | None
+    design: Any,
+    units: Any,
+    outcome: Any,
+    analysis: Any,
+    seed: int,
+    order: str | None,
+    reference: str | None = None,
 ) -> Trial:
     """Read a trial that is to be simulated."""
     if not isinstance(design, Design):
@@ -203,27 +175,82 @@ def read_trial(
         raise fault(
             InputError,
             f"a {type(outcome).__name__} does not say how outcomes come about",
-            remedy="Give cw.power.BinaryOutcome, ContinuousOutcome, CountOutcome or SurvivalOutcome",
+            remedy="Give cw.power.BinaryOutcome, ContinuousOutcome, CountOutcome, SurvivalOutcome, or CustomOutcome "
+            "with a function",
         )
     model = LinearModel(analysis) if isinstance(analysis, str) else analysis
+    if callable(model):
+        model = CustomAnalysis(model)
     if not isinstance(model, Analysis):
         raise fault(
             InputError,
             f"a {type(analysis).__name__} is no analysis to simulate",
-            remedy='Give a formula such as "~ arm + history", or cw.power.LinearModel(...), LogitModel, CoxModel, LogRank',
+            remedy='Give a formula such as "~ arm + history", or cw.power.LinearModel(...), LogitModel, CoxModel, LogRank, '
+            "or a function of the frame",
         )
-    if len(design.arms) != 2:
+    if isinstance(model, CustomAnalysis) and len(design.arms) != 2:
         raise fault(
             DesignError,
-            "a simulated trial compares two arms",
+            "a function analyses a trial of two arms",
             values=list(design.arms),
-            remedy="Declare the design of the two arms that are compared",
+            remedy="Declare the two arms that it compares, or give a model of this package",
         )
     seeded = design._with_seed(seed)
     vcov = model.vcov or model._variances[design.cluster is not None]
-    if isinstance(units, ClusterSizes):
-        return _of_sizes(seeded, units, outcome, model, vcov)
-    return _of_frame(seeded, units, outcome, model, vcov, order)
+    more = bool(outcome.covariates) or outcome.subgroup is not None
+    if isinstance(units, ClusterSizes) and not more:
+        made = _of_sizes(seeded, units, outcome, model, vcov)
+    elif isinstance(units, ClusterSizes):
+        made = _of_frame(seeded, _frame_of(seeded, units), outcome, model, vcov, None)
+    else:
+        made = _of_frame(seeded, units, outcome, model, vcov, order)
+    effect, doses = outcome._doses(list(design.arms))
+    if outcome.subgroup is not None:
+        effect = outcome._parts()[0]
+    return replace(
+        made,
+        outcome=outcome._json(effect),
+        doses=tuple(doses),
+        target=model.target,
+        reference=_reference(design, reference),
+        model=model.called if isinstance(model, CustomAnalysis) else made.model,
+        draw=outcome if isinstance(outcome, CustomOutcome) else None,
+        function=model if isinstance(model, CustomAnalysis) else None,
+    )
+
+
+def _frame_of(design: Design, sizes: ClusterSizes) -> pd.DataFrame:
+    """Make a frame of sizes that are known, a row a member."""
+    if sizes.fixed is None or design.method.needs_order:
+        raise fault(
+            DesignError,
+            "covariates and subgroups need a row a member"
+            if sizes.fixed is None
+            else "clusters that arrive one by one need an order",
+            remedy="Give a frame"
+            + ("" if sizes.fixed is None else " and order=")
+            + ("; the list of the sizes of all clusters will do" if sizes.fixed is None else ""),
+        )
+    ids = np.array([f"{i:08d}" for i in range(sizes.clusters)], dtype=object)
+    return pd.DataFrame({design.id_column: np.repeat(ids, sizes.fixed)})
+
+
+def _reference(design: Design, reference: str | None) -> int:
+    arms = list(design.arms)
+    if reference is None:
+        return 0
+    if reference not in arms:
+        raise fault(
+            InputError,
+            "the reference is none of the arms",
+            values=[str(reference)],
+            remedy=f"Choose {' or '.join(arms)}",
+        )
+    return arms.index(reference)
+
+
+def _needs_data(outcome: _Outcome, model: Analysis) -> bool:
+    return isinstance(outcome, CustomOutcome) or isinstance(model, CustomAnalysis)
 
 
 def _of_sizes(
@@ -258,6 +285,15 @@ def _of_sizes(
             "individuals are randomised, so no unit has several members",
             remedy="Give ClusterSizes(1, clusters=...), the number of individuals",
         )
+    data = None
+    if _needs_data(outcome, model):
+        if fixed is None:
+            raise fault(
+                DesignError,
+                "functions are called with a row a member, and sizes that are drawn have none",
+                remedy="Give a frame, or the list of the sizes of all clusters",
+            )
+        data = pd.DataFrame({design.id_column: np.repeat(np.array(ids, dtype=object), fixed)})
     return Trial(
         design=design,
         units=units,
@@ -267,6 +303,7 @@ def _of_sizes(
         alpha=model.alpha,
         seed=int(design.seed),  # type: ignore[arg-type]
         sizes=sizes.weights if fixed is None else None,
+        data=data,
         unit=np.repeat(codes, 1 if fixed is None else fixed),
         baseline=None,
         covariates=None,
@@ -293,7 +330,10 @@ def _of_frame(
     order: str | None,
 ) -> Trial:
     source = Source(frame)
-    taken = [name for name in _ADDED if name in source.names and name not in design.strata]
+    added = _ADDED
+    if isinstance(model, CustomAnalysis):
+        added = (*_ADDED, *(("time", "event") if outcome._times else ("outcome",)))
+    taken = [name for name in added if name in source.names and name not in design.strata]
     if taken:
         raise fault(
             DesignError,
@@ -306,14 +346,23 @@ def _of_frame(
     design._need_order(order)
     # Any one draw: only the columns beside the arm are taken from it.
     assignment = design.assign(frame, order=order)
+    arms = list(design.arms)
+    own = source
+    stand_ins = beside.add(source, outcome, model)
+    if stand_ins:
+        frame = source.with_columns(stand_ins)
+        source = Source(frame)
     if assignment._left_out:
         # The rows of units that this draw left out are analysed under others.
         units = np.asarray(assignment.check(source).unit)
-        some = source.with_columns({"arm": [list(design.arms)[unit % 2] for unit in units]})
+        some = source.with_columns({"arm": [arms[unit % len(arms)] for unit in units]})
         assignment = design.observe(some, arm="arm", order=order)
         source = Source(some)
     asked = read(source, model.right, design=assignment, strata_terms=model.strata_terms)
-    built = asked.model([] if outcome.column is None else [outcome.column])
+    group = outcome.subgroup
+    known = group if group is not None and group.share is None else None
+    also = [outcome.column, None if known is None else known.name]
+    built = asked.model([name for name in also if name is not None])
     columns = built.design
     if not columns.intercept:
         raise fault(
@@ -323,7 +372,14 @@ def _of_frame(
             remedy="Leave out - 1 and + 0",
         )
     joined = assignment.check(source)
-    rest = beside_arm(columns, joined.arm[columns.rows] == 1)
+    drawn = joined.arm[columns.rows]
+    rest = beside_arm(columns, np.column_stack([drawn == i for i in range(1, len(arms))]))
+    drawn_at = beside.places(
+        {name: values[columns.rows] for name, values in stand_ins.items()},
+        asked.right,
+        columns.names,
+        rest,
+    )
     baseline = None
     if outcome.column is not None:
         values = designs.column_values(quoted(outcome.column), columns.columns)
@@ -342,7 +398,31 @@ def _of_frame(
         covariates=np.ascontiguousarray(rest) if rest.shape[1] else None,
         clusters=None if built.codes is None else np.ascontiguousarray(built.codes, np.uint32),
         model=asked.right,
+        drawn=tuple(drawn_at),
+        beside=(*stand_ins, *([group.name] if group is not None else [])),
+        subgroup=None if group is None else _subgroup(group, outcome, columns),
+        data=own.take(columns.rows.tolist()).native() if _needs_data(outcome, model) else None,
         rows=columns.rows,
         notes=[columns.dropped.note()] if columns.dropped.n else [],
         synthetic=asked.synthetic,
     )
+
+
+def _subgroup(
+    group: Subgroup, outcome: _Outcome, columns: designs.Design
+) -> tuple[float, bool, NDArray[np.bool_] | None, tuple[float, float]]:
+    """Read who is in a subgroup, where that is known."""
+    member = None
+    if group.share is None:
+        values = designs.column_values(quoted(group.name), columns.columns)
+        wrong = np.flatnonzero(~np.isin(values, (0, 1)))
+        if len(wrong):
+            raise fault(
+                InputError,
+                "a subgroup's column says with 1 or 0 who is in it",
+                column=group.name,
+                rows=columns.rows[wrong].tolist(),
+                remedy="Give numbers or True and False",
+            )
+        member = np.ascontiguousarray(values == 1)
+    return (group.share or 0.0, group.level == "cluster", member, outcome._parts()[1])

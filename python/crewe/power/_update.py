@@ -19,13 +19,21 @@ from crewe.frames.arguments import checked
 from crewe.frames.dates import window_day
 from crewe.ledger import Ledger
 from crewe.power._again import again, known
-from crewe.power._enrolled import NEVER, arrivals, outcomes
-from crewe.power._quantities import Quantity, effect_text, percent
+from crewe.power._blinded import Blinded, is_clustered
+from crewe.power._enrolled import NEVER, Columns, arrivals, outcomes
+from crewe.power._quantities import Quantity, effect_text, percent, real
 from crewe.power._result import Power
 from crewe.tables.display import Table, number
 from crewe.tables.printable import Printable
 
 _Forecast = tuple[float, float, float]
+
+_READ = {
+    "binary": "rate, standard deviation and ICC",
+    "continuous": "rate, standard deviation and ICC",
+    "count": "rate, dispersion and ICC",
+    "survival": "the share with the event and the ICC of the scores",
+}
 
 
 @checked
@@ -40,20 +48,22 @@ def update(
     arrived: str | None = None,
     recent: int | None = None,
     level: float = 0.95,
+    time: str | None = None,
+    horizon: float | None = None,
 ) -> Update:
     """Say what a trial that is still recruiting can detect, without reading any arm.
 
     Parameters
     ----------
     plan : Power
-        The calculation that the trial was planned with, for a binary or a continuous outcome.
+        The calculation that the trial was planned with.
     enrolled : Ledger or Assignment
         The clusters that came so far. A ledger may be open; of an assignment `arrived` says when.
     data : data frame, optional
         The outcomes known so far, a row a member, under the identifier of the design. Rows without
         an outcome are left out and counted.
     outcome : str, optional
-        Its column.
+        Its column: of counts the events of a member, of times whether the event was seen (0, 1).
     at : date, optional
         The day of the look; later arrivals are left out. By default the day of the last arrival.
     closes : date, optional
@@ -64,6 +74,11 @@ def update(
         Forecast from the arrivals of so many days before the look, where the pace changed.
     level : float
         Of the intervals.
+    time : str, optional
+        The column of the time that a member was observed: of counts by default the plan's exposure
+        for everybody, of times to an event that until it or until now.
+    horizon : float, optional
+        Of times to an event, the end of follow-up by which the plan's share has it.
 
     Returns
     -------
@@ -72,8 +87,8 @@ def update(
     Raises
     ------
     InputError
-        A plan for counts or times, an outcome without data, dates that are none or run backwards,
-        nobody enrolled.
+        An outcome without data, times to an event without `time` and `horizon`, a horizon until which
+        nobody was followed, dates that are none or run backwards, nobody enrolled.
     DesignError
         Outcomes of clusters that are not enrolled.
 
@@ -82,7 +97,9 @@ def update(
     Rate, standard deviation and ICC are those of both arms together. Under an effect d and a
     treated share π these hold π (1 - π) d² of variance too much, between clusters: the planned
     effect is taken off (Kieser and Friede 2003), and what the trial detects is given with and
-    without that. Arrivals are a Poisson process; their number to come is negative binomial, with
+    without that. Of counts the dispersion is Pearson's, and the ICC that of what is left of a count
+    after its expectation; of times the share is Kaplan and Meier's, and the ICC that of the martingale
+    residuals under one hazard for all. Arrivals are a Poisson process; their number to come is negative binomial, with
     Jeffreys' prior of the rate.
 
     Examples
@@ -98,19 +115,7 @@ def update(
     >>> now.clusters, [round(now.at_close[0]), *now.at_close[1:]]
     (40, [83, 66.0, 102.0])
     """
-    if plan.outcome not in ("binary", "continuous"):
-        raise fault(
-            InputError,
-            "only plans of a binary or a continuous outcome are updated",
-            values=[plan.outcome],
-            remedy="Solve the plan again with the rates and the clusters that are known now",
-        )
-    if (data is None) != (outcome is None):
-        raise fault(
-            InputError,
-            "outcomes need both their data and their column",
-            remedy="Give data= with outcome=, or neither",
-        )
+    columns = _columns(plan, data, outcome, time, horizon)
     level = _core.check_level(level)
     came = arrivals(enrolled, arrived)
     start = int(came.days.min())
@@ -130,8 +135,8 @@ def update(
     clusters = int(here.sum())
     seen = None
     sizes: list[int] = []
-    if data is not None and outcome is not None:
-        seen, sizes, said = outcomes(enrolled, came, here, data, outcome, level)
+    if columns is not None:
+        seen, sizes, said = outcomes(enrolled, came, here, data, columns, level)
         notes += said
     to_come = reached = None
     close = None if closes is None else window_day(closes, "closes")
@@ -168,7 +173,7 @@ def update(
         per_week=7 * counted / window,
         to_come=to_come,
         days_to_target=reached,
-        seen=seen,
+        blinded=seen,
         sizes=sizes,
         level=level,
         notes=notes,
@@ -176,6 +181,48 @@ def update(
     )
     made._solve()
     return made
+
+
+def _columns(
+    plan: Power, data: Any, outcome: str | None, time: str | None, horizon: float | None
+) -> Columns | None:
+    """Say which columns the outcome of a plan is read from; None without data."""
+    if (data is None) != (outcome is None):
+        raise fault(
+            InputError,
+            "outcomes need both their data and their column",
+            remedy="Give data= with outcome=, or neither",
+        )
+    timed, followed = plan.outcome in ("count", "survival"), plan.outcome == "survival"
+    unused = [
+        name
+        for name, given, of_use in (("time", time, timed), ("horizon", horizon, followed))
+        if given is not None and (data is None or not of_use)
+    ]
+    if unused:
+        raise fault(
+            InputError,
+            f"{' and '.join(unused)} would have nothing to do here",
+            values=[plan.outcome],
+            remedy="time= goes with the data of counts and of times to an event, horizon= with the latter",
+        )
+    if outcome is None:
+        return None
+    if followed and (time is None or horizon is None):
+        raise fault(
+            InputError,
+            "times to an event need the time that each member was followed, and the end of follow-up",
+            remedy="Give time='days', the column, and horizon=, by which the plan's share has the event",
+        )
+    exposure = float(plan.asked.get("exposure") or 1.0)
+    return Columns(
+        plan.outcome,
+        outcome,
+        time,
+        exposure,
+        None if horizon is None else real("horizon", horizon),
+        is_clustered(plan),
+    )
 
 
 @dataclass(frozen=True)
@@ -191,10 +238,14 @@ class Stage:
     clusters : int
         In both arms.
     baseline, sd, icc : float or None
-        What was taken for the control arm's rate, the standard deviation and the ICC.
+        What was taken for the control arm's rate (of times the share with the event), the standard
+        deviation and the ICC.
     effect, power : float or None
         The smallest effect that is detected with the power of the plan (80% where that was solved
         for), and the power to find the planned one.
+    dispersion, rate_cv : float or None
+        Of counts, the variance of a member's count over its mean, and in place of the ICC the
+        coefficient of variation of the clusters' rates.
     """
 
     stage: str
@@ -205,6 +256,8 @@ class Stage:
     icc: float | None
     effect: float | None
     power: float | None
+    dispersion: float | None = None
+    rate_cv: float | None = None
 
 
 @dataclass(repr=False)
@@ -225,8 +278,9 @@ class Update(Printable):
         How many more come until the close: the mean and the ends of the prediction interval.
     days_to_target : tuple of float, or None
         How many days until the planned number has come: the median and the ends.
-    seen : IntraclusterCorrelation or None
-        The outcomes of both arms together: `rate`, `mean`, `sd`, and the ICC with its interval.
+    blinded : Means, Counts, Times or None
+        What the outcomes of both arms together say: their ICC (`icc`), and of counts `rate` and
+        `dispersion`, of times `share` and `events`.
     sizes : list of int
         The sizes of the clusters in the data.
     stages : list of Stage
@@ -247,12 +301,17 @@ class Update(Printable):
     per_week: float
     to_come: _Forecast | None
     days_to_target: _Forecast | None
-    seen: IntraclusterCorrelation | None
+    blinded: Blinded | None
     sizes: list[int]
     level: float
     notes: list[str]
     arrivals: NDArray[np.int64] = field(repr=False)
     stages: list[Stage] = field(default_factory=list)
+
+    @property
+    def seen(self) -> IntraclusterCorrelation | None:
+        """The ICC of both arms together with its interval; of a rate or a mean also `rate`, `mean`, `sd`."""
+        return None if self.blinded is None else self.blinded.icc
 
     @property
     def at_close(self) -> _Forecast | None:
@@ -266,26 +325,32 @@ class Update(Printable):
         plan = self.plan
         self.stages.append(
             Stage(
-                "planned", False, plan.clusters or 0, plan.baseline, plan.asked.get("sd"), plan.icc,
-                plan.effect, plan.power,
+                "planned",
+                False,
+                plan.clusters or 0,
+                plan.baseline,
+                plan.asked.get("sd"),
+                None if plan.asked.get("rate_cv") is not None else plan.icc,
+                plan.effect,
+                plan.power,
+                plan.asked.get("dispersion"),
+                plan.asked.get("rate_cv"),
             )
-        )  # fmt: skip
+        )
         moments = {"today": self.clusters}
         if self.at_close is not None:
             words = ("expected", "low", "high")
             for word, count in zip(words, self.at_close, strict=True):
                 moments[f"at close, {word}"] = math.floor(count)
-        ways = (False, True) if self.seen is not None and self._room() else (False,)
+        ways = (False, True) if self._room() else (False,)
         for stage, clusters in moments.items():
             for removed in ways:
                 self._stage(stage, clusters, removed=removed)
         seen = self.seen
-        if seen is None or not self._clustered or math.isnan(seen.interval[0]):
+        if seen is None or not is_clustered(plan) or math.isnan(seen.interval[0]):
             return
         ends = [
-            self._ask(
-                "effect", "today", {**self._changed(self.clusters, removed=False), "icc": end}
-            )
+            self._ask("effect", "today", self._changed(self.clusters, removed=False, icc=end))
             for end in seen.interval
         ]
         found = [end.effect for end in ends if end is not None and end.attainable]
@@ -297,36 +362,27 @@ class Update(Printable):
             )
 
     def _room(self) -> bool:
-        """Say whether the rate seen has room for the planned effect; note where it has not."""
-        plan, seen = self.plan, self.seen
-        if seen is None or plan.outcome != "binary":
-            return True
-        control = seen.mean - plan.allocation * self._difference()
-        if 0 < control < 1 and 0 < control + self._difference() < 1:
-            return True
-        self.notes.append(
-            f"A rate of {percent(seen.mean)} in both arms together has no room for the planned effect of "
-            f"{effect_text(plan, plan.effect)}, with {percent(plan.allocation)} of the clusters treated: "
-            "it cannot be there in full."
-        )
-        return False
-
-    @property
-    def _clustered(self) -> bool:
-        """Whether the plan has clusters of several members."""
-        return self.plan.icc is not None and (self.plan.cluster_size or 1) > 1
+        """Say whether what was seen has room for the planned effect; note where it has not."""
+        if self.blinded is None:
+            return False
+        said = self.blinded.no_room(self.plan)
+        if said is not None:
+            self.notes.append(said)
+        return said is None
 
     @property
     def target(self) -> float:
         """The power with which effects are detected: the plan's, or 80% where that was solved for."""
         return 0.8 if self.plan.target is None else self.plan.target
 
-    def _changed(self, clusters: int, *, removed: bool) -> dict[str, Any]:
+    def _changed(self, clusters: int, *, removed: bool, icc: float | None = None) -> dict[str, Any]:
         """Give what is known now in place of the plan's own arguments."""
         changed: dict[str, Any] = {"clusters": clusters}
-        if self.sizes and self._clustered:
+        if self.sizes and is_clustered(self.plan):
             changed |= {"cluster_size": self.sizes, "cv": 0.0}
-        return changed | (self._figures(removed) if self.seen is not None else {})
+        if self.blinded is None:
+            return changed
+        return changed | self.blinded.figures(self.plan, removed=removed, icc=icc)
 
     def _ask(self, name: Quantity, stage: str, changed: dict[str, Any]) -> Power | None:
         """Solve the plan again; None, and a note, where that cannot be."""
@@ -335,12 +391,15 @@ class Update(Printable):
             arguments["power"] = self.target
         elif arguments["effect"] is None:
             return None
-        elif self.plan.outcome == "binary" and "baseline" in changed:
+        elif self.blinded is not None and "baseline" in changed:
             rate = changed["baseline"]
-            if not 0 < rate + self._difference() < 1:
+            if not self.blinded.has_room(self.plan, rate):
                 said = (
                     f"From a control rate of {percent(rate)} the planned effect of "
                     f"{effect_text(self.plan, self.plan.effect)} would leave 0 to 100%, so it has no power."
+                    if self.plan.outcome == "binary"
+                    else f"From a control rate of {number(rate, 3)} the planned effect of "
+                    f"{effect_text(self.plan, self.plan.effect)} would leave no events, so it has no power."
                 )
                 if said not in self.notes:
                     self.notes.append(said)
@@ -358,6 +417,7 @@ class Update(Printable):
         plan, changed = self.plan, self._changed(clusters, removed=removed)
         effect = self._ask("effect", stage, changed)
         power = self._ask("power", stage, changed)
+        rate_cv = changed.get("rate_cv", plan.asked.get("rate_cv"))
         self.stages.append(
             Stage(
                 stage,
@@ -365,68 +425,33 @@ class Update(Printable):
                 clusters,
                 changed.get("baseline", plan.baseline),
                 changed.get("sd", plan.asked.get("sd")),
-                changed.get("icc", plan.icc),
+                None if rate_cv is not None else changed.get("icc", plan.icc),
                 None if effect is None else effect.effect,
                 None if power is None else power.power,
+                changed.get("dispersion", plan.asked.get("dispersion")),
+                rate_cv,
             )
         )
 
-    def _figures(self, removed: bool) -> dict[str, Any]:
-        """Give rate or standard deviation and ICC for a calculation, the planned effect taken off or not."""
-        plan, seen = self.plan, self.seen
-        assert seen is not None
-        clustered = self._clustered
-        mean, variance, icc = seen.mean, seen.sd**2, seen.estimate
-        if plan.outcome == "binary":
-            variance = mean * (1 - mean)
-        if removed:
-            effect = self._difference()
-            mean, variance, icc = _core.PowerBlinded(mean, variance, icc, clustered).less(
-                effect, plan.allocation
-            )
-        figures: dict[str, Any] = {}
-        if clustered:
-            figures["icc"] = icc
-        if plan.outcome == "binary":
-            figures["baseline"] = mean
-        elif plan.asked["sd"] != 1:
-            figures["sd"] = math.sqrt(variance)
-        return figures
-
-    def _difference(self) -> float:
-        """Give the planned effect as a difference in the outcome's units."""
-        plan, seen = self.plan, self.seen
-        assert seen is not None
-        if plan.effect is None:
-            return 0.0
-        if plan.baseline is not None and plan.treated is not None:
-            return plan.treated - plan.baseline
-        return plan.effect * (seen.sd if plan.asked["sd"] == 1 else 1.0)
-
     def tidy(self) -> pd.DataFrame:
-        """Give a row a stage: `stage, effect_removed, clusters, baseline, sd, icc, effect, power`."""
+        """Give a row a stage: `stage, effect_removed, clusters, baseline, sd, icc, effect, power, dispersion, rate_cv`."""
         return pd.DataFrame([vars(stage) for stage in self.stages])
 
     def methods(self) -> list[str]:
         """Say in sentences how the numbers were worked out."""
         share = f"{100 * self.level:g}%"
         lines = [
-            "No arm was read: rate, standard deviation and ICC are those of both arms together.",
+            f"No arm was read: {_READ[self.plan.outcome]} are those of both arms together.",
             f"Recruitment is forecast as a Poisson process, with Jeffreys' prior of its rate; {share} "
             "prediction intervals.",
         ]
-        if self.seen is not None:
+        if self.blinded is not None:
             plan = self.plan
-            inflation = plan.allocation * (1 - plan.allocation) * self._difference() ** 2
-            variance = (
-                self.seen.mean * (1 - self.seen.mean)
-                if plan.outcome == "binary"
-                else self.seen.sd**2
-            )
             lines.append(
                 f"If the planned effect of {effect_text(plan, plan.effect)} is there, it makes up "
-                f"{percent(inflation / variance)} of the blinded variance, all between clusters: "
-                "rows 'less the planned effect' have it taken off."
+                f"{percent(self.blinded.inflation(plan))} of the blinded variance"
+                + (" of the scores" if plan.outcome == "survival" else "")
+                + ", all between clusters: rows 'less the planned effect' have it taken off."
             )
         return lines
 

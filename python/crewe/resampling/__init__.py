@@ -1,6 +1,17 @@
-"""Randomisation tests: the trial's own procedure drawn again and again."""
+"""Inference by drawing again: the trial's own procedure, weights of clusters, or the clusters themselves."""
 
+from crewe.resampling._pairs import PairsBootstrap, pairs_bootstrap
 from crewe.resampling._result import Comparison, RandomisationTest
 from crewe.resampling._test import randomisation_test
+from crewe.resampling._wild import wild_bootstrap
+from crewe.resampling._wild_result import WildBootstrap
 
-__all__ = ["Comparison", "RandomisationTest", "randomisation_test"]
+__all__ = [
+    "Comparison",
+    "PairsBootstrap",
+    "RandomisationTest",
+    "WildBootstrap",
+    "pairs_bootstrap",
+    "randomisation_test",
+    "wild_bootstrap",
+]

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from crewe import _core
 from crewe.comparisons.samples import Result, interval_heading, spread
 from crewe.exceptions import InputError, fault
 from crewe.plots import style
+from crewe.plots.distribution import histogram
 from crewe.resampling._rows import Said
 from crewe.tables.display import Table, number, p_value
 from crewe.tables.wording import worded, worded_term
@@ -241,7 +241,7 @@ class RandomisationTest(Result):
         """Give the table that is printed."""
         rows: list[list[Any]] = []
         for comparison in self.comparisons:
-            interval = "" if comparison.conf_int is None else _limits(*comparison.conf_int)
+            interval = "" if comparison.conf_int is None else limits(*comparison.conf_int)
             rows.append(
                 [
                     comparison._named(self.reference),
@@ -309,61 +309,17 @@ class RandomisationTest(Result):
                     remedy="Name an arm that is compared",
                 )
             shown = found[0]
-        if not 1 <= bins <= 10_000:
-            raise fault(
-                InputError,
-                "a histogram has between 1 and 10,000 bins",
-                values=[f"bins = {bins}"],
-                remedy="Give a number of bins in that range, or leave it out",
-            )
-        finite = np.isfinite(shown.distribution)
-        values = shown.distribution[finite]
-        weight = np.ones(len(values)) if self.weight is None else self.weight[finite]
-        inside = [*values, shown.statistic] if np.isfinite(shown.statistic) else list(values)
-        low, high = min(inside), max(inside)
+        styles = style.arm_styles([self.reference, shown.arm])
+        colours = styles[self.reference], styles[shown.arm]
         with style.printed():
-            if ax is None:
-                ax = style.figure(height_mm=70)[1]
-            if low == high:
-                low, high = low - 0.5, high + 0.5
-            distinct = _core.levels(values)
-            places, tops = distinct.values, distinct.codes
-            styles = style.arm_styles([self.reference, shown.arm])
-            grey, ink = styles[self.reference], styles[shown.arm]
-            shares = 100 * weight / weight.sum()
-            if len(places) <= bins:
-                # Few different values: a bar for each, or bins would part them unevenly.
-                heights = np.bincount(tops, shares, minlength=len(places))
-                gap = float(np.diff(places).min()) if len(places) > 1 else high - low
-                left, width = places - 0.45 * gap, np.full(len(places), 0.9 * gap)
-            else:
-                heights, edges = np.histogram(
-                    values, np.linspace(low, high, bins + 1), weights=shares
-                )
-                left, width = edges[:-1], np.diff(edges)
-            ax.bar(
-                left,
-                heights,
-                width,
-                align="edge",
-                color=grey.fill,
-                edgecolor=grey.colour,
-                linewidth=0.4,
+            ax = histogram(
+                shown.distribution,
+                self.weight,
+                shown.statistic,
+                bins=bins,
+                colours=colours,
+                ax=ax,
             )
-            if np.isfinite(shown.statistic):
-                ax.axvline(shown.statistic, color=ink.colour, linewidth=1.6)
-                ax.annotate(
-                    f"observed {shown.statistic:.3g}",
-                    (shown.statistic, 1),
-                    xycoords=("data", "axes fraction"),
-                    xytext=(4 if shown.statistic < (low + high) / 2 else -4, -2),
-                    textcoords="offset points",
-                    ha="left" if shown.statistic < (low + high) / 2 else "right",
-                    va="top",
-                    color=ink.colour,
-                )
-                # Room above the bars, so that the label covers none.
-                ax.set_ylim(0, 1.15 * max(heights.max(), 1e-9))
             ax.set_xlabel(f"{self._what[:1].upper()}{self._what[1:]} under no effect")
             kind = "assignments" if self.exact else "draws"
             ax.set_ylabel(f"Share of {kind} (%)")
@@ -378,7 +334,8 @@ class RandomisationTest(Result):
         return ax
 
 
-def _limits(low: float, high: float) -> str:
+def limits(low: float, high: float) -> str:
+    """Print an interval whose ends may be infinite."""
     if np.isinf(low) and np.isinf(high):
         return "unbounded"
     if np.isinf(low):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -33,6 +32,28 @@ class Said:
     margin: str = ""
 
 
+@dataclass(frozen=True)
+class Times:
+    """What restricted means and ratios of times need beside the times.
+
+    Attributes
+    ----------
+    event : array
+        The event of each row.
+    end : float or array
+        Where the areas end, or when the follow-up of each row would have ended.
+    """
+
+    event: Floats
+    end: float | Floats
+
+    def statistic(self, studentised: bool) -> _core.Statistic:
+        """Give the core's statistic."""
+        if isinstance(self.end, float):
+            return _core.Statistic.restricted_mean(self.event, self.end, studentised)
+        return _core.Statistic.time_ratio(self.event, self.end, studentised)
+
+
 @dataclass
 class Rows:
     """What a built-in statistic is computed from, by row.
@@ -59,8 +80,8 @@ class Rows:
         What of the model is compared, where it is not every arm with the reference.
     said : list of Said
         What the comparisons are called.
-    built_in : callable or None
-        Gives the core's statistic, studentised or not, where neither a name nor a model says it.
+    times : Times, or None
+        Events and horizons of times, where neither a name nor a model says what is compared.
     """
 
     name: str
@@ -74,4 +95,4 @@ class Rows:
     effects: str = "effects"
     contrasts: _core.ArmContrasts | None = None
     said: list[Said] = field(default_factory=list)
-    built_in: Callable[[bool], _core.Statistic] | None = None
+    times: Times | None = None

@@ -25,6 +25,7 @@ from crewe.resampling._model import is_fit, of_fit
 from crewe.resampling._read import STUDENTISED, missing, rows_of
 from crewe.resampling._result import Comparison, RandomisationTest
 from crewe.resampling._rows import Rows
+from crewe.resampling._shared import Asked, Shared
 from crewe.tables.wording import carry
 
 
@@ -125,9 +126,9 @@ def randomisation_test(
     progress : bool, optional
         Whether a function's progress is shown; by default where it takes over two seconds.
     executor : concurrent.futures.Executor, optional
-        What shares a function's calls among processes or machines, with the same result. The
-        statistics that crewe computes take this process's threads: they are made faster than their
-        draws could be sent, and an executor is refused.
+        What shares the draws among processes or machines, with the same result to the bit; a secret
+        key is sent nowhere. By default this process's threads, which are enough for a statistic of
+        crewe's own unless there are a great many draws.
     synthetic : bool
         Marks every table and figure as made from synthetic data.
 
@@ -215,10 +216,10 @@ def randomisation_test(
         )
     _core.check_word("weights", str(weights))
     draws = count(draws, "draws")
-    options = _core.RandomisationOptions(draws, seed, alternative, level, interval, weights)
+    asked = Asked(draws, alternative, level, interval, weights)
+    options = asked.options(seed)
     _core.check_word("residuals", str(residuals))
     if data is None and not callable(statistic):
-        _refuse_executor(executor)
         rows, kind = _own_rows(statistic, design, home, of), statistic.implementation
         synthetic = synthetic or statistic.synthetic
     else:
@@ -246,23 +247,17 @@ def randomisation_test(
             test = by_function(statistic, data, source, design, options, progress, executor)
             test.outcome, test.statistic_name = outcome or called, called
             return _said(test, design, noted, synthetic)
-        _refuse_executor(executor)
         rows = rows_of(statistic, source, design, outcome, horizon, strata_terms)
         if studentised and rows.covariates is not None:
             rows.model = _core.ArmModel.linear(rows.covariates, None)
-    test = _built_in(rows, design, options, studentised, residuals, compared)
+    mask = None if compared is None else [bool(part) for part in compared]
+    if studentised is None:
+        studentised = rows.model is not None or rows.statistic in STUDENTISED
+    _refuse_unseen(design, rows, mask)
+    tested = Shared(design.design, design._core, rows, mask, studentised, residuals, asked)
+    test = _built_in(tested, tested.found(seed, executor), design)
     test.implementation = kind
     return _said(test, design, noted, synthetic)
-
-
-def _refuse_executor(executor: object) -> None:
-    if executor is not None:
-        raise fault(
-            InputError,
-            "executor= is for a function of your own",
-            remedy="Leave it out: what crewe computes is done by this process's threads, faster than the "
-            "draws could be sent",
-        )
 
 
 def _own_rows(
@@ -276,15 +271,6 @@ def _own_rows(
             remedy="Pass the data second, or a fit of cw.ols, cw.logit, cw.probit or cw.coxph",
         )
     return of_fit(statistic, design, home, of)
-
-
-def _statistic(rows: Rows, studentised: bool, residuals: str) -> _core.Statistic:
-    """Give the core's statistic."""
-    if rows.built_in is not None:
-        return rows.built_in(studentised)
-    if rows.model is None:
-        return _core.Statistic(rows.statistic, studentised, rows.covariates)
-    return _core.Statistic.of_model(rows.model, studentised, residuals, rows.contrasts)
 
 
 def _said(
@@ -306,28 +292,19 @@ def _refuse_few(assignment: Assignment, unit: NDArray[Any]) -> None:
         refuse_too_few(assignment.arms, arm, unit, assignment.noun, assignment._arm_column or "arm")
 
 
-def _built_in(
-    rows: Rows,
-    assignment: Assignment,
-    options: _core.RandomisationOptions,
-    studentised: bool | None,
-    residuals: str,
-    compared: Sequence[bool] | None,
-) -> RandomisationTest:
-    if studentised is None:
-        studentised = rows.model is not None or rows.statistic in STUDENTISED
-    mask = None if compared is None else [bool(part) for part in compared]
+def _refuse_unseen(design: Assignment, rows: Rows, mask: list[bool] | None) -> None:
+    """Refuse outcomes of a single unit in an arm, among those that are compared."""
     seen = ~np.isnan(rows.values)
-    if mask is not None and len(mask) == len(assignment):
+    if mask is not None and len(mask) == len(design):
         seen &= np.array(mask)[rows.unit]
-    _refuse_few(assignment, rows.unit[seen])
-    found = _core.randomisation_test(
-        assignment.design._core(),
-        assignment._core,
-        _core.Outcomes(rows.name, rows.values, rows.unit, assignment._units(), mask),
-        _statistic(rows, studentised, residuals),
-        options,
-    )
+    _refuse_few(design, rows.unit[seen])
+
+
+def _built_in(
+    tested: Shared, found: _core.RandomisationTest, assignment: Assignment
+) -> RandomisationTest:
+    """Give what the core found, with what a reader must know."""
+    rows, asked = tested.rows, tested.asked
     comparisons = [
         Comparison(
             arm=c.arm,
@@ -350,14 +327,14 @@ def _built_in(
         # One step from no effect is what the core has of several arms; the fit knows them.
         for comparison, estimate in zip(comparisons, rows.estimates or (), strict=False):
             comparison.estimate = estimate
-    notes = [*rows.notes, *missing(rows, assignment, mask), *found.notes]
+    notes = [*rows.notes, *missing(rows, assignment, tested.compared), *found.notes]
     return RandomisationTest(
-        options.level,
+        asked.level,
         notes,
         outcome=rows.name,
         statistic_name=rows.statistic,
-        studentised=studentised,
-        alternative=options.alternative,
+        studentised=tested.studentised,
+        alternative=asked.alternative,
         comparisons=comparisons,
         exact=found.exact,
         assignments=found.assignments,

@@ -6,14 +6,13 @@ from typing import Any
 
 import numpy as np
 
-from crewe import _core
 from crewe.design.assignment import Assignment
 from crewe.exceptions import InputError, fault
 from crewe.formula import design as designs
 from crewe.formula.names import unquoted
 from crewe.frames.source import Source
 from crewe.models.request import read
-from crewe.resampling._rows import Floats, Rows
+from crewe.resampling._rows import Floats, Rows, Times
 from crewe.survival._surv import refuse_missing_times, sides
 
 TIMES = ("restricted_mean", "time_ratio")
@@ -67,13 +66,11 @@ def of_restricted(
     )
     if statistic == "restricted_mean":
         area = _a_number(horizon)
-        rows.built_in = lambda studentised: _core.Statistic.restricted_mean(
-            event, area, studentised
-        )
+        rows.times = Times(event, area)
         rows.notes.append(f"the areas end at {area:g}")
         return rows
     end = _ends(horizon, built.columns, len(event))
-    rows.built_in = lambda studentised: _core.Statistic.time_ratio(event, end, studentised)
+    rows.times = Times(event, end)
     return rows
 
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -24,6 +24,9 @@ from crewe.survival._zph import ProportionalHazards
 from crewe.tables.display import Table, number, p_value, stars
 from crewe.tables.printable import Printable
 from crewe.tables.wording import worded_term
+
+if TYPE_CHECKING:
+    from crewe.models.diagnostics import ClusterDiagnostics
 
 FEW = 50
 """Clusters below which a robust result is compared with the randomisation."""
@@ -320,6 +323,25 @@ class CoxPH(Estimates, Printable):
     def _columns_of_terms(self) -> dict[str, list[int]]:
         design = None if self.rows is None else self.rows.design
         return {} if design is None else design.term_columns
+
+    def diagnostics(self, terms: Sequence[str] | None = None) -> ClusterDiagnostics:
+        """Say how much the fit rests on single clusters, as :meth:`crewe.OLS.diagnostics`.
+
+        A cluster's information is the derivative of its score, so that shares may be negative; without a cluster the model
+        is fitted again.
+        """
+        from crewe.models.diagnostics import Clustering, diagnose, without_clusters
+
+        core = self._needs_core()
+        design = None if self.rows is None else self.rows.design
+        if self.groups is None:
+            raise without_clusters()
+        owner = None if design is None else design.owner
+        labels = None
+        if owner is not None and owner.labels and owner.column == self.cluster_name:
+            labels = np.asarray(owner.labels, dtype=object)[owner.codes]
+        covariance = core.covariance("CR0", self.groups)
+        return diagnose(self, Clustering(covariance, self.groups, labels, design, "", []), terms)
 
     def zph(self, transform: str = "km") -> ProportionalHazards:
         """Test whether hazards are proportional, by term and for all terms at once.

@@ -17,8 +17,10 @@
 //! the mean is the same and its standard error smaller. In a list procedure the recruiter is taken to know the list's
 //! totals, as in one block.
 
+use std::ops::Range;
 use std::sync::Arc;
 
+use ndarray::{Array2, ArrayView2};
 use rayon::prelude::*;
 
 use serde::Serialize;
@@ -144,37 +146,91 @@ impl Design {
         seed: Option<&Seed>,
         monitor: &dyn Monitor,
     ) -> Result<Predictability> {
+        let trials = self.predictability_trials(expected, 0..sims, seed, monitor)?;
+        self.predictability_of(expected, trials.view())
+    }
+
+    /// The simulated trials of these numbers, for whoever shares them out; trials x 6. The columns are theirs that
+    /// [`Design::predictability_of`] reads: right guesses by the convergence strategy, and knowing the procedure; arrivals
+    /// that are certain; and deviations times the sum of the ratio at the end, at worst and within a stratum.
+    ///
+    /// ```
+    /// use crewe::design::{Blocks, Design, Expected};
+    /// use crewe::ndarray::{Axis, concatenate};
+    /// use crewe::progress::NoMonitor;
+    /// let design = Design::new("t").arm("a", 1).arm("b", 1).cluster("id").method(Blocks::new([2])).seed(1);
+    /// let pairs = Expected::Imagined { n: 10, strata: 1, levels: &[] };
+    /// let early = design.predictability_trials(pairs, 0..40, None, &NoMonitor)?;
+    /// let late = design.predictability_trials(pairs, 40..100, None, &NoMonitor)?;
+    /// let both = concatenate(Axis(0), &[early.view(), late.view()]).unwrap();
+    /// // However the trials are shared out, no bit changes.
+    /// assert_eq!(
+    ///     design.predictability_of(pairs, both.view())?,
+    ///     design.predictability(pairs, 100, None, &NoMonitor)?,
+    /// );
+    /// # Ok::<(), crewe::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`Design::predictability`].
+    pub fn predictability_trials(
+        &self,
+        expected: Expected<'_>,
+        trials: Range<u64>,
+        seed: Option<&Seed>,
+        monitor: &dyn Monitor,
+    ) -> Result<Array2<f64>> {
         self.check()?;
         let seed = match seed {
             Some(seed) => seed,
             None => self.the_seed()?,
         };
         let ratio = self.ratio();
-        let (rule, listed) = self.simulated()?;
+        let (rule, _) = self.simulated()?;
         let course = self.course(expected)?;
-        if course.n() == 0 || sims < 2 {
-            return Err(Fault::new("predictability needs arrivals and at least two simulated trials")
-                .values([format!("{} arrivals", course.n()), format!("{sims} trials")])
-                .remedy("Ask for instance for n = 132 arrivals and 10,000 trials")
-                .input());
-        }
+        enough(&course, trials.end)?;
         let base = Stream::new::<&str>(seed, "predictability", &[], 0);
-        let mut trials: Vec<Trial> = Vec::new();
+        let mut found: Vec<f64> = Vec::new();
         let part = Part(monitor);
-        let mut done = 0;
-        while done < sims {
-            check(monitor, done, sims)?;
-            let here = CHUNK.min(sims - done) as usize;
+        let (mut next, sims) = (trials.start, trials.end.saturating_sub(trials.start));
+        while next < trials.end {
+            check(monitor, next - trials.start, sims)?;
+            let here = CHUNK.min(trials.end - next) as usize;
             let simulator = Simulator { rule: rule.as_deref(), ratio: &ratio, course: &course };
             let part: Result<Vec<Trial>> = (0..here)
                 .into_par_iter()
-                .map_init(|| Room::new(&part), |room, i| simulator.trial(&base, done + i as u64, room))
+                .map_init(|| Room::new(&part), |room, i| simulator.trial(&base, next + i as u64, room))
                 .collect();
-            trials.extend(part?);
-            done += here as u64;
+            found.extend(part?.into_iter().flat_map(Trial::columns));
+            next += here as u64;
         }
-        check(monitor, done, sims)?;
-        Ok(summary(&trials, &ratio, course.n(), listed, &course))
+        check(monitor, sims, sims)?;
+        // Whole rows were put in.
+        Ok(Array2::from_shape_vec((found.len() / COLUMNS, COLUMNS), found).unwrap_or_default())
+    }
+
+    /// What the trials of [`Design::predictability_trials`] say together, all of them in their order.
+    ///
+    /// # Errors
+    /// As [`Design::predictability`]; [`crate::Error::Input`] for another number of columns.
+    pub fn predictability_of(
+        &self,
+        expected: Expected<'_>,
+        trials: ArrayView2<'_, f64>,
+    ) -> Result<Predictability> {
+        self.check()?;
+        let (_, listed) = self.simulated()?;
+        let course = self.course(expected)?;
+        enough(&course, trials.nrows() as u64)?;
+        if trials.ncols() != COLUMNS {
+            return Err(Fault::new("these are no simulated trials")
+                .values([format!("{} columns", trials.ncols())])
+                .remedy("Give what predictability_trials gave, all parts in their order")
+                .input());
+        }
+        let trials: Vec<Trial> =
+            trials.rows().into_iter().map(|row| Trial::of([0, 1, 2, 3, 4, 5].map(|k| row[k]))).collect();
+        Ok(summary(&trials, &self.ratio(), course.n(), listed, &course))
     }
 
     /// The rule to simulate; nothing for complete randomisation, with a note.
@@ -278,6 +334,17 @@ impl Course {
     }
 }
 
+/// Refuses what would be no simulation.
+fn enough(course: &Course, sims: u64) -> Result<()> {
+    if course.n() > 0 && sims >= 2 {
+        return Ok(());
+    }
+    Err(Fault::new("predictability needs arrivals and at least two simulated trials")
+        .values([format!("{} arrivals", course.n()), format!("{sims} trials")])
+        .remedy("Ask for instance for n = 132 arrivals and 10,000 trials")
+        .input())
+}
+
 /// What one trial shows. Deviations are R times as large, whole numbers.
 #[derive(Debug, Clone, Copy, Default)]
 struct Trial {
@@ -287,6 +354,22 @@ struct Trial {
     end: u64,
     worst: u64,
     stratum: u64,
+}
+
+/// What a trial shows, in columns.
+const COLUMNS: usize = 6;
+
+impl Trial {
+    /// Its numbers; the whole ones are far below the 2^53 up to which doubles hold them exactly.
+    fn columns(self) -> [f64; COLUMNS] {
+        let whole = [self.certain, self.end, self.worst, self.stratum].map(|count| count as f64);
+        [self.guess, self.informed, whole[0], whole[1], whole[2], whole[3]]
+    }
+
+    fn of([guess, informed, certain, end, worst, stratum]: [f64; COLUMNS]) -> Self {
+        let [certain, end, worst, stratum] = [certain, end, worst, stratum].map(|count| count as u64);
+        Self { guess, informed, certain, end, worst, stratum }
+    }
 }
 
 /// Room that trials use again and again.

@@ -1,5 +1,7 @@
 //! The pass over all clusters: chunks of them on every thread, each in vector instructions, and their sums.
 
+use std::ops::Range;
+
 use rayon::prelude::*;
 
 use super::cluster::{Class, Work};
@@ -29,10 +31,7 @@ impl Job<'_> {
     pub fn sums(&self) -> Result<Sums> {
         let size = self.chunk();
         let chunks = self.count.div_ceil(size);
-        let chunk = |c: usize| {
-            let range = c * size..self.count.min((c + 1) * size);
-            pulp::Arch::new().dispatch(Pass { job: self, range })
-        };
+        let chunk = |c: usize| self.over(c * size..self.count.min((c + 1) * size));
         let parts: Vec<Result<Sums>> = if chunks <= 1 || rayon::current_num_threads() == 1 {
             (0..chunks).map(chunk).collect()
         } else {
@@ -75,37 +74,50 @@ impl Sums {
     }
 }
 
-/// The clusters of a chunk, in vector instructions.
-struct Pass<'j, 'f> {
-    job: &'j Job<'f>,
-    range: std::ops::Range<usize>,
+impl Job<'_> {
+    /// The sums over some clusters, with loops whose length the compiler knows for the usual numbers of coefficients.
+    fn over(&self, range: Range<usize>) -> Result<Sums> {
+        if self.target == Target::Inverse && self.m > 0 && self.lanes == self.width {
+            match self.width {
+                4 => return self.over_of::<4, true>(range),
+                8 => return self.over_of::<8, true>(range),
+                12 => return self.over_of::<12, true>(range),
+                16 => return self.over_of::<16, true>(range),
+                _ => {}
+            }
+        }
+        self.over_of::<LANE, false>(range)
+    }
+
+    /// As [`Job::over`] for N padded coefficients where they are FIXED, else for any number. A function of its own for
+    /// each: in one, and inlined where it is called, they took half the time of compiling the crate.
+    #[inline(never)]
+    fn over_of<const N: usize, const FIXED: bool>(&self, range: Range<usize>) -> Result<Sums> {
+        pulp::Arch::new().dispatch(Pass::<N, FIXED> { job: self, range })
+    }
 }
 
-impl pulp::WithSimd for Pass<'_, '_> {
+/// The clusters of a chunk, in vector instructions.
+struct Pass<'j, 'f, const N: usize, const FIXED: bool> {
+    job: &'j Job<'f>,
+    range: Range<usize>,
+}
+
+impl<const N: usize, const FIXED: bool> pulp::WithSimd for Pass<'_, '_, N, FIXED> {
     type Output = Result<Sums>;
 
     #[allow(clippy::inline_always)] // Vector instructions reach only what is inlined into the dispatch.
     #[inline(always)]
     fn with_simd<S: pulp::Simd>(self, _: S) -> Result<Sums> {
-        let job = self.job;
-        if job.target == Target::Inverse && job.m > 0 && job.lanes == job.width {
-            // Loops whose length the compiler knows, for the usual numbers of coefficients.
-            match job.width {
-                4 => return self.run::<4>(true),
-                8 => return self.run::<8>(true),
-                12 => return self.run::<12>(true),
-                16 => return self.run::<16>(true),
-                _ => {}
-            }
-        }
-        self.run::<LANE>(false)
+        // Without vectors there is nothing to unroll for, and a second copy of it all would be compiled for nobody.
+        self.run(FIXED && S::F64_LANES > 1)
     }
 }
 
-impl Pass<'_, '_> {
+impl<const N: usize, const FIXED: bool> Pass<'_, '_, N, FIXED> {
     #[allow(clippy::inline_always)]
     #[inline(always)]
-    fn run<const N: usize>(self, fixed: bool) -> Result<Sums> {
+    fn run(self, fixed: bool) -> Result<Sums> {
         let job = self.job;
         let (m, dim, width) = (job.m, job.dim, job.width);
         let mut sums = Sums::zero(job);
@@ -121,11 +133,11 @@ impl Pass<'_, '_> {
         for g in self.range {
             pace.by(step)?;
             let mut done = false;
-            if fixed {
+            if FIXED && fixed {
                 let mut into = Queue { values: &mut queue, at: queued, fourth: &mut sums.fourth };
                 done = work.light::<N>(job, g, &mut into);
             }
-            let class = if done { Class::Light } else { work.adjust(job, g)? };
+            let class = if done { Class::Light } else { adjust(&mut work, job, g)? };
             sums.degenerate += usize::from(work.degenerate);
             if work.apart {
                 sums.apart.push(work.score[..job.k].to_vec());
@@ -164,6 +176,28 @@ impl Pass<'_, '_> {
         add_cross_products(&scores[..scored * width], &scores[..scored * width], width, &mut sums.middle);
         flush(&queue, m, dim, queued, &mut sums.outer);
         Ok(sums)
+    }
+}
+
+/// As [`Work::adjust`], in vector instructions of its own: inlined into each of the loops above, it would be most of
+/// their code.
+fn adjust(work: &mut Work, job: &Job<'_>, g: usize) -> Result<Class> {
+    pulp::Arch::new().dispatch(Adjust { work, job, g })
+}
+
+struct Adjust<'w, 'j, 'f> {
+    work: &'w mut Work,
+    job: &'j Job<'f>,
+    g: usize,
+}
+
+impl pulp::WithSimd for Adjust<'_, '_, '_> {
+    type Output = Result<Class>;
+
+    #[allow(clippy::inline_always)]
+    #[inline(always)]
+    fn with_simd<S: pulp::Simd>(self, _: S) -> Result<Class> {
+        self.work.adjust(self.job, self.g)
     }
 }
 

@@ -8,7 +8,7 @@ use super::{ArmModel, Kind, Residuals};
 use crate::Result;
 use crate::progress::NoMonitor;
 use crate::regression::Family;
-use crate::regression::offset::{Scored, with_offset};
+use crate::regression::offset::{Maximised, with_offset};
 use crate::resampling::outcomes::Outcomes;
 use crate::resampling::projection::{dot, leave_residuals, orthonormal};
 use crate::resampling::sums::Written;
@@ -55,10 +55,11 @@ impl Null {
             kept.iter().map(|&row| model.weights.map_or(1.0, |weights| weights[row])).collect();
         let (residual, weight, share) = match model.kind {
             Kind::Binary(family) => {
-                let scored = maximised(model, family, outcomes, &kept, effect, treated)?;
-                let slope = scored.predictor.iter().zip(&prior);
+                let Maximised { rows, predictor } =
+                    maximised(model, family, outcomes, &kept, effect, treated)?;
+                let slope = predictor.iter().zip(&prior);
                 let share = slope.map(|(eta, prior)| prior * family.binary().slope(*eta)).collect();
-                (Some(scored.residual), scored.weight, share)
+                (Some(rows.residual), rows.weight, share)
             }
             _ => (None, prior.clone(), prior),
         };
@@ -96,7 +97,7 @@ fn maximised(
     kept: &[usize],
     effect: f64,
     treated: &[bool],
-) -> Result<Scored> {
+) -> Result<Maximised> {
     let x = model.covariates.select(ndarray::Axis(0), kept);
     let y: Vec<f64> = kept.iter().map(|&row| outcomes.values[row]).collect();
     let offset: Vec<f64> = kept.iter().map(|&row| of_row(outcomes, row, effect, treated)).collect();

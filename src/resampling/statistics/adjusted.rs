@@ -19,6 +19,11 @@ use crate::{Fault, Result};
 pub(super) struct Coefficient<'a>(pub ArrayView2<'a, f64>);
 
 impl Compare for Coefficient<'_> {
+    fn at<'e>(&'e self, trial: &'e Prepared<'_>, effect: f64) -> Result<Box<dyn Evaluate + 'e>> {
+        let values = trial.outcomes.without_effect(effect, &trial.treated);
+        Ok(Box::new(Adjusted::new(trial.outcomes, &values, self.0, &trial.treated)?))
+    }
+
     fn test(
         &self,
         trial: &Prepared<'_>,
@@ -36,8 +41,7 @@ impl Compare for Coefficient<'_> {
                 .remedy("Compare means, since this procedure leaves units out")
                 .design());
         }
-        let values = trial.outcomes.without_effect(0.0, &trial.treated);
-        trial.linear(&Adjusted::new(trial.outcomes, &values, self.0, &trial.treated)?, options, monitor)
+        trial.linear(&*self.at(trial, 0.0)?, options, monitor)
     }
 }
 

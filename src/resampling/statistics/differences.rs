@@ -16,24 +16,41 @@ pub(super) struct Differences {
     pub studentised: bool,
 }
 
+impl Differences {
+    /// Makes it ready for the outcomes less an effect of the treated.
+    pub fn made(&self, trial: &Prepared<'_>, effect: f64) -> Result<Box<dyn Evaluate>> {
+        let values = trial.outcomes.without_effect(effect, &trial.treated);
+        let means = trial.means(&values, self.unit_means, self.studentised);
+        Ok(if self.linear(trial) {
+            Box::new(Linear::new(&means, trial.everybody()))
+        } else {
+            Box::new(ByArm(means))
+        })
+    }
+
+    /// Whether an effect makes a straight line of it.
+    fn linear(&self, trial: &Prepared<'_>) -> bool {
+        trial.assignment.arms.len() == 2 && !self.studentised
+    }
+}
+
 impl Compare for Differences {
+    fn at<'e>(&'e self, trial: &'e Prepared<'_>, effect: f64) -> Result<Box<dyn Evaluate + 'e>> {
+        self.made(trial, effect)
+    }
+
     fn test(
         &self,
         trial: &Prepared<'_>,
         options: &RandomisationOptions,
         monitor: &dyn Monitor,
     ) -> Result<RandomisationTest> {
-        let Self { unit_means, studentised } = *self;
         let values = trial.outcomes.without_effect(0.0, &trial.treated);
-        let means = trial.means(&values, unit_means, false);
-        let by_arm = means.means(&trial.assignment.arm);
-        let mut test = if trial.assignment.arms.len() == 2 && !studentised {
-            trial.linear(&Linear::new(&means, trial.everybody()), options, monitor)?
+        let by_arm = trial.means(&values, self.unit_means, false).means(&trial.assignment.arm);
+        let at = |effect: f64| self.at(trial, effect);
+        let mut test = if self.linear(trial) {
+            trial.linear(&*at(0.0)?, options, monitor)?
         } else {
-            let at = |effect: f64| {
-                let values = trial.outcomes.without_effect(effect, &trial.treated);
-                Ok(Box::new(ByArm(trial.means(&values, unit_means, studentised))) as Box<dyn Evaluate>)
-            };
             trial.general(
                 &at,
                 options,

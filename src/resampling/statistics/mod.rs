@@ -169,23 +169,33 @@ impl<'a> Statistic<'a> {
         options: &RandomisationOptions,
         monitor: &dyn Monitor,
     ) -> Result<RandomisationTest> {
-        let compared: &dyn Compare = match self {
+        self.compared(|compared| compared.test(trial, options, monitor))
+    }
+
+    /// Its values over the assignments of a trial, for the outcomes less an effect of the treated.
+    pub(super) fn values(self, trial: &Prepared<'_>, effect: f64, monitor: &dyn Monitor) -> Result<Vec<f64>> {
+        self.compared(|compared| trial.of(compared, effect, monitor))
+    }
+
+    fn compared<T>(self, work: impl FnOnce(&dyn Compare) -> T) -> T {
+        match self {
             Self::DifferenceInMeans { studentised } => {
-                &differences::Differences { unit_means: false, studentised }
+                work(&differences::Differences { unit_means: false, studentised })
             }
             Self::DifferenceInUnitMeans { studentised } => {
-                &differences::Differences { unit_means: true, studentised }
+                work(&differences::Differences { unit_means: true, studentised })
             }
-            Self::Adjusted(covariates) => &adjusted::Coefficient(covariates),
-            Self::RankSum { stratified, studentised } => &ranks::Ranks { stratified, studentised },
-            Self::Rates { ratio, studentised } => &rates::Rates { ratio, studentised },
+            Self::Adjusted(covariates) => work(&adjusted::Coefficient(covariates)),
+            Self::RankSum { stratified, studentised } => work(&ranks::Ranks { stratified, studentised }),
+            Self::Rates { ratio, studentised } => work(&rates::Rates { ratio, studentised }),
             Self::RestrictedMean { event, horizon, studentised } => {
-                &restricted::Restricted { event, horizon, studentised }
+                work(&restricted::Restricted { event, horizon, studentised })
             }
-            Self::TimeRatio { event, end, studentised } => &time_ratio::TimeRatio { event, end, studentised },
-            Self::Model(model) => &model::Model(model),
-            Self::User(function) => &user::Function(function),
-        };
-        compared.test(trial, options, monitor)
+            Self::TimeRatio { event, end, studentised } => {
+                work(&time_ratio::TimeRatio { event, end, studentised })
+            }
+            Self::Model(model) => work(&model::Model(model)),
+            Self::User(function) => work(&user::Function(function)),
+        }
     }
 }

@@ -16,6 +16,11 @@ const FAR_RATIO: f64 = 16.0;
 pub(super) struct Model<'a>(pub ArmModel<'a>);
 
 impl Compare for Model<'_> {
+    fn at<'e>(&'e self, trial: &'e Prepared<'_>, effect: f64) -> Result<Box<dyn Evaluate + 'e>> {
+        let arms = trial.assignment.arms.len();
+        Ok(Box::new(self.0.at(trial.outcomes, effect, &trial.treated, arms)?))
+    }
+
     fn test(
         &self,
         trial: &Prepared<'_>,
@@ -27,7 +32,7 @@ impl Compare for Model<'_> {
         model.check(trial.outcomes, arms)?;
         refuse_left_out(trial)?;
         let score = |effect: f64| model.at(trial.outcomes, effect, &trial.treated, arms);
-        let at = |effect: f64| Ok(Box::new(score(effect)?) as Box<dyn Evaluate>);
+        let at = |effect: f64| self.at(trial, effect);
         let none = score(0.0)?;
         let weight = none.of_an_effect();
         let asked = options.interval.unwrap_or(true) && arms == 2;

@@ -26,6 +26,10 @@ pub(super) struct Ranks {
 }
 
 impl Compare for Ranks {
+    fn at<'e>(&'e self, trial: &'e Prepared<'_>, effect: f64) -> Result<Box<dyn Evaluate + 'e>> {
+        Ok(Box::new(self.score(trial, &self.strata(trial), effect)?))
+    }
+
     fn test(
         &self,
         trial: &Prepared<'_>,
@@ -34,20 +38,8 @@ impl Compare for Ranks {
     ) -> Result<RandomisationTest> {
         refuse_left_out(trial)?;
         let arms = trial.assignment.arms.len();
-        let (stratum, strata) = self.strata(trial);
-        let constants =
-            Array2::from_shape_fn((stratum.len(), strata), |(row, s)| f64::from(u8::from(stratum[row] == s)));
-        let model = ArmModel::linear(constants.view()).studentised(self.studentised);
-        let score = |effect: f64| -> Result<Score> {
-            let values = trial.outcomes.without_effect(effect, &trial.treated);
-            let ranks = Outcomes {
-                values: ranked(&values, &stratum, strata, self.stratified),
-                ..trial.outcomes.clone()
-            };
-            let mut score = model.at(&ranks, 0.0, &trial.treated, arms)?;
-            score.scale = trial.outcomes.spread();
-            Ok(score)
-        };
+        let strata = self.strata(trial);
+        let score = |effect: f64| self.score(trial, &strata, effect);
         let at = |effect: f64| Ok(Box::new(score(effect)?) as Box<dyn Evaluate>);
         // Of several arms the estimates are differences in mean ranks.
         let estimates = if arms == 2 { vec![shift(trial, &score)?] } else { estimates(trial, &score, true)? };
@@ -62,13 +54,36 @@ impl Compare for Ranks {
 }
 
 impl Ranks {
-    /// The stratum of every row, and how many there are.
-    fn strata(&self, trial: &Prepared<'_>) -> (Vec<usize>, usize) {
+    fn strata(&self, trial: &Prepared<'_>) -> Strata {
         let units = &trial.assignment.units;
         let of = |&unit: &u32| if self.stratified { units.stratum()[unit as usize] as usize } else { 0 };
         let strata = if self.stratified { units.strata().len() } else { 1 };
-        (trial.outcomes.unit.iter().map(of).collect(), strata)
+        let stratum: Vec<usize> = trial.outcomes.unit.iter().map(of).collect();
+        let constants =
+            Array2::from_shape_fn((stratum.len(), strata), |(row, s)| f64::from(u8::from(stratum[row] == s)));
+        Strata { stratum, strata, constants }
     }
+
+    /// The arm in a linear model of the ranks.
+    fn score(&self, trial: &Prepared<'_>, within: &Strata, effect: f64) -> Result<Score> {
+        let values = trial.outcomes.without_effect(effect, &trial.treated);
+        let values = ranked(&values, &within.stratum, within.strata, self.stratified);
+        let ranks = Outcomes { values, ..trial.outcomes.clone() };
+        let model = ArmModel::linear(within.constants.view()).studentised(self.studentised);
+        let mut score = model.at(&ranks, 0.0, &trial.treated, trial.assignment.arms.len())?;
+        score.scale = trial.outcomes.spread();
+        Ok(score)
+    }
+}
+
+/// The strata that ranks are taken in.
+struct Strata {
+    /// Of every row.
+    stratum: Vec<usize>,
+    /// How many there are.
+    strata: usize,
+    /// Rows x strata: a constant for each.
+    constants: Array2<f64>,
 }
 
 /// What rounding leaves of a statistic of ranks that is 0, a row.

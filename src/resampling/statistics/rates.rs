@@ -29,7 +29,20 @@ pub(super) struct Rates {
     pub studentised: bool,
 }
 
+impl Rates {
+    fn as_means(&self) -> Differences {
+        Differences { unit_means: false, studentised: self.studentised }
+    }
+}
+
 impl Compare for Rates {
+    fn at<'e>(&'e self, trial: &'e Prepared<'_>, effect: f64) -> Result<Box<dyn Evaluate + 'e>> {
+        if self.ratio {
+            return Ok(Box::new(Ratios::new(trial, effect, self.studentised)));
+        }
+        self.as_means().made(trial, effect)
+    }
+
     fn test(
         &self,
         trial: &Prepared<'_>,
@@ -38,12 +51,10 @@ impl Compare for Rates {
     ) -> Result<RandomisationTest> {
         refuse_what_is_no_rate(trial.outcomes)?;
         if !self.ratio {
-            return Differences { unit_means: false, studentised: self.studentised }
-                .test(trial, options, monitor);
+            return self.as_means().test(trial, options, monitor);
         }
-        let made = |effect: f64, studentised: bool| Ratios::new(trial, effect, studentised);
-        let at = |effect: f64| Ok(Box::new(made(effect, self.studentised)) as Box<dyn Evaluate>);
-        let plain = made(0.0, false);
+        let at = |effect: f64| self.at(trial, effect);
+        let plain = Ratios::new(trial, 0.0, false);
         let estimates = trial.observed(&plain)?;
         let wanted = options.interval.unwrap_or(true) && trial.assignment.arms.len() == 2;
         let bracket = Bracket { start: estimates[0], scale: 1.0, far: FAR_RATIO };

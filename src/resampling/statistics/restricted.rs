@@ -23,6 +23,10 @@ pub(super) struct Restricted<'a> {
 }
 
 impl Compare for Restricted<'_> {
+    fn at<'e>(&'e self, trial: &'e Prepared<'_>, _effect: f64) -> Result<Box<dyn Evaluate + 'e>> {
+        Ok(Box::new(Areas::new(trial, self.event, self.horizon, self.studentised)))
+    }
+
     fn test(
         &self,
         trial: &Prepared<'_>,
@@ -37,11 +41,10 @@ impl Compare for Restricted<'_> {
                 .remedy("Give a positive, finite number in the unit of the times")
                 .input());
         }
-        let made = |studentised: bool| Areas::new(trial, self.event, self.horizon, studentised);
-        let plain = made(false);
+        let plain = Areas::new(trial, self.event, self.horizon, false);
         plain.refuse_beyond(trial)?;
         let estimates = trial.observed(&plain)?;
-        let at = |_: f64| Ok(Box::new(made(self.studentised)) as Box<dyn Evaluate>);
+        let at = |effect: f64| self.at(trial, effect);
         let mut test = trial.general(&at, options, None, false, monitor)?;
         for (comparison, estimate) in test.comparisons.iter_mut().zip(estimates) {
             comparison.estimate = estimate;

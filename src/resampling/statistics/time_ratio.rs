@@ -30,6 +30,10 @@ pub(super) struct TimeRatio<'a> {
 }
 
 impl Compare for TimeRatio<'_> {
+    fn at<'e>(&'e self, trial: &'e Prepared<'_>, effect: f64) -> Result<Box<dyn Evaluate + 'e>> {
+        Ok(Box::new(self.shifted(trial, effect)?))
+    }
+
     fn test(
         &self,
         trial: &Prepared<'_>,
@@ -37,7 +41,7 @@ impl Compare for TimeRatio<'_> {
         monitor: &dyn Monitor,
     ) -> Result<RandomisationTest> {
         self.check(trial)?;
-        let at = |effect: f64| Ok(Box::new(self.at(trial, effect)?) as Box<dyn Evaluate>);
+        let at = |effect: f64| self.at(trial, effect);
         let estimate = root(1.0, FAR_RATIO, |effect| Ok(trial.observed(&*at(effect)?)?[0]))?;
         let wanted = options.interval.unwrap_or(true);
         let bracket = Bracket { start: estimate, scale: 1.0, far: FAR_RATIO };
@@ -83,7 +87,7 @@ impl TimeRatio<'_> {
     }
 
     /// The score of the times as they would have been without treatment.
-    fn at(&self, trial: &Prepared<'_>, effect: f64) -> Result<Shifted> {
+    fn shifted(&self, trial: &Prepared<'_>, effect: f64) -> Result<Shifted> {
         let outcomes = trial.outcomes;
         let (shrunk, least) = ((-effect).exp(), (-effect).exp().min(1.0));
         let (mut values, mut event) = (vec![f64::NAN; outcomes.values.len()], vec![0.0; self.event.len()]);

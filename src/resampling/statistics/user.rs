@@ -20,16 +20,18 @@ pub type UserStatistic<'a> = dyn Fn(&[f64], &[u8]) -> f64 + Sync + 'a;
 pub(super) struct Function<'a>(pub &'a UserStatistic<'a>);
 
 impl Compare for Function<'_> {
+    fn at<'e>(&'e self, trial: &'e Prepared<'_>, effect: f64) -> Result<Box<dyn Evaluate + 'e>> {
+        let values = trial.outcomes.without_effect(effect, &trial.treated);
+        Ok(Box::new(User { values, function: self.0 }))
+    }
+
     fn test(
         &self,
         trial: &Prepared<'_>,
         options: &RandomisationOptions,
         monitor: &dyn Monitor,
     ) -> Result<RandomisationTest> {
-        let at = |effect: f64| {
-            let values = trial.outcomes.without_effect(effect, &trial.treated);
-            Ok(Box::new(User { values, function: self.0 }) as Box<dyn Evaluate + '_>)
-        };
+        let at = |effect: f64| self.at(trial, effect);
         trial.general(&at, options, trial.about_means(options.interval.unwrap_or(false)), true, monitor)
     }
 }

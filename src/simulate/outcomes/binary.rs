@@ -16,7 +16,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::generator::{Baseline, Entry, Generator, Groups};
+use super::covariates;
+use super::generator::{Baseline, Covariate, Entry, Generator, Groups, Shifts, check_dropout};
 use crate::dist::normal_quantile;
 use crate::rng::Stream;
 use crate::simulate::sharing::shared_uniforms;
@@ -69,11 +70,22 @@ pub struct Binary {
     pub icc: f64,
     /// What members of a cluster share.
     pub sharing: Sharing,
+    /// The share of members whose outcome is lost, whatever it is.
+    pub dropout: f64,
+    /// What is drawn with it, and explains shares of the variance of normal scores, between clusters and within.
+    pub covariates: Vec<Covariate>,
 }
 
 impl Default for Binary {
     fn default() -> Self {
-        Self { baseline: 0.5, effect: 0.0, icc: 0.0, sharing: Sharing::default() }
+        Self {
+            baseline: 0.5,
+            effect: 0.0,
+            icc: 0.0,
+            sharing: Sharing::default(),
+            dropout: 0.0,
+            covariates: Vec::new(),
+        }
     }
 }
 
@@ -82,8 +94,7 @@ impl Binary {
     fn each(
         &self,
         groups: &Groups<'_>,
-        treated: &[f64],
-        effect: f64,
+        shifts: &Shifts<'_>,
         stream: &mut Stream,
         mut tell: impl FnMut(usize, usize, bool),
     ) {
@@ -93,7 +104,7 @@ impl Binary {
                 for unit in 0..groups.units() {
                     let (mut place, mut with) = (0.0, 0.0);
                     for row in groups.rows(unit) {
-                        let p = groups.baseline.of(row) + effect * treated[unit];
+                        let p = groups.baseline.of(row) + shifts.of(unit, row);
                         let uniform = stream.unit();
                         // u < (p (1 - icc) + icc s) / (1 - icc + icc i) without the division, which is 0/0 at a correlation
                         // of 1 before anybody was drawn.
@@ -111,9 +122,18 @@ impl Binary {
             Sharing::LatentNormal => {
                 let latent = groups.prepared;
                 let (shared, own) = (latent.sqrt(), (1.0 - latent).max(0.0).sqrt());
-                let thresholds = match groups.baseline {
-                    Baseline::One(p) => Some([normal_quantile(p), normal_quantile(p + effect)]),
-                    Baseline::Each(_) => None,
+                // Few rates are different, and a quantile takes longer than all else.
+                let mut known: Vec<(f64, f64)> = Vec::new();
+                let one = matches!(groups.baseline, Baseline::One(_));
+                let mut threshold = |rate: f64| match known.iter().find(|(seen, _)| *seen == rate) {
+                    Some((_, found)) => *found,
+                    None => {
+                        let found = normal_quantile(rate);
+                        if one {
+                            known.push((rate, found));
+                        }
+                        found
+                    }
                 };
                 for unit in 0..groups.units() {
                     if groups.rows(unit).is_empty() {
@@ -121,11 +141,8 @@ impl Binary {
                     }
                     let of_cluster = shared * stream.normal();
                     for row in groups.rows(unit) {
-                        let threshold = match thresholds {
-                            Some(both) => both[usize::from(treated[unit] > 0.0)],
-                            None => normal_quantile(groups.baseline.of(row) + effect * treated[unit]),
-                        };
-                        tell(unit, row, of_cluster + own * stream.normal() < threshold);
+                        let rate = groups.baseline.of(row) + shifts.of(unit, row);
+                        tell(unit, row, of_cluster + own * stream.normal() < threshold(rate));
                     }
                 }
             }
@@ -137,7 +154,7 @@ impl Binary {
                 let uniforms = shared_uniforms(stream, &cluster, units, self.icc);
                 for (row, (&unit, &uniform)) in cluster.iter().zip(&uniforms).enumerate() {
                     let unit = unit as usize;
-                    tell(unit, row, uniform < groups.baseline.of(row) + effect * treated[unit]);
+                    tell(unit, row, uniform < groups.baseline.of(row) + shifts.of(unit, row));
                 }
             }
         }
@@ -196,6 +213,16 @@ impl Generator for Binary {
     }
 
     fn check(&self, groups: &Groups<'_>, effect: f64, order: &[u32]) -> Result<()> {
+        check_dropout(self.dropout)?;
+        covariates::check(&self.covariates, self.icc)?;
+        if !self.covariates.is_empty() && self.sharing != Sharing::LatentNormal {
+            return Err(Fault::new(
+                "covariates of an outcome of 0 or 1 explain shares of the variance of a normal score",
+            )
+            .values([self.sharing.name()])
+            .remedy("Choose sharing latent_normal")
+            .input());
+        }
         let n = groups.starts[groups.units()] as usize;
         let given = |rows: &[usize]| -> Vec<usize> {
             rows.iter().filter_map(|&row| order.get(row).map(|&row| row as usize)).collect()
@@ -252,20 +279,46 @@ impl Generator for Binary {
         Ok(())
     }
 
-    fn rows(&self, groups: &Groups<'_>, treated: &[f64], effect: f64, stream: &mut Stream, y: &mut [f64]) {
-        self.each(groups, treated, effect, stream, |_, row, drawn| y[row] = f64::from(u8::from(drawn)));
+    fn dropout(&self) -> f64 {
+        self.dropout
     }
 
-    fn totals(
+    fn one_effect(&self) -> bool {
+        self.sharing == Sharing::BetaBinomial && self.icc != 0.0
+    }
+
+    fn covariates(&self) -> &[Covariate] {
+        &self.covariates
+    }
+
+    fn rows_beside(
         &self,
         groups: &Groups<'_>,
-        treated: &[f64],
-        effect: f64,
+        shifts: &Shifts<'_>,
         stream: &mut Stream,
-        totals: &mut [f64],
+        y: &mut [f64],
+        beside: &mut [Vec<f64>],
     ) {
+        covariates::scores(
+            groups,
+            (groups.prepared, &self.covariates),
+            stream,
+            beside,
+            |unit, row, score| {
+                // The outcome comes with large scores, so that covariates speak for it.
+                let rate = groups.baseline.of(row) + shifts.of(unit, row);
+                y[row] = f64::from(u8::from(-score < normal_quantile(rate)));
+            },
+        );
+    }
+
+    fn rows(&self, groups: &Groups<'_>, shifts: &Shifts<'_>, stream: &mut Stream, y: &mut [f64]) {
+        self.each(groups, shifts, stream, |_, row, drawn| y[row] = f64::from(u8::from(drawn)));
+    }
+
+    fn totals(&self, groups: &Groups<'_>, shifts: &Shifts<'_>, stream: &mut Stream, totals: &mut [f64]) {
         totals.fill(0.0);
-        self.each(groups, treated, effect, stream, |unit, _, drawn| {
+        self.each(groups, shifts, stream, |unit, _, drawn| {
             totals[unit] += f64::from(u8::from(drawn));
         });
     }
@@ -314,7 +367,12 @@ mod tests {
                 let (mut rate, mut together, mut y) = (0.0, 0.0, [0.0; 4]);
                 let sims = 40_000;
                 for i in 0..sims {
-                    closed.rows(&groups, &[0.0], 0.0, &mut stream.at(i), &mut y);
+                    closed.rows(
+                        &groups,
+                        &Shifts { dose: &[0.0], effect: 0.0, share: None },
+                        &mut stream.at(i),
+                        &mut y,
+                    );
                     rate += y[3] / sims as f64;
                     together += y[1] * y[3] / sims as f64;
                 }
@@ -360,7 +418,12 @@ mod tests {
         let stream = Stream::new::<&str>(&Seed::Integer(1), "test", &[], 0);
         let (mut rate, mut together, mut y) = (0.0, 0.0, [0.0; 3]);
         for i in 0..40_000 {
-            closed.rows(&groups, &[0.0], 0.0, &mut stream.at(i), &mut y);
+            closed.rows(
+                &groups,
+                &Shifts { dose: &[0.0], effect: 0.0, share: None },
+                &mut stream.at(i),
+                &mut y,
+            );
             rate += y[2] / 40_000.0;
             together += y[0] * y[2] / 40_000.0;
         }

@@ -7,7 +7,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::generator::{Entry, Generator, Groups};
+use super::covariates;
+use super::generator::{Covariate, Entry, Generator, Groups, Shifts, check_dropout};
 use crate::rng::Stream;
 use crate::{Fault, Result};
 
@@ -31,11 +32,15 @@ pub struct Continuous {
     pub icc: f64,
     /// The standard deviation within an arm.
     pub sd: f64,
+    /// The share of members whose outcome is lost, whatever it is.
+    pub dropout: f64,
+    /// What is drawn with it, and explains shares of the variance of clusters and of members.
+    pub covariates: Vec<Covariate>,
 }
 
 impl Default for Continuous {
     fn default() -> Self {
-        Self { baseline: 0.0, effect: 0.0, icc: 0.0, sd: 1.0 }
+        Self { baseline: 0.0, effect: 0.0, icc: 0.0, sd: 1.0, dropout: 0.0, covariates: Vec::new() }
     }
 }
 
@@ -77,6 +82,8 @@ impl Generator for Continuous {
     }
 
     fn check(&self, groups: &Groups<'_>, effect: f64, order: &[u32]) -> Result<()> {
+        check_dropout(self.dropout)?;
+        covariates::check(&self.covariates, self.icc)?;
         let n = groups.starts[groups.units()] as usize;
         let wrong: Vec<usize> = (0..n).filter(|&row| !groups.baseline.of(row).is_finite()).collect();
         if !wrong.is_empty() {
@@ -107,7 +114,28 @@ impl Generator for Continuous {
         Ok(())
     }
 
-    fn rows(&self, groups: &Groups<'_>, treated: &[f64], effect: f64, stream: &mut Stream, y: &mut [f64]) {
+    fn dropout(&self) -> f64 {
+        self.dropout
+    }
+
+    fn covariates(&self) -> &[Covariate] {
+        &self.covariates
+    }
+
+    fn rows_beside(
+        &self,
+        groups: &Groups<'_>,
+        shifts: &Shifts<'_>,
+        stream: &mut Stream,
+        y: &mut [f64],
+        beside: &mut [Vec<f64>],
+    ) {
+        covariates::scores(groups, (self.icc, &self.covariates), stream, beside, |unit, row, score| {
+            y[row] = groups.baseline.of(row) + shifts.of(unit, row) + self.sd * score;
+        });
+    }
+
+    fn rows(&self, groups: &Groups<'_>, shifts: &Shifts<'_>, stream: &mut Stream, y: &mut [f64]) {
         let means: Vec<f64> = (0..groups.units())
             .map(|unit| {
                 let m = groups.rows(unit).len();
@@ -125,25 +153,18 @@ impl Generator for Continuous {
             }
             for row in rows {
                 let own = within * (y[row] - sum / m);
-                y[row] = groups.baseline.of(row) + effect * treated[unit] + means[unit] + own;
+                y[row] = groups.baseline.of(row) + shifts.of(unit, row) + means[unit] + own;
             }
         }
     }
 
-    fn totals(
-        &self,
-        groups: &Groups<'_>,
-        treated: &[f64],
-        effect: f64,
-        stream: &mut Stream,
-        totals: &mut [f64],
-    ) {
+    fn totals(&self, groups: &Groups<'_>, shifts: &Shifts<'_>, stream: &mut Stream, totals: &mut [f64]) {
         for (unit, total) in totals.iter_mut().enumerate() {
             let rows = groups.rows(unit);
             let m = rows.len();
             let expected: f64 = rows.map(|row| groups.baseline.of(row)).sum();
             let shared = if m == 0 { 0.0 } else { self.of_mean(m) * stream.normal() };
-            *total = expected + m as f64 * (effect * treated[unit] + shared);
+            *total = expected + m as f64 * (shifts.of_unit(unit) + shared);
         }
     }
 }
@@ -163,8 +184,13 @@ mod tests {
         let stream = Stream::new::<&str>(&Seed::Integer(1), "test", &[], 0);
         let (mut y, mut totals) = ([0.0; 9], [0.0; 4]);
         let treated = [0.0, 1.0, 0.0, 1.0];
-        score.rows(&groups, &treated, 0.5, &mut stream.at(3), &mut y);
-        score.totals(&groups, &treated, 0.5, &mut stream.at(3), &mut totals);
+        score.rows(&groups, &Shifts { dose: &treated, effect: 0.5, share: None }, &mut stream.at(3), &mut y);
+        score.totals(
+            &groups,
+            &Shifts { dose: &treated, effect: 0.5, share: None },
+            &mut stream.at(3),
+            &mut totals,
+        );
         for unit in 0..4 {
             let sum: f64 = y[groups.rows(unit)].iter().sum();
             assert!((sum - totals[unit]).abs() < 1e-12, "{unit}");
@@ -182,7 +208,12 @@ mod tests {
             let stream = Stream::new::<&str>(&Seed::Integer(1), "test", &[], 0);
             let (mut square, mut together, mut y) = (0.0, 0.0, [0.0; 3]);
             for i in 0..40_000 {
-                score.rows(&groups, &[0.0], 0.0, &mut stream.at(i), &mut y);
+                score.rows(
+                    &groups,
+                    &Shifts { dose: &[0.0], effect: 0.0, share: None },
+                    &mut stream.at(i),
+                    &mut y,
+                );
                 square += y[0] * y[0] / 40_000.0;
                 together += y[1] * y[2] / 40_000.0;
             }

@@ -10,7 +10,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::generator::{Entry, Generator, Groups};
+use super::generator::{Entry, Generator, Groups, Shifts, check_dropout};
 use crate::rng::Stream;
 use crate::{Fault, Result};
 
@@ -23,7 +23,7 @@ const MOST: f64 = 500.0;
 ///
 /// ```
 /// use crewe::simulate::Count;
-/// let days = Count { baseline: 4.0, effect: -1.0, cv: 0.25 };
+/// let days = Count { baseline: 4.0, effect: -1.0, cv: 0.25, ..Count::default() };
 /// assert_eq!(days.cv, 0.25);
 /// ```
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -35,11 +35,13 @@ pub struct Count {
     pub effect: f64,
     /// The coefficient of variation of the clusters' rates.
     pub cv: f64,
+    /// The share of members whose outcome is lost, whatever it is.
+    pub dropout: f64,
 }
 
 impl Default for Count {
     fn default() -> Self {
-        Self { baseline: 1.0, effect: 0.0, cv: 0.0 }
+        Self { baseline: 1.0, effect: 0.0, cv: 0.0, dropout: 0.0 }
     }
 }
 
@@ -47,8 +49,7 @@ impl Count {
     fn each(
         &self,
         groups: &Groups<'_>,
-        treated: &[f64],
-        effect: f64,
+        shifts: &Shifts<'_>,
         stream: &mut Stream,
         mut tell: impl FnMut(usize, usize, f64),
     ) {
@@ -56,7 +57,7 @@ impl Count {
         for unit in 0..groups.units() {
             let (mut counts, mut means) = (0.0, 0.0);
             for row in groups.rows(unit) {
-                let mean = groups.baseline.of(row) + effect * treated[unit];
+                let mean = groups.baseline.of(row) + shifts.of(unit, row);
                 let uniform = stream.unit();
                 let drawn = if shape.is_finite() {
                     negative_binomial(uniform, shape + counts, mean / (shape + means + mean))
@@ -125,6 +126,7 @@ impl Generator for Count {
     }
 
     fn check(&self, groups: &Groups<'_>, effect: f64, order: &[u32]) -> Result<()> {
+        check_dropout(self.dropout)?;
         let n = groups.starts[groups.units()] as usize;
         let given = |rows: &[usize]| -> Vec<usize> {
             rows.iter().filter_map(|&row| order.get(row).map(|&row| row as usize)).collect()
@@ -157,20 +159,17 @@ impl Generator for Count {
         Ok(())
     }
 
-    fn rows(&self, groups: &Groups<'_>, treated: &[f64], effect: f64, stream: &mut Stream, y: &mut [f64]) {
-        self.each(groups, treated, effect, stream, |_, row, drawn| y[row] = drawn);
+    fn dropout(&self) -> f64 {
+        self.dropout
     }
 
-    fn totals(
-        &self,
-        groups: &Groups<'_>,
-        treated: &[f64],
-        effect: f64,
-        stream: &mut Stream,
-        totals: &mut [f64],
-    ) {
+    fn rows(&self, groups: &Groups<'_>, shifts: &Shifts<'_>, stream: &mut Stream, y: &mut [f64]) {
+        self.each(groups, shifts, stream, |_, row, drawn| y[row] = drawn);
+    }
+
+    fn totals(&self, groups: &Groups<'_>, shifts: &Shifts<'_>, stream: &mut Stream, totals: &mut [f64]) {
         totals.fill(0.0);
-        self.each(groups, treated, effect, stream, |unit, _, drawn| totals[unit] += drawn);
+        self.each(groups, shifts, stream, |unit, _, drawn| totals[unit] += drawn);
     }
 }
 
@@ -186,12 +185,17 @@ mod tests {
         let starts = [0, 3];
         let groups = Groups { starts: &starts, baseline: Baseline::One(4.0), prepared: 0.0 };
         for cv in [0.0, 0.5] {
-            let days = Count { baseline: 4.0, effect: 0.0, cv };
+            let days = Count { baseline: 4.0, cv, ..Count::default() };
             let stream = Stream::new::<&str>(&Seed::Integer(1), "test", &[], 0);
             let (mut mean, mut square, mut together, mut y) = (0.0, 0.0, 0.0, [0.0; 3]);
             let sims = 40_000;
             for i in 0..sims {
-                days.rows(&groups, &[0.0], 0.0, &mut stream.at(i), &mut y);
+                days.rows(
+                    &groups,
+                    &Shifts { dose: &[0.0], effect: 0.0, share: None },
+                    &mut stream.at(i),
+                    &mut y,
+                );
                 mean += y[2] / sims as f64;
                 square += (y[2] - 4.0).powi(2) / sims as f64;
                 together += (y[0] - 4.0) * (y[2] - 4.0) / sims as f64;

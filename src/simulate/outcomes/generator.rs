@@ -1,7 +1,9 @@
 //! What every outcome offers to a simulation.
 
-use crate::Result;
+use serde::{Deserialize, Serialize};
+
 use crate::rng::Stream;
+use crate::{Fault, Result};
 
 /// How an outcome stands in the registry.
 pub struct Entry {
@@ -58,14 +60,69 @@ impl Groups<'_> {
     }
 }
 
+/// A covariate that is drawn with the outcome: standard normal, independent of the others.
+///
+/// ```
+/// use crewe::simulate::{Continuous, Covariate};
+/// let pretest = Covariate { r2: 0.5, cluster: false };
+/// let score = Continuous { icc: 0.1, covariates: vec![pretest], ..Continuous::default() };
+/// assert_eq!(score.covariates.len(), 1);
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Covariate {
+    /// The share of the variance of its level that it explains.
+    pub r2: f64,
+    /// Whether it is the cluster's and not the member's.
+    pub cluster: bool,
+}
+
+/// What the treatment does to the outcomes of a replicate.
+#[derive(Debug, Clone, Copy)]
+pub struct Shifts<'a> {
+    /// How much of the effect the arm of each unit has: 0 for the control arm.
+    pub dose: &'a [f64],
+    /// The effect of a dose of 1.
+    pub effect: f64,
+    /// How much of that rows have, where a subgroup has an effect of its own.
+    pub share: Option<&'a [f64]>,
+}
+
+impl Shifts<'_> {
+    /// The effect on the rows of a unit, where all have the same.
+    #[inline]
+    pub fn of_unit(&self, unit: usize) -> f64 {
+        self.effect * self.dose[unit]
+    }
+
+    /// The effect on a row of a unit.
+    #[inline]
+    pub fn of(&self, unit: usize, row: usize) -> f64 {
+        match self.share {
+            None => self.of_unit(unit),
+            Some(share) => self.of_unit(unit) * share[row],
+        }
+    }
+}
+
+/// Refuses a share of rows that cannot be lost.
+pub fn check_dropout(share: f64) -> Result<()> {
+    if (0.0..1.0).contains(&share) {
+        return Ok(());
+    }
+    Err(Fault::new("dropout must be a share from 0 to below 1")
+        .values([share.to_string()])
+        .remedy("Give the share of members whose outcome is lost, 0 where there is none")
+        .input())
+}
+
 /// Draws the times to an event of a replicate, and whether it came.
 pub trait Times {
-    /// Of every row; `treated` has an entry a unit, 0 or 1.
+    /// Of every row.
     fn draw(
         &self,
         groups: &Groups<'_>,
-        treated: &[f64],
-        effect: f64,
+        shifts: &Shifts<'_>,
         stream: &mut Stream,
         time: &mut [f64],
         event: &mut [f64],
@@ -108,16 +165,41 @@ pub trait Generator: Send + Sync {
         0.0
     }
 
-    /// Draws the outcome of every row; `treated` has an entry a unit, 0 or 1.
-    fn rows(&self, groups: &Groups<'_>, treated: &[f64], effect: f64, stream: &mut Stream, y: &mut [f64]);
+    /// The share of rows whose outcome is lost, whatever it is.
+    fn dropout(&self) -> f64 {
+        0.0
+    }
 
-    /// Draws the sum of each unit's outcomes, of the very rows that [`Generator::rows`] draws from this stream.
-    fn totals(
+    /// The covariates that are drawn with the outcome.
+    fn covariates(&self) -> &[Covariate] {
+        &[]
+    }
+
+    /// Draws the outcome of every row with its covariates, a column each.
+    fn rows_beside(
         &self,
         groups: &Groups<'_>,
-        treated: &[f64],
-        effect: f64,
+        shifts: &Shifts<'_>,
         stream: &mut Stream,
-        totals: &mut [f64],
-    );
+        y: &mut [f64],
+        _beside: &mut [Vec<f64>],
+    ) {
+        self.rows(groups, shifts, stream, y);
+    }
+
+    /// Whether members of a cluster must all have one effect.
+    fn one_effect(&self) -> bool {
+        false
+    }
+
+    /// Whether somebody else draws the outcomes.
+    fn given(&self) -> bool {
+        false
+    }
+
+    /// Draws the outcome of every row.
+    fn rows(&self, groups: &Groups<'_>, shifts: &Shifts<'_>, stream: &mut Stream, y: &mut [f64]);
+
+    /// Draws the sum of each unit's outcomes, of the very rows that [`Generator::rows`] draws from this stream.
+    fn totals(&self, groups: &Groups<'_>, shifts: &Shifts<'_>, stream: &mut Stream, totals: &mut [f64]);
 }

@@ -6,7 +6,9 @@
 mod binary;
 mod continuous;
 mod count;
+mod covariates;
 mod generator;
+mod given;
 mod survival;
 
 use serde::{Deserialize, Serialize};
@@ -14,7 +16,9 @@ use serde::{Deserialize, Serialize};
 pub use binary::{Binary, Sharing};
 pub use continuous::Continuous;
 pub use count::Count;
-pub(super) use generator::{Baseline, Generator, Groups};
+pub use generator::Covariate;
+pub(super) use generator::{Baseline, Generator, Groups, Shifts};
+pub use given::Given;
 pub use survival::Survival;
 
 use self::generator::Entry;
@@ -68,6 +72,8 @@ registry! {
     Count in count,
     /// A time to an event.
     Survival in survival,
+    /// What somebody else draws.
+    Given in given,
 }
 
 impl Outcome {

@@ -15,7 +15,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::generator::{Entry, Generator, Groups, Times};
+use super::generator::{Entry, Generator, Groups, Shifts, Times};
 use crate::rng::Stream;
 use crate::{Fault, Result};
 
@@ -58,13 +58,11 @@ impl Survival {
     fn each(
         &self,
         groups: &Groups<'_>,
-        treated: &[f64],
-        effect: f64,
+        shifts: &Shifts<'_>,
         stream: &mut Stream,
         mut tell: impl FnMut(usize, usize, f64, bool),
     ) {
         let theta = 2.0 * self.tau / (1.0 - self.tau);
-        let ratio = libm::exp(effect);
         let leaving = -libm::log1p(-self.dropout);
         for unit in 0..groups.units() {
             if groups.rows(unit).is_empty() {
@@ -84,7 +82,7 @@ impl Survival {
                     -libm::log(chance)
                 };
                 let hazard = -libm::log1p(-groups.baseline.of(row));
-                let time = integrated / (hazard * if treated[unit] > 0.0 { ratio } else { 1.0 });
+                let time = integrated / (hazard * libm::exp(shifts.of(unit, row)));
                 let gone =
                     if leaving > 0.0 { -libm::log(1.0 - stream.unit()) / leaving } else { f64::INFINITY };
                 let followed = end.min(gone);
@@ -98,13 +96,12 @@ impl Times for Survival {
     fn draw(
         &self,
         groups: &Groups<'_>,
-        treated: &[f64],
-        effect: f64,
+        shifts: &Shifts<'_>,
         stream: &mut Stream,
         time: &mut [f64],
         event: &mut [f64],
     ) {
-        self.each(groups, treated, effect, stream, |_, row, at, came| {
+        self.each(groups, shifts, stream, |_, row, at, came| {
             (time[row], event[row]) = (at, f64::from(u8::from(came)));
         });
     }
@@ -179,20 +176,13 @@ impl Generator for Survival {
         Ok(())
     }
 
-    fn rows(&self, groups: &Groups<'_>, treated: &[f64], effect: f64, stream: &mut Stream, y: &mut [f64]) {
-        self.each(groups, treated, effect, stream, |_, row, _, came| y[row] = f64::from(u8::from(came)));
+    fn rows(&self, groups: &Groups<'_>, shifts: &Shifts<'_>, stream: &mut Stream, y: &mut [f64]) {
+        self.each(groups, shifts, stream, |_, row, _, came| y[row] = f64::from(u8::from(came)));
     }
 
-    fn totals(
-        &self,
-        groups: &Groups<'_>,
-        treated: &[f64],
-        effect: f64,
-        stream: &mut Stream,
-        totals: &mut [f64],
-    ) {
+    fn totals(&self, groups: &Groups<'_>, shifts: &Shifts<'_>, stream: &mut Stream, totals: &mut [f64]) {
         totals.fill(0.0);
-        self.each(groups, treated, effect, stream, |unit, _, _, came| {
+        self.each(groups, shifts, stream, |unit, _, _, came| {
             totals[unit] += f64::from(u8::from(came));
         });
     }
@@ -217,7 +207,13 @@ mod tests {
             let (mut sums, mut pairs): ([f64; 2], Vec<(f64, f64)>) = ([0.0; 2], Vec::new());
             let sims = 20_000;
             for i in 0..sims {
-                closed.draw(&groups, &[0.0, 1.0], 0.5, &mut stream.at(i), &mut time, &mut event);
+                closed.draw(
+                    &groups,
+                    &Shifts { dose: &[0.0, 1.0], effect: 0.5, share: None },
+                    &mut stream.at(i),
+                    &mut time,
+                    &mut event,
+                );
                 sums[0] += time[3] / sims as f64;
                 sums[1] += time[7] / sims as f64;
                 pairs.push((time[1], time[3]));
@@ -247,9 +243,21 @@ mod tests {
         let leaving = Survival { baseline: 1e-9, dropout: 0.3, ..Survival::default() };
         let mut gone = 0.0;
         for i in 0..4_000 {
-            rare.draw(&groups, &[0.0], 0.0, &mut stream.at(i), &mut time, &mut event);
+            rare.draw(
+                &groups,
+                &Shifts { dose: &[0.0], effect: 0.0, share: None },
+                &mut stream.at(i),
+                &mut time,
+                &mut event,
+            );
             assert!(time[0] == time[1] && time[0] > 0.5 && time[0] <= 1.0 && event == [0.0; 2]);
-            leaving.draw(&groups, &[0.0], 0.0, &mut stream.at(i), &mut time, &mut event);
+            leaving.draw(
+                &groups,
+                &Shifts { dose: &[0.0], effect: 0.0, share: None },
+                &mut stream.at(i),
+                &mut time,
+                &mut event,
+            );
             gone += f64::from(u8::from(time[0] < 1.0)) / 4_000.0;
         }
         assert!((gone - 0.3).abs() < 0.03, "{gone}");
