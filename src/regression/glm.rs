@@ -246,7 +246,7 @@ impl Refit for GlmSummary {
         weights: Option<&[f64]>,
         offset: &[f64],
     ) -> Result<Option<Scored>> {
-        with_offset(self.family, y, x, weights, offset, &watcher()).map(Some)
+        with_offset(self.family, y, x, weights, offset, &watcher()).map(|found| Some(found.rows))
     }
 }
 

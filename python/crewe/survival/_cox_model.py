@@ -28,6 +28,9 @@ from crewe.tables.wording import worded_term
 if TYPE_CHECKING:
     from crewe.models.diagnostics import ClusterDiagnostics
 
+FEW = 50
+"""Clusters below which a robust result is compared with the randomisation."""
+
 Floats = NDArray[np.float64]
 Codes = NDArray[np.uint32]
 
@@ -189,7 +192,20 @@ class CoxPH(Estimates, Printable):
     def notes(self) -> list[str]:
         """What a reader of the result must know."""
         own = self.by_kind.get(self.vcov_name, [])
-        return [*self.base_notes, *own, *self._vcov_notes]
+        return [*self.base_notes, *own, *self._vcov_notes, *self._by_randomisation()]
+
+    def _by_randomisation(self) -> list[str]:
+        """Say where a robust result of few clusters can be compared with the trial's own randomisation."""
+        few = self.clusters is not None and self.clusters < FEW and self.vcov_name != "iid"
+        tested = (
+            self.rows is not None and self.rows.design is not None and self.rows.weights is None
+        )
+        if not few or not tested or any(":" in term for term in self.terms):
+            return []
+        return [
+            f"where these {self.clusters} clusters were randomised, the randomisation itself gives a p-value that needs no "
+            "large number of them: cw.randomisation_test(fit, design=assignment)"
+        ]
 
     def tidy(self, level: float | None = None, *, exponentiate: bool = False) -> Any:
         """Give the coefficients as a frame of the kind that the data came in.
