@@ -116,6 +116,16 @@ pub trait Fitted: Send + Sync {
     /// Where this model or these data do not have it.
     fn objections(&self, kind: Vcov) -> Result<Vec<String>>;
 
+    /// Whether the model has this kind of covariance at all.
+    fn has(&self, kind: Vcov) -> bool {
+        !kind.is_of_equations() && !kind.is_of_cox()
+    }
+
+    /// The middle of a kind that this model works out itself, k x k in whitened columns; none where it is everybody's.
+    fn own_middle(&self, _kind: Vcov) -> Option<Result<Array2<f64>>> {
+        None
+    }
+
     /// The coefficients whose degrees of freedom are worked out at once; those of the others when they are read.
     fn of_interest(&self) -> Vec<usize> {
         (0..self.coef().len()).collect()

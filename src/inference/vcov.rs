@@ -14,11 +14,14 @@
 //! | `CR1S` | CR0 times G / (G - 1) (n - 1) / (n - k), Stata's for linear models | t(G - 1) |
 //! | `CR2` | `s_g = X_g' (I - H_gg)^{-1/2} e_g`, Moore-Penrose | t, Satterthwaite df |
 //! | `CR3` | `s_g = X_g' (I - H_gg)^{-1} e_g`, no factor | t(G - 1) |
-//! | `jackknife` | CR3 times (G - 1) / G: leave one cluster out, about the full estimate | t(G - 1) |
+//! | `CV3`, `jackknife` | `(G - 1) / G sum (b_(g) - b)(b_(g) - b)'`, b_(g) fitted without cluster g | t(G - 1) |
+//! | `CV3L` | the same with b_(g) to first order: CR3 times (G - 1) / G | t(G - 1) |
+//! | `KC`, `MD`, `FG`, `MBN`, `MR`, `KCMR`, `MDMR`, `FGMR`, `MBNMR` | of Cox models: `survival/cox_small.rs` | t(G - 1) |
 //!
 //! For a model whose own tests are normal (logit, probit) `iid` and every HC refer to z; CR2 is that of the final weighted
-//! least squares with the working variance of the family, and h its hat values; the jackknife takes one step. Cox models
-//! have `iid`, `HC0`, `CR0` (Lin and Wei, on z), `CR1`, `CR3` (the form of Mancl and DeRouen) and the jackknife by refits.
+//! least squares with the working variance of the family, and h its hat values. CV3 fits the model again without each cluster;
+//! in linear models CV3L is the same number, and how both are worked out. Cox models have `iid`, `HC0`, `CR0` (Lin and Wei, on
+//! z), `CR1`, `CR3` (the form of Mancl and DeRouen) and CV3.
 //!
 //! Weights. With analytic weights (variance 1/w) a linear model is that of rows times the root of their weight, for every
 //! kind. With probability weights scores are w x e; HC2 and HC3 divide by the weighted leverage and refer to t(n - k),
@@ -26,7 +29,8 @@
 //!
 //! H. White (1980), doi:10.2307/1912934; J. G. MacKinnon and H. White (1985), doi:10.1016/0304-4076(85)90158-7;
 //! R. M. Bell and D. F. McCaffrey (2002), Survey Methodology 28, 169-181; J. E. Pustejovsky and E. Tipton (2018),
-//! doi:10.1080/07350015.2016.1247004; G. W. Imbens and M. Kolesar (2016), doi:10.1162/REST_a_00552.
+//! doi:10.1080/07350015.2016.1247004; G. W. Imbens and M. Kolesar (2016), doi:10.1162/REST_a_00552; J. G. MacKinnon,
+//! M. O. Nielsen and M. D. Webb (2023), doi:10.1002/jae.2969, and (2024), arXiv:2406.00650, for CV3 and CV3L.
 
 use std::fmt;
 use std::str::FromStr;
@@ -59,11 +63,22 @@ pub enum Vcov {
     Cr2,
     Cr3,
     Jackknife,
+    Cv3,
+    Cv3l,
+    Kc,
+    Md,
+    Fg,
+    Mbn,
+    Mr,
+    Kcmr,
+    Mdmr,
+    Fgmr,
+    Mbnmr,
 }
 
 impl Vcov {
     /// Every kind, in the order of the module's table.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 22] = [
         Self::Iid,
         Self::Hc0,
         Self::Hc1,
@@ -75,6 +90,17 @@ impl Vcov {
         Self::Cr2,
         Self::Cr3,
         Self::Jackknife,
+        Self::Cv3,
+        Self::Cv3l,
+        Self::Kc,
+        Self::Md,
+        Self::Fg,
+        Self::Mbn,
+        Self::Mr,
+        Self::Kcmr,
+        Self::Mdmr,
+        Self::Fgmr,
+        Self::Mbnmr,
     ];
 
     /// The name as users write it.
@@ -91,12 +117,41 @@ impl Vcov {
             Self::Cr2 => "CR2",
             Self::Cr3 => "CR3",
             Self::Jackknife => "jackknife",
+            Self::Cv3 => "CV3",
+            Self::Cv3l => "CV3L",
+            Self::Kc => "KC",
+            Self::Md => "MD",
+            Self::Fg => "FG",
+            Self::Mbn => "MBN",
+            Self::Mr => "MR",
+            Self::Kcmr => "KCMR",
+            Self::Mdmr => "MDMR",
+            Self::Fgmr => "FGMR",
+            Self::Mbnmr => "MBNMR",
         }
     }
 
     /// Whether it needs to know the clusters.
     pub fn is_clustered(self) -> bool {
-        matches!(self, Self::Cr0 | Self::Cr1 | Self::Cr1s | Self::Cr2 | Self::Cr3 | Self::Jackknife)
+        matches!(self, Self::Cr0 | Self::Cr1 | Self::Cr1s | Self::Cr2 | Self::Cr3 | Self::Cv3l)
+            || self.is_jackknife()
+            || self.is_of_equations()
+            || self.is_of_cox()
+    }
+
+    /// Whether it is a correction of estimating equations, which Cox models have too.
+    pub fn is_of_equations(self) -> bool {
+        matches!(self, Self::Kc | Self::Md | Self::Fg | Self::Mbn)
+    }
+
+    /// Whether it corrects the martingale residuals of Cox models.
+    pub fn is_of_cox(self) -> bool {
+        matches!(self, Self::Mr | Self::Kcmr | Self::Mdmr | Self::Fgmr | Self::Mbnmr)
+    }
+
+    /// Whether it is made of the coefficients without each cluster.
+    pub fn is_jackknife(self) -> bool {
+        matches!(self, Self::Jackknife | Self::Cv3)
     }
 }
 
@@ -145,6 +200,7 @@ pub enum DfRule {
 /// clusters for the coefficients between them, a kind that the model does not have; where HC2 or HC3 meets a row with
 /// leverage 1 (the row is named), and CR3 or the jackknife a cluster without which the model cannot be estimated.
 pub fn covariance<'f>(fit: Arc<dyn Fitted + 'f>, kind: Vcov, rule: DfRule) -> Result<Covariance<'f>> {
+    refuse_strange(&*fit, kind)?;
     need_clusters(&*fit, kind)?;
     let mut notes = fit.objections(kind)?;
     let mut middle = middle(&*fit, kind, rule)?;
@@ -177,12 +233,20 @@ impl Middle {
     fn of(matrix: Array2<f64>) -> Self {
         Self { matrix, apart: Vec::new(), df: None, rests: None, note: None }
     }
+
+    /// Of k coefficients whose variance is not estimable, for the reason of the note.
+    fn none(k: usize, note: String) -> Self {
+        Self { note: Some(note), ..Self::of(Array2::from_elem((k, k), f64::NAN)) }
+    }
 }
 
 fn middle(fit: &dyn Fitted, kind: Vcov, rule: DfRule) -> Result<Middle> {
     let k = fit.bread().k();
     let (n, count) = (fit.n() as f64, fit.clusters().unwrap_or(fit.n()) as f64);
     let residual = n - k as f64;
+    if let Some(own) = fit.own_middle(kind) {
+        return Ok(Middle::of(own?));
+    }
     Ok(match kind {
         Vcov::Iid => Middle::of(Array2::eye(k) * fit.bread().scale()),
         Vcov::Hc0 | Vcov::Hc1 => {
@@ -222,11 +286,10 @@ fn middle(fit: &dyn Fitted, kind: Vcov, rule: DfRule) -> Result<Middle> {
             });
             Middle { apart: adjusted.apart, df: Some(df), note, ..Middle::of(adjusted.middle) }
         }
-        Vcov::Jackknife if fit.refits() => {
-            // One of them may hold the change of a coefficient by 1e5 standard errors: each is kept apart.
-            Middle { apart: jackknife(fit, count)?, ..Middle::of(Array2::zeros((k, k))) }
-        }
-        Vcov::Cr3 | Vcov::Jackknife => {
+        // What a model has, it works out itself; what it has not was refused before.
+        _ if kind.is_of_equations() || kind.is_of_cox() => return Err(strange(kind)),
+        _ if kind.is_jackknife() && fit.refits() => jackknife(fit, count)?,
+        _ => {
             let adjusted = adjusted::adjusted(fit, Power::One)?;
             // Beside terms of sets, clustered by the sets, each informs its own: leaving it out takes its term along.
             let sets = fit.of_interest().len() < k;
@@ -245,7 +308,7 @@ fn middle(fit: &dyn Fitted, kind: Vcov, rule: DfRule) -> Result<Middle> {
                     adjusted.degenerate
                 )
             });
-            let factor = if kind == Vcov::Jackknife { (count - 1.0) / count } else { 1.0 };
+            let factor = if kind == Vcov::Cr3 { 1.0 } else { (count - 1.0) / count };
             let mut apart = adjusted.apart;
             apart.iter_mut().flatten().for_each(|s| *s *= f64::sqrt(factor));
             Middle { apart, note, ..Middle::of(adjusted.middle * factor) }
@@ -253,23 +316,49 @@ fn middle(fit: &dyn Fitted, kind: Vcov, rule: DfRule) -> Result<Middle> {
     })
 }
 
-/// `((G - 1) / G)^{1/2} (b_(g) - b)` of every cluster, in whitened columns, from refits.
-fn jackknife(fit: &dyn Fitted, count: f64) -> Result<Vec<Vec<f64>>> {
+/// `((G - 1) / G)^{1/2} (b_(g) - b)` of every cluster, in whitened columns, from refits. Each is kept apart, since one may
+/// hold the change of a coefficient by 1e5 standard errors. Where the model has no estimate without a cluster there is
+/// none of the variance either.
+fn jackknife(fit: &dyn Fitted, count: f64) -> Result<Middle> {
     use rayon::prelude::*;
     let coef = fit.coef();
     let groups = fit.clusters().unwrap_or(fit.n());
     // The threads that share the work do not know who watches it.
     let watcher = watcher();
-    let change = |g: usize| -> Result<Vec<f64>> {
+    let change = |g: usize| -> Result<std::result::Result<Vec<f64>, Error>> {
         go_on(&watcher)?;
-        let without = watcher.over(|| fit.without(g))?;
-        Ok(without.iter().zip(coef).map(|(without, b)| without - b).collect())
+        Ok(match watcher.over(|| fit.without(g)) {
+            Ok(without) => Ok(without.iter().zip(coef).map(|(without, b)| without - b).collect()),
+            Err(error) => Err(inestimable(error)?),
+        })
     };
-    let changes: Vec<Vec<f64>> = (0..groups).into_par_iter().map(change).collect::<Result<_>>()?;
+    let found: Vec<_> = (0..groups).into_par_iter().map(change).collect::<Result<_>>()?;
+    let failed = found.iter().filter(|change| change.is_err()).count();
+    let mut changes: Vec<Vec<f64>> = Vec::with_capacity(groups);
+    for change in found {
+        match change {
+            Ok(change) => changes.push(change),
+            Err(error) => return Ok(Middle::none(coef.len(), without_an_estimate(failed, groups, &error))),
+        }
+    }
     let root = fit.bread().coefficients();
     let factor = ((count - 1.0) / count).sqrt();
     let scores = changes.iter().map(|change| solve(&root, change).into_iter().map(|s| s * factor).collect());
-    Ok(scores.collect())
+    Ok(Middle { apart: scores.collect(), ..Middle::of(Array2::zeros((coef.len(), coef.len()))) })
+}
+
+/// The error of a refit that has no estimate; any other is none of the data's.
+fn inestimable(error: Error) -> Result<Error> {
+    match error {
+        Error::Interrupted => Err(error),
+        _ => Ok(error),
+    }
+}
+
+/// Says why the refits give no variance.
+fn without_an_estimate(failed: usize, groups: usize, error: &Error) -> String {
+    let why = error.fault().map_or_else(|| error.to_string(), |fault| fault.problem.clone());
+    format!("not estimable: without one of {failed} of {groups} clusters the model has no estimate ({why})")
 }
 
 /// `R^{-1} v` for the k x k matrix of the coefficients' directions.
@@ -348,6 +437,17 @@ fn few_degrees(covariance: &Covariance<'_>) -> Option<String> {
             crate::error::listed(&names)
         )
     })
+}
+
+/// Refuses kinds that belong to other models.
+fn refuse_strange(fit: &dyn Fitted, kind: Vcov) -> Result<()> {
+    if fit.has(kind) { Ok(()) } else { Err(strange(kind)) }
+}
+
+fn strange(kind: Vcov) -> Error {
+    Fault::new(format!("{kind} belongs to Cox models"))
+        .remedy("Choose CR2 or CV3, which correct alike, or fit a Cox model to times")
+        .input()
 }
 
 /// Clusters where the kind needs them.

@@ -10,6 +10,7 @@
 
 pub mod cox;
 mod cox_clusters;
+mod cox_small;
 pub mod curves;
 pub mod data;
 pub mod diagnostics;

@@ -77,7 +77,14 @@ CALLS: dict[str, Call] = {
     ),
     "logit": (
         cw.logit,
-        {"formula": "event ~ arm", "data": DATA, "cluster": "family", "vcov": "CR2", "level": 0.9},
+        {
+            "formula": "event ~ arm",
+            "data": DATA,
+            "cluster": "family",
+            "vcov": "CR2",
+            "penalty": None,
+            "level": 0.9,
+        },
     ),
     "coxph": (
         cw.coxph,
