@@ -81,7 +81,7 @@ fn simulate(
     icc: f64,
     families: usize,
 ) -> Result<CellResult> {
-    let share = if families > 150 { 2 } else { 1 };
+    let share = if families > 150 { 10 } else { 5 };
     let sims = run.replicates(share);
     let arms = Randomised::new(run, TOPIC.name, &cell, sims, families, allocation.ratio(), None)?;
     let log_ratio: f64 = ratio.ln();
