@@ -12,7 +12,8 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 
 import crewe as cw
 import numpy as np
@@ -22,16 +23,24 @@ import polars as pl
 RNG = np.random.default_rng(2017)
 
 
+def medians(calls: Sequence[Callable[[], object]], repeats: int) -> list[float]:
+    """Median seconds of each call, after two rounds that do not count.
+
+    The calls take turns, so that whatever else the machine does falls on all of them.
+    """
+    times: list[list[float]] = [[] for _ in calls]
+    for turn in range(repeats + 2):
+        for call, taken in zip(calls, times, strict=True):
+            start = time.perf_counter()
+            call()
+            if turn > 1:
+                taken.append(time.perf_counter() - start)
+    return [statistics.median(taken) for taken in times]
+
+
 def median(call: Callable[[], object], repeats: int) -> float:
     """Median seconds of a call, after two that do not count."""
-    call()
-    call()
-    times = []
-    for _ in range(repeats):
-        start = time.perf_counter()
-        call()
-        times.append(time.perf_counter() - start)
-    return statistics.median(times)
+    return medians([call], repeats)[0]
 
 
 def small() -> list[tuple[str, float, str]]:
@@ -133,10 +142,9 @@ def large() -> list[tuple[str, float, str]]:
     }
     rows = []
     for name, (arrays, frame, bar) in models.items():
-        base = median(arrays, 3)
+        base, *frames = medians([arrays, partial(frame, d), partial(frame, p)], 5)
         rows.append((f"{name}, 1e6 rows, arrays", base, ""))
-        for kind, data in (("pandas", d), ("polars", p)):
-            took = median(lambda frame=frame, data=data: frame(data), 3)  # type: ignore[misc]
+        for kind, took in zip(("pandas", "polars"), frames, strict=True):
             rows.append((f"{name}, 1e6 rows, {kind} ({took / base:.2f} x)", took, bar))
     return rows
 

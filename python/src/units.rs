@@ -203,7 +203,7 @@ impl Units {
             .collect::<PyResult<_>>()?;
         let unit = unit.inner();
         let inner = crate::pool::compute(py, |_| {
-            let mut units = core::Units::from_rows(&unit, &ids, &strata)?;
+            let mut units = core::Units::from_owned(&unit, ids, &strata)?;
             if let Some((name, order)) = &order {
                 units = units.arriving(name, order)?;
             }
@@ -245,7 +245,7 @@ impl Units {
                 by_row(name, stratum, labels)
             })
             .collect::<PyResult<Vec<Column>>>()?;
-        let mut units = core::Units::from_rows(&unit.inner(), &ids, &strata).or_raise(py)?;
+        let mut units = core::Units::from_owned(&unit.inner(), ids, &strata).or_raise(py)?;
         if let Some(arrival) = arrival {
             let places = slice(&arrival)?;
             let order: Vec<i64> =

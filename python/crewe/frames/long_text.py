@@ -56,7 +56,7 @@ def plain(series: nw.Series[Any]) -> Plain | None:
         return None
     if " " in text or not text.isprintable():
         return None
-    codes = found.indices.to_numpy(zero_copy_only=False).astype(np.uint32)
+    codes = found.indices.to_numpy().view(np.uint32)
     one_case = text in (text.upper(), text.lower())
     return Plain((codes, text, places[1:] - places[0]), one_case)
 

@@ -15,6 +15,7 @@ import difflib
 import unicodedata
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import narwhals as nw
@@ -32,6 +33,9 @@ from crewe.frames.long_text import Plain
 from crewe.frames.synthetic import mark, marked
 
 __all__ = ["Source", "aligned", "build", "index_of", "label_of", "numbers", "refuse_text"]
+
+_LONG = 500_000
+"""From so many rows on, columns are read by two threads."""
 
 
 class Source:
@@ -115,7 +119,11 @@ class Source:
         ]
 
     def columns(self, names: Sequence[str]) -> Columns:
-        """Several columns in canonical form."""
+        """Several columns in canonical form; long ones are read by two threads."""
+        if self.n >= _LONG:
+            with ThreadPoolExecutor(2) as threads:
+                # Whether each is complete is asked of it while it is at hand.
+                list(threads.map(lambda name: self.column(name).is_complete, dict.fromkeys(names)))
         return Columns({name: self.column(name) for name in names}, self.n)
 
     def ids(self, name: str) -> tuple[NDArray[np.uint32], list[str]]:

@@ -1,5 +1,6 @@
 //! What a procedure may need to know of the units besides their strata: when they arrived, and what they are like.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use super::column::{Column, nfc, rank};
@@ -42,7 +43,7 @@ impl Units {
                 .remedy("Fill it in, or make a category of its own for units where it is not known")
                 .input());
         }
-        let ranked = rank(column);
+        let ranked = rank(Cow::Borrowed(column));
         let mut level = vec![u32::MAX; self.len()];
         let mut spans = vec![false; self.len()];
         for (&unit, &code) in self.rows().iter().zip(column.raw()) {

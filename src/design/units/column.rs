@@ -1,5 +1,6 @@
 //! A column of labels in canonical form: what identifiers, strata and arms are read from.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 
 use unicode_normalization::{IsNormalized, UnicodeNormalization, is_nfc_quick};
@@ -143,15 +144,14 @@ impl Column {
         ends: impl IntoIterator<Item = usize>,
     ) -> Result<Self> {
         let mut start = 0;
-        let labels: Option<Vec<String>> = ends
-            .into_iter()
-            .map(|end| {
-                let label = text.get(start..end)?;
-                start = end;
-                Some(label.to_owned())
-            })
-            .collect();
-        let labels = labels.ok_or_else(|| {
+        let mut ends = ends.into_iter();
+        let mut labels = Vec::with_capacity(ends.size_hint().0);
+        let parted = ends.all(|end| {
+            let label = text.get(start..end).map(|label| labels.push(label.to_owned()));
+            start = end;
+            label.is_some()
+        });
+        let labels = parted.then_some(labels).ok_or_else(|| {
             Fault::new("the labels do not stand in the text where they are said to")
                 .column(name)
                 .remedy("Give the end of each label in bytes, in the order of the text")
@@ -215,34 +215,56 @@ pub(crate) struct Ranked {
     pub rank: Vec<u32>,
 }
 
-pub(crate) fn rank(column: &Column) -> Ranked {
+/// Brings the labels of a column in order; those of a column that is given away are moved, not copied.
+pub(crate) fn rank(column: Cow<'_, Column>) -> Ranked {
     let mut present = vec![false; column.labels().len()];
     for &code in column.raw() {
         present[code as usize] = true;
     }
-    // The first eight bytes as a big-endian number decide most comparisons without touching the text.
-    let prefix = |label: &str| {
-        let mut bytes = [0_u8; 8];
-        let length = label.len().min(8);
-        bytes[..length].copy_from_slice(&label.as_bytes()[..length]);
-        u64::from_be_bytes(bytes)
-    };
-    let mut order: Vec<(u64, u32)> = (0..column.labels().len())
-        .filter(|&code| present[code])
-        .map(|code| (prefix(&column.labels()[code]), code as u32))
-        .collect();
-    order.sort_unstable_by(|a, b| {
-        a.0.cmp(&b.0).then_with(|| column.labels()[a.1 as usize].cmp(&column.labels()[b.1 as usize]))
-    });
-    let mut labels: Vec<String> = Vec::with_capacity(order.len());
+    let order = bytewise(column.labels(), &present);
     let mut rank = vec![MISSING; column.labels().len()];
-    for (_, code) in order {
-        let label = &column.labels()[code as usize];
+    let mut labels: Vec<String> = Vec::with_capacity(order.len());
+    let mut place = |code: u32, label: Cow<'_, String>| {
         // Two codes may have one label once it is in NFC; they are one unit.
-        if labels.last() != Some(label) {
-            labels.push(label.clone());
+        if labels.last() != Some(&*label) {
+            labels.push(label.into_owned());
         }
         rank[code as usize] = labels.len() as u32 - 1;
+    };
+    match column {
+        Cow::Borrowed(column) => {
+            order.iter().for_each(|&code| place(code, Cow::Borrowed(&column.labels[code as usize])));
+        }
+        Cow::Owned(mut column) => {
+            order
+                .iter()
+                .for_each(|&code| place(code, Cow::Owned(std::mem::take(&mut column.labels[code as usize]))));
+        }
     }
     Ranked { labels, rank }
+}
+
+/// The codes that occur, in bytewise order of their labels.
+fn bytewise(labels: &[String], present: &[bool]) -> Vec<u32> {
+    let codes = || (0..labels.len()).filter(|&code| present[code]);
+    let shared = codes().next().map_or(0, |first| {
+        let first = labels[first].as_bytes();
+        codes().fold(first.len(), |shared, code| {
+            let label = &labels[code].as_bytes()[..labels[code].len().min(shared)];
+            label.iter().zip(first).take_while(|(a, b)| a == b).count()
+        })
+    });
+    // Past what all share, eight bytes as a big-endian number decide most comparisons without touching the text.
+    let mut order: Vec<(u64, u32)> = codes()
+        .map(|code| {
+            let rest = &labels[code].as_bytes()[shared..];
+            let mut bytes = [0_u8; 8];
+            let length = rest.len().min(8);
+            bytes[..length].copy_from_slice(&rest[..length]);
+            (u64::from_be_bytes(bytes), code as u32)
+        })
+        .collect();
+    order
+        .sort_unstable_by(|a, b| a.0.cmp(&b.0).then_with(|| labels[a.1 as usize].cmp(&labels[b.1 as usize])));
+    order.into_iter().map(|(_, code)| code).collect()
 }

@@ -3,6 +3,7 @@
 pub(crate) mod baseline;
 pub(crate) mod column;
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use serde::Serialize;
@@ -96,6 +97,26 @@ impl Units {
     /// identifiers that come twice where individuals are randomised; [`crate::Error::Design`] for a cluster
     /// whose rows lie in more than one stratum.
     pub fn from_rows(unit: &Unit, ids: &Column, strata: &[Column]) -> Result<Self> {
+        Self::collapsed(unit, Cow::Borrowed(ids), strata)
+    }
+
+    /// The same as [`Units::from_rows`] of a column that is given away, whose labels are not copied.
+    ///
+    /// # Errors
+    /// As [`Units::from_rows`].
+    ///
+    /// ```
+    /// use crewe::design::{Column, Unit, Units};
+    /// let families = Column::from_values("family", ["9", "12", "12"]);
+    /// let unit = Unit::Cluster("family".into());
+    /// assert_eq!(Units::from_rows(&unit, &families, &[])?, Units::from_owned(&unit, families, &[])?);
+    /// # Ok::<(), crewe::Error>(())
+    /// ```
+    pub fn from_owned(unit: &Unit, ids: Column, strata: &[Column]) -> Result<Self> {
+        Self::collapsed(unit, Cow::Owned(ids), strata)
+    }
+
+    fn collapsed(unit: &Unit, ids: Cow<'_, Column>, strata: &[Column]) -> Result<Self> {
         let n = ids.len();
         if n == 0 {
             return Err(Fault::new("the data have no rows")
@@ -131,18 +152,19 @@ impl Units {
             }
         }
 
+        let (name, codes) = (ids.name().to_owned(), ids.raw().to_vec());
         let ranked = rank(ids);
-        let rows: Vec<u32> = ids.raw().iter().map(|&code| ranked.rank[code as usize]).collect();
+        let rows: Vec<u32> = codes.into_iter().map(|code| ranked.rank[code as usize]).collect();
         let labels = ranked.labels;
         if matches!(unit, Unit::Individual(_)) {
-            refuse_repeats(ids, &rows, &labels)?;
+            refuse_repeats(&name, &rows, &labels)?;
         }
 
         // One stratum after the other column is refined: stratum of a unit = (stratum so far, value here).
         let mut stratum = vec![0_u32; labels.len()];
         let mut levels: Vec<Vec<String>> = vec![Vec::new()];
         for column in strata {
-            let ranked = rank(column);
+            let ranked = rank(Cow::Borrowed(column));
             let mut value = vec![MISSING; labels.len()];
             for (&unit, &code) in rows.iter().zip(column.raw()) {
                 let here = ranked.rank[code as usize];
@@ -150,7 +172,7 @@ impl Units {
                 if *first == MISSING {
                     *first = here;
                 } else if *first != here {
-                    return Err(spans_strata(ids, column, &rows, &labels));
+                    return Err(spans_strata(&name, column, &rows, &labels));
                 }
             }
             let width = ranked.labels.len() as u64;
@@ -232,7 +254,7 @@ impl Units {
     }
 }
 
-fn refuse_repeats(ids: &Column, rows: &[u32], labels: &[String]) -> Result<()> {
+fn refuse_repeats(name: &str, rows: &[u32], labels: &[String]) -> Result<()> {
     let mut times = vec![0_u32; labels.len()];
     for &unit in rows {
         times[unit as usize] += 1;
@@ -245,14 +267,14 @@ fn refuse_repeats(ids: &Column, rows: &[u32], labels: &[String]) -> Result<()> {
         "{} identifiers stand in more than one row, yet rows are randomised",
         repeated.len()
     ))
-    .column(ids.name())
+    .column(name)
     .rows((0..rows.len()).filter(|&row| times[rows[row] as usize] > 1))
     .ids(repeated.iter().map(|&unit| labels[unit].clone()))
     .remedy("Keep one row for each individual, or randomise clusters: cluster instead of unit")
     .input())
 }
 
-fn spans_strata(ids: &Column, column: &Column, rows: &[u32], labels: &[String]) -> crate::Error {
+fn spans_strata(name: &str, column: &Column, rows: &[u32], labels: &[String]) -> crate::Error {
     let mut first = vec![MISSING; labels.len()];
     let mut spans = vec![false; labels.len()];
     for (row, &unit) in rows.iter().enumerate() {
@@ -267,7 +289,7 @@ fn spans_strata(ids: &Column, column: &Column, rows: &[u32], labels: &[String]) 
     Fault::new(format!("{} of {} clusters lie in more than one stratum", spanning.len(), labels.len()))
         .column(column.name())
         .rows((0..rows.len()).filter(|&row| spans[rows[row] as usize]))
-        .ids(spanning.iter().map(|&unit| format!("{} {}", ids.name(), labels[unit])))
+        .ids(spanning.iter().map(|&unit| format!("{name} {}", labels[unit])))
         .remedy("Give all rows of a cluster the same stratum, for instance that of its first")
         .design()
 }
