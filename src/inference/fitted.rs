@@ -129,7 +129,12 @@ pub trait Fitted: Send + Sync {
 
     /// Whether the model has this kind of covariance at all.
     fn has(&self, kind: Vcov) -> bool {
-        !kind.is_of_equations() && !kind.is_of_mixed_models()
+        !kind.is_of_equations() && !kind.is_of_cox() && !kind.is_of_mixed_models()
+    }
+
+    /// The middle of a kind that this model works out itself, k x k in whitened columns; none where it is everybody's.
+    fn own_middle(&self, _kind: Vcov) -> Option<Result<Array2<f64>>> {
+        None
     }
 
     /// The degrees of freedom of clustered kinds that have none of their own: G - 1.

@@ -60,6 +60,9 @@ pub struct Estimates {
     /// The least share of its variance that a column keeps beside the others.
     #[serde(skip)]
     pub(crate) tolerance: f64,
+    /// Whether the scores are those of a penalised likelihood.
+    #[serde(skip)]
+    pub(crate) penalised: bool,
     /// Why the model-based covariance does not exist, where it does not.
     #[serde(skip)]
     pub(crate) no_model: Option<&'static str>,

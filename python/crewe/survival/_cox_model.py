@@ -41,8 +41,22 @@ DEFINITIONS = {
     "CR1": "cluster-robust standard errors (CR1: CR0 times G/(G − 1)), t with G − 1 df",
     "CR3": "cluster-robust standard errors with the correction of Mancl and DeRouen (CR3: "
     "(I − L)⁻¹, Wang, Turner and Li 2023), t with G − 1 df",
-    "jackknife": "leave-one-cluster-out jackknife standard errors by refits "
-    "((G − 1)/G · Σ(b₍g₎ − b)²), t with G − 1 df",
+    "jackknife": "leave-one-cluster-out jackknife standard errors by refits (CV3: "
+    "(G − 1)/G · Σ(b₍g₎ − b)²), t with G − 1 df",
+    "CV3": "leave-one-cluster-out jackknife standard errors by refits (CV3: "
+    "(G − 1)/G · Σ(b₍g₎ − b)²), t with G − 1 df",
+    "MD": "cluster-robust standard errors with the correction of Mancl and DeRouen (MD, which CR3 names too), t "
+    "with G − 1 df",
+    "KC": "cluster-robust standard errors with the correction of Kauermann and Carroll (KC), t with G − 1 df",
+    "FG": "cluster-robust standard errors with the correction of Fay and Graubard (FG), t with G − 1 df",
+    "MBN": "cluster-robust standard errors with the correction of Morel, Bokossa and Neerchal (MBN), t with G − 1 df",
+    "MR": "cluster-robust standard errors of corrected martingale residuals (MR: Wang, Turner and Li 2023), t with "
+    "G − 1 df",
+    **{
+        f"{kind}MR": f"cluster-robust standard errors of corrected martingale residuals with the correction {kind} "
+        f"({kind}MR: Wang, Turner and Li 2023), t with G − 1 df"
+        for kind in ("MD", "KC", "FG", "MBN")
+    },
 }
 
 
@@ -123,9 +137,11 @@ class CoxPH(Estimates, Printable):
 
         Parameters
         ----------
-        kind : {"iid", "HC0", "CR0", "CR1", "CR3", "jackknife"}
-            CR3 is the form of Mancl and DeRouen; the jackknife fits the model again without each cluster. Both
-            refer to t(G − 1).
+        kind : str
+            `"iid"`, `"HC0"`, `"CR0"`, `"CR1"`; for few clusters, on t(G − 1), `"CR3"` (or `"MD"`, Mancl and DeRouen),
+            `"KC"`, `"FG"`, `"MBN"`, of corrected martingale residuals `"MR"`, `"MDMR"`, `"KCMR"`, `"FGMR"`, `"MBNMR"`, and
+            `"CV3"` (or `"jackknife"`), which fits the model again without each cluster; where one of these fits has no
+            estimate there is no variance (NaN, and a note that says why).
 
         Raises
         ------
