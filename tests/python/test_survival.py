@@ -204,7 +204,7 @@ def test_corrections_for_few_clusters_by_name():
         other = fit.vcov(kind)
         assert (other.df == fit.clusters - 1).all() and (other.se > 0).all(), kind
         assert kind in repr(other), kind
-        assert other.margins("rx").tidy()["df"].iloc[0] == fit.clusters - 1
+        assert other.margins("rx").contrasts()["df"].iloc[0] == fit.clusters - 1
     with pytest.raises(cw.InputError, match="needs to know the clusters"):
         cw.coxph("Surv(time, status) ~ rx", rats, vcov="KC")
 
