@@ -341,7 +341,7 @@ fn middle(fit: &dyn Fitted, kind: Vcov, rule: DfRule) -> Result<Middle> {
                     adjusted.degenerate
                 )
             });
-            let factor = if kind == Vcov::Cr3 { 1.0 } else { (count - 1.0) / count };
+            let factor = if matches!(kind, Vcov::Cr3 | Vcov::Md) { 1.0 } else { (count - 1.0) / count };
             let mut apart = adjusted.apart;
             apart.iter_mut().flatten().for_each(|s| *s *= f64::sqrt(factor));
             Middle { apart, note, ..Middle::of(adjusted.middle * factor) }
@@ -487,6 +487,11 @@ fn refuse_strange(fit: &dyn Fitted, kind: Vcov) -> Result<()> {
         )
     } else if kind.is_of_cox() {
         ("belongs to Cox models", "Choose CR2 or CV3, which correct alike, or fit a Cox model to times")
+    } else if kind.is_jackknife() {
+        (
+            "fits the model again without each cluster, which is not done for models of what clusters share",
+            "Choose CV3L, which takes one step without each cluster",
+        )
     } else if kind.is_of_mixed_models() {
         ("belongs to mixed models", "Fit one, or choose CR2")
     } else {

@@ -320,6 +320,8 @@ impl Fitted for Blocks {
         let mixed = self.components.is_some();
         !kind.is_rowwise()
             && !kind.is_of_cox()
+            // The variances would have to be estimated again without each cluster: CV3L takes one step.
+            && !kind.is_jackknife()
             && (!kind.is_of_mixed_models() || mixed)
             && (!kind.is_of_equations() || !mixed)
     }

@@ -246,11 +246,9 @@ impl Trial {
             (Who::Rows(rows), From::Generator(effect)) => self.draw(rows, effect, &mut stream, room),
             (Who::Rows(rows), From::Given { first, y, event }) => {
                 let place = (number - first) as usize;
-                let of = |given: ArrayView2<'_, f64>| -> Vec<f64> {
-                    rows.order.iter().map(|&row| given[(place, row as usize)]).collect()
-                };
-                room.y = of(y);
-                room.event = event.map_or_else(|| vec![0.0; rows.unit.len()], of);
+                let order = || rows.order.iter().map(|&row| row as usize);
+                room.y = order().map(|row| y[(place, row)]).collect();
+                room.event = order().map(|row| event.map_or(0.0, |event| event[(place, row)])).collect();
             }
             (Who::Drawn(sizes), from) => {
                 // Sizes without rows are always drawn and analysed by unit.

@@ -193,7 +193,9 @@ def test_the_default_says_where_it_cannot_be_had():
         fit = cw.coxph("Surv(t, e) ~ x", data, cluster="g", keep_data=keep)
         assert fit.vcov_name == "CR0"
         assert any("CR3, the default, is not to be had here" in note for note in fit.notes)
-        assert pickle.loads(pickle.dumps(fit)).notes == fit.notes
+        # The randomisation test asks for the fit's own rows, which a pickle has where they are kept.
+        kept = [note for note in fit.notes if keep or "randomisation_test(fit" not in note]
+        assert pickle.loads(pickle.dumps(fit)).notes == kept
 
 
 def test_corrections_for_few_clusters_by_name():

@@ -428,7 +428,7 @@ def levels() -> dict[str, Call]:
         "describe": lambda v: cw.describe("y ~ arm", data, level=v),
         "randomisation": lambda v: cw.randomisation_test("y ~ arm", data, drawn, draws=99, level=v),
         "function": lambda v: cw.randomisation_test(
-            lambda f, a: float(f.y[a == "b"].mean()), data, drawn, draws=19, level=v
+            lambda f, a: float(f.y[a == "b"].mean()), data, drawn, draws=99, level=v
         ),
         "wild bootstrap": lambda v: cw.wild_bootstrap(fits["ols"], "x", 999, 1, level=v),
         "pairs": lambda v: cw.pairs_bootstrap(

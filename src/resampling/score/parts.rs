@@ -117,13 +117,10 @@ impl Score {
         if !self.omnibus() {
             return;
         }
-        values[comparisons] = if !self.studentised {
-            step.dot(&score)
+        values[comparisons] = if self.studentised {
+            middle.cholesky().map_or(f64::NAN, |factor| factor.solve(&score).dot(&score))
         } else {
-            match middle.cholesky() {
-                Some(factor) => factor.solve(&score).dot(&score),
-                None => f64::NAN,
-            }
+            step.dot(&score)
         };
     }
 }

@@ -18,14 +18,14 @@ pub(super) struct Differences {
 
 impl Differences {
     /// Makes it ready for the outcomes less an effect of the treated.
-    pub fn made(&self, trial: &Prepared<'_>, effect: f64) -> Result<Box<dyn Evaluate>> {
+    pub fn made(&self, trial: &Prepared<'_>, effect: f64) -> Box<dyn Evaluate> {
         let values = trial.outcomes.without_effect(effect, &trial.treated);
         let means = trial.means(&values, self.unit_means, self.studentised);
-        Ok(if self.linear(trial) {
+        if self.linear(trial) {
             Box::new(Linear::new(&means, trial.everybody()))
         } else {
             Box::new(ByArm(means))
-        })
+        }
     }
 
     /// Whether an effect makes a straight line of it.
@@ -36,7 +36,7 @@ impl Differences {
 
 impl Compare for Differences {
     fn at<'e>(&'e self, trial: &'e Prepared<'_>, effect: f64) -> Result<Box<dyn Evaluate + 'e>> {
-        self.made(trial, effect)
+        Ok(self.made(trial, effect))
     }
 
     fn test(

@@ -40,7 +40,7 @@ impl Compare for Rates {
         if self.ratio {
             return Ok(Box::new(Ratios::new(trial, effect, self.studentised)));
         }
-        self.as_means().made(trial, effect)
+        Ok(self.as_means().made(trial, effect))
     }
 
     fn test(
