@@ -49,7 +49,7 @@ class Times:
 
     def statistic(self, studentised: bool) -> _core.Statistic:
         """Give the core's statistic."""
-        if isinstance(self.end, float):
+        if not isinstance(self.end, np.ndarray):
             return _core.Statistic.restricted_mean(self.event, self.end, studentised)
         return _core.Statistic.time_ratio(self.event, self.end, studentised)
 
