@@ -89,6 +89,17 @@ pub trait Fitted: Send + Sync {
     /// As fitting the model to the other clusters.
     fn without(&self, g: usize) -> Result<Vec<f64>>;
 
+    /// As [`Fitted::without`], of the model whose columns are less the centre of [`Fitted::bread`]. Far from the data an
+    /// intercept and its change are large numbers, whose difference would have few digits.
+    ///
+    /// # Errors
+    /// As [`Fitted::without`].
+    fn without_centred(&self, g: usize) -> Result<Vec<f64>> {
+        let coef = self.without(g)?;
+        let none = vec![0.0; coef.len()];
+        Ok(self.bread().recentred(coef, &none))
+    }
+
     /// What a cluster leaves of the information in a direction counts as nothing below this.
     fn resolution(&self) -> f64 {
         1e-22

@@ -354,13 +354,13 @@ fn middle(fit: &dyn Fitted, kind: Vcov, rule: DfRule) -> Result<Middle> {
 /// none of the variance either.
 fn jackknife(fit: &dyn Fitted, count: f64) -> Result<Middle> {
     use rayon::prelude::*;
-    let coef = fit.coef();
+    let coef = fit.bread().centred();
     let groups = fit.clusters().unwrap_or(fit.n());
     // The threads that share the work do not know who watches it.
     let watcher = watcher();
     let change = |g: usize| -> Result<std::result::Result<Vec<f64>, Error>> {
         go_on(&watcher)?;
-        Ok(match watcher.over(|| fit.without(g)) {
+        Ok(match watcher.over(|| fit.without_centred(g)) {
             Ok(without) => Ok(without.iter().zip(coef).map(|(without, b)| without - b).collect()),
             Err(error) => Err(inestimable(error)?),
         })
@@ -374,9 +374,11 @@ fn jackknife(fit: &dyn Fitted, count: f64) -> Result<Middle> {
             Err(error) => return Ok(Middle::none(coef.len(), without_an_estimate(failed, groups, &error))),
         }
     }
-    let root = fit.bread().coefficients();
+    let k = coef.len();
+    let whitening = nalgebra::DMatrix::from_row_slice(k, k, fit.bread().whitening()).lu();
     let factor = ((count - 1.0) / count).sqrt();
-    let scores = changes.iter().map(|change| solve(&root, change).into_iter().map(|s| s * factor).collect());
+    let scores =
+        changes.iter().map(|change| solve(&whitening, change).into_iter().map(|s| s * factor).collect());
     Ok(Middle { apart: scores.collect(), ..Middle::of(Array2::zeros((coef.len(), coef.len()))) })
 }
 
@@ -394,11 +396,10 @@ fn without_an_estimate(failed: usize, groups: usize, error: &Error) -> String {
     format!("not estimable: without one of {failed} of {groups} clusters the model has no estimate ({why})")
 }
 
-/// `R^{-1} v` for the k x k matrix of the coefficients' directions.
-fn solve(root: &Array2<f64>, v: &[f64]) -> Vec<f64> {
+/// `W^{-1} v`.
+fn solve(whitening: &nalgebra::LU<f64, nalgebra::Dyn, nalgebra::Dyn>, v: &[f64]) -> Vec<f64> {
     let k = v.len();
-    let matrix = nalgebra::DMatrix::from_fn(k, k, |a, b| root[(a, b)]);
-    let solved = matrix.lu().solve(&nalgebra::DVector::from_column_slice(v));
+    let solved = whitening.solve(&nalgebra::DVector::from_column_slice(v));
     // The factor of a positive definite matrix is never singular.
     solved.map_or_else(|| vec![f64::NAN; k], |solved| solved.as_slice().to_vec())
 }

@@ -247,30 +247,66 @@ impl Summary for GlmSummary {
     }
 }
 
+impl GlmSummary {
+    /// The maximum with other weights, from where the fit stands; none where that needs every precaution again.
+    fn maximum(
+        &self,
+        x: &DesignMatrix<'_>,
+        y: ArrayView1<'_, f64>,
+        weights: &[f64],
+    ) -> Result<Option<Maximum>> {
+        let bread = &self.estimates.bread;
+        let from = Start { coef: bread.centred().to_vec(), center: bread.center().to_vec() };
+        if self.penalised.is_some() {
+            return firth::refit(x, y, weights, from).map(Some);
+        }
+        if self.precise {
+            return Ok(None);
+        }
+        let model = Model { family: self.family.binary(), x, y, weights: Some(weights) };
+        model.newton(x, from, Some(WELL_CONDITIONED))
+    }
+
+    /// The fit with other weights, from the start.
+    fn afresh(&self, x: &DesignMatrix<'_>, y: ArrayView1<'_, f64>, weights: &[f64]) -> Result<Estimates> {
+        let weights = Weights::new(ArrayView1::from(weights), self.kind);
+        Ok(fit(self.family, x, y, "y", Some(weights), None)?.estimates)
+    }
+}
+
 impl Refit for GlmSummary {
     fn weights(&self) -> Option<&[f64]> {
         self.weights.as_deref()
     }
 
     fn refit(&self, x: &DesignMatrix<'_>, y: ArrayView1<'_, f64>, weights: &[f64]) -> Result<Vec<f64>> {
-        let bread = &self.estimates.bread;
-        let from = Start { coef: bread.centred().to_vec(), center: bread.center().to_vec() };
-        let maximum = if self.penalised.is_some() {
-            Some(firth::refit(x, y, weights, from)?)
-        } else if self.precise {
-            None
-        } else {
-            let model = Model { family: self.family.binary(), x, y, weights: Some(weights) };
-            model.newton(x, from, Some(WELL_CONDITIONED))?
-        };
-        if let Some(Maximum { mut coef, center, .. }) = maximum {
+        if let Some(Maximum { mut coef, center, .. }) = self.maximum(x, y, weights)? {
             if x.has_intercept() {
                 coef[0] -= (1..x.k()).map(|j| coef[j] * center[j]).sum::<f64>();
             }
             return Ok(coef);
         }
-        let weights = Weights::new(ArrayView1::from(weights), self.kind);
-        Ok(fit(self.family, x, y, "y", Some(weights), None)?.estimates.coef)
+        Ok(self.afresh(x, y, weights)?.coef)
+    }
+
+    fn refit_centred(
+        &self,
+        x: &DesignMatrix<'_>,
+        y: ArrayView1<'_, f64>,
+        weights: &[f64],
+        bread: &Bread,
+    ) -> Result<Vec<f64>> {
+        if let Some(Maximum { coef, center, .. }) = self.maximum(x, y, weights)? {
+            return Ok(bread.recentred(coef, &center));
+        }
+        let fitted = self.afresh(x, y, weights)?.bread;
+        // Less the part of its centre that a double does not hold, which is added back by the same name.
+        let rest: f64 = (1..x.k()).map(|j| fitted.centred()[j] * fitted.center_rest()[j]).sum();
+        let mut coef = fitted.centred().to_vec();
+        if x.has_intercept() {
+            coef[0] -= rest;
+        }
+        Ok(bread.recentred(coef, fitted.center()))
     }
 
     fn beside(

@@ -150,6 +150,18 @@ fn refuse_unpenalised(kind: Vcov) -> Result<()> {
     Ok(())
 }
 
+impl Rows<'_, '_> {
+    /// The weights of the fit, 0 in cluster `g`.
+    fn weights_without(&self, g: usize) -> Vec<f64> {
+        let mut weights: Vec<f64> = match self.refit.weights() {
+            Some(weights) => weights.to_vec(),
+            None => vec![1.0; self.x.n()],
+        };
+        self.each_row(g, |i| weights[i] = 0.0);
+        weights
+    }
+}
+
 impl Fitted for Rows<'_, '_> {
     fn terms(&self) -> &[String] {
         &self.estimates.names
@@ -311,12 +323,11 @@ impl Fitted for Rows<'_, '_> {
     }
 
     fn without(&self, g: usize) -> Result<Vec<f64>> {
-        let mut weights: Vec<f64> = match self.refit.weights() {
-            Some(weights) => weights.to_vec(),
-            None => vec![1.0; self.x.n()],
-        };
-        self.each_row(g, |i| weights[i] = 0.0);
-        self.refit.refit(self.x, self.y, &weights)
+        self.refit.refit(self.x, self.y, &self.weights_without(g))
+    }
+
+    fn without_centred(&self, g: usize) -> Result<Vec<f64>> {
+        self.refit.refit_centred(self.x, self.y, &self.weights_without(g), &self.estimates.bread)
     }
 
     fn restricted(&self, at: &[f64], free: &[Vec<f64>]) -> Result<Option<Restricted>> {

@@ -23,7 +23,8 @@ pub struct Drawn {
 }
 
 impl Trial {
-    /// The arms of the replicates of these numbers; replicates x units, each entry the place of an arm, or [`LEFT_OUT`].
+    /// The arms of the replicates of these numbers; replicates x units, each entry the place of an arm, or
+    /// `design::LEFT_OUT`.
     ///
     /// # Errors
     /// [`crate::Error::Interrupted`] when the monitor stops the work.
