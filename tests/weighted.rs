@@ -80,7 +80,7 @@ impl Case {
         let no_model = self.family.is_some() && self.kind == WeightKind::Probability;
         Vcov::ALL
             .into_iter()
-            .filter(|kind| !kind.is_of_equations() && !kind.is_of_cox())
+            .filter(|kind| !kind.is_of_equations() && !kind.is_of_cox() && !kind.is_of_mixed_models())
             .filter(move |kind| (clustered || !kind.is_clustered()) && !(no_model && *kind == Vcov::Iid))
     }
 
