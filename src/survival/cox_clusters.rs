@@ -343,7 +343,7 @@ impl Fitted for CoxClusters<'_> {
         if kind == Vcov::Cr0 && clusters < FEW_CLUSTERS {
             notes.push(format!(
                 "{clusters} clusters: the sandwich estimate (CR0, z) is too small with few; a nominal 5% test rejects in \
-                 16% to 20%, 10% to 13%, 7% to 9% and 6% to 7% of simulated trials with 10, 20, 40 and 80 families and no \
+                 16% to 21%, 10% to 13%, 7% to 9% and 6% to 8% of simulated trials with 10, 20, 40 and 80 families and no \
                  effect. Compare with CR3, the jackknife and the robust score test of the arm alone"
             ));
         }
