@@ -347,6 +347,14 @@ impl Fitted for CoxClusters<'_> {
                  effect. Compare with CR3, the jackknife and the robust score test of the arm alone"
             ));
         }
+        let mean = |weights: &Vec<f64>| weights.iter().sum::<f64>() / weights.len() as f64;
+        let scale = self.fit.data.weights.as_ref().map_or(1.0, mean);
+        if matches!(kind, Vcov::Mbn | Vcov::Mbnmr) && (scale - 1.0).abs() > 1e-9 {
+            notes.push(format!(
+                "{kind} is at least the variance of the model, which the scale of the weights moves, and their mean is \
+                 {scale:.3}: with weights whose mean is 1 it is that of as many rows"
+            ));
+        }
         let informative = self.informative();
         if informative <= p {
             let scored = if informative < clusters {

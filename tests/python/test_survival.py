@@ -211,6 +211,15 @@ def test_corrections_for_few_clusters_by_name():
         cw.coxph("Surv(time, status) ~ rx", rats, vcov="KC")
 
 
+def test_the_floor_of_mbn_says_that_the_scale_of_weights_moves_it():
+    rats = frame("rats")
+    rats = rats[rats["litter"] < 20].assign(one=1.0, two=2.0)
+    for weights, told in (("one", False), ("two", True)):
+        fit = cw.coxph("Surv(time, status) ~ rx", rats, cluster="litter", weights=weights)
+        assert any("scale of the weights" in note for note in fit.vcov("MBN").notes) == told
+        assert not any("scale of the weights" in note for note in fit.vcov("MD").notes)
+
+
 def test_a_trial_gives_clusters_strata_and_arms():
     trial = cw.datasets.project_crewe()
     cases = trial.cases.copy()
