@@ -1699,10 +1699,25 @@ class SimulatedMembers:
         covariates: _Floats | None,
         clusters: NDArray[np.uint32] | None,
         drawn: Sequence[int | None],
-        subgroup: tuple[float, bool, NDArray[np.bool_] | None, tuple[float, float]] | None,
+        subgroup: tuple[
+            float,
+            bool,
+            NDArray[np.bool_] | None,
+            tuple[tuple[float, float], Sequence[float] | None],
+        ]
+        | None,
     ) -> SimulatedMembers: ...
     @staticmethod
     def drawn(sizes: Sequence[tuple[int, int]]) -> SimulatedMembers: ...
+    @staticmethod
+    def arriving(
+        pace: tuple[Sequence[float], bool],
+        spans: tuple[float, float, float, int | None],
+        sizes: Sequence[tuple[int, int]],
+        kinds: Sequence[tuple[Sequence[str], Sequence[str], int]],
+        columns: NDArray[np.float64],
+        capacity: tuple[Sequence[int | None], str],
+    ) -> SimulatedMembers: ...
 
 @final
 class SimulatedMeasure:
@@ -1779,7 +1794,10 @@ class SimulatedTrial:
         seed: int,
     ) -> SimulatedTrial: ...
     def effects(self, effect: float) -> list[float]: ...
+    def estimands(self, effect: float) -> list[float]: ...
+    def notes(self) -> list[str]: ...
     def arms(self, first: int, end: int) -> NDArray[np.uint8]: ...
+    def recruited(self, first: int, end: int) -> NDArray[np.uint64]: ...
     def outcomes(
         self, first: int, end: int, effect: float | None
     ) -> tuple[NDArray[np.float64], NDArray[np.float64] | None, list[NDArray[np.float64]]]: ...

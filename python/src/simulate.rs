@@ -11,6 +11,9 @@ use crate::error::OrRaise;
 use crate::handle::{Floats, SeedLike, Word, floats, slice};
 use crate::units::Units;
 
+/// A subgroup: its share, whether it is one of whole units, its members, and their effects.
+type Group<'py> = (f64, bool, Option<PyReadonlyArray1<'py, bool>>, ([f64; 2], Option<Vec<f64>>));
+
 /// The members of the units: rows, or sizes with whole-number weights.
 #[pyclass(module = "crewe._core", frozen)]
 struct SimulatedMembers {
@@ -21,7 +24,7 @@ struct SimulatedMembers {
 impl SimulatedMembers {
     /// Rows of units, with what each has in place of the outcome's baseline, columns of the model, and clusters; the places
     /// among the columns of covariates that are drawn; and a subgroup: its share or its members, whether it is one of whole
-    /// units, and how much of the effect the others and its members have.
+    /// units, and how much of their arm's effect the others and its members have, or its members in each arm.
     #[staticmethod]
     #[pyo3(signature = (unit, baseline, covariates, clusters, drawn, subgroup))]
     fn rows(
@@ -30,7 +33,7 @@ impl SimulatedMembers {
         covariates: Option<PyReadonlyArray2<'_, f64>>,
         clusters: Option<PyReadonlyArray1<'_, u32>>,
         drawn: Vec<Option<usize>>,
-        subgroup: Option<(f64, bool, Option<PyReadonlyArray1<'_, bool>>, [f64; 2])>,
+        subgroup: Option<Group<'_>>,
     ) -> PyResult<Self> {
         let mut rows = core::Rows::new(slice(&unit)?.to_vec());
         if let Some(baseline) = &baseline {
@@ -43,13 +46,13 @@ impl SimulatedMembers {
             rows = rows.clusters(slice(clusters)?.to_vec());
         }
         rows = rows.drawn(drawn);
-        if let Some((share, cluster, member, effects)) = &subgroup {
+        if let Some((share, cluster, member, (effects, inside))) = &subgroup {
             let member = match member {
                 Some(member) => Some(slice(member)?.to_vec()),
                 None => None,
             };
-            rows =
-                rows.subgroup(core::Subgroup { share: *share, cluster: *cluster, member, effects: *effects });
+            let (share, cluster, effects, inside) = (*share, *cluster, *effects, inside.clone());
+            rows = rows.subgroup(core::Subgroup { share, cluster, member, effects, inside });
         }
         Ok(Self { inner: rows.into() })
     }
@@ -58,6 +61,37 @@ impl SimulatedMembers {
     #[staticmethod]
     fn drawn(py: Python<'_>, sizes: Vec<(u32, u64)>) -> PyResult<Self> {
         Ok(Self { inner: core::Sizes::new(sizes).or_raise(py)?.into() })
+    }
+
+    /// Those who arrive one by one: at so many a week, an entry a week, or at these weeks; over how many weeks, followed for
+    /// how many more, for how long an arm gives its places, and the number at which recruitment ends; sizes with weights;
+    /// kinds with their values of strata and factors, and weights; a row of the model's columns for each kind; the places of
+    /// each arm, and what becomes of those who come while one is full.
+    #[staticmethod]
+    fn arriving(
+        py: Python<'_>,
+        pace: (Vec<f64>, bool),
+        spans: (f64, f64, f64, Option<u64>),
+        sizes: Vec<(u32, u64)>,
+        kinds: Vec<(Vec<String>, Vec<String>, u64)>,
+        columns: PyReadonlyArray2<'_, f64>,
+        capacity: (Vec<Option<u64>>, Word<core::Overflow>),
+    ) -> PyResult<Self> {
+        let (weeks, follow_up, period, until) = spans;
+        let pace = if pace.1 { core::Pace::Times(pace.0) } else { core::Pace::Rates(pace.0) };
+        let kinds =
+            kinds.into_iter().map(|(stratum, factors, weight)| core::Kind { stratum, factors, weight });
+        let mut arrivals = core::Arrivals::new(pace, weeks, core::Sizes::new(sizes).or_raise(py)?)
+            .kinds(kinds.collect(), columns.as_array().to_owned())
+            .period(period, capacity.1.0)
+            .until(until)
+            .follow_up(follow_up);
+        for (arm, places) in capacity.0.into_iter().enumerate() {
+            if let Some(places) = places {
+                arrivals = arrivals.places(arm, places);
+            }
+        }
+        Ok(Self { inner: arrivals.into() })
     }
 }
 
@@ -264,8 +298,8 @@ struct SimulatedTrial {
 
 #[pymethods]
 impl SimulatedTrial {
-    /// `outcome` comes with how much of its effect each arm has; `analysis` is the model, the kind of variance, the level of
-    /// the test, the place of the arm that others are compared with, and whose effect it is about.
+    /// `outcome` comes with how much of its effect each arm has; `analysis` is the model as JSON, the kind of variance, the level
+    /// of the test, the place of the arm that others are compared with, and whose effect it is about.
     #[new]
     fn new(
         py: Python<'_>,
@@ -273,12 +307,12 @@ impl SimulatedTrial {
         units: &Units,
         members: &SimulatedMembers,
         outcome: (String, Vec<f64>),
-        analysis: (Word<core::Model>, Word<Vcov>, f64, u8, Word<core::Target>),
+        analysis: (String, Word<Vcov>, f64, u8, Word<core::Target>),
         seed: SeedLike,
     ) -> PyResult<Self> {
         let (outcome, doses) = (core::Outcome::from_json(&outcome.0).or_raise(py)?, outcome.1);
         let analysis = core::Analysis::new(analysis.1.0, analysis.2)
-            .model(analysis.0.0)
+            .model(core::Model::from_json(&analysis.0).or_raise(py)?)
             .reference(analysis.3)
             .target(analysis.4.0);
         let (members, seed) = (members.inner.clone(), Seed::from(seed));
@@ -294,9 +328,26 @@ impl SimulatedTrial {
         self.inner.effects(effect)
     }
 
+    /// What the analysis estimates of each contrast under an effect: the same, or the logarithm of a ratio.
+    fn estimands(&self, effect: f64) -> Vec<f64> {
+        self.inner.estimands(effect)
+    }
+
+    /// What a reader must know of the analysis, whatever the outcomes.
+    fn notes(&self) -> Vec<String> {
+        self.inner.notes()
+    }
+
     /// The arms of these replicates; replicates x units.
     fn arms(&self, py: Python<'_>, first: u64, end: u64) -> PyResult<Py<PyArray2<u8>>> {
         let found = crate::pool::compute(py, |signals| self.inner.arms(first..end, signals))?;
+        Ok(found.into_pyarray(py).unbind())
+    }
+
+    /// Who came in these replicates: units of every arm in the comparison, their members, units refused while enrolment
+    /// paused, and units outside the comparison; replicates x (arms + 3).
+    fn recruited(&self, py: Python<'_>, first: u64, end: u64) -> PyResult<Py<PyArray2<u64>>> {
+        let found = crate::pool::compute(py, |signals| self.inner.recruited(first..end, signals))?;
         Ok(found.into_pyarray(py).unbind())
     }
 

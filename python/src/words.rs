@@ -4,7 +4,7 @@ use crewe::inference::Vcov;
 use crewe::instruments::cases::Origin;
 use crewe::nonparametric::Alternative;
 use crewe::resampling::{Residuals, Statistic, Weights};
-use crewe::simulate::{Sharing, Target};
+use crewe::simulate::{Overflow, Sharing, Target, Tested};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 
@@ -21,6 +21,8 @@ fn check_word(py: Python<'_>, kind: &str, word: &str) -> PyResult<()> {
         "origin" => word.parse::<Origin>().map(drop),
         "sharing" => word.parse::<Sharing>().map(drop),
         "target" => word.parse::<Target>().map(drop),
+        "overflow" => word.parse::<Overflow>().map(drop),
+        "simulated statistic" => word.parse::<Tested>().map(drop),
         "vcov" => word.parse::<Vcov>().map(drop),
         _ => return Err(PyValueError::new_err(format!("no words of kind {kind}"))),
     }

@@ -26,6 +26,7 @@ pub use hodges_lehmann::{HodgesLehmann, hodges_lehmann};
 pub use multiplicity::{Adjustment, adjust};
 pub use permutation::{PermutationOptions, PermutationTest, permutation_test};
 pub use proportions::{Prevalence, clopper_pearson, prevalence, wilson};
+pub(crate) use ranks::{Laws, compared as compared_by_ranks};
 pub use ranks::{MannWhitney, MannWhitneyOptions, mann_whitney};
 pub use risk_difference::newcombe;
 pub use shift::SubsetSums;

@@ -20,6 +20,9 @@
 //! Values that differ by the rounding of arithmetic alone are tied: `0.8 - 0.5` has the rank of `0.3`. What differs by
 //! at most 1e-10 of the larger value and 1e-12 of the mean size is one value; whole numbers are compared as they are.
 
+use std::collections::HashMap;
+use std::sync::{Arc, PoisonError, RwLock};
+
 use serde::Serialize;
 
 use super::hodges_lehmann::{HodgesLehmann, shift_between};
@@ -122,6 +125,52 @@ pub fn mann_whitney(
     options: &MannWhitneyOptions,
     monitor: &dyn Monitor,
 ) -> Result<MannWhitney> {
+    compared(x, y, options, &Laws::default(), monitor)
+}
+
+/// The law of a rank sum without ties, which depends on the sizes of the samples alone.
+#[derive(Debug)]
+struct Law {
+    sums: SubsetSums<f64>,
+    /// P(U <= u) for u = 0, 1, ..., m n.
+    below: Vec<f64>,
+}
+
+/// Laws of rank sums without ties, for whoever compares samples of the same sizes again and again.
+#[derive(Debug, Default)]
+pub(crate) struct Laws(RwLock<HashMap<[usize; 2], Arc<Law>>>);
+
+impl Laws {
+    fn of(&self, doubled: &[i64], m: usize, monitor: &dyn Monitor) -> Result<Arc<Law>> {
+        let sizes = [m, doubled.len() - m];
+        let known = |laws: &HashMap<[usize; 2], Arc<Law>>| laws.get(&sizes).cloned();
+        // A law is there whole or not at all, whoever panicked while holding the lock.
+        if let Some(law) = known(&self.0.read().unwrap_or_else(PoisonError::into_inner)) {
+            return Ok(law);
+        }
+        let sums = SubsetSums::probabilities(doubled, m, monitor)?;
+        let mut sum = 0.0;
+        let masses = (0..=sizes[0] * sizes[1]).map(|u| sums.mass((m * (m + 1) + 2 * u) as i64));
+        let below = masses
+            .map(|p| {
+                sum += p;
+                sum
+            })
+            .collect();
+        let law = Arc::new(Law { sums, below });
+        self.0.write().unwrap_or_else(PoisonError::into_inner).insert(sizes, Arc::clone(&law));
+        Ok(law)
+    }
+}
+
+/// As [`mann_whitney`], with laws that are kept.
+pub(crate) fn compared(
+    x: &[f64],
+    y: &[f64],
+    options: &MannWhitneyOptions,
+    laws: &Laws,
+    monitor: &dyn Monitor,
+) -> Result<MannWhitney> {
     check_level(options.level)?;
     check_finite(x, &options.name)?;
     check_finite(y, &options.name)?;
@@ -158,21 +207,15 @@ pub fn mann_whitney(
 
     let exact = options.exact.unwrap_or_else(|| feasible(&doubled, m, true));
     let z = z_statistic(u, m as f64, n as f64, tied, options);
-    let mut below = None;
+    let mut untied = None;
     let p_value = if exact {
-        let law = SubsetSums::probabilities(&doubled, m, monitor)?;
-        if tied == 0.0 {
-            let mut sum = 0.0;
-            let masses = (0..=m * n).map(|u| law.mass((m * (m + 1) + 2 * u) as i64));
-            below = Some(
-                masses
-                    .map(|p| {
-                        sum += p;
-                        sum
-                    })
-                    .collect::<Vec<f64>>(),
-            );
-        }
+        let own;
+        let law = if tied == 0.0 {
+            &untied.insert(laws.of(&doubled, m, monitor)?).sums
+        } else {
+            own = SubsetSums::probabilities(&doubled, m, monitor)?;
+            &own
+        };
         match options.alternative {
             Alternative::TwoSided => law.as_far(rank_sum, centre),
             Alternative::Less => law.at_most(rank_sum),
@@ -186,7 +229,7 @@ pub fn mann_whitney(
         }
     };
     let superiority = u / (m as f64 * n as f64);
-    let below = below.as_deref();
+    let below = untied.as_ref().map(|law| law.below.as_slice());
     let shift =
         shift_between(&xs, &ys, below, options.correct, options.alternative, options.level, &Part(monitor))?;
     Ok(MannWhitney {

@@ -32,6 +32,8 @@ pub(super) struct Prepared<'a> {
     pub chances: Vec<String>,
     /// Who else computes the statistic of the draws, and their seed.
     elsewhere: Option<(&'a Elsewhere<'a>, Seed)>,
+    /// Whether one thread does all of it.
+    alone: bool,
 }
 
 /// Gives the values of a statistic that others compute, draws x values, for the outcomes less an effect of the treated; it is
@@ -108,7 +110,8 @@ impl<'a> Prepared<'a> {
         Self::over(assignment, outcomes, options, part_of(design, assignment, &seed, draws, monitor)?)
     }
 
-    fn over(
+    /// The trial with these assignments.
+    pub fn over(
         assignment: &'a Assignment,
         outcomes: &'a Outcomes,
         options: &RandomisationOptions,
@@ -117,7 +120,16 @@ impl<'a> Prepared<'a> {
         let mut said = Vec::new();
         let weight = chances(assignment, options.weights, &mut said)?;
         let treated = assignment.arm.iter().map(|&arm| arm == 1).collect();
-        Ok(Self { assignment, outcomes, replay, weight, treated, chances: said, elsewhere: None })
+        Ok(Self {
+            assignment,
+            outcomes,
+            replay,
+            weight,
+            treated,
+            chances: said,
+            elsewhere: None,
+            alone: false,
+        })
     }
 
     /// The same, with draws whose values others compute.
@@ -125,11 +137,20 @@ impl<'a> Prepared<'a> {
         Self { elsewhere: Some((elsewhere, seed)), ..self }
     }
 
+    /// The same, by one thread, as part of work that others share.
+    pub fn alone(self) -> Self {
+        Self { alone: true, ..self }
+    }
+
     /// The values of every assignment for the outcomes less an effect of the treated.
     pub fn values(&self, evaluate: &dyn Evaluate, effect: f64, monitor: &dyn Monitor) -> Result<Vec<f64>> {
         let Some((elsewhere, seed)) = self.elsewhere.as_ref().filter(|_| self.replay.probability().is_none())
         else {
-            return self.replay.run(evaluate, monitor);
+            return if self.alone {
+                self.replay.run_here(evaluate, monitor)
+            } else {
+                self.replay.run(evaluate, monitor)
+            };
         };
         let n = self.replay.len();
         let values = elsewhere(effect, seed, n as u64)?;

@@ -71,7 +71,7 @@ pub fn redrawn(
         Replay::All(support) => {
             let weight = weights(&support.probability, &vec![true; support.probability.len()]);
             let notes = of_observed(design, assignment).into_iter().collect();
-            Ok(Redrawn { arm: support.arm, weight: Some(weight), seed: None, notes })
+            Ok(Redrawn { arm: support.arm.clone(), weight: Some(weight), seed: None, notes })
         }
         drawn => Ok(Redrawn {
             arm: drawn.drawn(monitor)?,

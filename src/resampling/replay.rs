@@ -1,6 +1,7 @@
 //! Every assignment that a test looks at: all that the procedure can give, or draws of it.
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use ndarray::Array2;
 use rayon::prelude::*;
@@ -44,9 +45,9 @@ pub(super) trait Evaluate: Sync {
 /// The assignments.
 pub(super) enum Replay {
     /// All that the procedure can give.
-    All(Support),
+    All(Arc<Support>),
     /// So many replicates from this number on.
-    Draws { redraws: Box<Redraws>, first: u64, n: usize, units: usize },
+    Draws { redraws: Arc<Redraws>, first: u64, n: usize, units: usize },
     /// So many permutations, from this number on, of a trial that was randomised elsewhere.
     Permuted { permuted: Box<Permuted>, first: u64, n: usize },
     /// Draws or permutations that were made once and kept, n x units.
@@ -60,15 +61,15 @@ impl Replay {
     /// All assignments where there are at most n, else n draws.
     pub fn new(redraws: Redraws, n: usize, units: usize, monitor: &dyn Monitor) -> Result<Self> {
         Ok(match redraws.support(n, monitor)? {
-            Some(support) => Self::All(support),
-            None => Self::Draws { redraws: Box::new(redraws), first: 0, n, units },
+            Some(support) => Self::All(Arc::new(support)),
+            None => Self::Draws { redraws: Arc::new(redraws), first: 0, n, units },
         })
     }
 
     /// The draws of these numbers.
     pub fn part(redraws: Redraws, draws: &Range<u64>, units: usize) -> Self {
         let n = draws.end.saturating_sub(draws.start) as usize;
-        Self::Draws { redraws: Box::new(redraws), first: draws.start, n, units }
+        Self::Draws { redraws: Arc::new(redraws), first: draws.start, n, units }
     }
 
     /// The permutations of these numbers.
@@ -80,7 +81,7 @@ impl Replay {
     /// All permutations of a trial's arms where there are at most n, else n of them.
     pub fn permuted(permuted: Permuted, n: usize) -> Self {
         match permuted.support(n) {
-            Some(support) => Self::All(support),
+            Some(support) => Self::All(Arc::new(support)),
             None => Self::Permuted { permuted: Box::new(permuted), first: 0, n },
         }
     }
@@ -125,7 +126,8 @@ impl Replay {
     /// Writes assignment number `index`.
     fn row(&self, index: usize, scratch: &mut Scratch<'_>, into: &mut [u8]) -> Result<()> {
         match self {
-            Self::All(Support { arm, .. }) | Self::Held(arm) => {
+            Self::All(_) | Self::Held(_) => {
+                let Some(arm) = self.kept() else { return Ok(()) };
                 into.iter_mut().zip(arm.row(index)).for_each(|(into, arm)| *into = *arm);
             }
             Self::Draws { redraws, first, .. } => redraws.draw(first + index as u64, scratch, into)?,
@@ -136,7 +138,8 @@ impl Replay {
 
     fn units(&self) -> usize {
         match self {
-            Self::All(Support { arm, .. }) | Self::Held(arm) => arm.ncols(),
+            Self::All(support) => support.arm.ncols(),
+            Self::Held(arm) => arm.ncols(),
             Self::Draws { units, .. } => *units,
             Self::Permuted { permuted, .. } => permuted.units(),
         }
@@ -163,32 +166,56 @@ impl Replay {
             check(monitor, (chunk * size) as u64, n as u64)?;
             // A thread that is lent to this work asks those who watch this work, and nobody else.
             let run = |(task, part): (usize, &mut [f64])| {
-                let first = chunk * size + task * TASK;
-                let mut room = Room::default();
-                match self {
-                    Self::All(Support { arm, .. }) | Self::Held(arm) => {
-                        for (place, into) in part.chunks_mut(width).enumerate() {
-                            go_on(stop)?;
-                            let row = arm.row(first + place);
-                            // A support is built in standard layout, so its rows are contiguous.
-                            evaluate.evaluate(row.as_slice().unwrap_or(&[]), &mut room, into);
-                        }
-                    }
-                    Self::Draws { .. } | Self::Permuted { .. } => {
-                        let (mut scratch, mut arm) = (Scratch::new(stop), vec![0; self.units()]);
-                        for (place, into) in part.chunks_mut(width).enumerate() {
-                            go_on(stop)?;
-                            self.row(first + place, &mut scratch, &mut arm)?;
-                            evaluate.evaluate(&arm, &mut room, into);
-                        }
-                    }
-                }
-                Ok(())
+                self.evaluated(chunk * size + task * TASK, evaluate, part, stop)
             };
             let tasks = block.par_chunks_mut(TASK * width).enumerate();
             tasks.try_for_each(|task| unwatched(|| run(task)))?;
         }
         check(monitor, n as u64, n as u64)?;
         Ok(values)
+    }
+
+    /// The same by the one thread that asks, as part of work that others share.
+    pub fn run_here(&self, evaluate: &dyn Evaluate, monitor: &dyn Monitor) -> Result<Vec<f64>> {
+        let mut values = vec![0.0; self.len() * evaluate.width()];
+        self.evaluated(0, evaluate, &mut values, monitor)?;
+        Ok(values)
+    }
+
+    /// The assignments, where they are kept.
+    fn kept(&self) -> Option<&Array2<u8>> {
+        match self {
+            Self::All(support) => Some(&support.arm),
+            Self::Held(arm) => Some(arm),
+            Self::Draws { .. } | Self::Permuted { .. } => None,
+        }
+    }
+
+    /// Evaluates the assignments from this one on, one after the other.
+    fn evaluated(
+        &self,
+        first: usize,
+        evaluate: &dyn Evaluate,
+        part: &mut [f64],
+        stop: &dyn Monitor,
+    ) -> Result<()> {
+        let width = evaluate.width();
+        let mut room = Room::default();
+        if let Some(arm) = self.kept() {
+            for (place, into) in part.chunks_mut(width).enumerate() {
+                go_on(stop)?;
+                let row = arm.row(first + place);
+                // A support is built in standard layout, so its rows are contiguous.
+                evaluate.evaluate(row.as_slice().unwrap_or(&[]), &mut room, into);
+            }
+            return Ok(());
+        }
+        let (mut scratch, mut arm) = (Scratch::new(stop), vec![0; self.units()]);
+        for (place, into) in part.chunks_mut(width).enumerate() {
+            go_on(stop)?;
+            self.row(first + place, &mut scratch, &mut arm)?;
+            evaluate.evaluate(&arm, &mut room, into);
+        }
+        Ok(())
     }
 }

@@ -1,54 +1,8 @@
 //! The planned analysis of a simulated trial.
 
+use super::model::Model;
 use crate::inference::Vcov;
 use crate::words::words;
-use crate::{Fault, Result};
-
-/// The model whose answer about the arm counts.
-///
-/// ```
-/// use crewe::simulate::Model;
-/// assert_eq!("cox".parse(), Ok(Model::Cox));
-/// ```
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-#[non_exhaustive]
-pub enum Model {
-    /// The coefficient of the arm in a linear model.
-    #[default]
-    Linear,
-    /// The average difference of the arms' probabilities in a logit model, at the covariates as they are.
-    Logit,
-    /// The logarithm of the hazard ratio in a Cox model.
-    Cox,
-    /// The log-rank test, within strata where the columns of the model differ; with clusters by the variance of their scores.
-    LogRank,
-    /// Somebody else's.
-    Given,
-}
-
-words!(
-    Model, "model of a simulated trial",
-    Linear => "linear",
-    Logit => "logit",
-    Cox => "cox",
-    LogRank => "log_rank",
-    Given => "given",
-);
-
-impl Model {
-    /// Refuses a model of another kind of outcome than this.
-    pub(super) fn check(self, times: bool) -> Result<()> {
-        let (of_times, needed) =
-            (matches!(self, Self::Cox | Self::LogRank), if times { "times" } else { "numbers" });
-        if of_times == times || self == Self::Given {
-            return Ok(());
-        }
-        Err(Fault::new(format!("the outcome is made of {needed}, and the analysis is another's"))
-            .values([self.name()])
-            .remedy("Times to an event go with a Cox model or the log-rank test, all others with a linear or a logit model")
-            .input())
-    }
-}
 
 /// Whose effect an analysis is about.
 ///

@@ -3,9 +3,10 @@
 
 use ndarray::{Array1, Array2};
 
-use super::analysis::{Analysis, Model, Target};
-use super::by_unit::Coefficient;
+use super::analysis::{Analysis, Target};
+use super::by_unit::{Answer, Coefficient};
 use super::members::Sorted;
+use super::model::{Model, RatesPlan};
 use crate::design::LEFT_OUT;
 use crate::inference::{Clusters, Compare, Covariance, Setting, Vcov};
 use crate::regression::{Logit, Ols};
@@ -98,7 +99,27 @@ impl Kept {
 
     fn logit(&self, kind: Vcov) -> Result<Answers> {
         let fit = Logit::new(self.y.view(), self.x.view()).fit()?;
-        let covariance = fit.vcov(kind, self.clusters(kind))?;
+        self.levels(&fit.vcov(kind, self.clusters(kind))?, Compare::Difference)
+    }
+
+    /// Two rates in a linear model of the arms alone.
+    fn rates(&self, kind: Vcov, plan: RatesPlan) -> Result<Answers> {
+        if let Some(&y) = self.y.iter().find(|&&y| y != 0.0 && y != 1.0) {
+            return Err(Fault::new("rates are those of an outcome that is 0 or 1")
+                .column("outcome")
+                .values([y.to_string()])
+                .remedy("Let the function return 0 or 1, NaN where an outcome is lost")
+                .input());
+        }
+        if plan.compare == Compare::Difference {
+            return self.linear(kind);
+        }
+        let fit = Ols::new(self.y.view(), self.x.view()).fit()?;
+        self.levels(&fit.vcov(kind, self.clusters(kind))?, plan.compare)
+    }
+
+    /// The mean outcome under each arm beside that under the reference.
+    fn levels(&self, covariance: &Covariance<'_>, compare: Compare) -> Result<Answers> {
         let with = |arm: Option<usize>| {
             let mut x = self.x.clone();
             for place in self.arms() {
@@ -109,7 +130,7 @@ impl Kept {
         let each: Vec<Array2<f64>> = self.arms().map(|place| with(Some(place))).chain([with(None)]).collect();
         let settings: Vec<Setting<'_>> = each.iter().map(|x| Setting::new(x.view())).collect();
         let pairs: Vec<[usize; 2]> = (0..settings.len() - 1).map(|arm| [arm, settings.len() - 1]).collect();
-        let found = covariance.margins(&settings, &pairs, Compare::Difference, 0.95)?.comparisons;
+        let found = covariance.margins(&settings, &pairs, compare, 0.95)?.comparisons;
         Ok((0..pairs.len()).map(|i| known(found.estimate[i], found.std_error[i], found.df[i])).collect())
     }
 
@@ -121,7 +142,7 @@ impl Kept {
     }
 
     /// One step from no effect, `(O - E) / V`, of one arm; its error is that under which the test is the log-rank test.
-    fn log_rank(&self, kind: Vcov) -> Result<Option<Coefficient>> {
+    fn log_rank(&self, kind: Vcov) -> Result<Option<Answer>> {
         let time = self.y.as_slice().unwrap_or(&[]);
         let surv = Surv::new(time, &self.event);
         let arm: Vec<u32> = self.x.column(self.beside).iter().map(|&arm| arm as u32).collect();
@@ -154,7 +175,7 @@ impl Kept {
 }
 
 /// What is said of each arm that is compared with the reference.
-type Answers = Vec<Option<Coefficient>>;
+type Answers = Vec<Option<Answer>>;
 
 /// Fits the model of the columns and, last, the arms to the rows of units that were not left out; `analysis` comes with the
 /// number of arms.
@@ -168,26 +189,34 @@ pub(super) fn fit(rows: &Sorted, seen: &Seen<'_>, analysis: (Analysis, usize)) -
         Model::Cox => kept(&compared)?.cox(analysis.vcov),
         // A test of two arms, each with the reference.
         Model::LogRank => compared.iter().map(|&one| kept(&[one])?.log_rank(analysis.vcov)).collect(),
-        Model::Given => Ok(Vec::new()),
+        Model::Rates(plan) => kept(&compared)?.rates(analysis.vcov, plan),
+        // These are tests of their own.
+        Model::RandomisationTest(_) | Model::MannWhitney(_) | Model::Given => Ok(Vec::new()),
     }
 }
 
 /// One of the coefficients with its error.
-fn coefficient(coef: &[f64], covariance: &Covariance<'_>, place: usize) -> Result<Option<Coefficient>> {
+fn coefficient(coef: &[f64], covariance: &Covariance<'_>, place: usize) -> Result<Option<Answer>> {
     let variance = covariance.matrix()[(place, place)];
     Ok(known(coef[place], variance.sqrt(), covariance.df()?[place]))
 }
 
 /// An answer, where there is one.
-fn known(estimate: f64, std_error: f64, df: f64) -> Option<Coefficient> {
+fn known(estimate: f64, std_error: f64, df: f64) -> Option<Answer> {
     (estimate.is_finite() && std_error > 0.0 && std_error.is_finite() && !df.is_nan())
-        .then_some(Coefficient { estimate, std_error, df })
+        .then(|| Coefficient { estimate, std_error, df }.into())
 }
 
 /// The fault of an analysis that needs rows in a trial without any.
 pub(super) fn needs_rows(analysis: Analysis) -> crate::Error {
     let Analysis { model, vcov, .. } = analysis;
-    Fault::new(format!("a {model} model with {vcov} looks at rows, and a distribution of sizes has none"))
+    let name = model.name();
+    let said = if model.is_test() || !model.takes_columns() {
+        format!("the analysis {name}")
+    } else {
+        format!("a {name} model with {vcov}")
+    };
+    Fault::new(format!("{said} looks at rows, and a distribution of sizes has none"))
         .values([vcov.name()])
         .remedy("Use a linear model with CR0, CR1, CR1S, CR2 or CR3, or give a frame with a row a member, or a list of sizes")
         .input()

@@ -124,6 +124,20 @@ pub(super) struct Coefficient {
     pub df: f64,
 }
 
+/// What an analysis says of an arm: a coefficient, and where it is a test of its own the p-value and the interval.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Answer {
+    pub coefficient: Coefficient,
+    pub p_value: Option<f64>,
+    pub interval: Option<[f64; 2]>,
+}
+
+impl From<Coefficient> for Answer {
+    fn from(coefficient: Coefficient) -> Self {
+        Self { coefficient, p_value: None, interval: None }
+    }
+}
+
 /// Whether a kind of variance can be had from the units' sums.
 pub(super) fn has(kind: Vcov, single: bool) -> bool {
     match kind {

@@ -3,12 +3,13 @@
 use std::ops::Range;
 
 use ndarray::{Array2, Axis};
+use rayon::prelude::*;
 
 use super::room::Room;
 use super::trial::Trial;
 use crate::Result;
 use crate::design::Scratch;
-use crate::progress::{Monitor, go_on};
+use crate::progress::{Monitor, Part, go_on, unwatched};
 
 /// Outcomes of replicates, rows in the order in which they were given; replicates x rows.
 #[derive(Debug, Clone, PartialEq)]
@@ -21,6 +22,11 @@ pub struct Drawn {
     /// The covariates that are drawn with the outcome, and last who is in the subgroup, where there is one.
     pub beside: Vec<Array2<f64>>,
 }
+
+/// The most bytes of arms that are kept.
+const KEPT: usize = 1 << 28;
+/// Replicates that one task draws.
+const TASK: usize = 256;
 
 impl Trial {
     /// The arms of the replicates of these numbers; replicates x units, each entry the place of an arm, or
@@ -35,11 +41,34 @@ impl Trial {
         for (number, mut row) in numbers.zip(arms.axis_iter_mut(Axis(0))) {
             go_on(monitor)?;
             // Rows of a matrix made here are contiguous.
-            if let Some(row) = row.as_slice_mut() {
-                self.redraws.draw(number, &mut scratch, row)?;
+            if let (Some(row), Some(redraws)) = (row.as_slice_mut(), &self.redraws) {
+                redraws.draw(number, &mut scratch, row)?;
             }
         }
         Ok(arms)
+    }
+
+    /// The arms of so many first replicates, to be met by one effect after the other; nothing where they are too many, or
+    /// where units arrive one by one.
+    pub(super) fn held(&self, n: u64, monitor: &dyn Monitor) -> Result<Option<Array2<u8>>> {
+        let n = usize::try_from(n).unwrap_or(usize::MAX);
+        let Some(redraws) = self.redraws.as_ref().filter(|_| n.saturating_mul(self.units) <= KEPT) else {
+            return Ok(None);
+        };
+        let mut arms = vec![0_u8; n * self.units];
+        let stop = &Part(monitor);
+        let width = self.units.max(1);
+        arms.par_chunks_mut(TASK * width).enumerate().try_for_each(|(task, rows)| {
+            unwatched(|| {
+                let mut scratch = Scratch::new(stop);
+                for (place, row) in rows.chunks_exact_mut(width).enumerate() {
+                    go_on(stop)?;
+                    redraws.draw((task * TASK + place) as u64, &mut scratch, row)?;
+                }
+                Ok(())
+            })
+        })?;
+        Ok(Array2::from_shape_vec((n, self.units), arms).ok())
     }
 
     /// The outcomes of the replicates of these numbers, under an effect in place of the outcome's own.
@@ -59,9 +88,11 @@ impl Trial {
         let (mut scratch, mut room) = (Scratch::new(monitor), Room::new(self.units));
         for (place, number) in numbers.enumerate() {
             go_on(monitor)?;
-            self.redraws.draw(number, &mut scratch, &mut room.arm)?;
+            if let Some(redraws) = &self.redraws {
+                redraws.draw(number, &mut scratch, &mut room.arm)?;
+            }
             self.dose(&mut room);
-            self.draw(rows, effect, &mut self.stream.at(number), &mut room);
+            self.draw(rows, None, effect, &mut self.stream.at(number), &mut room);
             for (sorted, &row) in rows.order.iter().enumerate() {
                 let at = (place, row as usize);
                 y[at] = room.y[sorted];

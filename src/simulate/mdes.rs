@@ -95,12 +95,13 @@ impl Trial {
     /// # Errors
     /// [`crate::Error::Input`] for a power not between alpha and 1 and too few replicates; as [`Trial::replicates`].
     pub fn mdes(&self, search: Search, monitor: &dyn Monitor) -> Result<Detectable> {
-        let (alpha, mut tried) = (self.analysis.alpha, 0);
+        // Every effect meets the same arms.
+        let held = self.held(search.sims, monitor)?;
+        let mut tried = 0;
         self.mdes_by(search, &mut |effect, sims| {
             check(monitor, tried, 0)?;
             tried += 1;
-            let found = self.replicates(0..sims, Some(effect), &Part(monitor))?;
-            Ok(found.rejections(alpha, search.detect))
+            self.rejected(sims, (effect, search.detect), held.as_ref(), &Part(monitor))
         })
     }
 

@@ -2,6 +2,7 @@
 
 use ndarray::Array2;
 
+use super::arrivals::Arrivals;
 use super::sizes::Sizes;
 use crate::{Fault, Result};
 
@@ -33,7 +34,7 @@ pub struct Rows {
 ///
 /// ```
 /// use crewe::simulate::Subgroup;
-/// let meals = Subgroup { share: 0.3, cluster: false, member: None, effects: [0.0, 1.0] };
+/// let meals = Subgroup { share: 0.3, cluster: false, member: None, effects: [0.0, 1.0], inside: None };
 /// assert_eq!(meals.effects, [0.0, 1.0]);
 /// ```
 #[derive(Debug, Clone, PartialEq)]
@@ -44,8 +45,10 @@ pub struct Subgroup {
     pub cluster: bool,
     /// Who is in it, by row, in place of the share.
     pub member: Option<Vec<bool>>,
-    /// How much of the effect those outside it have, and those inside.
+    /// How much of their arm's effect those outside it have, and those inside.
     pub effects: [f64; 2],
+    /// How much of the effect those inside have in each arm, where arms differ otherwise than outside.
+    pub inside: Option<Vec<f64>>,
 }
 
 impl Rows {
@@ -105,6 +108,14 @@ pub enum Members {
     Rows(Box<Rows>),
     /// As many as each unit draws, anew in every replicate.
     Drawn(Sizes),
+    /// Units that arrive one by one, others in every replicate.
+    Arriving(Box<Arrivals>),
+}
+
+impl From<Arrivals> for Members {
+    fn from(arrivals: Arrivals) -> Self {
+        Self::Arriving(Box::new(arrivals))
+    }
 }
 
 impl From<Rows> for Members {
@@ -218,7 +229,7 @@ impl Sorted {
 
 impl Subgroup {
     fn check(&self) -> Result<()> {
-        let finite = self.effects.iter().all(|effect| effect.is_finite());
+        let finite = self.effects.iter().chain(self.inside.iter().flatten()).all(|effect| effect.is_finite());
         if finite && (self.member.is_some() || (self.share > 0.0 && self.share < 1.0)) {
             return Ok(());
         }
@@ -226,6 +237,13 @@ impl Subgroup {
             .values([self.share.to_string()])
             .remedy("Give for instance share=0.3")
             .input())
+    }
+
+    /// How much of the effect those outside and inside have in an arm that has this dose of it.
+    pub(super) fn of_arm(&self, arm: usize, dose: f64) -> [f64; 2] {
+        let [others, inside] = self.effects;
+        let own = self.inside.as_ref().and_then(|each| each.get(arm)).copied();
+        [others * dose, own.unwrap_or(inside * dose)]
     }
 
     /// The share of rows in it, those that are drawn on average.

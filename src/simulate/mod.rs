@@ -9,9 +9,12 @@
 //! The same numbers serve every effect that is looked at: with an effect and without one ([`Trial::replicates`]), and over
 //! the search for the smallest detectable effect ([`Trial::mdes`]), where the noise of the simulation then cancels.
 //!
+//! Units may also arrive one by one, in other numbers and strata in every replicate (`arrivals`).
+//!
 //! Outcomes register themselves (`outcomes/`). An analysis whose columns are the same within every unit never touches
 //! rows (`by_unit`): only the arm changes from one replicate to the next, and the algebra of the other columns is done once.
-//! All others (covariates of members, logit, Cox, log-rank) are fitted to rows by the models of this crate (`by_row`).
+//! All others (covariates of members, logit, Cox, log-rank) are fitted to rows by the models of this crate (`by_row`), and
+//! randomisation tests, ranks and Fisher's test are this crate's own tests of them (`by_test`).
 //!
 //! ```
 //! use crewe::design::{Column, Design, Units};
@@ -33,25 +36,32 @@
 //! ```
 
 mod analysis;
+mod arrivals;
 mod by_row;
+mod by_test;
 mod by_unit;
 mod diagnosands;
 mod drawn;
+mod judge;
 mod mdes;
 mod members;
+mod model;
 mod outcomes;
 mod replay;
 mod replicates;
+mod rolling;
 mod room;
 pub mod sharing;
 mod sizes;
 mod trial;
 
-pub use analysis::{Analysis, Model, Target};
+pub use analysis::{Analysis, Target};
+pub use arrivals::{Arrivals, Kind, Overflow, Pace};
 pub use diagnosands::{Diagnosands, Measure, diagnose};
 pub use drawn::Drawn;
 pub use mdes::{Detectable, Search};
 pub use members::{Members, Rows, Subgroup};
+pub use model::{Model, RandomisationPlan, RanksPlan, RatesPlan, Tested};
 pub use outcomes::{Binary, Continuous, Count, Covariate, Given, Outcome, Sharing, Survival};
 pub use replicates::{Detect, Replicates, Status};
 pub use sizes::Sizes;

@@ -2,20 +2,23 @@
 
 use std::ops::Range;
 
-use ndarray::ArrayView2;
+use ndarray::{Array2, ArrayView2};
 use rayon::prelude::*;
 
-use super::analysis::Model;
 use super::by_row::{self, Seen};
-use super::by_unit::Coefficient;
+use super::by_test::{self, Tests};
+use super::by_unit::{Answer, Coefficient};
+use super::judge::Judge;
 use super::members::Sorted;
+use super::model::Model;
 use super::outcomes::{Baseline, Groups, Shifts};
-use super::replicates::{Replicates, Status};
+use super::replicates::{Detect, Replicates, Status};
 use super::room::Room;
 use super::trial::{LEAST, Trial, Who};
-use crate::design::{LEFT_OUT, Scratch};
+use crate::design::{LEFT_OUT, Redraws, Scratch};
 use crate::dist::t_two_sided;
 use crate::progress::{Monitor, Part, check, go_on, unwatched};
+use crate::resampling::Repeated;
 use crate::rng::Stream;
 use crate::{Error, Fault, Result};
 
@@ -33,7 +36,30 @@ enum From<'a> {
     Given { first: u64, y: ArrayView2<'a, f64>, event: Option<ArrayView2<'a, f64>> },
 }
 
+/// What is known before replicates are run, and what of them is asked for.
+#[derive(Clone, Copy, Default)]
+struct How<'a> {
+    /// The arms of all replicates from the first on, where they were drawn before.
+    held: Option<&'a Array2<u8>>,
+    /// Whether nothing counts but on which side of the level p-values lie.
+    judged: bool,
+}
+
 impl Trial {
+    /// How many of so many first replicates reject no effect under this one; `held` are their arms.
+    pub(super) fn rejected(
+        &self,
+        sims: u64,
+        (effect, detect): (f64, Detect),
+        held: Option<&Array2<u8>>,
+        monitor: &dyn Monitor,
+    ) -> Result<u64> {
+        self.need_generator()?;
+        self.check(effect)?;
+        let how = How { held, judged: true };
+        Ok(self.run(0..sims, From::Generator(effect), how, monitor)?.rejections(self.analysis.alpha, detect))
+    }
+
     /// Runs the replicates of these numbers, under an effect in place of the outcome's own.
     ///
     /// # Errors
@@ -48,7 +74,7 @@ impl Trial {
         let effect = effect.unwrap_or_else(|| self.outcome.effect());
         self.need_generator()?;
         self.check(effect)?;
-        self.run(numbers, From::Generator(effect), monitor)
+        self.run(numbers, From::Generator(effect), How::default(), monitor)
     }
 
     /// Fits the model to outcomes that somebody else drew for the replicates from `first` on, whose arms are those of
@@ -73,13 +99,14 @@ impl Trial {
                 .remedy("Give an outcome to every row, and for times whether the event came")
                 .input());
         }
-        self.run(first..first + y.nrows() as u64, From::Given { first, y, event }, monitor)
+        let from = From::Given { first, y, event };
+        self.run(first..first + y.nrows() as u64, from, How::default(), monitor)
     }
 
     pub(super) fn need_rows(&self) -> Result<&Sorted> {
         match &self.who {
             Who::Rows(rows) => Ok(rows),
-            Who::Drawn(_) => {
+            Who::Drawn(_) | Who::Arriving(_) => {
                 Err(Fault::new("outcomes by row need rows, and a distribution of sizes has none")
                     .remedy("Give a frame with a row a member, or a list of sizes")
                     .input())
@@ -97,7 +124,13 @@ impl Trial {
             .input())
     }
 
-    fn run(&self, numbers: Range<u64>, from: From<'_>, monitor: &dyn Monitor) -> Result<Replicates> {
+    fn run(
+        &self,
+        numbers: Range<u64>,
+        from: From<'_>,
+        how: How<'_>,
+        monitor: &dyn Monitor,
+    ) -> Result<Replicates> {
         if self.analysis.model == Model::Given {
             return Err(Fault::new("the analysis of this trial is somebody else's")
                 .values([self.analysis.model.name()])
@@ -106,9 +139,9 @@ impl Trial {
         }
         let total = numbers.end.saturating_sub(numbers.start);
         let n = usize::try_from(total).unwrap_or(usize::MAX);
-        let mut all = Replicates::new(self.doses.len() - 1);
+        let mut all = self.none();
         let stop = &Part(monitor);
-        let size = CHUNK.min(self.redraws.chunk());
+        let size = CHUNK.min(self.redraws.as_ref().map_or(CHUNK, Redraws::chunk));
         let mut refusal = None;
         for first in (0..n).step_by(size) {
             check(monitor, first as u64, total)?;
@@ -119,7 +152,7 @@ impl Trial {
                 .map(|start| {
                     let end = n.min(first + size).min(start + TASK);
                     let these = numbers.start + start as u64..numbers.start + end as u64;
-                    unwatched(|| self.task(these, from, stop))
+                    unwatched(|| self.task(these, from, how, stop))
                 })
                 .collect::<Result<_>>()?;
             for (part, refused) in parts {
@@ -139,10 +172,12 @@ impl Trial {
         &self,
         numbers: Range<u64>,
         from: From<'_>,
+        how: How<'_>,
         stop: &dyn Monitor,
     ) -> Result<(Replicates, Option<Error>)> {
+        let mut judge = Judge::new(self.analysis.alpha);
         let contrasts = self.doses.len() - 1;
-        let mut found = Replicates::new(contrasts);
+        let mut found = self.none();
         let mut refusal = None;
         let mut scratch = Scratch::new(stop);
         let mut room = Room::new(self.units);
@@ -153,10 +188,18 @@ impl Trial {
         }
         for number in numbers {
             go_on(stop)?;
-            self.redraws.draw(number, &mut scratch, &mut room.arm)?;
+            match (&self.redraws, &self.who) {
+                (Some(_), _) if how.held.is_some() => {
+                    let arms = how.held.into_iter().flat_map(|held| held.row(number as usize));
+                    room.arm.iter_mut().zip(arms).for_each(|(into, arm)| *into = *arm);
+                }
+                (Some(redraws), _) => redraws.draw(number, &mut scratch, &mut room.arm)?,
+                (None, Who::Arriving(arrivals)) => self.come(arrivals, number, &mut room)?,
+                (None, _) => {}
+            }
             self.dose(&mut room);
             room.answers.clear();
-            let status = match self.replicate(number, from, &mut room) {
+            let status = match self.replicate(number, from, &mut room, stop) {
                 Ok(status) => status,
                 Err(Error::Interrupted) => return Err(Error::Interrupted),
                 Err(error) => {
@@ -167,11 +210,22 @@ impl Trial {
             room.answers.resize(contrasts, None);
             for answer in &room.answers {
                 let none = Coefficient { estimate: f64::NAN, std_error: f64::NAN, df: f64::NAN };
-                let Coefficient { estimate, std_error, df } = answer.unwrap_or(none);
+                let Answer { coefficient, p_value, interval } = answer.unwrap_or(none.into());
+                let Coefficient { estimate, std_error, df } = coefficient;
                 found.estimate.push(estimate);
                 found.std_error.push(std_error);
                 found.df.push(df);
-                found.p_value.push(t_two_sided(estimate / std_error, df));
+                let t = estimate / std_error;
+                found.p_value.push(match p_value {
+                    Some(p_value) => p_value,
+                    None if how.judged => judge.p_value(t, df),
+                    None => t_two_sided(t, df),
+                });
+                if let Some([low, high]) = &mut found.interval {
+                    let ends = interval.unwrap_or([f64::NAN; 2]);
+                    low.push(ends[0]);
+                    high.push(ends[1]);
+                }
                 found.status.push(match (status, answer) {
                     (Status::Answered, None) => Status::Undefined,
                     _ => status,
@@ -179,6 +233,13 @@ impl Trial {
             }
         }
         Ok((found, refusal))
+    }
+
+    /// No replicates yet; those of a test have intervals of their own.
+    fn none(&self) -> Replicates {
+        let mut none = Replicates::new(self.doses.len() - 1);
+        none.interval = self.analysis.model.is_test().then(Default::default);
+        none
     }
 
     /// How much of the effect the arm of each unit has.
@@ -189,19 +250,34 @@ impl Trial {
     }
 
     /// Draws the outcomes of all rows.
-    pub(super) fn draw(&self, rows: &Sorted, effect: f64, stream: &mut Stream, room: &mut Room) {
+    pub(super) fn draw(
+        &self,
+        rows: &Sorted,
+        entry: Option<&[f64]>,
+        effect: f64,
+        stream: &mut Stream,
+        room: &mut Room,
+    ) {
         let generator = self.outcome.generator();
-        let groups = self.groups(rows);
+        let groups = Groups { entry, ..self.groups(rows) };
         room.y.resize(rows.unit.len(), 0.0);
         room.event.resize(rows.unit.len(), 0.0);
         let n = rows.unit.len();
-        let Room { y, event, dose, beside, inside, share, .. } = room;
+        let Room { arm, y, event, dose, beside, inside, share, .. } = room;
         beside.resize_with(generator.covariates().len(), Vec::new);
         beside.iter_mut().for_each(|column| column.resize(n, 0.0));
         if let Some(group) = &rows.subgroup {
             group.draw(&rows.starts, stream, inside);
             share.clear();
-            share.extend(inside.iter().map(|&inside| group.effects[usize::from(inside > 0.0)]));
+            // Of the whole effect, whatever the dose of the arm.
+            dose.fill(1.0);
+            let of = |(&unit, &inside): (&u32, &f64)| {
+                let arm = arm[unit as usize];
+                let of_arm =
+                    self.doses.get(usize::from(arm)).map(|&dose| group.of_arm(usize::from(arm), dose));
+                of_arm.map_or(0.0, |shares| shares[usize::from(inside > 0.0)])
+            };
+            share.extend(rows.unit.iter().zip(inside.iter()).map(of));
         }
         let shifts = Shifts { dose, effect, share: rows.subgroup.is_some().then_some(share) };
         match generator.times() {
@@ -220,10 +296,11 @@ impl Trial {
     }
 
     /// Finds the outcomes of a replicate whose arms are drawn, and fits the model.
-    fn replicate(&self, number: u64, from: From<'_>, room: &mut Room) -> Result<Status> {
+    fn replicate(&self, number: u64, from: From<'_>, room: &mut Room, stop: &dyn Monitor) -> Result<Status> {
         let generator = self.outcome.generator();
         let mut stream = self.stream.at(number);
-        if self.few(&self.present, room) {
+        // Those who arrive are counted once they have come.
+        if self.redraws.is_some() && self.few(&self.present, room) {
             return Ok(Status::FewUnits);
         }
         match (&self.who, from) {
@@ -243,13 +320,21 @@ impl Trial {
                 self.fit_units(whole, room);
                 return Ok(Status::Answered);
             }
-            (Who::Rows(rows), From::Generator(effect)) => self.draw(rows, effect, &mut stream, room),
+            (Who::Rows(rows), From::Generator(effect)) => self.draw(rows, None, effect, &mut stream, room),
             (Who::Rows(rows), From::Given { first, y, event }) => {
                 let place = (number - first) as usize;
                 let order = || rows.order.iter().map(|&row| row as usize);
                 room.y = order().map(|row| y[(place, row)]).collect();
                 room.event = order().map(|row| event.map_or(0.0, |event| event[(place, row)])).collect();
             }
+            (Who::Arriving(arrivals), From::Generator(effect)) => {
+                let came = std::mem::take(&mut room.came);
+                let status = self.arrived(arrivals, &came, (number, effect), room, stop);
+                room.came = came;
+                return status;
+            }
+            // Somebody else's outcomes need rows.
+            (Who::Arriving(_), From::Given { .. }) => return Ok(Status::Undefined),
             (Who::Drawn(sizes), from) => {
                 // Sizes without rows are always drawn and analysed by unit.
                 let From::Generator(effect) = from else { return Ok(Status::Undefined) };
@@ -262,7 +347,7 @@ impl Trial {
                 }
                 let baseline = Baseline::One(generator.baseline());
                 let Room { y, totals, starts, dose, .. } = room;
-                let groups = Groups { starts, baseline, prepared: self.prepared };
+                let groups = Groups { starts, baseline, prepared: self.prepared, entry: None };
                 let shifts = Shifts { dose, effect, share: None };
                 if generator.dropout() == 0.0 {
                     generator.totals(&groups, &shifts, &mut stream, totals);
@@ -282,6 +367,18 @@ impl Trial {
             }
         }
         let Who::Rows(rows) = &self.who else { return Ok(Status::Undefined) };
+        self.analysed(rows, self.shared.repeated.as_ref(), number, room, stop)
+    }
+
+    /// Analyses the outcomes of rows, which are drawn.
+    pub(super) fn analysed(
+        &self,
+        rows: &Sorted,
+        repeated: Option<&Repeated>,
+        number: u64,
+        room: &mut Room,
+        stop: &dyn Monitor,
+    ) -> Result<Status> {
         let lost = room.y.iter().any(|y| y.is_nan());
         if lost || self.by_unit.is_some() {
             room.starts.clone_from(&rows.starts);
@@ -291,28 +388,42 @@ impl Trial {
             }
         }
         if self.by_unit.is_some() {
-            let whole = !lost && !room.arm.contains(&LEFT_OUT);
+            let whole = !lost && !room.arm.contains(&LEFT_OUT) && self.redraws.is_some();
             self.fit_units(whole, room);
-        } else {
-            let arms = self.doses.len();
-            let Room { arm, y, event, covariates, inside, .. } = &*room;
-            let covariates = covariates.as_ref().unwrap_or(&rows.covariates);
-            let seen = Seen { arm, y, event, covariates, inside };
-            room.answers = by_row::fit(rows, &seen, (self.analysis, arms))?;
+            return Ok(Status::Answered);
         }
+        let arms = self.doses.len();
+        let Room { arm, y, event, covariates, inside, .. } = &*room;
+        let covariates = covariates.as_ref().unwrap_or(&rows.covariates);
+        let seen = Seen { arm, y, event, covariates, inside };
+        room.answers = if self.analysis.model.is_test() {
+            let tests = Tests { repeated, laws: &self.shared.laws };
+            by_test::test(&tests, number, rows, &seen, (self.analysis, arms), stop)?
+        } else {
+            by_row::fit(rows, &seen, (self.analysis, arms))?
+        };
         Ok(Status::Answered)
     }
 
     /// Whether an arm has fewer units with rows than any analysis needs.
-    fn few(&self, present: &[bool], room: &mut Room) -> bool {
+    pub(super) fn few(&self, present: &[bool], room: &mut Room) -> bool {
         let Room { arm, counts, .. } = room;
         self.counts(arm, present, counts);
         counts.iter().any(|&count| count < LEAST)
     }
 
     /// Fits the model to the sums of units and their sizes, which are all their rows where they are `whole`.
-    fn fit_units(&self, whole: bool, room: &mut Room) {
-        let Some((values, width)) = &self.by_unit else { return };
+    pub(super) fn fit_units(&self, whole: bool, room: &mut Room) {
+        let own = std::mem::take(&mut room.own);
+        let given = if self.redraws.is_some() { self.by_unit.as_ref() } else { Some(&own) };
+        if let Some((values, width)) = given {
+            self.fit_columns(values, *width, whole, room);
+        }
+        room.own = own;
+    }
+
+    /// The same by these columns of the model, units x `width`.
+    fn fit_columns(&self, values: &[f64], width: usize, whole: bool, room: &mut Room) {
         let (kind, arms) = (self.analysis.vcov, self.doses.len());
         if !whole {
             for (unit, _) in room.arm.iter().enumerate().filter(|(_, arm)| **arm == LEFT_OUT) {
@@ -329,7 +440,7 @@ impl Trial {
                 // The other arms stand among the columns.
                 let others = compared.clone().filter(|&other| other != arm);
                 room.values.clear();
-                for (row, &drawn) in values.chunks_exact(*width).zip(&room.arm) {
+                for (row, &drawn) in values.chunks_exact(width).zip(&room.arm) {
                     room.values.extend_from_slice(row);
                     room.values.extend(others.clone().map(|other| f64::from(u8::from(drawn == other))));
                 }
@@ -338,7 +449,8 @@ impl Trial {
             } else {
                 &self.basis
             };
-            room.answers.push(basis.fit(&room.treated, &room.totals, kind, &mut room.buffers));
+            room.answers
+                .push(basis.fit(&room.treated, &room.totals, kind, &mut room.buffers).map(Answer::from));
         }
     }
 }
@@ -355,149 +467,4 @@ fn lose(share: f64, stream: &mut Stream, y: &mut [f64]) {
 }
 
 #[cfg(test)]
-mod tests {
-    use ndarray::Array2;
-
-    use super::super::analysis::Analysis;
-    use super::super::diagnosands::diagnose;
-    use super::super::members::Rows;
-    use super::super::outcomes::Outcome;
-    use super::super::outcomes::{Binary, Continuous, Sharing};
-    use super::*;
-    use crate::design::{Column, Complete, Design, Misfits, Units};
-    use crate::inference::Vcov;
-    use crate::progress::NoMonitor;
-    use crate::rng::Seed;
-
-    /// 41 families of 1 to 5, in three strata, with a covariate of the family; rows in no order.
-    fn rows() -> (Vec<u32>, Array2<f64>, Vec<String>) {
-        let family: Vec<u32> = (0..123_u32).map(|row| (row * 29 % 123) % 41).chain([3, 3, 7, 40]).collect();
-        let stratum = |g: u32| g % 3;
-        let covariates = Array2::from_shape_fn((family.len(), 3), |(row, j)| {
-            let g = family[row];
-            match j {
-                0 => f64::from(u8::from(stratum(g) == 1)),
-                1 => f64::from(u8::from(stratum(g) == 2)),
-                _ => f64::from(g * g % 11),
-            }
-        });
-        let strata = family.iter().map(|&g| stratum(g).to_string()).collect();
-        (family, covariates, strata)
-    }
-
-    fn trial(outcome: impl Into<Outcome>, vcov: Vcov, method: Complete) -> Trial {
-        let (family, covariates, strata) = rows();
-        let design = Design::new("t").arm("a", 1).arm("b", 2).cluster("family").strata(["s"]).method(method);
-        let ids = Column::from_values("family", family.iter().map(|g| format!("{g:03}")));
-        let units =
-            Units::from_rows(design.unit().unwrap(), &ids, &[Column::from_values("s", &strata)]).unwrap();
-        let members = Rows::new(units.rows().to_vec()).covariates(covariates).into();
-        let analysis = Analysis::new(vcov, 0.05);
-        Trial::new(&design, &units, members, outcome.into(), analysis, &Seed::Integer(4), &NoMonitor).unwrap()
-    }
-
-    fn same(a: &Replicates, b: &Replicates) {
-        assert_eq!(a.status, b.status);
-        for (name, a, b) in [
-            ("estimate", &a.estimate, &b.estimate),
-            ("std_error", &a.std_error, &b.std_error),
-            ("df", &a.df, &b.df),
-        ] {
-            for (i, (x, y)) in a.iter().zip(b).enumerate() {
-                assert!((x - y).abs() <= 1e-9 * y.abs().max(0.1), "{name} of {i}: {x}, {y}");
-            }
-        }
-    }
-
-    /// The algebra by unit gives what the fit of the rows gives, from the same numbers.
-    #[test]
-    fn units_and_rows_agree() {
-        let outcomes: [Outcome; 3] = [
-            Continuous { effect: 0.4, icc: 0.3, ..Continuous::default() }.into(),
-            Binary { baseline: 0.226, effect: 0.2, icc: 0.36, ..Binary::default() }.into(),
-            Binary { baseline: 0.3, icc: 0.5, sharing: Sharing::LatentNormal, ..Binary::default() }.into(),
-        ];
-        let left_out = Complete::default().misfits(Misfits::LeaveOut);
-        for outcome in outcomes {
-            for method in [Complete::default(), left_out] {
-                for vcov in [Vcov::Cr0, Vcov::Cr1, Vcov::Cr1s, Vcov::Cr2, Vcov::Cr3] {
-                    let fast = trial(outcome.clone(), vcov, method);
-                    assert!(fast.by_unit.is_some());
-                    let mut slow = trial(outcome.clone(), vcov, method);
-                    slow.by_unit = None;
-                    let [a, b] = [fast, slow].map(|t| t.replicates(0..40, None, &NoMonitor).unwrap());
-                    assert!(a.count(Status::Answered) > 38);
-                    same(&a, &b);
-                }
-            }
-        }
-    }
-
-    /// Three arms at doses of their own, with and without lost outcomes: by unit, by row, and from outcomes that were given.
-    #[test]
-    fn several_arms_and_lost_outcomes() {
-        let (family, covariates, strata) = rows();
-        let design = Design::new("t").arm("a", 1).arm("b", 2).arm("c", 1).cluster("family").strata(["s"]);
-        let ids = Column::from_values("family", family.iter().map(|g| format!("{g:03}")));
-        let units =
-            Units::from_rows(design.unit().unwrap(), &ids, &[Column::from_values("s", &strata)]).unwrap();
-        for dropout in [0.0, 0.2] {
-            for vcov in [Vcov::Cr1, Vcov::Cr2] {
-                let make = || {
-                    let members = Rows::new(units.rows().to_vec()).covariates(covariates.clone()).into();
-                    let outcome =
-                        Continuous { effect: 1.0, icc: 0.3, dropout, ..Continuous::default() }.into();
-                    let analysis = Analysis::new(vcov, 0.05).reference(2);
-                    let seed = Seed::Integer(4);
-                    Trial::new(&design, &units, members, outcome, analysis, &seed, &NoMonitor)
-                        .and_then(|trial| trial.doses(&[0.0, 0.5, 2.0]))
-                        .unwrap()
-                };
-                let fast = make();
-                assert!(fast.by_unit.is_some());
-                assert_eq!((fast.compared(), fast.effects(1.0)), (vec![0, 1], vec![-2.0, -1.5]));
-                let mut slow = make();
-                slow.by_unit = None;
-                let [a, b] = [&fast, &slow].map(|t| t.replicates(0..40, None, &NoMonitor).unwrap());
-                assert_eq!((a.contrasts, a.len(), a.status.len()), (2, 40, 80));
-                assert!(a.count(Status::Answered) > 76);
-                same(&a, &b);
-                let drawn = slow.outcomes(3..20, None, &NoMonitor).unwrap();
-                let lost = drawn.y.iter().filter(|y| y.is_nan()).count() as f64 / drawn.y.len() as f64;
-                assert!((lost - dropout).abs() < 0.05, "{lost}");
-                let again = slow.fitted(3, drawn.y.view(), None, &NoMonitor).unwrap();
-                assert_eq!(again.estimate, b.estimate[6..40]);
-                let first: Vec<f64> = b.estimate.iter().step_by(2).copied().collect();
-                assert_eq!(b.of(0).estimate, first);
-            }
-        }
-    }
-
-    #[test]
-    fn replicates_are_found_by_their_number() {
-        let made = trial(Binary { icc: 0.2, ..Binary::default() }, Vcov::Cr2, Complete::default());
-        let all = made.replicates(0..300, None, &NoMonitor).unwrap();
-        let mut parts = made.replicates(0..131, None, &NoMonitor).unwrap();
-        parts.extend(&made.replicates(131..300, None, &NoMonitor).unwrap());
-        assert_eq!(all, parts);
-        let one = rayon::ThreadPoolBuilder::new().num_threads(1).build().unwrap();
-        assert_eq!(all, one.install(|| made.replicates(0..300, None, &NoMonitor)).unwrap());
-    }
-
-    /// Without an effect the diagnosands are those of a valid test; with one the estimates are unbiased.
-    #[test]
-    fn size_coverage_and_bias() {
-        let made = trial(
-            Continuous { effect: 0.6, icc: 0.3, ..Continuous::default() },
-            Vcov::Cr2,
-            Complete::default(),
-        );
-        let null = diagnose(&made.replicates(0..4_000, Some(0.0), &NoMonitor).unwrap(), 0.0, 0.05).unwrap();
-        assert!(null.power.low < 0.05 && 0.05 < null.power.high, "{:?}", null.power);
-        assert!(null.type_s.value.is_nan());
-        let found = diagnose(&made.replicates(0..4_000, None, &NoMonitor).unwrap(), 0.6, 0.05).unwrap();
-        assert!(found.coverage.low < 0.95 && 0.95 < found.coverage.high, "{:?}", found.coverage);
-        assert!(found.bias.low < 0.0 && 0.0 < found.bias.high, "{:?}", found.bias);
-        assert!(found.power.value > 0.3 && found.type_m.value > 1.0 && found.convergence.value == 1.0);
-    }
-}
+mod tests;

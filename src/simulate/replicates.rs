@@ -165,9 +165,14 @@ impl Replicates {
         self.p_value.extend_from_slice(&later.p_value);
         if self.status.is_empty() {
             self.interval.clone_from(&later.interval);
-        } else if let (Some(ends), Some(others)) = (&mut self.interval, &later.interval) {
+        } else if self.interval.is_some() || later.interval.is_some() {
+            // A part without intervals beside one with them.
+            let none = |n: usize| [vec![f64::NAN; n], vec![f64::NAN; n]];
+            let before = self.status.len();
+            let ends = self.interval.get_or_insert_with(|| none(before));
+            let others = later.interval.clone().unwrap_or_else(|| none(later.status.len()));
             for (end, other) in ends.iter_mut().zip(others) {
-                end.extend_from_slice(other);
+                end.extend(other);
             }
         }
         self.status.extend_from_slice(&later.status);

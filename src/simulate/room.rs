@@ -2,7 +2,8 @@
 
 use ndarray::Array2;
 
-use super::by_unit::{Basis, Buffers, Coefficient};
+use super::arrivals::Recruited;
+use super::by_unit::{Answer, Basis, Buffers};
 
 /// Buffers that replicates use again and again.
 pub(super) struct Room {
@@ -26,7 +27,10 @@ pub(super) struct Room {
     pub values: Vec<f64>,
     pub basis: Basis,
     pub buffers: Buffers,
-    pub answers: Vec<Option<Coefficient>>,
+    pub answers: Vec<Option<Answer>>,
+    /// Those who came, and the columns of the model by unit with their number, where units arrive one by one.
+    pub came: Recruited,
+    pub own: (Vec<f64>, usize),
 }
 
 impl Room {
@@ -49,6 +53,8 @@ impl Room {
             basis: Basis::default(),
             buffers: Buffers::default(),
             answers: Vec::new(),
+            came: Recruited::default(),
+            own: (Vec::new(), 0),
         }
     }
 

@@ -1,13 +1,18 @@
 //! A trial made ready to be replayed.
 
-use super::analysis::{Analysis, Model, Target};
+use super::analysis::{Analysis, Target};
+use super::arrivals::{Arrivals, Recruited};
 use super::by_row;
+use super::by_test;
 use super::by_unit::{self, Basis};
 use super::members::{Members, Sorted, Subgroup};
+use super::model::Model;
 use super::outcomes::{Baseline, Groups, Outcome};
 use super::sizes::Sizes;
-use crate::design::{Design, LEFT_OUT, Redraws, Scratch, Units};
+use crate::design::{Design, LEFT_OUT, Redraws, Scratch, Unit, Units};
+use crate::inference::Compare;
 use crate::progress::{Monitor, Part};
+use crate::resampling::Repeated;
 use crate::rng::{Seed, Stream};
 use crate::{Fault, Result};
 
@@ -20,11 +25,14 @@ pub(super) const LEAST: usize = 2;
 pub(super) enum Who {
     Rows(Box<Sorted>),
     Drawn(Sizes),
+    Arriving(Box<Arrivals>),
 }
 
 /// A design with its units, an outcome and an analysis, ready to be replayed. The front of this room says how.
 pub struct Trial {
-    pub(super) redraws: Redraws,
+    /// The procedure; nothing where units arrive one by one, which are drawn by the design.
+    pub(super) redraws: Option<Redraws>,
+    pub(super) design: Design,
     pub(super) units: usize,
     pub(super) who: Who,
     pub(super) outcome: Outcome,
@@ -32,6 +40,9 @@ pub struct Trial {
     /// How much of the effect each arm has.
     pub(super) doses: Vec<f64>,
     pub(super) stream: Stream,
+    /// Of those who arrive, and of the draws of tests.
+    pub(super) arrivals: Stream,
+    pub(super) tests: Stream,
     /// The columns of the model by unit, with the intercept; nothing where rows are fitted.
     pub(super) by_unit: Option<(Vec<f64>, usize)>,
     pub(super) basis: Basis,
@@ -39,6 +50,8 @@ pub struct Trial {
     pub(super) present: Vec<bool>,
     /// What the generator found once.
     pub(super) prepared: f64,
+    /// What tests of all replicates share.
+    pub(super) shared: by_test::Shared,
 }
 
 impl std::fmt::Debug for Trial {
@@ -80,29 +93,48 @@ impl Trial {
                 .remedy("Give alpha such as 0.05")
                 .input());
         }
-        analysis.model.check(outcome.generator().times().is_some())?;
-        let redraws = Redraws::new(design, units, seed, monitor)?;
+        analysis.model.check(outcome.generator().times().is_some(), outcome.name())?;
         let who = match members {
             Members::Rows(rows) => Who::Rows(Box::new(Sorted::new(&rows, units.len())?)),
             Members::Drawn(sizes) => Who::Drawn(sizes),
+            Members::Arriving(arrivals) => {
+                arrivals.check(design)?;
+                Who::Arriving(arrivals)
+            }
+        };
+        let redraws = match who {
+            Who::Arriving(_) => None,
+            _ => Some(Redraws::new(design, units, seed, monitor)?),
         };
         let mut made = Self {
             redraws,
+            design: design.clone(),
             units: units.len(),
             who,
             outcome,
             analysis,
             doses: (0..arms).map(|arm| f64::from(u8::from(arm > 0))).collect(),
             stream: Stream::new::<&str>(seed, "simulate/outcomes", &[], 0),
+            arrivals: Stream::new::<&str>(seed, "simulate/arrivals", &[], 0),
+            tests: Stream::new::<&str>(seed, "simulate/randomisation", &[], 0),
             by_unit: None,
             basis: Basis::default(),
             present: Vec::new(),
             prepared: 0.0,
+            shared: by_test::Shared::default(),
         };
         made.check_beside()?;
         made.check(made.outcome.effect())?;
         made.check_arms(design, &Part(monitor))?;
         made.prepare()?;
+        if let Model::RandomisationTest(plan) = analysis.model
+            && !matches!(made.who, Who::Arriving(_))
+        {
+            // The tests draw from other streams than the trial itself.
+            let own = Seed::Integer(made.tests.clone().next_u64());
+            let asked = (plan.draws, analysis.alpha);
+            made.shared.repeated = Some(Repeated::new(design, units, &own, asked, &Part(monitor))?);
+        }
         Ok(made)
     }
 
@@ -131,19 +163,57 @@ impl Trial {
 
     /// What each contrast estimates under an effect: its arm's share of it less that of the reference.
     pub fn effects(&self, effect: f64) -> Vec<f64> {
-        let reference = self.doses[usize::from(self.analysis.reference)];
-        let part = self.part();
-        let of = |&arm: &u8| effect * (self.doses[usize::from(arm)] - reference) * part;
-        self.compared().iter().map(of).collect()
+        let reference = self.level(usize::from(self.analysis.reference));
+        self.compared().iter().map(|&arm| effect * (self.level(usize::from(arm)) - reference)).collect()
     }
 
-    /// How much of the effect the target of the analysis has.
-    fn part(&self) -> f64 {
-        let Some(Subgroup { effects: [others, inside], .. }) = self.subgroup() else { return 1.0 };
-        let share = self.subgroup().map_or(0.0, Subgroup::part);
+    /// What the analysis estimates of each contrast under an effect: [`Trial::effects`], or where it compares rates by their
+    /// ratio its logarithm.
+    pub fn estimands(&self, effect: f64) -> Vec<f64> {
+        let generator = self.outcome.generator();
+        if self.analysis.model.compare() == Compare::Difference || generator.given() {
+            return self.effects(effect);
+        }
+        let whole = generator.baseline();
+        let baseline = match &self.who {
+            Who::Rows(rows) => rows.baseline.as_ref().map_or(whole, |each| {
+                let group = rows.subgroup.as_ref().filter(|_| self.analysis.target == Target::Subgroup);
+                let inside =
+                    |row: usize| group.and_then(|g| g.member.as_ref()).is_none_or(|member| member[row]);
+                let (n, sum) = (0..each.len())
+                    .filter(|&row| inside(row))
+                    .fold((0.0, 0.0), |(n, sum), row| (n + 1.0, sum + each[row]));
+                sum / n
+            }),
+            Who::Drawn(_) | Who::Arriving(_) => whole,
+        };
+        let reference = baseline + effect * self.level(usize::from(self.analysis.reference));
+        self.effects(effect).into_iter().map(|shift| ((reference + shift) / reference).ln()).collect()
+    }
+
+    /// What a reader must know of the analysis, whatever the outcomes.
+    pub fn notes(&self) -> Vec<String> {
+        let Some((least, all)) = self.shared.repeated.as_ref().and_then(Repeated::smallest) else {
+            return Vec::new();
+        };
+        let mut notes = vec![format!("the randomisation test lists all {all} assignments of the procedure")];
+        if least > self.analysis.alpha {
+            notes.push(format!(
+                "no assignment has a two-sided p-value below {least:.3}, so that the test never rejects at this level"
+            ));
+        }
+        notes
+    }
+
+    /// How much of the effect the target of the analysis has in an arm.
+    fn level(&self, arm: usize) -> f64 {
+        let dose = self.doses[arm];
+        let Some(group) = self.subgroup() else { return dose };
+        let [others, inside] = group.of_arm(arm, dose);
+        let share = group.part();
         match self.analysis.target {
             Target::All => share * inside + (1.0 - share) * others,
-            Target::Subgroup => *inside,
+            Target::Subgroup => inside,
             Target::Interaction => inside - others,
         }
     }
@@ -152,7 +222,7 @@ impl Trial {
     pub(super) fn subgroup(&self) -> Option<&Subgroup> {
         match &self.who {
             Who::Rows(rows) => rows.subgroup.as_ref(),
-            Who::Drawn(_) => None,
+            Who::Drawn(_) | Who::Arriving(_) => None,
         }
     }
 
@@ -167,7 +237,7 @@ impl Trial {
                 let splits = rows.subgroup.as_ref().is_some_and(|group| group.splits(&rows.starts));
                 (known && rows.drawn.len() == covariates, splits)
             }
-            Who::Drawn(_) => (covariates == 0, false),
+            Who::Drawn(_) | Who::Arriving(_) => (covariates == 0, false),
         };
         if !drawn {
             return Err(Fault::new(
@@ -205,8 +275,9 @@ impl Trial {
 
     /// How much of the effect rows may have.
     fn shares(&self) -> Vec<f64> {
-        let effects = self.subgroup().map_or([1.0; 2], |group| group.effects);
-        self.doses.iter().flat_map(|dose| effects.map(|effect| dose * effect)).collect()
+        let of =
+            |(arm, &dose): (usize, &f64)| self.subgroup().map_or([dose; 2], |group| group.of_arm(arm, dose));
+        self.doses.iter().enumerate().flat_map(of).collect()
     }
 
     /// Refuses outcomes that cannot come about under an effect.
@@ -242,13 +313,15 @@ impl Trial {
 
     /// The rows in the order of their units; for sizes that are drawn, one unit of the largest size.
     fn with_groups<T>(&self, of: impl FnOnce(&Groups<'_>, &[u32]) -> T) -> T {
+        fn of_one<T>(trial: &Trial, size: u32, of: impl FnOnce(&Groups<'_>, &[u32]) -> T) -> T {
+            let baseline = Baseline::One(trial.outcome.generator().baseline());
+            let starts = [0, size];
+            of(&Groups { starts: &starts, baseline, prepared: trial.prepared, entry: None }, &[])
+        }
         match &self.who {
             Who::Rows(rows) => of(&self.groups(rows), &rows.order),
-            Who::Drawn(sizes) => {
-                let baseline = Baseline::One(self.outcome.generator().baseline());
-                let starts = [0, sizes.largest()];
-                of(&Groups { starts: &starts, baseline, prepared: self.prepared }, &[])
-            }
+            Who::Arriving(arrivals) => of_one(self, arrivals.sizes.largest(), of),
+            Who::Drawn(sizes) => of_one(self, sizes.largest(), of),
         }
     }
 
@@ -257,16 +330,26 @@ impl Trial {
             Some(each) => Baseline::Each(each),
             None => Baseline::One(self.outcome.generator().baseline()),
         };
-        Groups { starts: &rows.starts, baseline, prepared: self.prepared }
+        Groups { starts: &rows.starts, baseline, prepared: self.prepared, entry: None }
     }
 
     /// Refuses a design that leaves an arm with fewer than two units however often it is drawn.
     fn check_arms(&self, design: &Design, monitor: &dyn Monitor) -> Result<()> {
         let (mut scratch, mut arm) = (Scratch::new(monitor), vec![0; self.units]);
         let mut counts = Vec::new();
+        let mut came = Recruited::default();
         for draw in 0..LOOKED_AT {
-            self.redraws.draw(draw, &mut scratch, &mut arm)?;
-            self.counts(&arm, &self.present(), &mut counts);
+            let mut present = self.present();
+            match (&self.redraws, &self.who) {
+                (Some(redraws), _) => redraws.draw(draw, &mut scratch, &mut arm)?,
+                (None, Who::Arriving(arrivals)) => {
+                    arrivals.recruit(design, self.arrivals.at(draw), &mut came)?;
+                    arm.clone_from(&came.arm);
+                    present = vec![true; arm.len()];
+                }
+                (None, _) => {}
+            }
+            self.counts(&arm, &present, &mut counts);
             if counts.iter().all(|&count| count >= LEAST) {
                 return Ok(());
             }
@@ -284,7 +367,7 @@ impl Trial {
     fn present(&self) -> Vec<bool> {
         match &self.who {
             Who::Rows(rows) => rows.starts.windows(2).map(|pair| pair[0] < pair[1]).collect(),
-            Who::Drawn(_) => vec![true; self.units],
+            Who::Drawn(_) | Who::Arriving(_) => vec![true; self.units],
         }
     }
 
@@ -304,6 +387,14 @@ impl Trial {
         let (kind, linear) = (self.analysis.vcov, self.analysis.model == Model::Linear);
         let (mut values, mut width) = (vec![1.0; self.units], 1);
         match &self.who {
+            Who::Arriving(_) => {
+                if self.outcome.generator().enters() || self.analysis.model == Model::Given {
+                    return Err(not_arriving(self.analysis.model));
+                }
+                if !linear || !by_unit::has(kind, self.design_is_of_individuals()) {
+                    return Ok(());
+                }
+            }
             Who::Drawn(_) if self.analysis.model == Model::Given => {}
             Who::Drawn(_) if !linear || !by_unit::has(kind, false) => {
                 return Err(by_row::needs_rows(self.analysis));
@@ -339,4 +430,22 @@ impl Trial {
         self.by_unit = Some((values, width));
         Ok(())
     }
+
+    /// Whether individuals are randomised.
+    fn design_is_of_individuals(&self) -> bool {
+        matches!(self.design.unit(), Ok(Unit::Individual(_)))
+    }
+}
+
+/// The fault of what units that arrive one by one cannot have.
+fn not_arriving(model: Model) -> crate::Error {
+    if model == Model::Given {
+        return Fault::new("functions are called with a frame, and units that arrive have none")
+            .values([model.name()])
+            .remedy("Give a frame of the units, or an analysis of this package")
+            .input();
+    }
+    Fault::new("the outcome says when units enter the study, and so do arrivals")
+        .remedy("Leave out entry: those who arrive enter as they come")
+        .input()
 }

@@ -14,6 +14,7 @@ counts both arms together, and `allocation` is the treated share of the clusters
 from __future__ import annotations
 
 from crewe.power._analyses import CoxModel, LinearModel, LogitModel, LogRank
+from crewe.power._arrivals import Arrivals
 from crewe.power._assurance import Assurance, assurance
 from crewe.power._beside import Covariate, Subgroup
 from crewe.power._binary import binary
@@ -37,9 +38,11 @@ from crewe.power._simulate import mdes, simulate
 from crewe.power._simulated import Measure, SimulatedEffect, SimulatedPower
 from crewe.power._sizes import ClusterSizes
 from crewe.power._survival import survival
+from crewe.power._tests import MannWhitney, RandomisationTest, Rates
 from crewe.power._update import Stage, Update, update
 
 __all__ = [
+    "Arrivals",
     "Assurance",
     "Beta",
     "BinaryOutcome",
@@ -58,11 +61,14 @@ __all__ = [
     "LogNormal",
     "LogRank",
     "LogitModel",
+    "MannWhitney",
     "Measure",
     "Nested",
     "Normal",
     "Pairs",
     "Power",
+    "RandomisationTest",
+    "Rates",
     "Several",
     "SimulatedEffect",
     "SimulatedPower",

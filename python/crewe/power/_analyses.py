@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
-from typing import ClassVar, Literal, TypeAlias
+from typing import Any, ClassVar, Literal, TypeAlias
 
 from crewe import _core
 from crewe.formula import parse as parsing
@@ -24,7 +25,7 @@ class Analysis:
     target: Target
 
     _name: ClassVar[str]
-    _words: ClassVar[str]
+    _words: ClassVar[str] = ""
     # By default, of individuals and of clusters.
     _variances: ClassVar[tuple[str, str]] = ("HC2", "CR2")
 
@@ -48,6 +49,17 @@ class Analysis:
         put(self, "strata_terms", bool(strata_terms))
         _core.check_word("target", str(target))
         put(self, "target", str(target))
+
+    def _options(self, clustered: bool) -> dict[str, Any]:
+        """Give the options that the core reads; `clustered` says whether clusters are randomised."""
+        return {}
+
+    def _json(self, clustered: bool) -> str:
+        return json.dumps({"name": self._name, **self._options(clustered)})
+
+    def _text(self, model: str, vcov: str, clustered: bool) -> str:
+        """Say what it is, of this model and kind of variance."""
+        return f"{self._words.format(model=model)} with {vcov}"
 
     @property
     def right(self) -> str:
@@ -179,7 +191,4 @@ class LogRank(Analysis):
         super().__init__("~ arm", vcov=vcov, alpha=alpha, strata_terms=strata_terms, target=target)
 
 
-WORDS = {kind._name: kind._words for kind in (LinearModel, LogitModel, CoxModel, LogRank)}
-"""What the core calls an analysis, in words."""
-
-__all__ = ["WORDS", "Analysis", "CoxModel", "LinearModel", "LogRank", "LogitModel"]
+__all__ = ["Analysis", "CoxModel", "LinearModel", "LogRank", "LogitModel"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +21,13 @@ if TYPE_CHECKING:
     from crewe.power._outcomes import _Outcome
 
 Columns = dict[str, NDArray[np.float64]]
+
+
+def effects(value: float | Mapping[str, float] | None) -> float | dict[str, float] | None:
+    """Read an effect: one for every treated arm, each arm's own, or none yet."""
+    if isinstance(value, Mapping):
+        return {str(arm): real(f"the effect of {arm}", one) for arm, one in value.items()}
+    return None if value is None else real("effect", value)
 
 
 def _level(level: str) -> str:
@@ -100,9 +107,10 @@ class Subgroup:
     name : str
         What it is called; without `share` the column of the units' frame that says with 1 or 0 (or
         True or False) who is in it.
-    effect : float, optional
-        The effect in it, on the scale of the outcome's own, which is that of the others. :func:`mdes`
-        solves for it where neither is given, with no effect on the others.
+    effect : float or mapping, optional
+        The effect in it, on the scale of the outcome's own, which is that of the others; a mapping gives
+        each arm but the first its own. :func:`mdes` solves for it where neither is given, with no effect on
+        the others.
     share : float, optional
         The share of members, or of clusters, that are drawn into it anew in every replicate.
     level : {"individual", "cluster"}
@@ -118,7 +126,7 @@ class Subgroup:
     """
 
     name: str
-    effect: float | None
+    effect: float | Mapping[str, float] | None
     share: float | None
     level: str
 
@@ -127,13 +135,13 @@ class Subgroup:
         self,
         name: str,
         *,
-        effect: float | None = None,
+        effect: float | Mapping[str, float] | None = None,
         share: float | None = None,
         level: Level = "individual",
     ) -> None:
         put = object.__setattr__
         put(self, "name", _name(name))
-        put(self, "effect", None if effect is None else real("effect", effect))
+        put(self, "effect", effects(effect))
         put(self, "share", None if share is None else real("share", share))
         put(self, "level", _level(level))
 

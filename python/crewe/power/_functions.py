@@ -22,7 +22,8 @@ from crewe.exceptions import (
 from crewe.frames.arguments import checked
 from crewe.frames.source import Source
 from crewe.power._analyses import Analysis
-from crewe.power._outcomes import _Outcome, effects
+from crewe.power._beside import effects
+from crewe.power._outcomes import _Outcome
 
 if TYPE_CHECKING:
     from crewe.power._trial import Trial
@@ -139,6 +140,8 @@ class CustomAnalysis(Analysis):
         a mapping, a row of ``tidy()`` or a result with some of ``estimate``, ``std_error``, ``df``,
         ``p_value``, ``conf_low``, ``conf_high``, the p-value among them. None, or a p-value that is NaN,
         is no answer, and neither is a model of this package that refuses: these count as not rejecting.
+        With more than two arms it returns a mapping from every arm but the reference to such an answer, or a
+        result whose `comparisons` name their arms.
     alpha : float
         The two-sided level of the test. Intervals are those of the function; where it gives none, they
         follow from standard error and `df` (the normal law without one).
@@ -164,7 +167,6 @@ class CustomAnalysis(Analysis):
     function: Callable[..., Any]
 
     _name = "given"
-    _words = "the function {model}"
 
     @checked
     def __init__(self, function: Callable[..., Any], *, alpha: float = 0.05) -> None:
@@ -176,6 +178,9 @@ class CustomAnalysis(Analysis):
     def called(self) -> str:
         """What the function is called."""
         return _called(self.function)
+
+    def _text(self, model: str, vcov: str, clustered: bool) -> str:
+        return f"the function {model}"
 
 
 def replicates(
@@ -256,8 +261,9 @@ def _analysed(
 ) -> _core.Replicates:
     """Call the function that analyses, for the replicates from `first` on."""
     source, names = Source(trial.data), _names(trial)
-    found = np.full((len(arms), len(_ANSWER)), np.nan)
-    status = np.full(len(arms), _UNDEFINED, dtype=np.uint8)
+    compared = trial.compared
+    found = np.full((len(arms), len(compared), len(_ANSWER)), np.nan)
+    status = np.full((len(arms), len(compared)), _UNDEFINED, dtype=np.uint8)
     y, event, beside = outcomes
     for i, row in enumerate(arms):
         of_row = row[trial.unit]
@@ -280,13 +286,35 @@ def _analysed(
             # A model that cannot be fitted to these data, as it may happen in the trial.
             status[i] = _NOT_FITTED
             continue
-        found[i] = _answer(said, first + i)
-        if not np.isnan(found[i, 3]):
-            status[i] = _ANSWERED
-    found[np.isnan(found[:, 2]), 2] = np.inf
-    own = ~np.isnan(found[:, 4:]).all()
-    columns_found = [np.ascontiguousarray(column) for column in found.T[: 6 if own else 4]]
-    return _core.Replicates.restore(columns_found, status, 1)
+        found[i] = _answers(said, compared, first + i)
+        status[i][~np.isnan(found[i, :, 3])] = _ANSWERED
+    # Those of one replicate stand next to each other.
+    each = found.reshape(-1, len(_ANSWER))
+    each[np.isnan(each[:, 2]), 2] = np.inf
+    own = ~np.isnan(each[:, 4:]).all()
+    columns_found = [np.ascontiguousarray(column) for column in each.T[: 6 if own else 4]]
+    return _core.Replicates.restore(columns_found, status.ravel(), len(compared))
+
+
+def _answers(said: Any, compared: list[str], number: int) -> list[list[float]]:
+    """Read what an analysis returned of every arm that is compared."""
+    if len(compared) == 1:
+        return [_answer(said, number)]
+    if said is None:
+        return [[np.nan] * len(_ANSWER) for _ in compared]
+    if isinstance(said, Mapping):
+        found = {str(arm): one for arm, one in said.items()}
+    else:
+        # A result of several comparisons names its arms.
+        each = getattr(said, "comparisons", None) or []
+        found = {str(one.arm): one for one in each if hasattr(one, "arm")}
+    if set(found) != set(compared):
+        raise _wrong(
+            "the analysis",
+            number,
+            f"returned a {type(said).__name__} that does not hold an answer for each of {', '.join(compared)}",
+        )
+    return [_answer(found[arm], number) for arm in compared]
 
 
 def _answer(said: Any, number: int) -> list[float]:

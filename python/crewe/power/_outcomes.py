@@ -11,7 +11,7 @@ from typing import Any, Literal, TypeAlias
 from crewe import _core
 from crewe.exceptions import InputError, fault
 from crewe.frames.arguments import checked
-from crewe.power._beside import Covariate, Subgroup
+from crewe.power._beside import Covariate, Subgroup, effects
 from crewe.power._beside import covariates as read_covariates
 from crewe.power._quantities import real
 
@@ -19,11 +19,26 @@ Sharing: TypeAlias = Literal["beta_binomial", "latent_normal", "shared_draw"]
 Effect: TypeAlias = float | Mapping[str, float] | None
 
 
-def effects(value: Effect) -> float | dict[str, float] | None:
-    """Read the effect of an outcome: one for every treated arm, each arm's own, or none yet."""
-    if isinstance(value, Mapping):
-        return {str(arm): real(f"the effect of {arm}", one) for arm, one in value.items()}
-    return None if value is None else real("effect", value)
+@dataclass(frozen=True)
+class Parts:
+    """How an effect is shared out.
+
+    Attributes
+    ----------
+    largest : float
+        The largest effect, on the scale of the analysis.
+    doses : list of float
+        How much of it each arm has, outside a subgroup where there is one.
+    shares : tuple of float
+        How much of their arm's dose the others and the subgroup have.
+    inside : list of float, or None
+        How much of the largest effect the subgroup has in each arm, where that is its own.
+    """
+
+    largest: float
+    doses: list[float]
+    shares: tuple[float, float]
+    inside: list[float] | None
 
 
 @dataclass(frozen=True)
@@ -55,14 +70,7 @@ class _Outcome:
         if not isinstance(given, Mapping):
             shift = 0.0 if given is None else self._to_shift(given)
             return shift, [float(i > 0) for i in range(len(arms))]
-        if set(given) != set(arms[1:]):
-            raise fault(
-                InputError,
-                "effects by arm name every arm but the first, to which they are added",
-                values=[str(arm) for arm in given],
-                remedy=f"Give the effects of {', '.join(arms[1:])}",
-            )
-        shifts = [0.0, *(self._to_shift(given[arm]) for arm in arms[1:])]
+        shifts = self._shifts(arms, given)
         largest = max(shifts, key=abs)
         if largest == 0:
             return 0.0, [float(i > 0) for i in range(len(arms))]
@@ -72,18 +80,12 @@ class _Outcome:
         """Give the treated arm's rate or mean, where the baseline is one number."""
         return None if isinstance(self.baseline, str) else self.baseline + effect
 
-    def _parts(self) -> tuple[float, tuple[float, float]]:
-        """Give the largest effect on the scale of the analysis, and how much of it others and the subgroup have."""
+    def _parts(self, arms: Sequence[str]) -> Parts:
+        """Give how a subgroup and the others share the largest effect, on the scale of the analysis."""
         group = self.subgroup
         if group is None:
-            return 0.0, (1.0, 1.0)
-        if isinstance(self.effect, Mapping):
-            raise fault(
-                InputError,
-                "effects by arm and a subgroup with an effect of its own do not go together",
-                values=[group.name],
-                remedy="Give one effect for all arms",
-            )
+            shift, doses = self._doses(arms)
+            return Parts(shift, doses, (1.0, 1.0), None)
         if group.effect is None and self.effect is not None:
             raise fault(
                 InputError,
@@ -91,12 +93,43 @@ class _Outcome:
                 values=[group.name],
                 remedy="Give Subgroup(..., effect=...), or neither effect where mdes solves for it",
             )
-        own = 0.0 if group.effect is None else self._to_shift(group.effect)
-        others = 0.0 if self.effect is None else self._to_shift(self.effect)
-        largest = max(own, others, key=abs)
+        if not isinstance(self.effect, Mapping) and not isinstance(group.effect, Mapping):
+            own = 0.0 if group.effect is None else self._to_shift(group.effect)
+            others = 0.0 if self.effect is None else self._to_shift(self.effect)
+            largest = max(own, others, key=abs)
+            shares = (others / largest, own / largest) if largest else (1.0, 1.0)
+            if largest == 0 and self.effect is None:
+                shares = (0.0, 1.0)
+            return Parts(largest, [float(i > 0) for i in range(len(arms))], shares, None)
+        outside, inside = (
+            self._shifts(arms, 0.0 if given is None else given)
+            for given in (self.effect, group.effect)
+        )
+        largest = max([*outside, *inside], key=abs)
         if largest == 0:
-            return 0.0, ((0.0, 1.0) if self.effect is None else (1.0, 1.0))
-        return largest, (others / largest, own / largest)
+            ones = [float(i > 0) for i in range(len(arms))]
+            return Parts(0.0, ones, (1.0, 1.0), None)
+        return Parts(
+            largest,
+            [shift / largest for shift in outside],
+            (1.0, 1.0),
+            [shift / largest for shift in inside],
+        )
+
+    def _shifts(self, arms: Sequence[str], given: float | Mapping[str, float]) -> list[float]:
+        """Give the effect of every arm on the scale of the analysis, 0 for the first."""
+        if not isinstance(given, Mapping):
+            # One effect of all treated arms; 0 stands for none, whatever the scale.
+            shift = self._to_shift(given) if given else 0.0
+            return [0.0, *(shift for _ in arms[1:])]
+        if set(given) != set(arms[1:]):
+            raise fault(
+                InputError,
+                "effects by arm name every arm but the first, to which they are added",
+                values=[str(arm) for arm in given],
+                remedy=f"Give the effects of {', '.join(arms[1:])}",
+            )
+        return [0.0, *(self._to_shift(given[arm]) for arm in arms[1:])]
 
     @property
     def _times(self) -> bool:
@@ -391,7 +424,8 @@ class SurvivalOutcome(_Outcome):
         put(self, "covariates", ())
         put(self, "subgroup", subgroup)
         given = [*self.effect.values()] if isinstance(self.effect, Mapping) else [self.effect]
-        given += [] if subgroup is None else [subgroup.effect]
+        inside = None if subgroup is None else subgroup.effect
+        given += [*inside.values()] if isinstance(inside, Mapping) else [inside]
         wrong = [ratio for ratio in given if ratio is not None and not ratio > 0]
         if wrong:
             raise fault(

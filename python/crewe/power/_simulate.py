@@ -95,15 +95,18 @@ def simulate(
     ----------
     design : Design
         The trial. Its seed is not used.
-    units : data frame or ClusterSizes
+    units : data frame, ClusterSizes or Arrivals
         The units to be randomised, a row a member (a child of a family), with the columns that
-        strata, procedure and analysis name; or sizes alone (:class:`ClusterSizes`).
+        strata, procedure and analysis name; or sizes alone (:class:`ClusterSizes`); or clusters that
+        arrive one by one (:class:`Arrivals`).
     outcome : BinaryOutcome, ContinuousOutcome, CountOutcome, SurvivalOutcome or CustomOutcome
         How outcomes come about; a function of yours in a :class:`CustomOutcome`.
-    analysis : str, LinearModel, LogitModel, CoxModel, LogRank, CustomAnalysis or callable
-        The planned analysis, with terms for the strata. A formula stands for
-        ``LinearModel(formula)``; times to an event need :class:`CoxModel` or :class:`LogRank`; a
-        function of the frame stands for ``CustomAnalysis(function)``.
+    analysis : str, Analysis or callable
+        The planned analysis: :class:`LinearModel`, :class:`LogitModel`, :class:`CoxModel`,
+        :class:`LogRank`, :class:`RandomisationTest`, :class:`MannWhitney`, :class:`Rates` or
+        :class:`CustomAnalysis`. Models have terms for the strata. A formula stands for
+        ``LinearModel(formula)``, a function of the frame for ``CustomAnalysis(function)``; times to an
+        event need :class:`CoxModel` or :class:`LogRank`.
     sims : int
         The number of replicates.
     seed : int, optional
@@ -162,7 +165,8 @@ def simulate(
         )
     # Whatever is wrong is said here and not by a worker.
     ready = trial.ready()
-    shift = known._doses(list(trial.design.arms))[0] if group is None else known._parts()[0]
+    trial = trial.came(ready, n)
+    shift = known._parts(list(trial.design.arms)).largest
 
     def run(effect: float) -> _core.Replicates:
         if executor is None:
@@ -175,9 +179,10 @@ def simulate(
     null = run(0.0) if size and shift != 0 else None
     null = found if shift == 0 else null
     each = {}
-    for i, (arm, effect) in enumerate(zip(trial.compared, ready.effects(shift), strict=True)):
+    truths = zip(trial.compared, ready.effects(shift), ready.estimands(shift), strict=True)
+    for i, (arm, effect, estimand) in enumerate(truths):
         replicates = found.of(i)
-        diagnosed = replicates.diagnose(effect, trial.alpha)
+        diagnosed = replicates.diagnose(estimand, trial.alpha)
         measures = {name: Measure.of(measure) for name, measure in diagnosed.measures}
         if null is not None:
             measures["size"] = Measure.of(null.share(trial.alpha, str(i)))
@@ -190,6 +195,7 @@ def simulate(
             seed=seed,
             replicates=_frame(replicates),
             unanswered=dict(diagnosed.unanswered),
+            estimand=estimand,
         )
     if len(each) == 1:
         return next(iter(each.values()))
@@ -311,6 +317,7 @@ def mdes(
         )
     trial = read_trial(design, units, outcome, analysis, seed, order, reference)
     ready = trial.ready()
+    trial = trial.came(ready, n)
     word = _detected(trial, detect)
 
     def rejections(effect: float, sims: int) -> int:
@@ -326,7 +333,10 @@ def mdes(
     known: _Outcome = outcome
 
     # What the target of the analysis has of the effect that was sought.
-    part = ready.effects(1.0)[0] if known.subgroup is not None else 1.0
+    parts = ready.effects(1.0)
+    part = 1.0
+    if known.subgroup is not None:
+        part = parts[int(word)] if word.isdigit() else max(parts, key=abs)
 
     def of(shift: float | None) -> float | None:
         return None if shift is None or np.isnan(shift) else known._of_shift(part * shift)

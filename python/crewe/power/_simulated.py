@@ -12,7 +12,6 @@ import pandas as pd
 from crewe import _core
 from crewe.exceptions import InputError, fault
 from crewe.plots import style as _style
-from crewe.power._analyses import WORDS
 from crewe.power._outcomes import BinaryOutcome, SurvivalOutcome, _Outcome
 from crewe.power._quantities import Direction, percent, points
 from crewe.power._trial import Trial
@@ -93,8 +92,20 @@ class _Simulated(Printable):
 
     @property
     def clusters(self) -> int:
-        """The number of units that are randomised, both arms together."""
-        return len(self.trial.units)
+        """The number of units that are randomised, all arms together; in the mean where they arrive."""
+        came = self.recruited
+        if came is None:
+            return len(self.trial.units)
+        return round(float(came[list(self.trial.design.arms)].sum(axis=1).mean()))
+
+    @property
+    def recruited(self) -> pd.DataFrame | None:
+        """Who came, where clusters arrive one by one, a row for each of (at most 10,000) replicates.
+
+        The clusters of every arm in the comparison, their `members`, and how many clusters were `refused` while
+        enrolment paused or randomised `outside` the comparison.
+        """
+        return self.trial.recruited
 
     @property
     def icc(self) -> float | None:
@@ -117,18 +128,35 @@ class _Simulated(Printable):
         sizes = ""
         if self.trial.sizes is not None:
             sizes = ", whose sizes are drawn anew every time"
+        who = f"{self.clusters:,} {design.unit_noun}{sizes}, randomised by {design.method}{strata}."
+        if self.trial.arriving is not None:
+            who = f"{design.unit_noun}, randomised by {design.method}{strata} as they come. {self._came()}"
         return [
-            f"{self.sims:,} replicates under seed {self.seed}: {self.clusters:,} {design.unit_noun}{sizes}, "
-            f"randomised by {design.method}{strata}.",
+            f"{self.sims:,} replicates under seed {self.seed}: {who}",
             f"Outcomes: {self.outcome.describe()}.",
             f"Analysis: {self._analysis()}, two-sided {percent(self.alpha, 0)} level.",
         ]
 
+    def _came(self) -> str:
+        """Say how many arrive."""
+        reading, came = self.trial.arriving, self.trial.recruited
+        if reading is None or came is None:
+            return ""
+        mean = came.mean()
+        arms = ", ".join(f"{arm} {number(mean[arm], 1)}" for arm in self.trial.design.arms)
+        lost = [
+            f"{number(mean[name], 1)} are {said}"
+            for name, said in (
+                ("refused", "refused while an arm is full"),
+                ("outside", "outside the comparison, since they come while an arm is full"),
+            )
+            if mean[name] > 0
+        ]
+        said = "; ".join([f"in the mean {arms} in the comparison", *lost])
+        return f"Of them {reading.arrivals.describe()}: {said}."
+
     def _analysis(self) -> str:
-        words = WORDS.get(self.trial.analysis, "the function {model}").format(
-            model=self.trial.model
-        )
-        made = words if self.trial.function is not None else f"{words} with {self.trial.vcov}"
+        made = self.trial.words
         reference = list(self.trial.design.arms)[self.trial.reference]
         several = len(self.trial.compared) > 1
         return f"{made}, each arm against {reference}, unadjusted" if several else made
@@ -156,6 +184,9 @@ class SimulatedPower(_Simulated):
         A row a replicate: estimate, std_error, df, p_value, status.
     unanswered : dict of str to int
         Replicates without an answer, by the reason.
+    estimand : float
+        What the analysis estimates, which bias, coverage and type M are about: the effect, the logarithm of
+        a hazard ratio or, where rates are compared by their ratio, its logarithm.
     clusters, icc, alpha : int, float, float
         The units that are randomised, their correlation, the level of the test.
     """
@@ -169,6 +200,7 @@ class SimulatedPower(_Simulated):
     replicates: pd.DataFrame
     unanswered: Mapping[str, int]
     arms: Mapping[str, SimulatedPower] = field(default_factory=dict)
+    estimand: float = float("nan")
 
     def _value(self, name: str) -> float:
         if self.arms:
@@ -284,6 +316,8 @@ class SimulatedPower(_Simulated):
                 return percent(value)
             if name == "type_m":
                 return f"{value:.2f}"
+            if self.trial.logs:
+                return number(value)
             return _effect(self.outcome, value, signed=False)
 
         between = "" if np.isnan(m.conf_low) else f"{show(m.conf_low)} to {show(m.conf_high)}"
@@ -328,7 +362,8 @@ class SimulatedPower(_Simulated):
                 remedy=f"Draw one of them: .arms[{next(iter(self.arms), '')!r}].plot()",
             )
         drawn: Axes = _style.figure()[1] if ax is None else ax
-        scale = 100.0 if isinstance(self.outcome, BinaryOutcome) else 1.0
+        rates = isinstance(self.outcome, BinaryOutcome) and not self.trial.logs
+        scale = 100.0 if rates else 1.0
         answered = self.replicates.dropna(subset=["estimate"])
         values = scale * answered["estimate"].to_numpy()
         rejects = answered["p_value"].to_numpy() <= self.alpha
@@ -346,7 +381,7 @@ class SimulatedPower(_Simulated):
             )
             drawn.legend()
         drawn.axvline(
-            scale * self.outcome._to_shift(self.effect),
+            scale * self.estimand,
             color=_style.INK,
             linewidth=0.8,
             linestyle=(0, (1, 2)),
@@ -354,6 +389,8 @@ class SimulatedPower(_Simulated):
         unit = "Estimate, percentage points" if scale == 100.0 else "Estimate"
         if isinstance(self.outcome, SurvivalOutcome):
             unit = "Estimate, logarithm of the hazard ratio"
+        elif self.trial.logs:
+            unit = "Estimate, logarithm of the ratio"
         drawn.set_xlabel(unit)
         drawn.set_ylabel("Replicates")
         _style.alt_text(

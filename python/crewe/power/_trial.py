@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -22,13 +22,22 @@ from crewe.models.request import read
 from crewe.power import _beside as beside
 from crewe.power import _functions as functions
 from crewe.power._analyses import Analysis, LinearModel
+from crewe.power._arrivals import Arrivals, Reading, read_arrivals
 from crewe.power._beside import Subgroup
 from crewe.power._functions import CustomAnalysis, CustomOutcome
 from crewe.power._outcomes import _Outcome
 from crewe.power._sizes import ClusterSizes
 
+_LOOKED_AT = 10_000
+"""Replicates of which the number of those who came is kept."""
+
 _ADDED = ("arm", "stratum", "probability")
 """The columns that a draw of the arms adds."""
+
+
+Group: TypeAlias = tuple[
+    float, bool, NDArray[np.bool_] | None, tuple[tuple[float, float], list[float] | None]
+]
 
 
 @dataclass(frozen=True)
@@ -44,7 +53,11 @@ class Trial:
     outcome : str
         The outcome as the core reads it.
     analysis : str
-        The model whose answer counts.
+        The model or test whose answer counts, as the core reads it.
+    words : str
+        The same in words.
+    logs : bool
+        Whether it estimates the logarithm of a ratio of rates.
     vcov : str
         The kind of variance.
     alpha : float
@@ -67,8 +80,8 @@ class Trial:
     drawn : tuple
         The places among `covariates` of those that are drawn with the outcome.
     subgroup : tuple, or None
-        Its share, whether it is one of clusters, its members by row, and how much of the effect others
-        and members have.
+        Its share, whether it is one of clusters, its members by row, and how much of their arm's effect
+        others and members have, or members in each arm.
     beside : tuple of str
         The names of covariates and the subgroup that are drawn.
     draw, function : CustomOutcome, CustomAnalysis, or None
@@ -81,6 +94,10 @@ class Trial:
         What a reader must know.
     synthetic : bool
         Whether the frame says that its data are synthetic.
+    arriving : Reading, or None
+        How clusters arrive, in place of rows.
+    recruited : pandas.DataFrame, or None
+        Who came in the first replicates.
     """
 
     design: Design
@@ -96,11 +113,13 @@ class Trial:
     covariates: NDArray[np.float64] | None
     clusters: NDArray[np.uint32] | None
     model: str
+    words: str = ""
+    logs: bool = False
     doses: tuple[float, ...] = (0.0, 1.0)
     reference: int = 0
     target: str = "all"
     drawn: tuple[int | None, ...] = ()
-    subgroup: tuple[float, bool, NDArray[np.bool_] | None, tuple[float, float]] | None = None
+    subgroup: Group | None = None
     beside: tuple[str, ...] = ()
     draw: CustomOutcome | None = None
     function: CustomAnalysis | None = None
@@ -108,6 +127,8 @@ class Trial:
     rows: NDArray[np.int64] | None = None
     notes: list[str] = field(default_factory=list)
     synthetic: bool = False
+    arriving: Reading | None = None
+    recruited: pd.DataFrame | None = None
 
     def ready(self) -> _core.SimulatedTrial:
         """Make it ready in this process."""
@@ -116,7 +137,9 @@ class Trial:
 
     def _ready(self) -> _core.SimulatedTrial:
         members = (
-            _core.SimulatedMembers.rows(
+            self.arriving.members()
+            if self.arriving is not None
+            else _core.SimulatedMembers.rows(
                 self.unit,
                 self.baseline,
                 self.covariates,
@@ -145,6 +168,15 @@ class Trial:
     def called(self) -> bool:
         """Whether functions of the user are called."""
         return self.draw is not None or self.function is not None
+
+    def came(self, ready: _core.SimulatedTrial, sims: int) -> Trial:
+        """Add what is known of this very trial: notes, and who came where clusters arrive."""
+        made = replace(self, notes=[*self.notes, *ready.notes()])
+        if self.arriving is None:
+            return made
+        found = ready.recruited(0, min(sims, _LOOKED_AT)).astype(np.int64)
+        names = [*self.design.arms, "members", "refused", "outside"]
+        return replace(made, recruited=pd.DataFrame(found, columns=names))
 
     def run(
         self, ready: _core.SimulatedTrial, effect: float, first: int, end: int
@@ -186,36 +218,57 @@ def read_trial(
             InputError,
             f"a {type(analysis).__name__} is no analysis to simulate",
             remedy='Give a formula such as "~ arm + history", or cw.power.LinearModel(...), LogitModel, CoxModel, LogRank, '
-            "or a function of the frame",
-        )
-    if isinstance(model, CustomAnalysis) and len(design.arms) != 2:
-        raise fault(
-            DesignError,
-            "a function analyses a trial of two arms",
-            values=list(design.arms),
-            remedy="Declare the two arms that it compares, or give a model of this package",
+            "RandomisationTest, MannWhitney, Rates, or a function of the frame",
         )
     seeded = design._with_seed(seed)
-    vcov = model.vcov or model._variances[design.cluster is not None]
+    clustered = design.cluster is not None
+    vcov = model.vcov or model._variances[clustered]
     more = bool(outcome.covariates) or outcome.subgroup is not None
-    if isinstance(units, ClusterSizes) and not more:
+    if isinstance(units, Arrivals):
+        made = _of_arrivals(seeded, units, outcome, model, vcov)
+    elif isinstance(units, ClusterSizes) and not more:
         made = _of_sizes(seeded, units, outcome, model, vcov)
     elif isinstance(units, ClusterSizes):
         made = _of_frame(seeded, _frame_of(seeded, units), outcome, model, vcov, None)
     else:
         made = _of_frame(seeded, units, outcome, model, vcov, order)
-    effect, doses = outcome._doses(list(design.arms))
-    if outcome.subgroup is not None:
-        effect = outcome._parts()[0]
+    named = model.called if isinstance(model, CustomAnalysis) else made.model
+    parts = outcome._parts(list(design.arms))
     return replace(
         made,
-        outcome=outcome._json(effect),
-        doses=tuple(doses),
+        outcome=outcome._json(parts.largest),
+        doses=tuple(parts.doses),
         target=model.target,
         reference=_reference(design, reference),
-        model=model.called if isinstance(model, CustomAnalysis) else made.model,
+        model=named,
+        analysis=model._json(clustered),
+        words=model._text(named, vcov, clustered),
+        logs=bool(getattr(model, "compare", None) == "ratio")
+        or getattr(model, "statistic", None) == "rate_ratio",
         draw=outcome if isinstance(outcome, CustomOutcome) else None,
         function=model if isinstance(model, CustomAnalysis) else None,
+    )
+
+
+def _of_arrivals(
+    design: Design, arrivals: Arrivals, outcome: _Outcome, model: Analysis, vcov: str
+) -> Trial:
+    reading = read_arrivals(design, arrivals, outcome, model)
+    return Trial(
+        design=design,
+        units=reading.units,
+        outcome=outcome._json(),
+        analysis=model._name,
+        vcov=vcov,
+        alpha=model.alpha,
+        seed=int(design.seed),  # type: ignore[arg-type]
+        sizes=None,
+        unit=np.zeros(0, dtype=np.uint32),
+        baseline=None,
+        covariates=None,
+        clusters=None,
+        model=reading.model,
+        arriving=reading,
     )
 
 
@@ -400,7 +453,7 @@ def _of_frame(
         model=asked.right,
         drawn=tuple(drawn_at),
         beside=(*stand_ins, *([group.name] if group is not None else [])),
-        subgroup=None if group is None else _subgroup(group, outcome, columns),
+        subgroup=None if group is None else _subgroup(group, outcome, columns, list(design.arms)),
         data=own.take(columns.rows.tolist()).native() if _needs_data(outcome, model) else None,
         rows=columns.rows,
         notes=[columns.dropped.note()] if columns.dropped.n else [],
@@ -409,8 +462,8 @@ def _of_frame(
 
 
 def _subgroup(
-    group: Subgroup, outcome: _Outcome, columns: designs.Design
-) -> tuple[float, bool, NDArray[np.bool_] | None, tuple[float, float]]:
+    group: Subgroup, outcome: _Outcome, columns: designs.Design, arms: list[str]
+) -> Group:
     """Read who is in a subgroup, where that is known."""
     member = None
     if group.share is None:
@@ -425,4 +478,5 @@ def _subgroup(
                 remedy="Give numbers or True and False",
             )
         member = np.ascontiguousarray(values == 1)
-    return (group.share or 0.0, group.level == "cluster", member, outcome._parts()[1])
+    parts = outcome._parts(arms)
+    return (group.share or 0.0, group.level == "cluster", member, (parts.shares, parts.inside))

@@ -361,7 +361,8 @@ mod tests {
         for sharing in ALL {
             for icc in [0.0, 0.36, 1.0] {
                 let closed = Binary { icc, sharing, ..Binary::default() };
-                let mut groups = Groups { starts: &starts, baseline: Baseline::One(0.226), prepared: 0.0 };
+                let mut groups =
+                    Groups { starts: &starts, baseline: Baseline::One(0.226), prepared: 0.0, entry: None };
                 groups.prepared = closed.prepared(&groups);
                 let stream = Stream::new::<&str>(&Seed::Integer(1), "test", &[], 0);
                 let (mut rate, mut together, mut y) = (0.0, 0.0, [0.0; 4]);
@@ -399,7 +400,7 @@ mod tests {
     #[test]
     fn clusters_of_one_at_a_rate_of_nought() {
         let starts = [0, 1];
-        let groups = Groups { starts: &starts, baseline: Baseline::One(0.1), prepared: 0.0 };
+        let groups = Groups { starts: &starts, baseline: Baseline::One(0.1), prepared: 0.0, entry: None };
         let rare = Binary { baseline: 0.1, ..Binary::default() };
         assert_eq!(rare.least(-2.8e-17, 1), -1.0);
         assert!(rare.check(&groups, -0.1, &[]).is_ok());
@@ -409,7 +410,7 @@ mod tests {
     #[test]
     fn negative_correlations_down_to_the_bound() {
         let starts = [0, 3];
-        let groups = Groups { starts: &starts, baseline: Baseline::One(0.2), prepared: 0.0 };
+        let groups = Groups { starts: &starts, baseline: Baseline::One(0.2), prepared: 0.0, entry: None };
         let least = -0.2 / 1.8;
         let closed = Binary { baseline: 0.2, icc: least, ..Binary::default() };
         assert!(closed.check(&groups, 0.0, &[]).is_ok());

@@ -179,7 +179,7 @@ mod tests {
     fn totals_are_those_of_the_rows() {
         let starts = [0, 1, 4, 4, 9];
         let each: Vec<f64> = (0..9).map(f64::from).collect();
-        let groups = Groups { starts: &starts, baseline: Baseline::Each(&each), prepared: 0.0 };
+        let groups = Groups { starts: &starts, baseline: Baseline::Each(&each), prepared: 0.0, entry: None };
         let score = Continuous { icc: 0.3, sd: 2.0, ..Continuous::default() };
         let stream = Stream::new::<&str>(&Seed::Integer(1), "test", &[], 0);
         let (mut y, mut totals) = ([0.0; 9], [0.0; 4]);
@@ -201,7 +201,7 @@ mod tests {
     #[test]
     fn correlations_are_those_asked_for() {
         let starts = [0, 3];
-        let groups = Groups { starts: &starts, baseline: Baseline::One(0.0), prepared: 0.0 };
+        let groups = Groups { starts: &starts, baseline: Baseline::One(0.0), prepared: 0.0, entry: None };
         for icc in [-0.5, 0.0, 0.36, 1.0] {
             let score = Continuous { icc, ..Continuous::default() };
             assert!(score.check(&groups, 0.0, &[]).is_ok());

@@ -183,7 +183,7 @@ mod tests {
     #[test]
     fn moments_are_those_of_a_gamma_factor() {
         let starts = [0, 3];
-        let groups = Groups { starts: &starts, baseline: Baseline::One(4.0), prepared: 0.0 };
+        let groups = Groups { starts: &starts, baseline: Baseline::One(4.0), prepared: 0.0, entry: None };
         for cv in [0.0, 0.5] {
             let days = Count { baseline: 4.0, cv, ..Count::default() };
             let stream = Stream::new::<&str>(&Seed::Integer(1), "test", &[], 0);

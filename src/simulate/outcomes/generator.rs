@@ -40,6 +40,8 @@ pub struct Groups<'a> {
     pub baseline: Baseline<'a>,
     /// What the generator found once for all replicates ([`Generator::prepared`]).
     pub prepared: f64,
+    /// When each unit entered, as a share of the study, where they arrive one by one.
+    pub entry: Option<&'a [f64]>,
 }
 
 impl Groups<'_> {
@@ -154,6 +156,11 @@ pub trait Generator: Send + Sync {
     /// Refuses options that nobody could carry out on these rows under an effect; `order` gives the place of each row in
     /// the data as given, and is empty where there are none.
     fn check(&self, groups: &Groups<'_>, effect: f64, order: &[u32]) -> Result<()>;
+
+    /// Whether it says itself when units enter the study.
+    fn enters(&self) -> bool {
+        false
+    }
 
     /// What draws times to an event, where that is what the outcome is.
     fn times(&self) -> Option<&dyn Times> {

@@ -68,7 +68,12 @@ impl Survival {
             if groups.rows(unit).is_empty() {
                 continue;
             }
-            let end = 1.0 - if self.entry > 0.0 { self.entry * stream.unit() } else { 0.0 };
+            let entered = match groups.entry {
+                Some(entry) => entry[unit],
+                None if self.entry > 0.0 => self.entry * stream.unit(),
+                None => 0.0,
+            };
+            let end = 1.0 - entered;
             let (mut before, mut sum) = (0.0, 1.0);
             for row in groups.rows(unit) {
                 // Above 0, at most 1.
@@ -136,6 +141,10 @@ impl Generator for Survival {
         self.effect
     }
 
+    fn enters(&self) -> bool {
+        self.entry > 0.0
+    }
+
     fn bounds(&self, _groups: &Groups<'_>) -> (f64, f64) {
         (f64::NEG_INFINITY, f64::INFINITY)
     }
@@ -198,7 +207,7 @@ mod tests {
     #[test]
     fn margins_and_correlations_are_those_asked_for() {
         let starts = [0, 4, 8];
-        let groups = Groups { starts: &starts, baseline: Baseline::One(0.999), prepared: 0.0 };
+        let groups = Groups { starts: &starts, baseline: Baseline::One(0.999), prepared: 0.0, entry: None };
         let hazard = -libm::log(0.001);
         for tau in [0.0, 0.33, 0.7] {
             let closed = Survival { baseline: 0.999, effect: 0.5, tau, ..Survival::default() };
@@ -236,7 +245,7 @@ mod tests {
     #[test]
     fn followed_until_the_end_or_the_drop_out() {
         let starts = [0, 2];
-        let groups = Groups { starts: &starts, baseline: Baseline::One(1e-9), prepared: 0.0 };
+        let groups = Groups { starts: &starts, baseline: Baseline::One(1e-9), prepared: 0.0, entry: None };
         let rare = Survival { baseline: 1e-9, entry: 0.5, ..Survival::default() };
         let stream = Stream::new::<&str>(&Seed::Integer(2), "test", &[], 0);
         let (mut time, mut event) = ([0.0; 2], [0.0; 2]);
