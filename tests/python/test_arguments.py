@@ -391,6 +391,44 @@ CALLS: dict[str, Call] = {
         {"draw": print, "effect": 0.1, "times": False},
     ),
     "power.CustomAnalysis": (cw.power.CustomAnalysis, {"function": print, "alpha": 0.05}),
+    "power.RandomisationTest": (
+        cw.power.RandomisationTest,
+        {
+            "formula": "~ arm",
+            "statistic": "difference_in_means",
+            "draws": 99,
+            "studentised": True,
+            "alpha": 0.05,
+            "strata_terms": True,
+            "target": "all",
+        },
+    ),
+    "power.MannWhitney": (
+        cw.power.MannWhitney,
+        {"exact": None, "correct": True, "alpha": 0.05, "target": "all"},
+    ),
+    "power.Rates": (
+        cw.power.Rates,
+        {"compare": "ratio", "vcov": "CR1", "alpha": 0.05, "target": "all"},
+    ),
+    "power.Arrivals": (
+        cw.power.Arrivals,
+        {
+            "rate": 2.0,
+            "weeks": 10,
+            "clusters": 30,
+            "sizes": 1,
+            "strata": {"site": {"a": 1, "b": 2}},
+            "capacity": {"b": 4},
+            "every": 2.0,
+            "overflow": "pause",
+            "follow_up": 4.0,
+        },
+    ),
+    "power.Subgroup": (
+        cw.power.Subgroup,
+        {"name": "meals", "effect": {"b": 0.1}, "share": 0.4, "level": "individual"},
+    ),
     "table": (cw.table, {"fits": [FIT], "show": "std_error", "digits": 3}),
     "coefplot": (cw.coefplot, {"fits": [FIT], "level": None}),
     "Report.add": (

@@ -205,7 +205,7 @@ def test_places_are_kept_and_pauses_counted():
     assert found.clusters == round(both.mean())
     said = " ".join(found.methods())
     assert "crewe takes 3 every 2 weeks, then enrolment pauses" in said
-    assert "refused while an arm is full" in said and "6 arrive a week over 8 weeks" in said
+    assert "are refused while an arm is full" in said and "6 arrive a week over 8 weeks" in said
     again = pickle.loads(pickle.dumps(found))
     assert again.power == found.power and "arrive" in repr(again)
 

@@ -162,6 +162,7 @@ def test_rates_are_those_of_the_package_on_the_same_replicates():
     assert ours.estimand == pytest.approx(math.log(0.55 / 0.3))
     assert ours.effect == 0.25
     assert "logarithm" in ours.plot().get_xlabel()
+    assert "Logarithm of the ratio" in repr(ours) and "0.6061" in repr(ours)
 
 
 @pytest.mark.parametrize("statistic", ["difference_in_means", "rate_ratio", "rank_sum"])

@@ -183,6 +183,14 @@ def results() -> dict[str, Any]:
             sims=50,
             seed=1,
         ),
+        "replayed arrivals": cw.power.simulate(
+            cw.Design("t", arms={"a": 1, "b": 1}, unit="id", method=cw.Simple()),
+            cw.power.Arrivals(4, weeks=10),
+            cw.power.ContinuousOutcome(effect=0.5, icc=0),
+            cw.power.RandomisationTest(draws=39),
+            sims=20,
+            seed=1,
+        ),
         "detectable": cw.power.mdes(trial, frame.drop(columns="arm"), binary, sims=200, seed=1),
         "assurance": cw.power.assurance(
             plan, effect=cw.power.Normal(0.1, 0.03), draws=1_000, seed=1

@@ -130,7 +130,7 @@ class _Simulated(Printable):
             sizes = ", whose sizes are drawn anew every time"
         who = f"{self.clusters:,} {design.unit_noun}{sizes}, randomised by {design.method}{strata}."
         if self.trial.arriving is not None:
-            who = f"{design.unit_noun}, randomised by {design.method}{strata} as they come. {self._came()}"
+            who = f"{design.unit_noun}, randomised by {design.method}{strata} as they come: {self._came()}"
         return [
             f"{self.sims:,} replicates under seed {self.seed}: {who}",
             f"Outcomes: {self.outcome.describe()}.",
@@ -143,17 +143,14 @@ class _Simulated(Printable):
         if reading is None or came is None:
             return ""
         mean = came.mean()
-        arms = ", ".join(f"{arm} {number(mean[arm], 1)}" for arm in self.trial.design.arms)
+        arms = " and ".join(f"{number(mean[arm], 1)} in {arm}" for arm in self.trial.design.arms)
         lost = [
-            f"{number(mean[name], 1)} are {said}"
-            for name, said in (
-                ("refused", "refused while an arm is full"),
-                ("outside", "outside the comparison, since they come while an arm is full"),
-            )
+            f"{number(mean[name], 1)} are {said} while an arm is full"
+            for name, said in (("refused", "refused"), ("outside", "randomised outside it"))
             if mean[name] > 0
         ]
-        said = "; ".join([f"in the mean {arms} in the comparison", *lost])
-        return f"Of them {reading.arrivals.describe()}: {said}."
+        said = "; ".join([f"in the mean {arms} are in the comparison", *lost])
+        return f"{reading.arrivals.describe()}. {said[0].upper()}{said[1:]}."
 
     def _analysis(self) -> str:
         made = self.trial.words
@@ -325,6 +322,8 @@ class SimulatedPower(_Simulated):
 
     def _table(self, arm: str = "") -> Table:
         rows = [] if self.arms else [["Effect", _effect(self.outcome, self.effect), ""]]
+        if rows and self.trial.logs:
+            rows.append(["Logarithm of the ratio, which is estimated", number(self.estimand), ""])
         rows += [self._cells(name) for name in _LABELS if name in self.measures]
         return Table(
             header=["Quantity", "Value", "95% Monte Carlo interval"],

@@ -3,13 +3,15 @@
 use ndarray::Array2;
 
 use super::super::analysis::Analysis;
+use super::super::arrivals::{Arrivals, Kind, Overflow, Pace};
 use super::super::diagnosands::diagnose;
 use super::super::members::Rows;
 use super::super::model::{RandomisationPlan, Tested};
 use super::super::outcomes::Outcome;
 use super::super::outcomes::{Binary, Continuous, Sharing};
+use super::super::sizes::Sizes;
 use super::*;
-use crate::design::{Assignment, Column, Complete, Design, Misfits, Units};
+use crate::design::{Assignment, Blocks, Column, Complete, Design, Misfits, Units};
 use crate::inference::Vcov;
 use crate::nonparametric::Alternative;
 use crate::progress::NoMonitor;
@@ -208,5 +210,39 @@ fn kept_arms_and_judged_p_values_count_the_same_rejections() {
             let counted = made.rejected(500, (effect, Detect::default()), held.as_ref(), &NoMonitor).unwrap();
             assert_eq!(counted, whole.rejections(0.05, Detect::default()));
         }
+    }
+}
+
+/// Of units that arrive the sums and the rows say the same, with strata that may be empty and outcomes that are lost.
+#[test]
+fn units_that_arrive_and_their_rows_agree() {
+    let design = Design::new("t").arm("a", 1).arm("b", 2).cluster("f").strata(["s"]).method(Blocks::new([3]));
+    let kind = |label: &str, weight| Kind { stratum: vec![label.to_owned()], factors: Vec::new(), weight };
+    let columns = ndarray::array![[0.0, 0.0], [1.0, 0.0], [0.0, 1.0]];
+    let ids = Column::from_values("f", ["1", "2", "3"]);
+    let strata = Column::from_values("s", ["x", "y", "z"]);
+    let units = Units::from_rows(design.unit().unwrap(), &ids, &[strata]).unwrap();
+    for dropout in [0.0, 0.2] {
+        let make = || {
+            let sizes = Sizes::new([(1, 1), (3, 2)]).unwrap();
+            let arrivals = Arrivals::new(Pace::Rates(vec![4.0; 8]), 8.0, sizes)
+                .kinds(vec![kind("x", 20), kind("y", 10), kind("z", 1)], columns.clone())
+                .places(1, 5)
+                .period(2.0, Overflow::DrawFirst);
+            let outcome = Continuous { effect: 0.4, icc: 0.3, dropout, ..Continuous::default() }.into();
+            let analysis = Analysis::new(Vcov::Cr2, 0.05);
+            let seed = Seed::Integer(4);
+            Trial::new(&design, &units, arrivals.into(), outcome, analysis, &seed, &NoMonitor).unwrap()
+        };
+        let fast = make();
+        assert!(fast.by_unit.is_some() && fast.held(10, &NoMonitor).unwrap().is_none());
+        let mut slow = make();
+        slow.by_unit = None;
+        let [a, b] = [&fast, &slow].map(|t| t.replicates(0..60, None, &NoMonitor).unwrap());
+        assert!(a.count(Status::Answered) > 50);
+        same(&a, &b);
+        let came = fast.recruited(0..60, &NoMonitor).unwrap();
+        assert!(came.column(3).iter().all(|&refused| refused == 0) && came.column(4).sum() > 0);
+        assert!(fast.outcomes(0..2, None, &NoMonitor).is_err() && fast.need_rows().is_err());
     }
 }
