@@ -234,7 +234,7 @@ def test_functions_in_the_wrong_place_are_refused():
         cw.power.CustomAnalysis(3)  # type: ignore[arg-type]
     three = cw.Design("Trial", arms={"a": 1, "b": 1, "c": 1}, unit="id")
     with pytest.raises(cw.InputError, match="an answer for each of b, c"):
-        cw.power.simulate(three, PEOPLE, score, welch, sims=5, seed=1)
+        cw.power.simulate(three, PEOPLE, score, lambda frame: (0.1, 0.2, 0.3), sims=5, seed=1)
     drawn = cw.power.ClusterSizes({1: 0.5, 2: 0.5}, clusters=60)
     with pytest.raises(cw.DesignError, match="row a member"):
         cw.power.simulate(
