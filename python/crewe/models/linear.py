@@ -18,7 +18,7 @@ from crewe.frames.source import Source, aligned
 from crewe.models.estimates import Estimates
 from crewe.models.margins import Margins, margins, predict
 from crewe.tables.display import Table, number, p_value, stars
-from crewe.tables.labels import of_strata
+from crewe.tables.labels import MINUS, of_strata
 from crewe.tables.printable import Printable
 from crewe.tables.wording import worded_term
 
@@ -415,7 +415,9 @@ class Linear(Estimates, Printable):
         if self.clusters is not None:
             size += f", {self.clusters:,} clusters ({self.cluster_name})"
         fit = ", ".join(
-            f"{key.replace('_', ' ')} {value:{',.1f' if abs(value) >= 1e4 else '.4g'}}"
+            f"{key.replace('_', ' ')} {value:{',.1f' if abs(value) >= 1e4 else '.4g'}}".replace(
+                " -", f" {MINUS}"
+            )
             for key, value in self.statistics.items()
         )
         notes = [f"{size}; {fit}.", *([f"{self.weighted}."] if self.weighted else [])]
