@@ -151,6 +151,35 @@ def randomisation_test() -> Callable[[], Any]:
     return partial(cw.randomisation_test, "x0 ~ arm", assigned.frame, assigned, draws=200_000)
 
 
+def shuffled(statistic: Any, draws: int, **asked: Any) -> Callable[[], Any]:
+    """A randomisation test of one of crewe's own statistics, with its interval."""
+    data = survival(1_200).drop(columns="arm")
+    assigned = trial(cw.Complete(), EVEN).assign(data)
+    rows = assigned.frame
+    made = statistic(rows, assigned) if callable(statistic) else statistic
+    given = {} if callable(statistic) else {"data": rows}
+    return partial(cw.randomisation_test, made, design=assigned, draws=draws, **given, **asked)
+
+
+def shuffled_margin() -> Callable[[], Any]:
+    def fit(rows: Any, assigned: Any) -> Any:
+        return cw.logit("e ~ arm * x0", rows, design=assigned)
+
+    return shuffled(fit, 600_000, of="margin", interval=False)
+
+
+def shuffled_rates() -> Callable[[], Any]:
+    return shuffled("rate_ratio", 600_000, outcome="e")
+
+
+def shuffled_means() -> Callable[[], Any]:
+    return shuffled("restricted_mean", 300_000, outcome="Surv(t, e)", horizon=1)
+
+
+def shuffled_ratio() -> Callable[[], Any]:
+    return shuffled("time_ratio", 30_000, outcome="Surv(t, e)", horizon=20)
+
+
 def replayed(analysis: Any, outcome: Any) -> Callable[[], Any]:
     units = cw.power.ClusterSizes(1, clusters=300)
     return partial(
@@ -234,6 +263,10 @@ WORK = [
     one_long_trial,
     possible,
     randomisation_test,
+    shuffled_margin,
+    shuffled_rates,
+    shuffled_means,
+    shuffled_ratio,
     rank_test,
     wild_bootstrap,
     score_bootstrap,
