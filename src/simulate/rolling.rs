@@ -27,7 +27,7 @@ impl Trial {
         Ok(())
     }
 
-    /// Finds the outcomes of those who came, and analyses them; `of` is the number of the replicate and the effect.
+    /// Finds the outcomes of those who came, and analyses them under an effect.
     pub(super) fn arrived(
         &self,
         arrivals: &Arrivals,
@@ -41,15 +41,24 @@ impl Trial {
         }
         let generator = self.outcome.generator();
         let mut stream = self.stream.at(number);
-        let compared: Vec<u32> = came
-            .kind
-            .iter()
-            .zip(&came.arm)
-            .filter(|(_, arm)| **arm != LEFT_OUT)
-            .map(|(kind, _)| *kind)
-            .collect();
-        let columns = arrivals.informative(&compared);
-        let rows = came.rows(arrivals, &columns);
+        let mut rows = came.rows();
+        let sums = self.by_unit.is_some() && generator.dropout() == 0.0;
+        if sums {
+            let Room { totals, sizes, dose, .. } = room;
+            let groups = Groups { entry: Some(&came.entry), ..self.groups(&rows) };
+            generator.totals(&groups, &Shifts { dose, effect, share: None }, &mut stream, totals);
+            sizes.clear();
+            sizes.extend(rows.starts.windows(2).map(|pair| f64::from(pair[1] - pair[0])));
+        } else {
+            self.draw(&rows, Some(&came.entry), effect, &mut stream, room);
+        }
+        // The model has the columns that the outcomes which are known can tell apart.
+        let known = |unit: &usize| {
+            let own = rows.starts[*unit] as usize..rows.starts[*unit + 1] as usize;
+            came.arm[*unit] != LEFT_OUT && (sums || room.y[own].iter().any(|y| !y.is_nan()))
+        };
+        let kinds: Vec<u32> = (0..came.kind.len()).filter(known).map(|unit| came.kind[unit]).collect();
+        let columns = arrivals.informative(&kinds);
         if self.by_unit.is_some() {
             let (values, width) = &mut room.own;
             *width = 1 + columns.len();
@@ -58,17 +67,15 @@ impl Trial {
                 values.push(1.0);
                 values.extend(columns.iter().map(|&column| arrivals.columns[(kind as usize, column)]));
             }
-            if generator.dropout() == 0.0 {
-                let Room { totals, sizes, dose, .. } = room;
-                let groups = Groups { entry: Some(&came.entry), ..self.groups(&rows) };
-                generator.totals(&groups, &Shifts { dose, effect, share: None }, &mut stream, totals);
-                sizes.clear();
-                sizes.extend(rows.starts.windows(2).map(|pair| f64::from(pair[1] - pair[0])));
-                self.fit_units(false, room);
-                return Ok(Status::Answered);
-            }
         }
-        self.draw(&rows, Some(&came.entry), effect, &mut stream, room);
+        if sums {
+            self.fit_units(false, room);
+            return Ok(Status::Answered);
+        }
+        let value = |(row, j): (usize, usize)| {
+            arrivals.columns[(came.kind[rows.unit[row] as usize] as usize, columns[j])]
+        };
+        rows.covariates = Array2::from_shape_fn((rows.unit.len(), columns.len()), value);
         let repeated = match self.analysis.model {
             Model::RandomisationTest(plan) => {
                 // Those outside the comparison are drawn again with all others, and have no outcomes.
@@ -120,20 +127,18 @@ impl Trial {
 }
 
 impl Recruited {
-    /// The rows of those who came, with these columns of the model.
-    fn rows(&self, arrivals: &Arrivals, columns: &[usize]) -> Sorted {
+    /// The rows of those who came, without columns of the model.
+    fn rows(&self) -> Sorted {
         let n = self.starts.last().map_or(0, |&end| end as usize);
         let mut unit = Vec::with_capacity(n);
         for (one, pair) in self.starts.windows(2).enumerate() {
             unit.resize(pair[1] as usize, one as u32);
         }
-        let value =
-            |(row, j): (usize, usize)| arrivals.columns[(self.kind[unit[row] as usize] as usize, columns[j])];
         Sorted {
             starts: self.starts.clone(),
             order: (0..n as u32).collect(),
             baseline: None,
-            covariates: Array2::from_shape_fn((n, columns.len()), value),
+            covariates: Array2::zeros((n, 0)),
             clusters: None,
             drawn: Vec::new(),
             subgroup: None,
