@@ -150,12 +150,12 @@ def test_drawn_size_is_that_of_a_loop_of_refits() -> None:
 def test_assignments_of_unequal_chances_are_weighted_and_empty_arms_have_no_answer() -> None:
     rows = _rows(7, 4)
     design = cw.Design(
-        "T", arms={"control": 1, "crewe": 2}, cluster="family", method=cw.Simple(), seed=12
+        "T", arms={"control": 1, "crewe": 2}, cluster="family", method=cw.Simple(), seed=14
     )
     trial = design.assign(rows)
     fit = cw.ols("score ~ arm", rows, design=trial)
     audit = fit.audit(trial)
-    arms, weight = _redrawn(trial, 10_000, 12)
+    arms, weight = _redrawn(trial, 10_000, 14)
     assert audit.exact and weight is not None and len(arms) == 2**7
     assert not np.allclose(weight, weight[0])
     for name in ("CR1", "CR2", "cluster_level"):
@@ -354,7 +354,7 @@ REFUSED = {
         "draws an assignment again",
     ),
     "a key": (
-        lambda: cw.ols("score ~ arm", ROWS, design=TRIAL).audit(TRIAL, seed=cw.Key.new()),  # type: ignore[arg-type]
+        lambda: cw.ols("score ~ arm", ROWS, design=TRIAL).audit(TRIAL, seed=cw.new_key()),  # type: ignore[arg-type]
         cw.InputError,
         "nothing to conceal",
     ),
@@ -374,11 +374,12 @@ def test_what_cannot_be_audited_is_refused(name: str) -> None:
 
 
 def test_one_family_in_an_arm_is_refused() -> None:
-    rows = _rows(4, 2)
-    frame = rows.assign(arm=np.where(rows.family == 0, "crewe", "control"))
-    seen = DESIGN.observe(frame, arm="arm")
-    with pytest.raises(cw.DesignError, match="1 of the"):
-        cw.ols("score ~ arm", frame, design=seen).audit(seen)
+    rows = _rows(5, 2)
+    design = cw.Design("T", arms={"control": 4, "crewe": 1}, cluster="family", seed=1)
+    trial = design.assign(rows)
+    fit = cw.ols("score ~ arm", _with_arm(rows, trial, trial._arm), cluster="family")
+    with pytest.raises(cw.DesignError, match="arm 'crewe' has 1 of the clusters"):
+        fit.audit(trial)
 
 
 def test_nothing_is_certain_where_no_variance_is_left() -> None:

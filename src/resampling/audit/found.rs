@@ -112,7 +112,9 @@ fn row(
 ) -> Result<AuditRow> {
     // With equal weights sums are counts, so that shares are those of a loop to the last bit.
     let sum = |counts: &dyn Fn(usize) -> bool| -> f64 {
-        (0..p.len()).filter(|&i| counts(i)).map(|i| weight.map_or(1.0, |weight| weight[i])).sum()
+        // From 0 on: an empty sum of floats is -0.
+        let weights = (0..p.len()).filter(|&i| counts(i)).map(|i| weight.map_or(1.0, |weight| weight[i]));
+        weights.fold(0.0, |sum, weight| sum + weight)
     };
     let all = sum(&|_| true);
     let rejected = sum(&|i| options.rejects(p[i]));
