@@ -16,7 +16,7 @@ from crewe.exceptions import DesignError, InputError, fault
 from crewe.ledger.ledger import Ledger
 from crewe.parallel import spread
 from crewe.resampling._audit_model import Audited, audited
-from crewe.resampling._audit_result import AuditedProcedure, SizeAudit
+from crewe.resampling._audit_result import LIMITS, AuditedProcedure, SizeAudit
 from crewe.resampling._ledger import of_ledger
 from crewe.tables.wording import carry, words_of
 
@@ -91,7 +91,7 @@ def audit(
     ]
     result = SizeAudit(
         1.0 - alpha,
-        [*noted, *left_out, *trial.rows.notes[1:], *again.notes],
+        [LIMITS, *noted, *left_out, *trial.rows.notes[1:], *again.notes],
         fit.synthetic,
         fit.implementation,
         procedures=rows,

@@ -12,7 +12,7 @@ from crewe.frames.arguments import check_methods
 from crewe.frames.source import build
 from crewe.plots import style
 from crewe.plots.shares import in_percent
-from crewe.tables.display import Table, number
+from crewe.tables.display import Table
 from crewe.tables.wording import worded
 
 NAMES = {
@@ -20,6 +20,13 @@ NAMES = {
     "cluster_level": "cluster-level t-test",
     "randomisation_test": "randomisation test",
 }
+
+
+LIMITS = (
+    "this is size under one hypothesis, given these outcomes and this design; it judges procedures and does not replace the "
+    "analysis that was declared before, beside which it stands"
+)
+"""What a reader of every audit must know."""
 
 
 @dataclass(frozen=True)
@@ -151,10 +158,6 @@ class SizeAudit(Result):
                 "The randomisation test's size is the level that it can attain, each redraw judged among all others; "
                 "it never exceeds the nominal level."
             )
-        said.append(
-            "This is size under one hypothesis, given these outcomes and this design. It judges procedures; it does not "
-            "replace the analysis that was declared before, and stands beside it."
-        )
         return said
 
     def _of_an_effect(self) -> list[str]:
@@ -172,7 +175,7 @@ class SizeAudit(Result):
         if self.effect is None:
             return said
         how = (
-            f"an effect of {number(self.effect, 3)} added to every outcome of the redrawn arm"
+            f"an effect of {self.effect:g} added to every outcome of the redrawn arm"
             if self.kind == "quantity"
             else f"outcomes of the redrawn arm moved at random until its rate has {'risen' if self.effect > 0 else 'fallen'} "
             f"by {percent(abs(self.effect))[:-1]} points; coverage is not defined there"
@@ -197,7 +200,7 @@ class SizeAudit(Result):
             cells += [percent(row.power)] * power + [percent(row.coverage)] * coverage
             rows.append(cells + [percent(row.no_answer)] * unanswered)
         title = self._titled(
-            f"Audit of size at {percent(self.alpha)}: {worded(self.arm)} − {worded(self.reference)}, {self.model}"
+            f"Audit of size at {100 * self.alpha:g}%: {worded(self.arm)} − {worded(self.reference)}, {self.model}"
         )
         notes = [*self.methods(), *(f"Note: {note}." for note in self.notes)]
         return Table(header, rows, title, notes)
@@ -230,11 +233,11 @@ class SizeAudit(Result):
             top = max(2.0 * self.alpha, *(row.size_high for row in self.procedures))
             ax.set_xlim(0.0, 1.06 * min(top, 1.0))
             in_percent(ax.xaxis)
-            ax.set_xlabel(f"Size: share of redraws with p ≤ {self.alpha:g} (line: nominal)")
+            ax.set_xlabel(f"Size: share of redraws with p ≤ {self.alpha:g} (dashed: nominal)")
         said = "; ".join(f"{row.called} {percent(row.size)}" for row in self.procedures)
         style.alt_text(
             ax,
-            f"Size of each procedure under no effect, against the nominal {percent(self.alpha)}: {said}.",
+            f"Size of each procedure under no effect, against the nominal {100 * self.alpha:g}%: {said}.",
         )
         if self.synthetic:
             style.label_synthetic(ax)
