@@ -170,7 +170,7 @@ CALLS: dict[str, Callable[[Any], Any]] = {
     "randomisation_test": lambda d: cw.randomisation_test(
         "y ~ arm", d, observed(d), draws=19, seed=1
     ).tidy(),
-    "audit": lambda d: (
+    "audit of size": lambda d: (
         cw.ols("y ~ arm", d, design=(trial := observed(d)))
         .audit(trial, 25, procedures=["CR2", "randomisation_test"], seed=1)
         .tidy()

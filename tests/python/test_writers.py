@@ -168,7 +168,7 @@ def results() -> dict[str, Any]:
         "describe": cw.describe("t ~ arm", frame),
         "crosstab": cw.crosstab("kind ~ arm", frame),
         "randomisation": cw.randomisation_test("t ~ arm", frame, seen, draws=99, seed=1),
-        "audit": cw.ols("t ~ arm", frame, design=seen).audit(
+        "audit of size": cw.ols("t ~ arm", frame, design=seen).audit(
             seen, 99, effect=1.0, procedures=["CR1", "randomisation_test"], seed=1
         ),
         "wild": cw.wild_bootstrap(fit, "x", 99, 1),
