@@ -378,6 +378,43 @@ def test_observed_trials_permute_and_say_so() -> None:
     assert any("randomised elsewhere" in note for note in audit.notes)
 
 
+def test_a_ledger_is_redrawn_with_those_who_came_while_an_arm_was_full(tmp_path: Path) -> None:
+    design = cw.Design(
+        "Rolling", arms={"a": 1, "b": 1}, cluster="family", method=cw.Blocks(sizes=[4]),
+        seed=cw.Key(bytes(range(32))),
+    )  # fmt: skip
+    ledger = cw.Ledger.create(
+        tmp_path / "t.ledger", design, overflow="draw-first", at="2026-01-01T00:00:00Z"
+    )
+    for number in range(12):
+        at = f"2026-01-{number + 2:02}T00:00:00Z"
+        if number in (4, 6):
+            ledger.capacity("b", full=number == 4, at=at, by="the team")
+        ledger.enrol(f"F{number}", [f"c{number}"], approved_by="council", at=at)
+    rows = pd.DataFrame({"family": [f"F{i}" for i in range(12) if i not in (4, 5)]})
+    rows["score"] = np.random.default_rng(3).normal(size=10)
+    with pytest.raises(cw.DesignError, match="not closed"):
+        cw.ols("score ~ x", rows.assign(x=rows.score**2), cluster="family").audit(ledger)
+    ledger.close(by="the team", at="2026-02-01T00:00:00Z")
+    audit = cw.ols("score ~ arm", rows, design=ledger).audit(ledger, seed=1)
+    everybody = ledger._assigned(everybody=True)[0]
+    arms, weight = _redrawn(everybody, 10_000, 1)
+    assert audit.exact and len(arms) == 6**3 and weight is not None
+    for name in ("CR1", "CR2", "cluster_level"):
+        p = []
+        for drawn in arms:
+            frame = _with_arm(rows, everybody, drawn)
+            if _few(frame, everybody.arms):
+                p.append(np.nan)
+            elif name == "cluster_level":
+                fit = cw.cluster_level("score ~ arm", frame, cluster="family")
+                p.append(_term(fit, "b"))
+            else:
+                p.append(_term(cw.ols("score ~ arm", frame, cluster="family", vcov=name), "b"))
+        assert audit[name].size == _rejects(np.array(p)).mean(), name
+    assert any("an arm was full" in note for note in audit.notes)
+
+
 def test_weights_go_along() -> None:
     rows = ROWS.assign(w=np.linspace(0.5, 2.0, len(ROWS)))
     fit = cw.ols("score ~ arm + x", rows, design=TRIAL, weights="w")

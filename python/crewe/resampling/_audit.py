@@ -42,6 +42,7 @@ def audit(
     noted: list[str] = []
     home = design
     if isinstance(design, Ledger):
+        design.need_closed()
         home = design.assignment()
         design, compared, noted = of_ledger(design)
     if not isinstance(design, Assignment):
