@@ -215,7 +215,24 @@ def test_power_and_coverage_are_those_of_outcomes_with_the_effect_added(formula:
         assert audit[name].coverage == np.mean(held[name]), name
     assert audit["wild_bootstrap"].power == _rejects(np.array(wild)).mean()
     assert audit["CR2"].power > audit["CR2"].size
-    assert np.isnan(audit["randomisation_test"].power)
+    drawn = audit["randomisation_test"]
+    assert np.isnan(drawn.power) and drawn.coverage == 1 - drawn.size
+
+
+def test_the_randomisation_tests_interval_holds_the_effect_where_the_test_without_it_does_not_reject() -> (
+    None
+):
+    effect, held = 1.5, []
+    for drawn in _redrawn(TRIAL, 10_000, 3)[0][::9]:
+        frame = _with_arm(ROWS, TRIAL, drawn)
+        seen = DESIGN.observe(frame.assign(arm=frame.arm.astype(str)), arm="arm")
+        with_it = frame.assign(score=frame.score + effect * (frame.arm == "crewe"))
+        fits = [cw.ols("score ~ arm + x", rows, design=seen) for rows in (frame, with_it)]
+        none, some = (cw.randomisation_test(fit, design=seen, level=0.9) for fit in fits)
+        assert some.conf_int is not None
+        held.append(some.conf_int[0] <= effect <= some.conf_int[1])
+        assert held[-1] == (none.p_value > 0.1)
+    assert not all(held)
 
 
 def test_ten_families_over_reject_as_the_evidence_page_knows() -> None:

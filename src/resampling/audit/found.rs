@@ -92,7 +92,11 @@ pub fn audited(values: &[f64], weight: Option<&[f64]>, options: &AuditOptions) -
         let (p, power, covered) = match procedure {
             Procedure::RandomisationTest => {
                 let p = among_themselves(&column(0), weight);
-                let covered = vec![f64::NAN; redraws];
+                let held = |(p, interval): (&f64, f64)| match interval.is_nan() {
+                    true => f64::NAN,
+                    false => f64::from(u8::from(!options.rejects(*p))),
+                };
+                let covered = p.iter().zip(column(2)).map(held).collect();
                 (p, vec![f64::NAN; redraws], covered)
             }
             Procedure::Vcov(_) | Procedure::WildBootstrap | Procedure::ClusterLevel => {

@@ -25,8 +25,9 @@ const CHUNK: usize = 512;
 /// Redraws that one task works out, so that its arrays serve many of them.
 const TASK: usize = 16;
 
-/// What is known of a procedure on one redraw: its p-value (of the randomisation test its statistic), that under the stated
-/// effect, and whether its interval holds a constant effect; NaN where there is no answer.
+/// What is known of a procedure on one redraw: its p-value, that under the stated effect, and whether its interval holds a
+/// constant effect; NaN where there is no answer. Of the randomisation test it is the statistic, nothing, and 1 where it has
+/// such an interval.
 pub(super) const WIDTH: usize = 3;
 
 /// A trial made ready for its audit.
@@ -176,11 +177,15 @@ impl<'a, 'm> Audited<'a, 'm> {
         for (&procedure, into) in self.options.procedures.iter().zip(into.chunks_exact_mut(WIDTH)) {
             if procedure == Procedure::RandomisationTest {
                 into[0] = self.statistic(arm, &mut desk.room);
+                // Less the effect in the rows of the arm the outcomes are what they were: what its interval holds follows.
+                if self.is_shifted() && !into[0].is_nan() {
+                    into[2] = 1.0;
+                }
             }
         }
         let effect = self.options.effect;
         // What is added to a quantity moves its coefficient by as much, and nothing else.
-        let shift = if self.model.is_linear() && !self.binary { effect } else { None };
+        let shift = if self.is_shifted() { effect } else { None };
         self.judged(index, arm, desk.x.view(), &self.outcomes.values, shift, into, 0)?;
         if let Some(effect) = effect.filter(|_| self.binary) {
             desk.y.copy_from_slice(&self.outcomes.values);
@@ -192,6 +197,11 @@ impl<'a, 'm> Audited<'a, 'm> {
             self.judged(index, arm, desk.x.view(), &desk.y, None, into, 1)?;
         }
         Ok(())
+    }
+
+    /// Whether an effect is added to a quantity in a linear model, so that intervals hold it or not.
+    fn is_shifted(&self) -> bool {
+        self.model.is_linear() && !self.binary
     }
 
     /// Whether every arm has two units with rows, and every one of these an arm.
@@ -224,7 +234,7 @@ impl<'a, 'm> Audited<'a, 'm> {
         into: &mut [f64],
         place: usize,
     ) -> Result<()> {
-        let known = place == 0 && self.model.is_linear() && !self.binary;
+        let known = place == 0 && self.is_shifted();
         let fit = answer(self.model.fit(&self.outcomes.name, x, y))?;
         let fit =
             fit.as_ref().map(|fit| Fits { fit, clusters: self.model.clusters, robust: OnceCell::new() });
