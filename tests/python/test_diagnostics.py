@@ -223,6 +223,44 @@ def test_sentences_about_arms_shares_and_sizes() -> None:
     assert any("fewer than 4 degrees of freedom" in doubt for doubt in few.doubts)
 
 
+@pytest.mark.parametrize("model", list(MODELS))
+def test_every_clustered_fit_prints_what_it_rests_on(model: str) -> None:
+    """The lines beneath its table hold the numbers of its diagnostics, with and without its data."""
+    frame = trial(np.resize([3, 4, 6], 16))
+    fit = MODELS[model](frame)
+    found, text = fit.diagnostics(), str(fit)
+    (name, term), *_ = found.terms.items()
+    counts = ", ".join(f"{arm} {count}" for arm, count in found.arms.items())
+    assert f"Clusters of 3 to 6 rows, median 4; by arm: {counts}." in text
+    known = term.without[np.isfinite(term.without)]
+    low, high = (f"{value:.4f}".replace("-", "−") for value in (known.min(), known.max()))
+    assert f"What is known of {name} comes from as much as {term.effective:.1f} clusters" in text
+    assert f"without one cluster it is {low} to {high}." in text
+    assert (
+        (f"Note: {found.doubts[0]}." in text) if found.doubts else "not to be trusted" not in text
+    )
+    # A call that needs the data is not offered without them.
+    kept = [line for line in text.splitlines() if "randomisation_test(fit" not in line]
+    assert str(pickle.loads(pickle.dumps(fit))).splitlines() == kept
+    # Another covariance has doubts of its own.
+    doubted = fit.vcov("CR0")
+    assert f"Note: {doubted.diagnostics().doubts[0]}." in str(doubted)
+
+
+def test_what_takes_long_is_not_printed() -> None:
+    frame = trial(n=3_000)
+    fit = cw.logit("y > 0 ~ arm + pre", frame.assign(**{"y > 0": frame["y"] > 0}), cluster="school")
+    text = str(fit)
+    assert "What is known of arm[T.b]" in text and "without one cluster" not in text
+
+
+def test_an_arm_of_one_cluster_is_doubted_first() -> None:
+    frame = trial(n=3)
+    frame["arm"] = np.where(frame["school"] == "s00", "b", "a")
+    fit = cw.ols("y ~ arm", frame, cluster="school", vcov="CR1")
+    assert "Note: only 1 of 3 clusters is in arm b, where no variance is reliable" in str(fit)
+
+
 def test_a_cluster_that_alone_informs_a_term_has_no_estimate_without_it() -> None:
     frame = trial()
     frame["own"] = (frame["school"] == "s02") * frame["pre"]

@@ -13,6 +13,7 @@ from crewe.exceptions import CreweError, InputError, fault
 from crewe.frames.source import build, label_of
 from crewe.models.linear import ROWWISE
 from crewe.tables.display import Table, number
+from crewe.tables.labels import MINUS
 from crewe.tables.printable import Printable
 from crewe.tables.wording import carry, worded, worded_term, words_of
 
@@ -26,6 +27,10 @@ Floats = NDArray[np.float64]
 
 _ENOUGH = 40
 """Fewer effective clusters than these make the plain sandwich reject too often (evidence, linear models)."""
+_AT_ONCE = 10_000_000
+_REFITS_AT_ONCE = 3_000_000
+_TERMS = 3
+_COMPARABLE = 2
 _FEW_OF_AN_ARM = 10
 _UNEVEN = 0.25
 _VARIED = 0.6
@@ -253,13 +258,15 @@ class ClusterDiagnostics(Printable):
         return shares_and_influence(self, name, axes)
 
 
-def diagnose(fit: Any, parts: Clustering, terms: Sequence[str] | None) -> ClusterDiagnostics:
+def diagnose(
+    fit: Any, parts: Clustering, terms: Sequence[str] | None, influence: bool = True
+) -> ClusterDiagnostics:
     """Work out the diagnostics of a fit; see :meth:`crewe.models.linear.Linear.diagnostics`."""
     groups = parts.groups
     arm, arms = _arms(parts)
     asked = _of_interest(fit, parts, arm, terms)
     places = [fit._position(name) for name in asked]
-    found = parts.covariance.diagnostics(places)
+    found = parts.covariance.diagnostics(places, influence)
     table = fit._table()
     of_terms = {
         name: OfTerm(
@@ -292,6 +299,45 @@ def diagnose(fit: Any, parts: Clustering, terms: Sequence[str] | None) -> Cluste
     )
     made.doubts = _doubts(fit, made)
     return carry(made, words_of(fit))
+
+
+def at_a_glance(fit: Any, parts: Clustering) -> ClusterDiagnostics:
+    """Work out what is printed beneath the table of a fit: all but what would keep a reader waiting."""
+    groups, k, linear = parts.groups, len(fit.terms), fit.model == "OLS"
+    work = groups.count * k**3 if linear else groups.count * fit.n * k
+    return diagnose(fit, parts, None, influence=work <= (_AT_ONCE if linear else _REFITS_AT_ONCE))
+
+
+def printed(fit: Any, found: ClusterDiagnostics) -> list[str]:
+    """Say in sentences what a fit rests on, and the gravest reason why its covariance is not to be trusted."""
+    least, most = found.spread["smallest"], found.spread["largest"]
+    sizes = f"{least:g} to {most:g} rows, median {found.spread['median']:g}"
+    if least == most:
+        sizes = f"{least:g} row{'' if least == 1 else 's'}"
+    arms = ", ".join(f"{worded(arm)} {count:,}" for arm, count in found.arms.items())
+    lines = [f"Clusters of {sizes}" + (f"; by arm: {arms}." if arms else ".")]
+    lines += [_rests_on(name, term, found.clusters) for name, term in found.terms.items()][:_TERMS]
+    if len(found.terms) > _TERMS:
+        lines.append(f"Of {len(found.terms) - _TERMS} more terms see diagnostics().")
+    doubts = _doubts(fit, found)
+    return [*lines, *([f"Note: {doubts[0]}."] if doubts else [])]
+
+
+def _rests_on(name: str, term: OfTerm, clusters: list[str]) -> str:
+    largest = int(np.argmax(term.partial))
+    known = term.without[np.isfinite(term.without)]
+    alike = f"; {number(term.effective_alike, 1)} were the rows of one alike"
+    reach = ""
+    if len(known):
+        low, high = (
+            number(float(value)).replace("-", MINUS) for value in (known.min(), known.max())
+        )
+        reach = f"; without one cluster it is {low} to {high}"
+    return (
+        f"What is known of {worded_term(name)} comes from as much as {number(term.effective, 1)} clusters of equal weight "
+        f"(G*{alike if np.isfinite(term.effective_alike) else ''}), {100 * term.partial[largest]:.0f}% of it from "
+        f"{clusters[largest]}{reach}."
+    )
 
 
 def _label(value: Any) -> str:
@@ -360,11 +406,12 @@ def _doubts(fit: Any, found: ClusterDiagnostics) -> list[str]:
             )
     if found.arms and kind not in ROWWISE:
         arm, least_of = min(found.arms.items(), key=lambda pair: pair[1])
-        if least_of < _FEW_OF_AN_ARM and least_of < _UNEVEN * count:
-            doubts.append(
-                f"only {least_of} of {count} clusters are in arm {worded(arm)}, where no variance is reliable; read a "
-                "randomisation test"
+        if least_of < _COMPARABLE or (least_of < _FEW_OF_AN_ARM and least_of < _UNEVEN * count):
+            only = (
+                f"only {least_of} of {count} clusters {'is' if least_of == 1 else 'are'} in arm "
+                f"{worded(arm)}, where no variance is reliable; read a randomisation test"
             )
+            doubts.insert(0 if least_of < _COMPARABLE else len(doubts), only)
     for name, term in found.terms.items():
         largest = int(np.argmax(term.partial))
         if term.partial[largest] > 0.5:

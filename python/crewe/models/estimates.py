@@ -17,6 +17,7 @@ from crewe.frames.arguments import check_methods
 from crewe.frames.source import build
 
 if TYPE_CHECKING:
+    from crewe.models.diagnostics import ClusterDiagnostics, Clustering
     from crewe.resampling._audit_result import SizeAudit
 
 Floats = NDArray[np.float64]
@@ -48,6 +49,7 @@ class Estimates:
     synthetic: bool
     _cov: Floats
     _tables: dict[float, _core.Contrasts]
+    _beneath: ClusterDiagnostics | None = None
 
     def _coefficients(self, level: float) -> _core.Contrasts:
         """Work out the table of the coefficients at a level."""
@@ -108,6 +110,30 @@ class Estimates:
             for key in ("estimate", "conf_low", "conf_high"):
                 columns[key] = np.exp(columns[key])
         return self._build(columns)
+
+    # -- clusters --------------------------------------------------------------------------
+
+    def _clustering(self) -> Clustering | None:
+        """Give what diagnostics need; nothing for a fit without clusters, or loaded without its data."""
+        return None
+
+    def _at_a_glance(self) -> ClusterDiagnostics | None:
+        """Work out what is printed of the clusters, once: a fit that is loaded without its data prints it too."""
+        if self._beneath is None:
+            parts = self._clustering()
+            if parts is not None:
+                from crewe.models.diagnostics import at_a_glance
+
+                self._beneath = at_a_glance(self, parts)
+        return self._beneath
+
+    def _rests_on(self) -> list[str]:
+        found = self._at_a_glance()
+        if found is None:
+            return []
+        from crewe.models.diagnostics import printed
+
+        return printed(self, found)
 
     # -- questions -------------------------------------------------------------------------
 
