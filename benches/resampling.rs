@@ -137,8 +137,8 @@ fn audit_of_a_linear_model(bencher: divan::Bencher<'_, '_>, bootstrap_draws: u64
     bencher.bench(|| {
         let drawn = redrawn(design, assignment, 10_000, None, &NoMonitor).unwrap();
         let ready =
-            Audited::new(assignment, outcomes, &model, &ArmModel::linear(beside.view()), &options).unwrap();
+            Audited::new(assignment, outcomes, &model, ArmModel::linear(beside.view()), &options).unwrap();
         let values = ready.values(drawn.arm.view(), 0, &NoMonitor).unwrap();
-        audited(&values, None, &options).unwrap()
+        audited(&values, None, f64::NAN, &options).unwrap()
     });
 }

@@ -1586,7 +1586,17 @@ def audit_values(
     options: AuditOptions,
     part: tuple[NDArray[np.uint8], int],
 ) -> _Floats: ...
-def audit_found(values: _Floats, weight: _Floats | None, options: AuditOptions) -> AuditFound: ...
+def audit_power(
+    assignment: Assignment,
+    outcomes: Outcomes,
+    model: AuditedModel,
+    score: ArmModel,
+    options: AuditOptions,
+    redrawn: tuple[NDArray[np.uint8], _Floats | None],
+) -> float: ...
+def audit_found(
+    values: _Floats, weight: _Floats | None, power_of_the_test: float, options: AuditOptions
+) -> AuditFound: ...
 def wild_bootstrap(
     covariance: Covariance, contrasts: _Floats, values: _Floats, options: WildOptions
 ) -> WildBootstrap: ...

@@ -202,7 +202,7 @@ fn audit_tried(
     model.with(py, |model| {
         score.with(py, None, |score| {
             crate::pool::compute(py, |_| {
-                let audited = core::Audited::new(assignment, outcomes, model, &score, options)?;
+                let audited = core::Audited::new(assignment, outcomes, model, score, options)?;
                 Ok((audited.tried(&assignment.arm)?, audited.is_binary()))
             })
         })
@@ -225,24 +225,50 @@ fn audit_values(
     let values = model.with(py, |model| {
         score.with(py, None, |score| {
             crate::pool::compute(py, |signals| {
-                core::Audited::new(assignment, outcomes, model, &score, options)?.values(arm, first, signals)
+                core::Audited::new(assignment, outcomes, model, score, options)?.values(arm, first, signals)
             })
         })
     })?;
     Ok(floats(py, values))
 }
 
+/// The power of the randomisation test over redraws (redraws x units), with weights where all assignments were used; not a
+/// number without an effect.
+#[pyfunction]
+#[pyo3(signature = (assignment, outcomes, model, score, options, redrawn))]
+fn audit_power(
+    py: Python<'_>,
+    assignment: &Assignment,
+    outcomes: &Outcomes,
+    model: &AuditedModel,
+    score: &ArmModel,
+    options: &AuditOptions,
+    redrawn: (PyReadonlyArray2<'_, u8>, Option<PyReadonlyArray1<'_, f64>>),
+) -> PyResult<f64> {
+    let (assignment, outcomes, options) = (&assignment.inner, &outcomes.inner, &options.inner);
+    let (arm, weight) = (redrawn.0.as_array(), redrawn.1.as_ref().map(slice).transpose()?);
+    model.with(py, |model| {
+        score.with(py, None, |score| {
+            crate::pool::compute(py, |signals| {
+                let audited = core::Audited::new(assignment, outcomes, model, score, options)?;
+                audited.power_of_the_test(arm, weight, signals)
+            })
+        })
+    })
+}
+
 /// Sums up the redraws, with weights where all assignments were used.
 #[pyfunction]
-#[pyo3(signature = (values, weight, options))]
+#[pyo3(signature = (values, weight, power_of_the_test, options))]
 fn audit_found(
     py: Python<'_>,
     values: PyReadonlyArray1<'_, f64>,
     weight: Option<PyReadonlyArray1<'_, f64>>,
+    power_of_the_test: f64,
     options: &AuditOptions,
 ) -> PyResult<AuditFound> {
     let weight = weight.as_ref().map(slice).transpose()?;
-    let found = core::audited(slice(&values)?, weight, &options.inner).or_raise(py)?;
+    let found = core::audited(slice(&values)?, weight, power_of_the_test, &options.inner).or_raise(py)?;
     let column = |of: fn(&core::AuditRow) -> f64| floats(py, found.procedures.iter().map(of).collect());
     Ok(AuditFound {
         procedures: found.procedures.iter().map(|row| row.procedure.name()).collect(),
@@ -265,5 +291,6 @@ pub fn register(m: &Bound<'_, PyModule>) -> PyResult<()> {
     m.add_function(wrap_pyfunction!(audit_seed, m)?)?;
     m.add_function(wrap_pyfunction!(audit_tried, m)?)?;
     m.add_function(wrap_pyfunction!(audit_values, m)?)?;
+    m.add_function(wrap_pyfunction!(audit_power, m)?)?;
     m.add_function(wrap_pyfunction!(audit_found, m)?)
 }

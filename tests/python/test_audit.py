@@ -216,7 +216,41 @@ def test_power_and_coverage_are_those_of_outcomes_with_the_effect_added(formula:
     assert audit["wild_bootstrap"].power == _rejects(np.array(wild)).mean()
     assert audit["CR2"].power > audit["CR2"].size
     drawn = audit["randomisation_test"]
-    assert np.isnan(drawn.power) and drawn.coverage == 1 - drawn.size
+    assert drawn.coverage == 1 - drawn.size and drawn.power > drawn.size
+
+
+@pytest.mark.parametrize("outcome", ["score", "closed"])
+def test_power_of_the_randomisation_test_is_that_of_tests_of_outcomes_with_the_effect(
+    outcome: str,
+) -> None:
+    rows = ROWS[ROWS.family < 8]
+    trial = DESIGN.assign(rows)
+    fit = cw.ols(f"{outcome} ~ arm + x", rows, design=trial)
+    effect = 1.2 if outcome == "score" else 0.5
+    audit = fit.audit(trial, effect=effect, procedures="randomisation_test")
+    arms, weight = _redrawn(trial, 10_000, 3)
+    assert audit.exact and len(arms) == 70 and weight is not None
+    found = []
+    for drawn in arms:
+        frame = _with_arm(rows, trial, drawn)
+        treated = frame.arm == "crewe"
+        frame["arm"] = frame.arm.astype(str)
+        if outcome == "score":
+            frame["score"] = frame.score + effect * treated
+        else:
+            # At random; so the rate alone can be told here, and the power of many such trials.
+            zeros = frame.index[treated & (frame.closed == 0)]
+            wanted = int(np.ceil(effect * treated.sum() - 1e-9))
+            frame.loc[zeros[: min(wanted, len(zeros))], "closed"] = 1
+        seen = DESIGN.observe(frame, arm="arm")
+        refit = cw.ols(f"{outcome} ~ arm + x", frame, design=seen)
+        found.append(cw.randomisation_test(refit, design=seen, interval=False).p_value)
+    power = _rejects(np.array(found)).mean()
+    if outcome == "score":
+        assert audit["randomisation_test"].power == power
+    else:
+        assert abs(audit["randomisation_test"].power - power) < 0.15
+    assert audit["randomisation_test"].power > audit["randomisation_test"].size
 
 
 def test_the_randomisation_tests_interval_holds_the_effect_where_the_test_without_it_does_not_reject() -> (
@@ -464,7 +498,7 @@ def test_several_arms_are_audited_one_comparison_at_a_time() -> None:
     for drawn in arms[::7]:
         frame = _with_arm(rows, trial, drawn)
         p.append(_term(cw.ols("score ~ arm + x", frame, cluster="family", vcov="CR1"), "c"))
-    part = _core.audit_found(_values(fit, trial, "c", arms[::7]), None, _options(["CR1"]))
+    part = _core.audit_found(_values(fit, trial, "c", arms[::7]), None, np.nan, _options(["CR1"]))
     assert part.size[0] == _rejects(np.array(p)).mean()
 
 

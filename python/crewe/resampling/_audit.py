@@ -76,7 +76,8 @@ def audit(
         "redraws",
         given=lambda first, end: (drawn[first:end], first),
     )
-    found = _core.audit_found(np.concatenate(values), weight, options)
+    power = _core.audit_power(*trial.parts(), options, (drawn, weight))
+    found = _core.audit_found(np.concatenate(values), weight, power, options)
     rows = [
         AuditedProcedure(*row)
         for row in zip(

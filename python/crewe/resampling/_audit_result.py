@@ -180,7 +180,23 @@ class SizeAudit(Result):
             else f"outcomes of the redrawn arm moved at random until its rate has {'risen' if self.effect > 0 else 'fallen'} "
             f"by {percent(abs(self.effect))[:-1]} points; coverage is not defined there"
         )
-        return [*said, f"Power is the share of redraws that reject under {how}."]
+        said.append(f"Power is the share of redraws that reject under {how}.")
+        if any(row.procedure == "randomisation_test" for row in self.procedures):
+            said.append(self._judged())
+        return said
+
+    def _judged(self) -> str:
+        """Say which redraws the power of the randomisation test stands on."""
+        many = 1_000
+        if self.exact and self.redraws > many:
+            return (
+                f"That of the randomisation test is of {many * many // self.redraws:,} assignments drawn by their "
+                "probabilities, each judged among all."
+            )
+        if self.exact:
+            return "Under the randomisation test each assignment is judged among all."
+        among = min(many, self.redraws)
+        return f"That of the randomisation test is of the first {among:,} redraws, each judged among the others."
 
     def table(self) -> Table:
         """Give the table that is printed."""

@@ -20,7 +20,7 @@ const LEVEL: f64 = 0.95;
 /// // Of four assignments, equally likely, one rejects; one gives no p-value.
 /// let (no, yes) = ([0.6, f64::NAN, 1.0], [0.2, f64::NAN, 0.0]);
 /// let values = [no, yes, [f64::NAN; 3], no].concat();
-/// let found = audited(&values, Some(&[1.0; 4]), &options)?;
+/// let found = audited(&values, Some(&[1.0; 4]), f64::NAN, &options)?;
 /// let cr1 = &found.procedures[0];
 /// assert_eq!((cr1.size, cr1.size_low, cr1.no_answer), (0.25, 0.25, 0.25));
 /// assert!((cr1.coverage - 2.0 / 3.0).abs() < 1e-15 && cr1.power.is_nan() && found.exact);
@@ -43,7 +43,7 @@ pub struct Audit {
 /// use crewe::resampling::{AuditOptions, audited};
 /// let options = AuditOptions::default();
 /// // Without any answer there is nothing to say of coverage.
-/// let found = audited(&vec![f64::NAN; 19 * 6 * 3], None, &options)?;
+/// let found = audited(&vec![f64::NAN; 19 * 6 * 3], None, f64::NAN, &options)?;
 /// assert!(found.procedures.iter().all(|row| row.no_answer == 1.0 && row.coverage.is_nan()));
 /// # Ok::<(), crewe::Error>(())
 /// ```
@@ -68,11 +68,17 @@ pub struct AuditRow {
 
 /// Sums up the redraws (redraws x procedures x 3, as [`super::Audited::values`] gives them: of each its p-value, that under
 /// the stated effect, and whether its interval holds the effect; of the randomisation test the statistic stands for p),
-/// with weights where all assignments were used.
+/// with weights where all assignments were used. The power of the randomisation test is that of
+/// [`super::Audited::power_of_the_test`], or not a number.
 ///
 /// # Errors
 /// [`crate::Error::Input`] for fewer redraws than could reject at the level, and for numbers that do not fit.
-pub fn audited(values: &[f64], weight: Option<&[f64]>, options: &AuditOptions) -> Result<Audit> {
+pub fn audited(
+    values: &[f64],
+    weight: Option<&[f64]>,
+    power_of_the_test: f64,
+    options: &AuditOptions,
+) -> Result<Audit> {
     options.check()?;
     let width = WIDTH * options.procedures.len();
     let redraws = values.len() / width;
@@ -105,7 +111,11 @@ pub fn audited(values: &[f64], weight: Option<&[f64]>, options: &AuditOptions) -
         };
         row(procedure, [&p, &power, &covered], weight, options)
     });
-    Ok(Audit { procedures: rows.collect::<Result<_>>()?, exact: weight.is_some(), redraws })
+    let mut procedures: Vec<AuditRow> = rows.collect::<Result<_>>()?;
+    for row in procedures.iter_mut().filter(|row| row.procedure == Procedure::RandomisationTest) {
+        row.power = power_of_the_test;
+    }
+    Ok(Audit { procedures, exact: weight.is_some(), redraws })
 }
 
 fn row(

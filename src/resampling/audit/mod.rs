@@ -20,10 +20,12 @@
 //! This is size under one hypothesis, given these outcomes. It judges procedures, and never takes the place of an
 //! analysis that was declared before.
 //!
-//! What is asked is in `options`, the model whose arm is redrawn in `model`, one redraw in `redraw`, the shares in `found`.
+//! What is asked is in `options`, the model whose arm is redrawn in `model`, one redraw in `redraw`, the power of the
+//! randomisation test in `judged`, the shares in `found`.
 
 mod cluster_level;
 mod found;
+mod judged;
 mod model;
 mod options;
 mod raised;

@@ -31,12 +31,13 @@ const TASK: usize = 16;
 pub(super) const WIDTH: usize = 3;
 
 /// A trial made ready for its audit.
-pub struct Audited<'a, 'm> {
-    model: &'a AuditedModel<'m>,
-    outcomes: &'a Outcomes,
-    options: &'a AuditOptions,
+pub struct Audited<'a, 'm, 's> {
+    pub(super) model: &'a AuditedModel<'m>,
+    pub(super) outcomes: &'a Outcomes,
+    pub(super) options: &'a AuditOptions,
+    pub(super) arm_model: ArmModel<'s>,
     /// The arms of the trial, and the code of the one that is tested.
-    arms: usize,
+    pub(super) arms: usize,
     tested: u8,
     /// Whether each unit has rows.
     seen: Vec<bool>,
@@ -45,13 +46,13 @@ pub struct Audited<'a, 'm> {
     binary: bool,
 }
 
-impl std::fmt::Debug for Audited<'_, '_> {
+impl std::fmt::Debug for Audited<'_, '_, '_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Audited").field("model", self.model).finish_non_exhaustive()
     }
 }
 
-impl<'a, 'm> Audited<'a, 'm> {
+impl<'a, 'm, 's> Audited<'a, 'm, 's> {
     /// Takes a model, the outcomes of its rows, and the score by which the randomisation test compares the arm.
     ///
     /// # Errors
@@ -61,7 +62,7 @@ impl<'a, 'm> Audited<'a, 'm> {
         assignment: &Assignment,
         outcomes: &'a Outcomes,
         model: &'a AuditedModel<'m>,
-        score: &ArmModel<'_>,
+        arm_model: ArmModel<'s>,
         options: &'a AuditOptions,
     ) -> Result<Self> {
         options.check()?;
@@ -78,12 +79,12 @@ impl<'a, 'm> Audited<'a, 'm> {
             .input());
         }
         let arms = assignment.arms.len();
-        score.check(outcomes, arms)?;
+        arm_model.check(outcomes, arms)?;
         let seen: Vec<bool> = outcomes.counts().iter().map(|&rows| rows > 0.0).collect();
         let treated = vec![false; assignment.units.len()];
         let asked = |procedure| options.procedures.contains(&procedure);
         let score = match asked(Procedure::RandomisationTest) {
-            true => Some(score.at(outcomes, 0.0, &treated, arms)?),
+            true => Some(arm_model.at(outcomes, 0.0, &treated, arms)?),
             false => None,
         };
         let values = match asked(Procedure::ClusterLevel) {
@@ -93,7 +94,7 @@ impl<'a, 'm> Audited<'a, 'm> {
         let binary = !model.is_of_times() && outcomes.binary();
         // Of the arms but the reference the first has the code 1.
         let tested = model.of as u8 + 1;
-        Ok(Self { model, outcomes, options, arms, tested, seen, score, values, binary })
+        Ok(Self { model, outcomes, options, arm_model, arms, tested, seen, score, values, binary })
     }
 
     /// Whether every outcome is 0 or 1.
@@ -189,23 +190,34 @@ impl<'a, 'm> Audited<'a, 'm> {
         self.judged(index, arm, desk.x.view(), &self.outcomes.values, shift, into, 0)?;
         if let Some(effect) = effect.filter(|_| self.binary) {
             desk.y.copy_from_slice(&self.outcomes.values);
-            let treated: Vec<usize> = (0..desk.y.len())
-                .filter(|&row| arm[self.outcomes.unit[row] as usize] == self.tested)
-                .collect();
-            let mut stream = Stream::new::<&str>(&Seed::Integer(self.options.seed), "audit", &[], index);
-            raise(&mut desk.y, &treated, effect, &mut stream);
+            self.move_rows(index, arm, effect, &mut desk.y);
             self.judged(index, arm, desk.x.view(), &desk.y, None, into, 1)?;
         }
         Ok(())
     }
 
+    /// Adds an effect to the outcomes of the rows of the redrawn arm.
+    pub(super) fn add(&self, arm: &[u8], effect: f64, y: &mut [f64]) {
+        for (y, &unit) in y.iter_mut().zip(&self.outcomes.unit) {
+            *y += if arm[unit as usize] == self.tested { effect } else { 0.0 };
+        }
+    }
+
+    /// Moves yes-or-no outcomes of the rows of the redrawn arm until its rate has risen by the effect.
+    pub(super) fn move_rows(&self, index: u64, arm: &[u8], effect: f64, y: &mut [f64]) {
+        let treated: Vec<usize> =
+            (0..y.len()).filter(|&row| arm[self.outcomes.unit[row] as usize] == self.tested).collect();
+        let mut stream = Stream::new::<&str>(&Seed::Integer(self.options.seed), "audit", &[], index);
+        raise(y, &treated, effect, &mut stream);
+    }
+
     /// Whether an effect is added to a quantity in a linear model, so that intervals hold it or not.
-    fn is_shifted(&self) -> bool {
+    pub(super) fn is_shifted(&self) -> bool {
         self.model.is_linear() && !self.binary
     }
 
     /// Whether every arm has two units with rows, and every one of these an arm.
-    fn has_units(&self, arm: &[u8]) -> bool {
+    pub(super) fn has_units(&self, arm: &[u8]) -> bool {
         let mut units = [0_usize; 256];
         arm.iter()
             .zip(&self.seen)
@@ -294,11 +306,8 @@ impl<'a, 'm> Audited<'a, 'm> {
             into[2] = self.holds(into[0]);
             return Ok(());
         };
-        let moved: Vec<f64> = y
-            .iter()
-            .zip(&self.outcomes.unit)
-            .map(|(y, &unit)| if arm[unit as usize] == self.tested { y + effect } else { *y })
-            .collect();
+        let mut moved = y.to_vec();
+        self.add(arm, effect, &mut moved);
         if let Some(found) = again(&moved)?.as_ref().map(compared).transpose()?.flatten() {
             into[1] = p(found.estimate, found.std_error, found.df);
             into[2] = self.holds(p(found.estimate - effect, found.std_error, found.df));
@@ -335,7 +344,7 @@ struct Desk {
 
 impl Desk {
     /// Writes the arms into the columns.
-    fn take(&mut self, of: &Audited<'_, '_>, arm: &[u8]) {
+    fn take(&mut self, of: &Audited<'_, '_, '_>, arm: &[u8]) {
         for (code, &column) in (1..).zip(&of.model.arms) {
             for (x, &unit) in self.x.column_mut(column).iter_mut().zip(&of.outcomes.unit) {
                 *x = f64::from(u8::from(arm[unit as usize] == code));
