@@ -31,6 +31,32 @@ const TASK: usize = 16;
 pub(super) const WIDTH: usize = 3;
 
 /// A trial made ready for its audit.
+///
+/// ```
+/// use crewe::design::{Column, Design, Units};
+/// use crewe::inference::Clusters;
+/// use crewe::linalg::DesignMatrix;
+/// use crewe::ndarray::Array2;
+/// use crewe::progress::NoMonitor;
+/// use crewe::resampling::{ArmModel, AuditOptions, Audited, AuditedModel, Outcomes, audited, redrawn};
+/// let design = Design::new("Trial").arm("control", 1).arm("crewe", 1).cluster("family").seed(3);
+/// let families = Column::from_values("family", ["a", "a", "b", "c", "d", "e", "f"]);
+/// let units = Units::from_rows(design.unit()?, &families, &[])?;
+/// let trial = design.assign(&units)?;
+/// let outcomes = Outcomes::new("score", &[1., 2., 2., 5., 4., 1., 3.], units.rows(), units.len())?;
+/// // The model: a constant, and the arm of each child.
+/// let x = Array2::from_shape_fn((7, 1), |(i, _)| f64::from(trial.arm[units.rows()[i] as usize]));
+/// let clusters = Clusters::new(units.rows())?;
+/// let model = AuditedModel::linear(DesignMatrix::new(x.view(), true), &[0], &clusters)?;
+/// let (constant, options) = (Array2::ones((7, 1)), AuditOptions::default());
+/// let ready = Audited::new(&trial, &outcomes, &model, ArmModel::linear(constant.view()), &options)?;
+/// // All twenty assignments.
+/// let all = redrawn(&design, &trial, 10_000, None, &NoMonitor)?;
+/// let values = ready.values(all.arm.view(), 0, &NoMonitor)?;
+/// let found = audited(&values, all.weight.as_deref(), f64::NAN, &options)?;
+/// assert!(found.exact && found.redraws == 20 && found.procedures[0].size > 0.0);
+/// # Ok::<(), crewe::Error>(())
+/// ```
 pub struct Audited<'a, 'm, 's> {
     pub(super) model: &'a AuditedModel<'m>,
     pub(super) outcomes: &'a Outcomes,
@@ -363,12 +389,11 @@ struct Fits<'f> {
 
 impl<'f> Fits<'f> {
     fn robust(&self) -> Result<&Covariance<'f>> {
-        if self.robust.get().is_none() {
-            let found = self.fit.vcov(Vcov::Cr1, self.clusters)?;
-            return Ok(self.robust.get_or_init(|| found));
+        if let Some(found) = self.robust.get() {
+            return Ok(found);
         }
-        // It was set just before.
-        self.robust.get().ok_or(Error::Interrupted)
+        let found = self.fit.vcov(Vcov::Cr1, self.clusters)?;
+        Ok(self.robust.get_or_init(|| found))
     }
 
     /// The estimate with its standard error and degrees of freedom.
@@ -397,9 +422,11 @@ fn check_rows(assignment: &Assignment, outcomes: &Outcomes, model: &AuditedModel
         || model.arms.len() + 1 != assignment.arms.len()
     {
         return Err(Fault::new("the outcomes or the model belong to another trial")
-            .values([format!("{units} units, {} arms", assignment.arms.len())])
-            .values([format!("{} units, {} arms", outcomes.units, model.arms.len() + 1)])
-            .remedy("Fit the model with design=assignment, and audit it with the same")
+            .values([
+                format!("{units} units, {} arms", assignment.arms.len()),
+                format!("{} units, {} arms", outcomes.units, model.arms.len() + 1),
+            ])
+            .remedy("Fit the model with this assignment, and audit it with the same")
             .design());
     }
     if model.x.n() != outcomes.values.len() || outcomes.values.iter().any(|value| value.is_nan()) {
