@@ -12,6 +12,7 @@ from crewe import _core
 from crewe.exceptions import CreweError, InputError, fault
 from crewe.frames.source import build, label_of
 from crewe.models.linear import ROWWISE
+from crewe.tables.counts import Count, Counted, Relation, cell, counted
 from crewe.tables.display import Table, number
 from crewe.tables.labels import MINUS
 from crewe.tables.printable import Printable
@@ -209,10 +210,11 @@ class ClusterDiagnostics(Printable):
                 ]
             )
         spread = ", ".join(f"{key} {value:.3g}" for key, value in self.spread.items())
-        notes = [f"{len(self.clusters):,} clusters ({self.cluster_name}); rows of one: {spread}."]
+        notes: list[Any] = [
+            f"{len(self.clusters):,} clusters ({self.cluster_name}); rows of one: {spread}."
+        ]
         if self.arms:
-            arms = ", ".join(f"{worded(arm)} {count:,}" for arm, count in self.arms.items())
-            notes.append(f"Clusters by arm: {arms}.")
+            notes.append(_by_arm(self, "Clusters by arm, {} in all: "))
         notes.append(
             "G* is the number of clusters of equal weight that would tell as much of a term (Carter, Schnepel and "
             "Steigerwald 2017), under the model's own weights and were all rows of a cluster alike; a share is a partial "
@@ -231,7 +233,9 @@ class ClusterDiagnostics(Printable):
         title = f"Clusters of the model: {self.model}, {self.vcov_name}"
         if self.synthetic:
             title += " (SYNTHETIC data)"
-        return [Table(header, rows, title=title, notes=notes, align="lrrrrlr")]
+        return [
+            Table(header, rows, title=title, notes=notes, align="lrrrrlr", relations=sums(self))
+        ]
 
     def plot(self, term: str | None = None, axes: Any = None) -> Any:
         """Draw the share of each cluster in what is known of a term, and the estimates without it.
@@ -308,23 +312,46 @@ def at_a_glance(fit: Any, parts: Clustering) -> ClusterDiagnostics:
     return diagnose(fit, parts, None, influence=work <= (_AT_ONCE if linear else _REFITS_AT_ONCE))
 
 
-def printed(fit: Any, found: ClusterDiagnostics) -> list[str]:
-    """Say in sentences what a fit rests on, and the gravest reason why its covariance is not to be trusted."""
+def printed(fit: Any, found: ClusterDiagnostics) -> list[Any]:
+    """Say in sentences what a fit rests on, and the gravest reason why its covariance is not to be trusted.
+
+    They stand in published tables, so that no cluster is named, and the counts are such as a rule can protect.
+    """
     least, most = found.spread["smallest"], found.spread["largest"]
     sizes = f"{least:g} to {most:g} rows, median {found.spread['median']:g}"
     if least == most:
         sizes = f"{least:g} row{'' if least == 1 else 's'}"
-    arms = ", ".join(f"{worded(arm)} {count:,}" for arm, count in found.arms.items())
-    lines = [f"Clusters of {sizes}" + (f"; by arm: {arms}." if arms else ".")]
-    lines += [_rests_on(name, term, found.clusters) for name, term in found.terms.items()][:_TERMS]
+    lines: list[Any] = [_by_arm(found, f"{{}} clusters of {sizes}; by arm: ")]
+    if not found.arms:
+        lines = [f"Clusters of {sizes}."]
+    lines += [_comes_from(name, term) for name, term in found.terms.items()][:_TERMS]
     if len(found.terms) > _TERMS:
         lines.append(f"Of {len(found.terms) - _TERMS} more terms see diagnostics().")
     doubts = _doubts(fit, found)
     return [*lines, *([f"Note: {doubts[0]}."] if doubts else [])]
 
 
-def _rests_on(name: str, term: OfTerm, clusters: list[str]) -> str:
-    largest = int(np.argmax(term.partial))
+def _by_arm(found: ClusterDiagnostics, start: str) -> Counted:
+    total, *counts = _counts(found)
+    named = [worded(arm).replace("{", "{{").replace("}", "}}") for arm in found.arms]
+    return cell(total, *counts, form=start + ", ".join(f"{arm} {{}}" for arm in named) + ".")
+
+
+def _counts(found: ClusterDiagnostics) -> list[Count]:
+    """Give how many clusters there are, which every table says, and how many each arm has."""
+    total = counted(len(found.clusters), of="clusters", harmless=True)
+    return [total, *(counted(n, {"arm": arm}, of="clusters") for arm, n in found.arms.items())]
+
+
+def sums(found: ClusterDiagnostics | None) -> list[Relation]:
+    """Say that the clusters of the arms add up to all of them, as a reader knows who sees one left out."""
+    if found is None or not found.arms:
+        return []
+    total, *parts = _counts(found)
+    return [Relation(total, tuple(parts))]
+
+
+def _comes_from(name: str, term: OfTerm) -> str:
     known = term.without[np.isfinite(term.without)]
     alike = f"; {number(term.effective_alike, 1)} were the rows of one alike"
     reach = ""
@@ -335,8 +362,8 @@ def _rests_on(name: str, term: OfTerm, clusters: list[str]) -> str:
         reach = f"; without one cluster it is {low} to {high}"
     return (
         f"What is known of {worded_term(name)} comes from as much as {number(term.effective, 1)} clusters of equal weight "
-        f"(G*{alike if np.isfinite(term.effective_alike) else ''}), {100 * term.partial[largest]:.0f}% of it from "
-        f"{clusters[largest]}{reach}."
+        f"(G*{alike if np.isfinite(term.effective_alike) else ''}), at most {100 * np.max(term.partial):.0f}% of it from "
+        f"one{reach}."
     )
 
 
@@ -408,9 +435,10 @@ def _doubts(fit: Any, found: ClusterDiagnostics) -> list[str]:
         arm, least_of = min(found.arms.items(), key=lambda pair: pair[1])
         if least_of < _COMPARABLE or (least_of < _FEW_OF_AN_ARM and least_of < _UNEVEN * count):
             only = (
-                f"only {least_of} of {count} clusters {'is' if least_of == 1 else 'are'} in arm "
-                f"{worded(arm)}, where no variance is reliable; read a randomisation test"
-            )
+                f"a single cluster is in arm {worded(arm)}, and no variance over clusters is reliable"
+                if least_of < _COMPARABLE
+                else f"too few of the clusters are in arm {worded(arm)} for any variance to be reliable"
+            ) + "; read a randomisation test"
             doubts.insert(0 if least_of < _COMPARABLE else len(doubts), only)
     for name, term in found.terms.items():
         largest = int(np.argmax(term.partial))

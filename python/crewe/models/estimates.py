@@ -19,6 +19,7 @@ from crewe.frames.source import build
 if TYPE_CHECKING:
     from crewe.models.diagnostics import ClusterDiagnostics, Clustering
     from crewe.resampling._audit_result import SizeAudit
+    from crewe.tables.counts import Relation
 
 Floats = NDArray[np.float64]
 
@@ -127,13 +128,14 @@ class Estimates:
                 self._beneath = at_a_glance(self, parts)
         return self._beneath
 
-    def _rests_on(self) -> list[str]:
+    def _rests_on(self) -> tuple[list[Any], list[Relation]]:
+        """Give the lines beneath the table that say what a clustered fit rests on, and how their counts add up."""
         found = self._at_a_glance()
         if found is None:
-            return []
-        from crewe.models.diagnostics import printed
+            return [], []
+        from crewe.models.diagnostics import printed, sums
 
-        return printed(self, found)
+        return printed(self, found), sums(found)
 
     # -- questions -------------------------------------------------------------------------
 

@@ -420,12 +420,19 @@ class Linear(Estimates, Printable):
             )
             for key, value in self.statistics.items()
         )
-        notes = [f"{size}; {fit}.", *([f"{self.weighted}."] if self.weighted else [])]
-        notes += [f"{self._definition()}.", *self._rests_on(), *self._sentences()]
+        notes: list[Any] = [f"{size}; {fit}.", *([f"{self.weighted}."] if self.weighted else [])]
+        rests, relations = self._rests_on()
+        notes += [f"{self._definition()}.", *rests, *self._sentences()]
         statistic = "z" if np.isinf(table.df).all() else "t"
         header = ["term", "estimate", "std. error", statistic, "df", "p", f"{percent} low", "high"]
         title = f"{self.model}: {self.formula}" + (" (SYNTHETIC data)" if self.synthetic else "")
-        return Table(header, rows, title=title, notes=[n[:1].upper() + n[1:] for n in notes])
+        return Table(
+            header,
+            rows,
+            title=title,
+            notes=[n[:1].upper() + n[1:] if isinstance(n, str) else n for n in notes],
+            relations=relations,
+        )
 
     def _sentences(self) -> list[str]:
         return [f"Note: {note}." for note in self.notes]

@@ -522,11 +522,12 @@ class CoxPH(Estimates, Printable):
             if test is not None
         )
         definition = DEFINITIONS[self.vcov_name]
+        rests, relations = self._rests_on()
         notes = [
             f"{size}; ties: {self.ties}.",
             f"{tests}.",
             f"{definition[:1].upper()}{definition[1:]}.",
-            *self._rests_on(),
+            *rests,
             *[f"Note: {note}." for note in self.notes],
         ]
         header = [
@@ -540,7 +541,7 @@ class CoxPH(Estimates, Printable):
             "high",
         ]
         title = f"Cox: {self.formula}" + (" (SYNTHETIC data)" if self.synthetic else "")
-        return Table(header, rows, title=title, notes=notes)
+        return Table(header, rows, title=title, notes=notes, relations=relations)
 
     def _panels(self) -> list[Table]:
         return [self.summary()]
