@@ -98,9 +98,8 @@ pub fn audited(
         let (p, power, covered) = match procedure {
             Procedure::RandomisationTest => {
                 let p = among_themselves(&column(0), weight);
-                let held = |(p, interval): (&f64, f64)| match interval.is_nan() {
-                    true => f64::NAN,
-                    false => f64::from(u8::from(!options.rejects(*p))),
+                let held = |(p, interval): (&f64, f64)| {
+                    if interval.is_nan() { f64::NAN } else { f64::from(u8::from(!options.rejects(*p))) }
                 };
                 let covered = p.iter().zip(column(2)).map(held).collect();
                 (p, vec![f64::NAN; redraws], covered)
@@ -133,12 +132,11 @@ fn row(
     let all = sum(&|_| true);
     let rejected = sum(&|i| options.rejects(p[i]));
     let size = rejected / all;
-    let (size_low, size_high) = match weight {
-        Some(_) => (size, size),
-        None => {
-            let interval = wilson(rejected as u64, p.len() as u64, LEVEL)?;
-            (interval.low, interval.high)
-        }
+    let (size_low, size_high) = if weight.is_some() {
+        (size, size)
+    } else {
+        let interval = wilson(rejected as u64, p.len() as u64, LEVEL)?;
+        (interval.low, interval.high)
     };
     let answered = sum(&|i| !covered[i].is_nan());
     let powered = power.iter().any(|p| !p.is_nan());

@@ -109,13 +109,15 @@ impl<'a, 'm, 's> Audited<'a, 'm, 's> {
         let seen: Vec<bool> = outcomes.counts().iter().map(|&rows| rows > 0.0).collect();
         let treated = vec![false; assignment.units.len()];
         let asked = |procedure| options.procedures.contains(&procedure);
-        let score = match asked(Procedure::RandomisationTest) {
-            true => Some(arm_model.at(outcomes, 0.0, &treated, arms)?),
-            false => None,
+        let score = if asked(Procedure::RandomisationTest) {
+            Some(arm_model.at(outcomes, 0.0, &treated, arms)?)
+        } else {
+            None
         };
-        let values = match asked(Procedure::ClusterLevel) {
-            true => Values::new(model, &outcomes.name, &outcomes.values, &outcomes.unit)?,
-            false => None,
+        let values = if asked(Procedure::ClusterLevel) {
+            Values::new(model, &outcomes.name, &outcomes.values, &outcomes.unit)?
+        } else {
+            None
         };
         let binary = !model.is_of_times() && outcomes.binary();
         // Of the arms but the reference the first has the code 1.
