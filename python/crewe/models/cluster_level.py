@@ -16,6 +16,7 @@ from crewe.formula import design as designs
 from crewe.formula import parse as parsing
 from crewe.formula.design import Design
 from crewe.formula.names import quoted
+from crewe.formula.plan import Term
 from crewe.frames.arguments import check_methods, checked
 from crewe.models.estimates import columns_of
 from crewe.models.grouped import spread
@@ -411,12 +412,8 @@ def _analysed(
     clusters = _core.Clusters(made.codes)
     constant = _core.constant_within(built.x, clusters)
     _check_arm(asked, made, arm, all(constant[j] for j in own))
-    kept, within = [], False
-    for term in built.plan.terms:
-        columns = [j - 1 for j in range(term.where.start, term.where.stop) if j >= 1]
-        if columns and all(constant[j] for j in columns):
-            kept.append(_text(term.name, term.variables))
-        within = within or not all(constant[j] for j in columns)
+    same, within = same_within(built, constant)
+    kept = [_text(term.name, term.variables) for term in same]
     y = designs.left_values(left, built.columns)
     first = None
     if within:
@@ -515,6 +512,25 @@ def _check_arm(asked: Request, made: ModelRows, arm: str, constant: bool) -> Non
         named, of_rows = np.unique(column.values, return_inverse=True)
         levels = [str(value) for value in (column.levels or [f"{value:g}" for value in named])]
         refuse_too_few(levels, of_rows, codes, "clusters", arm)
+
+
+def same_within(built: Design, constant: Sequence[bool]) -> tuple[list[Term], bool]:
+    """Give the terms that are the same throughout every cluster, and say whether any others vary within.
+
+    Parameters
+    ----------
+    built : Design
+        The columns of a formula with an intercept.
+    constant : sequence of bool
+        Whether each of its columns is the same for all rows of every cluster.
+    """
+    kept, within = [], False
+    for term in built.plan.terms:
+        columns = [j - 1 for j in range(term.where.start, term.where.stop) if j >= 1]
+        if columns and all(constant[j] for j in columns):
+            kept.append(term)
+        within = within or not all(constant[j] for j in columns)
+    return kept, within
 
 
 def _text(name: str, variables: Sequence[str]) -> str:
