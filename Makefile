@@ -176,12 +176,17 @@ floors: setup
 reference:
 	for script in tests/reference/*.R; do Rscript $$script || exit 1; done
 
-evidence: setup
-	cargo run --release --quiet -p crewe-evidence -- --out docs/evidence
+# All topics, or one alone: make evidence TOPIC=few. Its cells can be run in parts, PART=3/15, and put together, JOIN=15, so
+# that what breaks off loses a part only.
+ONLY := $(if $(TOPIC),--topic $(TOPIC) $(if $(PART),--part $(PART)) $(if $(JOIN),--join $(JOIN)))
+evidence: $(if $(TOPIC),,setup)
+	cargo run --release --quiet -p crewe-evidence -- --out docs/evidence $(ONLY)
+ifeq ($(TOPIC),)
 	CREWE_LEDGER_FULL=1 cargo test --release --quiet -p crewe --test ledger_torture > $(TARGET)/ledger.txt
 	mv $(TARGET)/ledger.txt docs/evidence/ledger.txt
 	cargo run --release --quiet -p crewe-evidence -- --out docs/evidence --pages
 	PYTHONPATH=python $(BIN)/python tests/evidence_power.py
+endif
 
 clean:
 	rm -rf $(VENV) $(BENCH_VENV) out site
