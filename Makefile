@@ -181,6 +181,8 @@ reference:
 ONLY := $(if $(TOPIC),--topic $(TOPIC) $(if $(PART),--part $(PART)) $(if $(JOIN),--join $(JOIN)))
 evidence: $(if $(TOPIC),,setup)
 	cargo run --release --quiet -p crewe-evidence -- --out docs/evidence $(ONLY)
+	@# What results quote of few clusters.
+	cp docs/evidence/few.tsv src/inference/few.tsv
 ifeq ($(TOPIC),)
 	CREWE_LEDGER_FULL=1 cargo test --release --quiet -p crewe --test ledger_torture > $(TARGET)/ledger.txt
 	mv $(TARGET)/ledger.txt docs/evidence/ledger.txt

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from crewe import _core
 from crewe.exceptions import CreweError, InputError, fault
 from crewe.frames.source import build, label_of
+from crewe.models.arm import clusters_by_arm
 from crewe.models.linear import ROWWISE
 from crewe.tables.display import Table, number
 from crewe.tables.printable import Printable
@@ -256,7 +257,7 @@ class ClusterDiagnostics(Printable):
 def diagnose(fit: Any, parts: Clustering, terms: Sequence[str] | None) -> ClusterDiagnostics:
     """Work out the diagnostics of a fit; see :meth:`crewe.models.linear.Linear.diagnostics`."""
     groups = parts.groups
-    arm, arms = _arms(parts)
+    arm, arms = clusters_by_arm(parts.design, parts.groups, parts.arm)
     asked = _of_interest(fit, parts, arm, terms)
     places = [fit._position(name) for name in asked]
     found = parts.covariance.diagnostics(places)
@@ -307,25 +308,6 @@ def _of_interest(
     asked = [name for name in fit.terms if name != "Intercept" and name not in parts.aside]
     own = fit._columns_of_terms().get(arm, []) if arm else []
     return [fit.terms[j] for j in own] or asked or list(fit.terms)
-
-
-def _arms(parts: Clustering) -> tuple[str, dict[str, int]]:
-    """Give the column of the arm and the clusters of each: the trial's, else the first that no cluster shares."""
-    design, groups = parts.design, parts.groups
-    if design is None:
-        return "", {}
-    first = next((term.variables[0] for term in design.plan.terms if term.variables), "")
-    arm = parts.arm or first
-    if arm not in design.columns:
-        return "", {}
-    column = design.columns[arm]
-    named, codes = np.unique(column.values, return_inverse=True)
-    values = np.ascontiguousarray(codes, dtype=np.float64)[:, None]
-    if len(named) > _FEW_OF_AN_ARM or not _core.constant_within(values, groups)[0]:
-        return "", {}
-    counts = np.bincount(codes[np.asarray(groups.first())], minlength=len(named))
-    levels = column.levels or [f"{value:g}" for value in named]
-    return arm, dict(zip([str(level) for level in levels], map(int, counts), strict=True))
 
 
 def _doubts(fit: Any, found: ClusterDiagnostics) -> list[str]:

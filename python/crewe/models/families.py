@@ -52,6 +52,9 @@ class Binary(Regression):
     _family: ClassVar[str]
     _penalty: ClassVar[str | None] = None
 
+    def _simulated(self) -> str:
+        return "Firth" if self._penalty else self._family
+
     @classmethod
     def _fitted(
         cls, y: Floats, y_name: str, design: _core.DesignMatrix, weights: _core.Weights | None

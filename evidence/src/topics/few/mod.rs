@@ -9,15 +9,12 @@ use crewe::Result;
 use crewe::rng::Stream;
 
 use self::cells::{BLOCKS, Block, Outcome};
-use self::procedures::{PROCEDURES, Procedure, Trial, Truth};
+use self::procedures::{PROCEDURES, Procedure, SHARES, Trial, Truth};
 use crate::families::{Binary, Randomised};
 use crate::grid::{CellResult, Run, Tally, Topic, Verdict};
 
 pub const TOPIC: Topic =
     Topic { name: "few", title: "Few families: the defaults and the others", run, page: page::page };
-
-/// The part of the replicates that slow procedures get, as a divisor.
-const SLOW: u64 = 5;
 
 fn run(run: &Run) -> Result<Vec<CellResult>> {
     let mut cells = Vec::new();
@@ -29,7 +26,7 @@ fn run(run: &Run) -> Result<Vec<CellResult>> {
     Ok(cells)
 }
 
-/// One cell: slow procedures look at the first of the trials that the others look at.
+/// One cell: procedures that get a part of the trials look at the first of those that the others look at.
 fn simulate(run: &Run, block: &Block, families: usize) -> Result<CellResult> {
     let cell = block.cell(families);
     let arms = Randomised::new(run, TOPIC.name, &cell, run.sims, families, block.allocation.ratio(), None)?;
@@ -40,14 +37,13 @@ fn simulate(run: &Run, block: &Block, families: usize) -> Result<CellResult> {
         }
         Outcome::Skewed { added } => (None, Truth { difference: added, log_odds: f64::NAN }),
     };
-    let simulated = |slow: bool| {
+    let simulated = |share: u64| {
         let asked: Vec<&Procedure> = PROCEDURES
             .iter()
-            .filter(|p| p.slow == slow && families <= p.most)
+            .filter(|p| p.share == share && families <= p.most)
             .filter(|p| block.outcome.is_share() || !p.model.is_binary())
             .collect();
         let names: Vec<&str> = asked.iter().map(|p| p.name).collect();
-        let share = if slow { SLOW } else { 1 };
         run.simulate(TOPIC.name, &cell, &names, share, |stream: &mut Stream, i| {
             match block.draw(stream, &arms.arms(i), model) {
                 Ok((children, y)) => {
@@ -58,8 +54,9 @@ fn simulate(run: &Run, block: &Block, families: usize) -> Result<CellResult> {
             }
         })
     };
-    let mut whole = simulated(false);
-    whole.procedures.extend(simulated(true).procedures);
+    let [mut whole, others, dear] = SHARES.map(simulated);
+    whole.procedures.extend(others.procedures);
+    whole.procedures.extend(dear.procedures);
     Ok(whole)
 }
 

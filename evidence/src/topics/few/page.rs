@@ -3,10 +3,10 @@
 use std::fmt::Write as _;
 
 use super::cells::BLOCKS;
-use super::procedures::{Model, PROCEDURES, Procedure};
+use super::procedures::{Model, PROCEDURES, Procedure, SHARES};
 use super::{ANSWERS, BAND, Fares, fares};
 use crate::grid::{CellResult, Results, Tally};
-use crate::page::{Measure, Page, Summary, percent, table};
+use crate::page::{Figure, Measure, Page, Summary, percent, table};
 
 const FACTORS: [&str; 5] = ["outcome", "allocation", "ICC", "sizes", "families"];
 
@@ -132,10 +132,40 @@ fn rates(cells: &[&CellResult], measure: Measure) -> String {
     text
 }
 
+/// The procedures of which results of crewe speak.
+fn spoken() -> impl Iterator<Item = &'static str> {
+    let passed_over = |name: &str| {
+        name.contains("margin") || name.contains("independence") || name.contains("linear first")
+    };
+    PROCEDURES.iter().map(|p| p.name).filter(move |name| !passed_over(name))
+}
+
+/// What results of crewe quote (`src/inference/few.tsv`): sizes in percent at an ICC of .3, with a sign where they do not hold.
+pub fn quoted(results: &Results) -> String {
+    let mut text = format!("outcome\tallocation\tfamilies\t{}\n", spoken().collect::<Vec<_>>().join("\t"));
+    let cells = results.select(&[("ICC", "0.3"), ("sizes", "mean 2.5")]);
+    for cell in cells.iter().filter(|cell| !cell.cell.get("outcome").contains(" and ")) {
+        let of = |name: &str| {
+            let Some(tally) = cell.procedure(name) else { return String::new() };
+            let size = format!("{:.1}", 100.0 * tally.rejections().value);
+            match fares(tally) {
+                Fares::Holds => size,
+                Fares::Often => size + "+",
+                Fares::Seldom => size + "-",
+                Fares::Silent => format!("{:.1}?", 100.0 * (1.0 - tally.refusals().value)),
+            }
+        };
+        let found: Vec<String> = spoken().map(of).collect();
+        let named = ["outcome", "allocation", "families"].map(|factor| cell.cell.get(factor)).join("\t");
+        let _ = writeln!(text, "{named}\t{}", found.join("\t"));
+    }
+    text
+}
+
 pub fn page(results: &Results) -> Page {
     let (null, effect): (Vec<&CellResult>, Vec<&CellResult>) =
         results.cells.iter().partition(|cell| !cell.cell.get("outcome").contains(" and "));
-    let shares: Vec<&str> = PROCEDURES.iter().filter(|p| p.slow).map(|p| p.name).collect();
+    let dear: Vec<&str> = PROCEDURES.iter().filter(|p| p.share == SHARES[2]).map(|p| p.name).collect();
     let markdown = format!(
         "\
 Whether the defaults of crewe's models can be read with few families: {cells} cells, {null_cells} of them without an effect. A
@@ -144,8 +174,8 @@ standard errors allowed for. Models have the arm, a covariate of the family and 
 P = a + b arm + .5 history + .3 age, and siblings share the uniform number that decides with probability √ICC; skewed outcomes
 are sums of a family's and a child's exponential part, .5 history and .3 age. A trial in which all children have the same outcome,
 or in which history says no more than the arm, is drawn again. Bootstraps take 399 draws (all signs of ten families),
-randomisation tests 199, by the studentised coefficient of the linear model. A fifth of the trials is given to {slow}; those that refit
-the model without each family, and profiles, are tried up to 40 or 80 families. Times to an event have [a page of their own](survival.md).
+randomisation tests 199, by the studentised coefficient of the linear model. Defaults get all trials, others one in {others}, and what fits the model again for
+each family or along a profile ({dear}) one in {least}, up to 40 families. Times to an event have [a page of their own](survival.md).
 
 ## How often each procedure holds
 
@@ -177,7 +207,9 @@ Size in percent; ↑ rejects too often, ↓ too seldom; a share in bold is that 
         answers = percent(ANSWERS),
         low = percent(BAND[0]),
         high = percent(BAND[1]),
-        slow = shares.join(", "),
+        dear = dear.join(", "),
+        others = SHARES[1],
+        least = SHARES[2],
         scores = scores(&null),
         verdicts = verdicts(&null),
         held = held(&null),
@@ -195,7 +227,8 @@ Size in percent; ↑ rejects too often, ↓ too seldom; a share in bold is that 
         .filter(|p| !matches!(p.model, Model::Linear | Model::Logit | Model::Randomisation))
         .map(|procedure| summary(&null, procedure))
         .collect();
-    Page { markdown, figures: Vec::new(), summary }
+    let figures = vec![Figure { file: "few.tsv".into(), svg: quoted(results) }];
+    Page { markdown, figures, summary }
 }
 
 /// The line of a default on the index.

@@ -2,6 +2,7 @@
 
 use std::cell::OnceCell;
 
+use crewe::Result;
 use crewe::design::Assignment;
 use crewe::inference::{Compare, Contrasts, Covariance, Setting, Vcov};
 use crewe::linalg::DesignMatrix;
@@ -14,7 +15,6 @@ use crewe::resampling::{
     ArmModel, Outcomes, RandomisationOptions, Statistic, WildOptions, WildType, randomisation_test,
     wild_bootstrap,
 };
-use crewe::{Error, Result};
 use ndarray::{Array1, Array2, Axis, array, s};
 
 use crate::families::{Children, Randomised};
@@ -80,31 +80,31 @@ pub struct Procedure {
     pub model: Model,
     /// Whether it is what its model gives by default.
     pub default: bool,
-    /// Whether it is given a fifth of the trials, since it takes over 2 ms in some cells or stands for comparison only.
-    pub slow: bool,
+    /// The part of the trials that it is given, as a divisor: defaults get all of them.
+    pub share: u64,
     /// The most families of the cells that it is tried in: refits without each of many families take long.
     pub most: usize,
     pub of: fn(&Trial<'_>) -> Verdict,
 }
 
 const fn default(model: Model, name: &'static str, of: fn(&Trial<'_>) -> Verdict) -> Procedure {
-    Procedure { name, model, default: true, slow: false, most: 200, of }
+    Procedure { name, model, default: true, share: SHARES[0], most: 200, of }
 }
 
 const fn other(model: Model, name: &'static str, of: fn(&Trial<'_>) -> Verdict) -> Procedure {
-    Procedure { name, model, default: false, slow: false, most: 200, of }
+    Procedure { name, model, default: false, share: SHARES[1], most: 200, of }
 }
 
-const fn slow(procedure: Procedure) -> Procedure {
-    Procedure { slow: true, ..procedure }
+/// What fits the model again for each family, or along a profile: over 2 ms in every cell.
+const fn dear(procedure: Procedure) -> Procedure {
+    Procedure { share: SHARES[2], most: 40, ..procedure }
 }
 
-const fn up_to(most: usize, procedure: Procedure) -> Procedure {
-    Procedure { slow: true, most, ..procedure }
-}
+/// The parts of the trials that defaults, others, and those that take long are given.
+pub const SHARES: [u64; 3] = [1, 5, 20];
 
 /// Every procedure, the default of a model first.
-pub const PROCEDURES: [Procedure; 38] = [
+pub const PROCEDURES: [Procedure; 37] = [
     default(Model::Linear, "OLS, CR2", |t| t.linear(Vcov::Cr2)),
     other(Model::Linear, "OLS, CR1", |t| t.linear(Vcov::Cr1)),
     other(Model::Linear, "OLS, CR1S", |t| t.linear(Vcov::Cr1s)),
@@ -113,16 +113,15 @@ pub const PROCEDURES: [Procedure; 38] = [
     default(Model::Logit, "logit, CR2", |t| t.logit(Vcov::Cr2)),
     other(Model::Logit, "logit, CR1", |t| t.logit(Vcov::Cr1)),
     other(Model::Logit, "logit, CV3L", |t| t.logit(Vcov::Cv3l)),
-    up_to(80, other(Model::Logit, "logit, CV3", |t| t.logit(Vcov::Cv3))),
-    slow(other(Model::Logit, "logit margin, CR2", |t| t.margin())),
+    dear(other(Model::Logit, "logit, CV3", |t| t.logit(Vcov::Cv3))),
+    other(Model::Logit, "logit margin, CR2", |t| t.margin()),
     default(Model::Firth, "Firth, CR1", |t| t.firth(Vcov::Cr1)),
-    up_to(40, other(Model::Firth, "Firth, CV3", |t| t.firth(Vcov::Cv3))),
-    up_to(40, other(Model::Firth, "Firth, profile", |t| t.profile())),
+    dear(other(Model::Firth, "Firth, CV3", |t| t.firth(Vcov::Cv3))),
+    dear(other(Model::Firth, "Firth, profile", |t| t.profile())),
     default(Model::Probit, "probit, CR2", |t| t.probit()),
-    default(Model::Means, "cluster means, t", |t| t.means(First::Logistic, false, Vcov::Iid)),
-    other(Model::Means, "cluster means, HC2", |t| t.means(First::Logistic, false, Vcov::Hc2)),
-    other(Model::Means, "cluster means by size, HC2", |t| t.means(First::Logistic, true, Vcov::Hc2)),
-    other(Model::Means, "cluster means, t, Firth first", |t| t.means(First::Penalised, false, Vcov::Iid)),
+    default(Model::Means, "cluster means, t", |t| t.means(First::Usual, false, Vcov::Iid)),
+    other(Model::Means, "cluster means, HC2", |t| t.means(First::Usual, false, Vcov::Hc2)),
+    other(Model::Means, "cluster means by size, HC2", |t| t.means(First::Usual, true, Vcov::Hc2)),
     other(Model::Means, "cluster means, t, linear first", |t| t.means(First::Linear, false, Vcov::Iid)),
     other(Model::Means, "cluster means, arm alone", |t| t.arm_alone()),
     default(Model::Gee, "GEE, KC", |t| t.gee(Vcov::Kc)),
@@ -139,10 +138,13 @@ pub const PROCEDURES: [Procedure; 38] = [
     other(Model::Mixed, "mixed, Satterthwaite", |t| t.mixed(Vcov::Satterthwaite)),
     other(Model::Mixed, "mixed, CR2", |t| t.mixed(Vcov::Cr2)),
     default(Model::WildLinear, "wild bootstrap, default", |t| t.wild(None)),
-    slow(other(Model::WildLinear, "wild bootstrap, 11", |t| t.wild(Some(WildType::C11)))),
-    slow(other(Model::WildLinear, "wild bootstrap, 33", |t| t.wild(Some(WildType::B33)))),
+    other(Model::WildLinear, "wild bootstrap, 11", |t| t.wild(Some(WildType::C11))),
+    other(Model::WildLinear, "wild bootstrap, 33", |t| t.wild(Some(WildType::B33))),
     default(Model::WildLogit, "score bootstrap, default", |t| t.score()),
-    slow(default(Model::Randomisation, "randomisation test", |t| t.randomisation())),
+    Procedure {
+        share: SHARES[1],
+        ..default(Model::Randomisation, "randomisation test", |t| t.randomisation())
+    },
 ];
 
 /// Draws of a bootstrap: 5% is attainable. As many as all signs of ten families, so that these are listed as by default.
@@ -175,19 +177,13 @@ pub struct Trial<'a> {
     mixed: OnceCell<Result<MixedFit>>,
 }
 
-/// The first stage of a cluster-level analysis of 0s and 1s; of numbers it is linear.
-#[derive(Clone, Copy, PartialEq, Eq)]
+/// The first stage of a cluster-level analysis.
+#[derive(Clone, Copy)]
 enum First {
-    /// A logit, as by default.
-    Logistic,
-    /// A logit, with Firth's penalty where it is separated.
-    Penalised,
+    /// A logit of 0s and 1s, with Firth's penalty where it is separated, and least squares of numbers.
+    Usual,
     /// Least squares.
     Linear,
-}
-
-fn of_means(observed: &[f64], expected: &[f64], mean: f64) -> Array1<f64> {
-    observed.iter().zip(expected).map(|(o, e)| o - e + mean).collect()
 }
 
 /// The arm under a covariance, among the coefficients of a model with an intercept.
@@ -284,18 +280,13 @@ impl<'a> Trial<'a> {
     fn means(&self, first: First, by_size: bool, kind: Vcov) -> Verdict {
         let tested = || -> Result<Verdict> {
             let covariates = self.children.x.slice(s![.., 1..]);
-            let logistic = || {
-                let design = DesignMatrix::new(covariates, true);
-                let means = summarise(self.y.view(), "y", Some(&design), &self.children.clusters)?;
-                Ok(of_means(&means.observed, &means.expected, means.mean))
-            };
-            let values = match (first, logistic()) {
-                (First::Linear, _) => self.residual_means(&Ols::new(self.y.view(), covariates).fit()?),
-                (First::Penalised, Err(Error::Separation(_))) => {
-                    let fit = Logit::new(self.y.view(), covariates).penalty(Penalty::Firth).fit()?;
-                    self.residual_means(&fit)
+            let values = match first {
+                First::Usual => {
+                    let design = DesignMatrix::new(covariates, true);
+                    let found = summarise(self.y.view(), "y", Some(&design), &self.children.clusters)?;
+                    found.observed.iter().zip(&found.expected).map(|(o, e)| o - e + found.mean).collect()
                 }
-                (_, found) => found?,
+                First::Linear => self.residual_means(&Ols::new(self.y.view(), covariates).fit()?),
             };
             let x = self.of_families(2);
             let sizes = Array1::from_iter(self.children.clusters.sizes().into_iter().map(|size| size as f64));
