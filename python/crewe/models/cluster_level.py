@@ -123,10 +123,10 @@ class ClusterLevel(Linear):
             data.design, _core.Clusters(np.arange(count, dtype=np.uint32)), self.arm
         )
         # Only how often the outcome occurs matters, and how many rows there are.
-        events = round(float(means.observed @ means.sizes))
-        y = np.repeat([0.0, 1.0], [self.n - events, events])
-        if means.ratios is None:
-            y = np.resize(means.observed, self.n)
+        y = np.resize(means.observed, self.n)
+        if means.ratios is not None:
+            events = round(float(means.observed @ means.sizes))
+            y = np.repeat([0.0, 1.0], [self.n - events, events])
         said = _core.few_clusters("cluster means", self.vcov_name, list(arms.values()), y)
         return [] if said is None else [said]
 
