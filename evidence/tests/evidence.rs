@@ -183,9 +183,11 @@ fn the_notes_on_few_families_quote_what_was_found() {
     let defaults = [
         (Analysed::Ols, Vcov::Cr2, "OLS, CR2"),
         (Analysed::Logit, Vcov::Cr2, "logit, CR2"),
+        (Analysed::Firth, Vcov::Cv3, "Firth, CV3"),
         (Analysed::Firth, Vcov::Cr1, "Firth, CR1"),
         (Analysed::Probit, Vcov::Cr2, "probit, CR2"),
         (Analysed::Means, Vcov::Iid, "cluster means, t"),
+        (Analysed::Gee, Vcov::Md, "GEE, MD"),
         (Analysed::Gee, Vcov::Kc, "GEE, KC"),
         (Analysed::GeeLogit, Vcov::Kc, "logit GEE, KC"),
         (Analysed::Mixed, Vcov::KenwardRoger, "mixed, Kenward-Roger"),

@@ -137,7 +137,7 @@ const OTHERS: [(&str, &str); 7] = [
     ("cluster means, t", "the cluster-level analysis"),
     ("cluster means, arm alone", "the cluster-level analysis without covariates"),
     ("mixed, Kenward-Roger", "the linear mixed model"),
-    ("GEE, FG", "estimating equations with FG"),
+    ("GEE, MD", "estimating equations with MD"),
     ("wild bootstrap, default", "the wild bootstrap of the linear model"),
     ("randomisation test", "the randomisation test"),
 ];

@@ -87,10 +87,12 @@ def test_every_backend_says_the_same(frame: str) -> None:
 MODELS: dict[str, Any] = {
     "OLS, CR2": lambda formula, data: cw.ols(formula, data, cluster="family"),
     "logit, CR2": lambda formula, data: cw.logit(formula, data, cluster="family"),
-    "Firth, CR1": lambda formula, data: cw.logit(formula, data, cluster="family", penalty="firth"),
+    "Firth, CR1": lambda formula, data: cw.logit(
+        formula, data, cluster="family", penalty="firth", vcov="CR1"
+    ),
     "probit, CR2": lambda formula, data: cw.probit(formula, data, cluster="family"),
     "cluster means, t": lambda formula, data: cw.cluster_level(formula, data, cluster="family"),
-    "GEE, KC": lambda formula, data: cw.gee(formula, data, cluster="family"),
+    "GEE, MD": lambda formula, data: cw.gee(formula, data, cluster="family"),
     "logit GEE, KC": lambda formula, data: cw.gee(
         formula, data, cluster="family", family="binomial"
     ),

@@ -414,7 +414,7 @@ def gee(
     family: str = "gaussian",
     corstr: str = "exchangeable",
     divisor: str = "n",
-    vcov: str = "KC",
+    vcov: str | None = None,
     df: str = "default",
     missing: str = "drop",
     level: float = 0.95,
@@ -448,9 +448,10 @@ def gee(
     divisor : {"n", "n-p"}
         What the moments of correlation and dispersion are divided by: rows and pairs (as geepack and Stata), or these less
         the number of coefficients (as SAS and R's gee).
-    vcov : {"KC", "MD", "FG", "MBN", "CR0", "CR1", "CR2", "iid", ...}
-        `"CR0"` is the sandwich of Liang and Zeger, `"iid"` the model-based covariance; KC (the default), MD, FG and MBN
-        correct the sandwich for few clusters. All but `"iid"` (z) and `"CR2"` (Satterthwaite) refer to t with G − k.
+    vcov : {"KC", "MD", "FG", "MBN", "CR0", "CR1", "CR2", "iid", ...}, optional
+        `"CR0"` is the sandwich of Liang and Zeger, `"iid"` the model-based covariance; KC, MD, FG and MBN correct the
+        sandwich for few clusters. Default: MD for a gaussian outcome and KC for a binomial one, which simulations of few
+        families found to hold (`docs/evidence/few.md`). All but `"iid"` (z) and `"CR2"` (Satterthwaite) refer to t with G − k.
     df : {"default", "residual"}
         Degrees of freedom: those of the covariance, or n − k.
     missing : {"drop", "indicator", "refuse"}
@@ -492,6 +493,8 @@ def gee(
     ('KC', 0.086, 36.0)
     """
     call = {key: value for key, value in locals().items() if key in _SHARED}
+    if vcov is None:
+        call["vcov"] = "KC" if family == "binomial" else "MD"
     return _made(
         GEE,
         {"family": family, "corstr": corstr, "divisor": divisor},

@@ -315,7 +315,8 @@ def _doubts(fit: Any, found: ClusterDiagnostics) -> list[str]:
     kind, count, doubts = fit.vcov_name, len(found.clusters), []
     one = found.cluster_name
     equations = fit.model == "GEE"
-    better = {"GEE": "KC", "Mixed model": "kenward-roger", "Cox": "CR3"}.get(fit.model, "CR2")
+    own = "KC" if equations and fit.family == "binomial" else "MD"
+    better = {"GEE": own, "Mixed model": "kenward-roger", "Cox": "CR3"}.get(fit.model, "CR2")
     if kind in ROWWISE and (kind != "iid" or fit.model not in ("GEE", "Mixed model")):
         doubts.append(
             f"{kind} is not to be trusted: it counts rows of one {one} as independent; read {better}"

@@ -64,7 +64,8 @@ def wild_bootstrap(
         What the hypothesis says the term is; one a row of several.
     kind : {"11", "13", "31", "33"}, optional
         The first digit: 1 scores as they are, 3 transformed by the jackknife; the second: 1 the CR1 variance, 3 the
-        jackknife's. Default: `"11"` with more than 20 clusters, else `"33"`.
+        jackknife's. Default: `"11"` with more than 20 clusters, else `"33"`,
+        or `"11"` where a contrast cannot be estimated without one of them.
     null : bool
         Whether the hypothesis is imposed on the draws (WCR), which holds the size better, or not (WCU).
     weights : {"rademacher", "webb", "mammen"}

@@ -4,12 +4,14 @@
 mod cells;
 mod page;
 mod procedures;
+mod trial;
 
 use crewe::Result;
 use crewe::rng::Stream;
 
 use self::cells::{BLOCKS, Block, Outcome};
-use self::procedures::{PROCEDURES, Procedure, SHARES, Trial, Truth};
+use self::procedures::{PROCEDURES, Procedure, SHARES};
+use self::trial::{Trial, Truth};
 use crate::families::{Binary, Randomised};
 use crate::grid::{CellResult, Run, Tally, Topic, Verdict};
 

@@ -37,18 +37,18 @@ fn verdict(tally: &Tally) -> String {
     }
 }
 
-fn defaults() -> impl Iterator<Item = &'static Procedure> {
-    PROCEDURES.iter().filter(|procedure| procedure.default)
+/// What a model gives by default in a cell.
+fn default_of(model: Model, cell: &CellResult) -> Option<(&'static Procedure, &Tally)> {
+    let mut own = PROCEDURES.iter().filter(|p| p.model == model);
+    own.find_map(|procedure| Some((procedure, cell.procedure(procedure.name)?)))
 }
 
 /// The defaults of every model in every cell.
 fn verdicts(cells: &[&CellResult]) -> String {
-    let names: Vec<&str> = defaults().map(|procedure| procedure.model.name()).collect();
-    let mut text = headed(&names, true);
+    let mut text = headed(&Model::ALL.map(Model::name), true);
     for cell in cells {
-        let found: Vec<String> = defaults()
-            .map(|procedure| cell.procedure(procedure.name).map_or_else(|| "–".to_owned(), verdict))
-            .collect();
+        let found = Model::ALL
+            .map(|model| default_of(model, cell).map_or_else(|| "–".to_owned(), |(_, tally)| verdict(tally)));
         let _ = writeln!(text, "| {} | {} |", factors(cell), found.join(" | "));
     }
     text
@@ -70,20 +70,26 @@ fn held(cells: &[&CellResult]) -> String {
 }
 
 /// In how many of the cells a procedure fares how: holds, often, seldom, silent.
-fn counts(cells: &[&CellResult], name: &str) -> [usize; 5] {
-    let tallies: Vec<&Tally> = cells.iter().filter_map(|cell| cell.procedure(name)).collect();
+fn counts(tallies: &[&Tally]) -> [usize; 5] {
     let of = |what: Fares| tallies.iter().filter(|tally| fares(tally) == what).count();
     [tallies.len(), of(Fares::Holds), of(Fares::Often), of(Fares::Seldom), of(Fares::Silent)]
+}
+
+/// The trials that a procedure was given.
+fn trials(tally: &Tally) -> u64 {
+    tally.answered + tally.refused.values().sum::<u64>()
 }
 
 /// How often each procedure holds, with the extremes of its size.
 fn scores(cells: &[&CellResult]) -> String {
     let mut text = String::from(
-        "| procedure | cells | in the band | too often | too seldom | under 99% answered | lowest size | highest size |\n\
-         |---|---:|---:|---:|---:|---:|---:|---:|\n",
+        "| procedure | trials a cell | cells | in the band | too often | too seldom | under 99% answered | lowest size | highest size |\n\
+         |---|---:|---:|---:|---:|---:|---:|---:|---:|\n",
     );
     for procedure in &PROCEDURES {
-        let [all, holds, often, seldom, silent] = counts(cells, procedure.name);
+        let tallies: Vec<&Tally> = cells.iter().filter_map(|cell| cell.procedure(procedure.name)).collect();
+        let [all, holds, often, seldom, silent] = counts(&tallies);
+        let trials = tallies.iter().map(|tally| trials(tally)).max().unwrap_or(0);
         let sizes =
             || cells.iter().filter_map(|cell| Measure::Rejections.of(cell.procedure(procedure.name)?));
         let low = sizes().map(|rate| rate.value).fold(f64::INFINITY, f64::min);
@@ -92,7 +98,7 @@ fn scores(cells: &[&CellResult]) -> String {
             if procedure.default { format!("**{}**", procedure.name) } else { procedure.name.to_owned() };
         let _ = writeln!(
             text,
-            "| {name} | {all} | {holds} | {often} | {seldom} | {silent} | {} | {} |",
+            "| {name} | {trials} | {all} | {holds} | {often} | {seldom} | {silent} | {} | {} |",
             percent(low),
             percent(high)
         );
@@ -174,8 +180,9 @@ standard errors allowed for. Models have the arm, a covariate of the family and 
 P = a + b arm + .5 history + .3 age, and siblings share the uniform number that decides with probability √ICC; skewed outcomes
 are sums of a family's and a child's exponential part, .5 history and .3 age. A trial in which all children have the same outcome,
 or in which history says no more than the arm, is drawn again. Bootstraps take 399 draws (all signs of ten families),
-randomisation tests 199, by the studentised coefficient of the linear model. Defaults get all trials, others one in {others}, and what fits the model again for
-each family or along a profile ({dear}) one in {least}, up to 40 families. Times to an event have [a page of their own](survival.md).
+randomisation tests 199, by the studentised coefficient of the linear model. Defaults get all trials, what is no default or takes over 2 ms one in
+{others}, and {dear} one in {least}, up to 40 families; the first table says how many. GEE with a gaussian family is corrected by MD by
+default, with a binomial one by KC; a logit with Firth's penalty by refits (CV3) up to 40 clusters, then by CR1. Times to an event have [a page of their own](survival.md).
 
 ## How often each procedure holds
 
@@ -223,23 +230,27 @@ Size in percent; ↑ rejects too often, ↓ too seldom; a share in bold is that 
             Measure::Refusals
         ),
     );
-    let summary = defaults()
-        .filter(|p| !matches!(p.model, Model::Linear | Model::Logit | Model::Randomisation))
-        .map(|procedure| summary(&null, procedure))
+    let passed_over = [Model::Linear, Model::Logit, Model::Randomisation];
+    let summary = Model::ALL
+        .into_iter()
+        .filter(|model| !passed_over.contains(model))
+        .map(|model| summary(&null, model))
         .collect();
     let figures = vec![Figure { file: "few.tsv".into(), svg: quoted(results) }];
     Page { markdown, figures, summary }
 }
 
 /// The line of a default on the index.
-fn summary(null: &[&CellResult], procedure: &Procedure) -> Summary {
-    let [all, holds, often, seldom, silent] = counts(null, procedure.name);
+fn summary(null: &[&CellResult], model: Model) -> Summary {
+    let own: Vec<(&CellResult, &Tally)> =
+        null.iter().filter_map(|cell| Some((*cell, default_of(model, cell)?.1))).collect();
+    let [all, holds, often, seldom, silent] =
+        counts(&own.iter().map(|(_, tally)| *tally).collect::<Vec<_>>());
     let worst = |high: bool| {
-        let own = null.iter().filter_map(|cell| Some((*cell, cell.procedure(procedure.name)?)));
-        let order = |a: &(&CellResult, &Tally), b: &(&CellResult, &Tally)| {
+        let order = |a: &&(&CellResult, &Tally), b: &&(&CellResult, &Tally)| {
             a.1.rejections().value.total_cmp(&b.1.rejections().value)
         };
-        let found = if high { own.max_by(order) } else { own.min_by(order) };
+        let found = if high { own.iter().max_by(order) } else { own.iter().min_by(order) };
         found.map_or_else(String::new, |(cell, tally)| {
             format!(
                 "{} ({}, {}, ICC {}, {} families)",
@@ -252,7 +263,7 @@ fn summary(null: &[&CellResult], procedure: &Procedure) -> Summary {
         })
     };
     Summary {
-        procedure: procedure.name,
+        procedure: model.named(),
         holds: format!("size of 3.5% to 5.6% in {holds} of {all} cells of 10 to 200 families"),
         fails: format!(
             "too often in {often}, at most {}; too seldom in {seldom}, at least {}; under 99% answered in {silent}",
