@@ -191,6 +191,8 @@ fn the_notes_on_few_families_quote_what_was_found() {
         (Analysed::Gee, Vcov::Kc, "GEE, KC"),
         (Analysed::GeeLogit, Vcov::Kc, "logit GEE, KC"),
         (Analysed::Mixed, Vcov::KenwardRoger, "mixed, Kenward-Roger"),
+        (Analysed::WildBootstrap, Vcov::Cr1, "wild bootstrap, default"),
+        (Analysed::ScoreBootstrap, Vcov::Cr1, "score bootstrap, default"),
     ];
     let (mut said, mut silent) = (0, 0);
     for cell in results.select(&[("ICC", "0.3"), ("sizes", "mean 2.5")]) {

@@ -33,6 +33,10 @@ pub enum Analysed {
     GeeLogit,
     /// A linear mixed model.
     Mixed,
+    /// The wild cluster bootstrap of least squares, of the default type, whatever the covariance.
+    WildBootstrap,
+    /// The score bootstrap of a logit, of the default type, whatever the covariance.
+    ScoreBootstrap,
 }
 
 words!(
@@ -45,6 +49,8 @@ words!(
     Gee => "GEE",
     GeeLogit => "logit GEE",
     Mixed => "mixed",
+    WildBootstrap => "wild bootstrap",
+    ScoreBootstrap => "score bootstrap",
 );
 
 /// How a procedure fared in a cell.
@@ -206,6 +212,7 @@ fn percent(share: f64) -> String {
 /// What the simulations call a covariance of a model.
 fn procedure(model: Analysed, kind: Vcov) -> String {
     let kind = match kind {
+        _ if matches!(model, Analysed::WildBootstrap | Analysed::ScoreBootstrap) => "default",
         Vcov::KenwardRoger => "Kenward-Roger",
         Vcov::Satterthwaite => "Satterthwaite",
         Vcov::Cv3 if model == Analysed::Ols => "jackknife",

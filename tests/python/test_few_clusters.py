@@ -125,6 +125,17 @@ def test_nothing_is_said_of_what_was_not_simulated() -> None:
         assert not said(fit)
 
 
+def test_the_wild_bootstrap_says_so_too() -> None:
+    fit = cw.ols("event ~ arm + age", trial(80, 13, 0.06), cluster="family")
+    size = found("6%", "5:1", 80, "wild bootstrap, default")
+    assert size.endswith("+")
+    test = cw.wild_bootstrap(fit, "arm[T.crewe]", 99, 1, interval=False)
+    [note] = said(test)
+    assert f"wild bootstrap, default rejected in {size[:-1]}%" in note
+    assert not said(cw.wild_bootstrap(fit, "age", 99, 1, interval=False))
+    assert not said(cw.wild_bootstrap(fit, "arm[T.crewe]", 99, 1, kind="33", interval=False))
+
+
 def test_the_trial_says_what_the_arm_is() -> None:
     data = trial(80, 13, 0.06)
     design = cw.Design("Trial", arms={"control": 1, "crewe": 5}, cluster="family")

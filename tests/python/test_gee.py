@@ -76,8 +76,14 @@ def test_independence_is_the_model_of_rows(family: str, model: Any) -> None:
     if family == "gaussian":
         # One variance for all rows: the root is CR2's, with its degrees of freedom too.
         other = rows.vcov("CR2")
-        assert fit.se.to_numpy() == pytest.approx(other.se.to_numpy(), rel=1e-9)
+        assert fit.vcov("KC").se.to_numpy() == pytest.approx(other.se.to_numpy(), rel=1e-9)
         assert fit.vcov("CR2").df.to_numpy() == pytest.approx(other.df.to_numpy(), rel=1e-8)
+
+
+def test_the_default_follows_from_the_outcome() -> None:
+    given = {"data": FRAME, "cluster": "school_id"}
+    assert cw.gee("Bagrut_status ~ treated", **given).vcov_name == "MD"
+    assert cw.gee("Bagrut_status ~ treated", family="binomial", **given).vcov_name == "KC"
 
 
 def test_corrections_stand_in_their_order() -> None:

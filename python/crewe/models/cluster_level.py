@@ -115,7 +115,7 @@ class ClusterLevel(Linear):
             )
         return super()._named(data, kind, residual)
 
-    def _of_few_clusters(self, data: Data) -> list[str]:
+    def _of_few_clusters(self, data: Data, procedure: str = "") -> list[str]:
         if self.weight != "clusters" or self._means is None:
             return []
         means, count = self._means, len(data.y)

@@ -188,14 +188,19 @@ class Linear(Estimates, Printable):
         """Give the name by which the simulations of few clusters know the model; empty where they do not."""
         return ""
 
-    def _of_few_clusters(self, data: Data) -> list[str]:
-        """Say where simulations found that this covariance does not hold with so few clusters, and what did."""
+    def _of_few_clusters(self, data: Data, procedure: str = "") -> list[str]:
+        """Say where simulations found that this covariance does not hold with so few clusters, and what did.
+
+        `procedure` names another that is asked of the fit, such as a bootstrap.
+        """
         groups = data.groups
         few = groups is not None and groups.count <= _FEW and len(data.y) <= _ROWS * groups.count
-        if groups is None or not few or not self._simulated() or self.weighted:
+        name = procedure or self._simulated()
+        if groups is None or not few or not name or self.weighted:
             return []
         _, arms = clusters_by_arm(data.design, groups, self.arm)
-        said = _core.few_clusters(self._simulated(), self.vcov_name, list(arms.values()), data.y)
+        kind = "CR1" if procedure else self.vcov_name
+        said = _core.few_clusters(name, kind, list(arms.values()), data.y)
         return [] if said is None else [said]
 
     def _covariance(self) -> _core.Covariance:
