@@ -12,7 +12,7 @@
 #   make package     the packed crate, and its own tests out of the package
 #   make floors      the Python tests with the oldest dependencies allowed
 #   make reference   the reference values again, from R
-#   make evidence    the simulations of docs/evidence again, about fifteen minutes on two cores
+#   make evidence    the simulations of docs/evidence again, about half an hour on two cores; one topic alone: TOPIC=few
 PYTHON ?= python3
 VENV := $(CURDIR)/.venv
 BIN := $(VENV)/bin

@@ -229,7 +229,7 @@ fn the_notes_on_few_families_quote_what_was_found() {
             let found = found.unwrap_or_else(|| panic!("{place}"));
             assert!(found.contains(&format!("{:.1}%", 100.0 * quoted)), "{place}");
             assert!(
-                found.contains(&format!("of {families} families at {}", cell.cell.get("allocation"))),
+                found.contains(&format!("of {families} clusters at {}", cell.cell.get("allocation"))),
                 "{place}"
             );
             said += 1;

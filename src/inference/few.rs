@@ -159,7 +159,7 @@ const OTHERS: [(&str, &str); 7] = [
 /// let y = Array1::from_shape_fn(100, |row| f64::from(u8::from(row % 3 == 0)));
 /// // Seven families in one arm and 33 in the other.
 /// let said = caution(Analysed::Logit, Vcov::Cr2, &[7, 33], y.view()).unwrap();
-/// assert!(said.contains("40 families at 5:1"), "{said}");
+/// assert!(said.contains("40 clusters at 5:1"), "{said}");
 /// // As many as that hold.
 /// assert_eq!(caution(Analysed::Mixed, Vcov::KenwardRoger, &[44, 88], y.view()), None);
 /// ```
@@ -174,7 +174,7 @@ pub fn caution(model: Analysed, kind: Vcov, clusters: &[usize], y: ArrayView1<'_
     let cell = nearest(found, Allocation::of(least as f64 / count as f64), rate(y), count as f64)?;
     let what = match cell.fared.get(place).copied().flatten()? {
         Fared::Held(_) => return None,
-        Fared::Often(size) => format!("rejected in {}", percent(size)),
+        Fared::Often(size) => format!("rejected in {} and not in 5%", percent(size)),
         Fared::Seldom(size) => {
             format!("rejected in no more than {}, and so will miss effects", percent(size))
         }
@@ -198,7 +198,7 @@ pub fn caution(model: Analysed, kind: Vcov, clusters: &[usize], y: ArrayView1<'_
         [first, .., last] => format!("{first} or {last}"),
     };
     Some(format!(
-        "in simulated trials of {} families at {} with {outcome} and no effect, {} {what}: read {shown} instead",
+        "in simulated trials of {} clusters at {} with {outcome} and no effect, {} {what}: read {shown} instead",
         cell.clusters,
         cell.allocation.name(),
         found.procedures[place],
@@ -245,4 +245,63 @@ fn nearest(found: &Found, allocation: Allocation, rate: Option<f64>, count: f64)
     };
     // Arms alike were tried in fewer cells: two to one is the nearest to those that were not.
     best(allocation).or_else(|| best(Allocation::TwoToOne).filter(|_| allocation == Allocation::Equal))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ndarray::Array1;
+
+    fn shares(n: usize, events: usize) -> Array1<f64> {
+        Array1::from_shape_fn(n, |row| f64::from(u8::from(row < events)))
+    }
+
+    #[test]
+    fn every_line_of_the_table_is_read() {
+        let text = include_str!("few.tsv");
+        assert_eq!(FOUND.cells.len(), text.lines().count() - 1);
+        assert!(FOUND.cells.iter().all(|cell| cell.fared.len() == FOUND.procedures.len()));
+        let known = |name: &str| FOUND.procedures.contains(&name);
+        assert!(OTHERS.iter().all(|(name, _)| known(name)));
+        assert!(
+            known(&procedure(Analysed::Firth, Vcov::Jackknife))
+                && known(&procedure(Analysed::Ols, Vcov::Cv3))
+        );
+        assert!(known(&procedure(Analysed::Means, Vcov::Iid)));
+        assert!(known(&procedure(Analysed::ScoreBootstrap, Vcov::Cr1)));
+        // Read as it was written.
+        let table =
+            read("outcome\tallocation\tfamilies\ta\tb\tc\td\te\n6%\t5:1\t80\t4.9\t14.6+\t1.0-\t76.2?\t\n");
+        let fared = [Fared::Held(0.049), Fared::Often(0.146), Fared::Seldom(0.01), Fared::Silent(0.762)];
+        assert_eq!(table.procedures, ["a", "b", "c", "d", "e"]);
+        assert_eq!(table.cells[0].fared[..4], fared.map(Some));
+        assert!(table.cells[0].fared[4].is_none());
+    }
+
+    #[test]
+    fn the_nearest_cell_is_taken_and_none_that_is_far() {
+        let cell = |share: f64, rate: Option<f64>, count: f64| {
+            nearest(&FOUND, Allocation::of(share), rate, count)
+                .map(|cell| (cell.allocation.name(), cell.rate, cell.clusters))
+        };
+        assert_eq!(cell(1.0 / 3.0, Some(0.27), 35.0), Some(("2:1", Some(0.3), 40.0)));
+        assert_eq!(cell(0.5, Some(0.05), 45.0), Some(("1:1", Some(0.06), 40.0)));
+        assert_eq!(cell(0.15, None, 70.0), Some(("5:1", None, 80.0)));
+        // Not tried with arms alike.
+        assert_eq!(cell(0.5, Some(0.3), 140.0), Some(("2:1", Some(0.3), 132.0)));
+        assert_eq!(cell(0.5, Some(0.3), 320.0), None);
+        assert_eq!(cell(0.1, Some(0.06), 20.0), None);
+    }
+
+    #[test]
+    fn nothing_is_said_of_what_was_not_tried() {
+        let rare = shares(160, 10);
+        assert!(caution(Analysed::Ols, Vcov::Cr2, &[13, 67], rare.view()).is_some());
+        assert_eq!(caution(Analysed::Ols, Vcov::Cr0, &[13, 67], rare.view()), None);
+        assert_eq!(caution(Analysed::Ols, Vcov::Cr2, &[13, 40, 27], rare.view()), None);
+        assert_eq!(caution(Analysed::Ols, Vcov::Cr2, &[], rare.view()), None);
+        assert_eq!(caution(Analysed::Ols, Vcov::Cr2, &[0, 80], rare.view()), None);
+        assert_eq!(caution(Analysed::Ols, Vcov::Cr2, &[13, 67], shares(1600, 100).view()), None);
+        assert_eq!(caution(Analysed::Ols, Vcov::Cr2, &[13, 67], Array1::zeros(0).view()), None);
+    }
 }

@@ -58,11 +58,11 @@ def test_a_sentence_has_the_size_that_was_found_and_names_what_held() -> None:
     assert size.endswith("+")
     [note] = said(fit)
     assert (
-        f"80 families at 5:1 with an outcome of 6% and no effect, OLS, CR2 rejected in {size[:-1]}%"
+        f"80 clusters at 5:1 with an outcome of 6% and no effect, OLS, CR2 rejected in {size[:-1]}%"
         in note
     )
     assert "randomisation test" in note and note in "\n".join(fit.notes)
-    assert note in str(fit).replace("\n", " ") or "80 families at 5:1" in str(fit)
+    assert note in str(fit).replace("\n", " ") or "80 clusters at 5:1" in str(fit)
     # Another covariance has a sentence of its own, and one that was asked for with other degrees of freedom none.
     [other] = said(fit.vcov("CR1"))
     assert "OLS, CR1 rejected in" in other and other != note
@@ -142,5 +142,5 @@ def test_the_trial_says_what_the_arm_is() -> None:
     assignment = design.observe(data, arm="arm")
     # The arm is not the first variable of the formula.
     fit = cw.ols("event ~ age + arm", data, design=assignment)
-    assert "80 families at 5:1" in said(fit)[0]
+    assert "80 clusters at 5:1" in said(fit)[0]
     assert not said(cw.ols("event ~ age + arm", data, cluster="family"))
