@@ -10,6 +10,7 @@
 //! (`docs/methods/icc.md`); [`Icc::doubts`] says where they were not found to hold.
 
 mod binary;
+mod independence;
 mod interval;
 mod latent;
 mod moments;
@@ -88,6 +89,9 @@ const LARGEST: (usize, f64) = (9, 5.5);
 /// In clusters of more members than this on average the interval is wide where the rarer outcome has less than this rate and
 /// there are fewer clusters than would make so many events of it at one a cluster.
 const WIDE: (f64, f64, f64) = (3.5, 0.3, 20.0);
+
+/// The lower end of an interval that does not hold 0, where the jackknife alone would have ended it there.
+const ABOVE_NONE: f64 = 1e-6;
 
 /// What is asked.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -169,7 +173,14 @@ pub fn icc(outcome: &[f64], clusters: &Clusters, options: Options) -> Result<Icc
         _ => Sums::anova,
     };
     let more = rate.map(|_| sums.with_unanimous().jackknife(ratio));
-    let observed = interval::invert(&sums.jackknife(ratio), more.as_deref(), options.level);
+    let mut observed = interval::invert(&sums.jackknife(ratio), more.as_deref(), options.level);
+    if let (Some(ends), Some(_)) = (&mut observed, rate)
+        && let Some(chance) = independence::chance(&binary::Tallies::of(&sums))
+    {
+        // At 0 itself the law of the estimate is known, and decides whether the interval holds it.
+        let without = chance <= 0.5 - 0.5 * options.level;
+        ends.low = if without { ends.low.max(ABOVE_NONE) } else { 0.0 };
+    }
     let interval = match (options.method, observed, rate) {
         (Method::Latent, Some(ends), Some(rate)) => Some(Interval {
             low: convert(ends.low, rate, Scale::Latent)?,

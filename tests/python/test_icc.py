@@ -163,6 +163,32 @@ def test_what_has_no_icc_is_refused(call: Any, words: str) -> None:
         call()
 
 
+def test_whether_an_interval_holds_0_is_decided_by_all_assignments() -> None:
+    """Beside 20,000 permutations of the outcome, which are as likely as each other where the ICC is 0."""
+    rng = np.random.default_rng(7)
+    sizes = rng.integers(1, 6, 50)
+    family = np.repeat(np.arange(50), sizes)
+    m = np.bincount(family)
+
+    def alike(y: np.ndarray) -> float:
+        return float((np.bincount(family, y) ** 2 / m).sum())
+
+    held = []
+    for share in np.linspace(0, 0.6, 25):
+        own = np.where(
+            rng.random(len(family)) < share, rng.random(50)[family], rng.random(len(family))
+        )
+        y = (own < 0.3) * 1.0
+        seen, draws = alike(y), np.array([alike(rng.permutation(y)) for _ in range(2_000)])
+        chance = (draws > seen + 1e-9).mean() + 0.5 * (np.abs(draws - seen) <= 1e-9).mean()
+        found = cw.icc(y, cluster=family)
+        if abs(chance - 0.025) > 0.01:
+            assert (found.interval[0] == 0) == (chance > 0.025), (share, chance, found.interval)
+        held.append(found.interval[0] == 0)
+    assert 0 < sum(held) < len(held)
+    assert "law of independence" in repr(found)
+
+
 def test_rare_outcomes_in_large_families_are_said_to_have_wide_intervals() -> None:
     rng = np.random.default_rng(3)
     family = np.repeat(np.arange(140), 5)

@@ -131,6 +131,7 @@ class IntraclusterCorrelation(Result):
         lines = [
             f"Estimate: {_NAMES[self.method]}. Interval: inversion of a studentised jackknife over "
             "clusters, allowing for skewness and kurtosis"
+            + ("" if self.rate is None else ", whether it holds 0 by the law of independence")
             + (
                 ", brought to the latent scale at the rate seen."
                 if self.method == "latent"
