@@ -42,8 +42,22 @@ fn every_covariance_of_few_clusters() {
         for (got, want) in fit.coef.iter().zip(numbers(&case["coef"])) {
             close(*got, want, TOLERANCE, &format!("{name} coef"));
         }
-        let kinds =
-            [("naive", Vcov::Iid), ("CR0", Vcov::Cr0), ("jackknife", Vcov::Jackknife), ("MD", Vcov::Cr3)];
+        let kinds = [
+            ("naive", Vcov::Iid),
+            ("CR0", Vcov::Cr0),
+            ("jackknife", Vcov::Jackknife),
+            ("jackknife", Vcov::Cv3),
+            ("MD", Vcov::Cr3),
+            ("MD", Vcov::Md),
+            ("KC", Vcov::Kc),
+            ("FG", Vcov::Fg),
+            ("MBN", Vcov::Mbn),
+            ("MR", Vcov::Mr),
+            ("MDMR", Vcov::Mdmr),
+            ("KCMR", Vcov::Kcmr),
+            ("FGMR", Vcov::Fgmr),
+            ("MBNMR", Vcov::Mbnmr),
+        ];
         let contrasts = matrix(&case["contrasts"]["R"]);
         for (key, kind) in kinds {
             let what = format!("{name} {key}");
@@ -74,5 +88,5 @@ fn every_covariance_of_few_clusters() {
             seen += 1;
         }
     }
-    assert!(seen >= 40, "{seen}");
+    assert!(seen >= 150, "{seen}");
 }

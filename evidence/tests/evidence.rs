@@ -95,6 +95,7 @@ topics!(
     rates,
     icc,
     randomisation,
+    statistics,
     rerandomisation,
     minimisation,
     predictability

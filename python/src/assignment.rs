@@ -82,6 +82,8 @@ impl Assignment {
         inner.details.conditional = conditional.map(|conditional| conditional.as_array().to_owned());
         inner.details.block = block.map(|block| slice(&block).map(<[u32]>::to_vec)).transpose()?;
         inner.commitment = said.0.map(|commitment| commitment.inner.clone());
+        // What was drawn here has a commitment.
+        inner.observed = inner.commitment.is_none();
         inner.notes = said.1;
         Ok(Self { inner })
     }

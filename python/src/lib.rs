@@ -4,8 +4,8 @@
 use pyo3::prelude::*;
 
 mod assignment;
-mod clustered;
 mod bootstrap;
+mod clustered;
 mod cost;
 mod covariance;
 mod cox;

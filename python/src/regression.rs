@@ -4,15 +4,17 @@ use std::sync::Arc;
 
 use crewe::inference::{self, DfRule, Sandwich, Vcov};
 use crewe::linalg;
-use crewe::regression::{self as core, Estimates, Family, GlmSummary, OlsSummary, WeightKind, glm, ols};
+use crewe::regression::{
+    self as core, Estimates, Family, GlmSummary, OlsSummary, Penalty, WeightKind, glm, ols,
+};
 use numpy::ndarray::ArrayView2;
 use numpy::{PyArray1, PyArray2, PyArrayMethods, PyReadonlyArray1, PyReadonlyArray2};
 use pyo3::prelude::*;
 use pyo3::types::PyType;
 
-use crate::covariance::{Ask, Clusters, Covariance, Owner};
+use crate::covariance::{Ask, Clusters, Contrasts, Covariance, Owner};
 use crate::error::OrRaise;
-use crate::handle::{Floats, Word, floats};
+use crate::handle::{Floats, Level, Word, floats};
 
 /// The columns of a model: x (n x p), a name for each, and whether an intercept comes before them.
 #[pyclass(module = "crewe._core", frozen)]
@@ -120,6 +122,24 @@ struct GlmFit {
     aic: f64,
     iterations: usize,
     precise: bool,
+    penalised: Option<Py<Penalised>>,
+}
+
+/// The penalised likelihood of a fit: its maximum, and the likelihood ratio of all slopes.
+#[pyclass(module = "crewe._core", frozen, get_all)]
+struct Penalised {
+    log_likelihood: f64,
+    likelihood_ratio: f64,
+    df: f64,
+    p_value: f64,
+    separated: bool,
+}
+
+impl Penalised {
+    fn of(py: Python<'_>, found: &core::Penalised) -> PyResult<Py<Self>> {
+        let core::Penalised { log_likelihood, likelihood_ratio, df, p_value, separated, .. } = *found;
+        Py::new(py, Self { log_likelihood, likelihood_ratio, df, p_value, separated })
+    }
 }
 
 /// The core's fit of either kind.
@@ -251,6 +271,19 @@ impl Fit {
     }
 }
 
+#[pymethods]
+impl GlmFit {
+    /// The table of the coefficients by profiles of the penalised likelihood.
+    fn profile(slf: PyRef<'_, Self>, level: Level) -> PyResult<Contrasts> {
+        let py = slf.py();
+        let found = slf.as_super().with_fit(py, |fit| match fit {
+            AnyFit::Glm(fit) => fit.profile(level.0),
+            AnyFit::Ols(_) => Err(crewe::Fault::new("least squares have no penalty").input()),
+        })?;
+        Ok(Contrasts::of(py, found))
+    }
+}
+
 /// What a model is fitted to.
 type Weighted<'a> = Option<core::Weights<'a>>;
 
@@ -296,17 +329,20 @@ fn ols_fit<'py>(
     Py::new(py, PyClassInitializer::from(fit).add_subclass(own))
 }
 
-/// A regression of a yes-or-no outcome, of a family by its name.
+/// A regression of a yes-or-no outcome, of a family by its name, with a penalty by its name or without.
 #[pyfunction]
-#[pyo3(signature = (family, y, y_name, design, weights))]
+#[pyo3(signature = (family, y, y_name, design, weights, penalty))]
 fn glm_fit<'py>(
     family: Word<Family>,
     y: PyReadonlyArray1<'py, f64>,
     y_name: &str,
     design: Bound<'py, DesignMatrix>,
     weights: Option<&Weights>,
+    penalty: Option<Word<Penalty>>,
 ) -> PyResult<Py<GlmFit>> {
-    let summary = fitted(&y, &design, weights, |x, y, weights| glm::fit(family.0, x, y, y_name, weights))?;
+    let penalty = penalty.map(|word| word.0);
+    let summary =
+        fitted(&y, &design, weights, |x, y, weights| glm::fit(family.0, x, y, y_name, weights, penalty))?;
     let own = GlmFit {
         log_likelihood: summary.log_likelihood,
         null_log_likelihood: summary.null_log_likelihood,
@@ -315,6 +351,7 @@ fn glm_fit<'py>(
         aic: summary.aic,
         iterations: summary.iterations,
         precise: summary.precise,
+        penalised: summary.penalised.map(|found| Penalised::of(design.py(), &found)).transpose()?,
     };
     let (py, y) = (design.py(), y.as_unbound().clone_ref(design.py()));
     let fit = Fit { model: Model::Glm(Arc::new(summary)), design: design.unbind(), y };
@@ -328,6 +365,7 @@ pub fn register(m: &Bound<'_, PyModule>) -> PyResult<()> {
     m.add_class::<Fit>()?;
     m.add_class::<OlsFit>()?;
     m.add_class::<GlmFit>()?;
+    m.add_class::<Penalised>()?;
     m.add_function(wrap_pyfunction!(side_by_side, m)?)?;
     m.add_function(wrap_pyfunction!(ols_fit, m)?)?;
     m.add_function(wrap_pyfunction!(glm_fit, m)?)

@@ -8,7 +8,8 @@ use crewe::regression::Family;
 use crewe::resampling as core;
 use crewe::rng::Seed;
 use crewe::survival::Ties;
-use numpy::{IntoPyArray, PyArray1, PyArray2, PyArrayMethods, PyReadonlyArray1};
+use numpy::ndarray::{Array2, ArrayView2};
+use numpy::{IntoPyArray, PyArray1, PyArray2, PyArrayMethods, PyReadonlyArray1, PyReadonlyArray2};
 use pyo3::prelude::*;
 use pyo3::types::PyTuple;
 
@@ -99,6 +100,42 @@ impl ArmModel {
     }
 }
 
+/// What of a model is compared: combinations (comparisons x coefficients, or x arms where they are of margins) under
+/// names, where the model has products of these columns (rows x q) with every arm.
+#[pyclass(module = "crewe._core", frozen)]
+struct ArmContrasts {
+    products: Option<Py<PyArray2<f64>>>,
+    contrasts: Vec<core::Contrast>,
+    margins: bool,
+}
+
+#[pymethods]
+impl ArmContrasts {
+    #[new]
+    #[pyo3(signature = (products, names, weights, margins))]
+    fn new(
+        products: Option<Py<PyArray2<f64>>>,
+        names: Vec<String>,
+        weights: PyReadonlyArray2<'_, f64>,
+        margins: bool,
+    ) -> Self {
+        let rows = weights.as_array();
+        let contrasts = names.into_iter().zip(rows.rows());
+        let contrasts = contrasts.map(|(name, row)| core::Contrast::new(name, row.to_vec())).collect();
+        Self { products, contrasts, margins }
+    }
+
+    /// What makes it again, for those whom it is sent to.
+    fn __reduce__<'py>(&self, py: Python<'py>) -> PyResult<(Bound<'py, PyAny>, Bound<'py, PyTuple>)> {
+        let names: Vec<&str> = self.contrasts.iter().map(|contrast| contrast.name.as_str()).collect();
+        let width = self.contrasts.first().map_or(0, |contrast| contrast.weights.len());
+        let weights =
+            Array2::from_shape_fn((names.len(), width), |(row, column)| self.contrasts[row].weights[column]);
+        let parts = (&self.products, names, weights.into_pyarray(py), self.margins).into_pyobject(py)?;
+        Ok((py.get_type::<Self>().into_any(), parts))
+    }
+}
+
 /// What is compared: a statistic by its name, with covariates (rows x k) the adjusted difference, or the arm in a model.
 #[pyclass(module = "crewe._core", frozen)]
 struct Statistic {
@@ -108,7 +145,11 @@ struct Statistic {
 
 enum Compared {
     Named(String, Option<Py<PyArray2<f64>>>),
-    Model(Py<ArmModel>, core::Residuals),
+    Model(Py<ArmModel>, core::Residuals, Option<Py<ArmContrasts>>),
+    /// Events by row, and the horizon.
+    RestrictedMean(Floats, f64),
+    /// Events and ends of follow-up by row.
+    TimeRatio(Floats, Floats),
 }
 
 #[pymethods]
@@ -119,10 +160,28 @@ impl Statistic {
         Self { of: Compared::Named(name, covariates), studentised }
     }
 
-    /// The score of the arm in a model.
+    /// The score of the arm in a model, or of what is compared in it.
     #[staticmethod]
-    fn of_model(model: Py<ArmModel>, studentised: bool, residuals: Word<core::Residuals>) -> Self {
-        Self { of: Compared::Model(model, residuals.0), studentised }
+    #[pyo3(signature = (model, studentised, residuals, contrasts))]
+    fn of_model(
+        model: Py<ArmModel>,
+        studentised: bool,
+        residuals: Word<core::Residuals>,
+        contrasts: Option<Py<ArmContrasts>>,
+    ) -> Self {
+        Self { of: Compared::Model(model, residuals.0, contrasts), studentised }
+    }
+
+    /// The mean time without the event up to a horizon.
+    #[staticmethod]
+    fn restricted_mean(event: Floats, horizon: f64, studentised: bool) -> Self {
+        Self { of: Compared::RestrictedMean(event, horizon), studentised }
+    }
+
+    /// The ratio of the times to the event, with the end of follow-up of every row.
+    #[staticmethod]
+    fn time_ratio(event: Floats, end: Floats, studentised: bool) -> Self {
+        Self { of: Compared::TimeRatio(event, end), studentised }
     }
 
     /// The name, where it has one.
@@ -130,7 +189,7 @@ impl Statistic {
     fn name(&self) -> Option<&str> {
         match &self.of {
             Compared::Named(name, _) => Some(name),
-            Compared::Model(..) => None,
+            Compared::Model(..) | Compared::RestrictedMean(..) | Compared::TimeRatio(..) => None,
         }
     }
 }
@@ -144,8 +203,32 @@ impl Statistic {
                 let columns = covariates.as_ref().map(|x| x.as_array());
                 work(core::Statistic::named(name, self.studentised, columns).or_raise(py)?)
             }
-            Compared::Model(model, residuals) => {
+            Compared::RestrictedMean(event, horizon) => {
+                let event = event.bind(py).readonly();
+                work(core::Statistic::RestrictedMean {
+                    event: slice(&event)?,
+                    horizon: *horizon,
+                    studentised: self.studentised,
+                })
+            }
+            Compared::TimeRatio(event, end) => {
+                let (event, end) = (event.bind(py).readonly(), end.bind(py).readonly());
+                work(core::Statistic::TimeRatio {
+                    event: slice(&event)?,
+                    end: slice(&end)?,
+                    studentised: self.studentised,
+                })
+            }
+            Compared::Model(model, residuals, contrasts) => {
                 let model = model.get();
+                let contrasts = contrasts.as_ref().map(Py::get);
+                let products = contrasts.and_then(|of| of.products.as_ref()).map(|x| x.bind(py).readonly());
+                let asked = Asked {
+                    studentised: self.studentised,
+                    residuals: *residuals,
+                    products: products.as_ref().map(|x| x.as_array()),
+                    contrasts,
+                };
                 let (covariates, weights) = (
                     model.covariates.bind(py).readonly(),
                     model.weights.as_ref().map(|w| w.bind(py).readonly()),
@@ -153,33 +236,40 @@ impl Statistic {
                 let weights = weights.as_ref().map(slice).transpose()?;
                 let columns = covariates.as_array();
                 match &model.kind {
-                    Kind::Linear => {
-                        self.compared(core::ArmModel::linear(columns).weights(weights), *residuals, work)
+                    Kind::Linear => work(asked.of(core::ArmModel::linear(columns).weights(weights))),
+                    Kind::Binary(family) => {
+                        work(asked.of(core::ArmModel::binary(*family, columns).weights(weights)))
                     }
-                    Kind::Binary(family) => self.compared(
-                        core::ArmModel::binary(*family, columns).weights(weights),
-                        *residuals,
-                        work,
-                    ),
                     Kind::Cox { event, strata, ties } => {
                         let event = event.bind(py).readonly();
                         let strata = strata.as_ref().map(|codes| codes.bind(py).readonly());
                         let strata = strata.as_ref().map(slice).transpose()?;
                         let model = core::ArmModel::cox(slice(&event)?, columns).strata(strata, *ties);
-                        self.compared(model, *residuals, work)
+                        work(asked.of(model))
                     }
                 }
             }
         }
     }
+}
 
-    fn compared<T>(
-        &self,
-        model: core::ArmModel<'_>,
-        residuals: core::Residuals,
-        work: impl FnOnce(core::Statistic<'_>) -> PyResult<T>,
-    ) -> PyResult<T> {
-        work(core::Statistic::Model(model.studentised(self.studentised).residuals(residuals)))
+/// What is asked of a model beside its kind.
+struct Asked<'a> {
+    studentised: bool,
+    residuals: core::Residuals,
+    products: Option<ArrayView2<'a, f64>>,
+    contrasts: Option<&'a ArmContrasts>,
+}
+
+impl<'a> Asked<'a> {
+    fn of(&self, model: core::ArmModel<'a>) -> core::Statistic<'a> {
+        let compared = match self.contrasts {
+            None => core::Compared::Arms,
+            Some(of) if of.margins => core::Compared::Margins(&of.contrasts),
+            Some(of) => core::Compared::Coefficients(&of.contrasts),
+        };
+        let model = model.studentised(self.studentised).residuals(self.residuals);
+        core::Statistic::Model(model.products(self.products).compared(compared))
     }
 }
 
@@ -435,6 +525,12 @@ fn randomisation_tails(
     })
 }
 
+/// Refuses so few draws that no p-value could be as small as the error probability of an interval at this level.
+#[pyfunction]
+fn check_draws(py: Python<'_>, draws: usize, level: f64) -> PyResult<()> {
+    core::check_draws(draws, level).or_raise(py)
+}
+
 /// How the size of a test is found.
 #[pyclass(module = "crewe._core", frozen)]
 struct SizeOptions {
@@ -491,6 +587,7 @@ fn randomisation_size(
 pub fn register(m: &Bound<'_, PyModule>) -> PyResult<()> {
     m.add_class::<Outcomes>()?;
     m.add_class::<ArmModel>()?;
+    m.add_class::<ArmContrasts>()?;
     m.add_class::<Statistic>()?;
     m.add_class::<RandomisationOptions>()?;
     m.add_class::<Comparison>()?;
@@ -504,5 +601,6 @@ pub fn register(m: &Bound<'_, PyModule>) -> PyResult<()> {
     m.add_function(wrap_pyfunction!(randomisation_values, m)?)?;
     m.add_function(wrap_pyfunction!(randomisation_redrawn, m)?)?;
     m.add_function(wrap_pyfunction!(randomisation_tails, m)?)?;
+    m.add_function(wrap_pyfunction!(check_draws, m)?)?;
     m.add_function(wrap_pyfunction!(randomisation_size, m)?)
 }

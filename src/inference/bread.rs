@@ -113,6 +113,15 @@ impl Bread {
         centred
     }
 
+    /// Coefficients of columns that are less `from`, as those of columns that are less the centre.
+    pub(crate) fn recentred(&self, mut coef: Vec<f64>, from: &[f64]) -> Vec<f64> {
+        if self.intercept {
+            let moved = |j: usize| coef[j] * ((self.high[j] - from[j]) + self.low[j]);
+            coef[0] += (1..self.k).map(moved).sum::<f64>();
+        }
+        coef
+    }
+
     /// `d'b` for a contrast of the centred model.
     pub fn estimate(&self, centred: &[f64]) -> f64 {
         centred.iter().zip(&self.centred).map(|(d, b)| d * b).sum()

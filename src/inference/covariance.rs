@@ -12,7 +12,7 @@ use super::fitted::Fitted;
 use super::level::check_level;
 use super::vcov::{DfRule, Middle, Vcov, degrees, fixed_degrees};
 use super::wald::{Wald, wald};
-use crate::Result;
+use crate::{Fault, Result};
 
 /// A variance below this share of the terms that it is the sum of is 0.
 const NOTHING: f64 = 1e-13;
@@ -143,9 +143,10 @@ impl<'f> Covariance<'f> {
         }
         let covariance = Self { fit, inner: Arc::new(sandwich) };
         let zero = covariance.without_variance();
+        let none = !covariance.is_estimable();
         covariance.changed(|inner| {
             for (j, df) in &mut inner.known {
-                if zero.contains(j) {
+                if none || zero.contains(j) {
                     *df = f64::NAN;
                 }
             }
@@ -298,6 +299,11 @@ impl<'f> Covariance<'f> {
         if sum <= NOTHING * size { 0.0 } else { sum }
     }
 
+    /// Whether there is a covariance at all; where there is not, a note says why.
+    fn is_estimable(&self) -> bool {
+        self.inner.middle.iter().all(|m| m.is_finite())
+    }
+
     /// The coefficients without variance.
     fn without_variance(&self) -> Vec<usize> {
         let root = self.fit.bread().coefficients();
@@ -306,6 +312,10 @@ impl<'f> Covariance<'f> {
 
     /// Says which coefficients cannot be tested.
     pub(super) fn undefined_note(&self) -> Option<String> {
+        if !self.is_estimable() {
+            // Whoever found that has said why.
+            return None;
+        }
         let zero = self.without_variance();
         let k = self.fit.bread().k();
         if zero.is_empty() {
@@ -372,7 +382,7 @@ impl<'f> Covariance<'f> {
         let errors: Vec<f64> = directions.iter().map(|u| self.variance(u).sqrt()).collect();
         let mut df = self.degrees(&directions)?;
         for (df, &se) in df.iter_mut().zip(&errors) {
-            if se == 0.0 {
+            if se == 0.0 || se.is_nan() {
                 *df = f64::NAN;
             }
         }
@@ -386,6 +396,11 @@ impl<'f> Covariance<'f> {
     /// a lower rank; [`crate::Error::Input`] for an HTZ test with too few degrees of freedom.
     pub fn wald(&self, matrix: ArrayView2<'_, f64>) -> Result<Wald> {
         check_contrasts(self.fit.terms(), matrix)?;
+        if !self.is_estimable() {
+            return Err(Fault::new(format!("a joint test is not estimable under {}", self.kind()))
+                .remedy("Its note says why: choose another covariance")
+                .input());
+        }
         wald(self, matrix)
     }
 }

@@ -17,6 +17,7 @@ use ndarray::{Array1, Array2};
 
 use super::fitted::{Fitted, Moments};
 use crate::Result;
+use crate::progress::{go_on, watcher};
 
 /// The most that Fay and Graubard let a cluster know of a coefficient.
 const BOUND: f64 = 0.75;
@@ -28,9 +29,11 @@ pub(super) fn fay_graubard(fit: &dyn Fitted) -> Result<Array2<f64>> {
     let matrix = DMatrix::from_fn(k, k, |a, b| root[(a, b)]);
     // The factor of a positive definite matrix is never singular.
     let inverse = matrix.try_inverse().unwrap_or_else(|| DMatrix::from_element(k, k, f64::NAN));
+    let watcher = watcher();
     let mut moments = Moments::new(k);
     let mut middle = Array2::zeros((k, k));
     for g in 0..fit.clusters().unwrap_or(fit.n()) {
+        go_on(&watcher)?;
         fit.moments(g, &mut moments);
         let information =
             Array2::from_shape_vec((k, k), moments.information()).unwrap_or_else(|_| Array2::zeros((k, k)));

@@ -89,6 +89,17 @@ pub trait Fitted: Send + Sync {
     /// As fitting the model to the other clusters.
     fn without(&self, g: usize) -> Result<Vec<f64>>;
 
+    /// As [`Fitted::without`], of the model whose columns are less the centre of [`Fitted::bread`]. Far from the data an
+    /// intercept and its change are large numbers, whose difference would have few digits.
+    ///
+    /// # Errors
+    /// As [`Fitted::without`].
+    fn without_centred(&self, g: usize) -> Result<Vec<f64>> {
+        let coef = self.without(g)?;
+        let none = vec![0.0; coef.len()];
+        Ok(self.bread().recentred(coef, &none))
+    }
+
     /// What a cluster leaves of the information in a direction counts as nothing below this.
     fn resolution(&self) -> f64 {
         1e-22
@@ -129,7 +140,12 @@ pub trait Fitted: Send + Sync {
 
     /// Whether the model has this kind of covariance at all.
     fn has(&self, kind: Vcov) -> bool {
-        !kind.is_of_equations() && !kind.is_of_mixed_models()
+        !kind.is_of_equations() && !kind.is_of_cox() && !kind.is_of_mixed_models()
+    }
+
+    /// The middle of a kind that this model works out itself, k x k in whitened columns; none where it is everybody's.
+    fn own_middle(&self, _kind: Vcov) -> Option<Result<Array2<f64>>> {
+        None
     }
 
     /// The degrees of freedom of clustered kinds that have none of their own: G - 1.

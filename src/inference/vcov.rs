@@ -14,13 +14,16 @@
 //! | `CR1S` | CR0 times G / (G - 1) (n - 1) / (n - k), Stata's for linear models | t(G - 1) |
 //! | `CR2` | `s_g = X_g' (I - H_gg)^{-1/2} e_g`, Moore-Penrose | t, Satterthwaite df |
 //! | `CR3` | `s_g = X_g' (I - H_gg)^{-1} e_g`, no factor | t(G - 1) |
-//! | `jackknife` | CR3 times (G - 1) / G: leave one cluster out, about the full estimate | t(G - 1) |
+//! | `CV3`, `jackknife` | `(G - 1) / G sum (b_(g) - b)(b_(g) - b)'`, b_(g) fitted without cluster g | t(G - 1) |
+//! | `CV3L` | the same with b_(g) to first order: CR3 times (G - 1) / G | t(G - 1) |
 //! | `KC`, `MD`, `FG`, `MBN` | of estimating equations, see `equations.rs` | t(G - k) |
+//! | the same, `MR`, `KCMR`, `MDMR`, `FGMR`, `MBNMR` | of Cox models: `survival/cox_small.rs` | t(G - 1) |
 //! | `kenward-roger`, `satterthwaite` | of mixed models, see `components.rs` | t, degrees of freedom of the contrast |
 //!
 //! For a model whose own tests are normal (logit, probit) `iid` and every HC refer to z; CR2 is that of the final weighted
-//! least squares with the working variance of the family, and h its hat values; the jackknife takes one step. Cox models
-//! have `iid`, `HC0`, `CR0` (Lin and Wei, on z), `CR1`, `CR3` (the form of Mancl and DeRouen) and the jackknife by refits.
+//! least squares with the working variance of the family, and h its hat values. CV3 fits the model again without each cluster;
+//! in linear models CV3L is the same number, and how both are worked out. Cox models have `iid`, `HC0`, `CR0` (Lin and Wei, on
+//! z), `CR1`, `CR3` (the form of Mancl and DeRouen) and CV3.
 //!
 //! Weights. With analytic weights (variance 1/w) a linear model is that of rows times the root of their weight, for every
 //! kind. With probability weights scores are w x e; HC2 and HC3 divide by the weighted leverage and refer to t(n - k),
@@ -28,7 +31,8 @@
 //!
 //! H. White (1980), doi:10.2307/1912934; J. G. MacKinnon and H. White (1985), doi:10.1016/0304-4076(85)90158-7;
 //! R. M. Bell and D. F. McCaffrey (2002), Survey Methodology 28, 169-181; J. E. Pustejovsky and E. Tipton (2018),
-//! doi:10.1080/07350015.2016.1247004; G. W. Imbens and M. Kolesar (2016), doi:10.1162/REST_a_00552.
+//! doi:10.1080/07350015.2016.1247004; G. W. Imbens and M. Kolesar (2016), doi:10.1162/REST_a_00552; J. G. MacKinnon,
+//! M. O. Nielsen and M. D. Webb (2023), doi:10.1002/jae.2969, and (2024), arXiv:2406.00650, for CV3 and CV3L.
 
 use std::fmt;
 use std::str::FromStr;
@@ -63,17 +67,24 @@ pub enum Vcov {
     Cr2,
     Cr3,
     Jackknife,
+    Cv3,
+    Cv3l,
     Kc,
     Md,
     Fg,
     Mbn,
     KenwardRoger,
     Satterthwaite,
+    Mr,
+    Kcmr,
+    Mdmr,
+    Fgmr,
+    Mbnmr,
 }
 
 impl Vcov {
     /// Every kind, in the order of the module's table.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 24] = [
         Self::Iid,
         Self::Hc0,
         Self::Hc1,
@@ -85,12 +96,19 @@ impl Vcov {
         Self::Cr2,
         Self::Cr3,
         Self::Jackknife,
+        Self::Cv3,
+        Self::Cv3l,
         Self::Kc,
         Self::Md,
         Self::Fg,
         Self::Mbn,
         Self::KenwardRoger,
         Self::Satterthwaite,
+        Self::Mr,
+        Self::Kcmr,
+        Self::Mdmr,
+        Self::Fgmr,
+        Self::Mbnmr,
     ];
 
     /// The name as users write it.
@@ -107,19 +125,28 @@ impl Vcov {
             Self::Cr2 => "CR2",
             Self::Cr3 => "CR3",
             Self::Jackknife => "jackknife",
+            Self::Cv3 => "CV3",
+            Self::Cv3l => "CV3L",
             Self::Kc => "KC",
             Self::Md => "MD",
             Self::Fg => "FG",
             Self::Mbn => "MBN",
             Self::KenwardRoger => "kenward-roger",
             Self::Satterthwaite => "satterthwaite",
+            Self::Mr => "MR",
+            Self::Kcmr => "KCMR",
+            Self::Mdmr => "MDMR",
+            Self::Fgmr => "FGMR",
+            Self::Mbnmr => "MBNMR",
         }
     }
 
     /// Whether it needs to know the clusters.
     pub fn is_clustered(self) -> bool {
-        matches!(self, Self::Cr0 | Self::Cr1 | Self::Cr1s | Self::Cr2 | Self::Cr3 | Self::Jackknife)
+        matches!(self, Self::Cr0 | Self::Cr1 | Self::Cr1s | Self::Cr2 | Self::Cr3 | Self::Cv3l)
+            || self.is_jackknife()
             || self.is_of_equations()
+            || self.is_of_cox()
     }
 
     /// Whether it counts rows as independent.
@@ -127,7 +154,7 @@ impl Vcov {
         matches!(self, Self::Hc0 | Self::Hc1 | Self::Hc2 | Self::Hc3)
     }
 
-    /// Whether it is a correction of generalised estimating equations.
+    /// Whether it is a correction of estimating equations, which Cox models have too.
     pub fn is_of_equations(self) -> bool {
         matches!(self, Self::Kc | Self::Md | Self::Fg | Self::Mbn)
     }
@@ -135,6 +162,16 @@ impl Vcov {
     /// Whether it rests on the variances of a mixed model.
     pub fn is_of_mixed_models(self) -> bool {
         matches!(self, Self::KenwardRoger | Self::Satterthwaite)
+    }
+
+    /// Whether it corrects the martingale residuals of Cox models.
+    pub fn is_of_cox(self) -> bool {
+        matches!(self, Self::Mr | Self::Kcmr | Self::Mdmr | Self::Fgmr | Self::Mbnmr)
+    }
+
+    /// Whether it is made of the coefficients without each cluster.
+    pub fn is_jackknife(self) -> bool {
+        matches!(self, Self::Jackknife | Self::Cv3)
     }
 }
 
@@ -216,12 +253,20 @@ impl Middle {
     fn of(matrix: Array2<f64>) -> Self {
         Self { matrix, apart: Vec::new(), df: None, rests: None, note: None }
     }
+
+    /// Of k coefficients whose variance is not estimable, for the reason of the note.
+    fn none(k: usize, note: String) -> Self {
+        Self { note: Some(note), ..Self::of(Array2::from_elem((k, k), f64::NAN)) }
+    }
 }
 
 fn middle(fit: &dyn Fitted, kind: Vcov, rule: DfRule) -> Result<Middle> {
     let k = fit.bread().k();
     let (n, count) = (fit.n() as f64, fit.clusters().unwrap_or(fit.n()) as f64);
     let residual = n - k as f64;
+    if let Some(own) = fit.own_middle(kind) {
+        return Ok(Middle::of(own?));
+    }
     Ok(match kind {
         Vcov::Iid | Vcov::Satterthwaite => Middle::of(Array2::eye(k) * fit.bread().scale()),
         // What has no variances was refused before.
@@ -275,11 +320,9 @@ fn middle(fit: &dyn Fitted, kind: Vcov, rule: DfRule) -> Result<Middle> {
             });
             Middle { apart: adjusted.apart, df: Some(df), note, ..Middle::of(adjusted.middle) }
         }
-        Vcov::Jackknife if fit.refits() => {
-            // One of them may hold the change of a coefficient by 1e5 standard errors: each is kept apart.
-            Middle { apart: jackknife(fit, count)?, ..Middle::of(Array2::zeros((k, k))) }
-        }
-        Vcov::Cr3 | Vcov::Md | Vcov::Jackknife => {
+        _ if kind.is_jackknife() && fit.refits() => jackknife(fit, count)?,
+        // CR3, MD and what is CR3 but for a factor; what a model has not was refused before.
+        _ => {
             let adjusted = adjusted::adjusted(fit, Power::One)?;
             // Beside terms of sets, clustered by the sets, each informs its own: leaving it out takes its term along.
             let sets = fit.of_interest().len() < k;
@@ -298,7 +341,7 @@ fn middle(fit: &dyn Fitted, kind: Vcov, rule: DfRule) -> Result<Middle> {
                     adjusted.degenerate
                 )
             });
-            let factor = if kind == Vcov::Jackknife { (count - 1.0) / count } else { 1.0 };
+            let factor = if matches!(kind, Vcov::Cr3 | Vcov::Md) { 1.0 } else { (count - 1.0) / count };
             let mut apart = adjusted.apart;
             apart.iter_mut().flatten().for_each(|s| *s *= f64::sqrt(factor));
             Middle { apart, note, ..Middle::of(adjusted.middle * factor) }
@@ -306,30 +349,57 @@ fn middle(fit: &dyn Fitted, kind: Vcov, rule: DfRule) -> Result<Middle> {
     })
 }
 
-/// `((G - 1) / G)^{1/2} (b_(g) - b)` of every cluster, in whitened columns, from refits.
-fn jackknife(fit: &dyn Fitted, count: f64) -> Result<Vec<Vec<f64>>> {
+/// `((G - 1) / G)^{1/2} (b_(g) - b)` of every cluster, in whitened columns, from refits. Each is kept apart, since one may
+/// hold the change of a coefficient by 1e5 standard errors. Where the model has no estimate without a cluster there is
+/// none of the variance either.
+fn jackknife(fit: &dyn Fitted, count: f64) -> Result<Middle> {
     use rayon::prelude::*;
-    let coef = fit.coef();
+    let coef = fit.bread().centred();
     let groups = fit.clusters().unwrap_or(fit.n());
     // The threads that share the work do not know who watches it.
     let watcher = watcher();
-    let change = |g: usize| -> Result<Vec<f64>> {
+    let change = |g: usize| -> Result<std::result::Result<Vec<f64>, Error>> {
         go_on(&watcher)?;
-        let without = watcher.over(|| fit.without(g))?;
-        Ok(without.iter().zip(coef).map(|(without, b)| without - b).collect())
+        Ok(match watcher.over(|| fit.without_centred(g)) {
+            Ok(without) => Ok(without.iter().zip(coef).map(|(without, b)| without - b).collect()),
+            Err(error) => Err(inestimable(error)?),
+        })
     };
-    let changes: Vec<Vec<f64>> = (0..groups).into_par_iter().map(change).collect::<Result<_>>()?;
-    let root = fit.bread().coefficients();
+    let found: Vec<_> = (0..groups).into_par_iter().map(change).collect::<Result<_>>()?;
+    let failed = found.iter().filter(|change| change.is_err()).count();
+    let mut changes: Vec<Vec<f64>> = Vec::with_capacity(groups);
+    for change in found {
+        match change {
+            Ok(change) => changes.push(change),
+            Err(error) => return Ok(Middle::none(coef.len(), without_an_estimate(failed, groups, &error))),
+        }
+    }
+    let k = coef.len();
+    let whitening = nalgebra::DMatrix::from_row_slice(k, k, fit.bread().whitening()).lu();
     let factor = ((count - 1.0) / count).sqrt();
-    let scores = changes.iter().map(|change| solve(&root, change).into_iter().map(|s| s * factor).collect());
-    Ok(scores.collect())
+    let scores =
+        changes.iter().map(|change| solve(&whitening, change).into_iter().map(|s| s * factor).collect());
+    Ok(Middle { apart: scores.collect(), ..Middle::of(Array2::zeros((coef.len(), coef.len()))) })
 }
 
-/// `R^{-1} v` for the k x k matrix of the coefficients' directions.
-fn solve(root: &Array2<f64>, v: &[f64]) -> Vec<f64> {
+/// The error of a refit that has no estimate; any other is none of the data's.
+fn inestimable(error: Error) -> Result<Error> {
+    match error {
+        Error::Interrupted => Err(error),
+        _ => Ok(error),
+    }
+}
+
+/// Says why the refits give no variance.
+fn without_an_estimate(failed: usize, groups: usize, error: &Error) -> String {
+    let why = error.fault().map_or_else(|| error.to_string(), |fault| fault.problem.clone());
+    format!("not estimable: without one of {failed} of {groups} clusters the model has no estimate ({why})")
+}
+
+/// `W^{-1} v`.
+fn solve(whitening: &nalgebra::LU<f64, nalgebra::Dyn, nalgebra::Dyn>, v: &[f64]) -> Vec<f64> {
     let k = v.len();
-    let matrix = nalgebra::DMatrix::from_fn(k, k, |a, b| root[(a, b)]);
-    let solved = matrix.lu().solve(&nalgebra::DVector::from_column_slice(v));
+    let solved = whitening.solve(&nalgebra::DVector::from_column_slice(v));
     // The factor of a positive definite matrix is never singular.
     solved.map_or_else(|| vec![f64::NAN; k], |solved| solved.as_slice().to_vec())
 }
@@ -412,7 +482,17 @@ fn refuse_strange(fit: &dyn Fitted, kind: Vcov) -> Result<()> {
         return Ok(());
     }
     let (whose, remedy) = if kind.is_of_equations() {
-        ("belongs to generalised estimating equations", "Fit them (GEE), or choose CR2, which corrects alike")
+        (
+            "belongs to generalised estimating equations and Cox models",
+            "Choose CR2 or CV3, which correct alike, or fit one of these",
+        )
+    } else if kind.is_of_cox() {
+        ("belongs to Cox models", "Choose CR2 or CV3, which correct alike, or fit a Cox model to times")
+    } else if kind.is_jackknife() {
+        (
+            "fits the model again without each cluster, which is not done for models of what clusters share",
+            "Choose CV3L, which takes one step without each cluster",
+        )
     } else if kind.is_of_mixed_models() {
         ("belongs to mixed models", "Fit one, or choose CR2")
     } else {

@@ -91,6 +91,7 @@ fn assigned(state: &State, scope: Scope) -> Result<Assigned> {
         simulated: None,
         details: Details { conditional, block },
         commitment: Some(design.commitment()?),
+        observed: false,
         notes: notes(state),
         units,
     };

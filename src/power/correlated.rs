@@ -134,7 +134,7 @@ fn root(correlations: ArrayView2<'_, f64>, outcomes: usize) -> Result<DMatrix<f6
         return Err(wrong("correlations are symmetric, from -1 to 1, and those of an outcome with itself 1"));
     }
     Cholesky::new(matrix)
-        .map(|root| root.unpack())
+        .map(nalgebra::Cholesky::unpack)
         .ok_or_else(|| wrong("no outcomes can have these correlations, or one says another in full"))
 }
 

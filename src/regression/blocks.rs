@@ -318,7 +318,12 @@ impl Fitted for Blocks {
 
     fn has(&self, kind: Vcov) -> bool {
         let mixed = self.components.is_some();
-        !kind.is_rowwise() && (!kind.is_of_mixed_models() || mixed) && (!kind.is_of_equations() || !mixed)
+        !kind.is_rowwise()
+            && !kind.is_of_cox()
+            // The variances would have to be estimated again without each cluster: CV3L takes one step.
+            && !kind.is_jackknife()
+            && (!kind.is_of_mixed_models() || mixed)
+            && (!kind.is_of_equations() || !mixed)
     }
 
     fn objections(&self, kind: Vcov) -> Result<Vec<String>> {

@@ -70,7 +70,7 @@ pub fn summarise(
     let mean = y.sum() / y.len() as f64;
     let fitted = match covariates {
         None => None,
-        Some(x) if binary => Some(glm::fit(Family::LOGIT, x, y, y_name, None)?.estimates.residuals),
+        Some(x) if binary => Some(glm::fit(Family::LOGIT, x, y, y_name, None, None)?.estimates.residuals),
         Some(x) => Some(ols::fit(x, y, y_name, None)?.estimates.residuals),
     };
     let (mut sizes, mut observed, mut expected, mut first) = (vec![], vec![], vec![], vec![]);

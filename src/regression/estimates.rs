@@ -60,6 +60,9 @@ pub struct Estimates {
     /// The least share of its variance that a column keeps beside the others.
     #[serde(skip)]
     pub(crate) tolerance: f64,
+    /// Whether the scores are those of a penalised likelihood.
+    #[serde(skip)]
+    pub(crate) penalised: bool,
     /// Why the model-based covariance does not exist, where it does not.
     #[serde(skip)]
     pub(crate) no_model: Option<&'static str>,
@@ -103,6 +106,22 @@ pub trait Refit: Send + Sync {
     /// # Errors
     /// As fitting the model.
     fn refit(&self, x: &DesignMatrix<'_>, y: ArrayView1<'_, f64>, weights: &[f64]) -> Result<Vec<f64>>;
+
+    /// As [`Refit::refit`], of the model whose columns are less the centre of `bread`.
+    ///
+    /// # Errors
+    /// As fitting the model.
+    fn refit_centred(
+        &self,
+        x: &DesignMatrix<'_>,
+        y: ArrayView1<'_, f64>,
+        weights: &[f64],
+        bread: &Bread,
+    ) -> Result<Vec<f64>> {
+        let coef = self.refit(x, y, weights)?;
+        let none = vec![0.0; coef.len()];
+        Ok(bread.recentred(coef, &none))
+    }
 
     /// The likelihood maximised over the coefficients of `x` (m x k) beside an offset a row; none for least squares.
     ///

@@ -41,6 +41,11 @@ impl<'a, S: Summary> Fit<'a, S> {
         Self { x, y, summary }
     }
 
+    /// The columns and the outcome that it was made from.
+    pub(super) fn data(&self) -> (&DesignMatrix<'a>, ArrayView1<'a, f64>) {
+        (&self.x, self.y)
+    }
+
     /// The coefficients, length k, the intercept first.
     pub fn coef(&self) -> &[f64] {
         &self.summary.estimates().coef

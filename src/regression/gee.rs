@@ -141,7 +141,9 @@ impl<'a> Gee<'a> {
         self.clusters.checked(self.y.len())?;
         let estimates = match self.family {
             GeeFamily::Gaussian => ols::fit(&self.x, self.y, &self.y_name, None)?.estimates,
-            GeeFamily::Binomial => glm::fit(Family::LOGIT, &self.x, self.y, &self.y_name, None)?.estimates,
+            GeeFamily::Binomial => {
+                glm::fit(Family::LOGIT, &self.x, self.y, &self.y_name, None, None)?.estimates
+            }
         };
         Solver::new(self, &estimates)?.solve()
     }

@@ -30,6 +30,7 @@ use serde::Serialize;
 
 use super::estimates::{Estimates, Refit, Scored, new_id};
 use super::family::{Ends, Family};
+use super::firth::{self, Penalised, Penalty};
 use super::fit::{Fit, Summary};
 use super::newton::{Maximum, Model, Start};
 use super::offset::with_offset;
@@ -66,6 +67,7 @@ pub struct Glm<'a> {
     x: DesignMatrix<'a>,
     y_name: String,
     weights: Option<Weights<'a>>,
+    penalty: Option<Penalty>,
 }
 
 impl<'a> Glm<'a> {
@@ -76,7 +78,7 @@ impl<'a> Glm<'a> {
 
     /// A regression of `y` on a design.
     pub fn of(family: Family, y: ArrayView1<'a, f64>, x: DesignMatrix<'a>) -> Self {
-        Self { family, y, x, y_name: "y".to_owned(), weights: None }
+        Self { family, y, x, y_name: "y".to_owned(), weights: None, penalty: None }
     }
 
     /// Without the implied intercept.
@@ -90,6 +92,13 @@ impl<'a> Glm<'a> {
     #[must_use]
     pub fn weights(mut self, weights: Weights<'a>) -> Self {
         self.weights = Some(weights);
+        self
+    }
+
+    /// With a penalty on the log-likelihood, which logits without weights have.
+    #[must_use]
+    pub fn penalty(mut self, penalty: Penalty) -> Self {
+        self.penalty = Some(penalty);
         self
     }
 
@@ -113,9 +122,10 @@ impl<'a> Glm<'a> {
     /// * [`crate::Error::Input`] for lengths that differ, no rows, no more rows than coefficients, values that are
     ///   not finite, weights that are negative or all 0, an outcome that is not 0 or 1 (rows named) or that never varies;
     /// * [`crate::Error::Rank`] when columns repeat others (named, with those they repeat);
-    /// * [`crate::Error::Separation`] when columns predict the outcome perfectly (named).
+    /// * [`crate::Error::Separation`] when columns predict the outcome perfectly (named), but under a penalty;
+    /// * [`crate::Error::Input`] for a penalty with weights or with another family than the logit.
     pub fn fit(self) -> Result<GlmFit<'a>> {
-        let summary = fit(self.family, &self.x, self.y, &self.y_name, self.weights)?;
+        let summary = fit(self.family, &self.x, self.y, &self.y_name, self.weights, self.penalty)?;
         Ok(Fit::resume(self.x, self.y, Arc::new(summary)))
     }
 }
@@ -155,6 +165,12 @@ impl<'a> Logit<'a> {
     #[must_use]
     pub fn weights(self, weights: Weights<'a>) -> Self {
         Self(self.0.weights(weights))
+    }
+
+    /// With a penalty on the log-likelihood, which needs rows without weights.
+    #[must_use]
+    pub fn penalty(self, penalty: Penalty) -> Self {
+        Self(self.0.penalty(penalty))
     }
 
     /// Names the outcome and the columns of X.
@@ -204,7 +220,7 @@ pub struct GlmSummary {
     pub family: Family,
     /// Coefficients, whitening, residuals `y - mu` and the roots of the working weights, for inference.
     pub estimates: Estimates,
-    /// The maximised (weighted) log-likelihood.
+    /// The maximised (weighted) log-likelihood; that at the estimate, without its penalty, where there is one.
     pub log_likelihood: f64,
     /// The log-likelihood of the intercept alone; of all probabilities 1/2 where there is no intercept.
     pub null_log_likelihood: f64,
@@ -218,6 +234,8 @@ pub struct GlmSummary {
     pub iterations: usize,
     /// Whether the columns were so nearly collinear that the iteration ran on orthogonalised ones.
     pub precise: bool,
+    /// The penalised likelihood, where there is a penalty.
+    pub penalised: Option<Penalised>,
     #[serde(skip)]
     weights: Option<Vec<f64>>,
     kind: WeightKind,
@@ -229,14 +247,66 @@ impl Summary for GlmSummary {
     }
 }
 
+impl GlmSummary {
+    /// The maximum with other weights, from where the fit stands; none where that needs every precaution again.
+    fn maximum(
+        &self,
+        x: &DesignMatrix<'_>,
+        y: ArrayView1<'_, f64>,
+        weights: &[f64],
+    ) -> Result<Option<Maximum>> {
+        let bread = &self.estimates.bread;
+        let from = Start { coef: bread.centred().to_vec(), center: bread.center().to_vec() };
+        if self.penalised.is_some() {
+            return firth::refit(x, y, weights, from).map(Some);
+        }
+        if self.precise {
+            return Ok(None);
+        }
+        let model = Model { family: self.family.binary(), x, y, weights: Some(weights) };
+        model.newton(x, from, Some(WELL_CONDITIONED))
+    }
+
+    /// The fit with other weights, from the start.
+    fn afresh(&self, x: &DesignMatrix<'_>, y: ArrayView1<'_, f64>, weights: &[f64]) -> Result<Estimates> {
+        let weights = Weights::new(ArrayView1::from(weights), self.kind);
+        Ok(fit(self.family, x, y, "y", Some(weights), None)?.estimates)
+    }
+}
+
 impl Refit for GlmSummary {
     fn weights(&self) -> Option<&[f64]> {
         self.weights.as_deref()
     }
 
     fn refit(&self, x: &DesignMatrix<'_>, y: ArrayView1<'_, f64>, weights: &[f64]) -> Result<Vec<f64>> {
-        let weights = Weights::new(ArrayView1::from(weights), self.kind);
-        Ok(fit(self.family, x, y, "y", Some(weights))?.estimates.coef)
+        if let Some(Maximum { mut coef, center, .. }) = self.maximum(x, y, weights)? {
+            if x.has_intercept() {
+                coef[0] -= (1..x.k()).map(|j| coef[j] * center[j]).sum::<f64>();
+            }
+            return Ok(coef);
+        }
+        Ok(self.afresh(x, y, weights)?.coef)
+    }
+
+    fn refit_centred(
+        &self,
+        x: &DesignMatrix<'_>,
+        y: ArrayView1<'_, f64>,
+        weights: &[f64],
+        bread: &Bread,
+    ) -> Result<Vec<f64>> {
+        if let Some(Maximum { coef, center, .. }) = self.maximum(x, y, weights)? {
+            return Ok(bread.recentred(coef, &center));
+        }
+        let fitted = self.afresh(x, y, weights)?.bread;
+        // Less the part of its centre that a double does not hold, which is added back by the same name.
+        let rest: f64 = (1..x.k()).map(|j| fitted.centred()[j] * fitted.center_rest()[j]).sum();
+        let mut coef = fitted.centred().to_vec();
+        if x.has_intercept() {
+            coef[0] -= rest;
+        }
+        Ok(bread.recentred(coef, fitted.center()))
     }
 
     fn beside(
@@ -246,7 +316,7 @@ impl Refit for GlmSummary {
         weights: Option<&[f64]>,
         offset: &[f64],
     ) -> Result<Option<Scored>> {
-        with_offset(self.family, y, x, weights, offset, &watcher()).map(Some)
+        with_offset(self.family, y, x, weights, offset, &watcher()).map(|found| Some(found.rows))
     }
 }
 
@@ -260,7 +330,14 @@ pub fn fit(
     y: ArrayView1<'_, f64>,
     y_name: &str,
     weights: Option<Weights<'_>>,
+    penalty: Option<Penalty>,
 ) -> Result<GlmSummary> {
+    if let Some(penalty) = penalty {
+        if family != Family::LOGIT || weights.is_some() {
+            return Err(unpenalised(penalty, family));
+        }
+        return penalised(x, y, y_name);
+    }
     let kind = weights.map_or(WeightKind::Probability, |weights| weights.kind());
     if let Some(weights) = &weights {
         weights.check(x.n())?;
@@ -271,23 +348,52 @@ pub fn fit(
     if let Some(start) = model.start_of_part(family)
         && let Some(maximum) = model.newton(x, start, Some(WELL_CONDITIONED))?
     {
-        let maximum = model.about_its_own_means(maximum)?;
+        let maximum = model.about_its_own_means(maximum, |x, start| model.newton(x, start, None))?;
         return model.summarise(family, kind, &maximum, false);
     }
     // The first Newton step; it also refuses what no regression can be fitted to.
     let linear = ols::fit(x, y, y_name, weights)?;
     let start = &linear.estimates;
     let maximum = if linear.precise {
-        model.orthogonal(start)?
+        model.orthogonal(start, |x, start| model.newton(x, start, None))?
     } else {
         model.newton(x, model.linear_start(start), None)?
     };
     // Only a start that may be refused gives nothing.
     let mut maximum = maximum.ok_or_else(|| model.unfinished())?;
     if !linear.precise {
-        maximum = model.about_its_own_means(maximum)?;
+        maximum = model.about_its_own_means(maximum, |x, start| model.newton(x, start, None))?;
     }
     model.summarise(family, kind, &maximum, linear.precise)
+}
+
+/// A logit with Firth's penalty.
+fn penalised(x: &DesignMatrix<'_>, y: ArrayView1<'_, f64>, y_name: &str) -> Result<GlmSummary> {
+    let model = Model { family: Family::LOGIT.binary(), x, y, weights: None };
+    model.check_outcome(Family::LOGIT, y_name)?;
+    let (maximum, precise) = firth::maximum(&model, y_name)?;
+    let mut summary = model.summarise(Family::LOGIT, WeightKind::Analytic, &maximum, precise)?;
+    let climb = firth::Climb { x, y, center: &maximum.center, weights: None };
+    let (shifts, _) = climb.shifts(model.family, &maximum.state.predictor, &maximum.whitening)?;
+    let estimates = &mut summary.estimates;
+    estimates.factors = Some(estimates.residuals.iter().zip(&shifts).map(|(e, shift)| e + shift).collect());
+    estimates.penalised = true;
+    summary.penalised = Some(firth::compared(x, y, &summary.estimates.bread, &maximum)?);
+    Ok(summary)
+}
+
+/// The error of a penalty where there is none.
+fn unpenalised(penalty: Penalty, family: Family) -> crate::Error {
+    if family != Family::LOGIT {
+        return Fault::new(format!("the penalty '{penalty}' is that of a logit"))
+            .remedy("Fit a logit, or leave the penalty out")
+            .input();
+    }
+    Fault::new(format!(
+        "the penalty '{penalty}' takes no weights: it is set against their size, which means nothing"
+    ))
+    .remedy("Leave out the weights or the penalty")
+    .input()
 }
 
 impl Model<'_, '_, '_> {
@@ -329,7 +435,7 @@ impl Model<'_, '_, '_> {
         let part = x.columns().select(ndarray::Axis(0), &rows);
         let outcome: Array1<f64> = rows.iter().map(|&i| self.y[i]).collect();
         let design = DesignMatrix::new(part.view(), x.has_intercept());
-        let fitted = fit(family, &design, outcome.view(), "y", None).ok()?;
+        let fitted = fit(family, &design, outcome.view(), "y", None, None).ok()?;
         let bread = &fitted.estimates.bread;
         let (coef, center) = (bread.centred().to_vec(), bread.center().to_vec());
         (!fitted.precise).then_some(Start { coef, center })
@@ -395,6 +501,7 @@ impl Model<'_, '_, '_> {
                 reference: Reference::Normal,
                 link: self.family.link(),
                 tolerance,
+                penalised: false,
                 no_model: weighted.then_some(
                     "the model-based covariance depends on the scale of probability weights, which means nothing",
                 ),
@@ -407,6 +514,7 @@ impl Model<'_, '_, '_> {
             aic: 2.0 * (k - log_likelihood),
             iterations: maximum.iterations,
             precise,
+            penalised: None,
             weights: self.weights.map(<[f64]>::to_vec),
             kind,
         })

@@ -181,7 +181,11 @@ impl Model<'_, '_, '_> {
     /// The iteration taken up again about the means of the columns under the weights that it ended with, where those that
     /// it began with are so far away that digits were lost: a row with a covariate of 999999 pulls a mean, and has hardly
     /// any weight once the model knows its outcome.
-    pub fn about_its_own_means(&self, maximum: Maximum) -> Result<Maximum> {
+    pub fn about_its_own_means(
+        &self,
+        maximum: Maximum,
+        iterate: impl Fn(&DesignMatrix<'_>, Start) -> Result<Option<Maximum>>,
+    ) -> Result<Maximum> {
         let information = &maximum.state.information;
         let total = information[0][0];
         let far = |j: usize| {
@@ -197,13 +201,17 @@ impl Model<'_, '_, '_> {
             center[j] += off[j];
             coef[0] += coef[j] * off[j];
         }
-        let again = self.newton(self.x, Start { coef, center }, None)?.ok_or_else(|| self.unfinished())?;
+        let again = iterate(self.x, Start { coef, center })?.ok_or_else(|| self.unfinished())?;
         Ok(Maximum { iterations: iterations + again.iterations, ..again })
     }
 
     /// For columns that are nearly collinear: the iteration on `Z = (X - center) W` of the linear fit, whose columns are
     /// orthonormal, and the way back.
-    pub fn orthogonal(&self, start: &Estimates) -> Result<Option<Maximum>> {
+    pub fn orthogonal(
+        &self,
+        start: &Estimates,
+        iterate: impl Fn(&DesignMatrix<'_>, Start) -> Result<Option<Maximum>>,
+    ) -> Result<Option<Maximum>> {
         let (x, k) = (self.x, self.x.k());
         let bread = &start.bread;
         let w: Vec<Vec<f64>> = bread.whitening().chunks_exact(k).map(<[f64]>::to_vec).collect();
@@ -217,7 +225,7 @@ impl Model<'_, '_, '_> {
         }
         let design = DesignMatrix::new(z.view(), false);
         let zero = Start { coef: vec![0.0; k], center: vec![0.0; k] };
-        let Some(inner) = self.newton(&design, zero, None)? else { return Ok(None) };
+        let Some(inner) = iterate(&design, zero)? else { return Ok(None) };
         let coef: Vec<f64> = (0..k).map(|j| (j..k).map(|c| w[j][c] * inner.coef[c]).sum()).collect();
         let inner_whitening = self.expected(&design, &inner)?.unwrap_or(inner.whitening);
         let whitening = (0..k)

@@ -19,6 +19,12 @@ const APART: f64 = 1e-4;
 /// The furthest that one step moves a linear predictor.
 const FURTHEST: f64 = 4.0;
 
+/// The rows of the model at its maximum, with their linear predictors, offset included.
+pub(crate) struct Maximised {
+    pub rows: Scored,
+    pub predictor: Vec<f64>,
+}
+
 /// Maximises the likelihood over the coefficients of `x` (n x k, a constant among the columns) beside an offset a row.
 ///
 /// # Errors
@@ -31,7 +37,7 @@ pub(crate) fn with_offset(
     prior: Option<&[f64]>,
     offset: &[f64],
     monitor: &dyn Monitor,
-) -> Result<Scored> {
+) -> Result<Maximised> {
     let n = x.nrows() as f64;
     let mut predictor = offset.to_vec();
     let (mut likelihood, mut last) = (log_likelihood(family, y, prior, &predictor), f64::INFINITY);
@@ -40,7 +46,7 @@ pub(crate) fn with_offset(
         let here = at(family, y, prior, &predictor)?;
         let (step, length) = newton_step(family, y, prior, &predictor, &here, x)?;
         if length <= CLOSE * n || (length <= ROUNDING * n && length >= 0.5 * last) {
-            return Ok(here);
+            return Ok(Maximised { rows: here, predictor });
         }
         last = length;
         let moved: Vec<f64> = x

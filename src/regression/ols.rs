@@ -472,6 +472,7 @@ fn summarise(
             reference: Reference::T { residual: df },
             link: &Identity,
             tolerance: solution.tolerance,
+            penalised: false,
             no_model: None,
             id: new_id(),
         },

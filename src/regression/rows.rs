@@ -138,6 +138,30 @@ impl<'f, 'a> Rows<'f, 'a> {
     }
 }
 
+/// Refuses corrections of the score of the likelihood for that of a penalised one.
+fn refuse_unpenalised(kind: Vcov) -> Result<()> {
+    if matches!(kind, Vcov::Hc2 | Vcov::Hc3 | Vcov::Cr2 | Vcov::Cr3 | Vcov::Cv3l) {
+        return Err(Fault::new(format!(
+            "{kind} corrects residuals, and the scores of a penalised fit are not made of them alone"
+        ))
+        .remedy("Choose CR1 or CV3 with clusters, HC0, HC1 or iid without")
+        .input());
+    }
+    Ok(())
+}
+
+impl Rows<'_, '_> {
+    /// The weights of the fit, 0 in cluster `g`.
+    fn weights_without(&self, g: usize) -> Vec<f64> {
+        let mut weights: Vec<f64> = match self.refit.weights() {
+            Some(weights) => weights.to_vec(),
+            None => vec![1.0; self.x.n()],
+        };
+        self.each_row(g, |i| weights[i] = 0.0);
+        weights
+    }
+}
+
 impl Fitted for Rows<'_, '_> {
     fn terms(&self) -> &[String] {
         &self.estimates.names
@@ -299,12 +323,11 @@ impl Fitted for Rows<'_, '_> {
     }
 
     fn without(&self, g: usize) -> Result<Vec<f64>> {
-        let mut weights: Vec<f64> = match self.refit.weights() {
-            Some(weights) => weights.to_vec(),
-            None => vec![1.0; self.x.n()],
-        };
-        self.each_row(g, |i| weights[i] = 0.0);
-        self.refit.refit(self.x, self.y, &weights)
+        self.refit.refit(self.x, self.y, &self.weights_without(g))
+    }
+
+    fn without_centred(&self, g: usize) -> Result<Vec<f64>> {
+        self.refit.refit_centred(self.x, self.y, &self.weights_without(g), &self.estimates.bread)
     }
 
     fn restricted(&self, at: &[f64], free: &[Vec<f64>]) -> Result<Option<Restricted>> {
@@ -341,6 +364,11 @@ impl Fitted for Rows<'_, '_> {
         }))
     }
 
+    fn refits(&self) -> bool {
+        // A linear model's closed form is the refit.
+        !matches!(self.estimates.reference, Reference::T { .. })
+    }
+
     fn resolution(&self) -> f64 {
         // What is 0 comes out as the square of the rounding of a row, which collinear columns make larger.
         (1e-28 / self.estimates.tolerance).max(1e-22)
@@ -355,6 +383,9 @@ impl Fitted for Rows<'_, '_> {
             return Err(Fault::new(why)
                 .remedy("Choose a robust covariance, such as HC2, or CR2 with clusters")
                 .input());
+        }
+        if self.estimates.penalised {
+            refuse_unpenalised(kind)?;
         }
         let mut notes = Vec::new();
         let clusters = self.clusters.as_ref().filter(|_| kind.is_clustered());

@@ -310,6 +310,9 @@ fn several(names: Vec<String>, rows: usize, n: usize) -> Error {
 
 fn refuse(fault: Fault) -> Error {
     fault
-        .remedy("No finite coefficient exists: merge rare categories, leave the column out, or use ols for the difference in shares")
+                .remedy(
+            "No finite coefficient exists: fit a logit with penalty='firth', use ols for the difference in shares, compare \
+             the shares of the clusters, or merge rare categories",
+        )
         .separation()
 }

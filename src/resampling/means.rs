@@ -136,6 +136,10 @@ impl Evaluate for ByArm {
         if self.0.arms == 2 { 1 } else { self.0.arms }
     }
 
+    fn omnibus(&self) -> bool {
+        self.0.arms > 2
+    }
+
     fn evaluate(&self, arm: &[u8], room: &mut Room, values: &mut [f64]) {
         let sums = self.0.sums(arm, &mut room.sums);
         if !self.0.defined(sums) {

@@ -13,6 +13,7 @@ mod inversion;
 mod means;
 mod null;
 mod outcomes;
+mod permuted;
 mod prepared;
 mod projection;
 mod randomisation_test;
@@ -27,13 +28,13 @@ mod sums;
 pub use bootstrap::{
     Extreme, Resampled, WildBootstrap, WildOptions, WildType, WildWeights, pairs, replicates, wild_bootstrap,
 };
-pub use null::{Tails, tails};
+pub use null::{Tails, check_draws, tails};
 pub use outcomes::Outcomes;
 pub use prepared::Elsewhere;
 pub use randomisation_test::{randomisation_test, randomisation_test_by, randomisation_values};
 pub use redrawn::{Redrawn, listed, redraw_seed, redrawn};
 pub use result::{Comparison, Omnibus, RandomisationOptions, RandomisationTest};
-pub use score::{ArmModel, Residuals};
+pub use score::{ArmModel, Compared, Contrast, Residuals};
 pub use size::{Size, SizeOptions, size};
 pub use statistics::{Statistic, UserStatistic};
 

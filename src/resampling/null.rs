@@ -86,6 +86,27 @@ pub fn tails(values: &[f64], probability: Option<&[f64]>, observed: f64) -> Resu
     Ok(tails_of(values, probability, observed))
 }
 
+/// Refuses so few draws that no p-value could be as small as the error probability of an interval at `level`.
+///
+/// # Errors
+/// [`crate::Error::Input`], which says how many draws it takes.
+///
+/// ```
+/// use crewe::resampling::check_draws;
+/// assert!(check_draws(19, 0.95).is_ok());
+/// assert!(check_draws(18, 0.95).unwrap_err().to_string().contains("at least 19"));
+/// ```
+pub fn check_draws(draws: usize, level: f64) -> Result<()> {
+    let alpha = 1.0 - level;
+    if (draws as f64 + 1.0) * alpha > 1.0 - 1e-9 {
+        return Ok(());
+    }
+    let least = (1.0 / alpha - 1e-9).ceil() - 1.0;
+    Err(Fault::new(format!("with {draws} draws no p-value can be as small as {alpha:.3}"))
+        .remedy(format!("Draw at least {least} times; 9,999 are the default"))
+        .input())
+}
+
 /// The tails of values that were checked.
 pub(super) fn tails_of(values: &[f64], probability: Option<&[f64]>, observed: f64) -> Tails {
     let weight = |i: usize| probability.map_or(1.0, |p| p[i]);

@@ -176,6 +176,20 @@ pub(super) fn each_arm_has_units(assignment: &Assignment, outcomes: &Outcomes) -
     check_units_by_arm(&assignment.arms, &units, noun, None)
 }
 
+/// Refuses outcomes that are all one value: every assignment then gives the same statistic.
+pub(super) fn refuse_constant(outcomes: &Outcomes) -> Result<()> {
+    let rule = Sameness::of(&outcomes.values);
+    if rule.varies(outcomes.rows().map(|row| outcomes.values[row])) {
+        return Ok(());
+    }
+    let value = outcomes.rows().next().map(|row| outcomes.values[row].to_string());
+    Err(Fault::new("the outcome has the same value in every row, so there is nothing to test")
+        .column(&outcomes.name)
+        .values(value)
+        .remedy("Check the column, and which rows take part")
+        .input())
+}
+
 /// Refuses a trial in which an arm has no outcomes.
 pub(super) fn each_arm_has_outcomes(assignment: &Assignment, outcomes: &Outcomes) -> Result<()> {
     let units = units_by_arm(assignment, outcomes);

@@ -8,12 +8,12 @@ use rayon::prelude::*;
 use super::chances::chances;
 use super::inversion::{FAR, Lines, Search};
 use super::means::Means;
-use super::null::{tails_of, tolerance, weights};
+use super::null::{check_draws, tails_of, tolerance, weights};
 use super::outcomes::{Outcomes, each_arm_has_outcomes};
-use super::redrawn::{redraw_seed, replay_of};
+use super::redrawn::{part_of, redraw_seed, replay_of};
 use super::replay::{Evaluate, Replay, Room};
 use super::result::{Comparison, Omnibus, RandomisationOptions, RandomisationTest};
-use crate::design::{Assignment, Design, Redraws};
+use crate::design::{Assignment, Design};
 use crate::nonparametric::{Alternative, Interval, check_level};
 use crate::progress::Monitor;
 use crate::rng::Seed;
@@ -28,7 +28,8 @@ pub(super) struct Prepared<'a> {
     pub weight: Option<ndarray::Array2<f64>>,
     /// Whether each unit was in the second arm.
     pub treated: Vec<bool>,
-    notes: Vec<String>,
+    /// What a reader should know of how the units count, where they count by their chances.
+    pub chances: Vec<String>,
     /// Who else computes the statistic of the draws, and their seed.
     elsewhere: Option<(&'a Elsewhere<'a>, Seed)>,
 }
@@ -44,6 +45,9 @@ pub(super) struct Prepared<'a> {
 /// # Ok::<(), crewe::Error>(())
 /// ```
 pub type Elsewhere<'a> = dyn Fn(f64, &Seed, u64) -> Result<Vec<f64>> + 'a;
+
+/// What is wrong where a trial has no statistic.
+pub(super) const UNDEFINED: &str = "the statistic is not defined on the trial's own assignment";
 
 /// Where the limits of an interval are looked for.
 #[derive(Clone, Copy)]
@@ -83,6 +87,9 @@ impl<'a> Prepared<'a> {
         check_units(assignment, outcomes)?;
         each_arm_has_outcomes(assignment, outcomes)?;
         let replay = replay_of(design, assignment, options.draws, seed, monitor)?;
+        if replay.probability().is_none() {
+            check_draws(replay.len(), options.level)?;
+        }
         Self::over(assignment, outcomes, options, replay)
     }
 
@@ -98,8 +105,7 @@ impl<'a> Prepared<'a> {
         check_units(assignment, outcomes)?;
         each_arm_has_outcomes(assignment, outcomes)?;
         let seed = redraw_seed(design, assignment, options.seed.as_ref())?;
-        let redraws = Redraws::new(design, &assignment.units, &seed, monitor)?;
-        Self::over(assignment, outcomes, options, Replay::part(redraws, draws, assignment.units.len()))
+        Self::over(assignment, outcomes, options, part_of(design, assignment, &seed, draws, monitor)?)
     }
 
     fn over(
@@ -108,10 +114,10 @@ impl<'a> Prepared<'a> {
         options: &RandomisationOptions,
         replay: Replay,
     ) -> Result<Self> {
-        let mut notes = Vec::new();
-        let weight = chances(assignment, options.weights, &mut notes)?;
+        let mut said = Vec::new();
+        let weight = chances(assignment, options.weights, &mut said)?;
         let treated = assignment.arm.iter().map(|&arm| arm == 1).collect();
-        Ok(Self { assignment, outcomes, replay, weight, treated, notes, elsewhere: None })
+        Ok(Self { assignment, outcomes, replay, weight, treated, chances: said, elsewhere: None })
     }
 
     /// The same, with draws whose values others compute.
@@ -121,10 +127,12 @@ impl<'a> Prepared<'a> {
 
     /// The values of every assignment for the outcomes less an effect of the treated.
     pub fn values(&self, evaluate: &dyn Evaluate, effect: f64, monitor: &dyn Monitor) -> Result<Vec<f64>> {
-        let (Some((elsewhere, seed)), Replay::Draws { n, .. }) = (&self.elsewhere, &self.replay) else {
+        let Some((elsewhere, seed)) = self.elsewhere.as_ref().filter(|_| self.replay.probability().is_none())
+        else {
             return self.replay.run(evaluate, monitor);
         };
-        let values = elsewhere(effect, seed, *n as u64)?;
+        let n = self.replay.len();
+        let values = elsewhere(effect, seed, n as u64)?;
         if values.len() == n * evaluate.width() {
             return Ok(values);
         }
@@ -210,12 +218,13 @@ impl<'a> Prepared<'a> {
             values.chunks_exact(width).filter(|row| !row[0].is_nan()).map(|row| row[k]).collect()
         };
         let mut test = self.result(&kept)?;
-        let two_arms = self.assignment.arms.len() == 2;
-        for k in 0..if two_arms || width == 1 { 1 } else { width - 1 } {
+        let comparisons = width - usize::from(evaluate.omnibus());
+        let alone = self.assignment.arms.len() == 2 && comparisons == 1;
+        for k in 0..comparisons {
             let distribution = column(k);
             let found = tails_of(&distribution, test.weight.as_deref(), observed[k]);
             test.comparisons.push(Comparison {
-                arm: self.assignment.arms[k + 1].clone(),
+                arm: self.assignment.arms.get(k + 1).cloned().unwrap_or_default(),
                 estimate: observed[k],
                 statistic: observed[k],
                 p_value: found.p_value(options.alternative),
@@ -228,9 +237,9 @@ impl<'a> Prepared<'a> {
                 distribution,
             });
         }
-        if !two_arms {
+        if !alone {
             adjust(&mut test, options.alternative);
-            if width > 1 {
+            if evaluate.omnibus() {
                 let found = tails_of(&column(width - 1), test.weight.as_deref(), observed[width - 1]);
                 test.omnibus = Some(Omnibus { statistic: observed[width - 1], p_value: found.upper });
             }
@@ -302,7 +311,7 @@ impl<'a> Prepared<'a> {
         let mut values = vec![0.0; evaluate.width()];
         evaluate.evaluate(&self.assignment.arm, &mut Room::default(), &mut values);
         if values.iter().any(|value| value.is_nan()) {
-            return Err(Fault::new("the statistic is not defined on the trial's own assignment")
+            return Err(Fault::new(UNDEFINED)
                 .column(&self.outcomes.name)
                 .remedy("A studentised difference needs two units with outcomes in each arm")
                 .input());
@@ -315,7 +324,7 @@ impl<'a> Prepared<'a> {
         let assignments = kept.iter().filter(|&&kept| kept).count();
         let undefined = kept.len() - assignments;
         let exact = self.replay.probability().is_some();
-        let mut notes = self.notes.clone();
+        let mut notes = Vec::new();
         if undefined > 0 {
             notes.push(format!(
                 "{undefined} of {} {} leave an arm without the outcomes that the statistic needs; the test \

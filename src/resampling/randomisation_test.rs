@@ -11,9 +11,9 @@
 
 use std::ops::Range;
 
-use super::outcomes::each_arm_has_units;
+use super::outcomes::{each_arm_has_units, refuse_constant};
 use super::prepared::{Elsewhere, Prepared};
-use super::redrawn::{new_seed, redraw_seed, shown};
+use super::redrawn::{new_seed, of_observed, redraw_seed, shown};
 use super::statistics::Statistic;
 use super::{Outcomes, RandomisationOptions, RandomisationTest};
 use crate::Result;
@@ -137,11 +137,15 @@ fn tested(
     if outcomes.units == assignment.units.len() {
         each_arm_has_units(assignment, outcomes)?;
     }
+    if statistic.is_of_values() {
+        refuse_constant(outcomes)?;
+    }
     let mut prepared = Prepared::new(design, assignment, outcomes, options, &seed, monitor)?;
     if let Some(elsewhere) = elsewhere {
         prepared = prepared.asking(elsewhere, seed.clone());
     }
     let mut test = statistic.test(&prepared, options, monitor)?;
+    test.notes.extend(of_observed(design, assignment));
     if !test.exact {
         test.seed = shown(&seed);
         test.notes.extend(new_seed(design, options.seed.as_ref(), &seed));

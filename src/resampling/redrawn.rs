@@ -1,10 +1,13 @@
 //! The assignments that a trial is compared with: all that its procedure can give, or new draws of it.
 
+use std::ops::Range;
+
 use ndarray::Array2;
 
 use serde::Serialize;
 
 use super::null::weights;
+use super::permuted::Permuted;
 use super::replay::Replay;
 use crate::design::{Assignment, Design, Redraws};
 use crate::progress::{Monitor, Part};
@@ -67,13 +70,14 @@ pub fn redrawn(
     match replay_of(design, assignment, draws, &used, monitor)? {
         Replay::All(support) => {
             let weight = weights(&support.probability, &vec![true; support.probability.len()]);
-            Ok(Redrawn { arm: support.arm, weight: Some(weight), seed: None, notes: vec![] })
+            let notes = of_observed(design, assignment).into_iter().collect();
+            Ok(Redrawn { arm: support.arm, weight: Some(weight), seed: None, notes })
         }
         drawn => Ok(Redrawn {
-            arm: design.draws(&assignment.units, drawn.len(), Some(&used), monitor)?,
+            arm: drawn.drawn(monitor)?,
             weight: None,
             seed: shown(&used),
-            notes: new_seed(design, seed, &used).into_iter().collect(),
+            notes: of_observed(design, assignment).into_iter().chain(new_seed(design, seed, &used)).collect(),
         }),
     }
 }
@@ -94,6 +98,9 @@ pub(super) fn replay_of(
             .input());
     }
     let units = &assignment.units;
+    if permutes(design, assignment) {
+        return Ok(Replay::permuted(Permuted::new(assignment, seed), n));
+    }
     let replay = Replay::new(Redraws::new(design, units, seed, monitor)?, n, units.len(), monitor)?;
     if let Replay::All(support) = &replay {
         if !support.arm.rows().into_iter().any(|row| row.iter().eq(&assignment.arm)) {
@@ -106,6 +113,42 @@ pub(super) fn replay_of(
         refuse_foreign(&replay, assignment, &Part(monitor))?;
     }
     Ok(replay)
+}
+
+/// Only these draws of a trial that was checked.
+pub(super) fn part_of(
+    design: &Design,
+    assignment: &Assignment,
+    seed: &Seed,
+    draws: &Range<u64>,
+    monitor: &dyn Monitor,
+) -> Result<Replay> {
+    if permutes(design, assignment) {
+        return Ok(Replay::permuted_part(Permuted::new(assignment, seed), draws));
+    }
+    let redraws = Redraws::new(design, &assignment.units, seed, monitor)?;
+    Ok(Replay::part(redraws, draws, assignment.units.len()))
+}
+
+/// Whether the arms of a trial are permuted within its strata: it was randomised elsewhere, and not in sets, in which
+/// dealing again is permuting.
+fn permutes(design: &Design, assignment: &Assignment) -> bool {
+    assignment.observed && design.the_method().name() != "matched_sets"
+}
+
+/// What a reader must know of how a trial that was randomised elsewhere is drawn again.
+pub(super) fn of_observed(design: &Design, assignment: &Assignment) -> Option<String> {
+    let within = match (permutes(design, assignment), assignment.units.strata().len()) {
+        (true, 1) => "all of them",
+        (true, _) => "those of a stratum",
+        (false, _) => "those of a set",
+    };
+    assignment.observed.then(|| {
+        format!(
+            "the trial was randomised elsewhere, so there is no procedure to replay: the arms are permuted as they were \
+             observed, among {within}"
+        )
+    })
 }
 
 /// Whether all assignments of a trial are listed, because there are no more than `draws` of them.
@@ -125,6 +168,9 @@ pub(super) fn replay_of(
 /// ```
 pub fn listed(design: &Design, assignment: &Assignment, draws: u64, monitor: &dyn Monitor) -> Result<bool> {
     let most = usize::try_from(draws).unwrap_or(usize::MAX);
+    if permutes(design, assignment) {
+        return Ok(Permuted::new(assignment, &Seed::Integer(0)).support(most).is_some());
+    }
     // What is listed depends on no seed.
     let redraws = Redraws::new(design, &assignment.units, &Seed::Integer(0), monitor)?;
     Ok(redraws.support(most, monitor)?.is_some())

@@ -5,6 +5,7 @@ use std::ops::Range;
 use ndarray::Array2;
 use rayon::prelude::*;
 
+use super::permuted::Permuted;
 use super::sums::{ArmSums, Written};
 use crate::Result;
 use crate::design::{Redraws, Scratch, Support};
@@ -31,6 +32,11 @@ pub(super) trait Evaluate: Sync {
     /// How many values it gives.
     fn width(&self) -> usize;
 
+    /// Whether the last of them is of all arms together.
+    fn omnibus(&self) -> bool {
+        false
+    }
+
     /// Gives its values to the arms of the units; NaN where they are not defined.
     fn evaluate(&self, arm: &[u8], room: &mut Room, values: &mut [f64]);
 }
@@ -41,7 +47,9 @@ pub(super) enum Replay {
     All(Support),
     /// So many replicates from this number on.
     Draws { redraws: Box<Redraws>, first: u64, n: usize, units: usize },
-    /// The same, drawn once and kept, n x units.
+    /// So many permutations, from this number on, of a trial that was randomised elsewhere.
+    Permuted { permuted: Box<Permuted>, first: u64, n: usize },
+    /// Draws or permutations that were made once and kept, n x units.
     Held(Array2<u8>),
 }
 
@@ -63,10 +71,24 @@ impl Replay {
         Self::Draws { redraws: Box::new(redraws), first: draws.start, n, units }
     }
 
+    /// The permutations of these numbers.
+    pub fn permuted_part(permuted: Permuted, draws: &Range<u64>) -> Self {
+        let n = draws.end.saturating_sub(draws.start) as usize;
+        Self::Permuted { permuted: Box::new(permuted), first: draws.start, n }
+    }
+
+    /// All permutations of a trial's arms where there are at most n, else n of them.
+    pub fn permuted(permuted: Permuted, n: usize) -> Self {
+        match permuted.support(n) {
+            Some(support) => Self::All(support),
+            None => Self::Permuted { permuted: Box::new(permuted), first: 0, n },
+        }
+    }
+
     pub fn len(&self) -> usize {
         match self {
             Self::All(support) => support.probability.len(),
-            Self::Draws { n, .. } => *n,
+            Self::Draws { n, .. } | Self::Permuted { n, .. } => *n,
             Self::Held(arm) => arm.nrows(),
         }
     }
@@ -74,31 +96,57 @@ impl Replay {
     /// The draws themselves, for whoever looks at them again and again; nothing where all assignments are listed, or where
     /// there are too many.
     pub fn held(&self, monitor: &dyn Monitor) -> Result<Option<Self>> {
-        let Self::Draws { redraws, first, n, units } = self else { return Ok(None) };
-        if n.saturating_mul(*units) > KEPT || *units == 0 {
+        let (n, units) = (self.len(), self.units());
+        if matches!(self, Self::All(_) | Self::Held(_)) || n.saturating_mul(units) > KEPT || units == 0 {
             return Ok(None);
         }
+        self.drawn(monitor).map(|arms| Some(Self::Held(arms)))
+    }
+
+    /// Every assignment, a row each.
+    pub fn drawn(&self, monitor: &dyn Monitor) -> Result<Array2<u8>> {
+        let (n, units) = (self.len(), self.units());
         let mut arms = vec![0_u8; n * units];
         let stop = &Part(monitor);
         let fill = |(task, rows): (usize, &mut [u8])| {
             let mut scratch = Scratch::new(stop);
-            for (place, row) in rows.chunks_exact_mut(*units).enumerate() {
+            for (place, row) in rows.chunks_exact_mut(units.max(1)).enumerate() {
                 go_on(stop)?;
-                redraws.draw(first + (task * TASK + place) as u64, &mut scratch, row)?;
+                self.row(task * TASK + place, &mut scratch, row)?;
             }
             Ok(())
         };
-        let tasks = arms.par_chunks_mut(TASK * units).enumerate();
+        let tasks = arms.par_chunks_mut((TASK * units).max(1)).enumerate();
         tasks.try_for_each(|task| unwatched(|| fill(task)))?;
-        // One row of units for each draw.
-        Ok(Array2::from_shape_vec((*n, *units), arms).ok().map(Self::Held))
+        // One row of units for each draw, of which there are n.
+        Ok(Array2::from_shape_vec((n, units), arms).unwrap_or_default())
+    }
+
+    /// Writes assignment number `index`.
+    fn row(&self, index: usize, scratch: &mut Scratch<'_>, into: &mut [u8]) -> Result<()> {
+        match self {
+            Self::All(Support { arm, .. }) | Self::Held(arm) => {
+                into.iter_mut().zip(arm.row(index)).for_each(|(into, arm)| *into = *arm);
+            }
+            Self::Draws { redraws, first, .. } => redraws.draw(first + index as u64, scratch, into)?,
+            Self::Permuted { permuted, first, .. } => permuted.draw(first + index as u64, into),
+        }
+        Ok(())
+    }
+
+    fn units(&self) -> usize {
+        match self {
+            Self::All(Support { arm, .. }) | Self::Held(arm) => arm.ncols(),
+            Self::Draws { units, .. } => *units,
+            Self::Permuted { permuted, .. } => permuted.units(),
+        }
     }
 
     /// The probabilities of all assignments; nothing for draws.
     pub fn probability(&self) -> Option<&[f64]> {
         match self {
             Self::All(support) => Some(&support.probability),
-            Self::Draws { .. } | Self::Held(_) => None,
+            Self::Draws { .. } | Self::Permuted { .. } | Self::Held(_) => None,
         }
     }
 
@@ -107,7 +155,7 @@ impl Replay {
         let (n, width) = (self.len(), evaluate.width());
         let mut values = vec![0.0; n * width];
         let size = match self {
-            Self::All(_) | Self::Held(_) => CHUNK,
+            Self::All(_) | Self::Held(_) | Self::Permuted { .. } => CHUNK,
             Self::Draws { redraws, .. } => CHUNK.min(redraws.chunk()),
         };
         let stop = &Part(monitor);
@@ -118,27 +166,19 @@ impl Replay {
                 let first = chunk * size + task * TASK;
                 let mut room = Room::default();
                 match self {
-                    Self::All(support) => {
+                    Self::All(Support { arm, .. }) | Self::Held(arm) => {
                         for (place, into) in part.chunks_mut(width).enumerate() {
                             go_on(stop)?;
-                            let row = support.arm.row(first + place);
+                            let row = arm.row(first + place);
                             // A support is built in standard layout, so its rows are contiguous.
                             evaluate.evaluate(row.as_slice().unwrap_or(&[]), &mut room, into);
                         }
                     }
-                    Self::Held(arm) => {
+                    Self::Draws { .. } | Self::Permuted { .. } => {
+                        let (mut scratch, mut arm) = (Scratch::new(stop), vec![0; self.units()]);
                         for (place, into) in part.chunks_mut(width).enumerate() {
                             go_on(stop)?;
-                            // As the support, it is in standard layout.
-                            let row = arm.row(first + place);
-                            evaluate.evaluate(row.as_slice().unwrap_or(&[]), &mut room, into);
-                        }
-                    }
-                    Self::Draws { redraws, first: start, units, .. } => {
-                        let (mut scratch, mut arm) = (Scratch::new(stop), vec![0; *units]);
-                        for (place, into) in part.chunks_mut(width).enumerate() {
-                            go_on(stop)?;
-                            redraws.draw(start + (first + place) as u64, &mut scratch, &mut arm)?;
+                            self.row(first + place, &mut scratch, &mut arm)?;
                             evaluate.evaluate(&arm, &mut room, into);
                         }
                     }

@@ -8,7 +8,7 @@ use rayon::prelude::*;
 
 use serde::Serialize;
 
-use super::prepared::Prepared;
+use super::prepared::{Prepared, UNDEFINED};
 use super::{Outcomes, RandomisationOptions, Statistic};
 use crate::design::{Assignment, Design, Units};
 use crate::progress::{Monitor, Part, check, unwatched};
@@ -103,6 +103,7 @@ pub fn size(
         simulated: probabilities.simulated,
         details: crate::design::Details::default(),
         commitment: None,
+        observed: false,
         notes: vec![],
     };
     let run = |arm: Vec<u8>, seed: u64| -> Result<Option<Trial>> {
@@ -122,7 +123,12 @@ pub fn size(
             }
             Err(error) => return Err(error),
         };
-        let test = statistic.test(&prepared, &options.test, part)?;
+        let test = match statistic.test(&prepared, &options.test, part) {
+            Ok(test) => test,
+            // So is one under which the statistic is not defined.
+            Err(crate::Error::Input(fault)) if fault.problem == UNDEFINED => return Ok(None),
+            Err(error) => return Err(error),
+        };
         let first = &test.comparisons[0];
         // Rounding in sums of probabilities must not turn an attained level into one just above it.
         let rejected = first.p_value <= options.alpha * (1.0 + 1e-9);

@@ -2,15 +2,16 @@
 
 use std::ops::Range;
 
-use ndarray::{Array2, ArrayView2, Axis};
+use ndarray::ArrayView2;
 use rayon::prelude::*;
 
 use super::analysis::Model;
 use super::by_row::{self, Seen};
-use super::by_unit::{Basis, Buffers, Coefficient};
+use super::by_unit::Coefficient;
 use super::members::Sorted;
 use super::outcomes::{Baseline, Groups, Shifts};
 use super::replicates::{Replicates, Status};
+use super::room::Room;
 use super::trial::{LEAST, Trial, Who};
 use crate::design::{LEFT_OUT, Scratch};
 use crate::dist::t_two_sided;
@@ -22,18 +23,6 @@ use crate::{Error, Fault, Result};
 const TASK: usize = 64;
 /// Replicates between two looks at the monitor.
 const CHUNK: usize = 2048;
-
-/// Outcomes of replicates, rows in the order in which they were given; replicates x rows.
-#[derive(Debug, Clone, PartialEq)]
-#[non_exhaustive]
-pub struct Drawn {
-    /// The outcome, or the time; NaN where it is missing.
-    pub y: Array2<f64>,
-    /// Whether the event came, where outcomes are times.
-    pub event: Option<Array2<f64>>,
-    /// The covariates that are drawn with the outcome, and last who is in the subgroup, where there is one.
-    pub beside: Vec<Array2<f64>>,
-}
 
 /// Where the outcomes of replicates come from.
 #[derive(Clone, Copy)]
@@ -87,60 +76,7 @@ impl Trial {
         self.run(first..first + y.nrows() as u64, From::Given { first, y, event }, monitor)
     }
 
-    /// The arms of the replicates of these numbers; replicates x units, each entry the place of an arm, or [`LEFT_OUT`].
-    ///
-    /// # Errors
-    /// [`Error::Interrupted`] when the monitor stops the work.
-    pub fn arms(&self, numbers: Range<u64>, monitor: &dyn Monitor) -> Result<Array2<u8>> {
-        let n = usize::try_from(numbers.end.saturating_sub(numbers.start)).unwrap_or(usize::MAX);
-        let mut arms = Array2::zeros((n, self.units));
-        let mut scratch = Scratch::new(monitor);
-        for (number, mut row) in numbers.zip(arms.axis_iter_mut(Axis(0))) {
-            go_on(monitor)?;
-            // Rows of a matrix made here are contiguous.
-            if let Some(row) = row.as_slice_mut() {
-                self.redraws.draw(number, &mut scratch, row)?;
-            }
-        }
-        Ok(arms)
-    }
-
-    /// The outcomes of the replicates of these numbers, under an effect in place of the outcome's own.
-    ///
-    /// # Errors
-    /// As [`Trial::replicates`]; [`Error::Input`] without rows.
-    pub fn outcomes(&self, numbers: Range<u64>, effect: Option<f64>, monitor: &dyn Monitor) -> Result<Drawn> {
-        let effect = effect.unwrap_or_else(|| self.outcome.effect());
-        let rows = self.need_rows()?;
-        self.need_generator()?;
-        self.check(effect)?;
-        let n = usize::try_from(numbers.end.saturating_sub(numbers.start)).unwrap_or(usize::MAX);
-        let mut y = Array2::zeros((n, rows.unit.len()));
-        let mut event = self.outcome.generator().times().map(|_| y.clone());
-        let columns = self.outcome.generator().covariates().len() + usize::from(rows.subgroup.is_some());
-        let mut beside = vec![y.clone(); columns];
-        let (mut scratch, mut room) = (Scratch::new(monitor), Room::new(self.units));
-        for (place, number) in numbers.enumerate() {
-            go_on(monitor)?;
-            self.redraws.draw(number, &mut scratch, &mut room.arm)?;
-            self.dose(&mut room);
-            self.draw(rows, effect, &mut self.stream.at(number), &mut room);
-            for (sorted, &row) in rows.order.iter().enumerate() {
-                let at = (place, row as usize);
-                y[at] = room.y[sorted];
-                if let Some(event) = &mut event {
-                    event[at] = room.event[sorted];
-                }
-                let subgroup = rows.subgroup.is_some().then_some(&room.inside);
-                for (into, column) in beside.iter_mut().zip(room.beside.iter().chain(subgroup)) {
-                    into[at] = column[sorted];
-                }
-            }
-        }
-        Ok(Drawn { y, event, beside })
-    }
-
-    fn need_rows(&self) -> Result<&Sorted> {
+    pub(super) fn need_rows(&self) -> Result<&Sorted> {
         match &self.who {
             Who::Rows(rows) => Ok(rows),
             Who::Drawn(_) => {
@@ -151,7 +87,7 @@ impl Trial {
         }
     }
 
-    fn need_generator(&self) -> Result<()> {
+    pub(super) fn need_generator(&self) -> Result<()> {
         if !self.outcome.generator().given() {
             return Ok(());
         }
@@ -246,14 +182,14 @@ impl Trial {
     }
 
     /// How much of the effect the arm of each unit has.
-    fn dose(&self, room: &mut Room) {
+    pub(super) fn dose(&self, room: &mut Room) {
         for (dose, &arm) in room.dose.iter_mut().zip(&room.arm) {
             *dose = if arm == LEFT_OUT { 0.0 } else { self.doses[usize::from(arm)] };
         }
     }
 
     /// Draws the outcomes of all rows.
-    fn draw(&self, rows: &Sorted, effect: f64, stream: &mut Stream, room: &mut Room) {
+    pub(super) fn draw(&self, rows: &Sorted, effect: f64, stream: &mut Stream, room: &mut Room) {
         let generator = self.outcome.generator();
         let groups = self.groups(rows);
         room.y.resize(rows.unit.len(), 0.0);
@@ -310,11 +246,9 @@ impl Trial {
             (Who::Rows(rows), From::Generator(effect)) => self.draw(rows, effect, &mut stream, room),
             (Who::Rows(rows), From::Given { first, y, event }) => {
                 let place = (number - first) as usize;
-                let of = |given: ArrayView2<'_, f64>| -> Vec<f64> {
-                    rows.order.iter().map(|&row| given[(place, row as usize)]).collect()
-                };
-                room.y = of(y);
-                room.event = event.map_or_else(|| vec![0.0; rows.unit.len()], of);
+                let order = || rows.order.iter().map(|&row| row as usize);
+                room.y = order().map(|row| y[(place, row)]).collect();
+                room.event = order().map(|row| event.map_or(0.0, |event| event[(place, row)])).collect();
             }
             (Who::Drawn(sizes), from) => {
                 // Sizes without rows are always drawn and analysed by unit.
@@ -417,70 +351,6 @@ fn lose(share: f64, stream: &mut Stream, y: &mut [f64]) {
                 *y = f64::NAN;
             }
         }
-    }
-}
-
-/// Buffers that replicates use again and again.
-struct Room {
-    arm: Vec<u8>,
-    /// How much of the effect each unit has.
-    dose: Vec<f64>,
-    /// Whether each unit is in the arm that is compared.
-    treated: Vec<f64>,
-    totals: Vec<f64>,
-    sizes: Vec<f64>,
-    starts: Vec<u32>,
-    counts: Vec<usize>,
-    y: Vec<f64>,
-    event: Vec<f64>,
-    /// The covariates that are drawn, and the columns of the model with them.
-    beside: Vec<Vec<f64>>,
-    covariates: Option<Array2<f64>>,
-    /// By row, whether it is in the subgroup, and how much of the effect it has.
-    inside: Vec<f64>,
-    share: Vec<f64>,
-    values: Vec<f64>,
-    basis: Basis,
-    buffers: Buffers,
-    answers: Vec<Option<Coefficient>>,
-}
-
-impl Room {
-    fn new(units: usize) -> Self {
-        Self {
-            arm: vec![0; units],
-            dose: vec![0.0; units],
-            treated: vec![0.0; units],
-            totals: vec![0.0; units],
-            sizes: Vec::new(),
-            starts: Vec::new(),
-            counts: Vec::new(),
-            y: Vec::new(),
-            event: Vec::new(),
-            beside: Vec::new(),
-            covariates: None,
-            inside: Vec::new(),
-            share: Vec::new(),
-            values: Vec::new(),
-            basis: Basis::default(),
-            buffers: Buffers::default(),
-            answers: Vec::new(),
-        }
-    }
-
-    /// Sums the outcomes that are known, by unit, and counts them.
-    fn sum(&mut self) {
-        self.sizes.clear();
-        for (unit, pair) in self.starts.windows(2).enumerate() {
-            let known = self.y[pair[0] as usize..pair[1] as usize].iter().filter(|y| !y.is_nan());
-            self.sizes.push(known.clone().count() as f64);
-            self.totals[unit] = known.sum();
-        }
-    }
-
-    /// Whether units have outcomes that are known.
-    fn kept(&self) -> Vec<bool> {
-        self.sizes.iter().map(|&size| size > 0.0).collect()
     }
 }
 

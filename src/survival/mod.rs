@@ -11,6 +11,7 @@
 pub mod blinded;
 pub mod cox;
 mod cox_clusters;
+mod cox_small;
 pub mod curves;
 pub mod data;
 pub mod diagnostics;

@@ -145,7 +145,7 @@ pub fn rmst<S: AsRef<str>>(
             let count = by_arm(clusters, &timeline, surv.n(), labels)?;
             if count < FEW_CLUSTERS && arms > 1 {
                 notes.push(format!(
-                    "{count} clusters: a nominal 5% test of the difference rejects in 8% to 13%, 7% to 10% and 6% to 8% of \
+                    "{count} clusters: a nominal 5% test of the difference rejects in 8% to 14%, 7% to 10% and 6% to 8% of \
                      simulated trials with 10, 20 and 40 families and no effect, most where an arm has few of them"
                 ));
             }

@@ -1,7 +1,7 @@
 //! Regressions of a yes-or-no outcome against R: what `expected/logit.json` and `expected/probit.json` share.
 
 use crewe::inference::{Clusters, Compare, Setting, Vcov};
-use crewe::regression::{Family, Glm, GlmFit};
+use crewe::regression::{Family, Glm, GlmFit, Penalty};
 use ndarray::{Array1, Array2, Axis};
 use serde_json::Value;
 
@@ -17,13 +17,19 @@ pub struct Case {
     pub x: Array2<f64>,
     pub terms: Vec<String>,
     pub clusters: Option<Clusters>,
+    pub penalty: Option<Penalty>,
     pub reference: Value,
 }
 
 impl Case {
     pub fn fit(&self, family: Family) -> GlmFit<'_> {
         let model = Glm::new(family, self.y.view(), self.x.view()).named("y", self.terms.iter().cloned());
-        model.expect("one name a column").fit().unwrap_or_else(|error| panic!("{}: {error}", self.name))
+        let model = model.expect("one name a column");
+        let model = match self.penalty {
+            Some(penalty) => model.penalty(penalty),
+            None => model,
+        };
+        model.fit().unwrap_or_else(|error| panic!("{}: {error}", self.name))
     }
 
     /// The rows with a column at 0 and at 1: all of them, or their means.
@@ -52,6 +58,7 @@ pub fn cases(topic: &str) -> Vec<Case> {
             x: side_by_side(&data, &terms),
             terms: terms.iter().map(|name| (*name).to_owned()).collect(),
             clusters: case["cluster"].as_str().map(|name| clusters(&data[name])),
+            penalty: (topic == "firth").then_some(Penalty::Firth),
             reference: case.clone(),
         }
     };
@@ -188,6 +195,7 @@ pub fn a_flip_changes_signs(family: Family, cases: &[Case]) {
             x: case.x.clone(),
             terms: case.terms.clone(),
             clusters: case.clusters.clone(),
+            penalty: case.penalty,
             reference: Value::Null,
         };
         let (one, other) = (case.fit(family), flipped.fit(family));

@@ -83,7 +83,14 @@ CALLS: dict[str, Call] = {
     ),
     "logit": (
         cw.logit,
-        {"formula": "event ~ arm", "data": DATA, "cluster": "family", "vcov": "CR2", "level": 0.9},
+        {
+            "formula": "event ~ arm",
+            "data": DATA,
+            "cluster": "family",
+            "vcov": "CR2",
+            "penalty": None,
+            "level": 0.9,
+        },
     ),
     "cluster_level": (
         cw.cluster_level,

@@ -132,6 +132,8 @@ CALLS: dict[str, Callable[[Any], Any]] = {
     "ols design": lambda d: cw.ols("y ~ arm", d, design=observed(d)).tidy(),
     "ols arrays": lambda d: cw.ols(d["y"], d["x"], cluster=d["family"]).tidy(),
     "logit": lambda d: cw.logit("event ~ arm + x", d, cluster="family").margins("arm").tidy(),
+    "logit firth": lambda d: cw.logit("event ~ arm + x", d, penalty="firth").tidy(),
+    "logit jackknife": lambda d: cw.logit("event ~ arm", d, cluster="family", vcov="CV3").tidy(),
     "probit": lambda d: cw.probit("event ~ arm", d).tidy(),
     "cluster_level": lambda d: cw.cluster_level("y ~ arm + x", d, cluster="family").tidy(),
     "cluster_level ratio": lambda d: cw.cluster_level("event ~ arm", d, cluster="family").ratio(),

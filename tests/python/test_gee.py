@@ -177,7 +177,7 @@ SMALL = trial(8, 3)
         ({}, "y ~ arm", {"vcov": "HC1"}, InputError, "counts rows as independent"),
         ({}, "y ~ arm", {"vcov": "satterthwaite"}, InputError, "belongs to mixed models"),
         ({"twice": lambda d: 2 * d["pre"]}, "y ~ arm + pre + twice", {}, RankError, "twice"),
-        ({}, "y ~ C(school) - 1", {"corstr": "independence"}, InputError, "more clusters than"),
+        ({}, "y ~ poly(pre, 8)", {"corstr": "independence"}, InputError, "more clusters than"),
         (
             {"passed": lambda d: (d["pre"] > 0).astype(int)},
             "passed ~ pre",
@@ -234,3 +234,11 @@ def test_one_cluster_an_arm_is_refused_in_a_trial() -> None:
 def test_least_squares_refuses_its_corrections() -> None:
     with pytest.raises(InputError, match="belongs to generalised estimating equations"):
         cw.ols("y ~ arm", SMALL, cluster="school", vcov="KC")
+
+
+def test_refits_without_each_cluster_are_refused_by_name():
+    fit = cw.gee("Bagrut_status ~ treated", FRAME, cluster="school_id")
+    assert (fit.vcov("CV3L").se > 0).all()
+    for kind in ("CV3", "jackknife"):
+        with pytest.raises(cw.InputError, match="Choose CV3L"):
+            fit.vcov(kind)

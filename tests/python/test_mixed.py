@@ -91,7 +91,7 @@ def test_the_intercept_alone_gives_the_icc_by_reml() -> None:
     )
 
 
-@pytest.mark.parametrize("kind", ["kenward-roger", "satterthwaite", "CR2", "jackknife"])
+@pytest.mark.parametrize("kind", ["kenward-roger", "satterthwaite", "CR2", "CV3L"])
 def test_units_shift_and_order_change_nothing(kind: str) -> None:
     frame = trial()
     base = cw.mixed("y ~ arm + pre", frame, cluster="school", vcov=kind)

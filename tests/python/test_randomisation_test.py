@@ -283,8 +283,9 @@ def test_refusals_say_what_to_do() -> None:
         cw.randomisation_test(lambda f, arm: [1, 2], frame, trial)
     with pytest.raises(cw.DesignError, match="not randomised"):
         cw.randomisation_test("score ~ arm", frame.assign(family=frame["family"] + 6), trial)
-    wrong = frame.assign(treated=(frame["family"] < 3).astype(int))
-    observed = make().observe(wrong, arm="treated")
+    # Families of one pair in one arm.
+    wrong = frame.assign(treated=(frame["family"] % 4 < 2).astype(int), pair=frame["family"] // 2)
+    observed = make(method=cw.MatchedSets(on="pair")).observe(wrong, arm="treated")
     with pytest.raises(cw.DesignError, match="as the trial was run"):
         cw.randomisation_test("score ~ treated", wrong, observed)
 

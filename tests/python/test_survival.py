@@ -37,7 +37,9 @@ VETERAN = "Surv(time, status) ~ trt + C(celltype, contr.treatment('squamous')) +
 
 @pytest.mark.parametrize("ties", ["efron", "breslow"])
 def test_rats_by_litter_against_r(ties):
-    fit = cw.coxph("Surv(time, status) ~ rx", frame("rats"), cluster="litter", ties=ties)
+    fit = cw.coxph(
+        "Surv(time, status) ~ rx", frame("rats"), cluster="litter", vcov="CR0", ties=ties
+    )
     want = case(f"rats litter {ties}")
     np.testing.assert_allclose(fit.coef, want["coef"], rtol=1e-8)
     np.testing.assert_allclose(fit.se, want["se"], rtol=1e-8)
@@ -48,7 +50,8 @@ def test_rats_by_litter_against_r(ties):
     np.testing.assert_allclose(fit.robust_score["statistic"], want["rscore"], rtol=1e-8)
     assert fit.clusters == 100
     rats = frame("rats")
-    arrays = cw.coxph(cw.Surv(rats.time, rats.status), rats[["rx"]], cluster=rats.litter, ties=ties)
+    surv = cw.Surv(rats.time, rats.status)
+    arrays = cw.coxph(surv, rats[["rx"]], cluster=rats.litter, vcov="CR0", ties=ties)
     assert arrays.se.tolist() == fit.se.tolist()
 
 
@@ -157,18 +160,64 @@ def test_adjusted_curves_against_r():
 
 
 def test_few_clusters_point_to_corrections_for_them():
-    fit = cw.coxph(
-        LUNG, frame("lung").dropna(subset=["inst"]).astype({"inst": int}), cluster="inst"
-    )
+    lung = frame("lung").dropna(subset=["inst"]).astype({"inst": int})
+    fit = cw.coxph(LUNG, lung, cluster="inst", vcov="CR0")
     assert any(
         "18 clusters" in n
-        and "16% to 20%, 10% to 13%, 7% to 9% and 6% to 7%" in n
+        and "16% to 21%, 10% to 13%, 7% to 9% and 6% to 8%" in n
         and "CR3, the jackknife and the robust score test" in n
         for n in fit.notes
     )
     assert "18 clusters" in repr(fit)
     with pytest.raises(cw.InputError, match=r"CR2 is not available.*CR3, the jackknife"):
         fit.vcov("CR2")
+    # The default is corrected for them.
+    default = cw.coxph(LUNG, lung, cluster="inst")
+    assert default.vcov_name == "CR3" and default.se.equals(fit.vcov("CR3").se)
+    assert (default.df == 17).all() and (default.se > fit.se).all()
+
+
+def test_the_default_says_where_it_cannot_be_had():
+    # All that is known of x comes from one cluster, or nearly: without it there is nothing to correct by.
+    data = pd.DataFrame(
+        {
+            "g": [1, 1, 1, 1, 2, 2, 3, 3],
+            "t": [1.0, 2, 3, 4, 5, 6, 7, 8],
+            "e": [1, 1, 1, 1, 1, 0, 0, 0],
+            "x": [0.0, 1, 0, 1, 0.5, 0.5, 0.5, 0.5],
+        }
+    )
+    with pytest.raises(cw.InputError, match="not estimable"):
+        cw.coxph("Surv(t, e) ~ x", data, cluster="g", vcov="CR3")
+    for keep in (False, True):
+        fit = cw.coxph("Surv(t, e) ~ x", data, cluster="g", keep_data=keep)
+        assert fit.vcov_name == "CR0"
+        assert any("CR3, the default, is not to be had here" in note for note in fit.notes)
+        # The randomisation test asks for the fit's own rows, which a pickle has where they are kept.
+        kept = [note for note in fit.notes if keep or "randomisation_test(fit" not in note]
+        assert pickle.loads(pickle.dumps(fit)).notes == kept
+
+
+def test_corrections_for_few_clusters_by_name():
+    rats = frame("rats")
+    fit = cw.coxph("Surv(time, status) ~ rx", rats[rats["litter"] < 20], cluster="litter")
+    assert fit.vcov("MD").se.equals(fit.se) and "Mancl" in repr(fit.vcov("MD"))
+    for kind in ("KC", "FG", "MBN", "MR", "MDMR", "KCMR", "FGMR", "MBNMR", "CV3"):
+        other = fit.vcov(kind)
+        assert (other.df == fit.clusters - 1).all() and (other.se > 0).all(), kind
+        assert kind in repr(other), kind
+        assert other.margins("rx").contrasts()["df"].iloc[0] == fit.clusters - 1
+    with pytest.raises(cw.InputError, match="needs to know the clusters"):
+        cw.coxph("Surv(time, status) ~ rx", rats, vcov="KC")
+
+
+def test_the_floor_of_mbn_says_that_the_scale_of_weights_moves_it():
+    rats = frame("rats")
+    rats = rats[rats["litter"] < 20].assign(one=1.0, two=2.0)
+    for weights, told in (("one", False), ("two", True)):
+        fit = cw.coxph("Surv(time, status) ~ rx", rats, cluster="litter", weights=weights)
+        assert any("scale of the weights" in note for note in fit.vcov("MBN").notes) == told
+        assert not any("scale of the weights" in note for note in fit.vcov("MD").notes)
 
 
 def test_a_trial_gives_clusters_strata_and_arms():

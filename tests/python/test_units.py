@@ -46,7 +46,7 @@ MODELS: dict[str, Callable[..., Any]] = {
         "Surv(days, closed) ~ arm + x", d, ties="breslow", **options
     ),
 }
-CLUSTERED = {"ols": "CR2", "logit": "CR2", "coxph": "CR0"}
+CLUSTERED = {"ols": "CR2", "logit": "CR2", "coxph": "CR3"}
 SINGLE = {"ols": "HC2", "logit": "HC2", "coxph": "iid"}
 ROWWISE = {
     "ols": ["iid", "HC0", "HC1", "HC2", "HC3"],

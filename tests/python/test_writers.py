@@ -142,6 +142,7 @@ def results() -> dict[str, Any]:
         "verification": register.verify(),
         "ols": fit,
         "logit": logit,
+        "penalised": cw.logit("e ~ arm + x", frame, cluster="family_id", penalty="firth"),
         "probit": cw.probit("e ~ arm + x", frame, cluster="family_id"),
         "fits": cw.ols("y ~ arm", frame, by="site"),
         "family": cw.ols(["y ~ arm", "z ~ arm"], frame),

@@ -13,6 +13,7 @@
 suppressMessages(library(survival))
 source("tests/reference/lib/write.R")
 source("tests/reference/lib/sandwich.R")
+CORRECTIONS <- c("MD", "KC", "FG", "MBN", "MR", "MDMR", "KCMR", "FGMR", "MBNMR")
 CONTROL <- coxph.control(eps = 1e-14, toler.chol = 1e-15, iter.max = 100)
 largest <- list()
 agree <- function(what, a, b, tolerance, scale = abs(a)) {
@@ -34,6 +35,7 @@ cox_at <- function(beta, d) {
   L <- matrix(0, n, k * k)
   held <- matrix(0, n, k * k)                 # what the hazard's own derivative adds: L + held is CoxBcv's
   shared <- matrix(0, n, k)                   # for MR, below
+  moved <- matrix(0, n, k * k)
   loglik <- 0
   for (s in unique(d$strata)) for (t in sort(unique(d$time[d$event == 1 & d$strata == s]))) {
     risk <- which(d$strata == s & d$time >= t)
@@ -57,14 +59,13 @@ cox_at <- function(beta, d) {
       squares <- centred[, rep(seq_len(k), k), drop = FALSE] * centred[, rep(seq_len(k), each = k), drop = FALSE]
       L[risk, ] <- L[risk, ] + outer(gain - loss, as.vector(V)) + loss * squares
       held[risk, ] <- held[risk, ] + loss * centred[, rep(seq_len(k), k), drop = FALSE] * rep(rep(zbar, each = k), each = length(risk))
-      if (steps == 1) {
-        increment <- gain - loss
-        mates <- outer(d$ids[risk], d$ids[risk], "==") %*% increment
-        shared[risk, ] <- shared[risk, ] + drop(mates) * (d$w * r)[risk] / S0 * centred
-      }
+      increment <- gain - loss
+      mates <- outer(d$ids[risk], d$ids[risk], "==") %*% increment
+      shared[risk, ] <- shared[risk, ] + drop(mates) * a * (d$w * r)[risk] / S0 * centred
+      moved[risk, ] <- moved[risk, ] + loss * squares
     }
   }
-  list(loglik = loglik, U = U, L = L, held = held, shared = shared, score = colSums(U), information = matrix(colSums(L), k))
+  list(loglik = loglik, U = U, L = L, held = held, shared = shared, moved = moved, score = colSums(U), information = matrix(colSums(L), k))
 }
 
 solve_cox <- function(beta, d) {
@@ -110,27 +111,20 @@ corrections <- function(at, d, held = FALSE) {
   out <- list(naive = B, CR0 = spread(u), MD = spread(md), KC = spread(md, u), FG = spread(fg))
   factor <- (n - 1) * G / ((n - k) * (G - 1))
   out$MBN <- factor * out$CR0 + min(0.5, k / (G - k)) * max(1, sum(B * crossprod(u)) * factor / k) * B
-  if (d$plain) {
-    # MR: the residuals of a cluster are short of the martingale increments by what its own rows moved beta and the
-    # hazard; both are put back. The first takes the rows' compensator alone: sum of loss (z - zbar)(z - zbar)'.
-    moved <- lapply(seq_len(G), function(g) matrix(by(compensator(d, at$beta))[g, ], k))
-    used <- if (held) lower.tri(B, diag = TRUE) else TRUE
-    mr <- each(function(g) u[g, ] + (used * moved[[g]] %*% B) %*% u[g, ]) + by(at$shared)
-    out$MR <- spread(mr)
-  }
+  # MR: the residuals of a cluster are short of the martingale increments by what its own rows moved beta and the
+  # hazard; both are put back. The first takes the rows' compensator alone: sum of loss (z - zbar)(z - zbar)'. The hybrids
+  # correct the scores so made in the place of u.
+  moved <- by(at$moved)
+  used <- if (held) lower.tri(B, diag = TRUE) else TRUE
+  mr <- each(function(g) u[g, ] + (used * matrix(moved[g, ], k) %*% B) %*% u[g, ]) + by(at$shared)
+  mdmr <- each(function(g) solve(diag(k) - L[[g]] %*% B, mr[g, ]))
+  fgmr <- each(function(g) mr[g, ] / sqrt(1 - pmin(0.75, diag(L[[g]] %*% B))))
+  out$MR <- spread(mr)
+  out$MDMR <- spread(mdmr)
+  out$KCMR <- spread(mdmr, mr)
+  out$FGMR <- spread(fgmr)
+  out$MBNMR <- factor * out$MR + min(0.5, k / (G - k)) * max(1, sum(B * crossprod(mr)) * factor / k) * B
   list(cov = out, u = u, L = L, values = values, clusters = clusters)
-}
-compensator <- function(d, beta) {
-  k <- ncol(d$Z)
-  wr <- d$w * exp(drop(d$Z %*% beta))
-  out <- matrix(0, nrow(d$Z), k * k)
-  for (t in d$time[d$event == 1]) {
-    risk <- which(d$time >= t)
-    centred <- sweep(d$Z[risk, , drop = FALSE], 2, colSums(wr[risk] * d$Z[risk, , drop = FALSE]) / sum(wr[risk]))
-    squares <- centred[, rep(seq_len(k), k), drop = FALSE] * centred[, rep(seq_len(k), each = k), drop = FALSE]
-    out[risk, ] <- out[risk, ] + wr[risk] / sum(wr[risk]) * squares
-  }
-  out
 }
 
 case <- function(name, set, x, ties = "efron", strata = NULL, weights = NULL, R, check = FALSE) {
@@ -180,7 +174,7 @@ case <- function(name, set, x, ties = "efron", strata = NULL, weights = NULL, R,
   cov <- made$cov
   cov <- c(cov[c("naive", "CR0")], list(jackknife = (G - 1) / G * crossprod(sweep(refits, 2, beta))), cov[-(1:2)])
 
-  coxbcv <- if (d$plain) lapply(corrections(at, d, held = TRUE)$cov[c("MD", "KC", "FG", "MBN", "MR")], function(V) unname(diag(V)))
+  coxbcv <- if (d$plain) lapply(corrections(at, d, held = TRUE)$cov[CORRECTIONS], function(V) unname(diag(V)))
   if (d$plain && requireNamespace("CoxBcv", quietly = TRUE)) {
     # At its own coefficients, which stop at coxph's default of 1e-9 and so are not the last word.
     model <- list(y = Surv(d$time, d$event), Z = d$Z)
@@ -190,7 +184,7 @@ case <- function(name, set, x, ties = "efron", strata = NULL, weights = NULL, R,
     at_rough <- cox_at(rough, d)
     at_rough$beta <- rough
     mine <- corrections(at_rough, d, held = TRUE)$cov
-    for (type in c(CR0 = "rob", MD = "md", KC = "kc", FG = "fg", MBN = "mbn", MR = "mr")) {
+    for (type in c("rob", tolower(CORRECTIONS))) {
       their <- unname(getExportedValue("CoxBcv", paste0("CoxBcv.", type))(d$time, d$event, d$Z, d$ids)$outbeta[, 3])
       kind <- if (type == "rob") "CR0" else toupper(type)
       agree(paste("CoxBcv", kind), diag(mine[[kind]]), their, 1e-11)
@@ -199,7 +193,7 @@ case <- function(name, set, x, ties = "efron", strata = NULL, weights = NULL, R,
   }
 
   df <- function(type) if (type %in% c("naive", "CR0")) Inf else G - 1
-  tested <- c("naive", "CR0", "jackknife", "MD")
+  tested <- c("naive", "CR0", "jackknife", CORRECTIONS)
   vcov <- lapply(setNames(nm = names(cov)), function(type) {
     V <- unname(cov[[type]])
     if (type %in% tested) c(list(cov = V), summarise(beta, V, rep(df(type), k))) else list(cov = V, se = sqrt(diag(V)))

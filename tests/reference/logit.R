@@ -5,6 +5,7 @@
 # in the metric of the final weights. Its results are mapped back by R^-1; the run on X itself must agree (checked).
 suppressMessages({library(clubSandwich); library(sandwich); library(emmeans)})
 source("tests/reference/lib/write.R")
+source("tests/reference/lib/families.R")
 tight <- glm.control(epsilon = 1e-14, maxit = 100)
 
 summarise <- function(estimate, cov, df) {
@@ -57,6 +58,10 @@ case <- function(name, data, frame, y, columns, cluster = NULL, set = NULL, wald
       stopifnot(max(abs(direct - cov[[type]]) / tcrossprod(sqrt(diag(cov[[type]])))) < 1e-6)
     }
     df$CR2 <- linear_contrast(fit_q, robust, Rinv)$df
+    cov$CV3L <- (G - 1) / G * cov$CR3
+    cov$CV3 <- cv3(X, outcome, rep(1, n), families$logit, coef, ids)
+    stopifnot(!is.null(cov$CV3))
+    df$CV3 <- df$CV3L <- rep(G - 1, k)
   }
   contrast <- function(C, estimate = drop(C %*% coef)) {
     lapply(setNames(names(cov), names(cov)), function(type) {

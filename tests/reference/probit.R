@@ -29,10 +29,14 @@ case <- function(name, data, frame, y, columns, cluster = NULL, set = NULL, wald
   ids <- if (is.null(cluster)) NULL else frame[[cluster]]
   s <- sandwich_of(X * f$slope(eta), 1 / f$variance(eta), f$residual(outcome, eta), f$variance(eta), ids)
   cov <- c(list(iid = s$bread), s$cov)
-  if (!is.null(ids)) cov$jackknife <- (s$G - 1) / s$G * cov$CR3
+  if (!is.null(ids)) {
+    cov$CV3L <- (s$G - 1) / s$G * cov$CR3
+    cov$CV3 <- cv3(X, outcome, rep(1, n), f, coef, ids)
+    stopifnot(!is.null(cov$CV3))
+  }
   df_of <- function(type, C) {
     if (type == "CR2") return(s$satterthwaite(C))
-    rep(if (grepl("^(CR|jack)", type)) s$G - 1 else Inf, nrow(C))
+    rep(if (grepl("^(CR|CV)", type)) s$G - 1 else Inf, nrow(C))
   }
 
   basis <- X %*% s$Rinv
@@ -142,7 +146,8 @@ metadata <- c(versions("clubSandwich", "sandwich"), list(confidence = one(0.95),
   iid_HC = one("inverse of the expected information X' diag(mu'^2 / V) X; scores x (y - mu) mu' / V; z, so that df is null"),
   CR = one("clubSandwich::vcovCR for glm: D = X mu', weights 1 / V, working variance V, response residuals; CR0, CR1, CR1S, CR3 on t(G - 1)"),
   CR2 = one("A = D (D (I - H) V D)^(-1/2) D with D'D = V, Satterthwaite degrees of freedom of each contrast"),
-  jackknife = one("one step: (G-1)/G CR3, on t(G - 1)"),
+  CV3 = one("(G-1)/G sum (b_g - b)(b_g - b)' by refits without each cluster, on t(G - 1)"),
+  CV3L = one("to first order: (G-1)/G CR3, on t(G - 1)"),
   margins = one("delta method: the gradient is the contrast; levels at the means are tested on the link scale"))))
 write_json_file(list(metadata = metadata, cases = cases), "tests/reference/expected/probit.json")
 for (c in cases) cat(sprintf("%-20s max |eta| %.2f CR2 df %s\n", c$name[[1]], c$max_abs_eta[[1]], paste(format(c$vcov$CR2$df, digits = 4), collapse = " ")))

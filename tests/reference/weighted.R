@@ -57,14 +57,18 @@ case <- function(set, data, y, columns, cluster, weights, family, kind, term, wa
         unname(qr.coef(qr((X * sqrt(w))[kept, ], tol = 1e-13), (outcome * sqrt(w))[kept])) - coef
       })
       cov$jackknife <- (s$G - 1) / s$G * tcrossprod(shifts)
-    } else cov$jackknife <- (s$G - 1) / s$G * cov$CR3
+    } else {
+      cov$CV3L <- (s$G - 1) / s$G * cov$CR3
+      cov$CV3 <- cv3(X, outcome, w, f, coef, ids)
+      stopifnot(!is.null(cov$CV3))
+    }
   }
   if (linear && !is.null(ids)) agree("CR3 and jackknife", cov$CR3 * (s$G - 1) / s$G, cov$jackknife, 1e-9)
   bell <- linear && kind == "analytic"
   df_of <- function(type, C) {
     if (type == "CR2") return(s$satterthwaite(C))
     if (type == "HC2" && bell) return(bell_mccaffrey(s$Q, C %*% s$Rinv))
-    rep(if (type %in% c("CR0", "CR1", "CR1S", "CR3", "jackknife")) s$G - 1 else if (linear) n - k else Inf, nrow(C))
+    rep(if (type %in% c("CR0", "CR1", "CR1S", "CR3", "jackknife", "CV3", "CV3L")) s$G - 1 else if (linear) n - k else Inf, nrow(C))
   }
   picks <- lapply(wald, function(names) diag(k)[match(names, colnames(X)), , drop = FALSE])
 
@@ -207,7 +211,7 @@ metadata <- c(versions("clubSandwich", "sandwich"), list(confidence = one(0.95),
   CR = one("CR0, CR1, CR1S, CR3 and jackknife on t(G - 1); CR1 is G/(G-1), CR1S is G/(G-1) (n-1)/(n-k), CR3 has no factor"),
   CR2 = one("probability: clubSandwich's defaults: identity target for gaussian, V / w for binomial; analytic gaussian: that of the transformed rows"),
   cr2_target = one("another definition of CR2 under analytic weights that vary within a cluster: clubSandwich on the weighted fit with target 1/w"),
-  jackknife = one("gaussian: (G-1)/G sum (b_g - b)(b_g - b)' by refits without each cluster; binomial: the one-step form (G-1)/G CR3"),
+  jackknife = one("gaussian: (G-1)/G sum (b_g - b)(b_g - b)' by refits without each cluster; binomial: CV3 by refits, CV3L the form to first order, (G-1)/G CR3"),
   wald = one("HTZ under CR2, F(q, G - 1) under CR1, F(q, n - k) or F(q, Inf) else"),
   margins = one("a level is the weighted mean over rows (observed) or is at the weighted means; `gradient` of `estimate` is the contrast; scale link: low and high are the limits of the level, value the level; scale log: value, low and high are the ratio and its limits; p tests estimate = 0"))))
 write_json_file(list(metadata = metadata,

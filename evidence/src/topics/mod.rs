@@ -11,6 +11,7 @@ mod ranks;
 mod rates;
 mod rerandomisation;
 mod sets;
+mod statistics;
 mod survival;
 
 use crate::Topic;
@@ -26,6 +27,7 @@ pub const TOPICS: &[Topic] = &[
     rates::TOPIC,
     icc::TOPIC,
     randomisation::TOPIC,
+    statistics::TOPIC,
     rerandomisation::TOPIC,
     minimisation::TOPIC,
     predictability::TOPIC,

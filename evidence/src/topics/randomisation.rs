@@ -34,14 +34,27 @@ const SHARE: [u64; 2] = [5, 8];
 const EFFECT: f64 = 1.5;
 
 /// A procedure, and whether it has strata.
-struct Named {
-    name: &'static str,
-    method: Method,
+pub(super) struct Named {
+    pub name: &'static str,
+    pub method: Method,
     strata: bool,
 }
 
+impl Named {
+    /// So few families that all assignments can be listed.
+    pub fn few(&self) -> usize {
+        match self.method {
+            // Sets give few assignments, so there are more of them.
+            Method::MatchedSets(_) => 12,
+            // Its list takes a walk through all fake arms.
+            Method::Minimisation(_) => 8,
+            _ => 9,
+        }
+    }
+}
+
 /// Every procedure that the ratio allows; `small` where all assignments are to be listed.
-fn procedures(ratio: [u32; 2], small: bool) -> Vec<Named> {
+pub(super) fn procedures(ratio: [u32; 2], small: bool) -> Vec<Named> {
     let total = ratio[0] + ratio[1];
     let on = || vec!["x1".to_owned(), "x2".to_owned(), "x3".to_owned()];
     let complete = |misfits: Misfits| Method::from(Complete::default().misfits(misfits));
@@ -72,14 +85,16 @@ fn procedures(ratio: [u32; 2], small: bool) -> Vec<Named> {
 }
 
 /// A trial before anybody is treated.
-struct Trial {
-    design: Design,
-    units: Units,
+pub(super) struct Trial {
+    pub design: Design,
+    pub units: Units,
     outcomes: Outcomes,
+    /// Three covariates, each by row.
+    pub x: Vec<Vec<f64>>,
 }
 
 impl Trial {
-    fn new(run: &Run, families: usize, ratio: [u32; 2], named: &Named) -> Result<Self> {
+    pub fn new(run: &Run, families: usize, ratio: [u32; 2], named: &Named) -> Result<Self> {
         // The same families for every procedure.
         let people = Cell::new([("families", families.to_string())]);
         let stream = &mut run.stream(TOPIC.name, "families", &people);
@@ -127,7 +142,7 @@ impl Trial {
             units = units.covariate(name, values)?;
         }
         let outcomes = Outcomes::new("score", &y, units.rows(), units.len())?;
-        Ok(Self { design, units, outcomes })
+        Ok(Self { design, units, outcomes, x })
     }
 
     fn size(
@@ -176,13 +191,7 @@ fn cell(families: usize, ratio: &str, procedure: &str) -> Cell {
 /// A trial so small that all assignments are listed: the size is exact, and is compared with the attainable level
 /// found here and with the share of drawn trials that reject.
 fn listed(run: &Run, label: &str, ratio: [u32; 2], named: &Named) -> Result<CellResult> {
-    // Sets give few assignments, so there are more of them.
-    let families = match named.method {
-        Method::MatchedSets(_) => 12,
-        // Its list takes a walk through all fake arms.
-        Method::Minimisation(_) => 8,
-        _ => 9,
-    };
+    let families = named.few();
     let cell = cell(families, label, named.name);
     let trial = Trial::new(run, families, ratio, named)?;
     let most = 100_000;

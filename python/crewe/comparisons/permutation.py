@@ -212,6 +212,7 @@ def permutation_test(
             cluster=cluster,
             missing=missing,
             tests="permutation tests of rows",
+            instead="difference_in_means",
         )
         if isinstance(formula, str)
         else two_arrays(formula, data, design, cluster, by)

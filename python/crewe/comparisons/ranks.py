@@ -287,7 +287,8 @@ def mann_whitney(
         The trial: gives the arm and its order, the reference first, and the units that were randomised.
     cluster : str, or array of ids (n,), optional
         The unit that was randomised. With several rows a unit the test is refused, since ranks of
-        siblings are not independent: compare the statistic with its values over `design.draws`.
+        siblings are not independent: ``cw.randomisation_test("rank_sum", data, assignment, outcome="score")``
+        draws whole families again.
     by : str, optional
         A column, for a result within each of its values.
     missing : {"drop", "refuse"}

@@ -421,7 +421,11 @@ def _count_arms(
     need_two(levels, arm)
     kept, dropped = asked.kept({outcome: np.isnan(values), arm: codes < 0}, (levels, codes))
     notes = [*asked.notes, *([dropped] if dropped else [])]
-    notes += asked.refuse_families(kept, "comparisons of two rates")
+    notes += asked.refuse_families(
+        kept,
+        "comparisons of two rates",
+        f"'difference_in_rates', data, assignment, outcome={outcome!r}",
+    )
     totals = [int((kept & (codes == i)).sum()) for i in (1, 0)]
     counted = [int(values[kept & (codes == i)].sum()) for i in (1, 0)]
     names = (levels[1], levels[0])

@@ -146,8 +146,9 @@ def samples_of(
     cluster: Any = None,
     missing: str = "drop",
     tests: str = "rank tests",
+    instead: str = "rank_sum",
 ) -> Samples:
-    """Read two samples of independent rows out of a formula."""
+    """Read two samples of independent rows out of a formula; `instead` is the statistic that siblings are compared by."""
     if "~" not in formula:
         parsing.parse(formula)
     outcome, right = two_sides(formula)
@@ -173,7 +174,9 @@ def samples_of(
         )
         if (codes < 0).any():
             notes.append(f"rows without {arm}, left out: {int((codes < 0).sum())}")
-    notes += asked.refuse_families(kept, tests)
+    notes += asked.refuse_families(
+        kept, tests, f"{instead!r}, data, assignment, outcome={outcome!r}"
+    )
     return Samples(
         outcome,
         (levels[0], levels[1]),

@@ -27,8 +27,7 @@ def beside_arm(built: Design, treated: NDArray[np.bool_]) -> Floats:
         Where no column, or more than one, is the arm, or a term holds it.
     """
     places = [_place(built, one) for one in treated.reshape(len(treated), -1).T]
-    terms = {built.names[place] for place in places}
-    moving = [n for n in built.names if ":" in n and terms & set(n.split(":"))]
+    moving = _moving(built, places)
     if moving:
         raise fault(
             InputError,
@@ -52,3 +51,21 @@ def _place(built: Design, treated: NDArray[np.bool_]) -> int:
             remedy="Put the arm into it once, as drawn, and fit it to the same data",
         )
     return same[0]
+
+
+def _moving(built: Design, own: list[int]) -> list[str]:
+    """Name the columns besides the arms' own that another arm would change, whatever they are called."""
+    term, terms = built.names[own[0]], {built.names[j] for j in own}
+    known = (v for v in built.variables if term == v or term.startswith((f"{v}[", f"C({v}")))
+    variable = next(known, None)
+    if variable is None:
+        return [name for name in built.names if ":" in name and terms & set(name.split(":"))]
+    at = [
+        built.with_values({variable: level})
+        for level in built.columns[variable].levels or (0.0, 1.0)
+    ]
+    return [
+        name
+        for j, name in enumerate(built.names)
+        if j not in own and any(not np.array_equal(at[0][:, j], other[:, j]) for other in at[1:])
+    ]

@@ -56,13 +56,13 @@ _OF_EQUATIONS = {
     "G − k df",
     "MBN": "the sandwich with an additive correction (MBN, Morel, Bokossa and Neerchal 2003), t with "
     "G − k df",
-    "jackknife": "leave-one-cluster-out jackknife standard errors in one step, t with G − k df",
+    "CV3L": "leave-one-cluster-out jackknife standard errors in one step, t with G − k df",
 }
 _OF_MIXED_MODELS = {
     "iid": "model-based standard errors, z",
     "kenward-roger": "standard errors and degrees of freedom of Kenward and Roger (1997), t",
     "satterthwaite": "model-based standard errors, t with Satterthwaite degrees of freedom",
-    "jackknife": "leave-one-cluster-out jackknife standard errors at the estimated variances, t with G − 1 df",
+    "CV3L": "leave-one-cluster-out jackknife standard errors at the estimated variances, t with G − 1 df",
 }
 
 
@@ -562,7 +562,7 @@ def mixed(
         The unit that was randomised: each has an intercept.
     by : str, optional
         Fit the model separately for each value of this column; gives a mapping.
-    vcov : {"kenward-roger", "satterthwaite", "iid", "CR0", "CR1", "CR2", "CR3", "jackknife"}
+    vcov : {"kenward-roger", "satterthwaite", "iid", "CR0", "CR1", "CR2", "CR3", "CV3L"}
         Kenward and Roger's covariance and degrees of freedom; the model-based covariance with Satterthwaite's, as lmerTest, or
         with z (`"iid"`); or a sandwich over clusters, which does not rest on the variances.
     df : {"default", "residual"}

@@ -9,19 +9,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crewe import _core
+from crewe.exceptions import InputError, fault
 from crewe.formula import design as designs
 from crewe.formula import parse as parsing
 from crewe.frames.arguments import checked
 from crewe.frames.source import Source
 from crewe.models.groups import FitFamily, FitGroup
-from crewe.models.linear import DEFINITIONS
+from crewe.models.linear import DEFINITIONS, PROFILE
 from crewe.models.regression import Asked, Regression, _fit, _Options
 from crewe.models.weights import Weights
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
-__all__: list[str] = ["Logit", "Probit", "logit", "probit"]
+__all__: list[str] = ["Logit", "PenalisedLogit", "Probit", "logit", "probit"]
 
 Floats = NDArray[np.float64]
 
@@ -49,13 +50,18 @@ class Binary(Regression):
     """A fitted regression of a yes-or-no outcome, of whatever family."""
 
     _family: ClassVar[str]
+    _penalty: ClassVar[str | None] = None
 
     @classmethod
     def _fitted(
         cls, y: Floats, y_name: str, design: _core.DesignMatrix, weights: _core.Weights | None
     ) -> tuple[_core.Fit, dict[str, float]]:
-        fit = _core.glm_fit(cls._family, y, y_name, design, weights)
-        return fit, {
+        fit = _core.glm_fit(cls._family, y, y_name, design, weights, cls._penalty)
+        return fit, cls._statistics(fit)
+
+    @classmethod
+    def _statistics(cls, fit: _core.GlmFit) -> dict[str, float]:
+        return {
             "log_likelihood": fit.log_likelihood,
             "pseudo_r_squared": fit.pseudo_r_squared,
             "aic": fit.aic,
@@ -140,6 +146,112 @@ class Logit(Binary):
         )
 
 
+_PENALISED_DEFINITIONS = {
+    PROFILE: "intervals and p-values by profiles of the penalised likelihood (Heinze and Schemper 2002), standard "
+    "errors from the inverse of the information; rows are counted as independent",
+    "iid": "classical standard errors: inverse of the information at the penalised estimate, z",
+    "HC0": "heteroskedasticity-robust standard errors (HC0, of the penalised score), z",
+    "HC1": "Huber-White standard errors (HC1: HC0 of the penalised score times n/(n − k)), z",
+    "CR0": "cluster-robust standard errors (CR0: sums of the penalised score over clusters), t with G − 1 df",
+    "CR1": "cluster-robust standard errors (CR1: sums of the penalised score over clusters, times G/(G − 1)), t "
+    "with G − 1 df",
+}
+
+
+class PenalisedLogit(Logit):
+    """A fitted logistic regression with Firth's penalty; made by :func:`logit` with `penalty="firth"`.
+
+    Coefficients are log odds ratios, finite where the outcomes are separated too. `statistics` holds the penalised
+    log-likelihood and the likelihood ratio of all slopes, `likelihood_ratio`, with its p-value; `separated` says whether the
+    likelihood without the penalty has no maximum.
+    """
+
+    _name = "Logit with Firth's penalty"
+    _penalty = "firth"
+    separated: bool = False
+
+    @classmethod
+    def _statistics(cls, fit: _core.GlmFit) -> dict[str, float]:
+        found = fit.penalised
+        assert found is not None, "a fit with a penalty knows its penalised likelihood"
+        return {
+            "penalised_log_likelihood": found.log_likelihood,
+            "likelihood_ratio": found.likelihood_ratio,
+            "likelihood_ratio_df": found.df,
+            "likelihood_ratio_p": found.p_value,
+        }
+
+    @classmethod
+    def _kind(cls, asked: str | None, groups: Any) -> str:
+        return (PROFILE if groups is None else "CR1") if asked is None else asked
+
+    @property
+    def notes(self) -> list[str]:
+        """What a reader of the result must know."""
+        told = super().notes
+        if not self.separated or self.vcov_name in (PROFILE, "iid"):
+            return told
+        return [
+            *told,
+            f"the outcomes are separated: where nobody, or everybody, has the outcome, scores hardly vary, and {self.vcov_name} "
+            "is too small whatever the number of clusters; read vcov='profile', which counts rows as independent, and the "
+            "randomisation test beside it",
+        ]
+
+    def vcov(self, kind: str, df: str = "default") -> Any:
+        """Give the same fit with other standard errors, without refitting.
+
+        Parameters
+        ----------
+        kind : str
+            `"profile"`: intervals and tests of the coefficients by profiles of the penalised likelihood, with the inverse
+            of the information for everything else (margins, contrasts); rows count as independent. Or `"iid"`, `"HC0"`,
+            `"HC1"`, `"CR0"`, `"CR1"`, `"CR1S"`, `"CV3"` (or `"jackknife"`), of the penalised score. CR2, CR3, CV3L, HC2
+            and HC3 are refused: they correct residuals, of which that score is not made alone.
+        df : {"default", "residual"}
+            `"residual"` refers tests to n − k degrees of freedom; not for profiles, which have none.
+        """
+        if kind == PROFILE and df != "default":
+            raise fault(
+                InputError,
+                "profiles of the likelihood have no degrees of freedom to choose",
+                remedy="Leave out df=, or take vcov='iid'",
+            )
+        other = super().vcov("iid" if kind == PROFILE else kind, df)
+        other.vcov_name = PROFILE if kind == PROFILE else other.vcov_name
+        found = self._core_fit().penalised
+        other.separated = found is not None and found.separated
+        return other
+
+    def _core_fit(self) -> _core.GlmFit:
+        core = self._needs_data().core
+        assert isinstance(core, _core.GlmFit), "the core fits logits as such"
+        return core
+
+    def _coefficients(self, level: float) -> _core.Contrasts:
+        if self.vcov_name != PROFILE:
+            return super()._coefficients(level)
+        return self._core_fit().profile(level)
+
+    def _definition(self) -> str:
+        return _PENALISED_DEFINITIONS.get(self.vcov_name, DEFINITIONS.get(self.vcov_name, ""))
+
+    def _margin_methods(self, at: str) -> list[str]:
+        return [
+            *super()._margin_methods(at),
+            "The penalty draws predicted probabilities towards 1/2, so that their average is not quite the observed share.",
+        ]
+
+    def methods(self) -> list[str]:
+        """Say in plain sentences what was done, for the methods section of a report."""
+        said = super().methods()
+        penalty = (
+            "The likelihood was penalised by half the logarithm of the determinant of the information (Firth 1993), "
+            "so that estimates are finite where the outcomes are separated."
+        )
+        return [said[0], penalty, *said[1:]]
+
+
 @overload
 def logit(
     formula: list[str] | tuple[str, ...],
@@ -150,6 +262,7 @@ def logit(
     *,
     by: None = None,
     weights: Any = None,
+    penalty: str | None = None,
     **asked: Unpack[Asked],
 ) -> FitFamily[Logit]: ...
 
@@ -164,6 +277,7 @@ def logit(
     *,
     by: None = None,
     weights: Any = None,
+    penalty: str | None = None,
     **asked: Unpack[Asked],
 ) -> Logit: ...
 
@@ -178,6 +292,7 @@ def logit(
     *,
     by: str,
     weights: Any = None,
+    penalty: str | None = None,
     **asked: Unpack[Asked],
 ) -> FitGroup[Logit]: ...
 
@@ -192,6 +307,7 @@ def logit(
     *,
     by: str | None = None,
     weights: Any = None,
+    penalty: str | None = None,
     df: str = "default",
     missing: str = "drop",
     level: float = 0.95,
@@ -201,7 +317,7 @@ def logit(
     synthetic: bool = False,
     keep_data: bool = False,
 ) -> Logit | FitGroup[Logit]:
-    """Fit a logistic regression by maximum likelihood.
+    """Fit a logistic regression by maximum likelihood, or with Firth's penalty.
 
     `P(y = 1) = 1 / (1 + exp(−x'b))`.
 
@@ -218,8 +334,14 @@ def logit(
     cluster : str, or array of ids (n,)
         The unit that was randomised, as :func:`ols`.
     vcov : str, optional
-        As :func:`ols`; default CR2 with clusters, HC2 without. `"iid"` and `"HC0"` to `"HC3"` refer to z; the jackknife
-        takes one step. Under probability weights `"iid"` is refused, since it depends on their scale.
+        As :func:`ols`; default CR2 with clusters, HC2 without. `"iid"` and `"HC0"` to `"HC3"` refer to z.
+        `"CV3"` fits the model again without each cluster; where one of these fits is separated there is no variance (NaN,
+        and a note that says why). `"CV3L"` is the same to first order, without refits. Under probability weights `"iid"` is
+        refused, since it depends on their scale. With a penalty the default is CR1 with clusters, and `"profile"` without:
+        see :class:`PenalisedLogit`.
+    penalty : {"firth"}, optional
+        Takes Firth's penalty off the likelihood, so that every coefficient is finite, separated outcomes or not; gives
+        a :class:`PenalisedLogit`. Rows must have no weights. Never taken unless asked for.
     by, weights, df, missing, level, intercept, strata_terms, names, synthetic, keep_data
         As :func:`ols`.
 
@@ -234,7 +356,7 @@ def logit(
     RankError
         A column that repeats others, named.
     SeparationError
-        Columns that predict the outcome perfectly, so that no finite coefficient exists, named.
+        Columns that predict the outcome perfectly, so that no finite coefficient exists, named; not with a penalty.
 
     Examples
     --------
@@ -249,7 +371,21 @@ def logit(
     ('CR2', 39)
     >>> list(fit.odds_ratios()["term"])
     ['treated', 'girl', 'siblings']
+
+    No event in the first arm: there is no odds ratio, but a penalised one.
+
+    >>> import pandas as pd
+    >>> few = pd.DataFrame({"event": [0, 0, 0, 0, 1, 1, 1, 0], "arm": list("aaaabbbb")})
+    >>> fit = cw.logit("event ~ arm", few, penalty="firth")
+    >>> fit.odds_ratios()["odds_ratio"].round(3).tolist()
+    [21.0]
     """
+    if penalty not in (None, "firth"):
+        raise fault(
+            InputError,
+            f"there is no penalty called '{penalty}'",
+            remedy="Use penalty='firth', or leave it out",
+        )
     options = _Options(
         design=design,
         cluster=cluster,
@@ -264,7 +400,7 @@ def logit(
         synthetic=synthetic,
         keep_data=keep_data,
     )
-    return _fit(Logit, formula, data, by, options)
+    return _fit(Logit if penalty is None else PenalisedLogit, formula, data, by, options)
 
 
 class Probit(Binary):

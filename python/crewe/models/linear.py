@@ -41,11 +41,18 @@ DEFINITIONS = {
     "CR2": "cluster-robust standard errors with bias-reduced linearisation (CR2, Bell and "
     "McCaffrey 2002; Pustejovsky and Tipton 2018), t with Satterthwaite degrees of freedom",
     "CR3": "cluster-robust standard errors (CR3 of clubSandwich: (I − H)⁻¹, no factor), t with G − 1 df",
-    "jackknife": "leave-one-cluster-out jackknife standard errors ((G − 1)/G · Σ(b₍g₎ − b)²), "
-    "t with G − 1 df",
+    "jackknife": "leave-one-cluster-out jackknife standard errors (CV3 of MacKinnon, Nielsen and Webb: "
+    "(G − 1)/G · Σ(b₍g₎ − b)²), t with G − 1 df",
+    "CV3": "leave-one-cluster-out jackknife standard errors (CV3 of MacKinnon, Nielsen and Webb: "
+    "(G − 1)/G · Σ(b₍g₎ − b)²), t with G − 1 df",
+    "CV3L": "leave-one-cluster-out jackknife standard errors (CV3L of MacKinnon, Nielsen and Webb: refits to "
+    "first order, (G − 1)/G · CR3), t with G − 1 df",
 }
 
-ROWWISE = ("iid", "HC0", "HC1", "HC2", "HC3")
+PROFILE = "profile"
+"""Intervals by profiles of a penalised likelihood."""
+
+ROWWISE = ("iid", "HC0", "HC1", "HC2", "HC3", PROFILE)
 """The covariances that count rows as independent."""
 
 
@@ -140,7 +147,8 @@ class Linear(Estimates, Printable):
         Parameters
         ----------
         kind : str
-            `"iid"`, `"HC0"` to `"HC3"`, `"CR0"`, `"CR1"`, `"CR1S"`, `"CR2"`, `"CR3"` or `"jackknife"`.
+            `"iid"`, `"HC0"` to `"HC3"`, `"CR0"`, `"CR1"`, `"CR1S"`, `"CR2"`, `"CR3"`, `"CV3"` (which
+            `"jackknife"` names too) or `"CV3L"`.
         df : {"default", "residual"}
             `"residual"` refers every test to n − k degrees of freedom.
         """

@@ -70,6 +70,11 @@ class Regression(Linear):
         self.data = Data(x, y, core, groups, design, clusters, weights)
 
     @classmethod
+    def _kind(cls, asked: str | None, groups: Any) -> str:
+        """Give the covariance that was asked for, whatever the word, or the default."""
+        return ("HC2" if groups is None else "CR2") if asked is None else asked
+
+    @classmethod
     def _objection(cls, source: Source, left: str) -> Callable[[Any], str] | None:
         """Give what says why terms of the strata would harm this model; None where they never do."""
         return None
@@ -203,8 +208,9 @@ def ols(
         The unit that was randomised. With `design`, its unit wherever a unit has several rows: coarser clusters are
         taken, clusters that split a unit are refused.
     vcov : str, optional
-        `"iid"`, `"HC0"` to `"HC3"`, `"CR0"`, `"CR1"`, `"CR1S"`, `"CR2"`, `"CR3"`, `"jackknife"`. Default: CR2 with
-        clusters, HC2 without.
+        `"iid"`, `"HC0"` to `"HC3"`, `"CR0"`, `"CR1"`, `"CR1S"`, `"CR2"`, `"CR3"`, `"CV3"` (which `"jackknife"` names
+        too: the model fitted again without each cluster), `"CV3L"` (the same to first order; for a linear model the same
+        number). Default: CR2 with clusters, HC2 without.
     by : str, optional
         Fit the model separately for each value of this column; gives a mapping of fits.
     weights : str, cw.Analytic, or array (n,), optional
@@ -339,13 +345,8 @@ def _from_formula(kind: type[Fitted], formula: str, data: Any, options: _Options
         arm=asked.arm,
     )
     with rows_of_the_data(built.rows):
-        fitted: Fitted = fit.vcov(_kind(options.vcov, groups), options.df)
+        fitted: Fitted = fit.vcov(kind._kind(options.vcov, groups), options.df)
     return carry(fitted, asked.words)
-
-
-def _kind(asked: str | None, groups: Any) -> str:
-    """Give the covariance that was asked for, whatever the word, or the default."""
-    return ("HC2" if groups is None else "CR2") if asked is None else asked
 
 
 def _refuse_tiny(y: Floats, name: str) -> None:
@@ -406,5 +407,5 @@ def _from_arrays(kind: type[Fitted], y: Any, x: Any, options: _Options) -> Fitte
         data=Data(columns, outcome, core, groups, None, ids, weighted),
         weighted="" if weights is None else f"{weights.kind.capitalize()} weights",
     )
-    fitted: Fitted = fit.vcov(_kind(options.vcov, groups), options.df)
+    fitted: Fitted = fit.vcov(kind._kind(options.vcov, groups), options.df)
     return fitted

@@ -293,8 +293,8 @@ class Request:
             )
         _core.check_clusters(clusters.count)
 
-    def refuse_families(self, kept: NDArray[np.bool_], tests: str) -> list[str]:
-        """Refuse several rows a cluster, for tests that have no answer to them."""
+    def refuse_families(self, kept: NDArray[np.bool_], tests: str, instead: str) -> list[str]:
+        """Refuse several rows a cluster, for tests that have no answer to them; `instead` is the call that has one."""
         clusters = self.clusters(kept)
         if clusters is None:
             return []
@@ -308,8 +308,8 @@ class Request:
                 "had been randomised",
                 column=clusters.name,
                 rows=[int(row) for row in self.rows[within]],
-                remedy=f"Keep one row a {clusters.one}, or compare the statistic with its values over "
-                "design.draws(frame, n), which re-draw whole clusters",
+                remedy=f"Keep one row a {clusters.one}, or draw the trial again, whole {clusters.noun} at a time: "
+                f"cw.randomisation_test({instead}), assignment being what design.assign or design.observe returned",
             )
         return self._single(clusters)
 

@@ -221,7 +221,7 @@ class Sets:
         if not self.layered:
             remedy += ", or take CR2"
         small = ["CR0", "CR1"] + (["CR1S"] if several else ["HC0"])
-        large = ["CR3", "jackknife"] + ([] if several else ["HC3"])
+        large = ["CR3", "jackknife", "CV3", "CV3L"] + ([] if several else ["HC3"])
         others = f"{own}: by {unit} CR0 and CR1 understate the variance, CR3 and the jackknife overstate it"
         others += f"; {remedy}" if self.layered else ", CR2 does neither"
         told: dict[str, str] = {kind: others for kind in (*ROWWISE, "CR1S", "CR2")}

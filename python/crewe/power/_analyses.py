@@ -121,19 +121,19 @@ class CoxModel(Analysis):
     formula, alpha, strata_terms, target : Any
         As for :class:`LinearModel`.
     vcov : str, optional
-        The kind of variance, as in :func:`crewe.coxph`; by default CR0 where clusters are randomised,
+        The kind of variance, as in :func:`crewe.coxph`; by default CR3 where clusters are randomised,
         that of the model where individuals are. The size of the test stands beside its power.
 
     Examples
     --------
     >>> import crewe as cw
-    >>> cw.power.CoxModel(vcov="CR3").formula
+    >>> cw.power.CoxModel(vcov="KC").formula
     '~ arm'
     """
 
     _name = "cox"
     _words = "Cox model on {model}"
-    _variances = ("iid", "CR0")
+    _variances = ("iid", "CR3")
 
 
 class LogRank(Analysis):

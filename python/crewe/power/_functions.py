@@ -301,8 +301,9 @@ def _answer(said: Any, number: int) -> list[float]:
         given = dict(zip(names, said, strict=False)) if len(said) in (3, 5) else {}
     else:
         given = {name: getattr(said, name) for name in _ANSWER if hasattr(said, name)}
-        if "conf_low" not in given and getattr(said, "conf_int", None) is not None:
-            given["conf_low"], given["conf_high"] = said.conf_int
+        both: Any = getattr(said, "conf_int", None)
+        if "conf_low" not in given and both is not None:
+            given["conf_low"], given["conf_high"] = both
     if "p_value" not in given:
         raise _wrong(
             "the analysis", number, f"returned a {type(said).__name__} that holds no p_value"

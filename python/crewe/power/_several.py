@@ -175,7 +175,7 @@ class Several(Printable):
 
     def _correlated(self) -> str:
         """Say how the outcomes go together."""
-        if isinstance(self.correlation, float):
+        if not isinstance(self.correlation, np.ndarray):
             return plain(self.correlation, 3)
         pairs = self.correlation[np.triu_indices(len(self.names), 1)]
         known = f"{plain(100 * self.error, 1)} points"

@@ -258,7 +258,7 @@ class SimulatedPower(_Simulated):
             parts = {**{arm: one.tidy() for arm, one in self.arms.items()}, "": self._tidy()}
             each = [part.assign(arm=arm or None) for arm, part in parts.items()]
             found = pd.concat(each, ignore_index=True)
-            return found[["arm", *[name for name in found if name != "arm"]]]
+            return found.loc[:, ["arm", *[name for name in found if name != "arm"]]]
         return self._tidy()
 
     def _tidy(self) -> pd.DataFrame:

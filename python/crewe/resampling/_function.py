@@ -43,6 +43,8 @@ def by_function(
         )
     again = _core.randomisation_redrawn(assignment.design._core(), assignment._core, options)
     drawn, weight = again.arm, again.weight
+    if weight is None:
+        _core.check_draws(len(drawn), options.level)
     if executor is None:
         made = [trial.values(drawn, progress)]
     else:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from crewe import _core
-from crewe.design.assignment import LEFT_OUT, Assignment
+from crewe.design.assignment import Assignment
 from crewe.exceptions import DesignError, InputError, fault
 from crewe.formula import parse as parsing
 from crewe.formula.design import Design
@@ -17,6 +18,8 @@ from crewe.models.families import Binary
 from crewe.models.regression import OLS
 from crewe.models.request import read
 from crewe.models.trial import mark_of
+from crewe.resampling._arms import apart
+from crewe.resampling._compared import compared
 from crewe.resampling._rows import Floats, Rows
 from crewe.survival._cox_model import CoxPH
 from crewe.survival._surv import codes_of, refuse_missing_times, sides
@@ -43,7 +46,9 @@ def is_fit(statistic: Any) -> bool:
     return isinstance(statistic, OLS | Binary | CoxPH)
 
 
-def of_fit(fit: Any, assignment: Assignment, home: Assignment) -> Rows:
+def of_fit(
+    fit: Any, assignment: Assignment, home: Assignment, of: str | Sequence[str] | None
+) -> Rows:
     """Read the rows of a fit: its outcome, its columns without the arm, the unit of each row.
 
     Parameters
@@ -54,13 +59,17 @@ def of_fit(fit: Any, assignment: Assignment, home: Assignment) -> Rows:
         What is drawn again.
     home : Assignment
         What the fit was made with: the same, but of a ledger in which an arm was full those compared.
+    of : str, list of str, or None
+        What of the model is compared, where it is not every arm with the reference.
     """
     if isinstance(fit, CoxPH):
-        return _of_cox(fit, assignment, home)
+        return _of_cox(fit, assignment, home, of)
     data = fit._needs_data()
     built = _needs_design(data.design)
     unit = _units(built, assignment, home)
-    rest, arms = _without_the_arm(built, assignment, unit)
+    parts = apart(built, assignment, unit)
+    asked = compared(fit, parts, built.names, assignment, of)
+    rest = parts.rest
     if built.intercept:
         rest = np.column_stack([np.ones(len(rest)), rest])
     weights = None if data.weights is None else data.weights.values
@@ -72,12 +81,13 @@ def of_fit(fit: Any, assignment: Assignment, home: Assignment) -> Rows:
         model = _core.ArmModel.binary(fit._family, np.ascontiguousarray(rest), weights)
         statistic = f"score of the arm in a {fit._family}"
         effects = "log odds ratios" if fit._family == "logit" else "shifts of the linear predictor"
-    coef: list[float] = fit.coef[[built.names[j] for j in arms]].tolist()
     notes = [f"the model is {fit.formula}", *_dropped(built)]
-    return Rows(name, statistic, data.y, unit, None, notes, model, coef, effects)
+    return asked.into(Rows(name, statistic, data.y, unit, None, notes, model, effects=effects))
 
 
-def _of_cox(fit: CoxPH, assignment: Assignment, home: Assignment) -> Rows:
+def _of_cox(
+    fit: CoxPH, assignment: Assignment, home: Assignment, of: str | Sequence[str] | None
+) -> Rows:
     fit._needs_core()
     rows = fit.rows
     if rows is None:
@@ -90,17 +100,18 @@ def _of_cox(fit: CoxPH, assignment: Assignment, home: Assignment) -> Rows:
         )
     built = _needs_design(rows.design)
     unit = _units(built, assignment, home)
-    rest, arms = _without_the_arm(built, assignment, unit)
+    parts = apart(built, assignment, unit)
+    asked = compared(fit, parts, built.names, assignment, of)
+    rest = parts.rest
     time, event = rows.surv.time, rows.surv.event
     model = _core.ArmModel.cox(
         np.ascontiguousarray(rest), np.ascontiguousarray(event), rows.strata, fit.ties
     )
-    coef: list[float] = fit.coef[[built.names[j] for j in arms]].tolist()
     name, notes = (
         fit.formula.split("~")[0].strip(),
         [f"the model is {fit.formula}", *_dropped(built)],
     )
-    return Rows(
+    read = Rows(
         name,
         _hazards(rest),
         np.ascontiguousarray(time),
@@ -108,9 +119,9 @@ def _of_cox(fit: CoxPH, assignment: Assignment, home: Assignment) -> Rows:
         None,
         notes,
         model,
-        coef,
-        "log hazard ratios",
+        effects="log hazard ratios",
     )
+    return asked.into(read)
 
 
 def _hazards(rest: Floats) -> str:
@@ -135,7 +146,9 @@ def of_times(formula: str, source: Source, assignment: Assignment, strata_terms:
     refuse_missing_times(asked.source, parts, asked.rows)
     built = asked.model([*parts.columns(), *layers]).design
     unit = _units(built, assignment, assignment)
-    rest, _ = _without_the_arm(built, assignment, unit)
+    parts_of = apart(built, assignment, unit)
+    parts_of.refuse_products()
+    rest = parts_of.rest
     strata = codes_of(built.columns, layers)[0] if layers else None
     surv = parts.outcome(built.columns)
     model = _core.ArmModel.cox(
@@ -216,40 +229,3 @@ def _units(built: Design, assignment: Assignment, home: Assignment) -> Units:
         )
     codes = np.array([place.get(label, 0) for label in owner.labels], dtype=np.uint32)
     return codes[owner.codes]
-
-
-def _without_the_arm(
-    built: Design, assignment: Assignment, unit: Units
-) -> tuple[Floats, list[int]]:
-    """Split the columns of a model into the arm's, in the order of the arms, and the rest."""
-    drawn = assignment._arm[unit]
-    if (drawn == LEFT_OUT).any():
-        raise fault(
-            DesignError,
-            f"rows of {assignment.noun} that the procedure left out are in the fit",
-            rows=[int(row) for row in built.rows[drawn == LEFT_OUT]],
-            remedy="Fit it with design=assignment, which leaves them out",
-        )
-    found = []
-    for code in range(1, len(assignment.arms)):
-        indicator = (drawn == code).astype(np.float64)
-        same = [j for j in range(built.x.shape[1]) if np.array_equal(built.x[:, j], indicator)]
-        if len(same) != 1:
-            raise fault(
-                InputError,
-                f"the model has no one column that is the arm '{assignment.arms[code]}', as drawn",
-                values=built.names,
-                remedy="Put the arm into it once, as drawn and with the trial's reference arm, without "
-                "products",
-            )
-        found += same
-    own = {built.names[j] for j in found}
-    moving = [name for name in built.names if ":" in name and own & set(name.split(":"))]
-    if moving:
-        raise fault(
-            InputError,
-            "terms that hold the arm would change with every draw",
-            values=moving,
-            remedy="Leave out interactions with the arm, or give a function of (frame, arm)",
-        )
-    return np.delete(built.x, found, axis=1), found

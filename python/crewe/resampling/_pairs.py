@@ -374,11 +374,12 @@ def _layers(
 def _pair(returned: Any) -> tuple[float, float | None]:
     """Read a number, or an estimate with its standard error."""
     pair = isinstance(returned, tuple | list) or np.ndim(returned) == 1
+    one: Any = returned
     try:
         if pair:
             estimate, error = (float(one) for one in returned)
             return estimate, error
-        return float(returned), None
+        return float(one), None
     except (TypeError, ValueError) as error:
         raise fault(
             InputError,

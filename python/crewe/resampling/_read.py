@@ -17,18 +17,35 @@ from crewe.models.arm import beside_arm
 from crewe.models.request import read
 from crewe.resampling._model import beside_the_arm, of_times
 from crewe.resampling._rows import Floats, Rows
+from crewe.resampling._times import TIMES, of_restricted
 
 LEFT_OUT = 255
 
 
+STUDENTISED = ("difference_in_rates", "rate_ratio", *TIMES)
+"""Names of the statistics that are studentised unless the user says otherwise."""
+
+
 def rows_of(
-    statistic: Any, source: Source, assignment: Assignment, outcome: str | None, strata_terms: bool
+    statistic: Any,
+    source: Source,
+    assignment: Assignment,
+    outcome: str | None,
+    horizon: float | str | None,
+    strata_terms: bool,
 ) -> Rows:
     """Read what the statistic needs: a name with an outcome, a formula, or a fit."""
+    if horizon is not None and statistic not in TIMES:
+        raise fault(
+            InputError,
+            "horizon= is for restricted means and ratios of times",
+            values=[str(horizon)],
+            remedy=f"Leave it out, or test {' or '.join(map(repr, TIMES))}",
+        )
     if isinstance(statistic, str) and "~" in statistic:
         return _of_formula(statistic, source, assignment, strata_terms)
     if isinstance(statistic, str):
-        known = _core.statistics()
+        known = [*_core.statistics(), *TIMES]
         if statistic not in known:
             raise fault(
                 InputError,
@@ -42,8 +59,19 @@ def rows_of(
                 "which outcome is tested is missing",
                 remedy='Pass outcome="score", or a formula: "score ~ arm"',
             )
+        if statistic in TIMES:
+            return of_restricted(statistic, outcome, source, assignment, horizon)
         rows = _of_formula(f"{outcome} ~ arm", source, assignment, False)
+        if rows.model is not None:
+            raise fault(
+                InputError,
+                f"the statistic {statistic!r} is none of times",
+                values=[outcome],
+                remedy=f"Test {' or '.join(map(repr, TIMES))}, or the formula {outcome + ' ~ arm'!r}",
+            )
         rows.statistic = statistic
+        if statistic == "rate_ratio":
+            rows.effects = "log rate ratios"
         return rows
     from crewe.models.regression import OLS
 

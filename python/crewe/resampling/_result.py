@@ -12,8 +12,9 @@ from crewe.comparisons.samples import Result, interval_heading, spread
 from crewe.exceptions import InputError, fault
 from crewe.plots import style
 from crewe.plots.distribution import histogram
+from crewe.resampling._rows import Said
 from crewe.tables.display import Table, number, p_value
-from crewe.tables.wording import worded
+from crewe.tables.wording import worded, worded_term
 
 Floats = NDArray[np.float64]
 
@@ -23,17 +24,21 @@ NAMES = {
     "adjusted": "adjusted difference",
     "rank_sum": "rank sum",
     "stratified_rank_sum": "rank sum within strata",
+    "difference_in_rates": "difference in rates",
+    "rate_ratio": "log rate ratio",
+    "restricted_mean": "difference in restricted means",
+    "time_ratio": "log-rank score of a ratio of times",
 }
 
 
 @dataclass
 class Comparison:
-    """One arm beside the reference.
+    """One arm beside the reference, or another comparison that was asked for.
 
     Attributes
     ----------
     arm : str
-        The arm.
+        The arm; of a combination of coefficients what it is called.
     estimate : float
         The difference as it was observed; a user's statistic itself.
     statistic : float
@@ -62,6 +67,21 @@ class Comparison:
     null_sd: float
     distribution: Floats = field(repr=False)
     p_adjusted: float | None = None
+    said: Said | None = field(default=None, repr=False)
+
+    @property
+    def term(self) -> str:
+        """What the comparison is called in `tidy()`."""
+        return f"arm[T.{self.arm}]" if self.said is None else self.said.term
+
+    def _named(self, reference: str) -> str:
+        """Say which arms are compared, in the words that hold here."""
+        if self.said is None:
+            return f"{worded(self.arm)} − {worded(reference)}"
+        if not self.said.arm:
+            return worded_term(self.said.term)
+        margin = f" ({self.said.margin})" if self.said.margin else ""
+        return f"{worded(self.said.arm)} − {worded(self.said.other)}{margin}"
 
 
 @dataclass(repr=False)
@@ -86,7 +106,7 @@ class RandomisationTest(Result):
     means : dict
         The mean of every arm, for differences in means.
     effects : str
-        What estimates and intervals are: effects on the outcome, log odds ratios, log hazard ratios.
+        What estimates and intervals are: effects on the outcome, log odds ratios, log hazard ratios, and so on.
     omnibus : tuple of float or None
         With more than two arms, what tests them all at once, and its p-value: the sum of squares between
         their means, or the quadratic form of a model's score.
@@ -176,7 +196,7 @@ class RandomisationTest(Result):
             low, high = comparison.conf_int or (np.nan, np.nan)
             rows.append(
                 {
-                    "term": f"arm[T.{comparison.arm}]",
+                    "term": comparison.term,
                     "estimate": comparison.estimate,
                     "statistic": comparison.statistic,
                     "p_value": comparison.p_value,
@@ -224,7 +244,7 @@ class RandomisationTest(Result):
             interval = "" if comparison.conf_int is None else limits(*comparison.conf_int)
             rows.append(
                 [
-                    f"{worded(comparison.arm)} − {worded(self.reference)}",
+                    comparison._named(self.reference),
                     number(comparison.estimate, 3),
                     interval,
                     number(comparison.statistic, 3),

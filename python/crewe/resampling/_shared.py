@@ -91,9 +91,14 @@ class Shared:
         outcomes = _core.Outcomes(
             rows.name, rows.values, rows.unit, self.drawn.units, self.compared
         )
-        statistic = (
-            _core.Statistic(rows.statistic, self.studentised, rows.covariates)
-            if rows.model is None
-            else _core.Statistic.of_model(rows.model, self.studentised, self.residuals)
+        return self.design._core(), self.drawn, outcomes, self._statistic()
+
+    def _statistic(self) -> _core.Statistic:
+        rows = self.rows
+        if rows.times is not None:
+            return rows.times.statistic(self.studentised)
+        if rows.model is None:
+            return _core.Statistic(rows.statistic, self.studentised, rows.covariates)
+        return _core.Statistic.of_model(
+            rows.model, self.studentised, self.residuals, rows.contrasts
         )
-        return self.design._core(), self.drawn, outcomes, statistic

@@ -22,7 +22,7 @@ from crewe.models.trial import refuse_too_few
 from crewe.resampling._function import by_function
 from crewe.resampling._ledger import of_ledger
 from crewe.resampling._model import is_fit, of_fit
-from crewe.resampling._read import missing, rows_of
+from crewe.resampling._read import STUDENTISED, missing, rows_of
 from crewe.resampling._result import Comparison, RandomisationTest
 from crewe.resampling._rows import Rows
 from crewe.resampling._shared import Asked, Shared
@@ -36,6 +36,8 @@ def randomisation_test(
     design: Any = None,
     *,
     outcome: str | None = None,
+    of: str | Sequence[str] | None = None,
+    horizon: float | str | None = None,
     draws: int = 9_999,
     seed: int | Key | None = None,
     alternative: str = "two-sided",
@@ -72,6 +74,9 @@ def randomisation_test(
         - ``"difference_in_means"`` (over rows, such as children), ``"difference_in_unit_means"``
           (over families' own means), ``"rank_sum"`` or, within the trial's strata,
           ``"stratified_rank_sum"``, with `outcome=`;
+        - ``"difference_in_rates"`` or ``"rate_ratio"`` of an event coded 0 and 1;
+        - ``"restricted_mean"``, the difference in mean times without the event up to `horizon=`, and
+          ``"time_ratio"``, by the log-rank score, with ``outcome="Surv(days, closed)"``;
         - a function of (frame, arm): `frame` is `data` itself, `arm` an array of the arms' names,
           one a row. It returns a number; larger ones speak for larger outcomes.
     data : data frame, optional
@@ -83,6 +88,15 @@ def randomisation_test(
         included, though these are not compared.
     outcome : str, optional
         The outcome's column, where the statistic is a name.
+    of : str or list of str, optional
+        What of a fit is compared, where it is not every arm with the reference: ``"margin"``, the
+        mean difference over all rows that a model with products of the arm gives
+        (``score ~ arm * history``); ``"pairs"``, every two arms, or two of them as ``"c - b"``; a
+        coefficient that holds the arm, ``"arm[T.crewe]:history"``, or a combination. Whichever it
+        is, the hypothesis is that no arm has an effect on anybody.
+    horizon : float or str, optional
+        Of restricted means where the areas end; of a ratio of times the time at which follow-up
+        would have ended, one for all rows or a column, whatever happened before.
     draws : int
         The number of draws.
     seed : int or Key, optional
@@ -96,7 +110,7 @@ def randomisation_test(
         Whether to invert the test into an interval (two arms; not for a function).
     studentised : bool, optional
         Whether the statistic is divided by its standard error, taken over units; by default where a
-        model is tested. The test then also holds, in large trials, for no effect on average (Wu and
+        model, rates or times are tested. The test then also holds, in large trials, for no effect on average (Wu and
         Ding 2021, doi:10.1080/01621459.2020.1750415).
     residuals : {"null", "unrestricted"}
         The residuals of a studentised model's standard error: those of the model without the arm,
@@ -145,6 +159,15 @@ def randomisation_test(
     while the p-value does not. With several arms :math:`p` is also adjusted by the largest
     statistic of all (`p_adjusted`, single-step max T of Westfall and Young 1993).
 
+    A margin's interval holds the effects that, the same for every row, are not rejected; of a logit
+    or a probit it is that of the ratio, carried over to probabilities. The log rate ratio is tested
+    by giving it to the treated units as an offset. Under a ratio of times the treated rows' times
+    are divided by it and all rows censored again at the end of follow-up (Robins and Tsiatis 1991,
+    doi:10.1080/03610929108830654); a difference in restricted means has no interval.
+
+    A trial that was randomised elsewhere (``design.observe``) has no procedure to replay: its arms
+    are permuted among the units of a stratum, and a note says so.
+
     Examples
     --------
     >>> import crewe as cw, pandas as pd
@@ -163,6 +186,8 @@ def randomisation_test(
     >>> model = cw.randomisation_test(fit, design=trial)
     >>> model.exact, bool(abs(model.estimate - test.estimate) < 1e-12)
     (True, True)
+    >>> cw.randomisation_test("rate_ratio", rows.assign(high=rows.score > 3), trial, outcome="high").exact
+    True
     """
     try:
         seed = read_seed(seed)
@@ -195,9 +220,17 @@ def randomisation_test(
     options = asked.options(seed)
     _core.check_word("residuals", str(residuals))
     if data is None and not callable(statistic):
-        rows, kind = _own_rows(statistic, design, home), statistic.implementation
+        rows, kind = _own_rows(statistic, design, home, of), statistic.implementation
         synthetic = synthetic or statistic.synthetic
     else:
+        if of is not None:
+            raise fault(
+                InputError,
+                "of= is for a fit, without data",
+                values=[str(of)],
+                remedy='Fit the model first: cw.randomisation_test(cw.ols("score ~ arm * x", data, '
+                'design=assignment), design=assignment, of="margin")',
+            )
         source = Source(data)
         synthetic, kind = synthetic or source.synthetic, kind_of(source)
         if callable(statistic) and not isinstance(statistic, str):
@@ -214,11 +247,12 @@ def randomisation_test(
             test = by_function(statistic, data, source, design, options, progress, executor)
             test.outcome, test.statistic_name = outcome or called, called
             return _said(test, design, noted, synthetic)
-        rows = rows_of(statistic, source, design, outcome, strata_terms)
+        rows = rows_of(statistic, source, design, outcome, horizon, strata_terms)
         if studentised and rows.covariates is not None:
             rows.model = _core.ArmModel.linear(rows.covariates, None)
     mask = None if compared is None else [bool(part) for part in compared]
-    studentised = rows.model is not None if studentised is None else studentised
+    if studentised is None:
+        studentised = rows.model is not None or rows.statistic in STUDENTISED
     _refuse_unseen(design, rows, mask)
     tested = Shared(design.design, design._core, rows, mask, studentised, residuals, asked)
     test = _built_in(tested, tested.found(seed, executor), design)
@@ -226,7 +260,9 @@ def randomisation_test(
     return _said(test, design, noted, synthetic)
 
 
-def _own_rows(statistic: Any, design: Assignment, home: Assignment) -> Rows:
+def _own_rows(
+    statistic: Any, design: Assignment, home: Assignment, of: str | Sequence[str] | None
+) -> Rows:
     """Read the rows that a fit has."""
     if not is_fit(statistic):
         raise fault(
@@ -234,7 +270,7 @@ def _own_rows(statistic: Any, design: Assignment, home: Assignment) -> Rows:
             f"a {type(statistic).__name__} has no rows of its own to be tested on",
             remedy="Pass the data second, or a fit of cw.ols, cw.logit, cw.probit or cw.coxph",
         )
-    return of_fit(statistic, design, home)
+    return of_fit(statistic, design, home, of)
 
 
 def _said(
@@ -285,7 +321,9 @@ def _built_in(
         )
         for c in found.comparisons
     ]
-    if len(comparisons) > 1:
+    for comparison, said in zip(comparisons, rows.said, strict=False):
+        comparison.said = said
+    if len(comparisons) > 1 or rows.contrasts is not None:
         # One step from no effect is what the core has of several arms; the fit knows them.
         for comparison, estimate in zip(comparisons, rows.estimates or (), strict=False):
             comparison.estimate = estimate

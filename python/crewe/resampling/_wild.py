@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from crewe import _core
@@ -133,7 +132,7 @@ def wild_bootstrap(
     options = _core.WildOptions(draws, _seed(seed), level, interval).of(
         None if kind is None else str(kind), null, str(weights), str(p)
     )
-    covariance = data.core.covariance("CR1", data.groups, False, model.aside)
+    covariance = model._named(data, "CR1", False)
     found = _core.wild_bootstrap(covariance, matrix, values, options)
     result = WildBootstrap(
         level,
@@ -222,11 +221,12 @@ def _few_treated(model: Linear, matrix: Floats) -> list[str]:
     column = data.x[:, used[0]]
     if not np.isin(column, (0.0, 1.0)).all():
         return []
-    by = pd.Series(column).groupby(np.asarray(data.clusters))
-    if (by.min() != by.max()).any():
+    codes = np.unique(np.asarray(data.clusters), return_inverse=True)[1]
+    rows, ones = np.bincount(codes), np.bincount(codes, weights=column)
+    if ((ones > 0) & (ones < rows)).any():
         return []
-    treated = int(by.max().sum())
-    fewest, everybody = min(treated, len(by) - treated), len(by)
+    treated, everybody = int(np.count_nonzero(ones)), len(rows)
+    fewest = min(treated, everybody - treated)
     name = model.terms[int(np.flatnonzero(matrix.any(axis=0))[0])]
     if fewest == 1:
         raise fault(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from crewe import _core
@@ -64,8 +65,10 @@ def coxph(
     cluster : str, or array of ids (n,)
         The unit that was randomised. With `design`, its unit wherever a unit has several rows: coarser
         clusters are taken, clusters that split a unit are refused.
-    vcov : {"iid", "HC0", "CR0", "CR1", "CR3", "jackknife"}, optional
-        Default: CR0 (Lin and Wei) with clusters, model-based without.
+    vcov : str, optional
+        Default: CR3 (Lin and Wei with the correction of Mancl and DeRouen, on t(G − 1)) with clusters, model-based
+        without; in simulations CR3 alone keeps its size from 10 clusters on. `"CR0"` is what R's survival prints. Further
+        kinds are those of :meth:`CoxPH.vcov`.
     ties : {"efron", "breslow"}
         How deaths at one time are treated.
     strata : str, list of str, or array (n,), optional
@@ -170,8 +173,24 @@ def coxph(
         groups=groups,
         by_kind=by_kind,
     )
-    fitted = fit.vcov(("iid" if rows.clusters is None else "CR0") if vcov is None else vcov)
+    if vcov is not None:
+        fitted = fit.vcov(vcov)
+    else:
+        fitted = fit.vcov("iid") if rows.clusters is None else _corrected(fit)
     return carry(fitted, words)
+
+
+def _corrected(fit: CoxPH) -> CoxPH:
+    """Give the default with clusters: CR3, or where it is not estimable CR0, which then says so."""
+    try:
+        return fit.vcov("CR3")
+    except InputError as error:
+        note = (
+            f"CR3, the default, is not to be had here ({error.problem}): CR0 stands in its place, which is too small "
+            "with few clusters"
+        )
+        told = {**fit.by_kind, "CR0": [*fit.by_kind.get("CR0", []), note]}
+        return replace(fit, by_kind=told).vcov("CR0")
 
 
 def _from_arrays(

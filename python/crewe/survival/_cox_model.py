@@ -28,6 +28,9 @@ from crewe.tables.wording import worded_term
 if TYPE_CHECKING:
     from crewe.models.diagnostics import ClusterDiagnostics
 
+FEW = 50
+"""Clusters below which a robust result is compared with the randomisation."""
+
 Floats = NDArray[np.float64]
 Codes = NDArray[np.uint32]
 
@@ -38,8 +41,22 @@ DEFINITIONS = {
     "CR1": "cluster-robust standard errors (CR1: CR0 times G/(G − 1)), t with G − 1 df",
     "CR3": "cluster-robust standard errors with the correction of Mancl and DeRouen (CR3: "
     "(I − L)⁻¹, Wang, Turner and Li 2023), t with G − 1 df",
-    "jackknife": "leave-one-cluster-out jackknife standard errors by refits "
-    "((G − 1)/G · Σ(b₍g₎ − b)²), t with G − 1 df",
+    "jackknife": "leave-one-cluster-out jackknife standard errors by refits (CV3: "
+    "(G − 1)/G · Σ(b₍g₎ − b)²), t with G − 1 df",
+    "CV3": "leave-one-cluster-out jackknife standard errors by refits (CV3: "
+    "(G − 1)/G · Σ(b₍g₎ − b)²), t with G − 1 df",
+    "MD": "cluster-robust standard errors with the correction of Mancl and DeRouen (MD, which CR3 names too), t "
+    "with G − 1 df",
+    "KC": "cluster-robust standard errors with the correction of Kauermann and Carroll (KC), t with G − 1 df",
+    "FG": "cluster-robust standard errors with the correction of Fay and Graubard (FG), t with G − 1 df",
+    "MBN": "cluster-robust standard errors with the correction of Morel, Bokossa and Neerchal (MBN), t with G − 1 df",
+    "MR": "cluster-robust standard errors of corrected martingale residuals (MR: Wang, Turner and Li 2023), t with "
+    "G − 1 df",
+    **{
+        f"{kind}MR": f"cluster-robust standard errors of corrected martingale residuals with the correction {kind} "
+        f"({kind}MR: Wang, Turner and Li 2023), t with G − 1 df"
+        for kind in ("MD", "KC", "FG", "MBN")
+    },
 }
 
 
@@ -120,9 +137,11 @@ class CoxPH(Estimates, Printable):
 
         Parameters
         ----------
-        kind : {"iid", "HC0", "CR0", "CR1", "CR3", "jackknife"}
-            CR3 is the form of Mancl and DeRouen; the jackknife fits the model again without each cluster. Both
-            refer to t(G − 1).
+        kind : str
+            `"iid"`, `"HC0"`, `"CR0"`, `"CR1"`; for few clusters, on t(G − 1), `"CR3"` (or `"MD"`, Mancl and DeRouen),
+            `"KC"`, `"FG"`, `"MBN"`, of corrected martingale residuals `"MR"`, `"MDMR"`, `"KCMR"`, `"FGMR"`, `"MBNMR"`, and
+            `"CV3"` (or `"jackknife"`), which fits the model again without each cluster; where one of these fits has no
+            estimate there is no variance (NaN, and a note that says why).
 
         Raises
         ------
@@ -189,7 +208,20 @@ class CoxPH(Estimates, Printable):
     def notes(self) -> list[str]:
         """What a reader of the result must know."""
         own = self.by_kind.get(self.vcov_name, [])
-        return [*self.base_notes, *own, *self._vcov_notes]
+        return [*self.base_notes, *own, *self._vcov_notes, *self._by_randomisation()]
+
+    def _by_randomisation(self) -> list[str]:
+        """Say where a robust result of few clusters can be compared with the trial's own randomisation."""
+        few = self.clusters is not None and self.clusters < FEW and self.vcov_name != "iid"
+        tested = (
+            self.rows is not None and self.rows.design is not None and self.rows.weights is None
+        )
+        if not few or not tested or any(":" in term for term in self.terms):
+            return []
+        return [
+            f"where these {self.clusters} clusters were randomised, the randomisation itself gives a p-value that needs no "
+            "large number of them: cw.randomisation_test(fit, design=assignment)"
+        ]
 
     def tidy(self, level: float | None = None, *, exponentiate: bool = False) -> Any:
         """Give the coefficients as a frame of the kind that the data came in.

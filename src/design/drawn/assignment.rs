@@ -42,6 +42,8 @@ pub struct Assignment {
     pub details: Details,
     /// The commitment, for an assignment drawn here.
     pub commitment: Option<Commitment>,
+    /// Whether the trial was randomised elsewhere and its arms read from the data, so that there is no procedure to replay.
+    pub observed: bool,
     /// What a reader should know.
     pub notes: Vec<String>,
 }
@@ -92,6 +94,7 @@ impl Assignment {
             simulated: None,
             details: Details::default(),
             commitment: None,
+            observed: false,
             notes: vec![],
         })
     }
@@ -186,6 +189,7 @@ impl Design {
             simulated: probabilities.simulated,
             details: Details::default(),
             commitment,
+            observed: false,
             notes: vec![],
         }
     }

@@ -76,7 +76,9 @@ impl Design {
         let shares = split::probabilities(&self.ratio());
         let probability = Array2::from_shape_fn((units.len(), shares.len()), |(_, arm)| shares[arm]);
         let probabilities = Probabilities { arm: probability, simulated: None };
-        Ok(self.assignment(units, arm, probabilities, None))
+        let mut assignment = self.assignment(units, arm, probabilities, None);
+        assignment.observed = true;
+        Ok(assignment)
     }
 
     fn unit_column(&self) -> &str {

@@ -224,16 +224,16 @@ pub(crate) fn rank(column: Cow<'_, Column>) -> Ranked {
     let order = bytewise(column.labels(), &present);
     let mut rank = vec![MISSING; column.labels().len()];
     let mut labels: Vec<String> = Vec::with_capacity(order.len());
-    let mut place = |code: u32, label: Cow<'_, String>| {
+    let mut place = |code: u32, label: Cow<'_, str>| {
         // Two codes may have one label once it is in NFC; they are one unit.
-        if labels.last() != Some(&*label) {
+        if labels.last().map(String::as_str) != Some(&*label) {
             labels.push(label.into_owned());
         }
         rank[code as usize] = labels.len() as u32 - 1;
     };
     match column {
         Cow::Borrowed(column) => {
-            order.iter().for_each(|&code| place(code, Cow::Borrowed(&column.labels[code as usize])));
+            order.iter().for_each(|&code| place(code, Cow::Borrowed(column.labels[code as usize].as_str())));
         }
         Cow::Owned(mut column) => {
             order

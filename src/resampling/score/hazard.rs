@@ -6,7 +6,7 @@
 use ndarray::Axis;
 
 use super::ArmModel;
-use super::parts::{Parts, Score, left};
+use super::parts::{One, Parts, Score, left};
 use crate::Result;
 use crate::progress::NoMonitor;
 use crate::resampling::outcomes::Outcomes;
@@ -24,7 +24,9 @@ struct Hazard {
     owner: Vec<u32>,
     fit: Restricted,
     p: usize,
-    /// Sums over the rows of a unit, units x p: of the score residuals, and of what they add to the information.
+    /// Sums over the rows of a unit: of the martingale residuals, and, units x p, of the score residuals and of what they
+    /// add to the information.
+    martingale: Vec<f64>,
     scores: Vec<f64>,
     shares: Vec<f64>,
     /// The most times of a stratum.
@@ -60,16 +62,25 @@ pub(super) fn score(
     }
     let (unit, place) = (at(&unit), at(&among));
     let (mut scores, mut shares) = (vec![0.0; units * p], vec![0.0; units * p]);
+    let mut martingale = vec![0.0; units];
     for position in 0..n {
         let g = place[position] as usize;
+        martingale[g] += fit.martingale[position];
         for j in 0..p {
             scores[g * p + j] += fit.scores[[position, j]];
             shares[g * p + j] += fit.shares[[position, j]];
         }
     }
     let times = fit.strata.iter().map(Vec::len).max().unwrap_or(0);
-    let parts = Hazard { m: arms - 1, units, unit, place, owner, fit, p, scores, shares, times };
-    Ok(Score { parts: Box::new(parts), m: arms - 1, studentised: model.studentised, scale: 1.0 })
+    let parts = Hazard { m: arms - 1, units, unit, place, owner, fit, p, martingale, scores, shares, times };
+    Ok(Score {
+        parts: Box::new(parts),
+        arms,
+        m: arms - 1,
+        targets: model.targets(&[]),
+        studentised: model.studentised,
+        scale: 1.0,
+    })
 }
 
 /// Codes 0, 1, ... in the order of first appearance.
@@ -117,9 +128,73 @@ impl Hazard {
     }
 }
 
+impl Hazard {
+    /// The same walk for the indicator of the second of two arms, into parts by unit; gives what the times add to its
+    /// information.
+    fn alone(&self, arm: &[u8], sums: &mut [(f64, f64)], parts: &mut [f64]) -> (f64, f64) {
+        for ((part, &owner), martingale) in parts.iter_mut().zip(&self.owner).zip(&self.martingale) {
+            *part = if arm[owner as usize] == 1 { *martingale } else { 0.0 };
+        }
+        let (mut whole, mut pair) = (0.0, 0.0);
+        for times in &self.fit.strata {
+            let mut risk = 0.0;
+            for (moment, sum) in times.iter().zip(sums.iter_mut()).rev() {
+                let over = |from: usize, to: usize| -> f64 {
+                    let rows = self.unit[from..to].iter().zip(&self.fit.hazard[from..to]);
+                    // A mask instead of a branch, which could not be foreseen.
+                    rows.map(|(&unit, r)| f64::from(u8::from(arm[unit as usize] == 1)) * r).sum()
+                };
+                let dying = over(moment.events, moment.end);
+                risk += over(moment.start, moment.events) + dying;
+                *sum = (risk, dying);
+            }
+            let mut taken = 0.0;
+            for (moment, &(s, e)) in times.iter().zip(sums.iter()) {
+                let of = |(by_s, by_e): (f64, f64)| by_s * s - by_e * e;
+                let (mean, dies) = (of(moment.mean), taken + of(moment.die));
+                for at in moment.events..moment.end {
+                    parts[self.place[at] as usize] += self.fit.hazard[at] * dies - mean;
+                }
+                taken += of(moment.survive);
+                for at in moment.start..moment.events {
+                    parts[self.place[at] as usize] += self.fit.hazard[at] * taken;
+                }
+                whole += of(moment.same);
+                let (by_s, cross, by_e) = moment.pair;
+                pair += by_s * s * s - 2.0 * cross * s * e + by_e * e * e;
+            }
+        }
+        (whole, pair)
+    }
+}
+
 impl Parts for Hazard {
     fn units(&self) -> usize {
         self.units
+    }
+
+    fn one(&self, arm: &[u8], numbers: &mut Vec<f64>) -> Option<One> {
+        if self.m != 1 {
+            return None;
+        }
+        let p = self.p;
+        numbers.clear();
+        numbers.resize(self.units + p, 0.0);
+        let (parts, within) = numbers.split_at_mut(self.units);
+        let mut sums = vec![(0.0, 0.0); self.times];
+        let (whole, mut pair) = self.alone(arm, &mut sums, parts);
+        for (&owner, shares) in self.owner.iter().zip(self.shares.chunks_exact(p.max(1))) {
+            let mask = f64::from(u8::from(arm[owner as usize] == 1));
+            within.iter_mut().zip(shares).for_each(|(sum, share)| *sum += mask * share);
+        }
+        pair += within.iter().map(|a| a * a).sum::<f64>();
+        let (mut score, mut squares) = (0.0, 0.0);
+        for (g, part) in parts.iter().enumerate() {
+            let off: f64 = within.iter().zip(&self.scores[g * p..(g + 1) * p]).map(|(a, b)| a * b).sum();
+            score += part - off;
+            squares += (part - off) * (part - off);
+        }
+        Some(One { score, information: left(whole, pair), squares })
     }
 
     fn write(&self, arm: &[u8], numbers: &mut Vec<f64>, into: &mut Written) -> bool {

@@ -17,6 +17,17 @@ pub(super) struct Differences {
 }
 
 impl Differences {
+    /// Makes it ready for the outcomes less an effect of the treated.
+    pub fn made(&self, trial: &Prepared<'_>, effect: f64) -> Box<dyn Evaluate> {
+        let values = trial.outcomes.without_effect(effect, &trial.treated);
+        let means = trial.means(&values, self.unit_means, self.studentised);
+        if self.linear(trial) {
+            Box::new(Linear::new(&means, trial.everybody()))
+        } else {
+            Box::new(ByArm(means))
+        }
+    }
+
     /// Whether an effect makes a straight line of it.
     fn linear(&self, trial: &Prepared<'_>) -> bool {
         trial.assignment.arms.len() == 2 && !self.studentised
@@ -25,13 +36,7 @@ impl Differences {
 
 impl Compare for Differences {
     fn at<'e>(&'e self, trial: &'e Prepared<'_>, effect: f64) -> Result<Box<dyn Evaluate + 'e>> {
-        let values = trial.outcomes.without_effect(effect, &trial.treated);
-        let means = trial.means(&values, self.unit_means, self.studentised);
-        Ok(if self.linear(trial) {
-            Box::new(Linear::new(&means, trial.everybody()))
-        } else {
-            Box::new(ByArm(means))
-        })
+        Ok(self.made(trial, effect))
     }
 
     fn test(
@@ -58,6 +63,7 @@ impl Compare for Differences {
             comparison.estimate = mean - by_arm[0];
         }
         (test.means, test.weighted) = (by_arm, trial.weight.is_some());
+        test.notes.splice(0..0, trial.chances.iter().cloned());
         Ok(test)
     }
 }

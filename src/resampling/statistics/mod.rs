@@ -5,6 +5,9 @@ mod adjusted;
 mod differences;
 mod model;
 mod ranks;
+mod rates;
+mod restricted;
+mod time_ratio;
 mod user;
 
 pub use user::UserStatistic;
@@ -28,13 +31,15 @@ enum Named<'a> {
 }
 
 /// Every statistic that has a name.
-fn every_named<'a>() -> [(&'static str, Named<'a>); 5] {
+fn every_named<'a>() -> [(&'static str, Named<'a>); 7] {
     [
         ("difference_in_means", Named::Alone(|studentised| Statistic::DifferenceInMeans { studentised })),
         (
             "difference_in_unit_means",
             Named::Alone(|studentised| Statistic::DifferenceInUnitMeans { studentised }),
         ),
+        ("difference_in_rates", Named::Alone(|studentised| Statistic::Rates { ratio: false, studentised })),
+        ("rate_ratio", Named::Alone(|studentised| Statistic::Rates { ratio: true, studentised })),
         ("rank_sum", Named::Alone(|studentised| Statistic::RankSum { stratified: false, studentised })),
         (
             "stratified_rank_sum",
@@ -75,6 +80,31 @@ pub enum Statistic<'a> {
         /// Whether it is divided by its cluster-robust standard error.
         studentised: bool,
     },
+    /// The rate of an event (0 and 1, or a count) over the rows of an arm beside that of the reference.
+    Rates {
+        /// Whether by the logarithm of their ratio, and not by their difference.
+        ratio: bool,
+        /// Whether it is divided by its cluster-robust standard error.
+        studentised: bool,
+    },
+    /// The mean time without the event up to a horizon less that of the reference; the outcomes are the times.
+    RestrictedMean {
+        /// Whether the row had the event, 0 or 1.
+        event: &'a [f64],
+        /// Where the areas end.
+        horizon: f64,
+        /// Whether it is divided by its cluster-robust standard error.
+        studentised: bool,
+    },
+    /// The ratio of the times to the event, by the log-rank score; the outcomes are the times. Two arms only.
+    TimeRatio {
+        /// Whether the row had the event, 0 or 1.
+        event: &'a [f64],
+        /// When its follow-up would have ended.
+        end: &'a [f64],
+        /// Whether the score is divided by its cluster-robust standard error.
+        studentised: bool,
+    },
     /// The score of the arm in a model.
     Model(ArmModel<'a>),
     /// Any function of the outcomes by row (NaN where missing) and the arms by unit. Larger values speak for larger
@@ -83,8 +113,8 @@ pub enum Statistic<'a> {
 }
 
 impl<'a> Statistic<'a> {
-    /// The statistic of this name: `difference_in_means`, `difference_in_unit_means`, `rank_sum`, `stratified_rank_sum`, or
-    /// `adjusted` with its covariates.
+    /// The statistic of this name: `difference_in_means`, `difference_in_unit_means`, `difference_in_rates`, `rate_ratio`,
+    /// `rank_sum`, `stratified_rank_sum`, or `adjusted` with its covariates.
     ///
     /// ```
     /// use crewe::ndarray::array;
@@ -122,6 +152,16 @@ impl<'a> Statistic<'a> {
         every_named().into_iter().filter_map(alone)
     }
 
+    /// Whether it is computed from the values of the outcomes alone, and not from times with their events or by a function
+    /// of the user.
+    pub(super) fn is_of_values(&self) -> bool {
+        match self {
+            Self::Model(model) => !model.is_of_times(),
+            Self::RestrictedMean { .. } | Self::TimeRatio { .. } | Self::User(_) => false,
+            _ => true,
+        }
+    }
+
     /// Tests a trial by it.
     pub(super) fn test(
         self,
@@ -147,6 +187,13 @@ impl<'a> Statistic<'a> {
             }
             Self::Adjusted(covariates) => work(&adjusted::Coefficient(covariates)),
             Self::RankSum { stratified, studentised } => work(&ranks::Ranks { stratified, studentised }),
+            Self::Rates { ratio, studentised } => work(&rates::Rates { ratio, studentised }),
+            Self::RestrictedMean { event, horizon, studentised } => {
+                work(&restricted::Restricted { event, horizon, studentised })
+            }
+            Self::TimeRatio { event, end, studentised } => {
+                work(&time_ratio::TimeRatio { event, end, studentised })
+            }
             Self::Model(model) => work(&model::Model(model)),
             Self::User(function) => work(&user::Function(function)),
         }

@@ -125,15 +125,15 @@ impl Binary {
                 // Few rates are different, and a quantile takes longer than all else.
                 let mut known: Vec<(f64, f64)> = Vec::new();
                 let one = matches!(groups.baseline, Baseline::One(_));
-                let mut threshold = |rate: f64| match known.iter().find(|(seen, _)| *seen == rate) {
-                    Some((_, found)) => *found,
-                    None => {
-                        let found = normal_quantile(rate);
-                        if one {
-                            known.push((rate, found));
-                        }
-                        found
+                let mut threshold = |rate: f64| {
+                    if let Some((_, found)) = known.iter().find(|(seen, _)| *seen == rate) {
+                        return *found;
                     }
+                    let found = normal_quantile(rate);
+                    if one {
+                        known.push((rate, found));
+                    }
+                    found
                 };
                 for unit in 0..groups.units() {
                     if groups.rows(unit).is_empty() {

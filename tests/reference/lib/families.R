@@ -25,3 +25,16 @@ polish <- function(X, y, w, family, coef) {
   stopifnot(size < 1e-13)
   unname(coef)
 }
+
+# CV3 of MacKinnon, Nielsen and Webb: the model fitted again without each cluster, from the estimate on. NULL where a fit has
+# no maximum.
+cv3 <- function(X, y, w, family, coef, ids) {
+  refits <- tryCatch(sapply(unique(ids), function(g) {
+    kept <- ids != g
+    polish(X[kept, , drop = FALSE], y[kept], w[kept], family, coef)
+  }), error = function(e) NULL)
+  if (is.null(refits)) return(NULL)
+  G <- length(unique(ids))
+  V <- (G - 1) / G * tcrossprod(refits - coef)
+  unname((V + t(V)) / 2)
+}
