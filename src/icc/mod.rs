@@ -69,7 +69,7 @@ pub enum Doubt {
     LargeClusters,
     /// Another level than 95%.
     Level,
-    /// An outcome so rare in clusters so large that the interval is wide: it covers more than it says.
+    /// An outcome so rare in clusters so large that the interval can be wide: it covers a little more than it says.
     Conservative,
 }
 
@@ -86,9 +86,9 @@ words!(
 /// The largest cluster, and the largest mean size, of the grid; sizes that are uniform from 1 to 9 have mean 5 but for chance.
 const LARGEST: (usize, f64) = (9, 5.5);
 
-/// In clusters of more members than this on average the interval is wide where the rarer outcome has less than this rate and
-/// there are fewer clusters than would make so many events of it at one a cluster.
-const WIDE: (f64, f64, f64) = (3.5, 0.3, 20.0);
+/// In clusters of more members than this on average the interval can be wide where the rarer outcome has less than this rate and
+/// there are fewer clusters than would make so many events of it at one a cluster: hardly any is then of one mind by itself.
+const WIDE: (f64, f64, f64) = (3.5, 0.3, 16.0);
 
 /// The lower end of an interval that does not hold 0, where the jackknife alone would have ended it there.
 const ABOVE_NONE: f64 = 1e-6;
@@ -172,15 +172,15 @@ pub fn icc(outcome: &[f64], clusters: &Clusters, options: Options) -> Result<Icc
         Method::FleissCuzick => Sums::fleiss_cuzick,
         _ => Sums::anova,
     };
-    let more = rate.map(|_| sums.with_unanimous().jackknife(ratio));
-    let mut observed = interval::invert(&sums.jackknife(ratio), more.as_deref(), options.level);
-    if let (Some(ends), Some(_)) = (&mut observed, rate)
-        && let Some(chance) = independence::chance(&binary::Tallies::of(&sums))
-    {
-        // At 0 itself the law of the estimate is known, and decides whether the interval holds it.
-        let without = chance <= 0.5 - 0.5 * options.level;
-        ends.low = if without { ends.low.max(ABOVE_NONE) } else { 0.0 };
-    }
+    let pseudo = sums.jackknife(ratio);
+    let observed = match rate {
+        None => interval::invert(&pseudo, &pseudo, &interval::OTHER, options.level),
+        Some(_) => {
+            let upper = sums.with_unanimous().jackknife(ratio);
+            let ends = interval::invert(&pseudo, &upper, &interval::BINARY, options.level);
+            ends.map(|ends| at_none(ends, &sums, options.level))
+        }
+    };
     let interval = match (options.method, observed, rate) {
         (Method::Latent, Some(ends), Some(rate)) => Some(Interval {
             low: convert(ends.low, rate, Scale::Latent)?,
@@ -203,6 +203,16 @@ pub fn icc(outcome: &[f64], clusters: &Clusters, options: Options) -> Result<Icc
         mean: sums.centre,
         sd: sums.variance().sqrt(),
     })
+}
+
+/// The interval of a binary outcome, which holds 0 or not by the law of the estimate at 0, which is known.
+fn at_none(ends: Interval, sums: &Sums, level: f64) -> Interval {
+    let low = match independence::chance(&binary::Tallies::of(sums)) {
+        None => ends.low,
+        Some(chance) if chance > interval::BINARY.below(level) => 0.0,
+        Some(_) => ends.low.max(ABOVE_NONE.min(0.5 * ends.high)),
+    };
+    Interval { low, ..ends }
 }
 
 fn negative(raw: f64) -> (f64, bool) {

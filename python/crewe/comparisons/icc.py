@@ -38,8 +38,8 @@ _DOUBTS = {
     "level": "the level is not 95%",
 }
 _WIDE = (
-    "The interval is conservative here: the outcome is rare in clusters of this size, where intervals cover 97% "
-    "to more than 99% in place of 95%."
+    "The interval may be conservative here: the outcome is rare in clusters of this size, where intervals cover up to 97.4% "
+    "in place of 95%."
 )
 
 
@@ -108,7 +108,7 @@ class IntraclusterCorrelation(Result):
 
     @property
     def conservative(self) -> bool:
-        """Whether the interval is wide: a rare outcome in large clusters, of which it covers more than it says."""
+        """Whether the interval may be wide: a rare outcome in large clusters, of which it can cover more than it says."""
         return "conservative" in self.doubts
 
     def _rows(self) -> list[dict[str, Any]]:
@@ -131,7 +131,11 @@ class IntraclusterCorrelation(Result):
         lines = [
             f"Estimate: {_NAMES[self.method]}. Interval: inversion of a studentised jackknife over "
             "clusters, allowing for skewness and kurtosis"
-            + ("" if self.rate is None else ", whether it holds 0 by the law of independence")
+            + (
+                ""
+                if self.rate is None
+                else ", with most of the error left to the lower limit; whether it holds 0 by the law of independence"
+            )
             + (
                 ", brought to the latent scale at the rate seen."
                 if self.method == "latent"
