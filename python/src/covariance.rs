@@ -212,9 +212,12 @@ impl Covariance {
         Margins::of(py, found.levels, found.comparisons)
     }
 
-    /// How much the coefficients `of` rest on single clusters.
-    fn diagnostics(&self, py: Python<'_>, of: Vec<usize>) -> PyResult<Diagnostics> {
-        let found = self.ask(py, |cov| core::diagnostics::diagnostics(cov.fit(), &of))?;
+    /// How much the coefficients `of` rest on single clusters; the estimates without each only where `influence` asks.
+    fn diagnostics(&self, py: Python<'_>, of: Vec<usize>, influence: bool) -> PyResult<Diagnostics> {
+        let found = self.ask(py, |cov| match influence {
+            true => core::diagnostics::diagnostics(cov.fit(), &of),
+            false => core::diagnostics::leverage(cov.fit(), &of),
+        })?;
         let lists = |lists: Vec<Vec<f64>>| lists.into_iter().map(|list| floats(py, list)).collect();
         Ok(Diagnostics {
             leverage: floats(py, found.leverage),

@@ -34,7 +34,8 @@ pub struct Diagnostics {
     pub effective: Vec<f64>,
     /// That where rows of a cluster are all alike, length m; not a number but for unweighted linear models.
     pub effective_alike: Vec<f64>,
-    /// Of each coefficient, m lists of G: the estimate without the cluster; not a number where there is none.
+    /// Of each coefficient, m lists of G: the estimate without the cluster; not a number where there is none. Empty lists where
+    /// nobody asked for influence.
     pub without: Vec<Vec<f64>>,
 }
 
@@ -108,6 +109,18 @@ pub fn sizes(clusters: &Clusters) -> Sizes {
 /// # Ok::<(), crewe::Error>(())
 /// ```
 pub fn diagnostics(fit: &dyn Fitted, of: &[usize]) -> Result<Diagnostics> {
+    find(fit, of, true)
+}
+
+/// The diagnostics of the coefficients `of` in one pass over the clusters, without their influence: `without` has no estimates.
+///
+/// # Errors
+/// As [`diagnostics`].
+pub fn leverage(fit: &dyn Fitted, of: &[usize]) -> Result<Diagnostics> {
+    find(fit, of, false)
+}
+
+fn find(fit: &dyn Fitted, of: &[usize], influence: bool) -> Result<Diagnostics> {
     let k = fit.coef().len();
     let Some(count) = fit.clusters() else {
         return Err(Fault::new("the diagnostics of clusters need to know the clusters")
@@ -143,8 +156,8 @@ pub fn diagnostics(fit: &dyn Fitted, of: &[usize]) -> Result<Diagnostics> {
             rows.cluster(g, &mut held);
         }
         let score = moments.score().to_vec();
-        let moved = if closed { None } else { fit.without(g).ok() };
-        let left = closed.then(|| Left::new(&information, &score));
+        let moved = if closed || !influence { None } else { fit.without(g).ok() };
+        let left = (closed && influence).then(|| Left::new(&information, &score));
         for (c, u) in directions.iter().enumerate() {
             let u = DVector::from_column_slice(u);
             found.partial[c].push((&information * &u).dot(&u) / lengths[c]);
@@ -155,6 +168,9 @@ pub fn diagnostics(fit: &dyn Fitted, of: &[usize]) -> Result<Diagnostics> {
                     .map(|z| z.iter().zip(u.iter()).map(|(z, u)| z * u).sum::<f64>())
                     .sum();
                 alike[c].push(sum * sum);
+            }
+            if !influence {
+                continue;
             }
             let own = match (&left, &moved) {
                 (Some(left), _) => fit.coef()[of[c]] - left.change(&u),

@@ -327,8 +327,11 @@ fn middle(fit: &dyn Fitted, kind: Vcov, rule: DfRule) -> Result<Middle> {
             // Beside terms of sets, clustered by the sets, each informs its own: leaving it out takes its term along.
             let sets = fit.of_interest().len() < k;
             if adjusted.degenerate > 0 && !sets {
+                let (informs, it) =
+                    if adjusted.degenerate == 1 { ("informs", "it") } else { ("inform", "any of them") };
                 return Err(Fault::new(format!(
-                    "{kind} is not defined: without one of {} clusters the model cannot be estimated",
+                    "{kind} is not defined: {} of {count} clusters {informs} a coefficient alone, and without {it} the \
+                     model cannot be estimated",
                     adjusted.degenerate
                 ))
                 .remedy("Use CR2, or drop the terms that only one cluster informs")

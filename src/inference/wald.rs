@@ -6,7 +6,7 @@
 //!
 //! Under CR2 (and HC2) the test is HTZ: Q is referred to Hotelling's T-squared with degrees of freedom eta that match the
 //! total variance of the covariance matrix, `F = (eta - q + 1) / (eta q) Q` on (q, eta - q + 1). Otherwise `F = Q / q` on
-//! (q, df), chi-squared / q where the reference is normal.
+//! (q, df), chi-squared / q where the reference is normal; more contrasts than degrees of freedom of clusters are refused.
 //!
 //! E. Tipton and J. E. Pustejovsky (2015), doi:10.3102/1076998615606099; Pustejovsky and Tipton (2018), section 5.
 
@@ -73,6 +73,15 @@ pub(super) fn wald(covariance: &Covariance<'_>, matrix: ArrayView2<'_, f64>) -> 
     })?;
     let qf = q as f64;
     if let Some(df) = fixed_degrees(fit, covariance.kind(), covariance.rule()) {
+        // Refits and corrected scores need not add up to 0, so that their covariance has more directions than are free: F
+        // would be referred to fewer numbers than it is made of.
+        if let (true, Some(count)) = (covariance.kind().is_clustered() && df < qf, fit.clusters()) {
+            return Err(Fault::new(format!(
+                "a joint test of {q} contrasts needs more than {q} clusters, and there are {count}"
+            ))
+            .remedy("Test fewer terms at once, or use a randomisation test")
+            .input());
+        }
         let statistic = form / qf;
         let test = if df.is_infinite() { "Wald chi-squared / q" } else { "Wald F" };
         return Ok(Wald {

@@ -140,7 +140,7 @@ def test_counts_sizes_and_arms() -> None:
     assert found.spread["cv"] == pytest.approx(sizes.std() / sizes.mean())
     assert found.arms == {"a": 8, "b": 8} and list(found.terms) == ["arm[T.b]"]
     text = str(found)
-    assert "Clusters by arm: a 8, b 8." in text and "16 clusters (school)" in text
+    assert "Clusters by arm, 16 in all: a 8, b 8." in text and "16 clusters (school)" in text
     # A first variable that varies within clusters is no arm.
     other = cw.ols("y ~ pre + arm", trial(sizes), cluster="school").diagnostics()
     assert other.arms == {} and list(other.terms) == ["pre", "arm[T.b]"]
@@ -210,7 +210,7 @@ def test_sentences_about_arms_shares_and_sizes() -> None:
     frame = trial(n=30)
     frame["arm"] = np.where(frame["school"] < "s04", "b", "a")
     found = MODELS["ols"](frame).diagnostics()
-    assert any("only 4 of 30 clusters are in arm b" in doubt for doubt in found.doubts)
+    assert any("too few of the clusters are in arm b" in doubt for doubt in found.doubts)
     sizes = np.full(16, 2)
     sizes[3] = 200
     large = cw.ols("y ~ pre + arm", trial(sizes), cluster="school").diagnostics(["pre"])
@@ -221,6 +221,59 @@ def test_sentences_about_arms_shares_and_sizes() -> None:
     assert enough.doubts == []
     few = cw.ols("y ~ arm + pre", trial(n=4), cluster="school").diagnostics()
     assert any("fewer than 4 degrees of freedom" in doubt for doubt in few.doubts)
+
+
+@pytest.mark.parametrize("model", list(MODELS))
+def test_every_clustered_fit_prints_what_it_rests_on(model: str) -> None:
+    """The lines beneath its table hold the numbers of its diagnostics, with and without its data."""
+    frame = trial(np.resize([3, 4, 6], 16))
+    fit = MODELS[model](frame)
+    found, text = fit.diagnostics(), str(fit)
+    (name, term), *_ = found.terms.items()
+    counts = ", ".join(f"{arm} {count}" for arm, count in found.arms.items())
+    assert f"{len(found.clusters)} clusters of 3 to 6 rows, median 4; by arm: {counts}." in text
+    known = term.without[np.isfinite(term.without)]
+    low, high = (f"{value:.4f}".replace("-", "−") for value in (known.min(), known.max()))
+    assert f"What is known of {name} comes from as much as {term.effective:.1f} clusters" in text
+    assert f"without one cluster it is {low} to {high}." in text
+    assert (
+        (f"Note: {found.doubts[0]}." in text) if found.doubts else "not to be trusted" not in text
+    )
+    # A call that needs the data is not offered without them.
+    kept = [line for line in text.splitlines() if "randomisation_test(fit" not in line]
+    assert str(pickle.loads(pickle.dumps(fit))).splitlines() == kept
+    # Another covariance has doubts of its own.
+    doubted = fit.vcov("CR0")
+    assert f"Note: {doubted.diagnostics().doubts[0]}." in str(doubted)
+
+
+def test_what_takes_long_is_not_printed() -> None:
+    frame = trial(n=3_000)
+    fit = cw.logit("y > 0 ~ arm + pre", frame.assign(**{"y > 0": frame["y"] > 0}), cluster="school")
+    text = str(fit)
+    assert "What is known of arm[T.b]" in text and "without one cluster" not in text
+
+
+def test_what_is_printed_names_no_cluster_and_its_counts_can_be_protected() -> None:
+    frame = trial(n=16)
+    frame["arm"] = np.where(frame["school"] < "s03", "b", "a")
+    fit = cw.ols("y ~ arm", frame, cluster="school")
+    assert "by arm: a 13, b 3." in str(fit) and "s0" not in str(fit)
+    for result in (fit, fit.diagnostics()):
+        page = (
+            cw.Report("T", disclosure=cw.disclosure.DFE).add(result, heading="H", figure=False).html
+        )
+        # Whoever knows that there are 16 would have the 3 from the 13.
+        assert "a [c], b [c]." in page
+
+
+def test_an_arm_of_one_cluster_is_doubted_first() -> None:
+    frame = trial(n=3)
+    frame["arm"] = np.where(frame["school"] == "s00", "b", "a")
+    fit = cw.ols("y ~ arm", frame, cluster="school", vcov="CR1")
+    assert "Note: a single cluster is in arm b, and no variance over clusters is reliable" in str(
+        fit
+    )
 
 
 def test_a_cluster_that_alone_informs_a_term_has_no_estimate_without_it() -> None:

@@ -107,6 +107,15 @@ def test_1_5_groups_are_told_apart_everywhere(values):
     assert list(cw.ols("y ~ arm + C(g)", d).margins("g").tidy().iloc[:, 0]) == names
 
 
+def test_1_5_strata_are_columns_as_they_are_called():
+    n = 60
+    d = pd.DataFrame({"t": RNG.exponential(size=n), "e": 1, "x": RNG.normal(size=n)})
+    d[" g"] = d["g"] = np.arange(n) % 2
+    fits = [cw.coxph("Surv(t, e) ~ x", d, strata=name) for name in (" g", "g")]
+    assert fits[0].coef.equals(fits[1].coef) and fits[0].strata == fits[1].strata
+    assert fits[0].formula == "Surv(t, e) ~ x + strata(` g`)"
+
+
 def _big(kind: str):
     codes = [2**60 + i % 3 for i in range(30)]
     y = [float(i % 3) + 0.1 * (i % 2) for i in range(30)]

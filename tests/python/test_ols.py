@@ -852,3 +852,16 @@ def test_an_arm_without_any_variation_is_noted():
     assert not any("the same" in note for note in fit.vcov("iid").notes)
     varied = cw.ols("y ~ arm", data.assign(y=[1, *data["y"][1:]]))
     assert not any("the same" in note for note in varied.notes)
+
+
+@pytest.mark.parametrize("kind", ["CR1S", "CR3", "CV3", "CV3L"])
+def test_more_contrasts_than_clusters_leave_free_are_refused(kind: str) -> None:
+    """Refits of six clusters span six directions, and five are free: F(6, 5) would answer noise with p = 0.01."""
+    rng = np.random.default_rng(1)
+    terms = [f"x{i}" for i in range(6)]
+    frame = pd.DataFrame(rng.normal(size=(30, 7)), columns=["y", *terms])
+    frame["family"] = np.arange(30) // 5
+    fit = cw.ols("y ~ " + " + ".join(terms), frame, cluster="family", vcov=kind)
+    assert fit.test(terms[:5]).df_num.iloc[0] == 5
+    with pytest.raises((cw.InputError, cw.RankError), match="fewer terms at once"):
+        fit.test(terms)

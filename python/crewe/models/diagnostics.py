@@ -12,7 +12,9 @@ from crewe import _core
 from crewe.exceptions import CreweError, InputError, fault
 from crewe.frames.source import build, label_of
 from crewe.models.linear import ROWWISE
+from crewe.tables.counts import Count, Counted, Relation, cell, counted
 from crewe.tables.display import Table, number
+from crewe.tables.labels import MINUS
 from crewe.tables.printable import Printable
 from crewe.tables.wording import carry, worded, worded_term, words_of
 
@@ -26,6 +28,10 @@ Floats = NDArray[np.float64]
 
 _ENOUGH = 40
 """Fewer effective clusters than these make the plain sandwich reject too often (evidence, linear models)."""
+_AT_ONCE = 10_000_000
+_REFITS_AT_ONCE = 3_000_000
+_TERMS = 3
+_COMPARABLE = 2
 _FEW_OF_AN_ARM = 10
 _UNEVEN = 0.25
 _VARIED = 0.6
@@ -204,10 +210,11 @@ class ClusterDiagnostics(Printable):
                 ]
             )
         spread = ", ".join(f"{key} {value:.3g}" for key, value in self.spread.items())
-        notes = [f"{len(self.clusters):,} clusters ({self.cluster_name}); rows of one: {spread}."]
+        notes: list[Any] = [
+            f"{len(self.clusters):,} clusters ({self.cluster_name}); rows of one: {spread}."
+        ]
         if self.arms:
-            arms = ", ".join(f"{worded(arm)} {count:,}" for arm, count in self.arms.items())
-            notes.append(f"Clusters by arm: {arms}.")
+            notes.append(_by_arm(self, "Clusters by arm, {} in all: "))
         notes.append(
             "G* is the number of clusters of equal weight that would tell as much of a term (Carter, Schnepel and "
             "Steigerwald 2017), under the model's own weights and were all rows of a cluster alike; a share is a partial "
@@ -226,7 +233,9 @@ class ClusterDiagnostics(Printable):
         title = f"Clusters of the model: {self.model}, {self.vcov_name}"
         if self.synthetic:
             title += " (SYNTHETIC data)"
-        return [Table(header, rows, title=title, notes=notes, align="lrrrrlr")]
+        return [
+            Table(header, rows, title=title, notes=notes, align="lrrrrlr", relations=sums(self))
+        ]
 
     def plot(self, term: str | None = None, axes: Any = None) -> Any:
         """Draw the share of each cluster in what is known of a term, and the estimates without it.
@@ -253,13 +262,15 @@ class ClusterDiagnostics(Printable):
         return shares_and_influence(self, name, axes)
 
 
-def diagnose(fit: Any, parts: Clustering, terms: Sequence[str] | None) -> ClusterDiagnostics:
+def diagnose(
+    fit: Any, parts: Clustering, terms: Sequence[str] | None, influence: bool = True
+) -> ClusterDiagnostics:
     """Work out the diagnostics of a fit; see :meth:`crewe.models.linear.Linear.diagnostics`."""
     groups = parts.groups
     arm, arms = _arms(parts)
     asked = _of_interest(fit, parts, arm, terms)
     places = [fit._position(name) for name in asked]
-    found = parts.covariance.diagnostics(places)
+    found = parts.covariance.diagnostics(places, influence)
     table = fit._table()
     of_terms = {
         name: OfTerm(
@@ -292,6 +303,68 @@ def diagnose(fit: Any, parts: Clustering, terms: Sequence[str] | None) -> Cluste
     )
     made.doubts = _doubts(fit, made)
     return carry(made, words_of(fit))
+
+
+def at_a_glance(fit: Any, parts: Clustering) -> ClusterDiagnostics:
+    """Work out what is printed beneath the table of a fit: all but what would keep a reader waiting."""
+    groups, k, linear = parts.groups, len(fit.terms), fit.model == "OLS"
+    work = groups.count * k**3 if linear else groups.count * fit.n * k
+    return diagnose(fit, parts, None, influence=work <= (_AT_ONCE if linear else _REFITS_AT_ONCE))
+
+
+def printed(fit: Any, found: ClusterDiagnostics) -> list[Any]:
+    """Say in sentences what a fit rests on, and the gravest reason why its covariance is not to be trusted.
+
+    They stand in published tables, so that no cluster is named, and the counts are such as a rule can protect.
+    """
+    least, most = found.spread["smallest"], found.spread["largest"]
+    sizes = f"{least:g} to {most:g} rows, median {found.spread['median']:g}"
+    if least == most:
+        sizes = f"{least:g} row{'' if least == 1 else 's'}"
+    lines: list[Any] = [_by_arm(found, f"{{}} clusters of {sizes}; by arm: ")]
+    if not found.arms:
+        lines = [f"Clusters of {sizes}."]
+    lines += [_comes_from(name, term) for name, term in found.terms.items()][:_TERMS]
+    if len(found.terms) > _TERMS:
+        lines.append(f"Of {len(found.terms) - _TERMS} more terms see diagnostics().")
+    doubts = _doubts(fit, found)
+    return [*lines, *([f"Note: {doubts[0]}."] if doubts else [])]
+
+
+def _by_arm(found: ClusterDiagnostics, start: str) -> Counted:
+    total, *counts = _counts(found)
+    named = [worded(arm).replace("{", "{{").replace("}", "}}") for arm in found.arms]
+    return cell(total, *counts, form=start + ", ".join(f"{arm} {{}}" for arm in named) + ".")
+
+
+def _counts(found: ClusterDiagnostics) -> list[Count]:
+    """Give how many clusters there are, which every table says, and how many each arm has."""
+    total = counted(len(found.clusters), of="clusters", harmless=True)
+    return [total, *(counted(n, {"arm": arm}, of="clusters") for arm, n in found.arms.items())]
+
+
+def sums(found: ClusterDiagnostics | None) -> list[Relation]:
+    """Say that the clusters of the arms add up to all of them, as a reader knows who sees one left out."""
+    if found is None or not found.arms:
+        return []
+    total, *parts = _counts(found)
+    return [Relation(total, tuple(parts))]
+
+
+def _comes_from(name: str, term: OfTerm) -> str:
+    known = term.without[np.isfinite(term.without)]
+    alike = f"; {number(term.effective_alike, 1)} were the rows of one alike"
+    reach = ""
+    if len(known):
+        low, high = (
+            number(float(value)).replace("-", MINUS) for value in (known.min(), known.max())
+        )
+        reach = f"; without one cluster it is {low} to {high}"
+    return (
+        f"What is known of {worded_term(name)} comes from as much as {number(term.effective, 1)} clusters of equal weight "
+        f"(G*{alike if np.isfinite(term.effective_alike) else ''}), at most {100 * np.max(term.partial):.0f}% of it from "
+        f"one{reach}."
+    )
 
 
 def _label(value: Any) -> str:
@@ -360,11 +433,13 @@ def _doubts(fit: Any, found: ClusterDiagnostics) -> list[str]:
             )
     if found.arms and kind not in ROWWISE:
         arm, least_of = min(found.arms.items(), key=lambda pair: pair[1])
-        if least_of < _FEW_OF_AN_ARM and least_of < _UNEVEN * count:
-            doubts.append(
-                f"only {least_of} of {count} clusters are in arm {worded(arm)}, where no variance is reliable; read a "
-                "randomisation test"
-            )
+        if least_of < _COMPARABLE or (least_of < _FEW_OF_AN_ARM and least_of < _UNEVEN * count):
+            only = (
+                f"a single cluster is in arm {worded(arm)}, and no variance over clusters is reliable"
+                if least_of < _COMPARABLE
+                else f"too few of the clusters are in arm {worded(arm)} for any variance to be reliable"
+            ) + "; read a randomisation test"
+            doubts.insert(0 if least_of < _COMPARABLE else len(doubts), only)
     for name, term in found.terms.items():
         largest = int(np.argmax(term.partial))
         if term.partial[largest] > 0.5:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -14,6 +14,10 @@ from crewe import _core
 from crewe.exceptions import InputError, fault
 from crewe.frames.arguments import check_methods
 from crewe.frames.source import build
+
+if TYPE_CHECKING:
+    from crewe.models.diagnostics import ClusterDiagnostics, Clustering
+    from crewe.tables.counts import Relation
 
 Floats = NDArray[np.float64]
 
@@ -44,6 +48,7 @@ class Estimates:
     synthetic: bool
     _cov: Floats
     _tables: dict[float, _core.Contrasts]
+    _beneath: ClusterDiagnostics | None = None
 
     def _coefficients(self, level: float) -> _core.Contrasts:
         """Work out the table of the coefficients at a level."""
@@ -104,6 +109,31 @@ class Estimates:
             for key in ("estimate", "conf_low", "conf_high"):
                 columns[key] = np.exp(columns[key])
         return self._build(columns)
+
+    # -- clusters --------------------------------------------------------------------------
+
+    def _clustering(self) -> Clustering | None:
+        """Give what diagnostics need; nothing for a fit without clusters, or loaded without its data."""
+        return None
+
+    def _at_a_glance(self) -> ClusterDiagnostics | None:
+        """Work out what is printed of the clusters, once: a fit that is loaded without its data prints it too."""
+        if self._beneath is None:
+            parts = self._clustering()
+            if parts is not None:
+                from crewe.models.diagnostics import at_a_glance
+
+                self._beneath = at_a_glance(self, parts)
+        return self._beneath
+
+    def _rests_on(self) -> tuple[list[Any], list[Relation]]:
+        """Give the lines beneath the table that say what a clustered fit rests on, and how their counts add up."""
+        found = self._at_a_glance()
+        if found is None:
+            return [], []
+        from crewe.models.diagnostics import printed, sums
+
+        return printed(self, found), sums(found)
 
     # -- questions -------------------------------------------------------------------------
 

@@ -18,12 +18,12 @@ from crewe.frames.source import Source, aligned
 from crewe.models.estimates import Estimates
 from crewe.models.margins import Margins, margins, predict
 from crewe.tables.display import Table, number, p_value, stars
-from crewe.tables.labels import of_strata
+from crewe.tables.labels import MINUS, of_strata
 from crewe.tables.printable import Printable
 from crewe.tables.wording import worded_term
 
 if TYPE_CHECKING:
-    from crewe.models.diagnostics import ClusterDiagnostics
+    from crewe.models.diagnostics import ClusterDiagnostics, Clustering
 
 Floats = NDArray[np.float64]
 
@@ -168,7 +168,7 @@ class Linear(Estimates, Printable):
         other.df_rule = df
         other._cov = covariance.matrix
         other._vcov, other._vcov_notes = covariance, covariance.notes
-        other._tables = {}
+        other._tables, other._beneath = {}, None
         return other
 
     def _named(self, data: Data, kind: str, residual: bool) -> _core.Covariance:
@@ -192,6 +192,7 @@ class Linear(Estimates, Printable):
     def __getstate__(self) -> dict[str, Any]:
         # A fit that is loaded without its data still answers at its own level.
         self._table()
+        self._at_a_glance()
         state = self.__dict__.copy()
         state["_vcov"] = None
         kept = None
@@ -345,13 +346,22 @@ class Linear(Estimates, Printable):
         InputError
             For a fit without clusters.
         """
-        from crewe.models.diagnostics import Clustering, diagnose, without_clusters
+        from crewe.models.diagnostics import diagnose, without_clusters
 
-        data = self._needs_data()
-        if data.groups is None:
+        self._needs_data()
+        parts = self._clustering()
+        if parts is None:
             raise without_clusters()
+        return diagnose(self, parts, terms)
+
+    def _clustering(self) -> Clustering | None:
+        from crewe.models.diagnostics import Clustering
+
+        data = self.data
+        if data is None or data.groups is None:
+            return None
         shift = int(bool(self.terms) and self.terms[0] == "Intercept")
-        parts = Clustering(
+        return Clustering(
             # Estimating equations refuse a sandwich where one cluster alone informs a term; the model's own knows them too.
             self._named(data, "iid" if isinstance(data.core, _core.ClusteredFit) else "CR0", False),
             data.groups,
@@ -360,7 +370,6 @@ class Linear(Estimates, Printable):
             self.arm,
             [self.terms[j + shift] for j in self.aside],
         )
-        return diagnose(self, parts, terms)
 
     # -- presentation ----------------------------------------------------------------------
 
@@ -406,15 +415,24 @@ class Linear(Estimates, Printable):
         if self.clusters is not None:
             size += f", {self.clusters:,} clusters ({self.cluster_name})"
         fit = ", ".join(
-            f"{key.replace('_', ' ')} {value:{',.1f' if abs(value) >= 1e4 else '.4g'}}"
+            f"{key.replace('_', ' ')} {value:{',.1f' if abs(value) >= 1e4 else '.4g'}}".replace(
+                " -", f" {MINUS}"
+            )
             for key, value in self.statistics.items()
         )
-        notes = [f"{size}; {fit}.", *([f"{self.weighted}."] if self.weighted else [])]
-        notes += [f"{self._definition()}.", *self._sentences()]
+        notes: list[Any] = [f"{size}; {fit}.", *([f"{self.weighted}."] if self.weighted else [])]
+        rests, relations = self._rests_on()
+        notes += [f"{self._definition()}.", *rests, *self._sentences()]
         statistic = "z" if np.isinf(table.df).all() else "t"
         header = ["term", "estimate", "std. error", statistic, "df", "p", f"{percent} low", "high"]
         title = f"{self.model}: {self.formula}" + (" (SYNTHETIC data)" if self.synthetic else "")
-        return Table(header, rows, title=title, notes=[n[:1].upper() + n[1:] for n in notes])
+        return Table(
+            header,
+            rows,
+            title=title,
+            notes=[n[:1].upper() + n[1:] if isinstance(n, str) else n for n in notes],
+            relations=relations,
+        )
 
     def _sentences(self) -> list[str]:
         return [f"Note: {note}." for note in self.notes]

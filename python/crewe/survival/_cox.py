@@ -8,6 +8,7 @@ from typing import Any
 
 from crewe import _core
 from crewe.exceptions import InputError, fault
+from crewe.formula.names import quoted
 from crewe.frames.arguments import checked
 from crewe.frames.source import aligned, index_of, numbers
 from crewe.frames.synthetic import marked
@@ -118,7 +119,6 @@ def coxph(
             labels = [f"stratum {k + 1}" for k in range(int(rows.strata.max()) + 1)]
     else:
         parts = sides(formula)
-        layers = parts.strata + layers_of(strata)
         asked = read(
             data,
             parts.right,
@@ -130,6 +130,7 @@ def coxph(
             strata_terms=strata_terms,
             layered=True,
         )
+        layers = parts.strata + layers_of(strata, asked.source.names)
         layer = None if asked.trial is None else asked.trial.layer
         if layer is not None and layer not in layers:
             layers.append(layer)
@@ -142,7 +143,7 @@ def coxph(
         outcome = parts.outcome(built.columns)
         rows = Rows(outcome, built.x, made.codes, layer_codes, weight, built)
         terms = built.names
-        layered = f" + strata({', '.join(layers)})" if layers else ""
+        layered = f" + strata({', '.join(map(quoted, layers))})" if layers else ""
         shown = f"Surv({parts.time}, {parts.event}) ~ {asked.right}{layered}"
         implementation, cluster_name = asked.source._implementation, made.cluster_name
     kept = None if rows.design is None else rows.design.rows

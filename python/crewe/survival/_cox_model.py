@@ -26,7 +26,7 @@ from crewe.tables.printable import Printable
 from crewe.tables.wording import worded_term
 
 if TYPE_CHECKING:
-    from crewe.models.diagnostics import ClusterDiagnostics
+    from crewe.models.diagnostics import ClusterDiagnostics, Clustering
 
 FEW = 50
 """Clusters below which a robust result is compared with the randomisation."""
@@ -156,7 +156,7 @@ class CoxPH(Estimates, Printable):
         other.wald = said(core.wald(covariance))
         other._cov = covariance.matrix
         other._vcov, other._vcov_notes = covariance, covariance.notes
-        other._tables = {}
+        other._tables, other._beneath = {}, None
         return other
 
     def _covariance(self) -> _core.Covariance:
@@ -176,6 +176,7 @@ class CoxPH(Estimates, Printable):
     def __getstate__(self) -> dict[str, Any]:
         # A fit that is loaded without its data still answers at its own level.
         self._table()
+        self._at_a_glance()
         state = self.__dict__.copy()
         state["core"] = state["groups"] = state["_vcov"] = None
         state["rows"] = self.rows if self.keep_data else None
@@ -346,18 +347,26 @@ class CoxPH(Estimates, Printable):
         A cluster's information is the derivative of its score, so that shares may be negative; without a cluster the model
         is fitted again.
         """
-        from crewe.models.diagnostics import Clustering, diagnose, without_clusters
+        from crewe.models.diagnostics import diagnose, without_clusters
 
-        core = self._needs_core()
-        design = None if self.rows is None else self.rows.design
-        if self.groups is None:
+        self._needs_core()
+        parts = self._clustering()
+        if parts is None:
             raise without_clusters()
+        return diagnose(self, parts, terms)
+
+    def _clustering(self) -> Clustering | None:
+        from crewe.models.diagnostics import Clustering
+
+        if self.core is None or self.groups is None:
+            return None
+        design = None if self.rows is None else self.rows.design
         owner = None if design is None else design.owner
         labels = None
         if owner is not None and owner.labels and owner.column == self.cluster_name:
             labels = np.asarray(owner.labels, dtype=object)[owner.codes]
-        covariance = core.covariance("CR0", self.groups)
-        return diagnose(self, Clustering(covariance, self.groups, labels, design, "", []), terms)
+        covariance = self.core.covariance("CR0", self.groups)
+        return Clustering(covariance, self.groups, labels, design, "", [])
 
     def zph(self, transform: str = "km") -> ProportionalHazards:
         """Test whether hazards are proportional, by term and for all terms at once.
@@ -513,10 +522,12 @@ class CoxPH(Estimates, Printable):
             if test is not None
         )
         definition = DEFINITIONS[self.vcov_name]
+        rests, relations = self._rests_on()
         notes = [
             f"{size}; ties: {self.ties}.",
             f"{tests}.",
             f"{definition[:1].upper()}{definition[1:]}.",
+            *rests,
             *[f"Note: {note}." for note in self.notes],
         ]
         header = [
@@ -530,7 +541,7 @@ class CoxPH(Estimates, Printable):
             "high",
         ]
         title = f"Cox: {self.formula}" + (" (SYNTHETIC data)" if self.synthetic else "")
-        return Table(header, rows, title=title, notes=notes)
+        return Table(header, rows, title=title, notes=notes, relations=relations)
 
     def _panels(self) -> list[Table]:
         return [self.summary()]

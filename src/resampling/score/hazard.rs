@@ -128,29 +128,30 @@ impl Hazard {
     }
 }
 
+/// Below this share of the squares before the covariates' part is taken off, nothing but rounding may be left.
+const LOST: f64 = 1e-9;
+
 impl Hazard {
-    /// The same walk for the indicator of the second of two arms, into parts by unit; gives what the times add to its
-    /// information.
-    fn alone(&self, arm: &[u8], sums: &mut [(f64, f64)], parts: &mut [f64]) -> (f64, f64) {
+    /// The same walk for the indicator of the second of two arms, into parts by unit; `risks` holds a number a row, `sums` two a
+    /// time.
+    fn alone(&self, arm: &[u8], sums: &mut [f64], risks: &mut [f64], parts: &mut [f64]) {
         for ((part, &owner), martingale) in parts.iter_mut().zip(&self.owner).zip(&self.martingale) {
             *part = if arm[owner as usize] == 1 { *martingale } else { 0.0 };
         }
-        let (mut whole, mut pair) = (0.0, 0.0);
+        for ((risk, &unit), r) in risks.iter_mut().zip(&self.unit).zip(&self.fit.hazard) {
+            // A mask instead of a branch, which could not be foreseen.
+            *risk = f64::from(u8::from(arm[unit as usize] == 1)) * r;
+        }
         for times in &self.fit.strata {
             let mut risk = 0.0;
-            for (moment, sum) in times.iter().zip(sums.iter_mut()).rev() {
-                let over = |from: usize, to: usize| -> f64 {
-                    let rows = self.unit[from..to].iter().zip(&self.fit.hazard[from..to]);
-                    // A mask instead of a branch, which could not be foreseen.
-                    rows.map(|(&unit, r)| f64::from(u8::from(arm[unit as usize] == 1)) * r).sum()
-                };
-                let dying = over(moment.events, moment.end);
-                risk += over(moment.start, moment.events) + dying;
-                *sum = (risk, dying);
+            for (moment, sum) in times.iter().zip(sums.chunks_exact_mut(2)).rev() {
+                let dying = risks[moment.events..moment.end].iter().sum::<f64>();
+                risk += risks[moment.start..moment.events].iter().sum::<f64>() + dying;
+                (sum[0], sum[1]) = (risk, dying);
             }
             let mut taken = 0.0;
-            for (moment, &(s, e)) in times.iter().zip(sums.iter()) {
-                let of = |(by_s, by_e): (f64, f64)| by_s * s - by_e * e;
+            for (moment, sum) in times.iter().zip(sums.chunks_exact(2)) {
+                let of = |(by_s, by_e): (f64, f64)| by_s * sum[0] - by_e * sum[1];
                 let (mean, dies) = (of(moment.mean), taken + of(moment.die));
                 for at in moment.events..moment.end {
                     parts[self.place[at] as usize] += self.fit.hazard[at] * dies - mean;
@@ -159,12 +160,8 @@ impl Hazard {
                 for at in moment.start..moment.events {
                     parts[self.place[at] as usize] += self.fit.hazard[at] * taken;
                 }
-                whole += of(moment.same);
-                let (by_s, cross, by_e) = moment.pair;
-                pair += by_s * s * s - 2.0 * cross * s * e + by_e * e * e;
             }
         }
-        (whole, pair)
     }
 }
 
@@ -179,22 +176,25 @@ impl Parts for Hazard {
         }
         let p = self.p;
         numbers.clear();
-        numbers.resize(self.units + p, 0.0);
-        let (parts, within) = numbers.split_at_mut(self.units);
-        let mut sums = vec![(0.0, 0.0); self.times];
-        let (whole, mut pair) = self.alone(arm, &mut sums, parts);
+        numbers.resize(self.units + p + self.unit.len() + 2 * self.times, 0.0);
+        let (parts, rest) = numbers.split_at_mut(self.units);
+        let (within, rest) = rest.split_at_mut(p);
+        let (risks, sums) = rest.split_at_mut(self.unit.len());
+        self.alone(arm, sums, risks, parts);
         for (&owner, shares) in self.owner.iter().zip(self.shares.chunks_exact(p.max(1))) {
             let mask = f64::from(u8::from(arm[owner as usize] == 1));
             within.iter_mut().zip(shares).for_each(|(sum, share)| *sum += mask * share);
         }
-        pair += within.iter().map(|a| a * a).sum::<f64>();
-        let (mut score, mut squares) = (0.0, 0.0);
+        let (mut score, mut squares, mut before) = (0.0, 0.0, 0.0);
         for (g, part) in parts.iter().enumerate() {
             let off: f64 = within.iter().zip(&self.scores[g * p..(g + 1) * p]).map(|(a, b)| a * b).sum();
             score += part - off;
             squares += (part - off) * (part - off);
+            before += part * part + off * off;
         }
-        Some(One { score, information: left(whole, pair), squares })
+        // Where the strata and covariates imply the arm, every part is 0: what has parts has information, and the rest is
+        // looked at closely.
+        (squares > LOST * before).then_some(One { score, squares })
     }
 
     fn write(&self, arm: &[u8], numbers: &mut Vec<f64>, into: &mut Written) -> bool {

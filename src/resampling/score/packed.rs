@@ -53,7 +53,7 @@ impl Packed {
         Self { k, width, cells, squares }
     }
 
-    /// The score of an assignment; nothing where its squares lost digits.
+    /// The score of an assignment; nothing where its squares lost digits or it has no information.
     pub fn one(&self, arm: &[u8], sums: &mut Vec<f64>) -> Option<One> {
         sums.clear();
         sums.resize(self.width, 0.0);
@@ -75,10 +75,8 @@ impl Packed {
         let (within, cross) = (&sums[3..3 + k], &sums[3 + k..3 + 2 * k]);
         let through: f64 = (0..k).map(|a| within[a] * dot(&self.squares[a * k..(a + 1) * k], within)).sum();
         let squares = sums[2] - 2.0 * dot(within, cross) + through;
-        if squares <= LOST * sums[2].max(through) {
-            return None;
-        }
-        Some(One { score: sums[0], information: left(sums[1], dot(within, within)), squares })
+        let lost = squares <= LOST * sums[2].max(through) || left(sums[1], dot(within, within)) <= 0.0;
+        (!lost).then_some(One { score: sums[0], squares })
     }
 
     /// Sums the cells of the second arm, with two sums at a time, so that no addition waits for the one before.

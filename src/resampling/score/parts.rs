@@ -5,10 +5,9 @@ use nalgebra::{DMatrix, DVector};
 use crate::resampling::replay::{Evaluate, Room};
 use crate::resampling::sums::Written;
 
-/// The score of the second of two arms, its information, and the sum of squares of its parts by unit.
+/// The score of the second of two arms, which has information, and the sum of squares of its parts by unit.
 pub(super) struct One {
     pub score: f64,
-    pub information: f64,
     pub squares: f64,
 }
 
@@ -21,7 +20,7 @@ pub(super) trait Parts: Sync {
     /// have no such statistic. `numbers` is space to work in.
     fn write(&self, arm: &[u8], numbers: &mut Vec<f64>, into: &mut Written) -> bool;
 
-    /// The same of two arms without parts by unit, where there is a short way.
+    /// The same of two arms without parts by unit, where there is a short way and the arm has information.
     fn one(&self, _arm: &[u8], _numbers: &mut Vec<f64>) -> Option<One> {
         None
     }
@@ -157,8 +156,7 @@ impl Evaluate for Score {
         if self.m == 1
             && self.targets.is_none()
             && self.studentised
-            && let Some(One { score, information, squares }) = self.parts.one(arm, numbers)
-            && information > 0.0
+            && let Some(One { score, squares }) = self.parts.one(arm, numbers)
         {
             values[0] = over_root(score, self.factor() * squares);
             return;
