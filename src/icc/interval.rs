@@ -9,9 +9,9 @@
 //!
 //! A sample of few clusters may hold none of those in which every member has the rarer outcome, which a high ICC can make
 //! (all of it, where clusters are all or none) and whose pseudo-values are the largest: it then errs low and takes its error
-//! for small. The upper end of a binary outcome therefore counts one more such cluster, of the mean size, with a small weight,
-//! as one adds successes and failures to a proportion (A. Agresti and B. A. Coull 1998, doi:10.1080/00031305.1998.10480550),
-//! and most of the error is left to the lower end. How much of each is used was chosen by simulation and is shown to hold in
+//! for small. The upper end of a binary outcome in families therefore counts one more such cluster, of the mean size, with a
+//! small weight, as one adds successes and failures to a proportion (A. Agresti and B. A. Coull 1998,
+//! doi:10.1080/00031305.1998.10480550), and most of the error is left to the lower end. How much of each is used was chosen by simulation and is shown to hold in
 //! `docs/evidence/icc.md`.
 
 use super::moments::Ratio;
@@ -37,13 +37,13 @@ pub(super) struct Rule {
     added: f64,
 }
 
-/// Of a binary outcome, whose pseudo-values come with those of the added cluster.
-pub(super) const BINARY: Rule = Rule {
+/// Of a binary outcome in families, whose pseudo-values come with those of the added cluster.
+pub(super) const FAMILIES: Rule = Rule {
     below: Side { skewness: 1.0, kurtosis: 1.0, in_full: 0.6, error: 0.85 },
     above: Side { skewness: 0.5, kurtosis: 2.0, in_full: 0.0, error: 0.15 },
     added: 0.35,
 };
-/// Of any other outcome.
+/// Of other outcomes, and in clusters that are too large to be of one mind.
 pub(super) const OTHER: Rule = Rule {
     below: Side { skewness: 0.85, kurtosis: 1.0, in_full: 0.0, error: 0.5 },
     above: Side { skewness: 0.5, kurtosis: 2.0, in_full: 0.0, error: 0.5 },

@@ -173,14 +173,15 @@ pub fn icc(outcome: &[f64], clusters: &Clusters, options: Options) -> Result<Icc
         _ => Sums::anova,
     };
     let pseudo = sums.jackknife(ratio);
-    let observed = match rate {
-        None => interval::invert(&pseudo, &pseudo, &interval::OTHER, options.level),
-        Some(_) => {
-            let upper = sums.with_unanimous().jackknife(ratio);
-            let ends = interval::invert(&pseudo, &upper, &interval::BINARY, options.level);
-            ends.map(|ends| at_none(ends, &sums, options.level))
-        }
+    let (rule, upper) = if rate.is_some() && sums.mean_size() <= LARGEST.0 as f64 {
+        (interval::FAMILIES, Some(sums.with_unanimous().jackknife(ratio)))
+    } else {
+        (interval::OTHER, None)
     };
+    let mut observed = interval::invert(&pseudo, upper.as_deref().unwrap_or(&pseudo), &rule, options.level);
+    if rate.is_some() {
+        observed = observed.map(|ends| at_none(ends, &sums, rule.below(options.level)));
+    }
     let interval = match (options.method, observed, rate) {
         (Method::Latent, Some(ends), Some(rate)) => Some(Interval {
             low: convert(ends.low, rate, Scale::Latent)?,
@@ -197,7 +198,7 @@ pub fn icc(outcome: &[f64], clusters: &Clusters, options: Options) -> Result<Icc
         doubts: doubts(&sums, rate, options.level),
         n: outcome.len(),
         clusters: clusters.count(),
-        mean_size: sums.n / sums.count,
+        mean_size: sums.mean_size(),
         adjusted_size: sums.adjusted_size(),
         rate,
         mean: sums.centre,
@@ -206,10 +207,10 @@ pub fn icc(outcome: &[f64], clusters: &Clusters, options: Options) -> Result<Icc
 }
 
 /// The interval of a binary outcome, which holds 0 or not by the law of the estimate at 0, which is known.
-fn at_none(ends: Interval, sums: &Sums, level: f64) -> Interval {
+fn at_none(ends: Interval, sums: &Sums, error: f64) -> Interval {
     let low = match independence::chance(&binary::Tallies::of(sums)) {
         None => ends.low,
-        Some(chance) if chance > interval::BINARY.below(level) => 0.0,
+        Some(chance) if chance > error => 0.0,
         Some(_) => ends.low.max(ABOVE_NONE.min(0.5 * ends.high)),
     };
     Interval { low, ..ends }
@@ -265,13 +266,13 @@ fn doubts(sums: &Sums, rate: Option<f64>, level: f64) -> Vec<Doubt> {
         }
     }
     if let Some(rarer) = rate.map(|rate| rate.min(1.0 - rate))
-        && sums.n / sums.count > WIDE.0
+        && sums.mean_size() > WIDE.0
         && rarer < WIDE.1
         && rarer * sums.count < WIDE.2
     {
         found.push(Doubt::Conservative);
     }
-    if sums.largest() > LARGEST.0 as f64 || sums.n / sums.count > LARGEST.1 {
+    if sums.largest() > LARGEST.0 as f64 || sums.mean_size() > LARGEST.1 {
         found.push(Doubt::LargeClusters);
     }
     if (level - 0.95).abs() > 1e-9 {
