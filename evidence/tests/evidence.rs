@@ -153,6 +153,38 @@ fn the_note_on_few_clusters_quotes_what_was_found() {
     assert!(note.contains(&sizes), "{note} does not say {sizes}");
 }
 
+/// The intervals of the ICC hold where their result trusts them, and its pages quote what was found.
+#[test]
+fn the_intervals_of_the_icc_hold_where_they_are_trusted() {
+    let results = committed(topic("icc"));
+    let cells = |wide: bool, of: &[&str]| {
+        let cells = results.cells.iter().filter(|cell| {
+            let number = |factor: &str| cell.cell.get(factor).parse::<f64>().unwrap();
+            let (rate, families) = (number("rate"), number("families"));
+            (rate >= 0.2 || families >= 130.0)
+                && wide == (number("mean size") > 3.5 && rate < 0.3 && rate * families < 16.0)
+                && of.contains(&cell.cell.get("siblings"))
+        });
+        cells.collect::<Vec<_>>()
+    };
+    let covered = |wide: bool, of: &[&str]| span(&cells(wide, of), "anova", Measure::Coverage);
+    let smooth = ["beta-binomial", "logistic", "shared"];
+    let (apart, sharp, none) =
+        (covered(false, &smooth), covered(false, &["all or none"]), covered(false, &["independent"]));
+    for found in [apart, sharp] {
+        assert!(found.low >= 0.93 && found.high <= 0.97, "{found}");
+    }
+    assert!(none.low >= 0.93 && none.high <= 0.985, "{none}");
+    let methods = include_str!("../../docs/methods/icc.md");
+    for found in [apart, sharp, none] {
+        assert!(methods.contains(&found.to_string()), "docs/methods/icc.md does not say {found}");
+    }
+    let wide = covered(true, &["beta-binomial", "logistic", "all or none"]).high;
+    let wide = format!("up to {:.1}%", 100.0 * wide);
+    let said = include_str!("../../python/crewe/comparisons/icc.py");
+    assert!(methods.contains(&wide) && said.contains(&wide), "{wide}");
+}
+
 /// So does that of restricted means.
 #[test]
 fn the_note_on_restricted_means_quotes_what_was_found() {
