@@ -12,7 +12,7 @@
 #   make package     the packed crate, and its own tests out of the package
 #   make floors      the Python tests with the oldest dependencies allowed
 #   make reference   the reference values again, from R
-#   make evidence    the simulations of docs/evidence again, about fifteen minutes on two cores
+#   make evidence    the simulations of docs/evidence again, about half an hour on two cores; one topic alone: TOPIC=few
 PYTHON ?= python3
 VENV := $(CURDIR)/.venv
 BIN := $(VENV)/bin
@@ -176,12 +176,19 @@ floors: setup
 reference:
 	for script in tests/reference/*.R; do Rscript $$script || exit 1; done
 
-evidence: setup
-	cargo run --release --quiet -p crewe-evidence -- --out docs/evidence
+# All topics, or one alone: make evidence TOPIC=few. Its cells can be run in parts, PART=3/15, and put together, JOIN=15, so
+# that what breaks off loses a part only.
+ONLY := $(if $(TOPIC),--topic $(TOPIC) $(if $(PART),--part $(PART)) $(if $(JOIN),--join $(JOIN)))
+evidence: $(if $(TOPIC),,setup)
+	cargo run --release --quiet -p crewe-evidence -- --out docs/evidence $(ONLY)
+	@# What results quote of few clusters.
+	cp docs/evidence/few.tsv src/inference/few.tsv
+ifeq ($(TOPIC),)
 	CREWE_LEDGER_FULL=1 cargo test --release --quiet -p crewe --test ledger_torture > $(TARGET)/ledger.txt
 	mv $(TARGET)/ledger.txt docs/evidence/ledger.txt
 	cargo run --release --quiet -p crewe-evidence -- --out docs/evidence --pages
 	PYTHONPATH=python $(BIN)/python tests/evidence_power.py
+endif
 
 clean:
 	rm -rf $(VENV) $(BENCH_VENV) out site

@@ -1,9 +1,14 @@
 //! Randomisation tests of 10,000 draws: 132 families at 2:1 in 4 strata, 326 children, and a thousand larger clusters.
 
 use crewe::design::{Assignment, Column, Design, Units};
+use crewe::inference::Clusters;
+use crewe::linalg::DesignMatrix;
 use crewe::progress::NoMonitor;
 use crewe::regression::Family;
-use crewe::resampling::{ArmModel, Outcomes, RandomisationOptions, Statistic, randomisation_test};
+use crewe::resampling::{
+    ArmModel, AuditOptions, Audited, AuditedModel, Outcomes, Procedure, RandomisationOptions, Statistic,
+    audited, randomisation_test, redrawn,
+};
 use ndarray::Array2;
 
 fn main() {
@@ -107,4 +112,33 @@ fn a_function_of_the_user(bencher: divan::Bencher<'_, '_>) {
         treated.map(|(_, y)| *y).fold(f64::MIN, f64::max)
     };
     bench(bencher, Statistic::User(&larger), false);
+}
+
+/// Every procedure that applies to a linear model, fitted again with each of 10,000 redrawn arms beside two covariates and
+/// the terms of the strata.
+#[divan::bench(args = [0, 399], sample_count = 3)]
+fn audit_of_a_linear_model(bencher: divan::Bencher<'_, '_>, bootstrap_draws: u64) {
+    let Trial { design, assignment, outcomes } = &trial();
+    let unit = outcomes.unit();
+    let x = Array2::from_shape_fn((unit.len(), 6), |(i, j)| match j {
+        0 => f64::from(assignment.arm[unit[i] as usize]),
+        1 | 2 => ((i * (j + 3)) % 11) as f64,
+        _ => f64::from(u8::from(unit[i] as usize % 4 == j - 2)),
+    });
+    let beside = Array2::from_shape_fn((unit.len(), 6), |(i, j)| if j == 0 { 1.0 } else { x[(i, j)] });
+    let families = Clusters::new(unit).unwrap();
+    let model = AuditedModel::linear(DesignMatrix::new(x.view(), true).aside([3, 4, 5]), &[0], &families)
+        .unwrap()
+        .cluster_level(&[0, 3, 4, 5], true);
+    let mut options = AuditOptions::default();
+    if bootstrap_draws == 0 {
+        options.procedures.retain(|procedure| *procedure != Procedure::WildBootstrap);
+    }
+    bencher.bench(|| {
+        let drawn = redrawn(design, assignment, 10_000, None, &NoMonitor).unwrap();
+        let ready =
+            Audited::new(assignment, outcomes, &model, ArmModel::linear(beside.view()), &options).unwrap();
+        let values = ready.values(drawn.arm.view(), 0, &NoMonitor).unwrap();
+        audited(&values, None, f64::NAN, &options).unwrap()
+    });
 }

@@ -6,6 +6,7 @@ mod common;
 use common::{binary, close, close_to, covariance_is, matrix, number, numbers};
 use crewe::inference::Vcov;
 use crewe::regression::{Family, Glm, Logit, Penalty, WeightKind, Weights};
+use crewe::rng::{Seed, Stream};
 use crewe::{Error, dist};
 use ndarray::{Array1, Array2, Axis, array};
 
@@ -169,4 +170,30 @@ fn what_a_penalty_does_not_take() {
     let twice = array![[0.0, 0.0], [0.1, 0.2], [0.5, 1.0], [0.4, 0.8], [0.3, 0.6], [0.9, 1.8]];
     let error = Logit::new(y.view(), twice.view()).penalty(Penalty::Firth).fit().unwrap_err();
     assert!(matches!(error, Error::Rank(_)), "{error}");
+}
+
+/// Whole steps of scoring go to and fro in small trials, about one in a hundred of these.
+#[test]
+fn small_trials_settle() {
+    let mut fitted = 0;
+    for trial in 0..400 {
+        let stream = &mut Stream::new::<&str>(&Seed::Integer(5), "firth", &[], trial);
+        let (mut y, mut x) = (Vec::new(), Vec::new());
+        for family in 0..10 {
+            let history = f64::from(u8::from(stream.unit() < 0.4));
+            let shared = f64::from(u8::from(stream.unit() < 0.3));
+            for _ in 0..1 + stream.below(4) {
+                let own = f64::from(u8::from(stream.unit() < 0.3));
+                y.push(if stream.unit() < 0.5 { shared } else { own });
+                x.extend([f64::from(u8::from(family > 2)), history, stream.normal()]);
+            }
+        }
+        let y = Array1::from(y);
+        let x = Array2::from_shape_vec((y.len(), 3), x).unwrap();
+        match Logit::new(y.view(), x.view()).penalty(Penalty::Firth).fit() {
+            Ok(_) => fitted += 1,
+            Err(error) => assert!(!matches!(error, Error::Convergence(_)), "trial {trial}: {error}"),
+        }
+    }
+    assert!(fitted > 350, "{fitted}");
 }

@@ -3,7 +3,7 @@
 use std::sync::LazyLock;
 
 use crewe::Result;
-use crewe::design::{Column, Design, Units};
+use crewe::design::{Assignment, Column, Design, Units};
 use crewe::inference::Clusters;
 use crewe::progress::NoMonitor;
 use crewe::rng::{Seed, Stream};
@@ -85,8 +85,11 @@ impl Sizes {
 
 /// The arms of every replicate of a cell, drawn by the design.
 pub struct Randomised {
+    /// The design that drew them.
+    pub design: Design,
+    /// The families, or other units, as the design knows them.
+    pub units: Units,
     draws: Array2<u8>,
-    rows: Vec<u32>,
 }
 
 impl Randomised {
@@ -114,12 +117,21 @@ impl Randomised {
         }
         let units = Units::from_rows(design.unit()?, &ids, &columns)?;
         let draws = design.draws(&units, sims as usize, Some(&seed), &NoMonitor)?;
-        Ok(Self { draws, rows: units.rows().to_vec() })
+        Ok(Self { design, units, draws })
     }
 
     /// Whether each unit is treated (1) or control (0) in replicate `i`.
     pub fn arms(&self, i: u64) -> Vec<f64> {
-        self.rows.iter().map(|&unit| f64::from(self.draws[[i as usize, unit as usize]])).collect()
+        self.units.rows().iter().map(|&unit| f64::from(self.draws[[i as usize, unit as usize]])).collect()
+    }
+
+    /// Replicate `i` as a trial that can be drawn again.
+    ///
+    /// # Errors
+    /// As [`Assignment::from_parts`].
+    pub fn assignment(&self, i: u64) -> Result<Assignment> {
+        let arm = self.draws.row(i as usize).to_vec();
+        Assignment::from_parts(&self.units, self.design.arm_names(), arm, Array2::zeros((0, 0)))
     }
 }
 

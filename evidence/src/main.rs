@@ -229,11 +229,11 @@ const CLOSING: &str = "
 * Families of one to nine children with mean 2.47 (in thousandths: 336, 281, 181, 91, 51, 30, 15, 10, 5), as in
   Project Crewe; cells with equal sizes are named. 10, 20, 40, 80, 132 and 200 families.
 * Arms are drawn by `Design` itself: complete randomisation of families, 1:1 or 2:1 (two treated families to each
-  control).
+  control), and 5:1 where a page says so.
 * Adjusted models have the arm, a yes-or-no covariate of the family (yes in 40%) and a continuous one of the child
   (half of its variance between families).
-* Siblings' outcomes have an intra-family correlation (ICC) of 0, .1, .36 or 1; at 1 siblings differ by their own
-  covariate only. Each page says how.
+* Siblings' outcomes have an intra-family correlation (ICC) of 0, .1, .36 or 1 (with few families 0, .1, .3 or .5); at 1
+  siblings differ by their own covariate only. Each page says how.
 * A trial in which a procedure refuses to answer (a collinear column, separated outcomes) is counted and shown;
   rates are over the trials answered.
 * Replicate i of a cell has a random stream of its own, named by seed, topic, cell and i: the results are the

@@ -15,7 +15,7 @@ pub struct Page {
     pub summary: Vec<Summary>,
 }
 
-/// A figure beside the page.
+/// A figure, or another text, beside the page.
 #[derive(Debug, Clone)]
 pub struct Figure {
     /// Its file name.

@@ -3,13 +3,14 @@
 
 use std::path::PathBuf;
 
+use crewe::inference::few::{Analysed, caution};
 use crewe::inference::{Clusters, Vcov};
 use crewe::rng::Seed;
 use crewe::survival::{Cox, RmstOptions, Surv, rmst};
 use crewe_evidence::grid::{FIRST, Rate, Tally};
 use crewe_evidence::page::{Measure, span};
 use crewe_evidence::{Part, Results, Run, TOPICS, Topic};
-use ndarray::array;
+use ndarray::{Array1, array};
 
 fn committed(topic: &Topic) -> Results {
     let file =
@@ -88,6 +89,7 @@ macro_rules! topics {
 topics!(
     linear,
     logit,
+    few,
     individuals,
     sets,
     survival,
@@ -151,6 +153,38 @@ fn the_note_on_few_clusters_quotes_what_was_found() {
     assert!(note.contains(&sizes), "{note} does not say {sizes}");
 }
 
+/// The intervals of the ICC hold where their result trusts them, and its pages quote what was found.
+#[test]
+fn the_intervals_of_the_icc_hold_where_they_are_trusted() {
+    let results = committed(topic("icc"));
+    let cells = |wide: bool, of: &[&str]| {
+        let cells = results.cells.iter().filter(|cell| {
+            let number = |factor: &str| cell.cell.get(factor).parse::<f64>().unwrap();
+            let (rate, families) = (number("rate"), number("families"));
+            (rate >= 0.2 || families >= 130.0)
+                && wide == (number("mean size") > 3.5 && rate < 0.3 && rate * families < 16.0)
+                && of.contains(&cell.cell.get("siblings"))
+        });
+        cells.collect::<Vec<_>>()
+    };
+    let covered = |wide: bool, of: &[&str]| span(&cells(wide, of), "anova", Measure::Coverage);
+    let smooth = ["beta-binomial", "logistic", "shared"];
+    let (apart, sharp, none) =
+        (covered(false, &smooth), covered(false, &["all or none"]), covered(false, &["independent"]));
+    for found in [apart, sharp] {
+        assert!(found.low >= 0.93 && found.high <= 0.97, "{found}");
+    }
+    assert!(none.low >= 0.93 && none.high <= 0.985, "{none}");
+    let methods = include_str!("../../docs/methods/icc.md");
+    for found in [apart, sharp, none] {
+        assert!(methods.contains(&found.to_string()), "docs/methods/icc.md does not say {found}");
+    }
+    let wide = covered(true, &["beta-binomial", "logistic", "all or none"]).high;
+    let wide = format!("up to {:.1}%", 100.0 * wide);
+    let said = include_str!("../../python/crewe/comparisons/icc.py");
+    assert!(methods.contains(&wide) && said.contains(&wide), "{wide}");
+}
+
 /// So does that of restricted means.
 #[test]
 fn the_note_on_restricted_means_quotes_what_was_found() {
@@ -166,6 +200,74 @@ fn the_note_on_restricted_means_quotes_what_was_found() {
     let found =
         rmst(&surv, Some(&[0, 0, 1, 1, 1]), &["a", "b"], Some(&families), RmstOptions::default()).unwrap();
     assert!(found.notes.iter().any(|note| note.contains(&sizes)), "{:?} do not say {sizes}", found.notes);
+}
+
+/// What results of crewe say of few clusters is what the committed run found: a sentence with the size where a default did not
+/// hold, and none where it did.
+#[test]
+fn the_notes_on_few_families_quote_what_was_found() {
+    let results = committed(topic("few"));
+    let page = (topic("few").page)(&results);
+    let quoted = &page.figures.iter().find(|figure| figure.file == "few.tsv").unwrap().svg;
+    let file = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../src/inference/few.tsv");
+    let kept = std::fs::read_to_string(&file).unwrap();
+    assert_eq!(&kept, quoted, "copy docs/evidence/few.tsv to src/inference/few.tsv");
+    let defaults = [
+        (Analysed::Ols, Vcov::Cr2, "OLS, CR2"),
+        (Analysed::Logit, Vcov::Cr2, "logit, CR2"),
+        (Analysed::Firth, Vcov::Cv3, "Firth, CV3"),
+        (Analysed::Firth, Vcov::Cr1, "Firth, CR1"),
+        (Analysed::Probit, Vcov::Cr2, "probit, CR2"),
+        (Analysed::Means, Vcov::Iid, "cluster means, t"),
+        (Analysed::Gee, Vcov::Md, "GEE, MD"),
+        (Analysed::Gee, Vcov::Kc, "GEE, KC"),
+        (Analysed::GeeLogit, Vcov::Kc, "logit GEE, KC"),
+        (Analysed::Mixed, Vcov::KenwardRoger, "mixed, Kenward-Roger"),
+        (Analysed::WildBootstrap, Vcov::Cr1, "wild bootstrap, default"),
+        (Analysed::ScoreBootstrap, Vcov::Cr1, "score bootstrap, default"),
+    ];
+    let (mut said, mut silent) = (0, 0);
+    for cell in results.select(&[("ICC", "0.3"), ("sizes", "mean 2.5")]) {
+        let (outcome, families) = (cell.cell.get("outcome"), cell.cell.get("families"));
+        if outcome.contains(" and ") {
+            continue;
+        }
+        let families: usize = families.parse().unwrap();
+        let control = match cell.cell.get("allocation") {
+            "1:1" => families / 2,
+            "2:1" => families / 3,
+            _ => families / 6,
+        };
+        let rate: Option<f64> = outcome.strip_suffix('%').map(|rate| rate.parse::<f64>().unwrap() / 100.0);
+        let n = 2 * families;
+        let events = rate.map(|rate| (rate * n as f64).round() as usize);
+        let y = Array1::from_shape_fn(n, |row| {
+            events.map_or(row as f64 / 7.0, |events| f64::from(u8::from(row < events)))
+        });
+        for (model, kind, name) in defaults {
+            let Some(tally) = cell.procedure(name) else { continue };
+            let found = caution(model, kind, &[control, families - control], y.view());
+            let (size, answered) = (tally.rejections(), 1.0 - tally.refusals().value);
+            let holds = answered >= 0.99
+                && size.value - 2.0 * size.se <= 0.056
+                && size.value + 2.0 * size.se >= 0.035;
+            let place = format!("{:?} {name}: {found:?}", cell.cell);
+            if holds {
+                assert_eq!(found, None, "{place}");
+                silent += 1;
+                continue;
+            }
+            let quoted = if answered < 0.99 { answered } else { size.value };
+            let found = found.unwrap_or_else(|| panic!("{place}"));
+            assert!(found.contains(&format!("{:.1}%", 100.0 * quoted)), "{place}");
+            assert!(
+                found.contains(&format!("of {families} clusters at {}", cell.cell.get("allocation"))),
+                "{place}"
+            );
+            said += 1;
+        }
+    }
+    assert!(said > 20 && silent > 20, "{said} notes, {silent} without");
 }
 
 #[test]

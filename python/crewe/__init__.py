@@ -61,6 +61,7 @@ if TYPE_CHECKING:
     from crewe.resampling import (
         PairsBootstrap,
         RandomisationTest,
+        SizeAudit,
         WildBootstrap,
         pairs_bootstrap,
         randomisation_test,
@@ -105,7 +106,8 @@ _HOMES = {
     "crewe.plots.coefplot": "coefplot",
     "crewe.report": "Report",
     "crewe.report.versions": "show_versions versions",
-    "crewe.resampling": "PairsBootstrap RandomisationTest WildBootstrap pairs_bootstrap randomisation_test "
+    "crewe.resampling": "PairsBootstrap RandomisationTest SizeAudit WildBootstrap pairs_bootstrap "
+    "randomisation_test "
     "wild_bootstrap",
     "crewe.survival": "CoxPH KaplanMeier LogRank RestrictedMean Surv coxph kaplan_meier logrank rmst",
     "crewe.tables.table": "ModelTable table",
@@ -226,6 +228,7 @@ __all__: list[str] = [
     "Report",
     "RestrictedMean",
     "SeparationError",
+    "SizeAudit",
     "Surv",
     "Verification",
     "WildBootstrap",

@@ -28,6 +28,7 @@ pub struct ClusteredFit(Model);
 #[pyclass(module = "crewe._core", frozen, extends = ClusteredFit, get_all)]
 struct GeeFit {
     alpha: f64,
+    impossible: Option<f64>,
     scale: f64,
     single: bool,
     iterations: usize,
@@ -165,8 +166,13 @@ fn gee_fit<'py>(
             .fit()
     })?;
     let found = *fit.summary();
-    let own =
-        GeeFit { alpha: found.alpha, scale: found.scale, single: found.single, iterations: found.iterations };
+    let own = GeeFit {
+        alpha: found.alpha,
+        impossible: found.impossible,
+        scale: found.scale,
+        single: found.single,
+        iterations: found.iterations,
+    };
     Py::new(py, PyClassInitializer::from(ClusteredFit(Model::Gee(fit))).add_subclass(own))
 }
 
@@ -205,6 +211,7 @@ struct ClusterMeans {
     first: Vec<u32>,
     mean: f64,
     binary: bool,
+    penalised: bool,
     ratios: Option<Floats>,
 }
 
@@ -234,6 +241,7 @@ fn cluster_means<'py>(
         first: found.first,
         mean: found.mean,
         binary: found.binary,
+        penalised: found.penalised,
         ratios: ratios.map(|ratios| floats(py, ratios)),
     })
 }

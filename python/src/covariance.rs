@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crewe::inference::{self as core, Compare, Sandwich, Setting};
-use numpy::{IntoPyArray, PyArray2, PyReadonlyArray1, PyReadonlyArray2};
+use numpy::{IntoPyArray, PyArray1, PyArray2, PyReadonlyArray1, PyReadonlyArray2};
 use pyo3::prelude::*;
 
 use crate::handle::{Floats, Level, Word, columns, floats, slice};
@@ -26,6 +26,11 @@ impl Clusters {
     #[getter]
     fn count(&self) -> usize {
         self.inner.count()
+    }
+
+    /// The cluster of each row, from 0 on.
+    fn codes<'py>(&self, py: Python<'py>) -> Bound<'py, PyArray1<u32>> {
+        PyArray1::from_slice(py, self.inner.codes())
     }
 
     /// The rows of each, length G.

@@ -4,6 +4,7 @@
 use pyo3::prelude::*;
 
 mod assignment;
+mod audit;
 mod bootstrap;
 mod clustered;
 mod cost;
@@ -45,6 +46,7 @@ fn _core(m: &Bound<'_, PyModule>) -> PyResult<()> {
     clustered::register(m)?;
     bootstrap::register(m)?;
     resampling::register(m)?;
+    audit::register(m)?;
     simulate::register(m)?;
     design::register(m)?;
     units::register(m)?;

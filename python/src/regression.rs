@@ -32,6 +32,13 @@ impl DesignMatrix {
     }
 }
 
+impl Weights {
+    /// The values and their kind, as the core takes them.
+    pub fn parts<'py>(&self, py: Python<'py>) -> (PyReadonlyArray1<'py, f64>, WeightKind) {
+        (self.values.bind(py).readonly(), self.kind)
+    }
+}
+
 impl DesignMatrix {
     pub fn columns<'py>(&self, py: Python<'py>) -> PyReadonlyArray2<'py, f64> {
         self.x.bind(py).readonly()
@@ -303,7 +310,7 @@ fn fitted<S: Send>(
     let (design, outcome) = (design.get(), y.as_array());
     let x = design.columns(py);
     let columns = x.as_array();
-    let values = weights.map(|weights| (weights.values.bind(py).readonly(), weights.kind));
+    let values = weights.map(|weights| weights.parts(py));
     let weights = values.as_ref().map(|(values, kind)| core::Weights::new(values.as_array(), *kind));
     crate::pool::compute(py, |_| fit(&design.over(columns)?, outcome, weights))
 }

@@ -8,7 +8,7 @@ use crewe::regression::Family;
 use crewe::resampling as core;
 use crewe::rng::Seed;
 use crewe::survival::Ties;
-use numpy::ndarray::{Array2, ArrayView2};
+use numpy::ndarray::Array2;
 use numpy::{IntoPyArray, PyArray1, PyArray2, PyArrayMethods, PyReadonlyArray1, PyReadonlyArray2};
 use pyo3::prelude::*;
 use pyo3::types::PyTuple;
@@ -22,8 +22,8 @@ use crate::units::{Codes, Units};
 
 /// The outcomes of rows, each of a unit of a trial; with `compared`, only some units take part.
 #[pyclass(module = "crewe._core", frozen)]
-struct Outcomes {
-    inner: core::Outcomes,
+pub struct Outcomes {
+    pub inner: core::Outcomes,
 }
 
 #[pymethods]
@@ -49,7 +49,7 @@ impl Outcomes {
 
 /// A model in which the arm stands beside covariates (rows x k), which hold the constant of a model that has one.
 #[pyclass(module = "crewe._core", frozen)]
-struct ArmModel {
+pub struct ArmModel {
     kind: Kind,
     covariates: Py<PyArray2<f64>>,
     weights: Option<Floats>,
@@ -100,10 +100,49 @@ impl ArmModel {
     }
 }
 
+impl ArmModel {
+    /// Hands the core's model, which borrows the arrays, to `work`; with what of it is compared, if that is not the arms.
+    pub fn with<T>(
+        &self,
+        py: Python<'_>,
+        contrasts: Option<&ArmContrasts>,
+        work: impl FnOnce(core::ArmModel<'_>) -> PyResult<T>,
+    ) -> PyResult<T> {
+        let products = contrasts.and_then(|of| of.products.as_ref()).map(|x| x.bind(py).readonly());
+        let compared = match contrasts {
+            None => core::Compared::Arms,
+            Some(of) if of.margins => core::Compared::Margins(&of.contrasts),
+            Some(of) => core::Compared::Coefficients(&of.contrasts),
+        };
+        let (covariates, weights) =
+            (self.covariates.bind(py).readonly(), self.weights.as_ref().map(|w| w.bind(py).readonly()));
+        let weights = weights.as_ref().map(slice).transpose()?;
+        let (columns, products) = (covariates.as_array(), products.as_ref().map(|x| x.as_array()));
+        // One call for each kind: a closure would outlive what it borrows.
+        match &self.kind {
+            Kind::Linear => {
+                let model = core::ArmModel::linear(columns).weights(weights);
+                work(model.products(products).compared(compared))
+            }
+            Kind::Binary(family) => {
+                let model = core::ArmModel::binary(*family, columns).weights(weights);
+                work(model.products(products).compared(compared))
+            }
+            Kind::Cox { event, strata, ties } => {
+                let event = event.bind(py).readonly();
+                let strata = strata.as_ref().map(|codes| codes.bind(py).readonly());
+                let strata = strata.as_ref().map(slice).transpose()?;
+                let model = core::ArmModel::cox(slice(&event)?, columns).strata(strata, *ties);
+                work(model.products(products).compared(compared))
+            }
+        }
+    }
+}
+
 /// What of a model is compared: combinations (comparisons x coefficients, or x arms where they are of margins) under
 /// names, where the model has products of these columns (rows x q) with every arm.
 #[pyclass(module = "crewe._core", frozen)]
-struct ArmContrasts {
+pub struct ArmContrasts {
     products: Option<Py<PyArray2<f64>>>,
     contrasts: Vec<core::Contrast>,
     margins: bool,
@@ -220,56 +259,12 @@ impl Statistic {
                 })
             }
             Compared::Model(model, residuals, contrasts) => {
-                let model = model.get();
                 let contrasts = contrasts.as_ref().map(Py::get);
-                let products = contrasts.and_then(|of| of.products.as_ref()).map(|x| x.bind(py).readonly());
-                let asked = Asked {
-                    studentised: self.studentised,
-                    residuals: *residuals,
-                    products: products.as_ref().map(|x| x.as_array()),
-                    contrasts,
-                };
-                let (covariates, weights) = (
-                    model.covariates.bind(py).readonly(),
-                    model.weights.as_ref().map(|w| w.bind(py).readonly()),
-                );
-                let weights = weights.as_ref().map(slice).transpose()?;
-                let columns = covariates.as_array();
-                match &model.kind {
-                    Kind::Linear => work(asked.of(core::ArmModel::linear(columns).weights(weights))),
-                    Kind::Binary(family) => {
-                        work(asked.of(core::ArmModel::binary(*family, columns).weights(weights)))
-                    }
-                    Kind::Cox { event, strata, ties } => {
-                        let event = event.bind(py).readonly();
-                        let strata = strata.as_ref().map(|codes| codes.bind(py).readonly());
-                        let strata = strata.as_ref().map(slice).transpose()?;
-                        let model = core::ArmModel::cox(slice(&event)?, columns).strata(strata, *ties);
-                        work(asked.of(model))
-                    }
-                }
+                model.get().with(py, contrasts, |model| {
+                    work(core::Statistic::Model(model.studentised(self.studentised).residuals(*residuals)))
+                })
             }
         }
-    }
-}
-
-/// What is asked of a model beside its kind.
-struct Asked<'a> {
-    studentised: bool,
-    residuals: core::Residuals,
-    products: Option<ArrayView2<'a, f64>>,
-    contrasts: Option<&'a ArmContrasts>,
-}
-
-impl<'a> Asked<'a> {
-    fn of(&self, model: core::ArmModel<'a>) -> core::Statistic<'a> {
-        let compared = match self.contrasts {
-            None => core::Compared::Arms,
-            Some(of) if of.margins => core::Compared::Margins(&of.contrasts),
-            Some(of) => core::Compared::Coefficients(&of.contrasts),
-        };
-        let model = model.studentised(self.studentised).residuals(self.residuals);
-        core::Statistic::Model(model.products(self.products).compared(compared))
     }
 }
 

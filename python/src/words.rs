@@ -1,10 +1,12 @@
 //! What the package checks before, or beside, what it computes: the core knows the rules and the words.
 
 use crewe::inference::Vcov;
+use crewe::inference::few::Analysed;
 use crewe::instruments::cases::Origin;
 use crewe::nonparametric::Alternative;
 use crewe::resampling::{Residuals, Statistic, Weights};
 use crewe::simulate::{Overflow, Sharing, Target, Tested};
+use numpy::PyReadonlyArray1;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 
@@ -59,11 +61,26 @@ fn check_units_by_arm(
     crewe::inference::check_units_by_arm(&arms, &units, noun, column).or_raise(py)
 }
 
+/// What simulations found of an analysis with so few clusters: a sentence, or nothing.
+#[pyfunction]
+fn few_clusters(
+    py: Python<'_>,
+    model: &str,
+    kind: &str,
+    clusters: Vec<usize>,
+    y: PyReadonlyArray1<'_, f64>,
+) -> PyResult<Option<String>> {
+    let model: Analysed = model.parse().or_raise(py)?;
+    let kind: Vcov = kind.parse().or_raise(py)?;
+    Ok(crewe::inference::few::caution(model, kind, &clusters, y.as_array()))
+}
+
 /// Adds this file's names to the module.
 pub fn register(m: &Bound<'_, PyModule>) -> PyResult<()> {
     m.add_function(wrap_pyfunction!(check_word, m)?)?;
     m.add_function(wrap_pyfunction!(check_level, m)?)?;
     m.add_function(wrap_pyfunction!(check_clusters, m)?)?;
     m.add_function(wrap_pyfunction!(check_units_by_arm, m)?)?;
+    m.add_function(wrap_pyfunction!(few_clusters, m)?)?;
     m.add_function(wrap_pyfunction!(statistics, m)?)
 }

@@ -4,34 +4,67 @@
 //! Fieller's theorem. Their studentised mean is skewed and has heavier tails than Student's t where the outcome is rare,
 //! so it goes through P. Hall's cubic transformation (1992, doi:10.1111/j.2517-6161.1992.tb01876.x) at a share of the
 //! skewness seen, and is held against t with the degrees of freedom of a variance whose values have the kurtosis seen,
-//! 2 G / (2 + kurtosis). A sample of few clusters may hold none of those in which every member has the rarer outcome, which
-//! a high ICC makes and whose pseudo-values are the largest: it then errs low and takes its error for small. The upper end
-//! therefore counts one more such cluster, of the mean size, with a weight that grows with the ICC that is tried, as one
-//! adds successes and failures to a proportion (A. Agresti and B. A. Coull 1998, doi:10.1080/00031305.1998.10480550). How
-//! much of each is used was chosen on the grid of `docs/evidence/icc.md`.
+//! 2 G / (2 + c kurtosis). Towards an ICC of 0 the kurtosis is not used for the lower end (c falls with the square of the ICC):
+//! a sample whose estimate errs high has a large variance and kurtosis too, and nearly never rejects.
+//!
+//! A sample of few clusters may hold none of those in which every member has the rarer outcome, which a high ICC can make
+//! (all of it, where clusters are all or none) and whose pseudo-values are the largest: it then errs low and takes its error
+//! for small. The upper end of a binary outcome in families therefore counts one more such cluster, of the mean size, with a
+//! small weight, as one adds successes and failures to a proportion (A. Agresti and B. A. Coull 1998,
+//! doi:10.1080/00031305.1998.10480550), and most of the error is left to the lower end. How much of each is used was chosen by simulation and is shown to hold in
+//! `docs/evidence/icc.md`.
 
 use super::moments::Ratio;
 use super::root::falling_root;
 use crate::dist::t_quantile;
 use crate::nonparametric::Interval;
 
-/// What is used of skewness and kurtosis.
+/// What is used of skewness and kurtosis at one end.
 struct Side {
     skewness: f64,
     kurtosis: f64,
+    /// The ICC from which the kurtosis is used in full.
+    in_full: f64,
+    /// The share of the error.
+    error: f64,
 }
 
-const BELOW: Side = Side { skewness: 0.85, kurtosis: 1.0 };
-const ABOVE: Side = Side { skewness: 0.5, kurtosis: 2.0 };
-/// The weight of the cluster that is added for the upper end, a unit of ICC.
-const ADDED: f64 = 0.3;
+/// How the two ends are found.
+pub(super) struct Rule {
+    below: Side,
+    above: Side,
+    /// The weight of the cluster that is added for the upper end.
+    added: f64,
+}
+
+/// Of a binary outcome in families, whose pseudo-values come with those of the added cluster.
+pub(super) const FAMILIES: Rule = Rule {
+    below: Side { skewness: 1.0, kurtosis: 1.0, in_full: 0.6, error: 0.85 },
+    above: Side { skewness: 0.5, kurtosis: 2.0, in_full: 0.0, error: 0.15 },
+    added: 0.35,
+};
+/// Of other outcomes, and in clusters that are too large to be of one mind.
+pub(super) const OTHER: Rule = Rule {
+    below: Side { skewness: 0.85, kurtosis: 1.0, in_full: 0.0, error: 0.5 },
+    above: Side { skewness: 0.5, kurtosis: 2.0, in_full: 0.0, error: 0.5 },
+    added: 1.0,
+};
+
+impl Rule {
+    /// The chance that the lower end lies above the ICC.
+    pub fn below(&self, level: f64) -> f64 {
+        self.below.error * (1.0 - level)
+    }
+}
+
 /// The fewest degrees of freedom.
 const FEWEST: f64 = 3.0;
 /// Steps of the search outwards from the estimate.
 const STEPS: u32 = 20;
 
-/// The interval, within 0 to 1; `None` where the pseudo-values do not vary. `more` has those with a cluster added, the last.
-pub(super) fn invert(pseudo: &[Ratio], more: Option<&[Ratio]>, level: f64) -> Option<Interval> {
+/// The interval, within 0 to 1; `None` where the pseudo-values do not vary. `upper` has the pseudo-values for the upper end, of
+/// which the last is that of the cluster that is added.
+pub(super) fn invert(pseudo: &[Ratio], upper: &[Ratio], rule: &Rule, level: f64) -> Option<Interval> {
     let count = pseudo.len() as f64;
     if pseudo.is_empty() {
         return None;
@@ -39,14 +72,18 @@ pub(super) fn invert(pseudo: &[Ratio], more: Option<&[Ratio]>, level: f64) -> Op
     let mean = |of: fn(&Ratio) -> f64| pseudo.iter().map(of).sum::<f64>() / count;
     let (above, below) = (mean(|p| p.above), mean(|p| p.below));
     let estimate = (above / below).min(1.0);
-    let p = 0.5 + 0.5 * level;
+    let quantile = |side: &Side, s: &Studentised, icc: f64| {
+        let used = if icc < side.in_full { (icc / side.in_full).powi(2) } else { 1.0 };
+        s.quantile(used * side.kurtosis, 1.0 - side.error * (1.0 - level))
+    };
     // How far the statistic lies beyond its quantile: positive outside the interval.
-    let lower =
-        |icc: f64| studentised(pseudo, icc, 1.0).map(|s| s.transformed(&BELOW) - s.quantile(&BELOW, p));
+    let lower = |icc: f64| {
+        studentised(pseudo, icc, 1.0)
+            .map(|s| s.transformed(rule.below.skewness) - quantile(&rule.below, &s, icc))
+    };
     let upper = |icc: f64| {
-        let weight = if more.is_some() { ADDED * icc.max(0.0) } else { 1.0 };
-        studentised(more.unwrap_or(pseudo), icc, weight)
-            .map(|s| -s.transformed(&ABOVE) - s.quantile(&ABOVE, p))
+        studentised(upper, icc, rule.added)
+            .map(|s| -s.transformed(rule.above.skewness) - quantile(&rule.above, &s, icc))
     };
     // Where nobody differs within a cluster the statistic has no variance.
     if !estimate.is_finite() || estimate >= 1.0 - 1e-12 {
@@ -111,13 +148,13 @@ fn studentised(pseudo: &[Ratio], icc: f64, weight: f64) -> Option<Studentised> {
 }
 
 impl Studentised {
-    fn transformed(&self, side: &Side) -> f64 {
-        let (root, g) = (self.count.sqrt(), side.skewness * self.skewness);
+    fn transformed(&self, share: f64) -> f64 {
+        let (root, g) = (self.count.sqrt(), share * self.skewness);
         let x = self.statistic / root;
         root * (x + g * x * x / 3.0 + g * g * x.powi(3) / 27.0 + g / (6.0 * self.count))
     }
 
-    fn quantile(&self, side: &Side, p: f64) -> f64 {
-        t_quantile(p, (2.0 * self.count / (2.0 + side.kurtosis * self.kurtosis)).max(FEWEST))
+    fn quantile(&self, share: f64, p: f64) -> f64 {
+        t_quantile(p, (2.0 * self.count / (2.0 + share * self.kurtosis)).max(FEWEST))
     }
 }

@@ -10,6 +10,7 @@
 //! (`docs/methods/icc.md`); [`Icc::doubts`] says where they were not found to hold.
 
 mod binary;
+mod independence;
 mod interval;
 mod latent;
 mod moments;
@@ -68,7 +69,7 @@ pub enum Doubt {
     LargeClusters,
     /// Another level than 95%.
     Level,
-    /// An outcome so rare in clusters so large that the interval is wide: it covers more than it says.
+    /// An outcome so rare in clusters so large that the interval can be wide: it covers a little more than it says.
     Conservative,
 }
 
@@ -85,9 +86,12 @@ words!(
 /// The largest cluster, and the largest mean size, of the grid; sizes that are uniform from 1 to 9 have mean 5 but for chance.
 const LARGEST: (usize, f64) = (9, 5.5);
 
-/// In clusters of more members than this on average the interval is wide where the rarer outcome has less than this rate and
-/// there are fewer clusters than would make so many events of it at one a cluster.
-const WIDE: (f64, f64, f64) = (3.5, 0.3, 20.0);
+/// In clusters of more members than this on average the interval can be wide where the rarer outcome has less than this rate and
+/// there are fewer clusters than would make so many events of it at one a cluster: hardly any is then of one mind by itself.
+const WIDE: (f64, f64, f64) = (3.5, 0.3, 16.0);
+
+/// The lower end of an interval that does not hold 0, where the jackknife alone would have ended it there.
+const ABOVE_NONE: f64 = 1e-6;
 
 /// What is asked.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -168,8 +172,16 @@ pub fn icc(outcome: &[f64], clusters: &Clusters, options: Options) -> Result<Icc
         Method::FleissCuzick => Sums::fleiss_cuzick,
         _ => Sums::anova,
     };
-    let more = rate.map(|_| sums.with_unanimous().jackknife(ratio));
-    let observed = interval::invert(&sums.jackknife(ratio), more.as_deref(), options.level);
+    let pseudo = sums.jackknife(ratio);
+    let (rule, upper) = if rate.is_some() && sums.mean_size() <= LARGEST.0 as f64 {
+        (interval::FAMILIES, Some(sums.with_unanimous().jackknife(ratio)))
+    } else {
+        (interval::OTHER, None)
+    };
+    let mut observed = interval::invert(&pseudo, upper.as_deref().unwrap_or(&pseudo), &rule, options.level);
+    if rate.is_some() {
+        observed = observed.map(|ends| at_none(ends, &sums, rule.below(options.level)));
+    }
     let interval = match (options.method, observed, rate) {
         (Method::Latent, Some(ends), Some(rate)) => Some(Interval {
             low: convert(ends.low, rate, Scale::Latent)?,
@@ -186,12 +198,22 @@ pub fn icc(outcome: &[f64], clusters: &Clusters, options: Options) -> Result<Icc
         doubts: doubts(&sums, rate, options.level),
         n: outcome.len(),
         clusters: clusters.count(),
-        mean_size: sums.n / sums.count,
+        mean_size: sums.mean_size(),
         adjusted_size: sums.adjusted_size(),
         rate,
         mean: sums.centre,
         sd: sums.variance().sqrt(),
     })
+}
+
+/// The interval of a binary outcome, which holds 0 or not by the law of the estimate at 0, which is known.
+fn at_none(ends: Interval, sums: &Sums, error: f64) -> Interval {
+    let low = match independence::chance(&binary::Tallies::of(sums)) {
+        None => ends.low,
+        Some(chance) if chance > error => 0.0,
+        Some(_) => ends.low.max(ABOVE_NONE.min(0.5 * ends.high)),
+    };
+    Interval { low, ..ends }
 }
 
 fn negative(raw: f64) -> (f64, bool) {
@@ -244,13 +266,13 @@ fn doubts(sums: &Sums, rate: Option<f64>, level: f64) -> Vec<Doubt> {
         }
     }
     if let Some(rarer) = rate.map(|rate| rate.min(1.0 - rate))
-        && sums.n / sums.count > WIDE.0
+        && sums.mean_size() > WIDE.0
         && rarer < WIDE.1
         && rarer * sums.count < WIDE.2
     {
         found.push(Doubt::Conservative);
     }
-    if sums.largest() > LARGEST.0 as f64 || sums.n / sums.count > LARGEST.1 {
+    if sums.largest() > LARGEST.0 as f64 || sums.mean_size() > LARGEST.1 {
         found.push(Doubt::LargeClusters);
     }
     if (level - 0.95).abs() > 1e-9 {

@@ -84,10 +84,14 @@ impl Sums {
 
     /// The same with one more cluster, the last, of the mean size, in which everybody has the rarer of the outcomes 0 and 1.
     pub fn with_unanimous(&self) -> Self {
-        let size = self.n / self.count;
+        let size = self.mean_size();
         let rarer = if self.centre <= 0.5 { 1.0 } else { 0.0 };
         let cluster = Cluster { size, sum: size * (rarer - self.centre), within: 0.0 };
         Self::from_clusters(self.clusters.iter().copied().chain([cluster]).collect(), self.centre)
+    }
+
+    pub fn mean_size(&self) -> f64 {
+        self.n / self.count
     }
 
     pub fn largest(&self) -> f64 {

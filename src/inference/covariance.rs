@@ -354,6 +354,19 @@ impl<'f> Covariance<'f> {
         Contrasts::from_parts(self.fit.coef().to_vec(), errors, self.df()?.to_vec(), level)
     }
 
+    /// Coefficient `j` as [`Covariance::coefficients`] has it, with its standard error and degrees of freedom.
+    pub(crate) fn coefficient(&self, j: usize) -> Result<(f64, f64, f64)> {
+        let bread = self.fit.bread();
+        let unit: Vec<f64> = (0..bread.k()).map(|i| f64::from(u8::from(i == j))).collect();
+        let u = bread.direction(&bread.centre_contrast(&unit));
+        let known = self.inner.known.iter().find(|(known, _)| *known == j);
+        let df = match known {
+            Some((_, df)) => *df,
+            None => self.degrees(std::slice::from_ref(&u))?.first().copied().unwrap_or(f64::NAN),
+        };
+        Ok((self.fit.coef()[j], self.variance(&u).sqrt(), df))
+    }
+
     /// Every row of `matrix` (m x k) as a contrast of the coefficients, with intervals at `level`.
     ///
     /// # Errors

@@ -11,6 +11,7 @@
 //! * [`bread`]: the factor W, and contrasts of centred columns;
 //! * [`mod@vcov`]: the kinds of covariance and their definitions;
 //! * [`covariance`](mod@covariance): a covariance and the questions put to it;
+//! * [`few`]: what simulations found of few clusters;
 //! * [`mod@diagnostics`]: how much a fit rests on single clusters;
 //! * [`contrasts`], [`wald`], [`margins`]: single and joint combinations of coefficients, and predicted means.
 
@@ -22,6 +23,7 @@ pub mod contrasts;
 pub mod covariance;
 pub mod diagnostics;
 mod equations;
+pub mod few;
 pub mod fitted;
 mod inverse_root;
 pub mod level;

@@ -56,6 +56,12 @@ impl<'a> DesignMatrix<'a> {
         self
     }
 
+    /// The same terms over other numbers, of as many columns.
+    pub(crate) fn over<'b>(&self, columns: ArrayView2<'b, f64>) -> DesignMatrix<'b> {
+        let (names, aside) = (self.names.clone(), self.aside.clone());
+        DesignMatrix { columns, intercept: self.intercept, names, indicators: OnceLock::new(), aside }
+    }
+
     /// Whether a stored column was set aside.
     pub(crate) fn is_aside(&self, column: usize) -> bool {
         self.aside.contains(&column)

@@ -3,7 +3,8 @@
 //! The first stage is a regression of rows on their covariates, without the arm; of each cluster it leaves the mean outcome
 //! `O_g`, the mean `E_g` that its covariates lead one to expect, and the residual `O_g - E_g`. The second stage compares the
 //! residuals of clusters between arms as a t-test does, or the ratios `O_g / E_g` of a yes-or-no outcome. Without covariates
-//! `O_g` itself is compared.
+//! `O_g` itself is compared. Where the covariates separate a yes-or-no outcome, as they do in many small trials, the first stage
+//! takes Firth's penalty, so that there is always an answer.
 //!
 //! R. J. Hayes and L. H. Moulton (2017), Cluster Randomised Trials, 2nd edition, chapters 10 and 11; J. A. Thompson et al.
 //! (2022), doi:10.1186/s12874-022-01699-2, for few clusters and yes-or-no outcomes.
@@ -12,11 +13,11 @@ use ndarray::{ArrayView1, ArrayView2};
 use serde::Serialize;
 
 use super::family::Family;
-use super::{glm, ols};
+use super::{Penalty, glm, ols};
 use crate::inference::Clusters;
 use crate::linalg::DesignMatrix;
 use crate::linalg::matrix::{bad_rows, not_finite};
-use crate::{Fault, Result};
+use crate::{Error, Fault, Result};
 
 /// Means of clusters; G clusters, in the order of their codes.
 ///
@@ -44,15 +45,18 @@ pub struct ClusterMeans {
     pub mean: f64,
     /// Whether the outcome is 0 or 1 in every row, so that the first stage was logistic.
     pub binary: bool,
+    /// Whether the covariates separate the outcome, so that the first stage took Firth's penalty.
+    pub penalised: bool,
 }
 
 /// The means of clusters, and what the covariates of their rows lead one to expect.
 ///
-/// The first stage is logistic for an outcome of 0s and 1s, and linear for any other.
+/// The first stage is logistic for an outcome of 0s and 1s (with Firth's penalty where the covariates separate it), and
+/// linear for any other.
 ///
 /// # Errors
 /// [`crate::Error::Input`] for lengths that differ and values that are not finite, and as [`ols::fit`] and [`glm::fit`] for
-/// the first stage.
+/// the first stage, but for separation.
 pub fn summarise(
     y: ArrayView1<'_, f64>,
     y_name: &str,
@@ -68,9 +72,19 @@ pub fn summarise(
     let ones = y.iter().filter(|v| **v == 1.0).count();
     let binary = zeros + ones == y.len() && zeros > 0 && ones > 0;
     let mean = y.sum() / y.len() as f64;
+    let mut penalised = false;
     let fitted = match covariates {
         None => None,
-        Some(x) if binary => Some(glm::fit(Family::LOGIT, x, y, y_name, None, None)?.estimates.residuals),
+        Some(x) if binary => {
+            let found = match glm::fit(Family::LOGIT, x, y, y_name, None, None) {
+                Err(Error::Separation(_)) => {
+                    penalised = true;
+                    glm::fit(Family::LOGIT, x, y, y_name, None, Some(Penalty::Firth))
+                }
+                found => found,
+            };
+            Some(found?.estimates.residuals)
+        }
         Some(x) => Some(ols::fit(x, y, y_name, None)?.estimates.residuals),
     };
     let (mut sizes, mut observed, mut expected, mut first) = (vec![], vec![], vec![], vec![]);
@@ -84,7 +98,7 @@ pub fn summarise(
         expected.push(fitted.as_ref().map_or(mean, |residuals| mean_of - over(&|i| residuals[i])));
         first.push(rows[0]);
     }
-    Ok(ClusterMeans { sizes, observed, expected, first, mean, binary })
+    Ok(ClusterMeans { sizes, observed, expected, first, mean, binary, penalised })
 }
 
 /// Whether each column of `x` is the same for all rows of every cluster, length p.
@@ -140,5 +154,20 @@ mod tests {
         // Least squares: 0.1 + 2.6 x.
         assert!((found.expected[0] - 1.4).abs() < 1e-12 && (found.expected[1] - 6.6).abs() < 1e-12);
         assert!(!found.binary && ratios(&found).is_err());
+    }
+
+    #[test]
+    fn a_first_stage_that_is_separated_takes_the_penalty() {
+        let clusters = Clusters::new(&[0, 0, 1, 1, 2, 2, 3, 3]).unwrap();
+        let y = array![0.0, 0.0, 0.0, 0.0, 1.0, 0.0, 1.0, 1.0];
+        // Nobody with x = 0 has the outcome: half an event more in every cell.
+        let x = array![[0.0], [0.0], [0.0], [0.0], [1.0], [1.0], [1.0], [1.0]];
+        let found = summarise(y.view(), "y", Some(&DesignMatrix::new(x.view(), true)), &clusters).unwrap();
+        assert!(found.penalised);
+        let expected = [0.1, 0.1, 0.7, 0.7];
+        assert!(found.expected.iter().zip(expected).all(|(e, known)| (e - known).abs() < 1e-9), "{found:?}");
+        let overlap = array![0.0, 1.0, 0.0, 0.0, 1.0, 0.0, 1.0, 1.0];
+        let design = DesignMatrix::new(x.view(), true);
+        assert!(!summarise(overlap.view(), "y", Some(&design), &clusters).unwrap().penalised);
     }
 }

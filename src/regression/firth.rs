@@ -3,9 +3,9 @@
 //! The log-likelihood is raised by half the logarithm of the determinant of the information,
 //! `l*(b) = l(b) + 1/2 ln |X'VX|`, `V = diag(mu (1 - mu))`: Jeffreys' prior. With the hat values
 //! `h_i = v_i x_i'(X'VX)^{-1} x_i` its score is `X'(y - mu + h (1/2 - mu))`. The iteration takes steps of Fisher's scoring,
-//! halved where they lower `l*`, until the next one moves no coefficient by more than 1e-12 standard errors or only
-//! rounding is left. Since the penalty changes by a constant when the columns are combined otherwise, it runs on centred
-//! columns, and on orthonormal ones where they are nearly collinear.
+//! shortened as the step before advises and halved where they lower `l*`, until the next one moves no coefficient by more
+//! than 1e-12 standard errors or only rounding is left. Since the penalty changes by a constant when the columns are combined
+//! otherwise, it runs on centred columns, and on orthonormal ones where they are nearly collinear.
 //!
 //! The information at the estimate is the bread of every covariance, and its inverse the model-based one (as brglm2 has
 //! it); scores of rows and clusters are those of `l*`. The likelihood ratio of all slopes compares the maximum of `l*` with
@@ -32,6 +32,8 @@ use crate::{Error, Fault, Result, dist};
 
 /// Steps of Fisher's scoring before the iteration is given up.
 const STEPS: usize = 2_000;
+/// The least share of a step that the step before advises.
+const LEAST: f64 = 0.05;
 /// Halvings of one step.
 const HALVINGS: usize = 40;
 /// The length of the next step, in standard errors, that ends the iteration.
@@ -149,6 +151,8 @@ impl Climb<'_, '_, '_> {
     pub fn maximise(&self, start: Vec<f64>, free: Option<&DMatrix<f64>>) -> Result<Option<Point>> {
         let Some(mut point) = self.at(start)? else { return Ok(None) };
         let mut last = f64::INFINITY;
+        // The step before and the share of it that was taken.
+        let mut before: Option<(Vec<f64>, f64)> = None;
         for iterations in 0..STEPS {
             let Some(step) = step(&point, free) else { return Ok(None) };
             let length = dotted(&step, &point.score).max(0.0).sqrt();
@@ -157,7 +161,7 @@ impl Climb<'_, '_, '_> {
                 return Ok(Some(point));
             }
             last = length;
-            let mut share = 1.0;
+            let mut share = before.map_or(1.0, |(other, share)| self.relaxed(&point, &step, &other, share));
             let mut next = None;
             for _ in 0..HALVINGS {
                 let tried = point.coef.iter().zip(&step).map(|(b, s)| b + share * s).collect();
@@ -171,8 +175,22 @@ impl Climb<'_, '_, '_> {
             }
             let Some(next) = next else { return Ok(None) };
             point = next;
+            before = Some((step, share));
         }
         Ok(None)
+    }
+
+    /// The share of a step that leads to the maximum along it, as the step before tells. The information is not the curvature
+    /// of the penalty: with few rows a whole step overshoots by so much that steps would go to and fro for ever.
+    fn relaxed(&self, point: &Point, step: &[f64], other: &[f64], share: f64) -> f64 {
+        let information = |a: &[f64], b: &[f64]| -> f64 {
+            let rows = point.state.information.iter().zip(a);
+            rows.map(|(row, a)| a * dotted(row, b)).sum()
+        };
+        let left = information(step, other) / information(other, other);
+        // Along one direction a share s leaves 1 - s c of the way, c being the step over the way.
+        let relaxed = share / (1.0 - left);
+        if left < 1.0 && relaxed.is_finite() { relaxed.clamp(LEAST, 1.0) } else { 1.0 }
     }
 }
 

@@ -4,7 +4,9 @@
 //! Correlation and dispersion are moments of the Pearson residuals e: `phi = sum e^2 / (n - p)` and
 //! `alpha = sum_g sum_{j<k} e_j e_k / phi / (pairs - p)` with p = 0 (as geepack and Stata) or the number of coefficients (as
 //! SAS and the package gee). Each step solves the equations at the current alpha; the iteration begins at independence, where
-//! shape, rank and separation are checked, and ends when a step moves no coefficient by 1e-11 standard errors.
+//! shape, rank and separation are checked, and ends when a step moves no coefficient by 1e-11 standard errors. Where a step
+//! meets a correlation that clusters of their size cannot have, the equations are solved under independence, and the
+//! result says so: the sandwich is as robust there.
 //!
 //! The rows of a cluster are whitened by `V_g^{-1/2}`, which for equal correlation takes no matrix (`blocks.rs`). The
 //! model-based covariance of a yes-or-no outcome takes phi as 1, and so does MBN.
@@ -24,7 +26,7 @@ use crate::inference::{Bread, Clusters, Covariance, DfRule, Identity, Link, Sand
 use crate::linalg::DesignMatrix;
 use crate::progress::{go_on, watcher};
 use crate::words::words;
-use crate::{Fault, Result};
+use crate::{Error, Fault, Result};
 
 /// Steps after which an iteration has not settled.
 const STEPS: usize = 200;
@@ -133,9 +135,8 @@ impl<'a> Gee<'a> {
     /// Solves the equations.
     ///
     /// # Errors
-    /// As [`ols::fit`] and [`glm::fit`]; [`crate::Error::Input`] for fewer than two clusters, a model that fits every
-    /// outcome, and a correlation that clusters of their size cannot have; [`crate::Error::Convergence`] where the iteration
-    /// does not settle.
+    /// As [`ols::fit`] and [`glm::fit`]; [`crate::Error::Input`] for fewer than two clusters and a model that fits every
+    /// outcome; [`crate::Error::Convergence`] where the iteration does not settle.
     pub fn fit(&self) -> Result<GeeFit> {
         check_clusters(self.clusters.count())?;
         self.clusters.checked(self.y.len())?;
@@ -145,8 +146,27 @@ impl<'a> Gee<'a> {
                 glm::fit(Family::LOGIT, &self.x, self.y, &self.y_name, None, None)?.estimates
             }
         };
-        Solver::new(self, &estimates)?.solve()
+        let alpha = match Solver::new(self, &estimates)?.solve()? {
+            Solved::Fit(fit) => return Ok(*fit),
+            Solved::Impossible(alpha) => alpha,
+        };
+        let alone = self.clone().correlation(Correlation::Independence);
+        match Solver::new(&alone, &estimates)?.solve()? {
+            Solved::Fit(mut fit) => {
+                fit.summary.impossible = Some(alpha);
+                Ok(*fit)
+            }
+            // Independence estimates no correlation.
+            Solved::Impossible(_) => Err(unsettled()),
+        }
     }
+}
+
+/// How an iteration ends.
+enum Solved {
+    Fit(Box<GeeFit>),
+    /// At a correlation that clusters of their size cannot have.
+    Impossible(f64),
 }
 
 /// Solved estimating equations; k coefficients, n rows.
@@ -167,6 +187,9 @@ pub struct GeeSummary {
     pub correlation: Correlation,
     /// The estimated correlation of two rows of a cluster; 0 under independence, and where no cluster has two rows.
     pub alpha: f64,
+    /// The correlation that came out although clusters of their size cannot have it, so that the equations were solved under
+    /// independence.
+    pub impossible: Option<f64>,
     /// The dispersion.
     pub scale: f64,
     /// Whether no cluster has two rows.
@@ -308,14 +331,13 @@ impl<'s, 'a> Solver<'s, 'a> {
         if self.gee.correlation == Correlation::Independence {
             return Ok((scale, 0.0));
         }
-        let (mut products, mut pairs, mut largest) = (0.0, 0.0, 0_usize);
+        let (mut products, mut pairs) = (0.0, 0.0);
         for range in self.data.clusters() {
             let size = range.len();
             let cluster = &pearson[range];
             let (sum, own) = cluster.iter().fold((0.0, 0.0), |(sum, own), e| (sum + e, own + e * e));
             products += 0.5 * (sum * sum - own);
             pairs += 0.5 * (size * (size - 1)) as f64;
-            largest = largest.max(size);
         }
         if pairs == 0.0 {
             return Ok((scale, 0.0));
@@ -327,17 +349,13 @@ impl<'s, 'a> Solver<'s, 'a> {
             .remedy("Take the working correlation 'independence'")
             .input());
         }
-        let alpha = products / (scale * (pairs - less));
-        let least = -1.0 / (largest as f64 - 1.0);
-        if alpha.is_nan() || alpha >= 1.0 || alpha <= least {
-            return Err(Fault::new(format!(
-                "the correlation within clusters comes out as {alpha:.3}, which clusters of up to {largest} rows cannot have \
-                 (it must lie between {least:.3} and 1)"
-            ))
-            .remedy("Take the working correlation 'independence', under which standard errors are as robust")
-            .input());
-        }
-        Ok((scale, alpha))
+        Ok((scale, products / (scale * (pairs - less))))
+    }
+
+    /// Whether clusters of their size can have this correlation.
+    fn is_possible(&self, alpha: f64) -> bool {
+        let largest = self.data.clusters().map(|range| range.len()).max().unwrap_or(1);
+        alpha == 0.0 || (alpha < 1.0 && alpha > -1.0 / (largest as f64 - 1.0))
     }
 
     /// The rows whitened by `R^{-1/2}`, and their residuals.
@@ -352,7 +370,7 @@ impl<'s, 'a> Solver<'s, 'a> {
         }
     }
 
-    fn solve(self) -> Result<GeeFit> {
+    fn solve(self) -> Result<Solved> {
         let watcher = watcher();
         let k = self.data.k;
         let names = &self.start.names;
@@ -361,6 +379,9 @@ impl<'s, 'a> Solver<'s, 'a> {
         for iterations in 1..=STEPS {
             go_on(&watcher)?;
             let mut state = self.state(&d)?;
+            if !self.is_possible(state.alpha) {
+                return Ok(Solved::Impossible(state.alpha));
+            }
             self.whiten(&mut state);
             let (found, score) = normal_equations(&state.rows, &state.pearson, k, names)?;
             let half = ols::half(&found.inverse, &score);
@@ -369,15 +390,13 @@ impl<'s, 'a> Solver<'s, 'a> {
             let still =
                 (state.alpha - before).abs() <= SETTLED || self.gee.correlation == Correlation::Independence;
             if step <= SETTLED && (still || state.alpha == 0.0) {
-                return Ok(self.finish(state, &found.inverse, &d, iterations));
+                return Ok(Solved::Fit(Box::new(self.finish(state, &found.inverse, &d, iterations))));
             }
             before = state.alpha;
             let move_by = ols::other_half(&found.inverse, &half);
             d.iter_mut().zip(&move_by).for_each(|(d, m)| *d += m);
         }
-        Err(Fault::new(format!("the estimating equations did not settle in {STEPS} steps"))
-            .remedy("Take the working correlation 'independence', or leave covariates out")
-            .convergence())
+        Err(unsettled())
     }
 
     fn finish(self, mut state: State, inverse: &[Vec<f64>], d: &[f64], iterations: usize) -> GeeFit {
@@ -421,10 +440,17 @@ impl<'s, 'a> Solver<'s, 'a> {
             family: self.gee.family,
             correlation: self.gee.correlation,
             alpha: state.alpha,
+            impossible: None,
             scale: state.scale,
             single,
             iterations,
         };
         GeeFit { blocks: Arc::new(blocks), residuals, summary }
     }
+}
+
+fn unsettled() -> Error {
+    Fault::new(format!("the estimating equations did not settle in {STEPS} steps"))
+        .remedy("Take the working correlation 'independence', or leave covariates out")
+        .convergence()
 }

@@ -311,8 +311,8 @@ fn several(names: Vec<String>, rows: usize, n: usize) -> Error {
 fn refuse(fault: Fault) -> Error {
     fault
                 .remedy(
-            "No finite coefficient exists: fit a logit with penalty='firth', use ols for the difference in shares, compare \
-             the shares of the clusters, or merge rare categories",
+            "No finite coefficient exists: compare the shares of the clusters or use ols for their difference, which have an \
+             answer, fit a logit with penalty='firth' where an odds ratio is needed, or merge rare categories",
         )
         .separation()
 }

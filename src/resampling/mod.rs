@@ -5,8 +5,10 @@
 //! costs and few clusters are no trouble, since only the assignment is random.
 //!
 //! Where no procedure can be drawn again, [`wild_bootstrap`] tests coefficients of a fit, and [`pairs`] draws clusters
-//! for any statistic.
+//! for any statistic. An [`Audited`] trial says how often each of these procedures, and every other, rejects where nothing
+//! happened.
 
+mod audit;
 mod bootstrap;
 mod chances;
 mod inversion;
@@ -26,6 +28,7 @@ mod size;
 mod statistics;
 mod sums;
 
+pub use audit::{Audit, AuditOptions, AuditRow, Audited, AuditedModel, Procedure, audit_seed, audited};
 pub use bootstrap::{
     Extreme, Resampled, WildBootstrap, WildOptions, WildType, WildWeights, pairs, replicates, wild_bootstrap,
 };

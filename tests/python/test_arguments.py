@@ -34,6 +34,7 @@ UNITS = DATA.drop(columns="arm")
 DESIGN = cw.Design("t", arms={"control": 1, "crewe": 1}, cluster="family", strata=["h"], seed=1)
 DRAWN = DESIGN.assign(UNITS)
 FIT = cw.ols("y ~ arm + x", DATA, cluster="family")
+FIT_OF_THE_TRIAL = cw.ols("y ~ arm", DATA.assign(arm=DRAWN.frame["arm"].to_numpy()), design=DRAWN)
 COX = cw.coxph("Surv(time, event) ~ arm", DATA)
 CURVES = cw.kaplan_meier("Surv(time, event) ~ arm", DATA)
 SURV = "Surv(time, event) ~ arm"
@@ -307,6 +308,20 @@ CALLS: dict[str, Call] = {
             "studentised": False,
             "weights": "auto",
             "compared": None,
+        },
+    ),
+    "audit": (
+        FIT_OF_THE_TRIAL.audit,
+        {
+            "assignment": DRAWN,
+            "draws": 19,
+            "effect": None,
+            "of": None,
+            "procedures": "CR2",
+            "alpha": 0.1,
+            "bootstrap_draws": 99,
+            "seed": 1,
+            "executor": None,
         },
     ),
     "wild_bootstrap": (

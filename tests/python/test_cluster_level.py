@@ -230,9 +230,17 @@ def test_ratios_are_refused_where_none_is_defined() -> None:
     nobody = FRAME.assign(passed=np.where(FRAME["arm"] == "a", 0, FRAME["passed"]))
     with pytest.raises(InputError, match="above 0"):
         cw.cluster_level("passed ~ arm", nobody, cluster="school").ratio()
+
+
+def test_covariates_that_separate_the_outcome_take_the_penalty() -> None:
+    frame = FRAME.assign(x=FRAME["passed"] * 2.0 - FRAME.index / 100)
+    fit = cw.cluster_level("passed ~ arm + x", frame, cluster="school")
+    assert any("Firth's penalty" in note for note in fit.notes)
+    # The first stage is that of cw.logit itself.
     with pytest.raises(SeparationError, match="x"):
-        cw.cluster_level(
-            "passed ~ arm + x",
-            FRAME.assign(x=FRAME["passed"] * 2.0 - FRAME.index / 100),
-            cluster="school",
-        )
+        cw.logit("passed ~ x", frame, vcov="iid")
+    first = cw.logit("passed ~ x", frame, penalty="firth")
+    expected = first.predict()["estimate"].groupby(frame["school"], sort=False).mean()
+    assert np.allclose(fit.cluster_means()["expected"], expected, rtol=1e-9)
+    plain = cw.cluster_level("passed ~ arm", frame, cluster="school")
+    assert not any("penalty" in note for note in plain.notes)

@@ -31,7 +31,7 @@ def penalised(data: pd.DataFrame, **options: Any) -> Any:
 
 
 def test_the_refusal_of_separation_names_the_penalty(families: pd.DataFrame) -> None:
-    with pytest.raises(cw.SeparationError, match=r"penalty='firth'.*ols.*shares of the clusters"):
+    with pytest.raises(cw.SeparationError, match=r"shares of the clusters.*ols.*penalty='firth'"):
         cw.logit("event ~ arm + age + girl", families, cluster="family")
 
 
@@ -51,7 +51,13 @@ def test_a_table_is_the_references(families: pd.DataFrame) -> None:
 
 def test_defaults_follow_from_clusters(families: pd.DataFrame) -> None:
     assert penalised(families).vcov_name == "profile"
-    assert penalised(families, cluster="family").vcov_name == "CR1"
+    assert penalised(families, cluster="family").vcov_name == "CV3"
+    for times, kind in ((4, "CV3"), (5, "CR1")):
+        parts = [
+            families.assign(family=families["family"].astype(str) + f" {i}") for i in range(times)
+        ]
+        many = pd.concat(parts, ignore_index=True)
+        assert penalised(many, cluster="family").vcov_name == kind
     assert cw.logit("event ~ age + girl", families).vcov_name == "HC2"
     assert type(cw.logit("event ~ age + girl", families)) is cw.Logit
 

@@ -170,6 +170,11 @@ CALLS: dict[str, Callable[[Any], Any]] = {
     "randomisation_test": lambda d: cw.randomisation_test(
         "y ~ arm", d, observed(d), draws=19, seed=1
     ).tidy(),
+    "audit of size": lambda d: (
+        cw.ols("y ~ arm", d, design=(trial := observed(d)))
+        .audit(trial, 25, procedures=["CR2", "randomisation_test"], seed=1)
+        .tidy()
+    ),
     "wild_bootstrap": lambda d: cw.wild_bootstrap(
         cw.ols("y ~ arm + x", d, cluster="family"), "x", draws=99, seed=1
     ).tidy(),

@@ -76,8 +76,14 @@ def test_independence_is_the_model_of_rows(family: str, model: Any) -> None:
     if family == "gaussian":
         # One variance for all rows: the root is CR2's, with its degrees of freedom too.
         other = rows.vcov("CR2")
-        assert fit.se.to_numpy() == pytest.approx(other.se.to_numpy(), rel=1e-9)
+        assert fit.vcov("KC").se.to_numpy() == pytest.approx(other.se.to_numpy(), rel=1e-9)
         assert fit.vcov("CR2").df.to_numpy() == pytest.approx(other.df.to_numpy(), rel=1e-8)
+
+
+def test_the_default_follows_from_the_outcome() -> None:
+    given = {"data": FRAME, "cluster": "school_id"}
+    assert cw.gee("Bagrut_status ~ treated", **given).vcov_name == "MD"
+    assert cw.gee("Bagrut_status ~ treated", family="binomial", **given).vcov_name == "KC"
 
 
 def test_corrections_stand_in_their_order() -> None:
@@ -198,7 +204,7 @@ def test_bad_input(
         cw.gee(formula, SMALL.assign(**change), **{"cluster": "school", **options})
 
 
-def test_a_correlation_that_cannot_be_is_refused() -> None:
+def test_a_correlation_that_cannot_be_gives_way_to_independence() -> None:
     """Rows that repel each other as far as they can, in clusters of two beside one of three."""
     rng = np.random.default_rng(1)
     half = rng.normal(size=20)
@@ -208,9 +214,16 @@ def test_a_correlation_that_cannot_be_is_refused() -> None:
             "g": np.r_[np.repeat(np.arange(20), 2), 20, 20, 20],
         }
     )
-    with pytest.raises(InputError, match="cannot have"):
-        cw.gee("y ~ 1", frame, cluster="g")
-    assert np.isfinite(cw.gee("y ~ 1", frame, cluster="g", corstr="independence").coef.iloc[0])
+    fit = cw.gee("y ~ 1", frame, cluster="g")
+    assert fit.impossible is not None and fit.impossible < -0.5
+    assert fit.working_correlation == 0.0
+    assert any(f"came out as {fit.impossible:.3f}" in note for note in fit.notes)
+    assert any("replaced by independence" in said for said in fit.methods())
+    alone = cw.gee("y ~ 1", frame, cluster="g", corstr="independence")
+    assert alone.impossible is None
+    assert fit.coef.equals(alone.coef) and fit.se.equals(alone.se)
+    binary = frame.assign(y=(frame["y"] > 0).astype(int))
+    assert cw.gee("y ~ 1", binary, cluster="g", family="binomial").impossible is not None
 
 
 @pytest.mark.parametrize("kind", ["KC", "MD", "FG", "MBN", "CR0", "CR2"])

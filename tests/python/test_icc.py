@@ -47,43 +47,83 @@ def test_conversion_is_that_of_adaptive_quadrature() -> None:
         assert back == pytest.approx(icc, rel=1e-6)
 
 
-def test_the_interval_rejects_no_icc_inside_it() -> None:
+def _parts(m: Any, within: Any, total: Any) -> Any:
+    """Numerator and denominator of the analysis of variance, from sizes, squares within and sums."""
+    n, k = m.sum(), len(m)
+    msb = (m * (total / m - total.sum() / n) ** 2).sum() / (k - 1)
+    msw = within.sum() / (n - k)
+    m0 = (n - (m**2).sum() / n) / (k - 1)
+    return np.array([msb - msw, msb + (m0 - 1) * msw])
+
+
+def _pseudo(*of: Any) -> Any:
+    k, whole = len(of[0]), _parts(*of)
+    one_less = [_parts(*(np.delete(values, i) for values in of)) for i in range(k)]
+    return np.array([k * whole - (k - 1) * rest for rest in one_less])
+
+
+def _beyond(
+    values: Any, weights: Any, icc: float, skewness: float, kurtosis: float, p: float
+) -> float:
+    """How far the statistic lies beyond its quantile."""
+    u, k = values[:, 0] - icc * values[:, 1], weights.sum()
+    mean = (weights * u).sum() / k
+    d = u - mean
+    v = (weights * d**2).sum() / (k - 1)
+    skew = skewness * (weights * d**3).sum() / k / v**1.5
+    x = mean / np.sqrt(v)
+    found = np.sqrt(k) * (x + skew * x**2 / 3 + skew**2 * x**3 / 27 + skew / (6 * k))
+    tails = max((weights * d**4).sum() / k / v**2 - 3, 0)
+    return float(abs(found) - stats.t.ppf(p, 2 * k / (2 + kurtosis * tails)))
+
+
+def _clusters(outcome: str) -> Any:
+    y, g = FRAME[outcome].to_numpy(float), np.unique(FRAME["family"], return_inverse=True)[1]
+    sizes, total = np.bincount(g).astype(float), np.bincount(g, y)
+    return sizes, np.bincount(g, (y - (total / sizes)[g]) ** 2), total
+
+
+def test_the_interval_of_a_binary_outcome_rejects_no_icc_inside_it() -> None:
     """The ends solve the definition, worked out here with numpy alone."""
-    found = cw.icc("binary", FRAME, cluster="family")
-    y, g = FRAME["binary"].to_numpy(), FRAME["family"].to_numpy()
-    _, g = np.unique(g, return_inverse=True)
-    sizes, events = np.bincount(g).astype(float), np.bincount(g, y)
-
-    def parts(m: Any, s: Any) -> Any:
-        n, k = m.sum(), len(m)
-        msb = (m * (s / m - s.sum() / n) ** 2).sum() / (k - 1)
-        msw = (s * (m - s) / m).sum() / (n - k)
-        m0 = (n - (m**2).sum() / n) / (k - 1)
-        return np.array([msb - msw, msb + (m0 - 1) * msw])
-
-    def pseudo(m: Any, s: Any) -> Any:
-        k, whole = len(m), parts(m, s)
-        one_less = [parts(np.delete(m, i), np.delete(s, i)) for i in range(k)]
-        return np.array([k * whole - (k - 1) * rest for rest in one_less])
-
-    def excess(values: Any, weights: Any, icc: float, skewness: float, kurtosis: float) -> float:
-        u, k = values[:, 0] - icc * values[:, 1], weights.sum()
-        mean = (weights * u).sum() / k
-        d = u - mean
-        v = (weights * d**2).sum() / (k - 1)
-        skew = skewness * (weights * d**3).sum() / k / v**1.5
-        x = mean / np.sqrt(v)
-        found = np.sqrt(k) * (x + skew * x**2 / 3 + skew**2 * x**3 / 27 + skew / (6 * k))
-        tails = max((weights * d**4).sum() / k / v**2 - 3, 0)
-        return float(abs(found) - stats.t.ppf(0.975, 2 * k / (2 + kurtosis * tails)))
-
-    low, high = found.interval
+    sizes, within, total = _clusters("binary")
     ones = np.ones(len(sizes))
-    assert excess(pseudo(sizes, events), ones, low, 0.85, 1) == pytest.approx(0, abs=1e-6)
-    # One more family of the mean size, in which everybody has the rarer outcome.
-    assert y.mean() <= 0.5
-    more = pseudo(np.append(sizes, sizes.mean()), np.append(events, sizes.mean()))
-    assert excess(more, np.append(ones, 0.3 * high), high, 0.5, 2) == pytest.approx(0, abs=1e-6)
+    for level in (0.95, 0.8):
+        low, high = cw.icc("binary", FRAME, cluster="family", level=level).interval
+        # The error is left to the lower end, whose kurtosis counts from an ICC of 0.6 on in full.
+        below = _beyond(
+            _pseudo(sizes, within, total),
+            ones,
+            low,
+            1,
+            min(low / 0.6, 1) ** 2,
+            1 - 0.85 * (1 - level),
+        )
+        assert below == pytest.approx(0, abs=1e-6)
+        # One more family of the mean size, in which everybody has the rarer outcome.
+        assert FRAME["binary"].mean() <= 0.5
+        more = _pseudo(
+            np.append(sizes, sizes.mean()), np.append(within, 0), np.append(total, sizes.mean())
+        )
+        above = _beyond(more, np.append(ones, 0.35), high, 0.5, 2, 1 - 0.15 * (1 - level))
+        assert above == pytest.approx(0, abs=1e-6)
+
+
+def test_a_school_of_one_mind_is_not_added_to_schools() -> None:
+    rng = np.random.default_rng(11)
+    school = np.repeat(np.arange(40), 120)
+    one = cw.icc((rng.random(len(school)) < 0.3) * 1.0, cluster=school)
+    assert one.interval[0] == 0 and one.interval[1] < 0.01
+    assert one.doubts == ("large_clusters",)
+    assert "left to the lower limit" not in repr(one).replace("\n", " ")
+    assert "left to the lower limit" in repr(cw.icc("binary", FRAME, cluster="family"))
+
+
+def test_the_interval_of_a_score_has_equal_errors() -> None:
+    sizes, within, total = _clusters("score")
+    values, ones = _pseudo(sizes, within, total), np.ones(len(sizes))
+    low, high = cw.icc("score", FRAME, cluster="family").interval
+    assert _beyond(values, ones, low, 0.85, 1, 0.975) == pytest.approx(0, abs=1e-6)
+    assert _beyond(values, ones, high, 0.5, 2, 0.975) == pytest.approx(0, abs=1e-6)
 
 
 def test_a_truncated_estimate_is_said() -> None:
@@ -163,12 +203,39 @@ def test_what_has_no_icc_is_refused(call: Any, words: str) -> None:
         call()
 
 
+def test_whether_an_interval_holds_0_is_decided_by_all_assignments() -> None:
+    """Beside 2,000 permutations of the outcome, which are as likely as each other where the ICC is 0."""
+    rng = np.random.default_rng(7)
+    sizes = rng.integers(1, 6, 50)
+    family = np.repeat(np.arange(50), sizes)
+    m = np.bincount(family)
+
+    def alike(y: np.ndarray) -> float:
+        return float((np.bincount(family, y) ** 2 / m).sum())
+
+    held = []
+    for share in np.linspace(0, 0.6, 25):
+        own = np.where(
+            rng.random(len(family)) < share, rng.random(50)[family], rng.random(len(family))
+        )
+        y = (own < 0.3) * 1.0
+        seen, draws = alike(y), np.array([alike(rng.permutation(y)) for _ in range(2_000)])
+        chance = (draws > seen + 1e-9).mean() + 0.5 * (np.abs(draws - seen) <= 1e-9).mean()
+        found = cw.icc(y, cluster=family)
+        # The lower end has 0.85 of the error of 5%.
+        if abs(chance - 0.0425) > 0.012:
+            assert (found.interval[0] == 0) == (chance > 0.0425), (share, chance, found.interval)
+        held.append(found.interval[0] == 0)
+    assert 0 < sum(held) < len(held)
+    assert "law of independence" in repr(found)
+
+
 def test_rare_outcomes_in_large_families_are_said_to_have_wide_intervals() -> None:
     rng = np.random.default_rng(3)
     family = np.repeat(np.arange(140), 5)
     rare = cw.icc((rng.random(700) < 0.08) * 1.0, cluster=family)
     assert rare.conservative
     assert rare.doubts == ("conservative",)
-    assert "conservative here" in repr(rare)
+    assert "may be conservative here" in repr(rare).replace("\n", " ")
     assert "not to be trusted" not in repr(rare)
     assert not cw.icc((rng.random(700) < 0.4) * 1.0, cluster=family).conservative

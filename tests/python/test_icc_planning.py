@@ -13,8 +13,9 @@ def test_every_value_has_a_source_and_a_place() -> None:
     assert len(frame) >= 20
     for name in ("setting", "cluster", "outcome", "measure", "where", "citation", "place"):
         assert frame[name].str.len().gt(0).all(), name
-    own = frame[frame["doi"] == ""]
-    assert set(own["citation"].str.contains("DFE-RR580")) == {True}
+    without = set(frame.loc[frame["doi"] == "", "citation"])
+    assert len(without) == 2
+    assert all("DFE-RR580" in one or "European Journal of Homelessness" in one for one in without)
     assert frame.loc[frame["doi"] != "", "doi"].str.match(r"10\.\d{4,}/\S+$").all()
 
 
@@ -46,6 +47,14 @@ def test_the_sources_are_printed_once_each() -> None:
     assert sum("DFE-RR580" in line for line in found.methods()) == 1
     assert "0.36" in repr(found) and "Appendix 6" in repr(found)
     assert isinstance(found.tidy(), pd.DataFrame)
+
+
+def test_a_range_of_outcomes_is_no_value() -> None:
+    homes = cw.icc_planning("social care", cluster="care home")
+    [row] = homes.frame.to_dict("records")
+    assert pd.isna(row["icc"]) and (row["low"], row["high"]) == (0.025, 0.514)
+    assert "0.025 to 0.514 (range of outcomes)" in repr(homes)
+    assert "up to 0.5" in repr(cw.icc_planning("housing"))
 
 
 def test_a_value_plans_a_trial() -> None:

@@ -94,6 +94,9 @@ RESULTS = {
     "rates": lambda a, d: cw.compare_rates("passed ~ arm", d[::3], design=a),
     "ranks": lambda a, d: cw.mann_whitney("score ~ arm", d[::3], design=a),
     "permutation": lambda a, d: cw.permutation_test("passed ~ arm", d[::3], design=a),
+    "audit": lambda a, d: cw.ols("score ~ arm", d, design=a).audit(
+        a, 99, procedures=["CR1"], seed=1
+    ),
     "wild bootstrap": lambda a, d: cw.wild_bootstrap(
         cw.ols("score ~ arm", d, design=a), "arm", 99, 1
     ),

@@ -485,3 +485,13 @@ def test_a_pool_of_mpi_ranks():
     )
     assert ran.returncode == 0, ran.stderr[-2_000:]
     assert ran.stdout.split() == ["simulate", "True", "randomisation_test", "True", "ranks", "2"]
+
+
+def test_an_audit_is_the_same_wherever_it_is_done() -> None:
+    data = families(24).assign(score=lambda rows: np.sin(np.arange(len(rows)) * 7.0))
+    drawn = trial(seed=5).assign(data)
+    fit = cw.ols("score ~ arm", data, design=drawn)
+    alone = fit.audit(drawn, 300, effect=0.3, seed=2)
+    with spawned(2) as processes:
+        shared = fit.audit(drawn, 300, effect=0.3, seed=2, executor=processes)
+    pd.testing.assert_frame_equal(alone.tidy(), shared.tidy(), check_exact=True)

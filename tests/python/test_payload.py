@@ -320,6 +320,9 @@ def results() -> dict[str, Any]:
         "describe": cw.describe("t ~ arm", plain),
         "crosstab": cw.crosstab("k ~ arm", plain.rename(columns={kind: "k"})),
         "randomisation": cw.randomisation_test("t ~ arm", plain, seen, draws=99, seed=1),
+        "audit": cw.ols(f"`{y}` ~ arm", frame, design=seen).audit(
+            seen, 99, procedures=["CR1"], seed=1
+        ),
         "wild bootstrap": cw.wild_bootstrap(fit, fit.terms[-1], 99, 1),
         "pairs bootstrap": cw.pairs_bootstrap(plain, _Named(), who, draws=99, seed=1),
         "survey": cw.survey.score(answers, list(answers)[:2], scale=(1, 3)),

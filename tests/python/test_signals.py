@@ -249,6 +249,21 @@ def score_bootstrap() -> Callable[[], Any]:
     return partial(cw.wild_bootstrap, fit, "x1", 99_999, 1)
 
 
+def audits(size: int, clusters: int, draws: int) -> Callable[[], Any]:
+    rows = frame(size).drop(columns="id").assign(id=np.arange(size) % clusters)
+    drawn = cw.Design("t", arms=EVEN, cluster="id", seed=1).assign(rows[["id"]])
+    fit = cw.ols("x0 ~ arm + x1 + x2", rows, design=drawn)
+    return partial(fit.audit, drawn, draws, seed=1)
+
+
+def audit_of_many_redraws() -> Callable[[], Any]:
+    return audits(300, 60, 100_000)
+
+
+def audit_of_large_refits() -> Callable[[], Any]:
+    return audits(200_000, 20_000, 100)
+
+
 WORK = [
     rerandomised,
     rerandomised_never,
@@ -270,6 +285,8 @@ WORK = [
     rank_test,
     wild_bootstrap,
     score_bootstrap,
+    audit_of_many_redraws,
+    audit_of_large_refits,
     adjusted_curves,
     clustered_curves,
     many_groups,

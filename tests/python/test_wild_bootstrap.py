@@ -426,6 +426,22 @@ def test_the_type_follows_from_the_clusters() -> None:
     assert cw.wild_bootstrap(_many(21), "arm", 99, 1).kind == "11"
 
 
+def test_the_type_without_refits_is_taken_where_a_cluster_cannot_be_left_out() -> None:
+    """Without the first family the history says no more than the arm."""
+    rng = np.random.default_rng(2)
+    family = np.repeat(np.arange(10), 3)
+    frame = pd.DataFrame(
+        {"family": family, "arm": family > 2, "history": (family == 1) | (family == 2)}
+    ).astype(float)
+    frame["y"] = rng.normal(size=30)
+    fit = cw.ols("y ~ arm + history", frame, cluster="family")
+    found = cw.wild_bootstrap(fit, "arm", 999, 1)
+    assert found.kind == "11" and any("the type is 11, since" in note for note in found.notes)
+    assert found.p_value == cw.wild_bootstrap(fit, "arm", 999, 1, kind="11").p_value
+    with pytest.raises(cw.InputError, match="jackknife is not defined"):
+        cw.wild_bootstrap(fit, "arm", 999, 1, kind="33")
+
+
 def test_rows_units_and_names_of_clusters_do_not_matter() -> None:
     fit = cw.ols("y ~ arm + x + z", D, cluster="family")
     test = cw.wild_bootstrap(fit, "arm")

@@ -1,5 +1,6 @@
 //! The topics, one file each.
 
+mod few;
 mod icc;
 mod individuals;
 mod linear;
@@ -20,6 +21,7 @@ use crate::Topic;
 pub const TOPICS: &[Topic] = &[
     linear::TOPIC,
     logit::TOPIC,
+    few::TOPIC,
     individuals::TOPIC,
     sets::TOPIC,
     survival::TOPIC,

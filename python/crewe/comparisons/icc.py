@@ -37,9 +37,11 @@ _DOUBTS = {
     "large_clusters": "clusters are larger than families (up to 9, 5.5 on average)",
     "level": "the level is not 95%",
 }
+# The largest mean size of families in the core.
+_FAMILY = 9
 _WIDE = (
-    "The interval is conservative here: the outcome is rare in clusters of this size, where intervals cover 97% "
-    "to more than 99% in place of 95%."
+    "The interval may be conservative here: the outcome is rare in clusters of this size, where intervals cover up to 97.4% "
+    "in place of 95%."
 )
 
 
@@ -108,8 +110,12 @@ class IntraclusterCorrelation(Result):
 
     @property
     def conservative(self) -> bool:
-        """Whether the interval is wide: a rare outcome in large clusters, of which it covers more than it says."""
+        """Whether the interval may be wide: a rare outcome in large clusters, of which it can cover more than it says."""
         return "conservative" in self.doubts
+
+    def _families(self) -> bool:
+        """Say whether the core takes clusters of a binary outcome for families, which can be all of one mind."""
+        return self.rate is not None and self.mean_size <= _FAMILY
 
     def _rows(self) -> list[dict[str, Any]]:
         return [
@@ -131,6 +137,8 @@ class IntraclusterCorrelation(Result):
         lines = [
             f"Estimate: {_NAMES[self.method]}. Interval: inversion of a studentised jackknife over "
             "clusters, allowing for skewness and kurtosis"
+            + (", most of the error left to the lower limit" if self._families() else "")
+            + ("" if self.rate is None else "; whether it holds 0 by the law of independence")
             + (
                 ", brought to the latent scale at the rate seen."
                 if self.method == "latent"

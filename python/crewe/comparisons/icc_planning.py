@@ -106,9 +106,9 @@ def icc_planning(setting: str | None = None, *, cluster: str | None = None) -> P
 
     Parameters
     ----------
-    setting : {"education", "social care"}, optional
+    setting : {"education", "housing", "social care"}, optional
         Only those of one setting.
-    cluster : {"family", "school", "class"}, optional
+    cluster : {"family", "care home", "school", "class", "region", "region by support need"}, optional
         Only those of one kind of cluster.
 
     Returns

@@ -1,14 +1,47 @@
-"""The arm among the columns of a linear model, apart from the rest, which no draw of the arms changes."""
+"""The arm among the columns of a linear model: the rest, which no draw of the arms changes, and the clusters of each arm."""
 
 from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
 
+from crewe import _core
 from crewe.exceptions import InputError, fault
 from crewe.formula.design import Design
 
 Floats = NDArray[np.float64]
+
+_MOST_ARMS = 10
+
+
+def clusters_by_arm(
+    built: Design | None, groups: _core.Clusters, arm: str
+) -> tuple[str, dict[str, int]]:
+    """Give the column of the arm and how many clusters each has.
+
+    Parameters
+    ----------
+    built : Design or None
+        The design of a model; without one nothing is known.
+    groups : the core's Clusters
+        The clusters of its rows.
+    arm : str
+        The column of the trial's arm; where it is empty, the first variable is taken if no cluster has two values of it.
+    """
+    if built is None:
+        return "", {}
+    first = next((term.variables[0] for term in built.plan.terms if term.variables), "")
+    arm = arm or first
+    if arm not in built.columns:
+        return "", {}
+    column = built.columns[arm]
+    named, codes = np.unique(column.values, return_inverse=True)
+    values = np.ascontiguousarray(codes, dtype=np.float64)[:, None]
+    if len(named) > _MOST_ARMS or not _core.constant_within(values, groups)[0]:
+        return "", {}
+    counts = np.bincount(codes[np.asarray(groups.first())], minlength=len(named))
+    levels = column.levels or [f"{value:g}" for value in named]
+    return arm, dict(zip([str(level) for level in levels], map(int, counts), strict=True))
 
 
 def beside_arm(built: Design, treated: NDArray[np.bool_]) -> Floats:

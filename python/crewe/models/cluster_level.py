@@ -16,7 +16,9 @@ from crewe.formula import design as designs
 from crewe.formula import parse as parsing
 from crewe.formula.design import Design
 from crewe.formula.names import quoted
+from crewe.formula.plan import Term
 from crewe.frames.arguments import check_methods, checked
+from crewe.models.arm import clusters_by_arm
 from crewe.models.estimates import columns_of
 from crewe.models.grouped import spread
 from crewe.models.groups import FitFamily, FitGroup
@@ -58,6 +60,9 @@ _DEFINITIONS = {
 _WEIGHTED = {
     "HC2": "heteroskedasticity-robust standard errors over clusters (HC2), t with G − k df",
 }
+
+
+_PENALISED = "covariates predict the outcome perfectly in some rows: the regression of the first stage took Firth's penalty"
 
 
 @dataclass
@@ -110,6 +115,21 @@ class ClusterLevel(Linear):
                 remedy=f"Choose one of {', '.join(ROWWISE)}, or fit the rows with cw.ols",
             )
         return super()._named(data, kind, residual)
+
+    def _of_few_clusters(self, data: Data, procedure: str = "") -> list[str]:
+        if self.weight != "clusters" or self._means is None:
+            return []
+        means, count = self._means, len(data.y)
+        _, arms = clusters_by_arm(
+            data.design, _core.Clusters(np.arange(count, dtype=np.uint32)), self.arm
+        )
+        # Only how often the outcome occurs matters, and how many rows there are.
+        y = np.resize(means.observed, self.n)
+        if means.ratios is not None:
+            events = round(float(means.observed @ means.sizes))
+            y = np.repeat([0.0, 1.0], [self.n - events, events])
+        said = _core.few_clusters("cluster means", self.vcov_name, list(arms.values()), y)
+        return [] if said is None else [said]
 
     def diagnostics(self, terms: Sequence[str] | None = None) -> ClusterDiagnostics:
         """Refuse: each cluster is one value here, which `cluster_means()` shows; ask a fit to rows."""
@@ -301,7 +321,7 @@ def cluster_level(
 
     Without covariates that vary within clusters the value is the cluster's mean. With them it is the mean residual of a
     regression of rows on all covariates without the arm, logistic for an outcome of 0 and 1 (two stages; Hayes and Moulton
-    2017, chapter 11), with the mean of all rows added. The values are compared by least squares over clusters on the arm,
+    2017, chapter 11; with Firth's penalty where they separate it, and a note), with the mean of all rows added. The values are compared by least squares over clusters on the arm,
     the strata of the trial and the covariates that are the same throughout a cluster: t with G less their number.
 
     Parameters
@@ -345,8 +365,8 @@ def cluster_level(
         No clusters, an arm that varies within a cluster or stands in other terms, no intercept.
     DesignError
         An arm with fewer than two clusters.
-    RankError, SeparationError
-        As :func:`ols` and :func:`logit`, of the first stage.
+    RankError
+        As :func:`ols`, of the first stage.
 
     Examples
     --------
@@ -411,12 +431,8 @@ def _analysed(
     clusters = _core.Clusters(made.codes)
     constant = _core.constant_within(built.x, clusters)
     _check_arm(asked, made, arm, all(constant[j] for j in own))
-    kept, within = [], False
-    for term in built.plan.terms:
-        columns = [j - 1 for j in range(term.where.start, term.where.stop) if j >= 1]
-        if columns and all(constant[j] for j in columns):
-            kept.append(_text(term.name, term.variables))
-        within = within or not all(constant[j] for j in columns)
+    same, within = same_within(built, constant)
+    kept = [_text(term.name, term.variables) for term in same]
     y = designs.left_values(left, built.columns)
     first = None
     if within:
@@ -425,6 +441,9 @@ def _analysed(
         first = _core.DesignMatrix(np.ascontiguousarray(built.x[:, rest]), names, True)
     with rows_of_the_data(built.rows):
         means = _core.cluster_means(y, left, first, clusters)
+    notes = list(made.notes)
+    if means.penalised:
+        notes.append(_PENALISED)
     # formulaic is imported with the first formula.
     from crewe.formula import engine
 
@@ -459,7 +478,7 @@ def _analysed(
         level=level,
         df_residual=core.df_residual,
         statistics={"sigma": core.sigma},
-        base_notes=made.notes,
+        base_notes=notes,
         synthetic=False,
         keep_data=False,
         implementation=asked.source._implementation,
@@ -515,6 +534,25 @@ def _check_arm(asked: Request, made: ModelRows, arm: str, constant: bool) -> Non
         named, of_rows = np.unique(column.values, return_inverse=True)
         levels = [str(value) for value in (column.levels or [f"{value:g}" for value in named])]
         refuse_too_few(levels, of_rows, codes, "clusters", arm)
+
+
+def same_within(built: Design, constant: Sequence[bool]) -> tuple[list[Term], bool]:
+    """Give the terms that are the same throughout every cluster, and say whether any others vary within.
+
+    Parameters
+    ----------
+    built : Design
+        The columns of a formula with an intercept.
+    constant : sequence of bool
+        Whether each of its columns is the same for all rows of every cluster.
+    """
+    kept, within = [], False
+    for term in built.plan.terms:
+        columns = [j - 1 for j in range(term.where.start, term.where.stop) if j >= 1]
+        if columns and all(constant[j] for j in columns):
+            kept.append(term)
+        within = within or not all(constant[j] for j in columns)
+    return kept, within
 
 
 def _text(name: str, variables: Sequence[str]) -> str:

@@ -125,12 +125,16 @@ class GEE(Clustered):
         What correlation and dispersion are divided by.
     single : bool
         Whether no cluster has two rows.
+    impossible : float or None
+        The correlation that came out although clusters of their size cannot have it, so that the equations were solved under
+        independence.
     """
 
     family: str = "gaussian"
     corstr: str = "exchangeable"
     divisor: str = "n"
     single: bool = False
+    impossible: float | None = None
 
     _name = "gee"
     _model = "GEE"
@@ -143,15 +147,28 @@ class GEE(Clustered):
         alone = self.corstr == "independence"
         working = {} if alone else {"working_correlation": fit.alpha}
         self.statistics = {**working, "dispersion": fit.scale}
-        self.single = fit.single
+        self.single, self.impossible = fit.single, fit.impossible
         return fit
 
     @property
     def notes(self) -> list[str]:
         """What a reader of the result must know."""
+        told = super().notes
+        if self.impossible is not None:
+            told = [
+                *told,
+                f"the correlation within clusters came out as {self.impossible:.3f}, which clusters of their size cannot "
+                "have: the equations were solved under the working correlation 'independence', and the sandwich is as "
+                "robust",
+            ]
         if not self.single or self.corstr == "independence":
-            return super().notes
-        return [*super().notes, "every cluster has one row, so no correlation was estimated"]
+            return told
+        return [*told, "every cluster has one row, so no correlation was estimated"]
+
+    def _simulated(self) -> str:
+        if self.corstr != "exchangeable":
+            return ""
+        return "logit GEE" if self.family == "binomial" else "GEE"
 
     @property
     def working_correlation(self) -> float:
@@ -186,7 +203,12 @@ class GEE(Clustered):
             f"Generalised estimating equations (Liang and Zeger 1986), {self.family} family with the {link} link, "
             f"{self.corstr} working correlation"
         )
-        if self.corstr == "exchangeable":
+        if self.impossible is not None:
+            how += (
+                f", replaced by independence since the correlation came out as {self.impossible:.3f}, which clusters of "
+                "their size cannot have"
+            )
+        elif self.corstr == "exchangeable":
             how += f" estimated as {self.working_correlation:.3f}"
         return [head, f"{how}.", *rest]
 
@@ -242,6 +264,9 @@ class Mixed(Clustered):
             "independent, and its standard errors may be too small; a sandwich over clusters (vcov='CR2') does not rest "
             "on it",
         ]
+
+    def _simulated(self) -> str:
+        return "mixed"
 
     @property
     def icc(self) -> float:
@@ -389,7 +414,7 @@ def gee(
     family: str = "gaussian",
     corstr: str = "exchangeable",
     divisor: str = "n",
-    vcov: str = "KC",
+    vcov: str | None = None,
     df: str = "default",
     missing: str = "drop",
     level: float = 0.95,
@@ -418,13 +443,15 @@ def gee(
     family : {"gaussian", "binomial"}
         A number with the identity link, or 0 and 1 with the logit.
     corstr : {"exchangeable", "independence"}
-        The working correlation within clusters: one for every pair, or none.
+        The working correlation within clusters: one for every pair, or none. Where the one comes out as clusters of their
+        size cannot have it (such as −0.3 in families of nine), none is taken, and a note says so.
     divisor : {"n", "n-p"}
         What the moments of correlation and dispersion are divided by: rows and pairs (as geepack and Stata), or these less
         the number of coefficients (as SAS and R's gee).
-    vcov : {"KC", "MD", "FG", "MBN", "CR0", "CR1", "CR2", "iid", ...}
-        `"CR0"` is the sandwich of Liang and Zeger, `"iid"` the model-based covariance; KC (the default), MD, FG and MBN
-        correct the sandwich for few clusters. All but `"iid"` (z) and `"CR2"` (Satterthwaite) refer to t with G − k.
+    vcov : {"KC", "MD", "FG", "MBN", "CR0", "CR1", "CR2", "iid", ...}, optional
+        `"CR0"` is the sandwich of Liang and Zeger, `"iid"` the model-based covariance; KC, MD, FG and MBN correct the
+        sandwich for few clusters. Default: MD for a gaussian outcome and KC for a binomial one, which simulations of few
+        families found to hold (`docs/evidence/few.md`). All but `"iid"` (z) and `"CR2"` (Satterthwaite) refer to t with G − k.
     df : {"default", "residual"}
         Degrees of freedom: those of the covariance, or n − k.
     missing : {"drop", "indicator", "refuse"}
@@ -446,8 +473,7 @@ def gee(
     Raises
     ------
     InputError
-        No clusters, no more of them than coefficients, a correlation that clusters of their size cannot have, and as
-        :func:`ols` and :func:`logit`.
+        No clusters, no more of them than coefficients, and as :func:`ols` and :func:`logit`.
     RankError, SeparationError
         As :func:`logit`.
     ConvergenceError
@@ -467,6 +493,8 @@ def gee(
     ('KC', 0.086, 36.0)
     """
     call = {key: value for key, value in locals().items() if key in _SHARED}
+    if vcov is None:
+        call["vcov"] = "KC" if family == "binomial" else "MD"
     return _made(
         GEE,
         {"family": family, "corstr": corstr, "divisor": divisor},

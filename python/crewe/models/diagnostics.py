@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from crewe import _core
 from crewe.exceptions import CreweError, InputError, fault
 from crewe.frames.source import build, label_of
+from crewe.models.arm import clusters_by_arm
 from crewe.models.linear import ROWWISE
 from crewe.tables.counts import Count, Counted, Relation, cell, counted
 from crewe.tables.display import Table, number
@@ -267,7 +268,7 @@ def diagnose(
 ) -> ClusterDiagnostics:
     """Work out the diagnostics of a fit; see :meth:`crewe.models.linear.Linear.diagnostics`."""
     groups = parts.groups
-    arm, arms = _arms(parts)
+    arm, arms = clusters_by_arm(parts.design, parts.groups, parts.arm)
     asked = _of_interest(fit, parts, arm, terms)
     places = [fit._position(name) for name in asked]
     found = parts.covariance.diagnostics(places, influence)
@@ -382,31 +383,13 @@ def _of_interest(
     return [fit.terms[j] for j in own] or asked or list(fit.terms)
 
 
-def _arms(parts: Clustering) -> tuple[str, dict[str, int]]:
-    """Give the column of the arm and the clusters of each: the trial's, else the first that no cluster shares."""
-    design, groups = parts.design, parts.groups
-    if design is None:
-        return "", {}
-    first = next((term.variables[0] for term in design.plan.terms if term.variables), "")
-    arm = parts.arm or first
-    if arm not in design.columns:
-        return "", {}
-    column = design.columns[arm]
-    named, codes = np.unique(column.values, return_inverse=True)
-    values = np.ascontiguousarray(codes, dtype=np.float64)[:, None]
-    if len(named) > _FEW_OF_AN_ARM or not _core.constant_within(values, groups)[0]:
-        return "", {}
-    counts = np.bincount(codes[np.asarray(groups.first())], minlength=len(named))
-    levels = column.levels or [f"{value:g}" for value in named]
-    return arm, dict(zip([str(level) for level in levels], map(int, counts), strict=True))
-
-
 def _doubts(fit: Any, found: ClusterDiagnostics) -> list[str]:
     """Say why a covariance is not to be trusted for these terms, the gravest first."""
     kind, count, doubts = fit.vcov_name, len(found.clusters), []
     one = found.cluster_name
     equations = fit.model == "GEE"
-    better = {"GEE": "KC", "Mixed model": "kenward-roger", "Cox": "CR3"}.get(fit.model, "CR2")
+    own = "KC" if equations and fit.family == "binomial" else "MD"
+    better = {"GEE": own, "Mixed model": "kenward-roger", "Cox": "CR3"}.get(fit.model, "CR2")
     if kind in ROWWISE and (kind != "iid" or fit.model not in ("GEE", "Mixed model")):
         doubts.append(
             f"{kind} is not to be trusted: it counts rows of one {one} as independent; read {better}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from concurrent.futures import Executor
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,6 +18,7 @@ from crewe.frames.source import build
 
 if TYPE_CHECKING:
     from crewe.models.diagnostics import ClusterDiagnostics, Clustering
+    from crewe.resampling._audit_result import SizeAudit
     from crewe.tables.counts import Relation
 
 Floats = NDArray[np.float64]
@@ -241,6 +243,106 @@ class Estimates:
             if "=" in term:
                 return hypothesis(term, self.terms)[None, :]
         return np.eye(len(self.terms))[[self._position(term)]]
+
+    def audit(
+        self,
+        assignment: Any,
+        draws: int = 10_000,
+        *,
+        effect: float | None = None,
+        of: str | None = None,
+        procedures: str | Sequence[str] | None = None,
+        alpha: float = 0.05,
+        bootstrap_draws: int = 399,
+        seed: int | None = None,
+        executor: Executor | None = None,
+    ) -> SizeAudit:
+        r"""Say how often each procedure rejects where nothing happened, on these outcomes and under this trial's randomisation.
+
+        The outcomes are held as they are (the sharp null hypothesis that no arm has an effect on anybody), the trial's own
+        procedure is drawn again, this model is fitted again with each redrawn arm, its strata and covariates with it, and
+        every procedure that applies gives its p-value.
+
+        Parameters
+        ----------
+        assignment : Assignment or Ledger
+            The trial that the fit is of: what ``design.assign(frame)`` or ``design.observe(frame, arm=...)`` returned, or a
+            closed ledger. Fit the model with ``design=assignment``, or with the column of its units as ``cluster=``.
+        draws : int
+            The number of redraws. All assignments are used instead, weighted by their probabilities, where the design can
+            give no more than that.
+        effect : float, optional
+            Gives power at this effect, in units of the outcome (of a yes-or-no outcome as a difference of rates: .1 is ten
+            points).
+        of : str, optional
+            The arm that is compared with the reference, where the trial has several.
+        procedures : str or sequence of str, optional
+            Covariances by their names (`"CR1"`, `"CR2"`, `"CR3"`, `"CV3"`, ...), `"wild_bootstrap"`, `"cluster_level"`,
+            `"randomisation_test"`. By default those that apply, with the covariance of this fit; none that fits a logit, a
+            probit or a Cox model again without each cluster.
+        alpha : float
+            The two-sided level.
+        bootstrap_draws : int
+            The draws of each wild bootstrap.
+        seed : int, optional
+            Of the redraws. By default the design's own, where it drew the assignment and is no secret key; else one from
+            the operating system, which the result reports. The wild bootstrap of redraw i has this seed plus i.
+        executor : concurrent.futures.Executor, optional
+            What shares the redraws among processes or machines, with the same result to the bit.
+
+        Returns
+        -------
+        SizeAudit
+            With `tidy()`: `procedure, size, size_low, size_high, power, coverage, no_answer`; and `plot()`.
+
+        Raises
+        ------
+        InputError
+            A fit without the arm, with products of the arm, or of another kind; outcomes that are all equal; fewer draws
+            than 1 / alpha; an effect on times.
+        DesignError
+            Another assignment than that of the fit, an arm with fewer than two units, a procedure that leaves units out.
+
+        Notes
+        -----
+        Size is :math:`\sum_a P(a)\,1\{p(a) \le \alpha\}` where all assignments a are used, else the share of draws, with
+        Wilson's interval. A redraw without a p-value (a separated logit, an arm with fewer than two units, no variance)
+        rejects nothing; `no_answer` is the share of these. Coverage and power of a quantity are those of an effect that is
+        the same for every row; for a yes-or-no outcome power is that of moving outcomes of the redrawn arm at random until
+        its rate has risen by the effect, and coverage is not defined. The randomisation test's row is the level that it can
+        attain.
+
+        An audit judges procedures under one hypothesis, given these outcomes. It does not replace the analysis that was
+        declared before; it is printed beside it.
+
+        Examples
+        --------
+        >>> import crewe as cw, pandas as pd
+        >>> rows = pd.DataFrame({"family": [1, 1, 2, 3, 3, 4, 5, 6], "score": [2, 3, 1, 4, 4, 2, 5, 1]})
+        >>> design = cw.Design("Trial", arms={"control": 1, "crewe": 1}, cluster="family", seed=3)
+        >>> trial = design.assign(rows)
+        >>> fit = cw.ols("score ~ arm", rows, design=trial)
+        >>> found = fit.audit(trial)
+        >>> found.exact, found.redraws
+        (True, 20)
+        >>> found["randomisation_test"].size  # 20 assignments cannot reject at 5%
+        0.0
+        """
+        # The rooms above this one are opened when they are asked for.
+        from crewe.resampling._audit import audit
+
+        return audit(
+            self,
+            assignment,
+            draws,
+            effect=effect,
+            of=of,
+            procedures=procedures,
+            alpha=alpha,
+            bootstrap_draws=bootstrap_draws,
+            seed=seed,
+            executor=executor,
+        )
 
 
 check_methods(Estimates)

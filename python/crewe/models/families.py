@@ -42,6 +42,8 @@ _OWN_DEFINITIONS = {
     "2002; Pustejovsky and Tipton 2018, working variance μ(1 − μ)), t with Satterthwaite degrees of "
     "freedom",
 }
+# With a penalty the model is fitted again without each of up to so many clusters.
+_REFITTED = 40
 # A stratum needs this many clusters before its dummy stops biasing the others.
 _CLUSTERS_OF_A_STRATUM = 10
 
@@ -51,6 +53,9 @@ class Binary(Regression):
 
     _family: ClassVar[str]
     _penalty: ClassVar[str | None] = None
+
+    def _simulated(self) -> str:
+        return "Firth" if self._penalty else self._family
 
     @classmethod
     def _fitted(
@@ -183,7 +188,12 @@ class PenalisedLogit(Logit):
 
     @classmethod
     def _kind(cls, asked: str | None, groups: Any) -> str:
-        return (PROFILE if groups is None else "CR1") if asked is None else asked
+        if asked is not None:
+            return asked
+        if groups is None:
+            return PROFILE
+        # Refits hold their size better than CR1, and take long with many clusters, where the two agree.
+        return "CV3" if groups.count <= _REFITTED else "CR1"
 
     @property
     def notes(self) -> list[str]:
@@ -194,8 +204,8 @@ class PenalisedLogit(Logit):
         return [
             *told,
             f"the outcomes are separated: where nobody, or everybody, has the outcome, scores hardly vary, and {self.vcov_name} "
-            "is too small whatever the number of clusters; read vcov='profile', which counts rows as independent, and the "
-            "randomisation test beside it",
+            "is too small whatever the number of clusters; read the randomisation test or the cluster-level analysis, and "
+            "vcov='profile' only where rows are independent",
         ]
 
     def vcov(self, kind: str, df: str = "default") -> Any:
@@ -337,8 +347,8 @@ def logit(
         As :func:`ols`; default CR2 with clusters, HC2 without. `"iid"` and `"HC0"` to `"HC3"` refer to z.
         `"CV3"` fits the model again without each cluster; where one of these fits is separated there is no variance (NaN,
         and a note that says why). `"CV3L"` is the same to first order, without refits. Under probability weights `"iid"` is
-        refused, since it depends on their scale. With a penalty the default is CR1 with clusters, and `"profile"` without:
-        see :class:`PenalisedLogit`.
+        refused, since it depends on their scale. With a penalty the default is CV3 with up to 40 clusters, CR1 with more
+        and `"profile"` without any: see :class:`PenalisedLogit`.
     penalty : {"firth"}, optional
         Takes Firth's penalty off the likelihood, so that every coefficient is finite, separated outcomes or not; gives
         a :class:`PenalisedLogit`. Rows must have no weights. Never taken unless asked for.

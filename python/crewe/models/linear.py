@@ -15,6 +15,7 @@ from crewe import _core
 from crewe.exceptions import CreweError, InputError, fault
 from crewe.formula.design import Design
 from crewe.frames.source import Source, aligned
+from crewe.models.arm import clusters_by_arm
 from crewe.models.estimates import Estimates
 from crewe.models.margins import Margins, margins, predict
 from crewe.tables.display import Table, number, p_value, stars
@@ -51,6 +52,10 @@ DEFINITIONS = {
 
 PROFILE = "profile"
 """Intervals by profiles of a penalised likelihood."""
+
+_FEW = 300
+_ROWS = 10
+"""More clusters, and more rows of one, were not simulated: nothing is looked up for them."""
 
 ROWWISE = ("iid", "HC0", "HC1", "HC2", "HC3", PROFILE)
 """The covariances that count rows as independent."""
@@ -168,6 +173,8 @@ class Linear(Estimates, Printable):
         other.df_rule = df
         other._cov = covariance.matrix
         other._vcov, other._vcov_notes = covariance, covariance.notes
+        if df == "default":
+            other._vcov_notes = [*covariance.notes, *other._of_few_clusters(data)]
         other._tables, other._beneath = {}, None
         return other
 
@@ -176,6 +183,25 @@ class Linear(Estimates, Printable):
         if isinstance(data.core, _core.ClusteredFit):
             return data.core.covariance(kind, residual)
         return data.core.covariance(kind, data.groups, residual, self.aside)
+
+    def _simulated(self) -> str:
+        """Give the name by which the simulations of few clusters know the model; empty where they do not."""
+        return ""
+
+    def _of_few_clusters(self, data: Data, procedure: str = "") -> list[str]:
+        """Say where simulations found that this covariance does not hold with so few clusters, and what did.
+
+        `procedure` names another that is asked of the fit, such as a bootstrap.
+        """
+        groups = data.groups
+        few = groups is not None and groups.count <= _FEW and len(data.y) <= _ROWS * groups.count
+        name = procedure or self._simulated()
+        if groups is None or not few or not name or self.weighted:
+            return []
+        _, arms = clusters_by_arm(data.design, groups, self.arm)
+        kind = "CR1" if procedure else self.vcov_name
+        said = _core.few_clusters(name, kind, list(arms.values()), data.y)
+        return [] if said is None else [said]
 
     def _covariance(self) -> _core.Covariance:
         self._needs_data()

@@ -88,6 +88,9 @@ class OLS(Regression):
 
     _name = "OLS"
 
+    def _simulated(self) -> str:
+        return "OLS"
+
     @classmethod
     def _fitted(
         cls, y: Floats, y_name: str, design: _core.DesignMatrix, weights: _core.Weights | None

@@ -66,7 +66,7 @@ def of_fit(
         return _of_cox(fit, assignment, home, of)
     data = fit._needs_data()
     built = _needs_design(data.design)
-    unit = _units(built, assignment, home)
+    unit = units_of(built, assignment, home)
     parts = apart(built, assignment, unit)
     asked = compared(fit, parts, built.names, assignment, of)
     rest = parts.rest
@@ -99,7 +99,7 @@ def _of_cox(
             remedy="Fit it without weights",
         )
     built = _needs_design(rows.design)
-    unit = _units(built, assignment, home)
+    unit = units_of(built, assignment, home)
     parts = apart(built, assignment, unit)
     asked = compared(fit, parts, built.names, assignment, of)
     rest = parts.rest
@@ -145,7 +145,7 @@ def of_times(formula: str, source: Source, assignment: Assignment, strata_terms:
         layers.append(layer)
     refuse_missing_times(asked.source, parts, asked.rows)
     built = asked.model([*parts.columns(), *layers]).design
-    unit = _units(built, assignment, assignment)
+    unit = units_of(built, assignment, assignment)
     parts_of = apart(built, assignment, unit)
     parts_of.refuse_products()
     rest = parts_of.rest
@@ -183,7 +183,7 @@ def _no_rows() -> Exception:
     )
 
 
-def _units(built: Design, assignment: Assignment, home: Assignment) -> Units:
+def units_of(built: Design, assignment: Assignment, home: Assignment) -> Units:
     """Give the unit of each row of a fit among those of the trial."""
     owner, known = built.owner, mark_of(home)
     if owner is None:

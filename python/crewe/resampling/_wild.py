@@ -13,8 +13,9 @@ from crewe.comparisons.samples import count
 from crewe.exceptions import DesignError, InputError, fault
 from crewe.frames.arguments import checked
 from crewe.frames.source import numbers
+from crewe.models.arm import clusters_by_arm
 from crewe.models.families import Binary
-from crewe.models.linear import Linear
+from crewe.models.linear import Data, Linear
 from crewe.models.regression import OLS
 from crewe.resampling._wild_result import WildBootstrap
 from crewe.survival._cox_model import CoxPH
@@ -64,7 +65,8 @@ def wild_bootstrap(
         What the hypothesis says the term is; one a row of several.
     kind : {"11", "13", "31", "33"}, optional
         The first digit: 1 scores as they are, 3 transformed by the jackknife; the second: 1 the CR1 variance, 3 the
-        jackknife's. Default: `"11"` with more than 20 clusters, else `"33"`.
+        jackknife's. Default: `"11"` with more than 20 clusters, else `"33"`,
+        or `"11"` where a contrast cannot be estimated without one of them.
     null : bool
         Whether the hypothesis is imposed on the draws (WCR), which holds the size better, or not (WCU).
     weights : {"rademacher", "webb", "mammen"}
@@ -129,6 +131,9 @@ def wild_bootstrap(
             "the wild cluster bootstrap needs to know the clusters, and the fit has none",
             remedy="Fit it with cluster=, the unit that was randomised, or with design=assignment",
         )
+    if kind is None and null and _of_the_arm(model, data, matrix):
+        procedure = {"OLS": "wild bootstrap", "logit": "score bootstrap"}.get(model._simulated())
+        notes += model._of_few_clusters(data, procedure) if procedure else []
     options = _core.WildOptions(draws, _seed(seed), level, interval).of(
         None if kind is None else str(kind), null, str(weights), str(p)
     )
@@ -161,6 +166,14 @@ def wild_bootstrap(
         score=isinstance(model, Binary),
     )
     return carry(result, words_of(model))
+
+
+def _of_the_arm(model: Linear, data: Data, matrix: Floats) -> bool:
+    """Say whether contrasts are of the arm alone."""
+    groups = data.groups
+    arm, _ = ("", None) if groups is None else clusters_by_arm(data.design, groups, model.arm)
+    own = model._columns_of_terms().get(arm, [])
+    return bool(own) and set(np.flatnonzero(matrix.any(axis=0)).tolist()) <= set(own)
 
 
 def _model(fit: Any) -> Linear:

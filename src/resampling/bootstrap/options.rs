@@ -87,7 +87,8 @@ pub struct WildOptions {
     pub draws: u64,
     /// The seed of the draws; by default one from the operating system.
     pub seed: Option<Seed>,
-    /// The type; by default 11 with more than 20 clusters, else 33.
+    /// The type; by default 11 with more than 20 clusters, else 33, or 11 where a contrast cannot be estimated without one
+    /// of them.
     pub kind: Option<WildType>,
     /// Whether the hypothesis is imposed on the bootstrap's world (WCR), or not (WCU).
     pub null: bool,

@@ -33,6 +33,8 @@ use crate::{Error, Fault, Result};
 const SAME: f64 = 1e-9;
 /// Scores that are this share of the coefficients or less are rounding.
 const ROUNDING: f64 = 1e-14;
+/// Why a type with transformed scores or the jackknife's variance cannot be had.
+const NO_JACKKNIFE: &str = "the jackknife is not defined";
 /// The most draws.
 const MOST: u64 = 1 << 31;
 
@@ -70,15 +72,23 @@ pub fn wild_bootstrap(
     options: &WildOptions,
 ) -> Result<WildBootstrap> {
     let clusters = check(fit, contrasts, values, options)?;
-    let kind = options.kind.unwrap_or(WildType::of(clusters));
+    let mut kind = options.kind.unwrap_or(WildType::of(clusters));
     let seed = match &options.seed {
         Some(seed) => seed.clone(),
         None => Seed::from_system()?,
     };
     let draws = usize::try_from(options.draws).unwrap_or(usize::MAX);
     let draws = Draws::new(options.weights, clusters, draws, &seed);
-    let world = World::new(fit, contrasts, values, kind, options)?;
-    let mut notes = world.notes(kind, options, &draws);
+    let mut notes = Vec::new();
+    let world = match World::new(fit, contrasts, values, kind, options) {
+        Err(Error::Input(fault)) if options.kind.is_none() && fault.problem.starts_with(NO_JACKKNIFE) => {
+            kind = WildType::C11;
+            notes.push(format!("the type is 11, since {}", fault.problem));
+            World::new(fit, contrasts, values, kind, options)?
+        }
+        world => world?,
+    };
+    notes.extend(world.notes(kind, options, &draws));
     let (statistic, distribution, p_value);
     let (mut estimate, mut std_error, mut interval) = (f64::NAN, f64::NAN, None);
     if world.basis.len() == 1 {
@@ -238,7 +248,7 @@ impl<'f> World<'f> {
         let pieces = Pieces::new(&fit, &basis, scores, digits, &watcher)?;
         if let Some(g) = pieces.needed {
             return Err(Fault::new(format!(
-                "the jackknife is not defined: without cluster {g} (counted from 0) a contrast cannot be estimated"
+                "{NO_JACKKNIFE}: without cluster {g} (counted from 0) a contrast cannot be estimated"
             ))
             .remedy("Use the type 11, or a randomisation test")
             .input());

@@ -1,0 +1,292 @@
+"""A fitted model made ready for its audit: its columns, whose arms are redrawn, and how it is fitted again."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from crewe import _core
+from crewe.design.assignment import Assignment
+from crewe.exceptions import InputError, fault
+from crewe.formula.design import Design
+from crewe.models.cluster_level import same_within
+from crewe.models.families import Binary, PenalisedLogit
+from crewe.models.linear import ROWWISE
+from crewe.resampling._arms import Parts, apart
+from crewe.resampling._model import is_fit, of_fit, units_of
+from crewe.resampling._rows import Floats, Rows
+from crewe.survival._cox_model import CoxPH
+
+Codes = NDArray[np.uint32]
+
+_OTHERS = ("wild_bootstrap", "cluster_level", "randomisation_test")
+"""The procedures that are no covariance."""
+
+_REFITTED = ("CV3", "jackknife")
+"""Covariances that fit a model again without each cluster, where it is not linear."""
+
+
+@dataclass(frozen=True)
+class Times:
+    """What a Cox model has beside its times."""
+
+    event: Floats
+    strata: Codes | None
+    ties: str
+
+
+@dataclass(frozen=True)
+class Audited:
+    """A trial with the model that is fitted again, as it travels to those who share the redraws.
+
+    Attributes
+    ----------
+    drawn : the core's Assignment
+        The units and their arms.
+    rows : Rows
+        The outcomes, their units, and the score of the randomisation test.
+    compared : list of bool, or None
+        Whether each unit takes part.
+    x, names, intercept : array (n, p), list of str, bool
+        The columns of the model.
+    aside : list of int
+        Those that stand for strata.
+    weights : the core's Weights, or None
+        Of the rows.
+    arms : list of int
+        The columns that are the arms but the reference, in their order.
+    of : int
+        Which of them is tested.
+    codes : array
+        The cluster of each row.
+    named : bool
+        Whether the fit has clusters; without, each row is one.
+    family : str or None
+        "logit" or "probit".
+    times : Times or None
+        Of a Cox model.
+    levels : tuple of list and bool, or None
+        The columns that a cluster-level analysis compares clusters by, and whether others are taken out of rows first.
+    without : str
+        Why there is no such analysis.
+    """
+
+    drawn: _core.Assignment
+    rows: Rows
+    compared: list[bool] | None
+    x: Floats
+    names: list[str]
+    intercept: bool
+    aside: list[int]
+    weights: _core.Weights | None
+    arms: list[int]
+    of: int
+    codes: Codes
+    named: bool
+    family: str | None
+    times: Times | None
+    levels: tuple[list[int], bool] | None
+    without: str
+
+    def defaults(self, own: str) -> list[str]:
+        """Name the procedures that apply, with the fit's own covariance."""
+        if self.times is not None:
+            found = ["CR1", "CR3"] if self.named else ["HC0"]
+        elif not self.named:
+            found = ["HC1", "HC2", "HC3"]
+        else:
+            found = ["CR1", "CR2", "CR3" if self.family is None else "CV3L"]
+        refitted = own in _REFITTED and (self.family is not None or self.times is not None)
+        if own and own not in found and not refitted:
+            found.insert(0, own)
+        if self.named and self.times is None:
+            found.append("wild_bootstrap")
+        if self.levels is not None and self.named:
+            found.append("cluster_level")
+        return [*found, "randomisation_test"]
+
+    def refuse(self, procedures: list[str]) -> None:
+        """Refuse procedures that this model does not have."""
+        missing = {
+            "wild_bootstrap": "the fit has no clusters to bootstrap"
+            if not self.named
+            else "the likelihood of a Cox model is no sum over clusters"
+            if self.times is not None
+            else "",
+            "cluster_level": self.without,
+        }
+        for name in procedures:
+            clustered = name not in _OTHERS and name not in ROWWISE
+            why = missing.get(name) or (
+                "the fit has no clusters" if clustered and not self.named else ""
+            )
+            if why:
+                raise fault(
+                    InputError,
+                    f"the procedure '{name}' does not apply: {why}",
+                    remedy=f"Leave it out, for instance procedures={self.defaults('')!r}",
+                )
+
+    def parts(
+        self,
+    ) -> tuple[_core.Assignment, _core.Outcomes, _core.AuditedModel, _core.ArmModel]:
+        """Give what the core takes."""
+        rows = self.rows
+        assert rows.model is not None, "every fit that can be tested has a score"
+        outcomes = _core.Outcomes(
+            rows.name, rows.values, rows.unit, self.drawn.units, self.compared
+        )
+        design = _core.DesignMatrix(self.x, self.names, self.intercept)
+        clusters = _core.Clusters(self.codes)
+        model = _core.AuditedModel(design, self.weights, self.arms, self.of, clusters, self.aside)
+        if self.family is not None:
+            model = model.family(self.family)
+        if self.times is not None:
+            model = model.cox(self.times.event, self.times.strata, self.times.ties)
+        if self.levels is not None:
+            model = model.cluster_level(*self.levels)
+        return self.drawn, outcomes, model, rows.model
+
+    def values(
+        self, options: _core.AuditOptions, drawn: NDArray[np.uint8], first: int
+    ) -> NDArray[np.float64]:
+        """Fit the model again with these arms, the first of which has this number."""
+        return _core.audit_values(*self.parts(), options, (drawn, first))
+
+
+def audited(
+    fit: Any,
+    assignment: Assignment,
+    home: Assignment,
+    compared: list[bool] | None,
+    of: str | None,
+) -> Audited:
+    """Read a fit: `of` is the arm that is compared with the reference.
+
+    Parameters
+    ----------
+    fit : OLS, Binary or CoxPH
+        The fit.
+    assignment : Assignment
+        What is drawn again.
+    home : Assignment
+        What the fit was made with: the same, but of a ledger in which an arm was full those compared.
+    compared : list of bool, or None
+        Whether each unit takes part.
+    of : str or None
+        The arm, where there are several.
+    """
+    if not is_fit(fit) or isinstance(fit, PenalisedLogit):
+        model = getattr(fit, "model", type(fit).__name__)
+        raise fault(
+            InputError,
+            f"there is no audit of a {model}",
+            values=[str(getattr(fit, "formula", ""))],
+            remedy="Audit a fit of cw.ols, cw.logit, cw.probit or cw.coxph to the rows: its table has a line for a "
+            "cluster-level analysis too",
+        )
+    built = _built(fit)
+    parts = apart(built, assignment, units_of(built, assignment, home))
+    if parts.products is not None:
+        raise fault(
+            InputError,
+            "terms that hold the arm would change with every draw, and an audit is of the arm by itself",
+            values=[parts.names[j] for columns in parts.held for j in columns[1:]],
+            remedy="Fit the model without interactions with the arm, and audit that",
+        )
+    rows = of_fit(fit, assignment, home, None)
+    place = _place(assignment, of)
+    x = np.ascontiguousarray(built.x)
+    times, family, weights, aside = None, None, None, []
+    if isinstance(fit, CoxPH):
+        found = fit.rows
+        assert found is not None, "a fit without its rows was refused"
+        times = Times(np.ascontiguousarray(found.surv.event), found.strata, fit.ties)
+        codes, intercept = found.clusters, False
+    else:
+        data = fit._needs_data()
+        codes = None if data.groups is None else data.groups.codes()
+        weights, aside, intercept = data.weights, fit.aside, built.intercept
+        family = fit._family if isinstance(fit, Binary) else None
+    named = codes is not None
+    codes = np.arange(len(x), dtype=np.uint32) if codes is None else codes
+    levels, without = _levels(fit, built, parts, codes, named)
+    return Audited(
+        drawn=assignment._core,
+        rows=rows,
+        compared=compared,
+        x=x,
+        names=list(built.names),
+        intercept=intercept,
+        aside=aside,
+        weights=weights,
+        arms=parts.own,
+        of=place,
+        codes=np.ascontiguousarray(codes, dtype=np.uint32),
+        named=named,
+        family=family,
+        times=times,
+        levels=levels,
+        without=without,
+    )
+
+
+def _built(fit: Any) -> Design:
+    """Give the design of a fit, refused where it was made from arrays or loaded without its data."""
+    if isinstance(fit, CoxPH):
+        fit._needs_core()
+        built = None if fit.rows is None else fit.rows.design
+    else:
+        built = fit._needs_data().design
+    if built is None:
+        raise fault(
+            InputError,
+            "the fit was made from arrays, whose rows belong to no unit of a trial",
+            remedy="Fit it from a formula and the data",
+        )
+    return built
+
+
+def _place(assignment: Assignment, of: str | None) -> int:
+    """Give the place of the arm that is compared, among those but the reference."""
+    arms = assignment.arms
+    if of is None:
+        if len(arms) == 2:
+            return 0
+        raise fault(
+            InputError,
+            "the trial has several arms, and an audit looks at one comparison",
+            values=arms,
+            remedy=f"Name the arm that is compared with '{arms[0]}': of='{arms[1]}'",
+        )
+    if of not in arms[1:]:
+        raise fault(
+            InputError,
+            f"of='{of}' is no arm that is compared with '{arms[0]}'",
+            values=arms[1:],
+            remedy=f"Name one of them, for instance of='{arms[1]}'",
+        )
+    return arms.index(of) - 1
+
+
+def _levels(
+    fit: Any, built: Design, parts: Parts, codes: Codes, named: bool
+) -> tuple[tuple[list[int], bool] | None, str]:
+    """Give what a cluster-level analysis takes of the columns, or why there is none."""
+    if isinstance(fit, CoxPH):
+        return None, "a cluster has no mean of censored times"
+    if not named:
+        return None, "the fit has no clusters"
+    if fit._needs_data().weights is not None:
+        return None, "a cluster-level analysis takes no weights of rows"
+    if not built.intercept:
+        return None, "a cluster-level analysis needs an intercept"
+    constant = _core.constant_within(built.x, _core.Clusters(codes))
+    if not all(constant[j] for j in parts.own):
+        return None, "the arm varies within clusters"
+    same, within = same_within(built, constant)
+    kept = [j - 1 for term in same for j in range(term.where.start, term.where.stop) if j >= 1]
+    return (kept, within), ""
