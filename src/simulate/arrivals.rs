@@ -444,7 +444,8 @@ mod tests {
             }
             let came = recruited(&draw, number);
             assert_eq!((came.arm.len(), came.refused), (30, 0));
-            assert_eq!(came.arm.iter().filter(|arm| **arm == LEFT_OUT).count() as u64, came.outside);
+            let outside = came.arm.iter().zip(&came.drawn).filter(|(arm, drawn)| arm != drawn);
+            assert_eq!(outside.count() as u64, came.outside);
             // After the second treated family of a period the comparison takes nobody more.
             let first: Vec<u8> = came
                 .arm

@@ -9,70 +9,17 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from crewe import _core
 from crewe.exceptions import InputError, fault
 from crewe.plots import style as _style
+from crewe.power._measures import LABELS, SHARES, Measure, effect_text
 from crewe.power._outcomes import BinaryOutcome, SurvivalOutcome, _Outcome
-from crewe.power._quantities import Direction, percent, points
+from crewe.power._quantities import Direction, percent
 from crewe.power._trial import Trial
 from crewe.tables.display import Table, number
-from crewe.tables.labels import fixed
 from crewe.tables.printable import Printable
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-
-_SHARES = (
-    "power",
-    "power_any",
-    "power_all",
-    "size",
-    "size_any",
-    "coverage",
-    "type_s",
-    "convergence",
-)
-
-_LABELS = {
-    "power": "Power",
-    "power_any": "Power to find any arm",
-    "power_all": "Power to find all arms",
-    "size_any": "Size for any arm without effects",
-    "size": "Size of the test without an effect",
-    "coverage": "Coverage of the interval",
-    "bias": "Bias",
-    "sd": "SD of the estimates",
-    "mean_std_error": "Mean standard error",
-    "type_s": "Type S: wrong sign, if significant",
-    "type_m": "Type M: exaggeration, if significant",
-    "convergence": "Replicates with an answer",
-}
-
-
-@dataclass(frozen=True)
-class Measure:
-    """A simulated quantity: its value, Monte Carlo standard error and 95% interval; NaN where undefined."""
-
-    value: float
-    std_error: float
-    conf_low: float
-    conf_high: float
-
-    @classmethod
-    def of(cls, found: _core.SimulatedMeasure) -> Measure:
-        """Take what the core found."""
-        return cls(found.value, found.std_error, found.low, found.high)
-
-
-def _effect(outcome: _Outcome, value: float | None, signed: bool = True) -> str:
-    """Print an effect: points of a rate, or the outcome's own units."""
-    if value is None:
-        return "unattainable"
-    if isinstance(outcome, BinaryOutcome):
-        return points(value) if signed else f"{fixed(100 * value, 2)} pp"
-    if isinstance(outcome, SurvivalOutcome) and signed:
-        return f"hazard ratio {value:.3g}"
-    return number(value)
 
 
 class _Simulated(Printable):
@@ -291,7 +238,7 @@ class SimulatedPower(_Simulated):
         return self._tidy()
 
     def _tidy(self) -> pd.DataFrame:
-        names = [name for name in _LABELS if name in self.measures]
+        names = [name for name in LABELS if name in self.measures]
         found = [self.measures[name] for name in names]
         return pd.DataFrame(
             {
@@ -309,22 +256,22 @@ class SimulatedPower(_Simulated):
         def show(value: float) -> str:
             if np.isnan(value):
                 return "–"
-            if name in _SHARES:
+            if name in SHARES:
                 return percent(value)
             if name == "type_m":
                 return f"{value:.2f}"
             if self.trial.logs:
                 return number(value)
-            return _effect(self.outcome, value, signed=False)
+            return effect_text(self.outcome, value, signed=False)
 
         between = "" if np.isnan(m.conf_low) else f"{show(m.conf_low)} to {show(m.conf_high)}"
-        return [_LABELS[name], show(m.value), between]
+        return [LABELS[name], show(m.value), between]
 
     def _table(self, arm: str = "") -> Table:
-        rows = [] if self.arms else [["Effect", _effect(self.outcome, self.effect), ""]]
+        rows = [] if self.arms else [["Effect", effect_text(self.outcome, self.effect), ""]]
         if rows and self.trial.logs:
             rows.append(["Logarithm of the ratio, which is estimated", number(self.estimand), ""])
-        rows += [self._cells(name) for name in _LABELS if name in self.measures]
+        rows += [self._cells(name) for name in LABELS if name in self.measures]
         return Table(
             header=["Quantity", "Value", "95% Monte Carlo interval"],
             rows=rows,
@@ -395,7 +342,7 @@ class SimulatedPower(_Simulated):
         _style.alt_text(
             drawn,
             f"Histogram of the estimates of {len(values)} simulated trials; {percent(self.power)} are "
-            f"significant. A dotted line marks the effect, {_effect(self.outcome, self.effect)}.",
+            f"significant. A dotted line marks the effect, {effect_text(self.outcome, self.effect)}.",
         )
         return drawn
 
@@ -460,7 +407,7 @@ class SimulatedEffect(_Simulated):
             return list(self.trial.notes)
         return [
             *self.trial.notes,
-            f"Unattainable: even an effect of {_effect(self.outcome, self.ceiling_at)} is found with "
+            f"Unattainable: even an effect of {effect_text(self.outcome, self.ceiling_at)} is found with "
             f"power {percent(self.ceiling)}, not {percent(self.target)}. More clusters are needed.",
         ]
 
@@ -490,7 +437,7 @@ class SimulatedEffect(_Simulated):
     def _table(self) -> Table:
         ends = [self.conf_low, self.conf_high]
         between = " to ".join(
-            "beyond reach" if end is None else _effect(self.outcome, end) for end in ends
+            "beyond reach" if end is None else effect_text(self.outcome, end) for end in ends
         )
         power = self.achieved
         return Table(
@@ -498,7 +445,7 @@ class SimulatedEffect(_Simulated):
             rows=[
                 [
                     "Smallest detectable effect",
-                    _effect(self.outcome, self.effect),
+                    effect_text(self.outcome, self.effect),
                     between if self.attainable else "",
                 ],
                 ["Power asked for", percent(self.target), ""],
