@@ -219,9 +219,12 @@ impl Covariance {
 
     /// How much the coefficients `of` rest on single clusters; the estimates without each only where `influence` asks.
     fn diagnostics(&self, py: Python<'_>, of: Vec<usize>, influence: bool) -> PyResult<Diagnostics> {
-        let found = self.ask(py, |cov| match influence {
-            true => core::diagnostics::diagnostics(cov.fit(), &of),
-            false => core::diagnostics::leverage(cov.fit(), &of),
+        let found = self.ask(py, |cov| {
+            if influence {
+                core::diagnostics::diagnostics(cov.fit(), &of)
+            } else {
+                core::diagnostics::leverage(cov.fit(), &of)
+            }
         })?;
         let lists = |lists: Vec<Vec<f64>>| lists.into_iter().map(|list| floats(py, list)).collect();
         Ok(Diagnostics {

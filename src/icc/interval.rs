@@ -11,8 +11,8 @@
 //! (all of it, where clusters are all or none) and whose pseudo-values are the largest: it then errs low and takes its error
 //! for small. The upper end of a binary outcome in families therefore counts one more such cluster, of the mean size, with a
 //! small weight, as one adds successes and failures to a proportion (A. Agresti and B. A. Coull 1998,
-//! doi:10.1080/00031305.1998.10480550), and most of the error is left to the lower end. How much of each is used was chosen by simulation and is shown to hold in
-//! `docs/evidence/icc.md`.
+//! doi:10.1080/00031305.1998.10480550), and most of the error is left to the lower end. How much of each is used was chosen by
+//! simulation and is shown to hold in `docs/evidence/icc.md`.
 
 use super::moments::Ratio;
 use super::root::falling_root;

@@ -192,7 +192,7 @@ class PenalisedLogit(Logit):
             return asked
         if groups is None:
             return PROFILE
-        # Refits hold their size better than CR1, and take long with many clusters, where the two agree.
+        # Refits hold their size better than CR1, and take long with many clusters.
         return "CV3" if groups.count <= _REFITTED else "CR1"
 
     @property
