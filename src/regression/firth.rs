@@ -161,7 +161,7 @@ impl Climb<'_, '_, '_> {
                 return Ok(Some(point));
             }
             last = length;
-            let mut share = before.map_or(1.0, |(other, share)| self.relaxed(&point, &step, &other, share));
+            let mut share = before.map_or(1.0, |(other, share)| relaxed(&point, &step, &other, share));
             let mut next = None;
             for _ in 0..HALVINGS {
                 let tried = point.coef.iter().zip(&step).map(|(b, s)| b + share * s).collect();
@@ -179,19 +179,19 @@ impl Climb<'_, '_, '_> {
         }
         Ok(None)
     }
+}
 
-    /// The share of a step that leads to the maximum along it, as the step before tells. The information is not the curvature
-    /// of the penalty: with few rows a whole step overshoots by so much that steps would go to and fro for ever.
-    fn relaxed(&self, point: &Point, step: &[f64], other: &[f64], share: f64) -> f64 {
-        let information = |a: &[f64], b: &[f64]| -> f64 {
-            let rows = point.state.information.iter().zip(a);
-            rows.map(|(row, a)| a * dotted(row, b)).sum()
-        };
-        let left = information(step, other) / information(other, other);
-        // Along one direction a share s leaves 1 - s c of the way, c being the step over the way.
-        let relaxed = share / (1.0 - left);
-        if left < 1.0 && relaxed.is_finite() { relaxed.clamp(LEAST, 1.0) } else { 1.0 }
-    }
+/// The share of a step that leads to the maximum along it, as the step before tells. The information is not the curvature
+/// of the penalty: with few rows a whole step overshoots by so much that steps would go to and fro for ever.
+fn relaxed(point: &Point, step: &[f64], other: &[f64], share: f64) -> f64 {
+    let information = |a: &[f64], b: &[f64]| -> f64 {
+        let rows = point.state.information.iter().zip(a);
+        rows.map(|(row, a)| a * dotted(row, b)).sum()
+    };
+    let left = information(step, other) / information(other, other);
+    // Along one direction a share s leaves 1 - s c of the way, c being the step over the way.
+    let relaxed = share / (1.0 - left);
+    if left < 1.0 && relaxed.is_finite() { relaxed.clamp(LEAST, 1.0) } else { 1.0 }
 }
 
 /// A step of Fisher's scoring along the free directions.
