@@ -182,7 +182,7 @@ fn small_trials_settle() {
         for family in 0..10 {
             let history = f64::from(u8::from(stream.unit() < 0.4));
             let shared = f64::from(u8::from(stream.unit() < 0.3));
-            for _ in 0..1 + stream.below(4) {
+            for _ in 0..=stream.below(4) {
                 let own = f64::from(u8::from(stream.unit() < 0.3));
                 y.push(if stream.unit() < 0.5 { shared } else { own });
                 x.extend([f64::from(u8::from(family > 2)), history, stream.normal()]);
