@@ -329,6 +329,10 @@ def printed(fit: Any, found: ClusterDiagnostics) -> list[Any]:
     if len(found.terms) > _TERMS:
         lines.append(f"Of {len(found.terms) - _TERMS} more terms see diagnostics().")
     doubts = _doubts(fit, found)
+    # What simulations of such trials found says more, and what to read instead.
+    lone = found.arms and min(found.arms.values()) < _COMPARABLE
+    if not lone and any(note.startswith("in simulated trials") for note in fit.notes):
+        doubts = []
     return [*lines, *([f"Note: {doubts[0]}."] if doubts else [])]
 
 
