@@ -166,7 +166,7 @@ const OTHERS: [(&str, &str); 7] = [
 pub fn caution(model: Analysed, kind: Vcov, clusters: &[usize], y: ArrayView1<'_, f64>) -> Option<String> {
     let count: usize = clusters.iter().sum();
     let least = *clusters.iter().min()?;
-    if clusters.len() != 2 || least == 0 || y.len() as f64 > LARGEST * count as f64 {
+    if clusters.len() != 2 || least == 0 || y.is_empty() || y.len() as f64 > LARGEST * count as f64 {
         return None;
     }
     let found = &*FOUND;

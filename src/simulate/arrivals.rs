@@ -78,7 +78,6 @@ pub enum Pace {
 /// let families = Arrivals::new(Pace::Rates(vec![3.0; 26]), 26.0, Sizes::equal(2)?).places(1, 5).follow_up(13.0);
 /// assert_eq!((families.study(), families.capacity.len()), (39.0, 2));
 /// # Ok::<(), crewe::Error>(())
-/// # Ok::<(), crewe::Error>(())
 /// ```
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]

@@ -17,7 +17,6 @@ use crate::{Fault, Result};
 /// let ranks = Model::from_json(r#"{"name":"mann_whitney","exact":false}"#)?;
 /// assert_eq!(ranks, Model::MannWhitney(RanksPlan { exact: Some(false), correct: true }));
 /// # Ok::<(), crewe::Error>(())
-/// # Ok::<(), crewe::Error>(())
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
 #[serde(tag = "name", rename_all = "snake_case")]
