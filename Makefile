@@ -185,6 +185,7 @@ evidence: $(if $(TOPIC),,setup)
 	cp docs/evidence/few.tsv src/inference/few.tsv
 ifeq ($(TOPIC),)
 	CREWE_TABLES=100 $(BIN)/python -m pytest -q -k no_reader_bounds tests/python/test_disclosure.py
+	CREWE_EVIDENCE_FULL=1 cargo test --release --quiet -p crewe-evidence
 	CREWE_LEDGER_FULL=1 cargo test --release --quiet -p crewe --test ledger_torture > $(TARGET)/ledger.txt
 	mv $(TARGET)/ledger.txt docs/evidence/ledger.txt
 	cargo run --release --quiet -p crewe-evidence -- --out docs/evidence --pages

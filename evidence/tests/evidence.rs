@@ -1,5 +1,6 @@
 //! The first hundred trials of every cell, run again: they must lie where the committed results of the full run say,
-//! and be the same to the bit on any number of threads.
+//! and be the same to the bit on any number of threads. Of few families, whose trials have 37 procedures, an eighth of the cells
+//! is run again unless CREWE_EVIDENCE_FULL is set.
 
 use std::path::PathBuf;
 
@@ -20,7 +21,9 @@ fn committed(topic: &Topic) -> Results {
 }
 
 fn first_trials(topic: &Topic, seed: u64, threads: usize) -> Results {
-    let run = Run { seed: Seed::Integer(seed), sims: FIRST, progress: false, part: None };
+    let dear = topic.name == "few" && std::env::var_os("CREWE_EVIDENCE_FULL").is_none();
+    let part = dear.then_some(Part { number: 1, of: 8 });
+    let run = Run { seed: Seed::Integer(seed), sims: FIRST, progress: false, part };
     let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
     let cells = pool.install(|| (topic.run)(&run)).unwrap();
     Results { topic: topic.name.to_owned(), seed, sims: FIRST, cells }
@@ -38,7 +41,7 @@ fn check(topic: &Topic) {
     let full = committed(topic);
     let few = first_trials(topic, full.seed, 2);
     let mut compared = 0;
-    for cell in &few.cells {
+    for cell in few.cells.iter().filter(|cell| cell.sims > 0) {
         let known =
             full.cells.iter().find(|c| c.cell == cell.cell).unwrap_or_else(|| panic!("{:?}", cell.cell));
         assert_eq!(cell.procedures.len(), known.procedures.len(), "{:?}", cell.cell);
