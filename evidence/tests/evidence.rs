@@ -41,9 +41,13 @@ fn check(topic: &Topic) {
     let full = committed(topic);
     let few = first_trials(topic, full.seed, 2);
     let mut compared = 0;
-    for cell in few.cells.iter().filter(|cell| cell.sims > 0) {
+    for cell in &few.cells {
         let known =
             full.cells.iter().find(|c| c.cell == cell.cell).unwrap_or_else(|| panic!("{:?}", cell.cell));
+        // What is worked out has no trials; what has some and was not simulated is of another part.
+        if cell.sims == 0 && known.sims > 0 {
+            continue;
+        }
         assert_eq!(cell.procedures.len(), known.procedures.len(), "{:?}", cell.cell);
         assert_eq!(cell.quantities.len(), known.quantities.len(), "{:?}", cell.cell);
         for ((name, here), (other, there)) in cell.quantities.iter().zip(&known.quantities) {

@@ -128,16 +128,17 @@ impl Hazard {
     }
 }
 
-/// Below this share of the squares before the covariates' part is taken off, nothing but rounding may be left.
+/// Below this share of the squares of what is taken off each other nothing but rounding may be left.
 const LOST: f64 = 1e-9;
 
 impl Hazard {
     /// The same walk for the indicator of the second of two arms, into parts by unit; `risks` holds a number a row, `sums` two a
-    /// time.
-    fn alone(&self, arm: &[u8], sums: &mut [f64], risks: &mut [f64], parts: &mut [f64]) {
+    /// time. Gives the size of what the parts are differences of.
+    fn alone(&self, arm: &[u8], sums: &mut [f64], risks: &mut [f64], parts: &mut [f64]) -> f64 {
         for ((part, &owner), martingale) in parts.iter_mut().zip(&self.owner).zip(&self.martingale) {
             *part = if arm[owner as usize] == 1 { *martingale } else { 0.0 };
         }
+        let size = parts.iter().map(|part| part * part).sum();
         for ((risk, &unit), r) in risks.iter_mut().zip(&self.unit).zip(&self.fit.hazard) {
             // A mask instead of a branch, which could not be foreseen.
             *risk = f64::from(u8::from(arm[unit as usize] == 1)) * r;
@@ -162,6 +163,7 @@ impl Hazard {
                 }
             }
         }
+        size
     }
 }
 
@@ -180,17 +182,17 @@ impl Parts for Hazard {
         let (parts, rest) = numbers.split_at_mut(self.units);
         let (within, rest) = rest.split_at_mut(p);
         let (risks, sums) = rest.split_at_mut(self.unit.len());
-        self.alone(arm, sums, risks, parts);
+        let mut before = self.alone(arm, sums, risks, parts);
         for (&owner, shares) in self.owner.iter().zip(self.shares.chunks_exact(p.max(1))) {
             let mask = f64::from(u8::from(arm[owner as usize] == 1));
             within.iter_mut().zip(shares).for_each(|(sum, share)| *sum += mask * share);
         }
-        let (mut score, mut squares, mut before) = (0.0, 0.0, 0.0);
+        let (mut score, mut squares) = (0.0, 0.0);
         for (g, part) in parts.iter().enumerate() {
             let off: f64 = within.iter().zip(&self.scores[g * p..(g + 1) * p]).map(|(a, b)| a * b).sum();
             score += part - off;
             squares += (part - off) * (part - off);
-            before += part * part + off * off;
+            before += off * off;
         }
         // Where the strata and covariates imply the arm, every part is 0: what has parts has information, and the rest is
         // looked at closely.
