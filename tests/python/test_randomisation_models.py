@@ -462,3 +462,17 @@ def test_what_is_printed():
     assert (row["conf_low"], row["conf_high"]) == test.conf_int
     assert "log odds ratios, the same for every row" in text
     assert test.plot().get_xlabel().startswith("Studentised score of the arm")
+
+
+@pytest.mark.parametrize("adjusted", [False, True])
+@pytest.mark.parametrize("studentised", [False, True])
+def test_assignments_that_leave_an_arm_empty_have_no_score(adjusted, studentised):
+    """All in one arm: what is left of the score of a Cox model is rounding, and no statistic."""
+    rng = np.random.default_rng(2)
+    data = pd.DataFrame({"family": np.repeat(np.arange(8), 2), "t": rng.exponential(size=16)})
+    data = data.assign(e=1, x=rng.normal(size=16))
+    arms = {"control": 1, "crewe": 1}
+    drawn = cw.Design("t", arms=arms, cluster="family", method=cw.Simple(), seed=3).assign(data)
+    formula = "Surv(t, e) ~ arm" + (" + x" if adjusted else "")
+    test = cw.randomisation_test(formula, data, drawn, studentised=studentised, interval=False)
+    assert test.exact and len(test.distribution) == 2**8 - 2
