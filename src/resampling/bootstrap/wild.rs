@@ -33,8 +33,6 @@ use crate::{Error, Fault, Result};
 const SAME: f64 = 1e-9;
 /// Scores that are this share of the coefficients or less are rounding.
 const ROUNDING: f64 = 1e-14;
-/// Why a type with transformed scores or the jackknife's variance cannot be had.
-const NO_JACKKNIFE: &str = "the jackknife is not defined";
 /// The most draws.
 const MOST: u64 = 1 << 31;
 
@@ -80,14 +78,13 @@ pub fn wild_bootstrap(
     let draws = usize::try_from(options.draws).unwrap_or(usize::MAX);
     let draws = Draws::new(options.weights, clusters, draws, &seed);
     let mut notes = Vec::new();
-    let world = match World::new(fit, contrasts, values, kind, options) {
-        Err(Error::Input(fault)) if options.kind.is_none() && fault.problem.starts_with(NO_JACKKNIFE) => {
-            kind = WildType::C11;
-            notes.push(format!("the type is 11, since {}", fault.problem));
-            World::new(fit, contrasts, values, kind, options)?
-        }
-        world => world?,
-    };
+    let mut made = World::new(fit, contrasts, values, kind, options)?;
+    if let (Err(needed), None) = (&made, options.kind) {
+        kind = WildType::C11;
+        notes.push(format!("the type is 11, since {}", needed.problem()));
+        made = World::new(fit, contrasts, values, kind, options)?;
+    }
+    let world = made.map_err(|needed| needed.refused())?;
     notes.extend(world.notes(kind, options, &draws));
     let (statistic, distribution, p_value);
     let (mut estimate, mut std_error, mut interval) = (f64::NAN, f64::NAN, None);
@@ -210,14 +207,31 @@ struct World<'f> {
     refitted: bool,
 }
 
+/// The cluster without which a contrast cannot be estimated, so that there is no jackknife.
+struct Needed(usize);
+
+impl Needed {
+    fn problem(&self) -> String {
+        let g = self.0;
+        format!(
+            "the jackknife is not defined: without cluster {g} (counted from 0) a contrast cannot be estimated"
+        )
+    }
+
+    fn refused(&self) -> Error {
+        Fault::new(self.problem()).remedy("Use the type 11, or a randomisation test").input()
+    }
+}
+
 impl<'f> World<'f> {
+    /// Where the type takes a jackknife that is not defined, the cluster that stands in its way.
     fn new(
         fit: &'f dyn Fitted,
         contrasts: ArrayView2<'_, f64>,
         values: &[f64],
         kind: WildType,
         options: &WildOptions,
-    ) -> Result<Self> {
+    ) -> Result<std::result::Result<Self, Needed>> {
         let bread = fit.bread();
         let centred: Vec<Vec<f64>> =
             contrasts.outer_iter().map(|row| bread.centre_contrast(&row.to_vec())).collect();
@@ -247,11 +261,7 @@ impl<'f> World<'f> {
         let watcher = watcher();
         let pieces = Pieces::new(&fit, &basis, scores, digits, &watcher)?;
         if let Some(g) = pieces.needed {
-            return Err(Fault::new(format!(
-                "{NO_JACKKNIFE}: without cluster {g} (counted from 0) a contrast cannot be estimated"
-            ))
-            .remedy("Use the type 11, or a randomisation test")
-            .input());
+            return Ok(Err(Needed(g)));
         }
         let count = pieces.count as f64;
         let factor = if digits.variance { (count - 1.0) / count } else { count / (count - 1.0) };
@@ -267,7 +277,7 @@ impl<'f> World<'f> {
         let se = (factor * squares.clone().next().unwrap_or(f64::NAN)).sqrt();
         let (estimate, length) = (bread.estimate(&centred[0]), dot(&directions[0], &directions[0]).sqrt());
         let digits = Digits { scores: kind.transforms(), ..digits };
-        Ok(Self { fit, watcher, basis, delta, estimate, length, se, factor, digits, pieces, refitted })
+        Ok(Ok(Self { fit, watcher, basis, delta, estimate, length, se, factor, digits, pieces, refitted }))
     }
 
     fn notes(&self, kind: WildType, options: &WildOptions, draws: &Draws) -> Vec<String> {
