@@ -77,7 +77,7 @@ pub(super) fn wald(covariance: &Covariance<'_>, matrix: ArrayView2<'_, f64>) -> 
         // would be referred to fewer numbers than it is made of.
         if let (true, Some(count)) = (covariance.kind().is_clustered() && df < qf, fit.clusters()) {
             return Err(Fault::new(format!(
-                "a joint test of {q} contrasts needs more than {q} clusters, and there are {count}"
+                "a joint test of {q} contrasts needs {q} degrees of freedom, and {count} clusters leave {df}"
             ))
             .remedy("Test fewer terms at once, or use a randomisation test")
             .input());
