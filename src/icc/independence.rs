@@ -15,8 +15,22 @@ const LARGEST: f64 = 1000.0;
 /// With less skewness the law is normal for all that can be told.
 const EVEN: f64 = 1e-4;
 
+/// `B`, its mean under independence given how many events there are, and the second and third moments about it.
+struct Moments {
+    observed: f64,
+    mean: f64,
+    second: f64,
+    third: f64,
+}
+
 /// The chance of members as alike as these, or more, where the ICC is 0; `None` where nothing varies.
 pub(super) fn chance(of: &Tallies) -> Option<f64> {
+    let Moments { observed, mean, second, third } = moments(of)?;
+    Some(upper((observed - mean) / second.sqrt(), third / second.powf(1.5)))
+}
+
+/// `None` where nothing varies, and of clusters that are no families.
+fn moments(of: &Tallies) -> Option<Moments> {
     let (mut count, mut n, mut all, mut seen) = (0.0, 0.0, 0.0, 0.0);
     for t in &of.tallies {
         if t.size > LARGEST {
@@ -50,8 +64,7 @@ pub(super) fn chance(of: &Tallies) -> Option<f64> {
     if second.is_nan() || second <= 1e-12 * n {
         return None;
     }
-    let z = (seen - all * all / n - mean) / second.sqrt();
-    Some(upper(z, third / second.powf(1.5)))
+    Some(Moments { observed: seen - all * all / n, mean, second, third })
 }
 
 /// The upper tail of a standardised gamma variable of this skewness.
@@ -77,6 +90,7 @@ mod tests {
         let n = rows.len();
         for all in [4_u32, 6, 7] {
             let mut found: Vec<(f64, f64)> = Vec::new();
+            let (mut sum, mut mean) = (0.0, f64::NAN);
             for picked in 0..1_u32 << n {
                 if picked.count_ones() != all {
                     continue;
@@ -91,9 +105,13 @@ mod tests {
                     .collect();
                 tallies.sort_by(|a, b| a.size.total_cmp(&b.size));
                 let of = Tallies { tallies, rate: f64::from(all) / n as f64 };
+                let known = moments(&of).unwrap();
+                sum += known.observed;
+                mean = known.mean;
                 found.push((b, chance(&of).unwrap()));
             }
             let total = found.len() as f64;
+            assert!((sum / total - mean).abs() < 1e-12, "{all} events: mean {mean}, of all {}", sum / total);
             for &(b, near) in &found {
                 let tail =
                     |more: f64| found.iter().filter(|(other, _)| *other > b + more).count() as f64 / total;
