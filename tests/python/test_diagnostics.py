@@ -152,6 +152,9 @@ def test_a_trial_names_the_arm_wherever_it_stands() -> None:
     drawn = design.assign(frame)
     found = cw.ols("y ~ pre + arm", drawn.frame, design=drawn).diagnostics()
     assert found.arms == {"usual": 8, "new": 8} and list(found.terms) == ["arm[T.new]"]
+    times = drawn.frame.assign(t=np.arange(1, 65), e=1)
+    of_times = cw.coxph("Surv(t, e) ~ pre + arm", times, design=drawn).diagnostics()
+    assert of_times.arms == found.arms and list(of_times.terms) == ["arm[T.new]"]
 
 
 MODELS: dict[str, Any] = {

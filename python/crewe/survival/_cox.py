@@ -115,6 +115,7 @@ def coxph(
         notes: list[str] = []
         words: Mapping[str, str] = {}
         implementation, cluster_name, labels = None, None if cluster is None else "cluster", []
+        arm = ""
         if rows.strata is not None:
             labels = [f"stratum {k + 1}" for k in range(int(rows.strata.max()) + 1)]
     else:
@@ -146,6 +147,7 @@ def coxph(
         layered = f" + strata({', '.join(map(quoted, layers))})" if layers else ""
         shown = f"Surv({parts.time}, {parts.event}) ~ {asked.right}{layered}"
         implementation, cluster_name = asked.source._implementation, made.cluster_name
+        arm = asked.arm
     kept = None if rows.design is None else rows.design.rows
     with rows_of_the_data(kept), named_in_words(rows.design):
         core = fit_core(rows, terms, ties)
@@ -173,6 +175,7 @@ def coxph(
         rows=rows,
         groups=groups,
         by_kind=by_kind,
+        arm=arm,
     )
     if vcov is not None:
         fitted = fit.vcov(vcov)

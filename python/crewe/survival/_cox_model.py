@@ -121,6 +121,7 @@ class CoxPH(Estimates, Printable):
     rows: Rows | None = field(repr=False)
     vcov_name: str = "iid"
     by_kind: dict[str, list[str]] = field(default_factory=dict)
+    arm: str = ""
     wald: dict[str, float] = field(default_factory=dict)
     _cov: Floats = field(default_factory=lambda: np.empty((0, 0)), repr=False)
     _vcov: _core.Covariance | None = field(default=None, repr=False)
@@ -366,7 +367,7 @@ class CoxPH(Estimates, Printable):
         if owner is not None and owner.labels and owner.column == self.cluster_name:
             labels = np.asarray(owner.labels, dtype=object)[owner.codes]
         covariance = self.core.covariance("CR0", self.groups)
-        return Clustering(covariance, self.groups, labels, design, "", [])
+        return Clustering(covariance, self.groups, labels, design, self.arm, [])
 
     def zph(self, transform: str = "km") -> ProportionalHazards:
         """Test whether hazards are proportional, by term and for all terms at once.
