@@ -1,5 +1,6 @@
 //! Audits of inference under a trial's own randomisation.
 
+use crewe::progress::Monitor;
 use crewe::regression::{self, Family};
 use crewe::resampling::{self as core, Procedure};
 use crewe::survival::Ties;
@@ -187,6 +188,25 @@ fn audit_seed(py: Python<'_>, design: &Design, assignment: &Assignment, seed: Op
     core::audit_seed(&design.inner, &assignment.inner, seed).or_raise(py)
 }
 
+/// What an audit is made of: the trial, its outcomes, the model and its score, and what is asked.
+type Asked<'a> = (&'a Assignment, &'a Outcomes, &'a AuditedModel, &'a ArmModel, &'a AuditOptions);
+
+/// Lets the core make an audit ready and work with it, without the interpreter.
+fn audited<T: Send>(
+    py: Python<'_>,
+    (assignment, outcomes, model, score, options): Asked<'_>,
+    work: impl FnOnce(&core::Audited<'_, '_, '_>, &dyn Monitor) -> crewe::Result<T> + Send,
+) -> PyResult<T> {
+    let (assignment, outcomes, options) = (&assignment.inner, &outcomes.inner, &options.inner);
+    model.with(py, |model| {
+        score.with(py, None, |score| {
+            crate::pool::compute(py, |signals| {
+                work(&core::Audited::new(assignment, outcomes, model, score, options)?, signals)
+            })
+        })
+    })
+}
+
 /// Tries every procedure on the trial as it was drawn: why each has no answer, if it has none; and whether the outcome is
 /// yes or no.
 #[pyfunction]
@@ -198,14 +218,9 @@ fn audit_tried(
     score: &ArmModel,
     options: &AuditOptions,
 ) -> PyResult<(Vec<Option<String>>, bool)> {
-    let (assignment, outcomes, options) = (&assignment.inner, &outcomes.inner, &options.inner);
-    model.with(py, |model| {
-        score.with(py, None, |score| {
-            crate::pool::compute(py, |_| {
-                let audited = core::Audited::new(assignment, outcomes, model, score, options)?;
-                Ok((audited.tried(&assignment.arm)?, audited.is_binary()))
-            })
-        })
+    let arm = &assignment.inner.arm;
+    audited(py, (assignment, outcomes, model, score, options), |audited, _| {
+        Ok((audited.tried(arm)?, audited.is_binary()))
     })
 }
 
@@ -220,14 +235,9 @@ fn audit_values(
     options: &AuditOptions,
     part: (PyReadonlyArray2<'_, u8>, u64),
 ) -> PyResult<Floats> {
-    let (assignment, outcomes, options) = (&assignment.inner, &outcomes.inner, &options.inner);
     let (arm, first) = (part.0.as_array(), part.1);
-    let values = model.with(py, |model| {
-        score.with(py, None, |score| {
-            crate::pool::compute(py, |signals| {
-                core::Audited::new(assignment, outcomes, model, score, options)?.values(arm, first, signals)
-            })
-        })
+    let values = audited(py, (assignment, outcomes, model, score, options), |audited, signals| {
+        audited.values(arm, first, signals)
     })?;
     Ok(floats(py, values))
 }
@@ -245,15 +255,9 @@ fn audit_power(
     options: &AuditOptions,
     redrawn: (PyReadonlyArray2<'_, u8>, Option<PyReadonlyArray1<'_, f64>>),
 ) -> PyResult<f64> {
-    let (assignment, outcomes, options) = (&assignment.inner, &outcomes.inner, &options.inner);
     let (arm, weight) = (redrawn.0.as_array(), redrawn.1.as_ref().map(slice).transpose()?);
-    model.with(py, |model| {
-        score.with(py, None, |score| {
-            crate::pool::compute(py, |signals| {
-                let audited = core::Audited::new(assignment, outcomes, model, score, options)?;
-                audited.power_of_the_test(arm, weight, signals)
-            })
-        })
+    audited(py, (assignment, outcomes, model, score, options), |audited, signals| {
+        audited.power_of_the_test(arm, weight, signals)
     })
 }
 

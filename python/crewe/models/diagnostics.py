@@ -31,8 +31,12 @@ _ENOUGH = 40
 """Fewer effective clusters than these make the plain sandwich reject too often (evidence, linear models)."""
 _AT_ONCE = 10_000_000
 _REFITS_AT_ONCE = 3_000_000
+"""Clusters by the cube of the coefficients, and clusters by rows by coefficients where the model is fitted again, up to which
+the estimates without each cluster are worked out for what is printed: about a tenth of a second."""
 _TERMS = 3
+"""The most terms of which it is printed what they rest on."""
 _COMPARABLE = 2
+"""An arm of fewer clusters has no variance between them."""
 _FEW_OF_AN_ARM = 10
 _UNEVEN = 0.25
 _VARIED = 0.6

@@ -16,7 +16,7 @@ from crewe.models.cluster_level import same_within
 from crewe.models.families import Binary, PenalisedLogit
 from crewe.models.linear import ROWWISE
 from crewe.resampling._arms import Parts, apart
-from crewe.resampling._model import is_fit, of_fit, units_of
+from crewe.resampling._model import is_fit, needs_design, of_fit, units_of
 from crewe.resampling._rows import Floats, Rows
 from crewe.survival._cox_model import CoxPH
 
@@ -238,16 +238,8 @@ def _built(fit: Any) -> Design:
     """Give the design of a fit, refused where it was made from arrays or loaded without its data."""
     if isinstance(fit, CoxPH):
         fit._needs_core()
-        built = None if fit.rows is None else fit.rows.design
-    else:
-        built = fit._needs_data().design
-    if built is None:
-        raise fault(
-            InputError,
-            "the fit was made from arrays, whose rows belong to no unit of a trial",
-            remedy="Fit it from a formula and the data",
-        )
-    return built
+        return needs_design(None if fit.rows is None else fit.rows.design)
+    return needs_design(fit._needs_data().design)
 
 
 def _place(assignment: Assignment, of: str | None) -> int:

@@ -65,7 +65,7 @@ def of_fit(
     if isinstance(fit, CoxPH):
         return _of_cox(fit, assignment, home, of)
     data = fit._needs_data()
-    built = _needs_design(data.design)
+    built = needs_design(data.design)
     unit = units_of(built, assignment, home)
     parts = apart(built, assignment, unit)
     asked = compared(fit, parts, built.names, assignment, of)
@@ -98,7 +98,7 @@ def _of_cox(
             "the score of a weighted Cox model is not tested",
             remedy="Fit it without weights",
         )
-    built = _needs_design(rows.design)
+    built = needs_design(rows.design)
     unit = units_of(built, assignment, home)
     parts = apart(built, assignment, unit)
     asked = compared(fit, parts, built.names, assignment, of)
@@ -165,7 +165,8 @@ def _dropped(built: Design) -> list[str]:
     return [built.dropped.note()] if built.dropped.n else []
 
 
-def _needs_design(design: Design | None) -> Design:
+def needs_design(design: Design | None) -> Design:
+    """Give the design of a fit; refuse one that was made from arrays."""
     if design is None:
         raise fault(
             InputError,
