@@ -7,10 +7,11 @@ use ndarray::{Array2, ArrayView1, ArrayView2};
 use serde::Serialize;
 
 use super::Clusters;
+use super::adjusted::Law;
 use super::contrasts::{Contrasts, check_contrasts};
 use super::fitted::Fitted;
 use super::level::check_level;
-use super::vcov::{DfRule, Middle, Vcov, degrees, fixed_degrees};
+use super::vcov::{DfRule, Middle, Vcov, fixed_degrees, laws};
 use super::wald::{Wald, wald};
 use crate::{Fault, Result};
 
@@ -58,10 +59,10 @@ pub struct Sandwich {
     /// `1 - h` of every row, under HC2.
     #[serde(skip)]
     rests: Option<Vec<f64>>,
-    /// The degrees of freedom of the coefficients of interest.
-    known: Vec<(usize, f64)>,
+    /// What the coefficients of interest are referred to.
+    known: Vec<(usize, Law)>,
     #[serde(skip)]
-    df: OnceLock<Vec<f64>>,
+    laws: OnceLock<Laws>,
     count: Option<usize>,
     notes: Vec<String>,
     #[serde(skip)]
@@ -69,6 +70,13 @@ pub struct Sandwich {
     /// Which fit it is of.
     #[serde(skip)]
     pub(crate) fit: u64,
+}
+
+/// What every coefficient is referred to: degrees of freedom, and what its standard error is divided by.
+#[derive(Debug, Clone)]
+struct Laws {
+    df: Vec<f64>,
+    scale: Vec<f64>,
 }
 
 impl Sandwich {
@@ -93,16 +101,16 @@ impl Sandwich {
     }
 
     pub(super) fn new(fit: &dyn Fitted, kind: Vcov, rule: DfRule, middle: Middle) -> Self {
-        let Middle { matrix: middle, apart, df, rests, .. } = middle;
+        let Middle { matrix: middle, apart, laws, rests, .. } = middle;
         let mut matrix = fit.bread().around(middle.view());
         let root = fit.bread().coefficients();
         for score in &apart {
             let score = root.dot(&ArrayView1::from(score.as_slice()));
             matrix.indexed_iter_mut().for_each(|((a, b), value)| *value += score[a] * score[b]);
         }
-        let known = match (df, fixed_degrees(fit, kind, rule)) {
-            (_, Some(df)) => (0..fit.bread().k()).map(|j| (j, df)).collect(),
-            (Some(df), None) => fit.of_interest().into_iter().zip(df).collect(),
+        let known = match (laws, fixed_degrees(fit, kind, rule)) {
+            (_, Some(df)) => (0..fit.bread().k()).map(|j| (j, Law::of(df))).collect(),
+            (Some(laws), None) => fit.of_interest().into_iter().zip(laws).collect(),
             (None, None) => Vec::new(),
         };
         Self {
@@ -113,7 +121,7 @@ impl Sandwich {
             matrix,
             rests,
             known,
-            df: OnceLock::new(),
+            laws: OnceLock::new(),
             count: if kind.is_clustered() { fit.clusters() } else { None },
             notes: Vec::new(),
             clusters: None,
@@ -137,17 +145,17 @@ impl<'f> Covariance<'f> {
             let directions: Vec<Vec<f64>> = asked.iter().map(|&j| root.row(j).to_vec()).collect();
             let rests = sandwich.rests.as_deref();
             // Without clusters nothing in the degrees of freedom can fail.
-            if let Ok(df) = degrees(&*fit, sandwich.kind, sandwich.rule, rests, &directions) {
-                sandwich.known = asked.into_iter().zip(df).collect();
+            if let Ok(found) = laws(&*fit, sandwich.kind, sandwich.rule, rests, &directions) {
+                sandwich.known = asked.into_iter().zip(found).collect();
             }
         }
         let covariance = Self { fit, inner: Arc::new(sandwich) };
         let zero = covariance.without_variance();
         let none = !covariance.is_estimable();
         covariance.changed(|inner| {
-            for (j, df) in &mut inner.known {
+            for (j, law) in &mut inner.known {
                 if none || zero.contains(j) {
-                    *df = f64::NAN;
+                    law.df = f64::NAN;
                 }
             }
         })
@@ -192,7 +200,7 @@ impl<'f> Covariance<'f> {
 
     /// The coefficients whose degrees of freedom are known already, with these.
     pub(super) fn known_df(&self) -> impl Iterator<Item = (usize, f64)> {
-        self.inner.known.iter().copied().filter(|(_, df)| !df.is_nan())
+        self.inner.known.iter().map(|&(j, law)| (j, law.df)).filter(|(_, df)| !df.is_nan())
     }
 
     /// The fit.
@@ -236,14 +244,18 @@ impl<'f> Covariance<'f> {
     /// # Errors
     /// As [`super::covariance()`].
     pub fn df(&self) -> Result<&[f64]> {
-        if let Some(df) = self.inner.df.get() {
-            return Ok(df);
+        Ok(&self.laws()?.df)
+    }
+
+    fn laws(&self) -> Result<&Laws> {
+        if let Some(laws) = self.inner.laws.get() {
+            return Ok(laws);
         }
         let k = self.fit.bread().k();
-        let mut df = vec![f64::NAN; k];
+        let mut all = Laws { df: vec![f64::NAN; k], scale: vec![1.0; k] };
         let mut seen = vec![false; k];
-        for &(j, value) in &self.inner.known {
-            df[j] = value;
+        for &(j, law) in &self.inner.known {
+            (all.df[j], all.scale[j]) = (law.df, law.scale);
             seen[j] = true;
         }
         let zero = self.without_variance();
@@ -251,16 +263,21 @@ impl<'f> Covariance<'f> {
         if !rest.is_empty() {
             let root = self.fit.bread().coefficients();
             let directions: Vec<Vec<f64>> = rest.iter().map(|&j| root.row(j).to_vec()).collect();
-            for (&j, value) in rest.iter().zip(self.degrees(&directions)?) {
-                df[j] = value;
+            for (&j, law) in rest.iter().zip(self.laws_of(&directions)?) {
+                (all.df[j], all.scale[j]) = (law.df, law.scale);
             }
         }
-        Ok(self.inner.df.get_or_init(|| df))
+        Ok(self.inner.laws.get_or_init(|| all))
     }
 
-    /// The degrees of freedom of directions in whitened form.
-    pub(super) fn degrees(&self, directions: &[Vec<f64>]) -> Result<Vec<f64>> {
-        degrees(&*self.fit, self.inner.kind, self.inner.rule, self.inner.rests.as_deref(), directions)
+    /// The laws of directions in whitened form.
+    fn laws_of(&self, directions: &[Vec<f64>]) -> Result<Vec<Law>> {
+        laws(&*self.fit, self.inner.kind, self.inner.rule, self.inner.rests.as_deref(), directions)
+    }
+
+    /// The law of one direction.
+    pub(super) fn law_of(&self, direction: &[f64]) -> Result<Law> {
+        Ok(self.laws_of(&[direction.to_vec()])?[0])
     }
 
     pub(super) fn rests(&self) -> Option<&[f64]> {
@@ -323,7 +340,7 @@ impl<'f> Covariance<'f> {
                 .inner
                 .known
                 .iter()
-                .filter(|(_, df)| df.is_nan())
+                .filter(|(_, law)| law.df.is_nan())
                 .map(|&(j, _)| self.fit.terms()[j].as_str())
                 .collect();
             return (!lost.is_empty()).then(|| {
@@ -350,8 +367,10 @@ impl<'f> Covariance<'f> {
     pub fn coefficients(&self, level: f64) -> Result<Contrasts> {
         check_level(level)?;
         let root = self.fit.bread().coefficients();
-        let errors = root.outer_iter().map(|u| self.variance(&u.to_vec()).sqrt()).collect();
-        Contrasts::from_parts(self.fit.coef().to_vec(), errors, self.df()?.to_vec(), level)
+        let laws = self.laws()?;
+        let error = |(u, scale): (ArrayView1<'_, f64>, &f64)| self.variance(&u.to_vec()).sqrt() / scale;
+        let errors = root.outer_iter().zip(&laws.scale).map(error).collect();
+        Contrasts::from_parts(self.fit.coef().to_vec(), errors, laws.df.clone(), level)
     }
 
     /// Coefficient `j` as [`Covariance::coefficients`] has it, with its standard error and degrees of freedom.
@@ -360,11 +379,11 @@ impl<'f> Covariance<'f> {
         let unit: Vec<f64> = (0..bread.k()).map(|i| f64::from(u8::from(i == j))).collect();
         let u = bread.direction(&bread.centre_contrast(&unit));
         let known = self.inner.known.iter().find(|(known, _)| *known == j);
-        let df = match known {
-            Some((_, df)) => *df,
-            None => self.degrees(std::slice::from_ref(&u))?.first().copied().unwrap_or(f64::NAN),
+        let law = match known {
+            Some((_, law)) => *law,
+            None => self.law_of(&u)?,
         };
-        Ok((self.fit.coef()[j], self.variance(&u).sqrt(), df))
+        Ok((self.fit.coef()[j], self.variance(&u).sqrt() / law.scale, law.df))
     }
 
     /// Every row of `matrix` (m x k) as a contrast of the coefficients, with intervals at `level`.
@@ -392,13 +411,11 @@ impl<'f> Covariance<'f> {
     /// Standard errors and degrees of freedom of contrasts of the centred model.
     pub(super) fn spread(&self, centred: &[Vec<f64>]) -> Result<(Vec<f64>, Vec<f64>)> {
         let directions: Vec<Vec<f64>> = centred.iter().map(|d| self.fit.bread().direction(d)).collect();
-        let errors: Vec<f64> = directions.iter().map(|u| self.variance(u).sqrt()).collect();
-        let mut df = self.degrees(&directions)?;
-        for (df, &se) in df.iter_mut().zip(&errors) {
-            if se == 0.0 || se.is_nan() {
-                *df = f64::NAN;
-            }
-        }
+        let laws = self.laws_of(&directions)?;
+        let error = |(u, law): (&Vec<f64>, &Law)| self.variance(u).sqrt() / law.scale;
+        let errors: Vec<f64> = directions.iter().zip(&laws).map(error).collect();
+        let df = |(law, &se): (&Law, &f64)| if se == 0.0 || se.is_nan() { f64::NAN } else { law.df };
+        let df = laws.iter().zip(&errors).map(df).collect();
         Ok((errors, df))
     }
 

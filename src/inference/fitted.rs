@@ -140,7 +140,12 @@ pub trait Fitted: Send + Sync {
 
     /// Whether the model has this kind of covariance at all.
     fn has(&self, kind: Vcov) -> bool {
-        !kind.is_of_equations() && !kind.is_of_cox() && !kind.is_of_mixed_models()
+        let linear = matches!(self.reference(), Reference::T { .. })
+            && self.rows().is_none_or(|rows| rows.target() == Target::Inverse);
+        !kind.is_of_equations()
+            && !kind.is_of_cox()
+            && !kind.is_of_mixed_models()
+            && (kind != Vcov::Hansen || linear)
     }
 
     /// The middle of a kind that this model works out itself, k x k in whitened columns; none where it is everybody's.

@@ -16,6 +16,7 @@
 //! | `CR3` | `s_g = X_g' (I - H_gg)^{-1} e_g`, no factor | t(G - 1) |
 //! | `CV3`, `jackknife` | `(G - 1) / G sum (b_(g) - b)(b_(g) - b)'`, b_(g) fitted without cluster g | t(G - 1) |
 //! | `CV3L` | the same with b_(g) to first order: CR3 times (G - 1) / G | t(G - 1) |
+//! | `hansen` | `sum (b_(g) - b)(b_(g) - b)'`, b_(g) by Moore-Penrose; its root over a is the standard error | t, df of the contrast |
 //! | `KC`, `MD`, `FG`, `MBN` | of estimating equations, see `equations.rs` | t(G - k) |
 //! | the same, `MR`, `KCMR`, `MDMR`, `FGMR`, `MBNMR` | of Cox models: `survival/cox_small.rs` | t(G - 1) |
 //! | `kenward-roger`, `satterthwaite` | of mixed models, see `components.rs` | t, degrees of freedom of the contrast |
@@ -25,6 +26,11 @@
 //! in linear models CV3L is the same number, and how both are worked out. Cox models have `iid`, `HC0`, `CR0` (Lin and Wei, on
 //! z), `CR1`, `CR3` (the form of Mancl and DeRouen) and CV3.
 //!
+//! `hansen`, of linear models, is Hansen's V5. It is CR3 where every cluster can be left out; a coefficient that one cluster
+//! alone informs is 0 without it, so that its variance holds its own square and is never too small. It is too large instead:
+//! with independent errors of one variance V5 of a contrast c is expected to be `a^2 c'Bc s^2`, so the statistic is
+//! `a c'b / sqrt(c'V5 c)` on t(K), a and K the first two moments of V5 (Satterthwaite). The matrix is V5 itself.
+//!
 //! Weights. With analytic weights (variance 1/w) a linear model is that of rows times the root of their weight, for every
 //! kind. With probability weights scores are w x e; HC2 and HC3 divide by the weighted leverage and refer to t(n - k),
 //! and CR2 takes the working covariance that does not know the weights (see `targets.rs`).
@@ -32,7 +38,8 @@
 //! H. White (1980), doi:10.2307/1912934; J. G. MacKinnon and H. White (1985), doi:10.1016/0304-4076(85)90158-7;
 //! R. M. Bell and D. F. McCaffrey (2002), Survey Methodology 28, 169-181; J. E. Pustejovsky and E. Tipton (2018),
 //! doi:10.1080/07350015.2016.1247004; G. W. Imbens and M. Kolesar (2016), doi:10.1162/REST_a_00552; J. G. MacKinnon,
-//! M. O. Nielsen and M. D. Webb (2023), doi:10.1002/jae.2969, and (2024), arXiv:2406.00650, for CV3 and CV3L.
+//! M. O. Nielsen and M. D. Webb (2023), doi:10.1002/jae.2969, and (2024), arXiv:2406.00650, for CV3 and CV3L; B. E. Hansen
+//! (2025), Jackknife standard errors for clustered regression, doi:10.1093/restud/rdag050, for V5, a and K.
 
 use std::fmt;
 use std::str::FromStr;
@@ -41,7 +48,7 @@ use std::sync::Arc;
 use ndarray::Array2;
 use serde::{Serialize, Serializer};
 
-use super::adjusted::{self, Power};
+use super::adjusted::{self, Law, Power};
 use super::components::Components;
 use super::covariance::{Covariance, Sandwich};
 use super::equations;
@@ -69,6 +76,7 @@ pub enum Vcov {
     Jackknife,
     Cv3,
     Cv3l,
+    Hansen,
     Kc,
     Md,
     Fg,
@@ -84,7 +92,7 @@ pub enum Vcov {
 
 impl Vcov {
     /// Every kind, in the order of the module's table.
-    pub const ALL: [Self; 24] = [
+    pub const ALL: [Self; 25] = [
         Self::Iid,
         Self::Hc0,
         Self::Hc1,
@@ -98,6 +106,7 @@ impl Vcov {
         Self::Jackknife,
         Self::Cv3,
         Self::Cv3l,
+        Self::Hansen,
         Self::Kc,
         Self::Md,
         Self::Fg,
@@ -127,6 +136,7 @@ impl Vcov {
             Self::Jackknife => "jackknife",
             Self::Cv3 => "CV3",
             Self::Cv3l => "CV3L",
+            Self::Hansen => "hansen",
             Self::Kc => "KC",
             Self::Md => "MD",
             Self::Fg => "FG",
@@ -143,10 +153,17 @@ impl Vcov {
 
     /// Whether it needs to know the clusters.
     pub fn is_clustered(self) -> bool {
-        matches!(self, Self::Cr0 | Self::Cr1 | Self::Cr1s | Self::Cr2 | Self::Cr3 | Self::Cv3l)
-            || self.is_jackknife()
-            || self.is_of_equations()
-            || self.is_of_cox()
+        self.is_of_scores() || self.is_jackknife() || self.is_of_equations() || self.is_of_cox()
+    }
+
+    /// Whether it is made of the scores of clusters alone.
+    fn is_of_scores(self) -> bool {
+        matches!(self, Self::Cr0 | Self::Cr1 | Self::Cr1s | Self::Cr2 | Self::Cr3 | Self::Cv3l | Self::Hansen)
+    }
+
+    /// Whether every contrast has degrees of freedom of its own, by Satterthwaite.
+    pub(crate) fn has_own_degrees(self) -> bool {
+        matches!(self, Self::Hc2 | Self::Cr2 | Self::Hansen) || self.is_of_mixed_models()
     }
 
     /// Whether it counts rows as independent.
@@ -227,7 +244,7 @@ pub fn covariance<'f>(fit: Arc<dyn Fitted + 'f>, kind: Vcov, rule: DfRule) -> Re
     notes.extend(middle.note.take());
     let sandwich = Sandwich::new(&*fit, kind, rule, middle);
     let mut covariance = Covariance::of(fit, sandwich);
-    if (matches!(kind, Vcov::Cr2 | Vcov::Hc2) || kind.is_of_mixed_models()) && rule == DfRule::Default {
+    if kind.has_own_degrees() && rule == DfRule::Default {
         notes.extend(few_degrees(&covariance));
     }
     notes.extend(covariance.undefined_note());
@@ -242,8 +259,8 @@ pub(super) struct Middle {
     /// Scores, of length k, of rows or clusters that determine a coefficient nearly by themselves. They are so much larger
     /// than all others that in a sum with them the variances of the other coefficients would be lost.
     pub apart: Vec<Vec<f64>>,
-    /// Degrees of freedom that came with it: of the coefficients of interest.
-    pub df: Option<Vec<f64>>,
+    /// The laws that came with it: of the coefficients of interest.
+    pub laws: Option<Vec<Law>>,
     /// `1 - h` of every row.
     pub rests: Option<Vec<f64>>,
     note: Option<String>,
@@ -251,7 +268,7 @@ pub(super) struct Middle {
 
 impl Middle {
     fn of(matrix: Array2<f64>) -> Self {
-        Self { matrix, apart: Vec::new(), df: None, rests: None, note: None }
+        Self { matrix, apart: Vec::new(), laws: None, rests: None, note: None }
     }
 
     /// Of k coefficients whose variance is not estimable, for the reason of the note.
@@ -306,19 +323,26 @@ fn middle(fit: &dyn Fitted, kind: Vcov, rule: DfRule) -> Result<Middle> {
             });
             Middle { apart: adjusted.apart, note, ..Middle::of(adjusted.middle) }
         }
-        Vcov::Cr2 => {
+        Vcov::Cr2 | Vcov::Hansen => {
             let bread = fit.bread();
             let root = bread.coefficients();
             let asked = if rule == DfRule::Default { fit.of_interest() } else { Vec::new() };
             let contrasts: Vec<Vec<f64>> = asked.iter().map(|&j| root.row(j).to_vec()).collect();
-            let (adjusted, df) = adjusted::with_degrees(fit, &contrasts)?;
+            let (power, what) = match kind {
+                Vcov::Cr2 => (Power::Half, "CR2 takes the Moore-Penrose root there"),
+                _ => (
+                    Power::One,
+                    "without it that coefficient is 0, so that its own square is in its variance",
+                ),
+            };
+            let (adjusted, laws) = adjusted::with_laws(fit, power, &contrasts)?;
             let note = (adjusted.degenerate > 0).then(|| {
                 format!(
-                    "{} of {count} clusters determine a coefficient by themselves; CR2 takes the Moore-Penrose root there",
+                    "{} of {count} clusters determine a coefficient by themselves; {what}",
                     adjusted.degenerate
                 )
             });
-            Middle { apart: adjusted.apart, df: Some(df), note, ..Middle::of(adjusted.middle) }
+            Middle { apart: adjusted.apart, laws: Some(laws), note, ..Middle::of(adjusted.middle) }
         }
         _ if kind.is_jackknife() && fit.refits() => jackknife(fit, count)?,
         // CR3, MD and what is CR3 but for a factor; what a model has not was refused before.
@@ -413,22 +437,23 @@ fn without_rows(kind: Vcov) -> Error {
         .input()
 }
 
-/// The degrees of freedom of directions in whitened form.
-pub(super) fn degrees(
+/// The laws of directions in whitened form.
+pub(super) fn laws(
     fit: &dyn Fitted,
     kind: Vcov,
     rule: DfRule,
     rests: Option<&[f64]>,
     directions: &[Vec<f64>],
-) -> Result<Vec<f64>> {
+) -> Result<Vec<Law>> {
     let fixed = fixed_degrees(fit, kind, rule);
+    let plain = |df: Vec<f64>| df.into_iter().map(Law::of).collect::<Vec<Law>>();
     if let (None, true, Some(components)) = (fixed, kind.is_of_mixed_models(), fit.components()) {
-        return Ok(components.degrees(directions, kind == Vcov::Satterthwaite));
+        return Ok(plain(components.degrees(directions, kind == Vcov::Satterthwaite)));
     }
     match (fixed, fit.rows(), rests) {
-        (Some(df), _, _) => Ok(vec![df; directions.len()]),
-        (None, Some(rows), Some(rests)) => rows::degrees(rows, rests, directions),
-        _ => adjusted::satterthwaite(fit, directions),
+        (Some(df), _, _) => Ok(vec![Law::of(df); directions.len()]),
+        (None, Some(rows), Some(rests)) => Ok(plain(rows::degrees(rows, rests, directions)?)),
+        _ => adjusted::laws(fit, if kind == Vcov::Hansen { Power::One } else { Power::Half }, directions),
     }
 }
 
@@ -444,7 +469,7 @@ pub(super) fn fixed_degrees(fit: &dyn Fitted, kind: Vcov, rule: DfRule) -> Optio
     };
     let unweighted = fit.rows().is_some_and(|rows| rows.target() == Target::Inverse);
     match kind {
-        Vcov::Cr2 | Vcov::KenwardRoger | Vcov::Satterthwaite => None,
+        Vcov::Cr2 | Vcov::Hansen | Vcov::KenwardRoger | Vcov::Satterthwaite => None,
         Vcov::Hc2 if own.is_finite() && unweighted => None,
         Vcov::Cr0 if fit.reference() == Reference::AlwaysNormal => Some(f64::INFINITY),
         _ if kind.is_clustered() => fit.cluster_degrees(),
@@ -491,6 +516,11 @@ fn refuse_strange(fit: &dyn Fitted, kind: Vcov) -> Result<()> {
         )
     } else if kind.is_of_cox() {
         ("belongs to Cox models", "Choose CR2 or CV3, which correct alike, or fit a Cox model to times")
+    } else if kind == Vcov::Hansen {
+        (
+            "is of linear models, whose weights are variances",
+            "Choose CV3, the jackknife of every model, or CR2",
+        )
     } else if kind.is_jackknife() {
         (
             "fits the model again without each cluster, which is not done for models of what clusters share",

@@ -7,6 +7,8 @@
 //! Under CR2 (and HC2) the test is HTZ: Q is referred to Hotelling's T-squared with degrees of freedom eta that match the
 //! total variance of the covariance matrix, `F = (eta - q + 1) / (eta q) Q` on (q, eta - q + 1). Otherwise `F = Q / q` on
 //! (q, df), chi-squared / q where the reference is normal; more contrasts than degrees of freedom of clusters are refused.
+//! Under Hansen's jackknife a single contrast has its own law, `a^2 Q` on (1, K); of several V5 is taken as it is, on
+//! (q, G - 1), which is cautious, since V5 is expected to be too large.
 //!
 //! E. Tipton and J. E. Pustejovsky (2015), doi:10.3102/1076998615606099; Pustejovsky and Tipton (2018), section 5.
 
@@ -72,7 +74,14 @@ pub(super) fn wald(covariance: &Covariance<'_>, matrix: ArrayView2<'_, f64>) -> 
             .rank()
     })?;
     let qf = q as f64;
-    if let Some(df) = fixed_degrees(fit, covariance.kind(), covariance.rule()) {
+    let mut shared = fixed_degrees(fit, covariance.kind(), covariance.rule());
+    if covariance.kind() == Vcov::Hansen && shared.is_none() {
+        if let [direction] = basis.as_slice() {
+            return of_hansen(covariance, direction, form);
+        }
+        shared = fit.cluster_degrees();
+    }
+    if let Some(df) = shared {
         // Refits and corrected scores need not add up to 0, so that their covariance has more directions than are free: F
         // would be referred to fewer numbers than it is made of.
         if let (true, Some(count)) = (covariance.kind().is_clustered() && df < qf, fit.clusters()) {
@@ -110,6 +119,19 @@ pub(super) fn wald(covariance: &Covariance<'_>, matrix: ArrayView2<'_, f64>) -> 
     }
     let statistic = df / (eta * qf) * form;
     Ok(Wald { statistic, df_num: qf, df_denom: df, p_value: dist::f_sf(statistic, qf, df), test: "HTZ" })
+}
+
+/// The square of the t of one contrast under Hansen's jackknife.
+fn of_hansen(covariance: &Covariance<'_>, direction: &[f64], form: f64) -> Result<Wald> {
+    let law = covariance.law_of(direction)?;
+    let statistic = law.scale.powi(2) * form;
+    Ok(Wald {
+        statistic,
+        df_num: 1.0,
+        df_denom: law.df,
+        p_value: dist::f_sf(statistic, 1.0, law.df),
+        test: "Hansen F",
+    })
 }
 
 /// Kenward and Roger's scaled F; a single contrast under Satterthwaite.

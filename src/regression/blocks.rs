@@ -322,6 +322,7 @@ impl Fitted for Blocks {
             && !kind.is_of_cox()
             // The variances would have to be estimated again without each cluster: CV3L takes one step.
             && !kind.is_jackknife()
+            && kind != Vcov::Hansen
             && (!kind.is_of_mixed_models() || mixed)
             && (!kind.is_of_equations() || !mixed)
     }

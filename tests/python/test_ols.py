@@ -854,7 +854,7 @@ def test_an_arm_without_any_variation_is_noted():
     assert not any("the same" in note for note in varied.notes)
 
 
-@pytest.mark.parametrize("kind", ["CR1S", "CR3", "CV3", "CV3L"])
+@pytest.mark.parametrize("kind", ["CR1S", "CR3", "CV3", "CV3L", "hansen"])
 def test_more_contrasts_than_clusters_leave_free_are_refused(kind: str) -> None:
     """Refits of six clusters span six directions, and five are free: F(6, 5) would answer noise with p = 0.01."""
     rng = np.random.default_rng(1)

@@ -65,7 +65,7 @@ def words_on_variance(fit: Any) -> str:
 
 
 @pytest.mark.parametrize(
-    "kind", ["iid", "HC0", "HC1", "HC2", "CR0", "CR1", "CR1S", "CR2", "CR3", "jackknife"]
+    "kind", ["iid", "HC0", "HC1", "HC2", "CR0", "CR1", "CR1S", "CR2", "CR3", "jackknife", "hansen"]
 )
 def test_4_1_the_note_says_what_the_covariance_does_beside_terms_of_pairs(kind: str) -> None:
     data, drawn = pairs()
@@ -79,7 +79,7 @@ def test_4_1_the_note_says_what_the_covariance_does_beside_terms_of_pairs(kind: 
         assert np.isclose(ratio**2, 2 * 12 / 11)
 
 
-@pytest.mark.parametrize("kind", ["CR0", "CR1", "CR2", "CR3", "jackknife"])
+@pytest.mark.parametrize("kind", ["CR0", "CR1", "CR2", "CR3", "jackknife", "hansen"])
 def test_4_1_clusters_of_whole_sets_need_no_note(kind: str) -> None:
     data, drawn = pairs()
     fit = cw.ols("y ~ arm", data, design=drawn, cluster="pair", vcov=kind)

@@ -414,7 +414,7 @@ def _doubts(fit: Any, found: ClusterDiagnostics) -> list[str]:
             f"{kind} is not to be trusted for {', '.join(map(worded_term, few))}: the {count} clusters tell as much as "
             f"{least:.1f} of equal weight, and below about {_ENOUGH} it rejects true null hypotheses too often; read {better}"
         )
-    if kind in ("CR2", "kenward-roger", "satterthwaite"):
+    if kind in ("CR2", "hansen", "kenward-roger", "satterthwaite"):
         df = fit.df
         rough = [name for name in found.terms if df[name] < 4.0]
         if rough:

@@ -203,7 +203,8 @@ class Estimates:
         `test("school_type")` tests every coefficient of a factor, `test("mother_ed - father_ed = 0")` a hypothesis,
         `test(["girl", "siblings"])` several of these at once, and a matrix its rows.
 
-        HTZ under CR2 and HC2 (Tipton and Pustejovsky 2015), F on (q, G − 1) under the other clustered kinds, F on
+        HTZ under CR2 and HC2 (Tipton and Pustejovsky 2015), F on (q, G − 1) under the other clustered kinds (one contrast
+        under `"hansen"` on its own degrees of freedom), F on
         (q, n − k) otherwise; chi-squared / q where tests refer to z.
 
         Returns

@@ -48,6 +48,8 @@ DEFINITIONS = {
     "(G − 1)/G · Σ(b₍g₎ − b)²), t with G − 1 df",
     "CV3L": "leave-one-cluster-out jackknife standard errors (CV3L of MacKinnon, Nielsen and Webb: refits to "
     "first order, (G − 1)/G · CR3), t with G − 1 df",
+    "hansen": "Hansen's leave-one-cluster-out jackknife (V5 of Hansen 2025: Σ(b₍g₎ − b)², Moore-Penrose where a cluster "
+    "cannot be left out; its root over its scale a), t with degrees of freedom of each contrast",
 }
 
 PROFILE = "profile"
@@ -153,7 +155,7 @@ class Linear(Estimates, Printable):
         ----------
         kind : str
             `"iid"`, `"HC0"` to `"HC3"`, `"CR0"`, `"CR1"`, `"CR1S"`, `"CR2"`, `"CR3"`, `"CV3"` (which
-            `"jackknife"` names too) or `"CV3L"`.
+            `"jackknife"` names too), `"CV3L"` or, of linear models with clusters, `"hansen"`.
         df : {"default", "residual"}
             `"residual"` refers every test to n − k degrees of freedom.
         """

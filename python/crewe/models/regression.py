@@ -213,7 +213,8 @@ def ols(
     vcov : str, optional
         `"iid"`, `"HC0"` to `"HC3"`, `"CR0"`, `"CR1"`, `"CR1S"`, `"CR2"`, `"CR3"`, `"CV3"` (which `"jackknife"` names
         too: the model fitted again without each cluster), `"CV3L"` (the same to first order; for a linear model the same
-        number). Default: CR2 with clusters, HC2 without.
+        number), `"hansen"` (Hansen's jackknife with its scale and degrees of freedom: never too small, also of a
+        coefficient that one cluster alone informs). Default: CR2 with clusters, HC2 without.
     by : str, optional
         Fit the model separately for each value of this column; gives a mapping of fits.
     weights : str, cw.Analytic, or array (n,), optional

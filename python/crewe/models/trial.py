@@ -224,7 +224,7 @@ class Sets:
         large = ["CR3", "jackknife", "CV3", "CV3L"] + ([] if several else ["HC3"])
         others = f"{own}: by {unit} CR0 and CR1 understate the variance, CR3 and the jackknife overstate it"
         others += f"; {remedy}" if self.layered else ", CR2 does neither"
-        told: dict[str, str] = {kind: others for kind in (*ROWWISE, "CR1S", "CR2")}
+        told: dict[str, str] = {kind: others for kind in (*ROWWISE, "CR1S", "CR2", "hansen")}
         for does, kinds in {"understates": small, "overstates": large}.items():
             for kind in kinds:
                 by = "" if kind in ROWWISE else f" by {unit}"

@@ -1,7 +1,7 @@
 //! One cluster at a time: its adjusted score, and what it gives to the degrees of freedom of contrasts.
 
 use super::job::Job;
-use super::powers::{SERIES, add, dot, series};
+use super::powers::{Power, SERIES, add, dot, series};
 use crate::Result;
 use crate::inference::fitted::{ClusterRows, Moments, Target};
 use crate::inference::targets::{self, Block};
@@ -158,7 +158,7 @@ impl Work {
                 add(to, &self.spare[b * lanes..(b + 1) * lanes], product[a * r + b]);
             }
         }
-        for (c, (gamma, q)) in self.gamma.iter_mut().zip(self.q.chunks_exact_mut(width)).enumerate() {
+        for (c, (gamma, q)) in self.gamma.iter_mut().zip(self.q.chunks_exact_mut(job.dim)).enumerate() {
             q.fill(0.0);
             add(q, row(0), self.carried[c]);
             *gamma = self.projected[c] * self.projected[c];
@@ -168,7 +168,20 @@ impl Work {
                 add(q, row(i), self.carried[i * lanes + c]);
             }
         }
+        self.weigh(job);
         Ok(Class::Light)
+    }
+
+    /// Under the power 1 `Gamma_gg` is `u' L B u = u'q`.
+    #[allow(clippy::inline_always)]
+    #[inline(always)]
+    fn weigh(&mut self, job: &Job<'_>) {
+        if job.power == Power::Half {
+            return;
+        }
+        for (c, (gamma, q)) in self.gamma.iter_mut().zip(self.q.chunks_exact(job.dim)).enumerate() {
+            *gamma = q[..job.k].iter().enumerate().map(|(j, q)| q * job.u[j * job.lanes + c]).sum();
+        }
     }
 
     /// By the k x k matrix.
@@ -209,7 +222,8 @@ impl Work {
         times(l, &job.u, &mut self.projected);
         times(l, &self.projected, &mut self.spare);
         times(phi, &self.spare, &mut self.carried);
-        for (c, (gamma, q)) in self.gamma.iter_mut().zip(self.q.chunks_exact_mut(width)).enumerate() {
+        for (c, (gamma, q)) in self.gamma.iter_mut().zip(self.q.chunks_exact_mut(job.dim)).enumerate() {
+            q.fill(0.0);
             *gamma = 0.0;
             for (j, q) in q.iter_mut().enumerate().take(k) {
                 let at = j * lanes + c;
@@ -217,6 +231,7 @@ impl Work {
                 *q = self.projected[at] + self.carried[at];
             }
         }
+        self.weigh(job);
         Ok(Class::Light)
     }
 

@@ -16,7 +16,7 @@ impl Work {
     /// By the eigenvectors of M (r x r) or of L itself.
     #[inline(never)]
     pub fn by_eigenvectors(&mut self, job: &Job<'_>, g: usize, r: usize, factor: bool) -> Result<Class> {
-        let (k, width) = (job.k, job.width);
+        let (k, width, dim) = (job.k, job.width, job.dim);
         let singular = job.fit.resolution();
         let stride = if factor { r } else { width };
         let matrix = if factor { &self.product[..] } else { self.moments.matrix() };
@@ -83,16 +83,28 @@ impl Work {
                 *s += (power(*rest) - 1.0) * part * v;
             }
         }
+        let nulls: Vec<&[f64]> =
+            along.iter().filter(|(_, rest)| *rest <= singular).map(|(v, _)| v.as_slice()).collect();
+        let solution = match &job.least_norm {
+            Some(least_norm) if !nulls.is_empty() => Some(least_norm.without(&nulls, &mut self.score)),
+            _ => None,
+        };
+        self.apart |= solution.is_some();
         self.gamma.fill(0.0);
         self.q.fill(0.0);
-        for (v, rest) in &along {
-            if *rest <= singular {
-                continue;
+        for (c, (gamma, q)) in self.gamma.iter_mut().zip(self.q.chunks_exact_mut(dim)).enumerate() {
+            let mut u: Vec<f64> = (0..k).map(|j| job.u[j * job.lanes + c]).collect();
+            if let Some(solution) = &solution {
+                let own = solution.own(&u);
+                *gamma = own.iter().map(|p| p * p).sum();
+                u.iter_mut().zip(&own).for_each(|(u, p)| *u -= p);
+                q[width..width + k].copy_from_slice(&own);
             }
-            for c in 0..job.m {
-                let part: f64 = v.iter().enumerate().map(|(j, v)| v * job.u[j * job.lanes + c]).sum();
-                self.gamma[c] += (1.0 - rest) * part * part;
-                for (q, v) in self.q[c * width..].iter_mut().zip(v) {
+            for (v, rest) in along.iter().filter(|(_, rest)| *rest > singular) {
+                let part: f64 = v.iter().zip(&u).map(|(v, u)| v * u).sum();
+                // `B (L - L^2) B`, and `L B`.
+                *gamma += (1.0 - rest) * rest * power(*rest).powi(2) * part * part;
+                for (q, v) in q.iter_mut().zip(v) {
                     *q += (1.0 - rest) * power(*rest) * part * v;
                 }
             }
@@ -107,7 +119,7 @@ impl Work {
             }
         }
         self.block = Some(Block::of_own(own));
-        Ok(if least < HEAVY { Class::Heavy } else { Class::Light })
+        Ok(if least < HEAVY || solution.is_some() { Class::Heavy } else { Class::Light })
     }
 }
 

@@ -1,14 +1,32 @@
-//! Satterthwaite's degrees of freedom of each contrast, from the sums over clusters.
+//! What each contrast is referred to, from the sums over clusters: Satterthwaite's degrees of freedom, and how much larger
+//! its variance is expected than it is.
+
+use serde::Serialize;
 
 use super::cluster::Class;
 use super::job::Job;
 use super::pass::Sums;
+use super::powers::Power;
 use crate::Result;
 use crate::progress::Pace;
 
+/// What the t of a contrast refers to: its degrees of freedom, and what its standard error is divided by.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub(crate) struct Law {
+    pub df: f64,
+    pub scale: f64,
+}
+
+impl Law {
+    /// Of a variance that is taken as it is.
+    pub fn of(df: f64) -> Self {
+        Self { df, scale: 1.0 }
+    }
+}
+
 impl Job<'_> {
-    /// The degrees of freedom of each contrast.
-    pub fn degrees(&self, total: &Sums) -> Result<Vec<f64>> {
+    /// The law of each contrast, which is of length 1 here: its variance is expected to be the trace of Gamma.
+    pub fn laws(&self, total: &Sums) -> Result<Vec<Law>> {
         let mut pairs: Vec<f64> = (0..self.m)
             .map(|c| {
                 let outer = &total.outer[c * self.dim * self.dim..(c + 1) * self.dim * self.dim];
@@ -45,10 +63,12 @@ impl Job<'_> {
         Ok((0..self.m)
             .map(|c| {
                 if self.length[c] == 0.0 {
-                    return f64::NAN;
+                    return Law::of(f64::NAN);
                 }
                 let df = total.trace[c] * total.trace[c] / (total.squares[c] + pairs[c]);
-                at_least_one(df)
+                // CR2 is expected to be the variance itself.
+                let scale = if self.power == Power::Half { 1.0 } else { total.trace[c].sqrt() };
+                Law { df: at_least_one(df), scale }
             })
             .collect())
     }

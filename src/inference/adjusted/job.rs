@@ -1,5 +1,6 @@
 //! What is asked of the clusters of a fit: a power, and contrasts as columns.
 
+use super::least_norm::LeastNorm;
 use super::powers::{Power, dot};
 use crate::Result;
 use crate::inference::fitted::{Fitted, LANE, Target};
@@ -29,6 +30,8 @@ pub(super) struct Job<'f> {
     pub target: Target,
     /// For probability weights of a linear model: what the whole design says.
     pub identity: Option<targets::Whole>,
+    /// For the power 1: what the model without a cluster is where the others do not determine it.
+    pub least_norm: Option<LeastNorm>,
     /// The length of q, and the signs of its products.
     pub dim: usize,
     pub watcher: Watcher,
@@ -60,21 +63,48 @@ impl<'f> Job<'f> {
         let dim = if identity.is_some() { (2 * k).next_multiple_of(LANE) } else { width };
         let count = fit.clusters().unwrap_or(fit.n());
         let watcher = watcher();
-        Ok(Self { fit, power, k, width, m, lanes, u, length, count, target, identity, dim, watcher })
+        let least_norm = None;
+        Ok(Self {
+            fit,
+            power,
+            k,
+            width,
+            m,
+            lanes,
+            u,
+            length,
+            count,
+            target,
+            identity,
+            least_norm,
+            dim,
+            watcher,
+        })
+    }
+
+    /// With the least of all solutions where a cluster leaves a coefficient without information.
+    pub fn of_least_norm(mut self) -> Self {
+        self.least_norm = Some(LeastNorm::new(self.fit));
+        self.dim = 2 * self.width;
+        self
     }
 
     /// The sign of each product in `q_g' q_h`.
     pub fn sign(&self, j: usize) -> f64 {
-        self.identity.as_ref().map_or(1.0, |whole| whole.sign(j))
+        match (&self.identity, &self.least_norm) {
+            (Some(whole), _) => whole.sign(j),
+            (None, Some(_)) if j >= self.width => -1.0,
+            _ => 1.0,
+        }
     }
 
     /// `a'b` of two q, with signs.
     #[allow(clippy::inline_always)]
     #[inline(always)]
     pub fn product(&self, a: &[f64], b: &[f64]) -> f64 {
-        match &self.identity {
-            None => dot(a, b),
-            Some(_) => a.iter().zip(b).enumerate().map(|(j, (a, b))| self.sign(j) * a * b).sum(),
+        match (&self.identity, &self.least_norm) {
+            (None, None) => dot(a, b),
+            _ => a.iter().zip(b).enumerate().map(|(j, (a, b))| self.sign(j) * a * b).sum(),
         }
     }
 

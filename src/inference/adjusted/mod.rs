@@ -22,6 +22,12 @@
 //! series, as `light` does for families, or by `eigenvectors`. From the sums come the degrees of freedom of each contrast
 //! (`freedom`); those of several together (`joint`) look at the clusters one by one.
 //!
+//! Hansen's jackknife is the same with p = 1: its variance is `sum_g (u' B_g t_g)^2` too, with `Gamma_gg = u' L_g B_g u`, and
+//! since that is not expected to be the variance of the estimate, `tr Gamma / u'u` says how much larger it is (`freedom`).
+//! Where the others do not determine a coefficient, `least_norm` says what the model without the cluster is.
+//!
+//! B. E. Hansen (2025), Jackknife standard errors for clustered regression, doi:10.1093/restud/rdag050.
+//!
 //! Bell and McCaffrey (2002); Pustejovsky and Tipton (2018), doi:10.1080/07350015.2016.1247004, section 4.
 
 mod cluster;
@@ -29,11 +35,12 @@ mod eigenvectors;
 mod freedom;
 mod job;
 mod joint;
+mod least_norm;
 mod light;
 mod pass;
 mod powers;
 
-pub(super) use self::freedom::at_least_one;
+pub(super) use self::freedom::{Law, at_least_one};
 pub(super) use self::joint::hotelling;
 pub(super) use self::powers::Power;
 
@@ -66,19 +73,29 @@ pub(super) fn adjusted(fit: &dyn Fitted, power: Power) -> Result<Adjusted> {
     Ok(Adjusted { middle, apart: total.apart, degenerate: total.degenerate })
 }
 
-/// The adjusted middle under CR2 with the Satterthwaite degrees of freedom of contrasts in whitened form, in one pass.
-pub(super) fn with_degrees(fit: &dyn Fitted, contrasts: &[Vec<f64>]) -> Result<(Adjusted, Vec<f64>)> {
+/// The adjusted middle with the laws of contrasts in whitened form, in one pass: under CR2 Satterthwaite's degrees of
+/// freedom; under the power 1 those of Hansen's jackknife and its scale, without a cluster that leaves a coefficient no
+/// information in a second pass, with the least of all solutions.
+pub(super) fn with_laws(
+    fit: &dyn Fitted,
+    power: Power,
+    contrasts: &[Vec<f64>],
+) -> Result<(Adjusted, Vec<Law>)> {
     let k = fit.bread().k();
     let width = k.next_multiple_of(LANE);
     let at_once = (OUTER / (width * width)).max(1);
     let mut first = None;
-    let mut df = Vec::with_capacity(contrasts.len());
+    let mut laws = Vec::with_capacity(contrasts.len());
     let lists: Vec<&[Vec<f64>]> =
         if contrasts.is_empty() { vec![contrasts] } else { contrasts.chunks(at_once).collect() };
     for some in lists {
-        let job = Job::new(fit, Power::Half, some, true)?;
-        let total = job.sums()?;
-        df.extend(job.degrees(&total)?);
+        let mut job = Job::new(fit, power, some, true)?;
+        let mut total = job.sums()?;
+        if power == Power::One && total.degenerate > 0 {
+            job = job.of_least_norm();
+            total = job.sums()?;
+        }
+        laws.extend(job.laws(&total)?);
         if first.is_none() {
             let width = job.width;
             let middle = Array2::from_shape_fn((k, k), |(a, b)| total.middle[a.min(b) * width + a.max(b)]);
@@ -88,13 +105,13 @@ pub(super) fn with_degrees(fit: &dyn Fitted, contrasts: &[Vec<f64>]) -> Result<(
     // The list holds at least one element, so the first pass has been made.
     let first =
         first.unwrap_or_else(|| Adjusted { middle: Array2::zeros((k, k)), apart: Vec::new(), degenerate: 0 });
-    Ok((first, df))
+    Ok((first, laws))
 }
 
-/// The Satterthwaite degrees of freedom of contrasts in whitened form, under CR2.
-pub(super) fn satterthwaite(fit: &dyn Fitted, contrasts: &[Vec<f64>]) -> Result<Vec<f64>> {
+/// The laws of contrasts in whitened form.
+pub(super) fn laws(fit: &dyn Fitted, power: Power, contrasts: &[Vec<f64>]) -> Result<Vec<Law>> {
     if contrasts.is_empty() {
         return Ok(Vec::new());
     }
-    Ok(with_degrees(fit, contrasts)?.1)
+    Ok(with_laws(fit, power, contrasts)?.1)
 }

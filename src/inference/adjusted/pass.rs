@@ -7,6 +7,7 @@ use rayon::prelude::*;
 use super::cluster::{Class, Work};
 use super::job::Job;
 use super::light::{BATCH, Queue};
+use super::powers::Power;
 use crate::Result;
 use crate::inference::fitted::{LANE, Target};
 use crate::linalg::gram::add_cross_products;
@@ -77,7 +78,8 @@ impl Sums {
 impl Job<'_> {
     /// The sums over some clusters, with loops whose length the compiler knows for the usual numbers of coefficients.
     fn over(&self, range: Range<usize>) -> Result<Sums> {
-        if self.target == Target::Inverse && self.m > 0 && self.lanes == self.width {
+        let half = self.power == Power::Half && self.target == Target::Inverse;
+        if half && self.m > 0 && self.lanes == self.width {
             match self.width {
                 4 => return self.over_of::<4, true>(range),
                 8 => return self.over_of::<8, true>(range),

@@ -171,7 +171,7 @@ impl Refitted<'_> {
     /// Its covariance of a kind.
     pub fn vcov(&self, kind: Vcov, clusters: &Clusters) -> Result<Covariance<'_>> {
         // Which columns are of interest changes what CR3 makes of clusters that a coefficient rests on.
-        let one = matches!(kind, Vcov::Cr2 | Vcov::Hc2);
+        let one = kind.has_own_degrees();
         match self {
             Self::Linear { all, alone } => (if one { alone } else { all }).vcov(kind, Some(clusters)),
             Self::Binary { all, alone } => (if one { alone } else { all }).vcov(kind, Some(clusters)),

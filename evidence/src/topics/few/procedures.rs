@@ -110,12 +110,13 @@ pub const SHARES: [u64; 3] = [1, 5, 20];
 /// Every procedure, the default of a model first.
 // A method's own name would not do for trials of every lifetime.
 #[allow(clippy::redundant_closure_for_method_calls)]
-pub const PROCEDURES: [Procedure; 37] = [
+pub const PROCEDURES: [Procedure; 38] = [
     default(Model::Linear, "OLS, CR2", |t| t.linear(Vcov::Cr2)),
     other(Model::Linear, "OLS, CR1", |t| t.linear(Vcov::Cr1)),
     other(Model::Linear, "OLS, CR1S", |t| t.linear(Vcov::Cr1s)),
     other(Model::Linear, "OLS, CR3", |t| t.linear(Vcov::Cr3)),
     other(Model::Linear, "OLS, jackknife", |t| t.linear(Vcov::Jackknife)),
+    other(Model::Linear, "OLS, hansen", |t| t.linear(Vcov::Hansen)),
     default(Model::Logit, "logit, CR2", |t| t.logit(Vcov::Cr2)),
     other(Model::Logit, "logit, CR1", |t| t.logit(Vcov::Cr1)),
     other(Model::Logit, "logit, CV3L", |t| t.logit(Vcov::Cv3l)),

@@ -1,0 +1,67 @@
+//! The model without a cluster whose information some coefficient rests on alone: of all solutions for the other clusters
+//! the one with the least sum of squared coefficients, which is the Moore-Penrose inverse.
+//!
+//! In whitened columns the solutions are `w - s + N g` for any g, `s = B_g t_g` without the part along N, the directions in
+//! which the cluster leaves nothing. With `R` the directions of the coefficients (k x k by rows) these are
+//! `b - R s + R N g`, and the least is `g = -(R N)^+ (b - R s)`. So the change of the coefficients has the whitened form
+//! `s + N (R N)^+ (b - R s)`: a coefficient that only this cluster informs is 0 without it, and changes by all it is.
+//!
+//! Of a contrast u the change is linear in the errors: `(u - p)' s + p'w` with `p = R' (R N)^+' N'u`, and w has the
+//! covariance of independent errors, which no s has a part in. `Gamma_gg` gains `p'p`, `Gamma_gh` of two such clusters
+//! `p_g'p_h`, and elsewhere u is less p.
+
+use nalgebra::{DMatrix, DVector};
+
+use crate::inference::fitted::Fitted;
+
+/// A singular value of `R N` below this share of the largest is 0.
+const RANK: f64 = 1e-12;
+
+/// What it takes to find that model: `R` and the coefficients.
+pub(super) struct LeastNorm {
+    root: DMatrix<f64>,
+    coef: DVector<f64>,
+}
+
+/// The least solution without one cluster: `N`, and `(R N)^+ R`.
+pub(super) struct Solution {
+    null: DMatrix<f64>,
+    inverse: DMatrix<f64>,
+}
+
+impl LeastNorm {
+    /// Of a fit.
+    pub fn new(fit: &dyn Fitted) -> Self {
+        let root = fit.bread().coefficients();
+        let k = fit.bread().k();
+        Self {
+            root: DMatrix::from_fn(k, k, |a, b| root[(a, b)]),
+            coef: DVector::from_column_slice(fit.coef()),
+        }
+    }
+
+    /// Completes the whitened change s without a cluster that leaves nothing along these directions.
+    pub fn without(&self, nulls: &[&[f64]], score: &mut [f64]) -> Solution {
+        let k = self.coef.len();
+        let null = DMatrix::from_fn(k, nulls.len(), |j, c| nulls[c][j]);
+        let along = &self.root * &null;
+        let size = along.amax();
+        // The columns are independent, since R is invertible: the inverse exists unless they are not finite.
+        let inverse = along
+            .pseudo_inverse(RANK * size)
+            .unwrap_or_else(|_| DMatrix::from_element(nulls.len(), k, f64::NAN));
+        let change = DVector::from_column_slice(&score[..k]);
+        let rest = &self.coef - &self.root * change;
+        let moved = &null * (&inverse * rest);
+        score.iter_mut().zip(moved.iter()).for_each(|(score, moved)| *score += moved);
+        Solution { null, inverse: inverse * &self.root }
+    }
+}
+
+impl Solution {
+    /// `p`: the part of a contrast u that is taken of the coefficients themselves.
+    pub fn own(&self, u: &[f64]) -> Vec<f64> {
+        let u = DVector::from_column_slice(u);
+        self.inverse.tr_mul(&self.null.tr_mul(&u)).as_slice().to_vec()
+    }
+}
