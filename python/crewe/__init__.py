@@ -181,7 +181,8 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__getattr__("__all__")})
+    # What a notebook completes: what there is to use, and nothing of how it is found.
+    return sorted({name for name in globals() if name.startswith("__")} | {*__getattr__("__all__")})
 
 
 __all__: list[str] = [
