@@ -17,6 +17,7 @@ from crewe.comparisons.samples import (
 )
 from crewe.exceptions import InputError, fault, shown_labels
 from crewe.frames.arguments import checked
+from crewe.frames.choices import Missing
 from crewe.frames.source import label_of, numbers
 from crewe.models.grouped import each
 from crewe.models.groups import label_among
@@ -167,7 +168,7 @@ def crosstab(
     design: Any = None,
     cluster: Any = None,
     by: str | None = None,
-    missing: str = "drop",
+    missing: Missing = "drop",
     reference: Any = None,
     synthetic: bool = False,
 ) -> Any:

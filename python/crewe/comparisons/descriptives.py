@@ -21,6 +21,7 @@ from crewe.comparisons.samples import (
 )
 from crewe.exceptions import InputError, fault
 from crewe.frames.arguments import checked
+from crewe.frames.choices import Missing
 from crewe.models.grouped import each
 from crewe.models.request import numeric, read
 from crewe.tables.counts import Told, cell
@@ -176,7 +177,7 @@ def describe(
     design: Any = None,
     cluster: Any = None,
     by: str | None = None,
-    missing: str = "drop",
+    missing: Missing = "drop",
     reference: Any = None,
     level: float = 0.95,
     synthetic: bool = False,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -19,6 +19,7 @@ from crewe.comparisons.samples import (
 )
 from crewe.exceptions import InputError, fault
 from crewe.frames.arguments import checked
+from crewe.frames.choices import Missing
 from crewe.frames.synthetic import marked
 from crewe.models.grouped import each
 from crewe.models.request import numeric, read
@@ -190,9 +191,9 @@ def icc(
     *,
     cluster: Any = None,
     design: Any = None,
-    method: str = "anova",
+    method: Literal["anova", "reml", "fleiss_cuzick", "latent"] = "anova",
     by: str | None = None,
-    missing: str = "drop",
+    missing: Missing = "drop",
     level: float = 0.95,
     synthetic: bool = False,
 ) -> Any:
@@ -329,7 +330,9 @@ def icc(
 
 
 @checked
-def icc_convert(icc: float, *, rate: float, to: str = "observed") -> float:
+def icc_convert(
+    icc: float, *, rate: float, to: Literal["observed", "latent"] = "observed"
+) -> float:
     """Bring the intracluster correlation of a binary outcome to the other scale.
 
     A random-intercept logistic model p = logit⁻¹(a + s Z) with standard normal Z has the latent

@@ -27,6 +27,7 @@ from crewe.exceptions import InputError, fault, said
 from crewe.formula.names import unquoted
 from crewe.frames import cells
 from crewe.frames.arguments import checked
+from crewe.frames.choices import Alternative
 from crewe.frames.source import Source
 from crewe.models.groups import label_among
 from crewe.models.request import key_label, refuse_empty
@@ -203,7 +204,7 @@ def compare_to_national(
     *,
     national: float | Mapping[str, float],
     n: int | Mapping[str, int] | None = None,
-    alternative: str = "two-sided",
+    alternative: Alternative = "two-sided",
     draws: int = 9_999,
     enumerate_up_to: int = 1_000_000,
     seed: int | None = None,

@@ -16,6 +16,7 @@ from crewe.comparisons.samples import (
     two_arrays,
 )
 from crewe.frames.arguments import checked
+from crewe.frames.choices import Alternative, Missing
 from crewe.models.grouped import each
 from crewe.tables.counts import Counted, Told, cell, counted
 from crewe.tables.display import Table, number, p_value
@@ -129,11 +130,11 @@ def permutation_test(
     formula: Any,
     data: Any = None,
     *,
-    alternative: str = "two-sided",
+    alternative: Alternative = "two-sided",
     design: Any = None,
     cluster: Any = None,
     by: str | None = None,
-    missing: str = "drop",
+    missing: Missing = "drop",
     reference: Any = None,
     synthetic: bool = False,
 ) -> Any:

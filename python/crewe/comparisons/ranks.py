@@ -25,6 +25,7 @@ from crewe.comparisons.samples import (
 )
 from crewe.exceptions import InputError, fault
 from crewe.frames.arguments import checked
+from crewe.frames.choices import Alternative, Missing
 from crewe.models.grouped import each
 from crewe.tables.counts import Count, Counted, Told, cell, counted
 from crewe.tables.display import Table, number, p_value
@@ -252,12 +253,12 @@ def mann_whitney(
     data: Any = None,
     *,
     exact: bool | None = None,
-    alternative: str = "two-sided",
+    alternative: Alternative = "two-sided",
     correct: bool = True,
     design: Any = None,
     cluster: Any = None,
     by: str | None = None,
-    missing: str = "drop",
+    missing: Missing = "drop",
     reference: Any = None,
     adjust: str = "holm",
     level: float = 0.95,

@@ -25,6 +25,7 @@ from crewe.comparisons.samples import (
 from crewe.exceptions import InputError, fault
 from crewe.formula import parse as parsing
 from crewe.frames.arguments import checked
+from crewe.frames.choices import Alternative, Missing
 from crewe.frames.source import numbers
 from crewe.models.grouped import each
 from crewe.models.request import Request, need_formula, read
@@ -229,12 +230,12 @@ def compare_rates(
     events: Sequence[int] | None = None,
     totals: Sequence[int] | None = None,
     arms: Sequence[str] | None = None,
-    alternative: str = "two-sided",
+    alternative: Alternative = "two-sided",
     exact: bool | None = None,
     design: Any = None,
     cluster: Any = None,
     by: str | None = None,
-    missing: str = "drop",
+    missing: Missing = "drop",
     reference: Any = None,
     level: float = 0.95,
     synthetic: bool = False,

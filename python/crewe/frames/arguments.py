@@ -149,7 +149,12 @@ def _fits(value: Any, hint: Any) -> bool:
         return any(base.__name__ == hint.__name__ for base in type(value).__mro__)
     origin, inside = typing.get_origin(hint), typing.get_args(hint)
     if origin is typing.Literal:
-        return isinstance(value, str | int) and value in inside
+        # Names of covariances are read whatever their case.
+        folded = [one.casefold() if isinstance(one, str) else one for one in inside]
+        return (
+            isinstance(value, str | int)
+            and (value.casefold() if isinstance(value, str) else value) in folded
+        )
     if inspect.isclass(origin) and issubclass(origin, collections.abc.Mapping | dict):
         return isinstance(value, collections.abc.Mapping) and all(
             _fits(key, inside[0]) and _fits(one, inside[1]) for key, one in value.items()

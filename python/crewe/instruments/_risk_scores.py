@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -191,7 +191,7 @@ class Scores(Printable):
     def plot(
         self,
         by: str | None = "arm",
-        measure: str = "total",
+        measure: Literal["total", "risk", "protective", "engagement"] = "total",
         ax: Any = None,
         *,
         at: Any = None,
@@ -373,7 +373,7 @@ class Change(Printable):
 
     def plot(
         self,
-        measure: str = "total",
+        measure: Literal["total", "risk", "protective", "engagement"] = "total",
         ax: Any = None,
         *,
         labels: Mapping[str, str] | None = None,

@@ -22,7 +22,7 @@ import datetime as dt
 import re
 from collections.abc import Collection
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -110,7 +110,7 @@ def prepare(
     case: str = "case_id",
     family: str = "family_id",
     rules: Collection[str] = RULES,
-    origin: str = "randomisation",
+    origin: Literal["randomisation", "referral"] = "randomisation",
     extracted: Any = None,
     incomplete: str | None = None,
     tz: str | dt.tzinfo | None = None,

@@ -20,7 +20,7 @@ import importlib.resources
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -208,7 +208,7 @@ class Framework(Printable):
         value: str | None = None,
         *,
         times: Sequence[Any] | None = None,
-        missing: str = "refuse",
+        missing: Literal["refuse", "absent"] = "refuse",
     ) -> Scores:
         """Score the assessments of cases at two or more times.
 

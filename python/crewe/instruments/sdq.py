@@ -18,7 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -94,9 +94,9 @@ def score(
     items: Sequence[str] | None = None,
     *,
     prefix: str = "sdq_",
-    informant: str = "parent",
-    version: str = "4-17",
-    bands: str = "four",
+    informant: Literal["parent", "teacher", "practitioner", "self"] = "parent",
+    version: Literal["4-17", "2-4"] = "4-17",
+    bands: Literal["four", "three"] = "four",
 ) -> Scores:
     """Score the 25 items of the SDQ.
 

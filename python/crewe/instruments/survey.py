@@ -17,7 +17,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -63,7 +63,7 @@ class Scores(Printable):
     _range: tuple[float, float]
     synthetic: bool = False
 
-    def summary(self, by: str | None = None, of: str = "total") -> Any:
+    def summary(self, by: str | None = None, of: Literal["total", "mean"] = "total") -> Any:
         """Describe the scores, by group if one is named.
 
         Parameters

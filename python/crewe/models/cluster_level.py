@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, overload
+from typing import TYPE_CHECKING, Any, Literal, overload
 
 import numpy as np
 import pandas as pd
@@ -18,6 +18,7 @@ from crewe.formula.design import Design
 from crewe.formula.names import quoted
 from crewe.formula.plan import Term
 from crewe.frames.arguments import check_methods, checked
+from crewe.frames.choices import MissingCovariates, RowwiseVcov
 from crewe.models.arm import clusters_by_arm
 from crewe.models.estimates import columns_of
 from crewe.models.grouped import spread
@@ -37,9 +38,9 @@ if TYPE_CHECKING:
     class Asked(TypedDict, total=False):
         """The arguments that :func:`cluster_level` documents."""
 
-        vcov: str | None
-        weight: str
-        missing: str
+        vcov: RowwiseVcov | None
+        weight: Literal["clusters", "participants"]
+        missing: MissingCovariates
         level: float
         strata_terms: bool
         synthetic: bool
@@ -309,9 +310,9 @@ def cluster_level(
     cluster: Any = None,
     *,
     by: str | None = None,
-    vcov: str | None = None,
-    weight: str = "clusters",
-    missing: str = "drop",
+    vcov: RowwiseVcov | None = None,
+    weight: Literal["clusters", "participants"] = "clusters",
+    missing: MissingCovariates = "drop",
     level: float = 0.95,
     strata_terms: bool = True,
     synthetic: bool = False,
@@ -403,7 +404,7 @@ def cluster_level(
         made = asked.model(parsing.variables(left))
         fit = _analysed(left, asked, made, weight, level)
         fit.synthetic, fit.keep_data = synthetic or asked.synthetic, keep_data
-        default = "iid" if weight == "clusters" else "HC2"
+        default: RowwiseVcov = "iid" if weight == "clusters" else "HC2"
         found: ClusterLevel = fit.vcov(default if vcov is None else vcov)
         return carry(found, asked.words)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, overload
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar, overload
 
 import numpy as np
 import pandas as pd
@@ -16,6 +16,7 @@ from crewe.formula import design as designs
 from crewe.formula import parse as parsing
 from crewe.formula.design import Design
 from crewe.frames.arguments import check_methods, checked
+from crewe.frames.choices import AnyVcov, DfRule, GeeVcov, MissingCovariates, MixedVcov
 from crewe.frames.source import Source
 from crewe.models.families import Logit
 from crewe.models.grouped import spread
@@ -30,9 +31,8 @@ if TYPE_CHECKING:
     class Asked(TypedDict, total=False):
         """The arguments that the models share, as :func:`mixed` documents them."""
 
-        vcov: str
-        df: str
-        missing: str
+        df: DfRule
+        missing: MissingCovariates
         level: float
         strata_terms: bool
         synthetic: bool
@@ -92,7 +92,7 @@ class Clustered(Linear):
         core = self._fitted(y, self.formula.partition("~")[0].strip(), columns, groups)
         self.data = Data(x, y, core, groups, design, clusters, weights)
 
-    def vcov(self, kind: str, df: str = "default") -> Any:
+    def vcov(self, kind: AnyVcov, df: DfRule = "default") -> Any:
         """Give the same fit with another covariance, without refitting.
 
         Parameters
@@ -366,9 +366,10 @@ def gee(
     cluster: Any = None,
     *,
     by: None = None,
-    family: str = "gaussian",
-    corstr: str = "exchangeable",
-    divisor: str = "n",
+    family: Literal["gaussian", "binomial"] = "gaussian",
+    corstr: Literal["exchangeable", "independence"] = "exchangeable",
+    divisor: Literal["n", "n-p"] = "n",
+    vcov: GeeVcov | None = None,
     **asked: Unpack[Asked],
 ) -> FitFamily[GEE]: ...
 
@@ -381,9 +382,10 @@ def gee(
     cluster: Any = None,
     *,
     by: None = None,
-    family: str = "gaussian",
-    corstr: str = "exchangeable",
-    divisor: str = "n",
+    family: Literal["gaussian", "binomial"] = "gaussian",
+    corstr: Literal["exchangeable", "independence"] = "exchangeable",
+    divisor: Literal["n", "n-p"] = "n",
+    vcov: GeeVcov | None = None,
     **asked: Unpack[Asked],
 ) -> GEE: ...
 
@@ -396,9 +398,10 @@ def gee(
     cluster: Any = None,
     *,
     by: str,
-    family: str = "gaussian",
-    corstr: str = "exchangeable",
-    divisor: str = "n",
+    family: Literal["gaussian", "binomial"] = "gaussian",
+    corstr: Literal["exchangeable", "independence"] = "exchangeable",
+    divisor: Literal["n", "n-p"] = "n",
+    vcov: GeeVcov | None = None,
     **asked: Unpack[Asked],
 ) -> FitGroup[GEE]: ...
 
@@ -411,12 +414,12 @@ def gee(
     cluster: Any = None,
     *,
     by: str | None = None,
-    family: str = "gaussian",
-    corstr: str = "exchangeable",
-    divisor: str = "n",
-    vcov: str | None = None,
-    df: str = "default",
-    missing: str = "drop",
+    family: Literal["gaussian", "binomial"] = "gaussian",
+    corstr: Literal["exchangeable", "independence"] = "exchangeable",
+    divisor: Literal["n", "n-p"] = "n",
+    vcov: GeeVcov | None = None,
+    df: DfRule = "default",
+    missing: MissingCovariates = "drop",
     level: float = 0.95,
     strata_terms: bool = True,
     synthetic: bool = False,
@@ -529,6 +532,7 @@ def mixed(
     cluster: Any = None,
     *,
     by: None = None,
+    vcov: MixedVcov = "kenward-roger",
     **asked: Unpack[Asked],
 ) -> FitFamily[Mixed]: ...
 
@@ -541,6 +545,7 @@ def mixed(
     cluster: Any = None,
     *,
     by: None = None,
+    vcov: MixedVcov = "kenward-roger",
     **asked: Unpack[Asked],
 ) -> Mixed: ...
 
@@ -553,6 +558,7 @@ def mixed(
     cluster: Any = None,
     *,
     by: str,
+    vcov: MixedVcov = "kenward-roger",
     **asked: Unpack[Asked],
 ) -> FitGroup[Mixed]: ...
 
@@ -565,9 +571,9 @@ def mixed(
     cluster: Any = None,
     *,
     by: str | None = None,
-    vcov: str = "kenward-roger",
-    df: str = "default",
-    missing: str = "drop",
+    vcov: MixedVcov = "kenward-roger",
+    df: DfRule = "default",
+    missing: MissingCovariates = "drop",
     level: float = 0.95,
     strata_terms: bool = True,
     synthetic: bool = False,

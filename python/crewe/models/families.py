@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, overload
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +13,7 @@ from crewe.exceptions import InputError, fault
 from crewe.formula import design as designs
 from crewe.formula import parse as parsing
 from crewe.frames.arguments import checked
+from crewe.frames.choices import AnyVcov, BinaryVcov, DfRule, MissingCovariates, PenalisedVcov
 from crewe.frames.source import Source
 from crewe.models.groups import FitFamily, FitGroup
 from crewe.models.linear import DEFINITIONS, PROFILE
@@ -208,7 +209,7 @@ class PenalisedLogit(Logit):
             "vcov='profile' only where rows are independent",
         ]
 
-    def vcov(self, kind: str, df: str = "default") -> Any:
+    def vcov(self, kind: AnyVcov, df: DfRule = "default") -> Any:
         """Give the same fit with other standard errors, without refitting.
 
         Parameters
@@ -268,11 +269,11 @@ def logit(
     data: Any = None,
     design: Any = None,
     cluster: Any = None,
-    vcov: str | None = None,
+    vcov: PenalisedVcov | None = None,
     *,
     by: None = None,
     weights: Any = None,
-    penalty: str | None = None,
+    penalty: Literal["firth"] | None = None,
     **asked: Unpack[Asked],
 ) -> FitFamily[Logit]: ...
 
@@ -283,11 +284,11 @@ def logit(
     data: Any = None,
     design: Any = None,
     cluster: Any = None,
-    vcov: str | None = None,
+    vcov: PenalisedVcov | None = None,
     *,
     by: None = None,
     weights: Any = None,
-    penalty: str | None = None,
+    penalty: Literal["firth"] | None = None,
     **asked: Unpack[Asked],
 ) -> Logit: ...
 
@@ -298,11 +299,11 @@ def logit(
     data: Any = None,
     design: Any = None,
     cluster: Any = None,
-    vcov: str | None = None,
+    vcov: PenalisedVcov | None = None,
     *,
     by: str,
     weights: Any = None,
-    penalty: str | None = None,
+    penalty: Literal["firth"] | None = None,
     **asked: Unpack[Asked],
 ) -> FitGroup[Logit]: ...
 
@@ -313,13 +314,13 @@ def logit(
     data: Any = None,
     design: Any = None,
     cluster: Any = None,
-    vcov: str | None = None,
+    vcov: PenalisedVcov | None = None,
     *,
     by: str | None = None,
     weights: Any = None,
-    penalty: str | None = None,
-    df: str = "default",
-    missing: str = "drop",
+    penalty: Literal["firth"] | None = None,
+    df: DfRule = "default",
+    missing: MissingCovariates = "drop",
     level: float = 0.95,
     intercept: bool = True,
     strata_terms: bool = True,
@@ -442,7 +443,7 @@ def probit(
     data: Any = None,
     design: Any = None,
     cluster: Any = None,
-    vcov: str | None = None,
+    vcov: BinaryVcov | None = None,
     *,
     by: None = None,
     weights: Any = None,
@@ -456,7 +457,7 @@ def probit(
     data: Any = None,
     design: Any = None,
     cluster: Any = None,
-    vcov: str | None = None,
+    vcov: BinaryVcov | None = None,
     *,
     by: None = None,
     weights: Any = None,
@@ -470,7 +471,7 @@ def probit(
     data: Any = None,
     design: Any = None,
     cluster: Any = None,
-    vcov: str | None = None,
+    vcov: BinaryVcov | None = None,
     *,
     by: str,
     weights: Any = None,
@@ -484,7 +485,7 @@ def probit(
     data: Any = None,
     design: Any = None,
     cluster: Any = None,
-    vcov: str | None = None,
+    vcov: BinaryVcov | None = None,
     *,
     by: str | None = None,
     weights: Any = None,

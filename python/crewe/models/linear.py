@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 import numpy as np
 import pandas as pd
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from crewe import _core
 from crewe.exceptions import CreweError, InputError, fault
 from crewe.formula.design import Design
+from crewe.frames.choices import AnyVcov, AveragedOver, Compare, DfRule
 from crewe.frames.source import Source, aligned
 from crewe.models.arm import clusters_by_arm
 from crewe.models.estimates import Estimates
@@ -148,7 +149,7 @@ class Linear(Estimates, Printable):
 
     # -- covariance ------------------------------------------------------------------------
 
-    def vcov(self, kind: str, df: str = "default") -> Any:
+    def vcov(self, kind: AnyVcov, df: DfRule = "default") -> Any:
         """Give the same fit with another covariance, without refitting.
 
         Parameters
@@ -236,7 +237,7 @@ class Linear(Estimates, Printable):
         self.data = None
         if kept is not None:
             self._refit(*kept)
-            restored = self.vcov(self.vcov_name, self.df_rule)
+            restored = self.vcov(cast(AnyVcov, self.vcov_name), cast(DfRule, self.df_rule))
             self.__dict__.update(restored.__dict__)
 
     def _refit(
@@ -290,11 +291,11 @@ class Linear(Estimates, Printable):
     def margins(
         self,
         term: str,
-        at: str = "means",
+        at: AveragedOver = "means",
         by: str | None = None,
         values: Sequence[Any] | None = None,
         level: float | None = None,
-        compare: str = "difference",
+        compare: Compare = "difference",
     ) -> Margins:
         """Give predicted levels of the outcome at each value of a term, and their comparisons.
 
@@ -327,7 +328,12 @@ class Linear(Estimates, Printable):
         """
         return margins(self, term, at=at, by=by, values=values, level=level, compare=compare)
 
-    def predict(self, data: Any = None, kind: str = "response", level: float | None = None) -> Any:
+    def predict(
+        self,
+        data: Any = None,
+        kind: Literal["response", "link"] = "response",
+        level: float | None = None,
+    ) -> Any:
         """Predict the outcome for the analysed rows, or for the rows of other data.
 
         Parameters

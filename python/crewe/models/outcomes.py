@@ -14,6 +14,7 @@ from crewe.formula.names import unquoted
 from crewe.formula.parse import variables
 from crewe.frames import cells
 from crewe.frames.arguments import checked
+from crewe.frames.choices import AveragedOver
 from crewe.frames.source import Source, build
 from crewe.models.groups import FitGroup
 from crewe.models.linear import Linear
@@ -35,7 +36,7 @@ def outcome_table(
     *,
     design: Assignment | None = None,
     arm: str = "arm",
-    at: str = "observed",
+    at: AveragedOver = "observed",
     level: float | None = None,
     title: str = "",
 ) -> OutcomeTable:

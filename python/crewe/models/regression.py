@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, ClassVar, TypedDict, TypeVar, overload
+from typing import TYPE_CHECKING, Any, ClassVar, TypedDict, TypeVar, cast, overload
 
 import numpy as np
 import pandas as pd
@@ -16,6 +16,7 @@ from crewe.formula import design as designs
 from crewe.formula import parse as parsing
 from crewe.formula.design import Design
 from crewe.frames.arguments import checked
+from crewe.frames.choices import AnyVcov, DfRule, LinearVcov, MissingCovariates
 from crewe.frames.source import Source, aligned, index_of, numbers
 from crewe.frames.synthetic import marked
 from crewe.models.grouped import spread
@@ -124,8 +125,8 @@ class _Options:
 class Asked(TypedDict, total=False):
     """The arguments that all models share, as :func:`ols` documents them."""
 
-    df: str
-    missing: str
+    df: DfRule
+    missing: MissingCovariates
     level: float
     intercept: bool
     strata_terms: bool
@@ -140,7 +141,7 @@ def ols(
     data: Any = None,
     design: Any = None,
     cluster: Any = None,
-    vcov: str | None = None,
+    vcov: LinearVcov | None = None,
     *,
     by: None = None,
     weights: Any = None,
@@ -154,7 +155,7 @@ def ols(
     data: Any = None,
     design: Any = None,
     cluster: Any = None,
-    vcov: str | None = None,
+    vcov: LinearVcov | None = None,
     *,
     by: None = None,
     weights: Any = None,
@@ -168,7 +169,7 @@ def ols(
     data: Any = None,
     design: Any = None,
     cluster: Any = None,
-    vcov: str | None = None,
+    vcov: LinearVcov | None = None,
     *,
     by: str,
     weights: Any = None,
@@ -182,12 +183,12 @@ def ols(
     data: Any = None,
     design: Any = None,
     cluster: Any = None,
-    vcov: str | None = None,
+    vcov: LinearVcov | None = None,
     *,
     by: str | None = None,
     weights: Any = None,
-    df: str = "default",
-    missing: str = "drop",
+    df: DfRule = "default",
+    missing: MissingCovariates = "drop",
     level: float = 0.95,
     intercept: bool = True,
     strata_terms: bool = True,
@@ -349,7 +350,9 @@ def _from_formula(kind: type[Fitted], formula: str, data: Any, options: _Options
         arm=asked.arm,
     )
     with rows_of_the_data(built.rows):
-        fitted: Fitted = fit.vcov(kind._kind(options.vcov, groups), options.df)
+        fitted: Fitted = fit.vcov(
+            cast(AnyVcov, kind._kind(options.vcov, groups)), cast(DfRule, options.df)
+        )
     return carry(fitted, asked.words)
 
 
@@ -411,5 +414,7 @@ def _from_arrays(kind: type[Fitted], y: Any, x: Any, options: _Options) -> Fitte
         data=Data(columns, outcome, core, groups, None, ids, weighted),
         weighted="" if weights is None else f"{weights.kind.capitalize()} weights",
     )
-    fitted: Fitted = fit.vcov(kind._kind(options.vcov, groups), options.df)
+    fitted: Fitted = fit.vcov(
+        cast(AnyVcov, kind._kind(options.vcov, groups)), cast(DfRule, options.df)
+    )
     return fitted

@@ -6,7 +6,7 @@ import math
 import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from crewe.exceptions import InputError, fault
 from crewe.frames.arguments import checked
@@ -40,7 +40,7 @@ def means(
     labels: Mapping[str, str] | None = None,
     percent: bool = False,
     ylabel: str = "",
-    kind: str = "points",
+    kind: Literal["points", "bars"] = "points",
     level: float | None = None,
     significance: bool = True,
     ax: Axes | None = None,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from concurrent.futures import Executor
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +16,7 @@ from crewe.design.assignment import Assignment
 from crewe.design.keys import Key
 from crewe.exceptions import DesignError, InputError, fault
 from crewe.frames.arguments import checked
+from crewe.frames.choices import Alternative
 from crewe.frames.source import Source
 from crewe.ledger.ledger import Ledger
 from crewe.models.trial import refuse_too_few
@@ -40,12 +41,12 @@ def randomisation_test(
     horizon: float | str | None = None,
     draws: int = 9_999,
     seed: int | Key | None = None,
-    alternative: str = "two-sided",
+    alternative: Alternative = "two-sided",
     level: float = 0.95,
     interval: bool = True,
     studentised: bool | None = None,
-    residuals: str = "null",
-    weights: str = "auto",
+    residuals: Literal["null", "unrestricted"] = "null",
+    weights: Literal["auto", "equal", "inverse_probability"] = "auto",
     compared: Sequence[bool] | None = None,
     strata_terms: bool = True,
     progress: bool | None = None,

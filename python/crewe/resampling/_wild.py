@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,10 +35,10 @@ def wild_bootstrap(
     seed: int | None = None,
     *,
     value: float | Sequence[float] = 0.0,
-    kind: str | None = None,
+    kind: Literal["11", "13", "31", "33"] | None = None,
     null: bool = True,
-    weights: str = "rademacher",
-    p: str = "symmetric",
+    weights: Literal["rademacher", "webb", "mammen"] = "rademacher",
+    p: Literal["symmetric", "equal-tailed"] = "symmetric",
     level: float | None = None,
     interval: bool = True,
 ) -> WildBootstrap:

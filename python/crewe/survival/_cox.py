@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, Literal
 
 from crewe import _core
 from crewe.exceptions import InputError, fault
 from crewe.formula.names import quoted
 from crewe.frames.arguments import checked
+from crewe.frames.choices import CoxVcov
 from crewe.frames.source import aligned, index_of, numbers
 from crewe.frames.synthetic import marked
 from crewe.models.linear import (
@@ -39,12 +40,12 @@ def coxph(
     data: Any = None,
     design: Any = None,
     cluster: Any = None,
-    vcov: str | None = None,
+    vcov: CoxVcov | None = None,
     *,
-    ties: str = "efron",
+    ties: Literal["efron", "breslow"] = "efron",
     strata: Any = None,
     weights: Any = None,
-    missing: str = "drop",
+    missing: Literal["drop", "indicator"] = "drop",
     level: float = 0.95,
     strata_terms: bool = True,
     names: Sequence[str] | None = None,

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 import numpy as np
 import pandas as pd
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from crewe import _core
 from crewe.exceptions import InputError, SeparationError, fault
 from crewe.formula.design import Design
+from crewe.frames.choices import AnyVcov, Compare, CurveInterval
 from crewe.frames.column import Columns
 from crewe.models.estimates import Estimates
 from crewe.models.margins import Margins
@@ -133,7 +134,7 @@ class CoxPH(Estimates, Printable):
 
     # -- covariance ------------------------------------------------------------------------
 
-    def vcov(self, kind: str) -> CoxPH:
+    def vcov(self, kind: AnyVcov) -> CoxPH:
         """Give the same fit with another covariance, without refitting.
 
         Parameters
@@ -188,7 +189,7 @@ class CoxPH(Estimates, Printable):
         if self.rows is not None:
             self.core = fit_core(self.rows, self.terms, self.ties)
             self.groups = groups_of(self.rows)
-            self.__dict__.update(self.vcov(self.vcov_name).__dict__)
+            self.__dict__.update(self.vcov(cast(AnyVcov, self.vcov_name)).__dict__)
 
     # -- numbers ---------------------------------------------------------------------------
 
@@ -273,7 +274,7 @@ class CoxPH(Estimates, Printable):
         by: str | None = None,
         values: Sequence[Any] | None = None,
         level: float | None = None,
-        compare: str | None = None,
+        compare: Compare | None = None,
         time: float | None = None,
     ) -> Margins:
         """Give hazard ratios between the values of a term, or adjusted risks at a time and their comparisons.
@@ -307,7 +308,7 @@ class CoxPH(Estimates, Printable):
     def predict(
         self,
         data: Any = None,
-        kind: str = "hazard_ratio",
+        kind: Literal["hazard_ratio", "link", "risk", "survival"] = "hazard_ratio",
         level: float | None = None,
         time: float | None = None,
         stratum: str | None = None,
@@ -369,7 +370,9 @@ class CoxPH(Estimates, Printable):
         covariance = self.core.covariance("CR0", self.groups)
         return Clustering(covariance, self.groups, labels, design, self.arm, [])
 
-    def zph(self, transform: str = "km") -> ProportionalHazards:
+    def zph(
+        self, transform: Literal["km", "rank", "identity", "log"] = "km"
+    ) -> ProportionalHazards:
         """Test whether hazards are proportional, by term and for all terms at once.
 
         The exact score test of a coefficient that changes with g(time), as `cox.zph` of R's
@@ -430,7 +433,7 @@ class CoxPH(Estimates, Printable):
         term: str | None = None,
         *,
         times: Sequence[float] | None = None,
-        conf_type: str = "log-log",
+        conf_type: CurveInterval = "log-log",
         level: float | None = None,
     ) -> AdjustedCurves:
         """Give survival by arm, averaged over the covariates of all analysed rows (g-computation).

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from crewe import _core
 from crewe.frames.arguments import checked
+from crewe.frames.choices import CurveInterval, Missing
 from crewe.frames.source import build, numbers
 from crewe.models.grouped import each
 from crewe.models.linear import rows_of_the_data
@@ -285,13 +286,13 @@ def kaplan_meier(
     formula: Any,
     data: Any = None,
     *,
-    conf_type: str = "log-log",
+    conf_type: CurveInterval = "log-log",
     level: float = 0.95,
     weights: Any = None,
     design: Any = None,
     cluster: Any = None,
     by: str | None = None,
-    missing: str = "drop",
+    missing: Missing = "drop",
     synthetic: bool = False,
 ) -> Any:
     """Estimate survival curves by group.

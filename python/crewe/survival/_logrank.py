@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from crewe import _core
 from crewe.exceptions import InputError, fault
 from crewe.frames.arguments import checked
+from crewe.frames.choices import Missing
 from crewe.frames.source import build
 from crewe.models.grouped import each
 from crewe.models.linear import rows_of_the_data
@@ -116,7 +117,7 @@ def logrank(
     design: Any = None,
     cluster: Any = None,
     by: str | None = None,
-    missing: str = "drop",
+    missing: Missing = "drop",
     synthetic: bool = False,
 ) -> Any:
     """Test whether groups survive alike.

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from crewe import _core
 from crewe.frames.arguments import check_methods, checked
+from crewe.frames.choices import Missing
 from crewe.frames.source import build, numbers
 from crewe.models.estimates import columns_of
 from crewe.models.grouped import each
@@ -269,7 +270,7 @@ def rmst(
     design: Any = None,
     cluster: Any = None,
     by: str | None = None,
-    missing: str = "drop",
+    missing: Missing = "drop",
     synthetic: bool = False,
 ) -> Any:
     """Estimate restricted mean survival times by arm, their differences and their ratios.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from crewe.exceptions import InputError, fault
 from crewe.frames.arguments import checked
@@ -40,7 +40,7 @@ def table(
     labels: Mapping[str, str] | None = None,
     terms: Sequence[str] | None = None,
     drop: Sequence[str] = (),
-    show: str = "std_error",
+    show: Literal["std_error", "conf_int", "p_value", "statistic"] = "std_error",
     star: bool = True,
     digits: int = 3,
     level: float | None = None,

@@ -13,6 +13,7 @@ from crewe.datasets._project_crewe import flow, printed, pupils, staff
 from crewe.datasets._project_crewe import risk as _risk
 from crewe.datasets._project_crewe.columns import FRAMES
 from crewe.exceptions import InputError, fault
+from crewe.frames.choices import Backend
 from crewe.frames.source import build
 from crewe.frames.synthetic import mark
 from crewe.tables.display import Table
@@ -183,7 +184,7 @@ class ProjectCrewe(Printable, Mapping[str, Any]):
         return [self._table()]
 
 
-def project_crewe(seed: int = 2017, backend: str = "pandas") -> ProjectCrewe:
+def project_crewe(seed: int = 2017, backend: Backend = "pandas") -> ProjectCrewe:
     """Make a SYNTHETIC Project Crewe trial, calibrated to the marginals of its report.
 
     The data of Project Crewe (Cheshire East, 2015 to 2016) were never published. This makes data of
