@@ -222,7 +222,9 @@ def test_every_name_is_found_where_type_checkers_find_it() -> None:
     for name in [*cw.__all__, *cw._HOME, *cw._MOVED]:
         assert getattr(cw, name) is not None
         assert name in dir(cw) or name not in cw.__all__
-    assert {name for name in dir(cw) if not name.startswith("_")} == set(cw.__all__) - {"__version__"}
+    assert {name for name in dir(cw) if not name.startswith("_")} == set(cw.__all__) - {
+        "__version__"
+    }
     with pytest.raises(AttributeError, match="no attribute 'lm'"):
         _ = cw.lm
 
