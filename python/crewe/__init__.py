@@ -49,9 +49,10 @@ if TYPE_CHECKING:
     from crewe.ledger import Ledger, Receipt, Verification
     from crewe.models import families
     from crewe.models.cluster_level import ClusterLevel, cluster_level
-    from crewe.models.clustered import GEE, Mixed, gee, mixed
     from crewe.models.diagnostics import ClusterDiagnostics
     from crewe.models.families import *  # noqa: F403
+    from crewe.models.gee import GEE, gee
+    from crewe.models.mixed import Mixed, mixed
     from crewe.models.outcomes import OutcomeTable, outcome_table
     from crewe.models.regression import OLS, ols
     from crewe.models.weights import Analytic
@@ -98,7 +99,8 @@ _HOMES = {
     "crewe.instruments": "cases risk sdq survey",
     "crewe.ledger": "Ledger Receipt Verification",
     "crewe.models.cluster_level": "ClusterLevel cluster_level",
-    "crewe.models.clustered": "GEE Mixed gee mixed",
+    "crewe.models.gee": "GEE gee",
+    "crewe.models.mixed": "Mixed mixed",
     "crewe.models.diagnostics": "ClusterDiagnostics",
     "crewe.models.outcomes": "OutcomeTable outcome_table",
     "crewe.models.regression": "OLS ols",
