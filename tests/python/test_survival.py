@@ -434,3 +434,27 @@ def test_row_3_11_every_look_up_follows_the_tie_rule(steps, unit, moved):
         scaled.survival_at(there)[columns], exact.survival_at(asked)[columns]
     )
     np.testing.assert_array_equal(scaled.at_risk(there)["all"], exact.at_risk(asked)["all"])
+
+
+def test_a_cox_model_in_each_group() -> None:
+    rossi = cw.datasets.rossi()
+    fits = cw.coxph("Surv(week, arrest) ~ fin + prio", rossi, by="race", level=0.9)
+    assert list(fits) == ["black", "other"]
+    for race, fit in fits.items():
+        alone = cw.coxph("Surv(week, arrest) ~ fin + prio", rossi[rossi["race"] == race], level=0.9)
+        pd.testing.assert_frame_equal(fit.tidy(), alone.tidy())
+    stacked = fits.tidy()
+    assert stacked["race"].tolist() == ["black"] * 2 + ["other"] * 2
+    assert "race: other. Cox" in repr(fits) and "separately by race" in fits.methods()[-1]
+    ids = np.arange(len(rossi)) // 2
+    by_pair = cw.coxph("Surv(week, arrest) ~ fin", rossi, by="race", cluster=ids)
+    other = (rossi["race"] == "other").to_numpy()
+    alone = cw.coxph("Surv(week, arrest) ~ fin", rossi[other], cluster=ids[other])
+    assert by_pair["other"].se.equals(alone.se)
+    for wrong in (
+        lambda: cw.coxph("Surv(week, arrest) ~ fin", rossi, by="race", weights=np.ones(len(rossi))),
+        lambda: cw.coxph("Surv(week, arrest) ~ fin", rossi, by="race", strata=[ids]),
+        lambda: cw.coxph(cw.Surv(rossi["week"], rossi["arrest"]), rossi[["prio"]], by="race"),
+    ):
+        with pytest.raises(cw.InputError, match="taken by column"):
+            wrong()

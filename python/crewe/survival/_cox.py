@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypedDict, overload
 
 from crewe import _core
 from crewe.exceptions import InputError, fault
@@ -13,6 +13,8 @@ from crewe.frames.arguments import checked
 from crewe.frames.choices import CoxVcov
 from crewe.frames.source import aligned, index_of, numbers
 from crewe.frames.synthetic import marked
+from crewe.models.grouped import each
+from crewe.models.groups import Results
 from crewe.models.linear import (
     array_clusters,
     design_needs_a_formula,
@@ -31,7 +33,50 @@ from crewe.survival._surv import (
 )
 from crewe.tables.wording import carry
 
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
 __all__ = ["CoxPH", "coxph"]
+
+
+class Asked(TypedDict, total=False):
+    """The arguments that :func:`coxph` documents."""
+
+    ties: Literal["efron", "breslow"]
+    strata: Any
+    weights: Any
+    missing: Literal["drop", "indicator"]
+    level: float
+    strata_terms: bool
+    names: Sequence[str] | None
+    synthetic: bool
+    keep_data: bool
+
+
+@overload
+def coxph(
+    formula: Any,
+    data: Any = None,
+    design: Any = None,
+    cluster: Any = None,
+    vcov: CoxVcov | None = None,
+    *,
+    by: None = None,
+    **asked: Unpack[Asked],
+) -> CoxPH: ...
+
+
+@overload
+def coxph(
+    formula: str,
+    data: Any = None,
+    design: Any = None,
+    cluster: Any = None,
+    vcov: CoxVcov | None = None,
+    *,
+    by: str,
+    **asked: Unpack[Asked],
+) -> Results[CoxPH]: ...
 
 
 @checked
@@ -42,6 +87,7 @@ def coxph(
     cluster: Any = None,
     vcov: CoxVcov | None = None,
     *,
+    by: str | None = None,
     ties: Literal["efron", "breslow"] = "efron",
     strata: Any = None,
     weights: Any = None,
@@ -51,7 +97,7 @@ def coxph(
     names: Sequence[str] | None = None,
     synthetic: bool = False,
     keep_data: bool = False,
-) -> CoxPH:
+) -> CoxPH | Results[CoxPH]:
     """Fit Cox's proportional hazards model.
 
     Parameters
@@ -71,6 +117,8 @@ def coxph(
         Default: CR3 (Lin and Wei with the correction of Mancl and DeRouen, on t(G − 1)) with clusters, model-based
         without; in simulations CR3 alone keeps its size from 10 clusters on. `"CR0"` is what R's survival prints. Further
         kinds are those of :meth:`CoxPH.vcov`.
+    by : str, optional
+        Fit the model separately for each value of this column; gives a mapping of fits.
     ties : {"efron", "breslow"}
         How deaths at one time are treated.
     strata : str, list of str, or array (n,), optional
@@ -107,6 +155,16 @@ def coxph(
     [-0.347, -0.0671, 0.0969]
     """
     level = _core.check_level(level)
+    if by is not None:
+        whole = {name: value for name, value in locals().items() if name in _SHARED}
+        _by_columns(formula, strata, weights)
+        return each(
+            by,
+            data,
+            cluster,
+            "drop",
+            lambda part, ids: coxph(formula, part, design, ids, vcov, **whole),
+        )
     by_kind: dict[str, list[str]] = {}
     if not isinstance(formula, str):
         if design is not None:
@@ -183,6 +241,26 @@ def coxph(
     else:
         fitted = fit.vcov("iid") if rows.clusters is None else _corrected(fit)
     return carry(fitted, words)
+
+
+_SHARED = frozenset(Asked.__annotations__)
+"""The arguments that a call passes on to each group."""
+
+
+def _by_columns(formula: Any, strata: Any, weights: Any) -> None:
+    """Refuse what groups of rows cannot be taken of: anything but columns by their names."""
+    listed = strata if isinstance(strata, list | tuple) else [strata]
+    for name, value in (
+        ("formula", formula),
+        *(("strata", one) for one in listed),
+        ("weights", weights),
+    ):
+        if value is not None and not isinstance(value, str):
+            raise fault(
+                InputError,
+                f"with by= the rows of a group are taken by column, and {name} is a {type(value).__name__}",
+                remedy=f"Put it into the data frame, and name the column in {name}=",
+            )
 
 
 def _corrected(fit: CoxPH) -> CoxPH:
