@@ -291,14 +291,20 @@ mod tests {
 
     use super::*;
 
+    /// What a procedure fits, and its covariance.
+    fn found<'a>(
+        model: &AuditedModel<'a>,
+        procedure: Procedure,
+        binary: bool,
+    ) -> Result<Option<(Kind<'a>, Vcov)>> {
+        Ok(model.beside(procedure, binary)?.map(|(model, vcov)| (model.kind, vcov)))
+    }
+
     #[test]
     fn another_model_is_fitted_where_it_applies_and_refused_in_words() {
         let (x, families) = (array![[0.0], [0.0], [1.0], [1.0]], Clusters::new(&[0, 0, 1, 1]).unwrap());
         let linear = AuditedModel::linear(DesignMatrix::new(x.view(), true), &[0], &families).unwrap();
         let logit = linear.clone().family(Family::LOGIT);
-        let found = |model: &AuditedModel<'_>, procedure: Procedure, binary: bool| {
-            model.beside(procedure, binary).map(|found| found.map(|(model, vcov)| (model.kind, vcov)))
-        };
         let equations = |family| Kind::Gee(family, Correlation::Exchangeable, Divisor::Rows);
         assert_eq!(found(&linear, Procedure::Vcov(Vcov::Cr2), true), Ok(None));
         assert_eq!(found(&linear, Procedure::WildBootstrap, true), Ok(None));
