@@ -34,7 +34,7 @@ _DEFAULTS = {
     "mixed": (["kenward-roger", "satterthwaite"], []),
     "times": (["CR1", "CR3"], ["HC0"]),
 }
-"""The covariances of each kind of model, with clusters and without; those who are asked by name come on top."""
+"""The covariances that are audited of each kind of model, with clusters and without, beside that of the fit."""
 
 _REFITTED = ("CV3", "jackknife")
 """Covariances that fit a model again without each cluster, where it is not linear."""
