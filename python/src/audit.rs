@@ -1,7 +1,8 @@
 //! Audits of inference under a trial's own randomisation.
 
 use crewe::progress::Monitor;
-use crewe::regression::{self, Family};
+use crewe::regression::gee::{Correlation, Divisor, GeeFamily};
+use crewe::regression::{self, Family, Penalty};
 use crewe::resampling::{self as core, Procedure};
 use crewe::survival::Ties;
 use numpy::{PyArrayMethods, PyReadonlyArray1, PyReadonlyArray2};
@@ -33,7 +34,10 @@ struct AuditedModel {
 enum Kind {
     Linear,
     Binary(Family),
+    Penalised(Penalty),
     Cox { event: Floats, strata: Option<Codes>, ties: Ties },
+    Gee(GeeFamily, Correlation, Divisor),
+    Mixed,
 }
 
 #[pymethods]
@@ -57,6 +61,21 @@ impl AuditedModel {
         Self { kind: Kind::Binary(family.0), ..self.again(py) }
     }
 
+    /// The same of a yes-or-no outcome, by a logit with a penalty.
+    fn penalised(&self, py: Python<'_>, penalty: Word<Penalty>) -> Self {
+        Self { kind: Kind::Penalised(penalty.0), ..self.again(py) }
+    }
+
+    /// The same by estimating equations; `how` is family, working correlation and divisor.
+    fn gee(&self, py: Python<'_>, how: (Word<GeeFamily>, Word<Correlation>, Word<Divisor>)) -> Self {
+        Self { kind: Kind::Gee(how.0.0, how.1.0, how.2.0), ..self.again(py) }
+    }
+
+    /// The same by the mixed model with an intercept for every cluster.
+    fn mixed(&self, py: Python<'_>) -> Self {
+        Self { kind: Kind::Mixed, ..self.again(py) }
+    }
+
     /// The same of times, by Cox's model.
     #[pyo3(signature = (event, strata, ties))]
     fn cox(&self, py: Python<'_>, event: Floats, strata: Option<Codes>, ties: Word<Ties>) -> Self {
@@ -75,6 +94,9 @@ impl AuditedModel {
         let kind = match &self.kind {
             Kind::Linear => Kind::Linear,
             Kind::Binary(family) => Kind::Binary(*family),
+            Kind::Penalised(penalty) => Kind::Penalised(*penalty),
+            Kind::Gee(family, correlation, divisor) => Kind::Gee(*family, *correlation, *divisor),
+            Kind::Mixed => Kind::Mixed,
             Kind::Cox { event, strata, ties } => Kind::Cox {
                 event: event.clone_ref(py),
                 strata: strata.as_ref().map(|codes| codes.clone_ref(py)),
@@ -116,6 +138,9 @@ impl AuditedModel {
         match &self.kind {
             Kind::Linear => work(&model),
             Kind::Binary(family) => work(&model.family(*family)),
+            Kind::Penalised(penalty) => work(&model.penalised(*penalty)),
+            Kind::Gee(family, correlation, divisor) => work(&model.gee(*family, *correlation, *divisor)),
+            Kind::Mixed => work(&model.mixed()),
             Kind::Cox { event, strata, ties } => {
                 let event = event.bind(py).readonly();
                 let strata = strata.as_ref().map(|codes| codes.bind(py).readonly());

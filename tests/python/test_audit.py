@@ -14,44 +14,20 @@ import pandas as pd
 import pytest
 from crewe import _core
 from crewe.resampling import SizeAudit
+from redrawn_trials import few as _few
+from redrawn_trials import redrawn as _redrawn
+from redrawn_trials import rejects as _rejects
+from redrawn_trials import rows_of as _rows
+from redrawn_trials import with_arm as _with_arm
 
 ROOT = Path(__file__).resolve().parents[2]
 ALPHA = 0.05
 FORMULA = "score ~ arm + x + z"
 
 
-def _rows(clusters: int, seed: int, between: float = 1.0) -> pd.DataFrame:
-    """Families of one to five, a covariate of rows and one of families, and outcomes of every kind."""
-    rng = np.random.default_rng(seed)
-    family = np.repeat(np.arange(clusters), rng.integers(1, 6, clusters))
-    n = len(family)
-    rows = pd.DataFrame({"family": family, "x": rng.normal(size=n)})
-    rows["z"] = rng.integers(0, 3, clusters)[family].astype(float)
-    rows["site"] = np.where(np.arange(clusters) < clusters // 2, "east", "west")[family]
-    rows["score"] = rng.normal(size=n) + between * rng.normal(size=clusters)[family] + 0.3 * rows.x
-    rows["closed"] = (rows.score > 0.1).astype(int)
-    rows["days"] = np.round(rng.exponential(size=n) * 30) + 1
-    rows["event"] = (rng.random(n) < 0.8).astype(int)
-    return rows
-
-
 ROWS = _rows(9, 2)
 DESIGN = cw.Design("Trial", arms={"control": 1, "crewe": 1}, cluster="family", seed=3)
 TRIAL = DESIGN.assign(ROWS)
-
-
-def _redrawn(trial: cw.Assignment, draws: int, seed: int) -> tuple[np.ndarray, np.ndarray | None]:
-    """The arms of every redraw, and weights where all are listed."""
-    options = _core.RandomisationOptions(draws, seed, "two-sided", 0.95, False, "auto")
-    found = _core.randomisation_redrawn(trial.design._core(), trial._core, options)
-    return found.arm, found.weight
-
-
-def _with_arm(rows: pd.DataFrame, trial: cw.Assignment, drawn: np.ndarray) -> pd.DataFrame:
-    """The rows with the arm that was drawn for their unit."""
-    names = dict(zip(trial._labels, (trial.arms[code] for code in drawn), strict=True))
-    arm = pd.Categorical(rows.family.astype(str).map(names), categories=trial.arms)
-    return rows.assign(arm=arm)
 
 
 def _term(fit: Any, arm: str = "crewe") -> float:
@@ -72,11 +48,6 @@ def _p(frame: pd.DataFrame, formula: str, procedure: str, seed: int, model: Any 
         return np.nan
 
 
-def _few(frame: pd.DataFrame, arms: list[str]) -> bool:
-    """Whether an arm has fewer than two families."""
-    return any(frame.loc[frame.arm == arm, "family"].nunique() < 2 for arm in arms)
-
-
 def _loop(
     rows: pd.DataFrame,
     trial: cw.Assignment,
@@ -93,10 +64,6 @@ def _loop(
         few = _few(frame, trial.arms)
         found.append(np.nan if few else _p(frame, formula, procedure, seed + i, model))
     return np.array(found)
-
-
-def _rejects(p: np.ndarray) -> np.ndarray:
-    return p <= ALPHA * (1 + 1e-9)
 
 
 CLUSTERED = ("CR1", "CR2", "CR3", "CR1S", "wild_bootstrap", "cluster_level")

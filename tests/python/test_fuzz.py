@@ -175,6 +175,11 @@ CALLS: dict[str, Callable[[Any], Any]] = {
         .audit(trial, 25, procedures=["CR2", "randomisation_test"], seed=1)
         .tidy()
     ),
+    "audit of equations": lambda d: (
+        cw.gee("y ~ arm", d, design=(trial := observed(d)))
+        .audit(trial, 25, procedures=["MD", "mixed"], seed=1)
+        .tidy()
+    ),
     "wild_bootstrap": lambda d: cw.wild_bootstrap(
         cw.ols("y ~ arm + x", d, cluster="family"), "x", draws=99, seed=1
     ).tidy(),

@@ -489,9 +489,19 @@ def test_a_pool_of_mpi_ranks():
 
 def test_an_audit_is_the_same_wherever_it_is_done() -> None:
     data = families(24).assign(score=lambda rows: np.sin(np.arange(len(rows)) * 7.0))
+    data["closed"] = (data.score > 0.3).astype(int)
     drawn = trial(seed=5).assign(data)
     fit = cw.ols("score ~ arm", data, design=drawn)
     alone = fit.audit(drawn, 300, effect=0.3, seed=2)
     with spawned(2) as processes:
         shared = fit.audit(drawn, 300, effect=0.3, seed=2, executor=processes)
-    pd.testing.assert_frame_equal(alone.tidy(), shared.tidy(), check_exact=True)
+        pd.testing.assert_frame_equal(alone.tidy(), shared.tidy(), check_exact=True)
+        for model in (cw.gee, cw.mixed):
+            other = model("score ~ arm", data, design=drawn)
+            alone = other.audit(drawn, 300, effect=0.3, seed=2)
+            shared = other.audit(drawn, 300, effect=0.3, seed=2, executor=processes)
+            pd.testing.assert_frame_equal(alone.tidy(), shared.tidy(), check_exact=True)
+        rate = cw.logit("closed ~ arm", data, design=drawn, penalty="firth", vcov="CR1")
+        alone = rate.audit(drawn, 200, procedures=["CR1", "gee"], seed=2)
+        shared = rate.audit(drawn, 200, procedures=["CR1", "gee"], seed=2, executor=processes)
+        pd.testing.assert_frame_equal(alone.tidy(), shared.tidy(), check_exact=True)

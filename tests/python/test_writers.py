@@ -171,6 +171,9 @@ def results() -> dict[str, Any]:
         "audit of size": cw.ols("t ~ arm", frame, design=seen).audit(
             seen, 99, effect=1.0, procedures=["CR1", "randomisation_test"], seed=1
         ),
+        "audit of other models": cw.logit("e ~ arm", frame, design=seen).audit(
+            seen, 99, effect=0.1, procedures=["CR1", "firth", "gee"], seed=1
+        ),
         "wild": cw.wild_bootstrap(fit, "x", 99, 1),
         "jointly": cw.wild_bootstrap(fit, ["x", "arm"], 99, 1),
         "pairs": cw.pairs_bootstrap(frame, mean_t, "family_id", draws=99, seed=1),

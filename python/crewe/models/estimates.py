@@ -278,9 +278,12 @@ class Estimates:
         of : str, optional
             The arm that is compared with the reference, where the trial has several.
         procedures : str or sequence of str, optional
-            Covariances by their names (`"CR1"`, `"CR2"`, `"CR3"`, `"CV3"`, ...), `"wild_bootstrap"`, `"cluster_level"`,
-            `"randomisation_test"`. By default those that apply, with the covariance of this fit; none that fits a logit, a
-            probit or a Cox model again without each cluster.
+            Covariances of this fit by their names (`"CR1"`, `"CR2"`, `"CV3"`, `"KC"`, `"kenward-roger"`, ...),
+            `"wild_bootstrap"` (of a linear model, a logit or a probit), `"cluster_level"`, `"randomisation_test"`; or another
+            model of the same columns and clusters: `"firth"` (a logit with Firth's penalty and CR1, of a yes-or-no outcome),
+            `"gee"` (an exchangeable working correlation: gaussian with MD beside a linear model, else binomial with KC),
+            `"mixed"` (Kenward and Roger, beside a linear model). By default those of this fit that apply, with its own
+            covariance; none that fits a logit, a probit or a Cox model again without each cluster.
         alpha : float
             The two-sided level.
         bootstrap_draws : int
@@ -299,8 +302,9 @@ class Estimates:
         Raises
         ------
         InputError
-            A fit without the arm, with products of the arm, or of another kind; outcomes that are all equal; fewer draws
-            than 1 / alpha; an effect on times.
+            A fit without the arm, with products of the arm, or of another kind (such as a cluster-level analysis: audit the
+            `ols` fit of the same formula); a procedure that does not apply; outcomes that are all equal; fewer draws than
+            1 / alpha; an effect on times.
         DesignError
             Another assignment than that of the fit, an arm with fewer than two units, a procedure that leaves units out.
 
@@ -311,7 +315,8 @@ class Estimates:
         rejects nothing; `no_answer` is the share of these. Coverage and power of a quantity are those of an effect that is
         the same for every row; for a yes-or-no outcome power is that of moving outcomes of the redrawn arm at random until
         its rate has risen by the effect, and coverage is not defined. The randomisation test's row is the level that it can
-        attain.
+        attain; of estimating equations, mixed models and Firth's penalty its statistic is the score of the arm in the linear
+        model or the logit of the same columns.
 
         An audit judges procedures under one hypothesis, given these outcomes. It does not replace the analysis that was
         declared before; it is printed beside it.
@@ -328,6 +333,11 @@ class Estimates:
         (True, 20)
         >>> found["randomisation_test"].size  # 20 assignments cannot reject at 5%
         0.0
+
+        What else can be done about few families, on the same redraws:
+
+        >>> [row.procedure for row in fit.audit(trial, procedures=["CR2", "gee", "mixed"]).procedures]
+        ['CR2', 'gee', 'mixed']
         """
         # The rooms above this one are opened when they are asked for.
         from crewe.resampling._audit import audit

@@ -93,7 +93,14 @@ def audit(
     ]
     result = SizeAudit(
         1.0 - alpha,
-        [LIMITS, *noted, *left_out, *trial.rows.notes[1:], *again.notes],
+        [
+            LIMITS,
+            *noted,
+            *left_out,
+            *trial.said(fit.vcov_name, asked),
+            *trial.rows.notes[1:],
+            *again.notes,
+        ],
         fit.synthetic,
         fit.implementation,
         procedures=rows,
@@ -110,7 +117,7 @@ def audit(
         bootstrap_draws=bootstrap_draws,
         declared=fit.vcov_name,
         kind="times" if trial.times is not None else "binary" if binary else "quantity",
-        linear=trial.times is None and trial.family is None,
+        linear=trial.linear,
         procedure=str(design.design.method),
         units=design.noun,
     )
@@ -120,7 +127,7 @@ def audit(
 def _asked(trial: Audited, fit: Any, procedures: Sequence[str] | None) -> list[str]:
     """Name what is audited: what was asked for, or what applies."""
     if procedures is None:
-        return trial.defaults(fit.vcov_name if fit.vcov_name != "profile" else "")
+        return trial.defaults(fit.vcov_name)
     asked = [procedures] if isinstance(procedures, str) else [str(name) for name in procedures]
     # As the core writes them, each once.
     asked = list(dict.fromkeys(_core.AuditOptions(asked, 0.05, None, 399, 1).procedures))

@@ -12,18 +12,29 @@ from crewe import _core
 from crewe.design.assignment import Assignment
 from crewe.exceptions import InputError, fault
 from crewe.formula.design import Design
-from crewe.models.cluster_level import same_within
-from crewe.models.families import Binary, PenalisedLogit
-from crewe.models.linear import ROWWISE
+from crewe.models.cluster_level import ClusterLevel, same_within
+from crewe.models.clustered import GEE, Mixed
+from crewe.models.families import Binary
+from crewe.models.linear import PROFILE, ROWWISE
 from crewe.resampling._arms import Parts, apart
-from crewe.resampling._model import is_fit, needs_design, of_fit, units_of
+from crewe.resampling._model import is_fit, needs_design, of_fit, score_of, units_of
 from crewe.resampling._rows import Floats, Rows
 from crewe.survival._cox_model import CoxPH
 
 Codes = NDArray[np.uint32]
 
 _OTHERS = ("wild_bootstrap", "cluster_level", "randomisation_test")
-"""The procedures that are no covariance."""
+"""The procedures that are neither a covariance nor another model."""
+
+_DEFAULTS = {
+    "linear": (["CR1", "CR2", "CR3"], ["HC1", "HC2", "HC3"]),
+    "binary": (["CR1", "CR2", "CV3L"], ["HC1", "HC2", "HC3"]),
+    "penalised": (["CR1"], ["HC1"]),
+    "gee": (["KC", "MD"], []),
+    "mixed": (["kenward-roger", "satterthwaite"], []),
+    "times": (["CR1", "CR3"], ["HC0"]),
+}
+"""The covariances that are audited of each kind of model, with clusters and without, beside that of the fit."""
 
 _REFITTED = ("CV3", "jackknife")
 """Covariances that fit a model again without each cluster, where it is not linear."""
@@ -64,8 +75,14 @@ class Audited:
         The cluster of each row.
     named : bool
         Whether the fit has clusters; without, each row is one.
+    kind : str
+        Which of the models: "linear", "binary", "penalised", "gee", "mixed" or "times".
     family : str or None
-        "logit" or "probit".
+        "logit" or "probit", of the model or of the one whose score the randomisation test compares.
+    penalty : str or None
+        Of a penalised logit.
+    equations : tuple of str, or None
+        Family, working correlation and divisor of estimating equations.
     times : Times or None
         Of a Cox model.
     levels : tuple of list and bool, or None
@@ -86,36 +103,62 @@ class Audited:
     of: int
     codes: Codes
     named: bool
+    kind: str
     family: str | None
+    penalty: str | None
+    equations: tuple[str, str, str] | None
     times: Times | None
     levels: tuple[list[int], bool] | None
     without: str
 
+    @property
+    def linear(self) -> bool:
+        """Whether what is added to an outcome is added to its coefficients."""
+        return self.family is None and self.times is None
+
     def defaults(self, own: str) -> list[str]:
         """Name the procedures that apply, with the fit's own covariance."""
-        if self.times is not None:
-            found = ["CR1", "CR3"] if self.named else ["HC0"]
-        elif not self.named:
-            found = ["HC1", "HC2", "HC3"]
-        else:
-            found = ["CR1", "CR2", "CR3" if self.family is None else "CV3L"]
-        refitted = own in _REFITTED and (self.family is not None or self.times is not None)
-        if own and own not in found and not refitted:
+        found = list(_DEFAULTS[self.kind][0 if self.named else 1])
+        if own and own not in found and not self._left_out(own):
             found.insert(0, own)
-        if self.named and self.times is None:
+        if self.named and self.kind in ("linear", "binary"):
             found.append("wild_bootstrap")
         if self.levels is not None and self.named:
             found.append("cluster_level")
         return [*found, "randomisation_test"]
 
+    def _left_out(self, own: str) -> str:
+        """Say why the covariance of the fit is not audited unless it is named; empty where it is."""
+        if own == PROFILE:
+            return (
+                "the profile likelihood, by which this fit tests, is left out: an audit judges covariances and tests of "
+                "the arm"
+            )
+        if own in _REFITTED and self.kind in ("binary", "penalised", "times"):
+            return (
+                f"{own}, the covariance of this fit, is left out: it fits the model again without each cluster, on every "
+                "redraw; name it in procedures= to have it, with fewer draws"
+            )
+        return ""
+
+    def said(self, own: str, procedures: list[str]) -> list[str]:
+        """Say what readers must know of the procedures, where the fit's own covariance has this name."""
+        left_out = "" if own in procedures else self._left_out(own)
+        found = [left_out] if left_out else []
+        plain = {"penalised": "without the penalty", "gee": "that takes rows as independent"}
+        plain["mixed"] = plain["gee"]
+        if "randomisation_test" in procedures and self.kind in plain:
+            model = "linear model" if self.linear else "logit"
+            found.append(
+                f"the randomisation test compares the score of the arm in the {model} of the same columns "
+                f"{plain[self.kind]}"
+            )
+        return found
+
     def refuse(self, procedures: list[str]) -> None:
-        """Refuse procedures that this model does not have."""
+        """Refuse procedures that need clusters, where the fit has none, or an arm that whole clusters have."""
         missing = {
-            "wild_bootstrap": "the fit has no clusters to bootstrap"
-            if not self.named
-            else "the likelihood of a Cox model is no sum over clusters"
-            if self.times is not None
-            else "",
+            "wild_bootstrap": "" if self.named else "the fit has no clusters to bootstrap",
             "cluster_level": self.without,
         }
         for name in procedures:
@@ -142,10 +185,16 @@ class Audited:
         design = _core.DesignMatrix(self.x, self.names, self.intercept)
         clusters = _core.Clusters(self.codes)
         model = _core.AuditedModel(design, self.weights, self.arms, self.of, clusters, self.aside)
-        if self.family is not None:
-            model = model.family(self.family)
         if self.times is not None:
             model = model.cox(self.times.event, self.times.strata, self.times.ties)
+        elif self.equations is not None:
+            model = model.gee(self.equations)
+        elif self.kind == "mixed":
+            model = model.mixed()
+        elif self.penalty is not None:
+            model = model.penalised(self.penalty)
+        elif self.family is not None:
+            model = model.family(self.family)
         if self.levels is not None:
             model = model.cluster_level(*self.levels)
         return self.drawn, outcomes, model, rows.model
@@ -168,7 +217,7 @@ def audited(
 
     Parameters
     ----------
-    fit : OLS, Binary or CoxPH
+    fit : OLS, Binary, GEE, Mixed or CoxPH
         The fit.
     assignment : Assignment
         What is drawn again.
@@ -179,14 +228,15 @@ def audited(
     of : str or None
         The arm, where there are several.
     """
-    if not is_fit(fit) or isinstance(fit, PenalisedLogit):
+    if not is_fit(fit) and not isinstance(fit, GEE | Mixed):
         model = getattr(fit, "model", type(fit).__name__)
         raise fault(
             InputError,
             f"there is no audit of a {model}",
             values=[str(getattr(fit, "formula", ""))],
-            remedy="Audit a fit of cw.ols, cw.logit, cw.probit or cw.coxph to the rows: its table has a line for a "
-            "cluster-level analysis too",
+            remedy="Audit the cw.ols fit of the same formula, whose procedures hold the cluster-level analysis"
+            if isinstance(fit, ClusterLevel)
+            else "Audit a fit of cw.ols, cw.logit, cw.probit, cw.gee, cw.mixed or cw.coxph to the rows",
         )
     built = _built(fit)
     parts = apart(built, assignment, units_of(built, assignment, home))
@@ -200,7 +250,7 @@ def audited(
     rows = of_fit(fit, assignment, home, None)
     place = _place(assignment, of)
     x = np.ascontiguousarray(built.x)
-    times, family, weights, aside = None, None, None, []
+    times, weights, aside = None, None, []
     if isinstance(fit, CoxPH):
         found = fit.rows
         assert found is not None, "a fit without its rows was refused"
@@ -210,7 +260,6 @@ def audited(
         data = fit._needs_data()
         codes = None if data.groups is None else data.groups.codes()
         weights, aside, intercept = data.weights, fit.aside, built.intercept
-        family = fit._family if isinstance(fit, Binary) else None
     named = codes is not None
     codes = np.arange(len(x), dtype=np.uint32) if codes is None else codes
     levels, without = _levels(fit, built, parts, codes, named)
@@ -227,11 +276,27 @@ def audited(
         of=place,
         codes=np.ascontiguousarray(codes, dtype=np.uint32),
         named=named,
-        family=family,
+        kind=_kind(fit),
+        family=None if isinstance(fit, CoxPH) else score_of(fit),
+        penalty=fit._penalty if isinstance(fit, Binary) else None,
+        equations=(fit.family, fit.corstr, fit.divisor) if isinstance(fit, GEE) else None,
         times=times,
         levels=levels,
         without=without,
     )
+
+
+def _kind(fit: Any) -> str:
+    """Name the kind of a model."""
+    if isinstance(fit, CoxPH):
+        return "times"
+    if isinstance(fit, GEE):
+        return "gee"
+    if isinstance(fit, Mixed):
+        return "mixed"
+    if isinstance(fit, Binary):
+        return "penalised" if fit._penalty else "binary"
+    return "linear"
 
 
 def _built(fit: Any) -> Design:

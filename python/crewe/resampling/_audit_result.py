@@ -19,6 +19,9 @@ NAMES = {
     "wild_bootstrap": "wild cluster bootstrap",
     "cluster_level": "cluster-level t-test",
     "randomisation_test": "randomisation test",
+    "firth": "logit with Firth's penalty",
+    "gee": "GEE",
+    "mixed": "mixed model",
 }
 
 
@@ -36,7 +39,8 @@ class AuditedProcedure:
     Attributes
     ----------
     procedure : str
-        The name of a covariance, `"wild_bootstrap"`, `"cluster_level"` or `"randomisation_test"`.
+        The name of a covariance, `"wild_bootstrap"`, `"cluster_level"`, `"randomisation_test"`, or another model: `"firth"`,
+        `"gee"`, `"mixed"`.
     size : float
         The share of redraws in which it rejects.
     size_low, size_high : float
@@ -149,6 +153,7 @@ class SizeAudit(Result):
             *self._of_an_effect(),
         ]
         held = {row.procedure for row in self.procedures}
+        said += self._of_other_models(held)
         if "wild_bootstrap" in held:
             said.append(
                 f"Each wild cluster bootstrap has {self.bootstrap_draws:,} draws, or all signs where there are no more."
@@ -159,6 +164,19 @@ class SizeAudit(Result):
                 "it never exceeds the nominal level."
             )
         return said
+
+    def _of_other_models(self, held: set[str]) -> list[str]:
+        """Say what other models were fitted in place of this one."""
+        family, kind = ("gaussian", "MD") if self.linear else ("binomial", "KC")
+        known = {
+            "firth": "a logit with Firth's penalty (CR1)",
+            "gee": f"estimating equations of the {family} family with an exchangeable working correlation ({kind})",
+            "mixed": "a linear mixed model with an intercept for every cluster (Kenward and Roger)",
+        }
+        found = [said for name, said in known.items() if name in held]
+        if not found:
+            return []
+        return [f"Fitted in its place, to the same columns and clusters: {'; '.join(found)}."]
 
     def _of_an_effect(self) -> list[str]:
         """Say what power and coverage are of."""

@@ -14,6 +14,7 @@ from crewe.exceptions import DesignError, InputError, fault
 from crewe.formula import parse as parsing
 from crewe.formula.design import Design
 from crewe.frames.source import Source
+from crewe.models.clustered import GEE, Mixed
 from crewe.models.families import Binary
 from crewe.models.regression import OLS
 from crewe.models.request import read
@@ -46,6 +47,17 @@ def is_fit(statistic: Any) -> bool:
     return isinstance(statistic, OLS | Binary | CoxPH)
 
 
+def score_of(fit: OLS | Binary | GEE | Mixed) -> str | None:
+    """Give the family of the model whose score compares the arm: none of a linear one.
+
+    Estimating equations and mixed models have no score of their own: theirs is that of the model of the same columns which
+    takes rows as independent.
+    """
+    if isinstance(fit, Binary):
+        return fit._family
+    return "logit" if isinstance(fit, GEE) and fit.family == "binomial" else None
+
+
 def of_fit(
     fit: Any, assignment: Assignment, home: Assignment, of: str | Sequence[str] | None
 ) -> Rows:
@@ -53,7 +65,7 @@ def of_fit(
 
     Parameters
     ----------
-    fit : OLS, Binary or CoxPH
+    fit : OLS, Binary, GEE, Mixed or CoxPH
         The fit.
     assignment : Assignment
         What is drawn again.
@@ -74,13 +86,14 @@ def of_fit(
         rest = np.column_stack([np.ones(len(rest)), rest])
     weights = None if data.weights is None else data.weights.values
     name = parsing.parse(fit.formula)[0]
-    if isinstance(fit, OLS):
+    family = score_of(fit)
+    if family is None:
         model = _core.ArmModel.linear(np.ascontiguousarray(rest), weights)
         statistic, effects = "coefficient of the arm", "effects"
     else:
-        model = _core.ArmModel.binary(fit._family, np.ascontiguousarray(rest), weights)
-        statistic = f"score of the arm in a {fit._family}"
-        effects = "log odds ratios" if fit._family == "logit" else "shifts of the linear predictor"
+        model = _core.ArmModel.binary(family, np.ascontiguousarray(rest), weights)
+        statistic = f"score of the arm in a {family}"
+        effects = "log odds ratios" if family == "logit" else "shifts of the linear predictor"
     notes = [f"the model is {fit.formula}", *_dropped(built)]
     return asked.into(Rows(name, statistic, data.y, unit, None, notes, model, effects=effects))
 

@@ -104,9 +104,7 @@ pub fn audited(
                 let covered = p.iter().zip(column(2)).map(held).collect();
                 (p, vec![f64::NAN; redraws], covered)
             }
-            Procedure::Vcov(_) | Procedure::WildBootstrap | Procedure::ClusterLevel => {
-                (column(0), column(1), column(2))
-            }
+            _ => (column(0), column(1), column(2)),
         };
         row(procedure, [&p, &power, &covered], weight, options)
     });

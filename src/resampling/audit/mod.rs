@@ -11,8 +11,12 @@
 //! The randomisation test's own size follows from the same redraws, since each of them is judged among all others: it is
 //! the level that the test can attain.
 //!
+//! Other models of the same columns can stand beside it, so that one audit compares what can be done about few clusters:
+//! Firth's penalty, estimating equations, the mixed model. Each is fitted again as the model itself is.
+//!
 //! A stated effect gives power. In a linear model of a quantity it is added to the outcomes of the redrawn arm's rows:
-//! that moves the estimate by as much and leaves every residual where it was, so that an interval holds the effect
+//! that moves the estimate by as much and leaves every residual where it was, and with them what a working correlation and
+//! variances between clusters are estimated from, so that an interval holds the effect
 //! exactly where the test without it does not reject, and coverage follows from the same fits. Of a yes-or-no outcome
 //! rows of the redrawn arm are drawn at random whose outcome is moved, until the arm's rate has risen by the effect;
 //! which interval should hold what is then not defined. Times are only audited for size.

@@ -19,6 +19,7 @@ use crate::{Error, Fault, Result};
 /// use crewe::resampling::Procedure;
 /// assert_eq!("CR2".parse(), Ok(Procedure::Vcov(Vcov::Cr2)));
 /// assert_eq!("wild_bootstrap".parse(), Ok(Procedure::WildBootstrap));
+/// assert_eq!("firth".parse(), Ok(Procedure::Firth));
 /// assert!("magic".parse::<Procedure>().is_err());
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -32,14 +33,25 @@ pub enum Procedure {
     ClusterLevel,
     /// The randomisation test of the arm in the model.
     RandomisationTest,
+    /// A logit with Firth's penalty of the same columns, with CR1.
+    Firth,
+    /// Estimating equations of the same columns with an exchangeable correlation, and their default covariance.
+    Gee,
+    /// The linear mixed model of the same columns, by Kenward and Roger.
+    Mixed,
 }
 
-/// The procedures that are no covariance, by their names.
-const NAMED: [(&str, Procedure); 3] = [
+/// The procedures that are no covariance, by their names; the first of them apply unless others are named.
+const NAMED: [(&str, Procedure); 6] = [
     ("wild_bootstrap", Procedure::WildBootstrap),
     ("cluster_level", Procedure::ClusterLevel),
     ("randomisation_test", Procedure::RandomisationTest),
+    ("firth", Procedure::Firth),
+    ("gee", Procedure::Gee),
+    ("mixed", Procedure::Mixed),
 ];
+/// How many of them these are.
+const USUAL: usize = 3;
 
 impl Procedure {
     /// Its name.
@@ -49,6 +61,9 @@ impl Procedure {
             Self::WildBootstrap => NAMED[0].0,
             Self::ClusterLevel => NAMED[1].0,
             Self::RandomisationTest => NAMED[2].0,
+            Self::Firth => NAMED[3].0,
+            Self::Gee => NAMED[4].0,
+            Self::Mixed => NAMED[5].0,
         }
     }
 }
@@ -107,7 +122,7 @@ pub struct AuditOptions {
 impl Default for AuditOptions {
     fn default() -> Self {
         let procedures = [Vcov::Cr1, Vcov::Cr2, Vcov::Cr3].map(Procedure::Vcov);
-        let named = NAMED.map(|(_, procedure)| procedure);
+        let named = NAMED[..USUAL].iter().map(|(_, procedure)| *procedure);
         Self {
             procedures: procedures.into_iter().chain(named).collect(),
             alpha: 0.05,

@@ -67,9 +67,12 @@ pub struct Audited<'a, 'm, 's> {
     tested: u8,
     /// Whether each unit has rows.
     seen: Vec<bool>,
-    score: Option<Score>,
+    /// The score of the randomisation test, where it is asked for, or why there is none.
+    score: Option<Result<Score>>,
     values: Option<Values>,
     binary: bool,
+    /// The model that each procedure fits in place of this one, and its covariance; none for those of this one.
+    beside: Vec<Option<(AuditedModel<'m>, Vcov)>>,
 }
 
 impl std::fmt::Debug for Audited<'_, '_, '_> {
@@ -82,7 +85,8 @@ impl<'a, 'm, 's> Audited<'a, 'm, 's> {
     /// Takes a model, the outcomes of its rows, and the score by which the randomisation test compares the arm.
     ///
     /// # Errors
-    /// [`Error::Input`] for outcomes that are all one value, options out of range, and an effect on times;
+    /// [`Error::Input`] for outcomes that are all one value, options out of range, an effect on times, and procedures that do
+    /// not apply to the model;
     /// [`Error::Design`] where an arm has fewer than two units with outcomes, and where the trial leaves units out.
     pub fn new(
         assignment: &Assignment,
@@ -110,7 +114,10 @@ impl<'a, 'm, 's> Audited<'a, 'm, 's> {
         let treated = vec![false; assignment.units.len()];
         let asked = |procedure| options.procedures.contains(&procedure);
         let score = if asked(Procedure::RandomisationTest) {
-            Some(arm_model.at(outcomes, 0.0, &treated, arms)?)
+            match arm_model.at(outcomes, 0.0, &treated, arms) {
+                Err(Error::Interrupted) => return Err(Error::Interrupted),
+                found => Some(found),
+            }
         } else {
             None
         };
@@ -120,9 +127,11 @@ impl<'a, 'm, 's> Audited<'a, 'm, 's> {
             None
         };
         let binary = !model.is_of_times() && outcomes.binary();
+        let beside = options.procedures.iter().map(|&procedure| model.beside(procedure, binary));
+        let beside = beside.collect::<Result<_>>()?;
         // Of the arms but the reference the first has the code 1.
         let tested = model.of as u8 + 1;
-        Ok(Self { model, outcomes, options, arm_model, arms, tested, seen, score, values, binary })
+        Ok(Self { model, outcomes, options, arm_model, arms, tested, seen, score, values, binary, beside })
     }
 
     /// Whether every outcome is 0 or 1.
@@ -143,15 +152,21 @@ impl<'a, 'm, 's> Audited<'a, 'm, 's> {
             Error::Interrupted => Err(error),
             error => Ok(Some(error.fault().map_or_else(|| error.to_string(), |fault| fault.problem.clone()))),
         };
-        let tried = |&procedure: &Procedure| {
+        let tried = |(&procedure, beside): (&Procedure, &Option<(AuditedModel<'_>, Vcov)>)| {
             let found = match procedure {
-                Procedure::RandomisationTest => Ok(self.statistic(arm, &mut Room::default())),
+                Procedure::RandomisationTest => match &self.score {
+                    Some(Err(error)) => Err(error.clone()),
+                    _ => Ok(self.statistic(arm, &mut Room::default())),
+                },
                 Procedure::ClusterLevel => match &self.values {
                     Some(values) => values.compare(arm).map(|found| found.std_error),
                     None => Err(Fault::new("the arm does not stand for whole clusters").input()),
                 },
                 Procedure::WildBootstrap => self.bootstrapped(&fit, 0.0, 0),
                 Procedure::Vcov(kind) => fit.error(kind, self.model).map(|(_, error, _)| error),
+                Procedure::Firth | Procedure::Gee | Procedure::Mixed => self
+                    .error_beside(beside.as_ref(), desk.x.view(), &self.outcomes.values)
+                    .map(|(_, error, _)| error),
             };
             match found {
                 Ok(found) if found.is_finite() => Ok(None),
@@ -159,7 +174,7 @@ impl<'a, 'm, 's> Audited<'a, 'm, 's> {
                 Err(error) => said(error),
             }
         };
-        self.options.procedures.iter().map(tried).collect()
+        self.options.procedures.iter().zip(&self.beside).map(tried).collect()
     }
 
     /// What the procedures say of these assignments (redraws x units), the first of which has this number: redraws x
@@ -255,7 +270,7 @@ impl<'a, 'm, 's> Audited<'a, 'm, 's> {
     }
 
     fn statistic(&self, arm: &[u8], room: &mut Room) -> f64 {
-        let Some(score) = &self.score else { return f64::NAN };
+        let Some(Ok(score)) = &self.score else { return f64::NAN };
         let mut values = vec![0.0; score.width()];
         score.evaluate(arm, room, &mut values);
         values[self.model.of]
@@ -278,19 +293,24 @@ impl<'a, 'm, 's> Audited<'a, 'm, 's> {
         let fit = answer(self.model.fit(&self.outcomes.name, x, y))?;
         let fit =
             fit.as_ref().map(|fit| Fits { fit, clusters: self.model.clusters, robust: OnceCell::new() });
-        for (&procedure, into) in self.options.procedures.iter().zip(into.chunks_exact_mut(WIDTH)) {
-            match (procedure, &fit) {
-                (Procedure::Vcov(kind), Some(fit)) => {
-                    let Some((b, error, df)) = answer(fit.error(kind, self.model))? else { continue };
-                    let p = |b: f64| if error > 0.0 { t_two_sided(b / error, df) } else { f64::NAN };
-                    into[place] = p(b);
-                    if let Some(shift) = shift {
-                        into[1] = p(b + shift);
-                    }
-                    if known {
-                        into[2] = self.holds(into[0]);
-                    }
+        let asked = self.options.procedures.iter().zip(&self.beside);
+        for ((&procedure, beside), into) in asked.zip(into.chunks_exact_mut(WIDTH)) {
+            let own = match (procedure, &fit) {
+                (Procedure::Vcov(kind), Some(fit)) => answer(fit.error(kind, self.model))?,
+                _ if beside.is_some() => answer(self.error_beside(beside.as_ref(), x, y))?,
+                _ => None,
+            };
+            if let Some((b, error, df)) = own {
+                let p = |b: f64| if error > 0.0 { t_two_sided(b / error, df) } else { f64::NAN };
+                into[place] = p(b);
+                if let Some(shift) = shift {
+                    into[1] = p(b + shift);
                 }
+                if known {
+                    into[2] = self.holds(into[0]);
+                }
+            }
+            match (procedure, &fit) {
                 (Procedure::WildBootstrap, Some(fit)) => {
                     let Some(p) = answer(self.bootstrapped(fit, 0.0, index))? else { continue };
                     into[place] = p;
@@ -303,10 +323,24 @@ impl<'a, 'm, 's> Audited<'a, 'm, 's> {
                     }
                 }
                 (Procedure::ClusterLevel, _) => self.by_clusters(arm, y, place, into, known)?,
-                (Procedure::RandomisationTest, _) | (_, None) => {}
+                // What has an estimate, and what is known without one.
+                _ => {}
             }
         }
         Ok(())
+    }
+
+    /// The estimate of another model of the same columns, with its standard error and degrees of freedom.
+    fn error_beside(
+        &self,
+        beside: Option<&(AuditedModel<'_>, Vcov)>,
+        x: ArrayView2<'_, f64>,
+        y: &[f64],
+    ) -> Result<(f64, f64, f64)> {
+        // Every procedure that is asked so has one.
+        let Some((model, kind)) = beside else { return Ok((f64::NAN, f64::NAN, f64::NAN)) };
+        let fit = model.fit(&self.outcomes.name, x, y)?;
+        Fits { fit: &fit, clusters: model.clusters, robust: OnceCell::new() }.error(*kind, model)
     }
 
     /// The cluster-level analysis. Its first stage is done again where outcomes were changed: covariates take a part of
