@@ -13,9 +13,10 @@ from crewe.design.assignment import Assignment
 from crewe.exceptions import InputError, fault
 from crewe.formula.design import Design
 from crewe.models.cluster_level import ClusterLevel, same_within
-from crewe.models.clustered import GEE, Mixed
 from crewe.models.families import Binary
+from crewe.models.gee import GEE
 from crewe.models.linear import PROFILE, ROWWISE
+from crewe.models.mixed import Mixed
 from crewe.resampling._arms import Parts, apart
 from crewe.resampling._model import is_fit, needs_design, of_fit, score_of, units_of
 from crewe.resampling._rows import Floats, Rows

@@ -14,8 +14,9 @@ from crewe.exceptions import DesignError, InputError, fault
 from crewe.formula import parse as parsing
 from crewe.formula.design import Design
 from crewe.frames.source import Source
-from crewe.models.clustered import GEE, Mixed
 from crewe.models.families import Binary
+from crewe.models.gee import GEE
+from crewe.models.mixed import Mixed
 from crewe.models.regression import OLS
 from crewe.models.request import read
 from crewe.models.trial import mark_of
