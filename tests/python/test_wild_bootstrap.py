@@ -526,3 +526,15 @@ def test_it_prints_pickles_and_draws_itself() -> None:
     joint.plot()
     plt.close("all")
     assert 0 < joint.p_value <= 1
+
+
+def test_a_penalised_fit_is_refused() -> None:
+    rng = np.random.default_rng(4)
+    frame = pd.DataFrame({"family": np.arange(60) // 3, "c": rng.integers(0, 2, 60)})
+    frame["arm"] = frame["family"] % 2
+    fit = cw.logit("c ~ arm", frame, cluster="family", penalty="firth")
+    with pytest.raises(cw.InputError, match="no sum over clusters"):
+        cw.wild_bootstrap(fit, "arm")
+    assert (
+        cw.wild_bootstrap(cw.logit("c ~ arm", frame, cluster="family"), "arm", draws=99).p_value > 0
+    )
