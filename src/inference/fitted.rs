@@ -110,6 +110,11 @@ pub trait Fitted: Send + Sync {
         true
     }
 
+    /// Whether the likelihood has a penalty, which is no sum over clusters.
+    fn is_penalised(&self) -> bool {
+        false
+    }
+
     /// The rows of the model under restrictions, at its restricted maximum: its whitened coefficients are `at` and some
     /// combination of the `free` directions, each of length k. None where scores and information say the same, as they
     /// do for least squares.

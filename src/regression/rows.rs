@@ -364,6 +364,10 @@ impl Fitted for Rows<'_, '_> {
         }))
     }
 
+    fn is_penalised(&self) -> bool {
+        self.estimates.penalised
+    }
+
     fn refits(&self) -> bool {
         // A linear model's closed form is the refit.
         !matches!(self.estimates.reference, Reference::T { .. })

@@ -14,7 +14,7 @@ from crewe.exceptions import DesignError, InputError, fault
 from crewe.frames.arguments import checked
 from crewe.frames.source import numbers
 from crewe.models.arm import clusters_by_arm
-from crewe.models.families import Binary, PenalisedLogit
+from crewe.models.families import Binary
 from crewe.models.linear import Data, Linear
 from crewe.models.regression import OLS
 from crewe.resampling._wild_result import WildBootstrap
@@ -182,13 +182,6 @@ def _model(fit: Any) -> Linear:
             InputError,
             "the wild bootstrap is not defined for a Cox model: its likelihood is no sum over clusters",
             remedy="Use cw.randomisation_test(fit, design=assignment), which needs no variance between clusters",
-        )
-    if isinstance(fit, PenalisedLogit):
-        raise fault(
-            InputError,
-            "the score bootstrap is not defined under Firth's penalty, which is no sum over clusters",
-            remedy="Use cw.randomisation_test(fit, design=assignment), or bootstrap the fit without the penalty where "
-            "it is finite",
         )
     if not isinstance(fit, OLS | Binary):
         raise fault(

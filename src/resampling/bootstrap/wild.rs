@@ -153,6 +153,13 @@ fn check(
         .remedy("Use the randomisation test of the model, which needs no variance between clusters")
         .input());
     }
+    if fit.is_penalised() {
+        return Err(Fault::new(
+            "the score bootstrap is not defined under Firth's penalty, which is no sum over clusters",
+        )
+        .remedy("Use the randomisation test, or bootstrap the fit without the penalty where it is finite")
+        .input());
+    }
     let Some(clusters) = fit.clusters() else {
         return Err(Fault::new("the wild cluster bootstrap needs to know the clusters")
             .remedy("Fit the model with the unit that was randomised as the cluster")
