@@ -10,6 +10,9 @@
 //! once e (1 - b) >= t - a, and the limits are found exactly among the ratios (t - a) / (1 - b). Other statistics take
 //! bisection. Where even an infinite effect is not rejected the limit is infinite.
 
+use std::cell::RefCell;
+use std::collections::HashMap;
+
 use crate::Result;
 use crate::nonparametric::Interval;
 
@@ -149,6 +152,16 @@ impl Search {
 /// Where a statistic that falls with the effect is 0: the effect that fits best, the middle where it is 0 over a stretch;
 /// infinite where it is 0 nowhere within `far` steps of `scale`.
 pub(super) fn root(scale: f64, far: f64, statistic: impl Fn(f64) -> Result<f64>) -> Result<f64> {
+    // Where the statistic is 0 at no effect looked at, both edges look at the same ones.
+    let seen = RefCell::new(HashMap::new());
+    let statistic = |effect: f64| -> Result<f64> {
+        if let Some(value) = seen.borrow().get(&effect.to_bits()) {
+            return Ok(*value);
+        }
+        let value = statistic(effect)?;
+        seen.borrow_mut().insert(effect.to_bits(), value);
+        Ok(value)
+    };
     let above = edge(scale, far, &|effect| Ok(statistic(effect)? > 0.0))?;
     let below = edge(scale, far, &|effect| Ok(statistic(effect)? >= 0.0))?;
     if above.is_infinite() { Ok(above) } else { Ok(0.5 * (above + below)) }

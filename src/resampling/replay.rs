@@ -40,6 +40,18 @@ pub(super) trait Evaluate: Sync {
 
     /// Gives its values to the arms of the units; NaN where they are not defined.
     fn evaluate(&self, arm: &[u8], room: &mut Room, values: &mut [f64]);
+
+    /// How many assignments it looks at side by side.
+    fn abreast(&self) -> usize {
+        1
+    }
+
+    /// Gives so many assignments, or fewer, but one at least, the values that each would be given alone.
+    fn evaluate_abreast(&self, arms: &[u8], units: usize, room: &mut Room, values: &mut [f64]) {
+        for (row, values) in values.chunks_exact_mut(self.width()).enumerate() {
+            self.evaluate(&arms[row * units..(row + 1) * units], room, values);
+        }
+    }
 }
 
 /// The assignments.
@@ -199,22 +211,24 @@ impl Replay {
         part: &mut [f64],
         stop: &dyn Monitor,
     ) -> Result<()> {
-        let width = evaluate.width();
+        let (width, units, abreast) = (evaluate.width(), self.units(), evaluate.abreast());
         let mut room = Room::default();
-        if let Some(arm) = self.kept() {
-            for (place, into) in part.chunks_mut(width).enumerate() {
+        // A support is built in standard layout, so its rows are contiguous.
+        let kept = self.kept().map(|arms| arms.as_slice().unwrap_or(&[]));
+        let (mut scratch, mut drawn) = (Scratch::new(stop), vec![0; units * abreast]);
+        for (block, into) in part.chunks_mut(abreast * width).enumerate() {
+            let (start, rows) = (first + block * abreast, into.len() / width);
+            let arms = if let Some(kept) = kept {
                 go_on(stop)?;
-                let row = arm.row(first + place);
-                // A support is built in standard layout, so its rows are contiguous.
-                evaluate.evaluate(row.as_slice().unwrap_or(&[]), &mut room, into);
-            }
-            return Ok(());
-        }
-        let (mut scratch, mut arm) = (Scratch::new(stop), vec![0; self.units()]);
-        for (place, into) in part.chunks_mut(width).enumerate() {
-            go_on(stop)?;
-            self.row(first + place, &mut scratch, &mut arm)?;
-            evaluate.evaluate(&arm, &mut room, into);
+                &kept[start * units..(start + rows) * units]
+            } else {
+                for row in 0..rows {
+                    go_on(stop)?;
+                    self.row(start + row, &mut scratch, &mut drawn[row * units..(row + 1) * units])?;
+                }
+                &drawn[..rows * units]
+            };
+            evaluate.evaluate_abreast(arms, units, &mut room, into);
         }
         Ok(())
     }

@@ -3,10 +3,12 @@
 //! The part of a row in it depends on who else was at risk, so every assignment walks through the times twice: back, for
 //! the sums over the rows at risk, and on, for what each row takes of them.
 
+use std::hint::select_unpredictable;
+
 use ndarray::Axis;
 
 use super::ArmModel;
-use super::parts::{One, Parts, Score, left};
+use super::parts::{LANES, One, Parts, Score, left};
 use crate::Result;
 use crate::progress::NoMonitor;
 use crate::resampling::outcomes::Outcomes;
@@ -131,39 +133,130 @@ impl Hazard {
 /// Below this share of the squares of what is taken off each other nothing but rounding may be left.
 const LOST: f64 = 1e-9;
 
+/// The same walk for the indicator of the second of two arms, of four assignments side by side: each has a lane of its own,
+/// in which the sums run in one order whatever the others are.
+struct Four<'a> {
+    of: &'a Hazard,
+    arms: [&'a [u8]; LANES],
+    numbers: &'a mut [f64],
+}
+
+/// What the parts of a unit add up to, by lane.
+#[derive(Default)]
+struct Totals {
+    score: Lanes,
+    squares: Lanes,
+    /// The squares of what the parts are differences of.
+    before: Lanes,
+}
+
+type Lanes = [f64; LANES];
+
+/// 1 for the second arm and else 0, chosen as bits: of a choice of numbers the compiler makes a branch, and which arm it is
+/// cannot be foreseen.
+#[inline]
+fn second(arm: u8) -> f64 {
+    f64::from_bits(select_unpredictable(arm == 1, 1.0_f64.to_bits(), 0))
+}
+
+impl pulp::WithSimd for Four<'_> {
+    type Output = Totals;
+
+    #[allow(clippy::inline_always)] // Vector instructions reach only what is inlined into the dispatch.
+    #[inline(always)]
+    fn with_simd<S: pulp::Simd>(self, _: S) -> Totals {
+        let Self { of, arms, numbers } = self;
+        let p = of.p;
+        let (masks, rest) = numbers.as_chunks_mut::<LANES>().0.split_at_mut(of.units);
+        let (parts, rest) = rest.split_at_mut(of.units);
+        let (within, sums) = rest.split_at_mut(p);
+        let mut totals = Totals::default();
+        within.fill([0.0; LANES]);
+        for (mask, &owner) in masks.iter_mut().zip(&of.owner) {
+            for lane in 0..LANES {
+                mask[lane] = second(arms[lane][owner as usize]);
+            }
+        }
+        for ((part, mask), martingale) in parts.iter_mut().zip(&*masks).zip(&of.martingale) {
+            for lane in 0..LANES {
+                part[lane] = mask[lane] * martingale;
+                totals.before[lane] += part[lane] * part[lane];
+            }
+        }
+        for (mask, shares) in masks.iter().zip(of.shares.chunks_exact(p.max(1))) {
+            for (within, share) in within.iter_mut().zip(shares) {
+                for lane in 0..LANES {
+                    within[lane] += mask[lane] * share;
+                }
+            }
+        }
+        for times in &of.fit.strata {
+            of.walk_four(times, masks, sums, parts);
+        }
+        for (g, part) in parts.iter().enumerate() {
+            let mut off = [0.0; LANES];
+            for (within, score) in within.iter().zip(&of.scores[g * p..(g + 1) * p]) {
+                for lane in 0..LANES {
+                    off[lane] += within[lane] * score;
+                }
+            }
+            for lane in 0..LANES {
+                let left = part[lane] - off[lane];
+                totals.score[lane] += left;
+                totals.squares[lane] += left * left;
+                totals.before[lane] += off[lane] * off[lane];
+            }
+        }
+        totals
+    }
+}
+
 impl Hazard {
-    /// The same walk for the indicator of the second of two arms, into parts by unit; `risks` holds a number a row, `sums` two a
-    /// time. Gives the size of what the parts are differences of.
-    fn alone(&self, arm: &[u8], sums: &mut [f64], risks: &mut [f64], parts: &mut [f64]) -> f64 {
-        for ((part, &owner), martingale) in parts.iter_mut().zip(&self.owner).zip(&self.martingale) {
-            *part = if arm[owner as usize] == 1 { *martingale } else { 0.0 };
-        }
-        let size = parts.iter().map(|part| part * part).sum();
-        for ((risk, &unit), r) in risks.iter_mut().zip(&self.unit).zip(&self.fit.hazard) {
-            // A mask instead of a branch, which could not be foreseen.
-            *risk = f64::from(u8::from(arm[unit as usize] == 1)) * r;
-        }
-        for times in &self.fit.strata {
-            let mut risk = 0.0;
-            for (moment, sum) in times.iter().zip(sums.chunks_exact_mut(2)).rev() {
-                let dying = risks[moment.events..moment.end].iter().sum::<f64>();
-                risk += risks[moment.start..moment.events].iter().sum::<f64>() + dying;
-                (sum[0], sum[1]) = (risk, dying);
-            }
-            let mut taken = 0.0;
-            for (moment, sum) in times.iter().zip(sums.chunks_exact(2)) {
-                let of = |(by_s, by_e): (f64, f64)| by_s * sum[0] - by_e * sum[1];
-                let (mean, dies) = (of(moment.mean), taken + of(moment.die));
-                for at in moment.events..moment.end {
-                    parts[self.place[at] as usize] += self.fit.hazard[at] * dies - mean;
-                }
-                taken += of(moment.survive);
-                for at in moment.start..moment.events {
-                    parts[self.place[at] as usize] += self.fit.hazard[at] * taken;
+    /// [`Hazard::walk`] of four masks by place, into parts by place.
+    #[allow(clippy::inline_always)] // As above.
+    #[inline(always)]
+    fn walk_four(&self, times: &[Moment], masks: &[Lanes], sums: &mut [Lanes], parts: &mut [Lanes]) {
+        let rows = |from: usize, to: usize| self.fit.hazard[from..to].iter().zip(&self.place[from..to]);
+        let over = |from: usize, to: usize| {
+            let mut sum = [0.0; LANES];
+            for (r, &g) in rows(from, to) {
+                let mask = &masks[g as usize];
+                for lane in 0..LANES {
+                    sum[lane] += mask[lane] * r;
                 }
             }
+            sum
+        };
+        let mut risk = [0.0; LANES];
+        for (moment, sum) in times.iter().zip(sums.as_chunks_mut::<2>().0).rev() {
+            let (censored, dying) = (over(moment.start, moment.events), over(moment.events, moment.end));
+            for lane in 0..LANES {
+                risk[lane] += censored[lane] + dying[lane];
+            }
+            *sum = [risk, dying];
         }
-        size
+        let mut add = |from: usize, to: usize, taken: Lanes, mean: Lanes| {
+            for (r, &g) in rows(from, to) {
+                // A copy, which nothing else can lie over: the four lanes then are one number to the processor.
+                let mut part = parts[g as usize];
+                for lane in 0..LANES {
+                    part[lane] += r * taken[lane] - mean[lane];
+                }
+                parts[g as usize] = part;
+            }
+        };
+        let mut taken = [0.0; LANES];
+        for (moment, [s, e]) in times.iter().zip(sums.as_chunks::<2>().0) {
+            let (mut mean, mut dies) = ([0.0; LANES], [0.0; LANES]);
+            for lane in 0..LANES {
+                let of = |(by_s, by_e): (f64, f64)| by_s * s[lane] - by_e * e[lane];
+                mean[lane] = of(moment.mean);
+                dies[lane] = taken[lane] + of(moment.die);
+                taken[lane] += of(moment.survive);
+            }
+            add(moment.events, moment.end, dies, mean);
+            add(moment.start, moment.events, taken, [0.0; LANES]);
+        }
     }
 }
 
@@ -173,30 +266,21 @@ impl Parts for Hazard {
     }
 
     fn one(&self, arm: &[u8], numbers: &mut Vec<f64>) -> Option<One> {
+        self.four([arm; LANES], numbers)[0].take()
+    }
+
+    fn four(&self, arms: [&[u8]; LANES], numbers: &mut Vec<f64>) -> [Option<One>; LANES] {
         if self.m != 1 {
-            return None;
+            return Default::default();
         }
-        let p = self.p;
-        numbers.clear();
-        numbers.resize(self.units + p + self.unit.len() + 2 * self.times, 0.0);
-        let (parts, rest) = numbers.split_at_mut(self.units);
-        let (within, rest) = rest.split_at_mut(p);
-        let (risks, sums) = rest.split_at_mut(self.unit.len());
-        let mut before = self.alone(arm, sums, risks, parts);
-        for (&owner, shares) in self.owner.iter().zip(self.shares.chunks_exact(p.max(1))) {
-            let mask = f64::from(u8::from(arm[owner as usize] == 1));
-            within.iter_mut().zip(shares).for_each(|(sum, share)| *sum += mask * share);
-        }
-        let (mut score, mut squares) = (0.0, 0.0);
-        for (g, part) in parts.iter().enumerate() {
-            let off: f64 = within.iter().zip(&self.scores[g * p..(g + 1) * p]).map(|(a, b)| a * b).sum();
-            score += part - off;
-            squares += (part - off) * (part - off);
-            before += off * off;
-        }
+        numbers.resize(LANES * (2 * self.units + self.p + 2 * self.times), 0.0);
+        let Totals { score, squares, before } = pulp::Arch::new().dispatch(Four { of: self, arms, numbers });
         // Where the strata and covariates imply the arm, every part is 0: what has parts has information, and the rest is
         // looked at closely.
-        (squares > LOST * before).then_some(One { score, squares })
+        std::array::from_fn(|lane| {
+            let (score, squares) = (score[lane], squares[lane]);
+            (squares > LOST * before[lane]).then_some(One { score, squares })
+        })
     }
 
     fn write(&self, arm: &[u8], numbers: &mut Vec<f64>, into: &mut Written) -> bool {
@@ -250,5 +334,50 @@ impl Parts for Hazard {
             }
         }
         true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ndarray::Array2;
+
+    use super::*;
+    use crate::resampling::replay::{Evaluate, Room};
+    use crate::rng::{Seed, Stream};
+
+    /// Seven assignments of 20 units: each has the same bits beside others as alone, and the value of its parts by unit.
+    #[test]
+    fn four_side_by_side_are_four() {
+        let (units, rows, draws) = (20, 60, 7);
+        let mut stream = Stream::new(&Seed::Integer(5), "test", &["four"], 0);
+        let mut below = |n: u64| stream.below(n);
+        let unit: Vec<u32> = (0..rows).map(|_| below(units as u64) as u32).collect();
+        let arms: Vec<u8> = (0..draws * units).map(|_| below(2) as u8).collect();
+        let event: Vec<f64> = (0..rows).map(|_| f64::from(u8::from(below(3) > 0))).collect();
+        let strata: Vec<u32> = (0..rows).map(|_| below(2) as u32).collect();
+        let treated: Vec<bool> = arms[..units].iter().map(|&arm| arm == 1).collect();
+        for times in [9, 1_000_000] {
+            let time: Vec<f64> = (0..rows).map(|_| 1.0 + below(times) as f64).collect();
+            let outcomes = Outcomes::new("time", &time, &unit, units).unwrap();
+            for (p, ties) in [(0, Ties::Efron), (2, Ties::Efron), (2, Ties::Breslow)] {
+                let x = Array2::from_shape_fn((rows, p), |_| below(11) as f64);
+                for strata in [None, Some(&strata[..])] {
+                    let model = ArmModel::cox(&event, x.view()).strata(strata, ties);
+                    let score = model.at(&outcomes, 0.3, &treated, 2).unwrap();
+                    let room = &mut Room::default();
+                    let mut values = vec![0.0; draws];
+                    for (values, arms) in values.chunks_mut(LANES).zip(arms.chunks(LANES * units)) {
+                        score.evaluate_abreast(arms, units, room, values);
+                    }
+                    for (value, arm) in values.iter().zip(arms.chunks_exact(units)) {
+                        let (mut alone, mut by_unit) = ([0.0], [0.0]);
+                        score.evaluate(arm, room, &mut alone);
+                        score.value(None, arm, room, &mut by_unit);
+                        assert_eq!(value.to_bits(), alone[0].to_bits());
+                        assert!((value - by_unit[0]).abs() < 1e-12 * (1.0 + value.abs()));
+                    }
+                }
+            }
+        }
     }
 }

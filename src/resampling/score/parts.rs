@@ -11,6 +11,9 @@ pub(super) struct One {
     pub squares: f64,
 }
 
+/// Assignments that a model may look at side by side.
+pub(super) const LANES: usize = 4;
+
 /// What a model gives for an assignment: m = arms - 1 indicators.
 pub(super) trait Parts: Sync {
     /// Units that have rows.
@@ -23,6 +26,11 @@ pub(super) trait Parts: Sync {
     /// The same of two arms without parts by unit, where there is a short way and the arm has information.
     fn one(&self, _arm: &[u8], _numbers: &mut Vec<f64>) -> Option<One> {
         None
+    }
+
+    /// The same of four assignments, each as if it were alone.
+    fn four(&self, arms: [&[u8]; LANES], numbers: &mut Vec<f64>) -> [Option<One>; LANES] {
+        arms.map(|arm| self.one(arm, numbers))
     }
 }
 
@@ -62,6 +70,32 @@ impl Score {
     /// Makes it one step from no effect to the coefficients.
     pub(in crate::resampling) fn unstudentised(&mut self) {
         self.studentised = false;
+    }
+
+    /// Whether the short way of a model leads to it.
+    fn is_short(&self) -> bool {
+        self.m == 1 && self.targets.is_none() && self.studentised
+    }
+
+    /// The values of an assignment, by the short way where that was open to it.
+    pub(super) fn value(&self, one: Option<One>, arm: &[u8], room: &mut Room, values: &mut [f64]) {
+        if let Some(One { score, squares }) = one {
+            values[0] = over_root(score, self.factor() * squares);
+            return;
+        }
+        let Room { numbers, written, .. } = room;
+        written.reset(self.m, self.parts.units());
+        let defined = self.parts.write(arm, numbers, written);
+        let own = |j: usize| written.information[j * self.m + j];
+        if !defined || (0..self.m).any(|j| own(j).is_nan() || own(j) <= 0.0) {
+            values.fill(f64::NAN);
+            return;
+        }
+        if self.m == 1 && self.targets.is_none() {
+            values[0] = self.one(written);
+        } else {
+            self.several(written, values);
+        }
     }
 
     /// G / (G - 1) over the units with rows.
@@ -152,26 +186,26 @@ impl Evaluate for Score {
     }
 
     fn evaluate(&self, arm: &[u8], room: &mut Room, values: &mut [f64]) {
-        let Room { numbers, written, .. } = room;
-        if self.m == 1
-            && self.targets.is_none()
-            && self.studentised
-            && let Some(One { score, squares }) = self.parts.one(arm, numbers)
-        {
-            values[0] = over_root(score, self.factor() * squares);
-            return;
-        }
-        written.reset(self.m, self.parts.units());
-        let defined = self.parts.write(arm, numbers, written);
-        let own = |j: usize| written.information[j * self.m + j];
-        if !defined || (0..self.m).any(|j| own(j).is_nan() || own(j) <= 0.0) {
-            values.fill(f64::NAN);
-            return;
-        }
-        if self.m == 1 && self.targets.is_none() {
-            values[0] = self.one(written);
+        let one = if self.is_short() { self.parts.one(arm, &mut room.numbers) } else { None };
+        self.value(one, arm, room, values);
+    }
+
+    fn abreast(&self) -> usize {
+        LANES
+    }
+
+    fn evaluate_abreast(&self, arms: &[u8], units: usize, room: &mut Room, values: &mut [f64]) {
+        let width = self.width();
+        let last = values.len() / width - 1;
+        let arm = |row: usize| &arms[row * units..(row + 1) * units];
+        let ones = if self.is_short() {
+            // Lanes that nobody asks for repeat the last one.
+            self.parts.four(std::array::from_fn(|lane| arm(lane.min(last))), &mut room.numbers)
         } else {
-            self.several(written, values);
+            Default::default()
+        };
+        for ((row, values), one) in values.chunks_exact_mut(width).enumerate().zip(ones) {
+            self.value(one, arm(row), room, values);
         }
     }
 }
