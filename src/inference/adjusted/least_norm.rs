@@ -1,8 +1,9 @@
 //! The model without a cluster whose information some coefficient rests on alone: of all solutions for the other clusters
-//! the one with the least sum of squared coefficients, which is the Moore-Penrose inverse.
+//! the one with the least sum of squared slopes. The Moore-Penrose inverse counts the intercept too, and is the same where
+//! that is known without the cluster; else it would move with the origin of the columns and of the outcome.
 //!
 //! In whitened columns the solutions are `w - s + N g` for any g, `s = B_g t_g` without the part along N, the directions in
-//! which the cluster leaves nothing. With `R` the directions of the coefficients (k x k by rows) these are
+//! which the cluster leaves nothing. With `R` the directions of the slopes (by rows) these are
 //! `b - R s + R N g`, and the least is `g = -(R N)^+ (b - R s)`. So the change of the coefficients has the whitened form
 //! `s + N (R N)^+ (b - R s)`: a coefficient that only this cluster informs is 0 without it, and changes by all it is.
 //!
@@ -17,7 +18,7 @@ use crate::inference::fitted::Fitted;
 /// A singular value of `R N` below this share of the largest is 0.
 const RANK: f64 = 1e-12;
 
-/// What it takes to find that model: `R` and the coefficients.
+/// What it takes to find that model: `R` and the slopes.
 pub(super) struct LeastNorm {
     root: DMatrix<f64>,
     coef: DVector<f64>,
@@ -33,23 +34,24 @@ impl LeastNorm {
     /// Of a fit.
     pub fn new(fit: &dyn Fitted) -> Self {
         let root = fit.bread().coefficients();
-        let k = fit.bread().k();
+        let (k, first) = (fit.bread().k(), usize::from(fit.bread().has_intercept()));
         Self {
-            root: DMatrix::from_fn(k, k, |a, b| root[(a, b)]),
-            coef: DVector::from_column_slice(fit.coef()),
+            root: DMatrix::from_fn(k - first, k, |a, b| root[(a + first, b)]),
+            coef: DVector::from_column_slice(&fit.coef()[first..]),
         }
     }
 
     /// Completes the whitened change s without a cluster that leaves nothing along these directions.
     pub fn without(&self, nulls: &[&[f64]], score: &mut [f64]) -> Solution {
-        let k = self.coef.len();
+        let k = self.root.ncols();
         let null = DMatrix::from_fn(k, nulls.len(), |j, c| nulls[c][j]);
         let along = &self.root * &null;
         let size = along.amax();
-        // The columns are independent, since R is invertible: the inverse exists unless they are not finite.
+        let slopes = self.coef.len();
+        // It exists unless something is not finite.
         let inverse = along
             .pseudo_inverse(RANK * size)
-            .unwrap_or_else(|_| DMatrix::from_element(nulls.len(), k, f64::NAN));
+            .unwrap_or_else(|_| DMatrix::from_element(nulls.len(), slopes, f64::NAN));
         let change = DVector::from_column_slice(&score[..k]);
         let rest = &self.coef - &self.root * change;
         let moved = &null * (&inverse * rest);
