@@ -81,8 +81,9 @@ impl Case {
         Vcov::ALL
             .into_iter()
             .filter(|kind| !kind.is_of_equations() && !kind.is_of_cox() && !kind.is_of_mixed_models())
-            // Its own reference, weights included, is that of tests/hansen.rs.
-            .filter(|kind| *kind != Vcov::Hansen)
+            .filter(|kind| {
+                *kind != Vcov::Hansen || (self.family.is_none() && self.kind == WeightKind::Analytic)
+            })
             .filter(move |kind| (clustered || !kind.is_clustered()) && !(no_model && *kind == Vcov::Iid))
     }
 
@@ -125,8 +126,11 @@ impl Visit for Compared<'_> {
             let what = format!("{} {kind}", case.name);
             let got = fit.vcov(kind, case.clusters.as_ref()).unwrap_or_else(|e| panic!("{what}: {e}"));
             let Some(numbers) = want["vcov"].get(kind.name()) else {
-                // The jackknife stands there under one of its names, and CV3L of a linear model is the same.
-                let named = kind.is_jackknife() || (kind == Vcov::Cv3l && case.family.is_none());
+                // The jackknife stands there under one of its names, and CV3L of a linear model is the same; Hansen's has a
+                // reference of its own, with weights.
+                let named = kind.is_jackknife()
+                    || kind == Vcov::Hansen
+                    || (kind == Vcov::Cv3l && case.family.is_none());
                 assert!(kind == Vcov::Iid || named, "{what}: the reference lacks it");
                 continue;
             };

@@ -16,7 +16,7 @@
 //! | `CR3` | `s_g = X_g' (I - H_gg)^{-1} e_g`, no factor | t(G - 1) |
 //! | `CV3`, `jackknife` | `(G - 1) / G sum (b_(g) - b)(b_(g) - b)'`, b_(g) fitted without cluster g | t(G - 1) |
 //! | `CV3L` | the same with b_(g) to first order: CR3 times (G - 1) / G | t(G - 1) |
-//! | `hansen` | `sum (b_(g) - b)(b_(g) - b)'`, b_(g) by Moore-Penrose; its root over a is the standard error | t, df of the contrast |
+//! | `hansen` | `sum (b_(g) - b)(b_(g) - b)'`, the least b_(g); its root over a is the standard error | t, df of the contrast |
 //! | `KC`, `MD`, `FG`, `MBN` | of estimating equations, see `equations.rs` | t(G - k) |
 //! | the same, `MR`, `KCMR`, `MDMR`, `FGMR`, `MBNMR` | of Cox models: `survival/cox_small.rs` | t(G - 1) |
 //! | `kenward-roger`, `satterthwaite` | of mixed models, see `components.rs` | t, degrees of freedom of the contrast |
@@ -27,7 +27,8 @@
 //! z), `CR1`, `CR3` (the form of Mancl and DeRouen) and CV3.
 //!
 //! `hansen`, of linear models, is Hansen's V5. It is CR3 where every cluster can be left out; a coefficient that one cluster
-//! alone informs is 0 without it, so that its variance holds its own square and is never too small. It is too large instead:
+//! alone informs is 0 without it (the least slopes, in units of their standard errors), so that its variance holds its own
+//! square and is never too small. It is too large instead:
 //! with independent errors of one variance V5 of a contrast c is expected to be `a^2 c'Bc s^2`, so the statistic is
 //! `a c'b / sqrt(c'V5 c)` on t(K), a and K the first two moments of V5 (Satterthwaite). The matrix is V5 itself.
 //!
@@ -332,7 +333,7 @@ fn middle(fit: &dyn Fitted, kind: Vcov, rule: DfRule) -> Result<Middle> {
                 Vcov::Cr2 => (Power::Half, "CR2 takes the Moore-Penrose root there"),
                 _ => (
                     Power::One,
-                    "without it that coefficient is 0, so that its own square is in its variance",
+                    "without such a cluster what is lost counts as 0, so that its own square is in the variance",
                 ),
             };
             let (adjusted, laws) = adjusted::with_laws(fit, power, &contrasts)?;

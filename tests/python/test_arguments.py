@@ -5,6 +5,7 @@ Each argument of a call that works is replaced in turn by values of every kind.
 
 from __future__ import annotations
 
+import typing
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -15,6 +16,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
+from crewe.frames import choices
 from crewe.frames.arguments import checked
 
 N = 24
@@ -601,3 +603,31 @@ def test_a_fault_that_no_argument_explains_is_not_hidden() -> None:
 
     with pytest.raises(KeyError, match="inside"):
         broken(1.0)
+
+
+def test_type_checkers_know_the_covariances_that_the_core_has() -> None:
+    """The words of `frames/choices.py` are those of the core, and each model takes its own and no other."""
+    rng = np.random.default_rng(8)
+    rows = pd.DataFrame({"family": np.arange(60) // 3, "y": rng.normal(size=60)})
+    rows["arm"], rows["closed"] = rows["family"] % 2, (rng.random(60) < 0.5).astype(int)
+    rows["t"] = rng.exponential(size=60) + 0.1
+    takes = {
+        choices.LinearVcov: cw.ols("y ~ arm", rows, cluster="family"),
+        choices.BinaryVcov: cw.logit("closed ~ arm", rows, cluster="family"),
+        choices.GeeVcov: cw.gee("y ~ arm", rows, cluster="family"),
+        choices.MixedVcov: cw.mixed("y ~ arm", rows, cluster="family"),
+        choices.CoxVcov: cw.coxph("Surv(t, closed) ~ arm", rows, cluster="family"),
+    }
+    with pytest.raises(cw.InputError) as error:
+        takes[choices.LinearVcov].vcov("CR9")  # type: ignore[arg-type]
+    core = set(str(error.value.remedy).removeprefix("Choose one of ").rstrip(".").split(", "))
+    known = set(typing.get_args(choices.AnyVcov))
+    assert known == core | {"profile"}
+    for words, fit in takes.items():
+        own = set(typing.get_args(words))
+        for word in sorted(core):
+            if word in own:
+                assert fit.vcov(word).vcov_name == word
+            else:
+                with pytest.raises(cw.InputError):
+                    fit.vcov(word)

@@ -18,63 +18,17 @@ Backend: TypeAlias = Literal["pandas", "polars", "pyarrow"]
 
 RowwiseVcov: TypeAlias = Literal["iid", "HC0", "HC1", "HC2", "HC3"]
 BinaryVcov: TypeAlias = Literal[
-    "iid",
-    "HC0",
-    "HC1",
-    "HC2",
-    "HC3",
-    "CR0",
-    "CR1",
-    "CR1S",
-    "CR2",
-    "CR3",
-    "CV3",
-    "jackknife",
-    "CV3L",
+    RowwiseVcov, "CR0", "CR1", "CR1S", "CR2", "CR3", "CV3", "jackknife", "CV3L"
 ]
-LinearVcov: TypeAlias = Literal[
-    "iid",
-    "HC0",
-    "HC1",
-    "HC2",
-    "HC3",
-    "CR0",
-    "CR1",
-    "CR1S",
-    "CR2",
-    "CR3",
-    "CV3",
-    "jackknife",
-    "CV3L",
-    "hansen",
-]
-PenalisedVcov: TypeAlias = Literal[
-    "iid",
-    "HC0",
-    "HC1",
-    "HC2",
-    "HC3",
-    "CR0",
-    "CR1",
-    "CR1S",
-    "CR2",
-    "CR3",
-    "CV3",
-    "jackknife",
-    "CV3L",
-    "profile",
-]
+LinearVcov: TypeAlias = Literal[BinaryVcov, "hansen"]
+PenalisedVcov: TypeAlias = Literal[BinaryVcov, "profile"]
 GeeVcov: TypeAlias = Literal[
-    "KC", "MD", "FG", "MBN", "CR0", "CR1", "CR1S", "CR2", "CR3", "CV3L", "iid"
+    "KC", "MD", "FG", "MBN", "iid", "CR0", "CR1", "CR1S", "CR2", "CR3", "CV3L"
 ]
 MixedVcov: TypeAlias = Literal[
     "kenward-roger", "satterthwaite", "iid", "CR0", "CR1", "CR1S", "CR2", "CR3", "CV3L"
 ]
 CoxVcov: TypeAlias = Literal[
-    "iid", "HC0", "CR0", "CR1", "CR3", "CV3", "jackknife", "KC", "MD", "FG", "MBN", "MR", "KCMR", "MDMR",
-    "FGMR", "MBNMR",
+    "iid", "HC0", "CR0", "CR1", "CR3", "CV3", "jackknife", "KC", "MD", "FG", "MBN", "MR", "KCMR", "MDMR", "FGMR", "MBNMR"
 ]  # fmt: skip
-AnyVcov: TypeAlias = Literal[
-    "iid", "HC0", "HC1", "HC2", "HC3", "CR0", "CR1", "CR1S", "CR2", "CR3", "CV3", "jackknife", "CV3L", "hansen", "profile",
-    "KC", "MD", "FG", "MBN", "kenward-roger", "satterthwaite", "MR", "KCMR", "MDMR", "FGMR", "MBNMR",
-]  # fmt: skip
+AnyVcov: TypeAlias = Literal[LinearVcov, PenalisedVcov, GeeVcov, MixedVcov, CoxVcov]

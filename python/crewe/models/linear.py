@@ -49,8 +49,8 @@ DEFINITIONS = {
     "(G − 1)/G · Σ(b₍g₎ − b)²), t with G − 1 df",
     "CV3L": "leave-one-cluster-out jackknife standard errors (CV3L of MacKinnon, Nielsen and Webb: refits to "
     "first order, (G − 1)/G · CR3), t with G − 1 df",
-    "hansen": "Hansen's leave-one-cluster-out jackknife (V5 of Hansen 2025: Σ(b₍g₎ − b)², Moore-Penrose where a cluster "
-    "cannot be left out; its root over its scale a), t with degrees of freedom of each contrast",
+    "hansen": "Hansen's leave-one-cluster-out jackknife (V5 of Hansen 2025: Σ(b₍g₎ − b)², the least slopes where a "
+    "cluster cannot be left out; its root over its scale a), t with degrees of freedom of each contrast",
 }
 
 PROFILE = "profile"

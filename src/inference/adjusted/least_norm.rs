@@ -1,9 +1,12 @@
 //! The model without a cluster whose information some coefficient rests on alone: of all solutions for the other clusters
-//! the one with the least sum of squared slopes. The Moore-Penrose inverse counts the intercept too, and is the same where
-//! that is known without the cluster; else it would move with the origin of the columns and of the outcome.
+//! the one with the least slopes, each in units of its model-based standard error. The Moore-Penrose inverse, which Hansen
+//! takes, is the same where it is known which coefficients are lost; elsewhere it counts the intercept too, and slopes in
+//! whatever units they have, so that the origin or the unit of a covariate would move the variance of another coefficient.
+//! That the variance is never too small holds for any solution made of the other clusters alone: of `b - b_(g)` the part that
+//! cluster g has in b is independent of the rest.
 //!
 //! In whitened columns the solutions are `w - s + N g` for any g, `s = B_g t_g` without the part along N, the directions in
-//! which the cluster leaves nothing. With `R` the directions of the slopes (by rows) these are
+//! which the cluster leaves nothing. With `R` the directions of the slopes (by rows, each of length 1) these are
 //! `b - R s + R N g`, and the least is `g = -(R N)^+ (b - R s)`. So the change of the coefficients has the whitened form
 //! `s + N (R N)^+ (b - R s)`: a coefficient that only this cluster informs is 0 without it, and changes by all it is.
 //!
@@ -15,10 +18,10 @@ use nalgebra::{DMatrix, DVector};
 
 use crate::inference::fitted::Fitted;
 
-/// A singular value of `R N` below this share of the largest is 0.
+/// A singular value of `R N`, whose rows have length 1, below this is 0: the direction is that of the intercept alone.
 const RANK: f64 = 1e-12;
 
-/// What it takes to find that model: `R` and the slopes.
+/// What it takes to find that model: `R` and the slopes in units of their standard errors, but for the scale.
 pub(super) struct LeastNorm {
     root: DMatrix<f64>,
     coef: DVector<f64>,
@@ -35,10 +38,15 @@ impl LeastNorm {
     pub fn new(fit: &dyn Fitted) -> Self {
         let root = fit.bread().coefficients();
         let (k, first) = (fit.bread().k(), usize::from(fit.bread().has_intercept()));
-        Self {
-            root: DMatrix::from_fn(k - first, k, |a, b| root[(a + first, b)]),
-            coef: DVector::from_column_slice(&fit.coef()[first..]),
+        let mut root = DMatrix::from_fn(k - first, k, |a, b| root[(a + first, b)]);
+        let mut coef = DVector::from_column_slice(&fit.coef()[first..]);
+        for (mut row, slope) in root.row_iter_mut().zip(coef.iter_mut()) {
+            // The factor of a positive definite matrix has no row of nothing.
+            let length = row.norm();
+            row /= length;
+            *slope /= length;
         }
+        Self { root, coef }
     }
 
     /// Completes the whitened change s without a cluster that leaves nothing along these directions.
@@ -46,11 +54,10 @@ impl LeastNorm {
         let k = self.root.ncols();
         let null = DMatrix::from_fn(k, nulls.len(), |j, c| nulls[c][j]);
         let along = &self.root * &null;
-        let size = along.amax();
         let slopes = self.coef.len();
         // It exists unless something is not finite.
         let inverse = along
-            .pseudo_inverse(RANK * size)
+            .pseudo_inverse(RANK)
             .unwrap_or_else(|_| DMatrix::from_element(nulls.len(), slopes, f64::NAN));
         let change = DVector::from_column_slice(&score[..k]);
         let rest = &self.coef - &self.root * change;
