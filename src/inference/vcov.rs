@@ -333,7 +333,7 @@ fn middle(fit: &dyn Fitted, kind: Vcov, rule: DfRule) -> Result<Middle> {
                 Vcov::Cr2 => (Power::Half, "CR2 takes the Moore-Penrose root there"),
                 _ => (
                     Power::One,
-                    "without such a cluster what is lost counts as 0, so that its own square is in the variance",
+                    "without such a cluster what is lost counts as 0, and its variance holds its own square",
                 ),
             };
             let (adjusted, laws) = adjusted::with_laws(fit, power, &contrasts)?;
